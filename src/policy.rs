@@ -16,4 +16,4 @@ pub use error_envelope_core::policy::{
 };
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use error_envelope_core::policy::{Effective, Lint, PathReading, Setting};
+pub use error_envelope_core::policy::{Effective, Lint, OutlineTable, PathReading, Setting};

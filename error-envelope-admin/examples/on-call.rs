@@ -17,15 +17,14 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+use tower_error_envelope::ErrorEnvelopeLayer;
 
 const JSON: &str = "application/json";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let admin = Admin::new();
-    let layer = admin
-        .attach(ErrorEnvelopeLayer::new().policy(Policy::from_toml("on-call.toml", include_str!("on-call.toml"))?));
+    let admin = Admin::new().metrics(error_envelope_admin::install_metrics()?);
+    let layer = admin.attach(ErrorEnvelopeLayer::watch(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/on-call.toml"))?);
     let service = layer.layer(service_fn(respond));
     let [listener, operators] =
         [TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?];

@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::error_store::Store;
 use crate::guard::Hosts;
+#[cfg(feature = "prometheus")]
+use crate::sampler;
 
 /// What is served on the admin address. Clones share it.
 ///
@@ -54,8 +56,10 @@ impl Admin {
 
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-    /// Serves what this recorder has at `/metrics`: [`install_metrics`](crate::install_metrics) makes one.
+    /// Serves what this recorder has at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread looks at
+    /// it once a minute, for the charts of requests.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
+        sampler::follow(handle.clone(), &self.shared.store);
         self.metrics = Metrics::Here(handle);
         self
     }
@@ -94,6 +98,14 @@ impl Admin {
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.shared.switch.clone()
+    }
+
+    /// Has what was counted since the last minute's turn in the charts, too.
+    pub(crate) fn look_at_counters(&self) {
+        #[cfg(feature = "prometheus")]
+        if let Metrics::Here(handle) = &self.metrics {
+            sampler::look(handle, &self.shared.store);
+        }
     }
 
     /// From now on `/readyz` says 503: the process drains, and is to get no new requests.

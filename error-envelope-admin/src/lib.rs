@@ -3,12 +3,15 @@
 //! | path | what it says |
 //! |---|---|
 //! | `GET /` | the errors page: what each route says, and the last errors |
+//! | `GET /charts` | errors and requests per minute of the last hours, by route and by code |
+//! | `GET /policy/view` | the active policy as a page: what holds where, from which file |
+//! | `GET /metrics/view` | what is counted, as a table |
 //! | `GET /healthz` | `ok` while the process answers at all |
 //! | `GET /readyz` | `ready`, or 503 from the moment that it drains |
 //! | `GET /metrics` | what is counted, as Prometheus reads it |
 //! | `GET /policy` | the active policy: since when, from which files, its routes, what was refused last |
-//! | `GET /mode` | whether the kill switch is thrown |
-//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back |
+//! | `GET /mode` | whether the kill switch is thrown, since when, by whom and why |
+//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is remembered |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]
@@ -41,6 +44,8 @@ mod answer;
 mod asked;
 pub mod drafting;
 mod error_store;
+#[cfg(feature = "prometheus")]
+mod exposition;
 mod guard;
 mod health;
 mod metrics;
@@ -48,6 +53,8 @@ mod mode;
 mod page;
 mod policy;
 mod row;
+#[cfg(feature = "prometheus")]
+mod sampler;
 mod serve;
 mod service;
 mod table;

@@ -11,6 +11,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 #[cfg(feature = "prometheus")]
 pub use self::recorder::{install, recorder};
+#[cfg(feature = "prometheus")]
+use crate::admin::Admin;
 use crate::admin::Metrics;
 use crate::answer::{self, Answer};
 use crate::asked::AdminRequest;
@@ -19,12 +21,19 @@ use crate::asked::AdminRequest;
 #[cfg(feature = "prometheus")]
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// All that is counted, as Prometheus reads it; `None` where this process has it not.
+#[cfg(feature = "prometheus")]
+pub(crate) fn text(admin: &Admin) -> Option<String> {
+    let Metrics::Here(handle) = &admin.metrics else { return None };
+    process::collect();
+    Some(handle.render())
+}
+
 pub(crate) fn shown(asked: &AdminRequest<'_>) -> Answer {
     match &asked.admin.metrics {
         #[cfg(feature = "prometheus")]
-        Metrics::Here(handle) => {
-            process::collect();
-            let mut answer = answer::text(StatusCode::OK, handle.render());
+        Metrics::Here(_) => {
+            let mut answer = answer::text(StatusCode::OK, text(asked.admin).unwrap_or_default());
             answer.headers_mut().insert(CONTENT_TYPE, FORMAT);
             answer
         }

@@ -10,7 +10,7 @@ use crate::exchange::MapRuleId;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 pub use crate::policy::read_regular;
-use crate::policy::{Effective, Lint, Loaded, Policy, PolicyEnv, PolicyError};
+use crate::policy::{Effective, Lint, Loaded, OutlineTable, Policy, PolicyEnv, PolicyError};
 
 /// Reads policy files: [`PolicyLoader::load`].
 ///
@@ -277,6 +277,12 @@ impl PolicyFile {
     /// A method or a URL that is none.
     pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         self.0.effective(method, url)
+    }
+
+    /// What the files set: each table of defaults and each route, with its keys and their lines.
+    #[must_use]
+    pub fn outline(&self) -> Vec<OutlineTable> {
+        self.0.outline()
     }
 
     /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy tells it

@@ -24,27 +24,30 @@ const LEAVES: Duration = Duration::from_millis(20);
 
 /// Whether a connection's last body broke off in a way that only a reset tells.
 #[derive(Clone, Default)]
-pub(crate) struct ResetOnBreak {
-    old_client: Arc<AtomicBool>,
-    broken: Arc<AtomicBool>,
+pub(crate) struct ResetOnBreak(Arc<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    old_client: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl ResetOnBreak {
     pub(crate) fn saw_request(&self, version: Version) {
-        self.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
+        self.0.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
     }
 
     /// The connection ends with a reset, whatever comes of its bodies.
     pub(crate) fn reset(&self) {
-        self.broken.store(true, Ordering::Relaxed);
+        self.0.broken.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn needs_reset(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.0.broken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch<B: Body>(&self, body: B, delivery: Arc<ResponseProgress>) -> BreakDetectingBody<B> {
-        BreakDetectingBody { body, broken: None, ended: false, abort: self.clone(), delivery }
+    pub(crate) fn watch<B: Body>(self, body: B, delivery: Arc<ResponseProgress>) -> BreakDetectingBody<B> {
+        BreakDetectingBody { body, broken: None, ended: false, abort: self, delivery }
     }
 }
 
@@ -101,7 +104,7 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
         if let Some(broken) = this.broken {
             ready!(broken.left.as_mut().poll(cx));
         }
-        if this.abort.old_client.load(Ordering::Relaxed) {
+        if this.abort.0.old_client.load(Ordering::Relaxed) {
             this.abort.reset();
         }
         *this.ended = true;

@@ -5,28 +5,50 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::load_shed::error::Overloaded;
 
 /// Room for so many.
-pub(crate) struct Capacity(Arc<Semaphore>);
+pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// One's room, until the last of these is dropped.
-#[derive(Clone)]
-pub(crate) struct Permit(#[expect(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>);
+/// One's room, until the last of those that it is shared with is dropped.
+pub(crate) enum Permit {
+    Own(Room),
+    Shared(Arc<Room>),
+}
+
+/// Free again when this is dropped.
+pub(crate) struct Room(Arc<AtomicU32>);
 
 impl Capacity {
     pub(crate) fn new(requests: u32) -> Self {
-        Self(Arc::new(Semaphore::new(requests as usize)))
+        Self(Arc::new(AtomicU32::new(requests)))
     }
 
     /// Now or not at all: who waited would hold a body meanwhile. From the error the layer makes 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
-        let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Overloaded::new())?;
-        Ok(Permit(Arc::new(place)))
+        let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        taken.map(|_| Permit::Own(Room(Arc::clone(&self.0)))).map_err(|_| Overloaded::new())
+    }
+}
+
+impl Permit {
+    /// For two: a request without a body needs none for that.
+    pub(crate) fn share(self) -> (Self, Self) {
+        let room = match self {
+            Self::Own(room) => Arc::new(room),
+            Self::Shared(room) => room,
+        };
+        (Self::Shared(Arc::clone(&room)), Self::Shared(room))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
     }
 }
 

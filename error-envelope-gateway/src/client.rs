@@ -11,15 +11,18 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::Service;
 use tracing::Span;
 
-use super::connection::Inbound;
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{self, InFlight, RequestTracker};
+use super::pace::ClientBody;
+
+/// The request that the layer wraps around: hyper's, with a client's pauses capped.
+pub(crate) type Inbound = Request<ClientBody>;
 
 /// Who is connected.
 pub(super) struct Client {
@@ -162,6 +165,13 @@ pin_project! {
                 }
             });
         }
+    }
+}
+
+impl<B: Body> ResponseBody<B> {
+    /// What the answer is logged by if it is lost.
+    pub(super) fn id(&self) -> Option<&HeaderValue> {
+        self.id.as_ref()
     }
 }
 

@@ -5,31 +5,37 @@
 //! no envelope and no id (rule F5).
 
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tower::BoxError;
-use tower::{Service, ServiceExt};
+use tower::util::Oneshot;
+use tower::{BoxError, Service as _, ServiceExt};
 use tower_error_envelope::auth::ClientCertificate;
 
-use super::abort::ResetOnBreak;
+use super::abort::{BreakDetectingBody, ResetOnBreak};
 use super::access::{AccessRecord, ClientRecords};
+use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
+use super::count::GaugeGuard;
 use super::delivery::Deliveries;
-use super::idle::Activity;
+use super::idle::{ActiveRequest, Activity};
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
+use super::rarely::Rarely;
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
 
@@ -39,8 +45,8 @@ const LOG: &str = "error_envelope::gateway::connection";
 /// its way takes, and less than a stop may.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
-/// The request that the layer wraps around: hyper's, with a client's pauses capped.
-pub(crate) type Inbound = Request<ClientBody>;
+/// How many headers a request gets here: an id, and who asked in three words.
+const ADDED: usize = 4;
 
 /// What all connections share.
 #[derive(Clone)]
@@ -62,7 +68,7 @@ impl Shared {
 /// What is done with a connection.
 pub(super) struct Connection<S> {
     shared: Shared,
-    service: S,
+    service: ClientService<S>,
     abort: ResetOnBreak,
     activity: Activity,
     deliveries: Deliveries,
@@ -71,15 +77,20 @@ pub(super) struct Connection<S> {
 
 impl<S> Connection<S> {
     /// Its requests are put to `service`; what of their answers is lost is told to `tracker`.
-    pub(super) fn new(shared: Shared, service: S, tracker: Arc<RequestTracker>, records: ClientRecords) -> Self {
-        let (abort, activity) = Default::default();
-        Self { shared, service, abort, activity, deliveries: Deliveries::new(tracker), records }
+    pub(super) fn new(
+        shared: Shared,
+        service: ClientService<S>,
+        tracker: Arc<RequestTracker>,
+        records: ClientRecords,
+    ) -> Self {
+        let (abort, activity, deliveries) = (ResetOnBreak::default(), Activity::new(), Deliveries::new(tracker));
+        Self { shared, service, abort, activity, deliveries, records }
     }
 }
 
 impl<S, B> Connection<S>
 where
-    S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: tower::Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError> + Send,
@@ -91,7 +102,7 @@ where
         let limits = &self.shared.limits;
         tune(&stream, limits);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
-        let Some(tls) = tls else { return self.serve(stream, None, counted).await };
+        let Some(tls) = tls else { return self.serve(stream, None, false, counted).await };
         let mut stage = self.shared.stage.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
@@ -103,7 +114,8 @@ where
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::name_of);
-                self.serve(stream, certificate, counted).await;
+                let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.serve(stream, certificate, alpn_is_http2, counted).await;
             }
             Ok(Err(error)) => tls.failed(&error),
             Err(_) => {
@@ -118,38 +130,40 @@ where
         self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         certificate: Option<ClientCertificate>,
+        alpn_is_http2: bool,
         counted: count::Connection,
     ) {
         let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
-        let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let connected = counted.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().extend(extensions_of(certificate.as_ref()));
-            let (abort, activity, deliveries, limits) = &asked;
-            let running = (activity.begin(), counted.request_started(request.version()));
-            let (abort, deliveries) = (abort.clone(), deliveries.clone());
-            let record = records.begin(&mut request);
-            let answer = service.clone().oneshot(inbound(request, &abort, limits, record.clone()));
-            async move {
-                let response = answer.await?;
-                if let Some(record) = &record {
-                    record.answered(&response);
-                }
-                let delivery = deliveries.begin(response.headers(), running, record);
-                Ok::<_, Infallible>(response.map(|body| abort.watch(body, delivery)))
-            }
-        });
+        let requests = Requests {
+            service,
+            certificate,
+            records,
+            counted,
+            limits: Arc::clone(&limits),
+            abort: abort.clone(),
+            activity: activity.clone(),
+            deliveries: deliveries.clone(),
+        };
         // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
-        let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), requests));
         let (mut leave, mut stop) = (stage.clone(), stage);
+        let why = pin!(Rarely::new(async {
+            tokio::select! {
+                () = deliveries.stall_for(limits.write_timeout) => End::Stalled,
+                () = leaves(&mut leave, &connected) => End::Leaves,
+                () = activity.stops_for(limits.idle_timeout) => End::Idle,
+            }
+        }));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
-            () = async { tokio::select! {
-                () = leaves(&mut leave, &connected) => {}
-                () = activity.stops_for(limits.idle_timeout) => {}
-            } } => {
-                connection.as_mut().graceful_shutdown();
+            why = why => {
+                match why {
+                    End::Stalled => return let_go(&deliveries, &abort),
+                    // The rest of a head that came in half is not waited for.
+                    End::Idle if !alpn_is_http2 && !connected.is_http2() => return,
+                    End::Idle | End::Leaves => connection.as_mut().graceful_shutdown(),
+                }
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
                     ended = connection => ended,
@@ -166,19 +180,130 @@ where
     }
 }
 
+/// Why a connection ends.
+enum End {
+    /// Its client takes nothing.
+    Stalled,
+    /// The gateway stops, or another process accepts clients.
+    Leaves,
+    /// Nothing was asked for a while.
+    Idle,
+}
+
+/// The requests of a connection, on their way to the layer.
+struct Requests<S> {
+    service: ClientService<S>,
+    certificate: Option<ClientCertificate>,
+    records: ClientRecords,
+    counted: count::Connection,
+    limits: Arc<ClientLimits>,
+    abort: ResetOnBreak,
+    activity: Activity,
+    deliveries: Deliveries,
+}
+
+impl<S> Requests<S> {
+    fn inbound(&self, mut request: Request<Incoming>) -> (Inbound, Option<AccessRecord>) {
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        let record = self.records.begin(&mut request);
+        let (mut head, body) = request.into_parts();
+        self.abort.saw_request(head.version);
+        // The layer and the gateway add so many: at once, the map grows once.
+        head.headers.reserve(ADDED);
+        headers::drop_named(&mut head.headers);
+        let body = LingeringBody::new(body, head.version, &self.limits);
+        let body = ClientBody::new(body, self.limits.client_timeout, record.clone());
+        (Request::from_parts(head, body), record)
+    }
+}
+
+impl<S, B> Service<Request<Incoming>> for Requests<S>
+where
+    S: tower::Service<Inbound, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<BreakDetectingBody<ResponseBody<B>>>;
+    type Error = Infallible;
+    type Future = Answer<Called<ResponseFuture<S::Future>, Oneshot<ClientService<S>, Inbound>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let running = (self.activity.begin(), self.counted.request_started(request.version()));
+        let (request, record) = self.inbound(request);
+        let around = Around { running, record, abort: self.abort.clone(), deliveries: self.deliveries.clone() };
+        let mut service = self.service.clone();
+        // Most services are ready: one that is not is asked again by its request's task.
+        let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
+            Poll::Pending => Called::OnceReady { response: service.oneshot(request) },
+        };
+        Answer { response, around: Some(around) }
+    }
+}
+
+pin_project! {
+    /// An answer before its head.
+    struct Answer<F> {
+        #[pin]
+        response: F,
+        around: Option<Around>,
+    }
+}
+
+pin_project! {
+    /// A call of a service.
+    #[project = CalledProj]
+    enum Called<F, W> {
+        AtOnce { #[pin] response: F },
+        OnceReady { #[pin] response: W },
+    }
+}
+
+impl<F: Future, W: Future<Output = F::Output>> Future for Called<F, W> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            CalledProj::AtOnce { response } => response.poll(cx),
+            CalledProj::OnceReady { response } => response.poll(cx),
+        }
+    }
+}
+
+/// What a request has around the layer.
+struct Around {
+    running: (ActiveRequest, GaugeGuard),
+    record: Option<AccessRecord>,
+    abort: ResetOnBreak,
+    deliveries: Deliveries,
+}
+
+impl<F, B> Future for Answer<F>
+where
+    F: Future<Output = Result<Response<ResponseBody<B>>, Infallible>>,
+    B: Body<Data = Bytes>,
+{
+    type Output = Result<Response<BreakDetectingBody<ResponseBody<B>>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(response) = ready!(this.response.poll(cx));
+        let Some(Around { running, record, abort, deliveries }) = this.around.take() else { return Poll::Pending };
+        if let Some(record) = &record {
+            record.answered(&response);
+        }
+        let delivery = deliveries.begin(response.body().id().cloned(), running, record);
+        Poll::Ready(Ok(response.map(|body| abort.watch(body, delivery))))
+    }
+}
+
 /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
 async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
     reached(stage, Stage::HandedOver).await;
     if !connected.is_http2() {
         reached(stage, Stage::Stopping).await;
     }
-}
-
-/// None where the client showed no certificate: nothing is allocated.
-fn extensions_of(certificate: Option<&ClientCertificate>) -> Extensions {
-    let mut extensions = Extensions::new();
-    certificate.into_iter().for_each(|certificate| drop(extensions.insert(certificate.clone())));
-    extensions
 }
 
 fn tune(stream: &TcpStream, limits: &ClientLimits) {
@@ -202,11 +327,8 @@ fn let_go(deliveries: &Deliveries, abort: &ResetOnBreak) {
 /// work on for nobody (rule F2 logs such a request as abandoned).
 fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(limits.max_head as usize);
+    // What a head may take is a matter of `idle`: hyper has a timer of its own for each.
+    builder.http1().header_read_timeout(None).max_buf_size(limits.max_head as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -218,16 +340,4 @@ fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
         .initial_connection_window_size(limits.connection_window)
         .max_header_list_size(limits.max_head);
     builder
-}
-
-fn inbound(
-    mut request: Request<Incoming>,
-    abort: &ResetOnBreak,
-    limits: &ClientLimits,
-    record: Option<AccessRecord>,
-) -> Inbound {
-    let version = request.version();
-    abort.saw_request(version);
-    headers::drop_named(request.headers_mut());
-    request.map(|body| ClientBody::new(LingeringBody::new(body, version, limits), limits.client_timeout, record))
 }

@@ -7,7 +7,7 @@
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -17,16 +17,19 @@ use tokio::time::Instant;
 use super::access::{AccessRecord, Outcome};
 use super::count::GaugeGuard;
 use super::idle::ActiveRequest;
-use super::in_flight::{self, RequestTracker};
+use super::in_flight::RequestTracker;
 
 /// Those that are gone are forgotten when there are so many, and twice as many as there are.
 const FEW: usize = 32;
 
 /// The answers of a connection that are on their way.
 #[derive(Clone)]
-pub(crate) struct Deliveries {
-    open: Arc<Mutex<Vec<DeliveredSoFar>>>,
-    stalled: Arc<AtomicBool>,
+pub(crate) struct Deliveries(Arc<Shared>);
+
+struct Shared {
+    open: Mutex<Vec<DeliveredSoFar>>,
+    /// The connection is closed for its client's standing still.
+    stalled: AtomicBool,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
 }
@@ -35,7 +38,8 @@ pub(crate) struct Deliveries {
 struct DeliveredSoFar {
     delivery: Weak<ResponseProgress>,
     taken: u64,
-    moved: Instant,
+    /// None before it is looked at first.
+    moved: Option<Instant>,
 }
 
 /// An answer, until it is through or dropped.
@@ -44,11 +48,9 @@ pub(crate) struct ResponseProgress {
     taken: AtomicU64,
     /// Not all of it was taken.
     lost: AtomicBool,
-    /// The connection is closed for its client's standing still.
-    stalled: Arc<AtomicBool>,
+    deliveries: Deliveries,
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
-    tracker: Arc<RequestTracker>,
     record: Option<AccessRecord>,
     /// Bytes that hyper has got and dropped.
     unsent: AtomicU64,
@@ -60,38 +62,45 @@ pub(crate) struct ResponseProgress {
 impl Deliveries {
     pub(super) fn new(tracker: Arc<RequestTracker>) -> Self {
         let (open, stalled) = Default::default();
-        Self { open, stalled, tracker }
+        Self(Arc::new(Shared { open, stalled, tracker }))
     }
 
+    /// An answer, logged by `id` if it is lost.
     pub(crate) fn begin(
-        &self,
-        head: &HeaderMap,
+        self,
+        id: Option<HeaderValue>,
         running: (ActiveRequest, GaugeGuard),
         record: Option<AccessRecord>,
     ) -> Arc<ResponseProgress> {
+        // Over HTTP/1 that is the one before: its room is the next one's.
+        self.open().pop_if(|last| last.delivery.strong_count() == 0);
         let delivery = Arc::new(ResponseProgress {
             given: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             lost: AtomicBool::new(false),
-            stalled: Arc::clone(&self.stalled),
-            id: in_flight::id_of(head),
-            tracker: Arc::clone(&self.tracker),
+            deliveries: self,
+            id,
             record,
             unsent: AtomicU64::new(0),
             broken: AtomicBool::new(false),
             _running: running,
         });
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = delivery.deliveries.open();
         if open.len() == open.capacity() && open.len() >= FEW {
             open.retain(|seen| seen.delivery.strong_count() > 0);
         }
-        open.push(DeliveredSoFar { delivery: Arc::downgrade(&delivery), taken: 0, moved: Instant::now() });
+        open.push(DeliveredSoFar { delivery: Arc::downgrade(&delivery), taken: 0, moved: None });
+        drop(open);
         delivery
     }
 
     /// The connection is closed, since its client takes nothing.
     pub(crate) fn give_up(&self) {
-        self.stalled.store(true, Ordering::Relaxed);
+        self.0.stalled.store(true, Ordering::Relaxed);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<DeliveredSoFar>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
@@ -100,7 +109,7 @@ impl Deliveries {
         loop {
             tokio::time::sleep(limit / 4).await;
             let now = Instant::now();
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open();
             open.retain(|seen| seen.delivery.strong_count() > 0);
             if open.iter_mut().any(|seen| seen.stands_still(now) >= limit) {
                 return;
@@ -115,9 +124,9 @@ impl DeliveredSoFar {
         let Some(delivery) = self.delivery.upgrade() else { return Duration::ZERO };
         let (given, taken) = (delivery.given.load(Ordering::Relaxed), delivery.taken.load(Ordering::Relaxed));
         if given <= taken || taken != self.taken {
-            (self.taken, self.moved) = (taken, now);
+            (self.taken, self.moved) = (taken, None);
         }
-        now - self.moved
+        now - *self.moved.get_or_insert(now)
     }
 }
 
@@ -151,9 +160,9 @@ impl ResponseProgress {
 
 impl Drop for ResponseProgress {
     fn drop(&mut self) {
-        let given_up = *self.lost.get_mut() && self.stalled.load(Ordering::Relaxed);
+        let given_up = *self.lost.get_mut() && self.deliveries.0.stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
-            self.tracker.untaken(id);
+            self.deliveries.0.tracker.untaken(id);
         }
         if let Some(record) = &self.record {
             let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {

@@ -5,13 +5,57 @@
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{Request, StatusCode, Version, request, response};
+use http::uri::Authority;
+use http::{Extensions, Request, StatusCode, Version, request, response};
 
-use super::upstream::Upstream;
+/// What is for one hop, besides what `connection` names.
+static OF_ONE_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// Which of [`OF_ONE_HOP`] a head has, a bit for each: most heads have none, and one look at its names says so.
+#[derive(Clone, Copy)]
+pub(crate) struct HopHeaders(u8);
+
+impl HopHeaders {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
+    }
+
+    pub(crate) fn have(self, name: &HeaderName) -> bool {
+        self.0 & bit(name) != 0
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static HeaderName> {
+        OF_ONE_HOP.iter().filter(move |name| self.have(name))
+    }
+
+    fn strip(self, headers: &mut HeaderMap) {
+        // A length beside a transfer coding is a lie (RFC 9112 §6.3), and hyper would believe it.
+        if self.have(&TRANSFER_ENCODING) {
+            headers.remove(CONTENT_LENGTH);
+        }
+        self.names().for_each(|name| drop(headers.remove(name)));
+    }
+}
+
+/// That of one of [`OF_ONE_HOP`]; by its text, which costs a third of six comparisons of names.
+fn bit(name: &HeaderName) -> u8 {
+    match name.as_str() {
+        "connection" => 1,
+        "keep-alive" => 1 << 1,
+        "proxy-connection" => 1 << 2,
+        "te" => 1 << 3,
+        "transfer-encoding" => 1 << 4,
+        "upgrade" => 1 << 5,
+        _ => 0,
+    }
+}
 
 /// Drops what `connection` names.
 ///
@@ -26,13 +70,13 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's request one of the gateway's own towards `upstream`.
+/// Makes a client's request one of the gateway's own.
 ///
 /// `host` says what the client asked for: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
 /// §8.3.1).
-pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Upstream) {
-    let trailers = has_token(&head.headers, &TE, "trailers");
-    strip(&mut head.headers);
+pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
+    let trailers = hop.have(&TE) && has_token(&head.headers, &TE, "trailers");
+    hop.strip(&mut head.headers);
     if trailers {
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -42,9 +86,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Upstream) {
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
-    head.uri = target(upstream.scheme(), upstream.authority(), head.uri.path_and_query());
-    head.version = Version::HTTP_11;
-    head.extensions.clear();
+    head.extensions = Extensions::new();
 }
 
 /// Whether a request names one host, which HTTP/1.0 need not.
@@ -60,7 +102,10 @@ pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     }
 }
 
-pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap) -> bool {
+pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
+    if !hop.have(&TRANSFER_ENCODING) {
+        return true;
+    }
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (lines.next(), lines.next()) {
         (None, _) => true,
@@ -86,11 +131,13 @@ pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
 }
 
 /// Makes a service's response one of the gateway's own.
-pub(crate) fn towards_client(head: &mut response::Parts) {
-    drop_named(&mut head.headers);
+pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
+    if hop.have(&CONNECTION) {
+        drop_named(&mut head.headers);
+    }
     // RFC 9110 §15.5.22: a 426 that does not say which protocol is useless.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
-    strip(&mut head.headers);
+    hop.strip(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
@@ -100,28 +147,9 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     head.extensions.clear();
 }
 
-/// An absolute URI at `authority` with the path and query as they came.
-pub(crate) fn target(scheme: Scheme, authority: &Authority, path: Option<&PathAndQuery>) -> Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(scheme);
-    parts.authority = Some(authority.clone());
-    parts.path_and_query = Some(path.cloned().unwrap_or(PathAndQuery::from_static("/")));
-    Uri::from_parts(parts).unwrap_or_default()
-}
-
 /// Whether a list header has `token`, in any letter case.
 pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|each| each.eq_ignore_ascii_case(token.as_bytes()))
-}
-
-fn strip(headers: &mut HeaderMap) {
-    // A length beside a transfer coding is a lie (RFC 9112 §6.3), and hyper would believe it.
-    if headers.contains_key(TRANSFER_ENCODING) {
-        headers.remove(CONTENT_LENGTH);
-    }
-    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE] {
-        headers.remove(name);
-    }
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -147,5 +175,17 @@ fn join_cookies(headers: &mut HeaderMap) {
         if let Ok(joined) = HeaderValue::from_bytes(&joined) {
             headers.insert(COOKIE, joined);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_of_one_hop_has_a_bit_of_its_own() {
+        let bits = OF_ONE_HOP.iter().map(bit).fold(0, |bits, one| bits ^ one);
+        assert_eq!(bits.count_ones() as usize, OF_ONE_HOP.len());
+        assert_eq!([CONTENT_LENGTH, HOST, COOKIE].map(|name| bit(&name)), [0; 3]);
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{Authority, Uri};
-use http::{Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -16,41 +16,45 @@ use tower::BoxError;
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
+use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
 use super::upstream::Upstream;
 
-/// A way to `upstream` that takes any number of requests at once.
-pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>
+/// A way to a service that takes any number of requests at once.
+pub(crate) struct Connections<B: Send + 'static> {
+    pool: Pool<Http1<B>>,
+    host: Option<HeaderValue>,
+}
+
+impl<B> Connections<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let authority = upstream.authority().clone();
-    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-    let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
-    Remote::new(tower::service_fn(move |request: Request<B>| {
-        let mut request = request.map(Outgoing::new);
-        prepare(&mut request, &authority);
-        let pool = pool.clone();
-        async move { pool::send(&pool, request).await }
-    }))
-}
-
-/// What hyper's client expects of its user: the origin form, a host, and a word about a body of unknown length, without
-/// which it would drop that of a GET.
-fn prepare<B: Body>(request: &mut Request<B>, upstream: &Authority) {
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
-    let (body, unknown) = (request.body(), request.body().size_hint().exact().is_none());
-    let chunked = unknown && !body.is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH);
-    let headers = request.headers_mut();
-    if chunked {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
+        let host = HeaderValue::from_str(upstream.authority().as_str()).ok();
+        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
+        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
+        Self { pool, host }
     }
-    if !headers.contains_key(HOST)
-        && let Ok(host) = HeaderValue::from_str(upstream.as_str())
-    {
-        headers.insert(HOST, host);
+
+    /// What hyper's client expects of its user: the origin form, a host, and a word about a body of unknown length, without
+    /// which it would drop that of a GET.
+    pub(crate) fn prepare(&self, head: &mut request::Parts, body: &Outgoing<B>) {
+        if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
+            let path = head.uri.path_and_query().cloned();
+            head.uri = path.unwrap_or(PathAndQuery::from_static("/")).into();
+        }
+        head.version = Version::HTTP_11;
+        if !body.is_end_stream() && body.size_hint().exact().is_none() && !head.headers.contains_key(CONTENT_LENGTH) {
+            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let (Some(host), Entry::Vacant(missing)) = (&self.host, head.headers.entry(HOST)) {
+            missing.insert(host.clone());
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError> {
+        pool::send(&self.pool, request).await
     }
 }
 

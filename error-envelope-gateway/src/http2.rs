@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use http::header::HOST;
-use http::uri::Authority;
-use http::{Request, Response, Version};
+use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
+use http::{Request, Response, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -21,38 +21,45 @@ use tower::BoxError;
 
 use super::connect::connect;
 use super::count::UpstreamMetrics;
-use super::headers;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
+use super::pool::{self, Connection, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
 use super::upstream::Upstream;
 
-/// A way to `upstream` that takes any number of requests at once.
-pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>
+/// A way to a service that takes any number of requests at once.
+pub(crate) struct Connections<B: Send + 'static> {
+    pool: Pool<Http2<B>>,
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl<B> Connections<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let target = upstream.clone();
-    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-    let pool = Pool::new(bounds, metrics, move |place| open(target.clone(), limits, place));
-    Remote::new(tower::service_fn(move |request: Request<B>| {
-        let mut request = request.map(Outgoing::new);
-        prepare(&mut request, &upstream);
-        let pool = pool.clone();
-        async move { pool::send(&pool, request).await }
-    }))
-}
+    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
+        let (scheme, authority) = (upstream.scheme(), upstream.authority().clone());
+        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
+        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
+        Self { pool, scheme, authority }
+    }
 
-/// `:authority` is what `host` said (RFC 9113 §8.3.1).
-fn prepare<B>(request: &mut Request<B>, upstream: &Upstream) {
-    *request.version_mut() = Version::HTTP_2;
-    let host = request.headers_mut().remove(HOST);
-    let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    *request.uri_mut() = headers::target(
-        upstream.scheme(),
-        asked.as_ref().unwrap_or(upstream.authority()),
-        request.uri().path_and_query(),
-    );
+    /// `:authority` is what `host` said (RFC 9113 §8.3.1).
+    pub(crate) fn prepare(&self, head: &mut request::Parts) {
+        head.version = Version::HTTP_2;
+        let host = head.headers.remove(HOST);
+        let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(asked.unwrap_or_else(|| self.authority.clone()));
+        let path = head.uri.path_and_query().cloned();
+        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
+        head.uri = Uri::from_parts(parts).unwrap_or_default();
+    }
+
+    pub(crate) async fn send(&self, request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError> {
+        pool::send(&self.pool, request).await
+    }
 }
 
 /// No limit that a service can send: until its settings are there, h2 reports this one.

@@ -1,44 +1,104 @@
 //! Connections on which nothing is asked for a while, whatever version they speak.
 //!
 //! hyper's clock for heads minds HTTP/1 alone, and not before it knows that it is HTTP/1: a client that says `PRI` and no
-//! more, or that keeps an HTTP/2 connection alive with pings, would stay for ever.
+//! more, or that keeps an HTTP/2 connection alive with pings, would stay for ever. And it costs a timer for each request,
+//! where one for each connection does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// What goes on on a connection.
-#[derive(Clone, Default)]
-pub(crate) struct Activity {
-    begun: Arc<AtomicU64>,
-    running: Arc<()>,
+#[derive(Clone)]
+pub(crate) struct Activity(Arc<Requests>);
+
+struct Requests {
+    connected: Instant,
+    running: AtomicUsize,
+    /// When the last one ended, in microseconds since it was connected.
+    ended: AtomicU64,
 }
 
 /// A request in flight, until it is dropped.
-pub(crate) struct ActiveRequest(#[expect(dead_code, reason = "it is counted, never looked at")] Arc<()>);
+pub(crate) struct ActiveRequest(Activity);
 
 impl Activity {
-    pub(crate) fn begin(&self) -> ActiveRequest {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        ActiveRequest(Arc::clone(&self.running))
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Requests { connected: Instant::now(), running: AtomicUsize::new(0), ended: AtomicU64::new(0) }))
     }
 
-    /// Resolves once nothing was in flight for `limit`, and at most twice that.
+    pub(crate) fn begin(&self) -> ActiveRequest {
+        self.0.running.fetch_add(1, Relaxed);
+        ActiveRequest(self.clone())
+    }
+
+    /// Resolves once nothing was in flight for `limit`, from now on.
     pub(crate) async fn stops_for(&self, limit: Duration) {
-        let mut before = None;
+        let began = Instant::now();
         loop {
-            let begun = self.begun.load(Ordering::Relaxed);
-            let quiet = Arc::strong_count(&self.running) == self.owners();
-            if quiet && before == Some(begun) {
+            let now = Instant::now();
+            let quiet = now - self.quiet_since(now).max(began);
+            if quiet >= limit {
                 return;
             }
-            before = quiet.then_some(begun);
-            tokio::time::sleep(limit).await;
+            tokio::time::sleep(limit - quiet).await;
         }
     }
 
-    /// Each clone of this has one of each; a [`ActiveRequest`] has one of the second alone.
-    fn owners(&self) -> usize {
-        Arc::strong_count(&self.begun)
+    fn quiet_since(&self, now: Instant) -> Instant {
+        let Requests { connected, running, ended } = &*self.0;
+        match running.load(Relaxed) {
+            0 => *connected + Duration::from_micros(ended.load(Relaxed)),
+            _ => now,
+        }
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        let Requests { connected, running, ended } = &*self.0.0;
+        ended.store(u64::try_from(connected.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+        running.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_quiet_from_the_end_of_its_last_request() {
+        let (activity, began) = (Activity::new(), Instant::now());
+        let requests = async {
+            for _ in 0..3 {
+                let (one, other) = (activity.begin(), activity.begin());
+                tokio::time::sleep(50 * SECOND).await;
+                drop(one);
+                tokio::time::sleep(10 * SECOND).await;
+                drop(other);
+                tokio::time::sleep(29 * SECOND).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = activity.stops_for(LIMIT) => {}
+            () = requests => {}
+        }
+        let quiet = began.elapsed() - 3 * 89 * SECOND + 29 * SECOND;
+        assert!((LIMIT..LIMIT + SECOND / 100).contains(&quiet), "{quiet:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_is_quiet_from_the_first_look_on() {
+        let activity = Activity::new();
+        tokio::time::sleep(LIMIT).await;
+        let began = Instant::now();
+        activity.stops_for(LIMIT).await;
+        assert!((LIMIT..LIMIT + SECOND / 100).contains(&began.elapsed()));
     }
 }

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How near a gateway is to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,5 +96,5 @@ impl Drop for InFlight {
 pub(super) fn id_of(head: &HeaderMap) -> Option<HeaderValue> {
     let kind = head.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_a_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect");
-    head.get("x-request-id").filter(|_| !is_a_call).cloned()
+    head.get(&REQUEST_ID).filter(|_| !is_a_call).cloned()
 }

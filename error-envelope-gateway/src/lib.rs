@@ -23,7 +23,7 @@
 //! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without; `client` says who that is, to
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
-//! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
+//! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks, which `rarely` looks at; `admin` is the admin address;
 //! `access` writes a line for each request; `in_flight` is what a stop ends; `handover` gives the listening sockets to the next process; `connect`, `linger` and `abort` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
@@ -52,6 +52,7 @@ mod linger;
 mod pace;
 mod pool;
 mod proxy;
+mod rarely;
 mod resolve;
 mod serve;
 mod tls;
@@ -68,9 +69,9 @@ pub use self::forwarded::Forwarding;
 pub use self::handover::{ListeningSockets, SocketPurpose, Takeover, UpgradeSocket};
 pub use self::limits::{ClientLimits, UpstreamLimits};
 pub use self::pace::ClientBody;
-pub use self::proxy::{Forward, UpstreamBody};
+pub use self::proxy::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;
 pub use self::upstream::Upstream;
-pub use self::upstreams::Upstreams;
+pub use self::upstreams::{Forward, Upstreams};

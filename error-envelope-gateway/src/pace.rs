@@ -1,7 +1,7 @@
 //! Who keeps whom waiting.
 //!
 //! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
-//! back is a 504 ([`Pace::head_within`]), and its clock stands still while the client is the one who is slow: an upload
+//! back is a 504 ([`head_within`]), and its clock stands still while the client is the one who is slow: an upload
 //! that takes longer than the service may think is no fault of the service.
 
 use std::io;
@@ -80,23 +80,6 @@ impl Pace {
         Self(Arc::new(Mutex::new(Moves { last: Instant::now(), waits_for_client: false })))
     }
 
-    /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`.
-    pub(crate) async fn head_within<T, E: Into<BoxError>>(
-        &self,
-        limit: Duration,
-        head: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, BoxError> {
-        let mut head = std::pin::pin!(head);
-        loop {
-            let deadline = self.waited_since() + limit;
-            match tokio::time::timeout_at(deadline, &mut head).await {
-                Ok(head) => return head.map_err(Into::into),
-                Err(_) if self.waited_since() + limit > deadline => {}
-                Err(_) => return Err(Elapsed::new().into()),
-            }
-        }
-    }
-
     fn waited_since(&self) -> Instant {
         let moves = self.moves();
         if moves.waits_for_client { Instant::now() } else { moves.last }
@@ -104,6 +87,24 @@ impl Pace {
 
     fn moves(&self) -> MutexGuard<'_, Moves> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. A request without a body has no pace.
+pub(crate) async fn head_within<T>(
+    limit: Duration,
+    pace: Option<&Pace>,
+    mut head: Pin<&mut impl Future<Output = Result<T, BoxError>>>,
+) -> Result<T, BoxError> {
+    let mut deadline = Instant::now() + limit;
+    loop {
+        match tokio::time::timeout_at(deadline, head.as_mut()).await {
+            Ok(head) => return head,
+            Err(_) => match pace.map(|pace| pace.waited_since() + limit) {
+                Some(later) if later > deadline => deadline = later,
+                _ => return Err(Elapsed::new().into()),
+            },
+        }
     }
 }
 

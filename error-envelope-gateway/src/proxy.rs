@@ -3,7 +3,7 @@
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
 //! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,31 +14,41 @@ use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
-use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
-use super::capacity::{Capacity, PermitBody};
+use super::capacity::{Capacity, Permit, PermitBody};
 use super::error::Error;
-use super::pace::{Pace, PacedBody};
-use super::pool::{Bounds, Remote, Reply};
+use super::headers::HopHeaders;
+use super::pace::{Pace, PacedBody, head_within};
+use super::pool::{Bounds, Outgoing, Reply};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2};
 
-/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
-/// ready.
-pub type Forward<B> = BoxCloneSyncService<Request<B>, Response<UpstreamBody>, BoxError>;
-
 /// The way to one service.
-pub(crate) struct Proxy<B> {
-    connections: Remote<PermitBody<PacedBody<B>>>,
-    upgrades: bool,
-    upstream: Upstream,
+pub(crate) struct Proxy<B: Send + 'static> {
+    connections: Connections<Sent<B>>,
     url: Arc<str>,
     timeout: Duration,
     capacity: Capacity,
+}
+
+/// A body on its way to the service.
+type Sent<B> = PermitBody<PacedBody<B>>;
+
+enum Connections<B: Send + 'static> {
+    Http1(http1::Connections<B>),
+    Http2(http2::Connections<B>),
+}
+
+/// A request as its service gets it, and what is left to do for it.
+pub(crate) struct Prepared<B> {
+    request: Request<Outgoing<Sent<B>>>,
+    pace: Option<Pace>,
+    share: Permit,
+    wish: Option<UpgradeRequest>,
+    record: Option<AccessRecord>,
 }
 
 impl<B> Proxy<B>
@@ -60,41 +70,63 @@ where
             idle_timeout: limits.idle_timeout,
             open_timeout: timeout,
         };
-        let (connections, upgrades) = match upstream.version {
-            Version::HTTP_2 => (http2::connections(upstream.clone(), limits, bounds), false),
-            _ => (http1::connections(upstream.clone(), limits, bounds), true),
+        let (url, capacity) = (upstream.url().to_string().into(), Capacity::new(limits.requests));
+        let connections = match upstream.version {
+            Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, limits, bounds)),
+            _ => Connections::Http1(http1::Connections::new(upstream, limits, bounds)),
         };
-        let capacity = Capacity::new(limits.requests);
-        let url = upstream.url().to_string().into();
-        Ok(Self { connections, upgrades, upstream, url, timeout, capacity })
+        Ok(Self { connections, url, timeout, capacity })
     }
 
-    /// Forwards what is not to be [refused](refuse).
-    pub(crate) async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+    /// Makes of what is not to be [refused](refuse) the service's request: all of it that needs no wait, since a future moves
+    /// what it holds.
+    pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = request.extensions_mut().remove::<AccessRecord>();
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
         }
-        let wish = self.upgrades.then(|| UpgradeRequest::take_from(&mut request)).flatten();
+        let upgrades = matches!(self.connections, Connections::Http1(_));
+        let wish = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
         let (mut head, body) = request.into_parts();
-        headers::towards_service(&mut head, &self.upstream);
+        headers::towards_service(&mut head, hop);
         if let Some(wish) = &wish {
             wish.forward(&mut head.headers);
         }
-        let pace = Pace::start();
-        let request = Request::from_parts(head, PermitBody::new(PacedBody::new(body, pace.clone()), share.clone()));
-        let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
+        let (body, share, pace) = if body.is_end_stream() {
+            (Outgoing::empty(), share, None)
+        } else {
+            let (pace, (share, of_body)) = (Pace::start(), share.share());
+            (Outgoing::new(PermitBody::new(PacedBody::new(body, pace.clone()), of_body)), share, Some(pace))
+        };
+        match &self.connections {
+            Connections::Http1(connections) => connections.prepare(&mut head, &body),
+            Connections::Http2(connections) => connections.prepare(&mut head),
+        }
+        Ok(Prepared { request: Request::from_parts(head, body), pace, share, wish, record })
+    }
+
+    /// The service's response.
+    pub(crate) async fn send(&self, prepared: Prepared<B>) -> Result<Response<UpstreamBody>, BoxError> {
+        let Prepared { request, pace, share, wish, record } = prepared;
+        let response = pin!(async {
+            match &self.connections {
+                Connections::Http1(connections) => connections.send(request).await,
+                Connections::Http2(connections) => connections.send(request).await,
+            }
+        });
+        let response = head_within(self.timeout, pace.as_ref(), response).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response, share, record)?.map(UpstreamBody));
         }
-        if !headers::is_coded_at_most_in_chunks(response.headers()) {
+        let hop = HopHeaders::of(response.headers());
+        if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
             // The rest of it would reach the client without the name of its coding.
             let cause = "the service's response has a transfer coding besides chunked";
             return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
         }
         let (mut head, body) = response.into_parts();
-        headers::towards_client(&mut head);
+        headers::towards_client(&mut head, hop);
         Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share))))
     }
 }
@@ -102,7 +134,7 @@ where
 /// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here);
 /// a target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2);
 /// a body in a coding that is not taken off here would arrive without its name (RFC 9112 §6.1).
-pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
+pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
     let uri = request.uri();
     let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));
     if request.method() == Method::CONNECT {
@@ -115,7 +147,7 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     if !headers::has_one_host(request) {
         return bad("The request does not name one host.");
     }
-    if !headers::is_coded_at_most_in_chunks(request.headers()) {
+    if !headers::is_coded_at_most_in_chunks(request.headers(), hop) {
         return bad("The only transfer coding that is spoken here is chunked.");
     }
     Ok(())

@@ -20,9 +20,9 @@ use tracing::Instrument;
 
 use super::access::{AccessLog, ClientRecords};
 use super::admin::{AdminOpen, AdminServer};
-use super::client::{Client, ClientService};
+use super::client::{Client, ClientService, Inbound};
 use super::config::GatewayConfig;
-use super::connection::{Connection, Inbound, Shared};
+use super::connection::{Connection, Shared};
 use super::forwarded::Forwarding;
 use super::handover::Offer;
 use super::in_flight::{RequestTracker, Stage};

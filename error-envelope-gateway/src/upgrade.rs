@@ -8,7 +8,7 @@ use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::{AccessRecord, Outcome};
 use super::capacity::{Permit, PermitBody};
-use super::headers::has_token;
+use super::headers::{HopHeaders, has_token};
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
@@ -22,10 +22,10 @@ impl UpgradeRequest {
     /// Taken from a request; none in HTTP/1.0, which cannot (RFC 9110 §7.8), nor in HTTP/2.
     ///
     /// Nor for `h2c`: requests inside that connection would pass by every guard of the layer.
-    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
+    pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
+        let may_ask = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
         let headers = request.headers();
-        let asks = request.version() == Version::HTTP_11 && has_token(headers, &CONNECTION, "upgrade");
-        if !asks || !headers.contains_key(UPGRADE) || has_token(headers, &UPGRADE, "h2c") {
+        if !may_ask || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
             return None;
         }
         let protocols = headers.get_all(UPGRADE).iter().cloned().collect();
@@ -52,7 +52,7 @@ pub(crate) fn switch<B>(
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     let joined = join(wish.client, hyper::upgrade::on(&mut response));
-    let held = share.clone();
+    let (held, share) = share.share();
     tokio::spawn(async move {
         let (received, sent) = joined.await;
         if let Some(record) = record {
@@ -62,7 +62,8 @@ pub(crate) fn switch<B>(
         drop(held);
     });
     let (mut head, body) = response.into_parts();
-    super::headers::towards_client(&mut head);
+    let hop = HopHeaders::of(&head.headers);
+    super::headers::towards_client(&mut head, hop);
     set_upgrade(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
     Ok(Response::from_parts(head, PermitBody::new(body, share)))

@@ -7,18 +7,22 @@
 //! 4. A request that no service is for is `not_found`.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tower::{BoxError, service_fn};
+use tower::{BoxError, Service};
 use tower_error_envelope::policy::UpstreamUrl;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
 
 use super::error::Error;
-use super::proxy::{Forward, Proxy, UpstreamBody, refuse};
+use super::headers::HopHeaders;
+use super::proxy::{Prepared, Proxy, UpstreamBody, refuse};
 use super::upstream::Upstream;
 
 /// How often it is looked which services the active policy names. Until then the last idle connections of one that it names no
@@ -84,10 +88,7 @@ impl Upstreams {
     {
         let proxies = Arc::new(Proxies::new(self)?);
         tokio::spawn(end_unnamed(Arc::downgrade(&proxies)));
-        Ok(Forward::new(service_fn(move |request| {
-            let proxies = Arc::clone(&proxies);
-            async move { proxies.forward(request).await }
-        })))
+        Ok(Forward(proxies))
     }
 }
 
@@ -109,8 +110,46 @@ impl Upstream {
     }
 }
 
+/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
+/// ready.
+pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
+
+impl<B: Send + 'static> Clone for Forward<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B: Send + 'static> fmt::Debug for Forward<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forward").finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for Forward<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<UpstreamBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let begun = self.0.begin(request);
+        Box::pin(async move {
+            let (proxy, prepared) = begun?;
+            proxy.send(prepared).await
+        })
+    }
+}
+
 /// The ways to all services.
-struct Proxies<B> {
+struct Proxies<B: Send + 'static> {
     layer: Option<ErrorEnvelopeLayer>,
     prepare: Prepare,
     rest: Option<(UpstreamUrl, Arc<Proxy<B>>)>,
@@ -132,8 +171,10 @@ where
         Ok(proxies)
     }
 
-    async fn forward(&self, request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        refuse(&request)?;
+    /// Chooses the service of a request, and makes the request that the service gets.
+    fn begin(&self, request: Request<B>) -> Result<(Arc<Proxy<B>>, Prepared<B>), BoxError> {
+        let hop = HopHeaders::of(request.headers());
+        refuse(&request, hop)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
         let proxy = match (named, &self.rest) {
             (Some(url), _) => self.of_scope(url).map_err(|error| Fault::new(ErrorCode::OTHER).caused_by(error))?,
@@ -144,7 +185,8 @@ where
                     .into());
             }
         };
-        proxy.forward(request).await
+        let prepared = proxy.prepare(request, hop)?;
+        Ok((proxy, prepared))
     }
 
     /// The one of this URL, a new one where there is none.

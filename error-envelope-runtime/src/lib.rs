@@ -44,7 +44,7 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 pub use self::key_sets::KeyFetcher;
 pub use self::log::{cause_text, log_event, log_notes, log_policy, log_reply, log_unenforced};
 pub use self::status::{PolicyRejection, PolicyStatus};
-pub use self::switch::KillSwitch;
+pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 
 /// Files that are read anew when they change: a policy, or a certificate.
 #[cfg(feature = "policy-file")]

@@ -98,14 +98,14 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// The kill switch was thrown, or taken back.
-pub(crate) fn log_switched(off: bool) {
+pub(crate) fn log_switched(off: bool, by: Option<&str>, reason: Option<&str>) {
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
-    tracing::warn!(target: "tower_error_envelope", off, "{message}");
+    tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
 }
 
 /// A policy was read anew, and holds from now on (M3).

@@ -23,7 +23,7 @@ use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
-use error_envelope_core::policy::{Policy, PolicyError};
+use error_envelope_core::policy::{OutlineTable, Policy, PolicyError};
 
 /// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {
@@ -43,6 +43,8 @@ struct State {
     since: SystemTime,
     /// What that was read from.
     files: Arc<[PathBuf]>,
+    /// What those set.
+    outline: Arc<[OutlineTable]>,
     rejection: Option<PolicyRejection>,
 }
 
@@ -63,7 +65,8 @@ impl PolicyReloader {
         let file = look.content?;
         look.watched.map_err(unwatchable)?;
         let outcome = Outcome::Taken(file.fingerprint());
-        let state = Mutex::new(State { outcome, since: clock::now(), files: files_of(&file), rejection: None });
+        let (files, outline) = (files_of(&file), file.outline().into());
+        let state = Mutex::new(State { outcome, since: clock::now(), files, outline, rejection: None });
         let in_force = ArcSwap::from_pointee(file.into_policy());
         let watched = Arc::new(Self { in_force, path: path.to_owned(), reader, state });
         let reload = |watched: &Self| drop(watched.read(&Patience::CHANGED));
@@ -84,6 +87,7 @@ impl PolicyReloader {
             policy: self.policy(),
             since: state.since,
             files: state.files.clone(),
+            outline: state.outline.clone(),
             rejection: state.rejection.clone(),
         }
     }
@@ -127,6 +131,7 @@ impl PolicyReloader {
         }
         state.outcome = outcome;
         (state.since, state.files) = (clock::now(), files_of(&file));
+        state.outline = file.outline().into();
         if let Some(rejection) = &mut state.rejection {
             rejection.is_current = false;
         }

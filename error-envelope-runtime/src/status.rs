@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(feature = "policy-file")]
+use error_envelope_core::policy::OutlineTable;
 use error_envelope_core::policy::Policy;
 
 /// The active policy, since when, from which files, and what was refused last:
@@ -21,6 +23,8 @@ pub struct PolicyStatus {
     pub(crate) policy: Arc<Policy>,
     pub(crate) since: SystemTime,
     pub(crate) files: Arc<[PathBuf]>,
+    #[cfg(feature = "policy-file")]
+    pub(crate) outline: Arc<[OutlineTable]>,
     pub(crate) rejection: Option<PolicyRejection>,
 }
 
@@ -35,7 +39,14 @@ pub struct PolicyRejection {
 impl PolicyStatus {
     /// One that no file is behind.
     pub(crate) fn fixed(policy: Arc<Policy>, since: SystemTime) -> Self {
-        Self { policy, since, files: Arc::default(), rejection: None }
+        Self {
+            policy,
+            since,
+            files: Arc::default(),
+            #[cfg(feature = "policy-file")]
+            outline: Arc::default(),
+            rejection: None,
+        }
     }
 
     /// The policy.
@@ -55,6 +66,15 @@ impl PolicyStatus {
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// What those files set: each table of defaults and each route, with its keys and their lines. Empty where it is not
+    /// watched.
+    #[cfg(feature = "policy-file")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+    #[must_use]
+    pub fn outline(&self) -> &[OutlineTable] {
+        &self.outline
     }
 
     /// What was refused last; `None` where nothing was. It is still told once it was put right.

@@ -1,12 +1,13 @@
 //! The kill switch: every route in `off` at once, for whoever is on call.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::{clock, log};
 use error_envelope_core::exchange::ExchangeConfig;
+use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::{Mode, Policy};
 
 /// Puts every route into [`Mode::Off`] at once, whatever the policy says, until it is taken back.
@@ -33,8 +34,87 @@ pub struct KillSwitch(Arc<State>);
 #[derive(Default)]
 struct State {
     off: AtomicBool,
-    /// When it was thrown or taken back last, in milliseconds since 1970; 0 is never.
-    changed: AtomicU64,
+    last: RwLock<Option<SwitchChange>>,
+}
+
+/// Who throws a [`KillSwitch`] or takes it back, and why: for the log and for whoever looks next, never a metric's label.
+/// Either may be left out.
+///
+/// ```
+/// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
+///
+/// let switch = KillSwitch::new();
+/// switch.off_with(SwitchNote::new().by("maria").reason("orders loses its own error texts"));
+///
+/// let change = switch.last_change().unwrap();
+/// assert!(change.is_off());
+/// assert_eq!((change.by(), change.reason()), (Some("maria"), Some("orders loses its own error texts")));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct SwitchNote {
+    by: Option<Arc<str>>,
+    reason: Option<Arc<str>>,
+}
+
+impl SwitchNote {
+    /// The longest name and the longest reason that are kept, in characters; what is longer is cut.
+    pub const MAX_CHARS: usize = 200;
+
+    /// A note that says nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says who does it. Characters that show nothing or break a line become spaces; an empty name says nothing.
+    pub fn by(self, name: &str) -> Self {
+        Self { by: one_line(name), ..self }
+    }
+
+    /// Says why, likewise.
+    pub fn reason(self, reason: &str) -> Self {
+        Self { reason: one_line(reason), ..self }
+    }
+}
+
+fn one_line(text: &str) -> Option<Arc<str>> {
+    let shown = text.chars().take(SwitchNote::MAX_CHARS).map(|it| if is_invisible(it) { ' ' } else { it });
+    let shown = shown.collect::<String>();
+    Some(shown.trim()).filter(|text| !text.is_empty()).map(Into::into)
+}
+
+/// The last time that a [`KillSwitch`] was thrown or taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchChange {
+    off: bool,
+    at: SystemTime,
+    note: SwitchNote,
+}
+
+impl SwitchChange {
+    /// Whether it was thrown; else it was taken back.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> SystemTime {
+        self.at
+    }
+
+    /// Who did it, if they said so: a claim, as nobody has to prove their name.
+    #[must_use]
+    pub fn by(&self) -> Option<&str> {
+        self.note.by.as_deref()
+    }
+
+    /// Why, if they said so.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.note.reason.as_deref()
+    }
 }
 
 impl KillSwitch {
@@ -46,12 +126,22 @@ impl KillSwitch {
 
     /// Puts every route to `off`; `false` where all of them are.
     pub fn off(&self) -> bool {
-        self.set(true)
+        self.off_with(SwitchNote::new())
     }
 
     /// Lets the policy's own modes hold again; `false` where they do.
     pub fn back(&self) -> bool {
-        self.set(false)
+        self.back_with(SwitchNote::new())
+    }
+
+    /// As [`KillSwitch::off`], with who does it and why. Where the switch is thrown already, the first note stays.
+    pub fn off_with(&self, note: SwitchNote) -> bool {
+        self.set(true, note)
+    }
+
+    /// As [`KillSwitch::back`], with who does it and why.
+    pub fn back_with(&self, note: SwitchNote) -> bool {
+        self.set(false, note)
     }
 
     /// Whether every route is in `off`.
@@ -61,21 +151,26 @@ impl KillSwitch {
         self.0.off.load(Ordering::Relaxed)
     }
 
-    /// When it was thrown or taken back last, to the millisecond; `None` where it never was.
+    /// When it was thrown or taken back last; `None` where it never was.
     #[must_use]
     pub fn changed_at(&self) -> Option<SystemTime> {
-        match self.0.changed.load(Ordering::Relaxed) {
-            0 => None,
-            milliseconds => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
-        }
+        self.last_change().map(|change| change.at)
     }
 
-    fn set(&self, off: bool) -> bool {
+    /// Who threw it or took it back last, when and why; `None` where nobody ever did.
+    #[must_use]
+    pub fn last_change(&self) -> Option<SwitchChange> {
+        self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, off: bool, note: SwitchNote) -> bool {
+        // Held until the note is there, so that two at once leave the note of the one that came last.
+        let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
         if changed {
-            let since_1970 = clock::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            self.0.changed.store(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            log::log_switched(off);
+            let change = SwitchChange { off, at: clock::now(), note };
+            log::log_switched(off, change.by(), change.reason());
+            *last = Some(change);
         }
         changed
     }

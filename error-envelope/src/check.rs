@@ -13,8 +13,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::{Effective, PathReading};
 
 use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
     /// Show instead the settings that apply to a request, and the policy line of each
-    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], conflicts_with = "format")]
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
     effective: Option<Vec<String>>,
 }
 
@@ -42,16 +43,28 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut tally = Tally::default();
     let mut report = Report::new(args.format);
+    let mut told = Vec::new();
     for file in &args.files {
         match policy::read(file) {
             Ok(read) => match args.effective.as_deref() {
-                Some([method, url]) => print_unless_closed(&effective(&read, method, url)?)?,
+                Some([method, url]) => {
+                    let effective = effective(&read, method, url)?;
+                    match args.format {
+                        Format::Json => told.push(effective_json(file, &effective)),
+                        Format::Human | Format::Github => print_unless_closed(&effective.to_string())?,
+                    }
+                }
                 _ => findings(&read, file, |finding| tally.report_file(&mut report, finding))?,
             },
             Err(errors) => tally.report_errors(&mut report, &errors)?,
         }
     }
     match report.format() {
+        Format::Json if args.effective.is_some() => {
+            let mut object = tally.counts(args.files.len());
+            object["effective"] = told.into();
+            print_unless_closed(&report.into_json(object))?;
+        }
         _ if args.effective.is_some() => {}
         Format::Human => print_unless_closed(&format!("{}\n", tally.summary(args.files.len())))?,
         Format::Github => {}
@@ -81,9 +94,28 @@ fn findings(
     Ok(())
 }
 
-fn effective(read: &LoadedPolicy, method: &str, url: &str) -> Result<String, CommandError> {
-    let told = read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))?;
-    Ok(told.to_string())
+fn effective(read: &LoadedPolicy, method: &str, url: &str) -> Result<Effective, CommandError> {
+    read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))
+}
+
+fn effective_json(file: &Path, told: &Effective) -> Value {
+    let mut object = reading_json(told.reading());
+    object["policy"] = Value::from(file.display().to_string());
+    object["refused"] = Value::from(told.is_refused());
+    object["others"] = told.others().iter().map(reading_json).collect();
+    object
+}
+
+fn reading_json(reading: &PathReading) -> Value {
+    let routes: Vec<_> = reading.routes().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
+    // What the file writes is JSON, too.
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    let settings: Vec<_> = reading
+        .settings()
+        .iter()
+        .map(|it| json!({ "key": it.key(), "value": value(it.value()), "from": it.from() }))
+        .collect();
+    json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
 }
 
 /// How many findings of each kind there are, and files that could not be asked.
@@ -130,7 +162,7 @@ impl Tally {
         format!("{}: {found}{unreadable}", counted(files, "file"))
     }
 
-    fn counts(&self, files: usize) -> serde_json::Value {
+    fn counts(&self, files: usize) -> Value {
         let Self { unreadable, errors, warnings, notes } = *self;
         json!({ "files": files, "unreadable": unreadable, "errors": errors, "warnings": warnings, "notes": notes })
     }

@@ -4,7 +4,8 @@
 //! where the name of its variable should be, and what is wrong may be another thing on that line, or the line's syntax.
 //! So a line is shown only where its table and its key say that it holds neither:
 //!
-//! 1. no line that gives a key, a hash or a secret, or a URL with a name in front of its host, whatever else it does,
+//! 1. no line that gives a key, a hash or a secret, or a URL with a name in front of its host, whatever else it does, but one
+//!    that has nothing but the name of a variable of the environment where a secret's name should be,
 //! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
 //! 4. any line of the policy's other tables. Tables of other names may be those of a file of keys.
@@ -62,6 +63,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         return is_open_head(path);
     }
     let dense: String = line.split_whitespace().collect();
+    if dense.strip_prefix("secret_env=").is_some_and(is_variable) {
+        return true;
+    }
     if GIVING.iter().any(|giving| dense.contains(giving)) || dense.contains("upstream") && dense.contains('@') {
         return false;
     }
@@ -74,6 +78,13 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         "auth" => OPEN_OF_AUTH.contains(&last),
         other => OPEN.contains(&other),
     })
+}
+
+/// Whether a text in quotes is the name of a variable that is there, and so no secret.
+fn is_variable(quoted: &str) -> bool {
+    let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain) && std::env::var_os(name).is_some())
 }
 
 /// Whether a table's head has but names that the policy's tables have, or that look like a slip in one.

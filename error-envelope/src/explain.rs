@@ -7,13 +7,15 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Explanation, MapRuleId, Origin};
-use tower_error_envelope::policy::{Effective, PathReading, PolicyFile};
+use tower_error_envelope::policy::{Dialect, Effective, PathReading, PolicyFile};
 
 use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
+use crate::report::{OutputFormat, json_text};
 use crate::text::{one_line, printable};
 use crate::trial::{LoggedEvent, Trial, TrialResult};
 
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// Read this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Set the output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: OutputFormat,
     /// The service's response: status line, headers, empty line, body
     #[arg(value_name = "RESPONSE.http")]
     response: PathBuf,
@@ -40,7 +45,11 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
-    print(&Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.to_text())
+    let explained = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() };
+    print(&match args.format {
+        OutputFormat::Human => explained.to_text(),
+        OutputFormat::Json => json_text(&explained.to_json()),
+    })
 }
 
 struct Explained<'a> {
@@ -58,6 +67,46 @@ impl Explained<'_> {
         self.modes(&mut out, &real);
         self.dialects(&mut out, &enforced);
         out
+    }
+
+    fn to_json(&self) -> Value {
+        let real = self.trial.run(self.recorded, None, None);
+        let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
+        let Recorded { place, request, response, .. } = self.recorded;
+        let event = enforced.event.as_ref();
+        let steps = enforced.explanation.as_ref().map(|explanation| self.steps(explanation, &enforced));
+        let steps = steps.filter(|_| !is_refusal(&enforced)).unwrap_or_default();
+        let decided = event.and_then(|event| event.by);
+        let last = steps.iter().position(|step| Some(step.by) == decided && step.may_decide);
+        let steps = steps.iter().take(last.map_or(0, |last| last + 1));
+        let sent = |modes: &[&str], outcome: &TrialResult| {
+            let unchanged = outcome.passes() && outcome.status == response.status();
+            let body = outcome.bytes(self.recorded).map(|body| shown(&body));
+            let headers = written_headers(&outcome.headers, response.headers());
+            let headers = headers.map(|(name, value)| json!([name.as_str(), value]));
+            json!({
+                "modes": modes,
+                "unchanged": unchanged,
+                "status": outcome.status.as_u16(),
+                "headers": headers.collect::<Vec<_>>(),
+                "body": body,
+            })
+        };
+        json!({
+            "response": place.to_string(),
+            "request": { "method": request.method().as_str(), "path": printable(request.uri().path()) },
+            "status": response.status().as_u16(),
+            "mode": real.event.as_ref().map(|event| event.mode.as_str()),
+            "route": event.and_then(|event| event.route.as_deref()),
+            "refused_by_guard": is_refusal(&enforced),
+            "code": event.map(code_of),
+            "decided_by": decided.map(|by| by.as_str()),
+            "tried": steps.map(|step| json!({ "source": step.by.as_str(), "result": step.what })).collect::<Vec<_>>(),
+            "responses": self.groups().iter().map(|(modes, outcome)| sent(modes, outcome)).collect::<Vec<_>>(),
+            "dialects": self.in_dialects(&enforced).map(|(dialect, status, body)| {
+                json!({ "dialect": dialect.as_str(), "status": status.as_u16(), "body": body })
+            }).collect::<Vec<_>>(),
+        })
     }
 
     /// The request, and what holds for it.
@@ -167,15 +216,23 @@ impl Explained<'_> {
     }
 
     fn dialects(&self, out: &mut String, enforced: &TrialResult) {
-        if enforced.passes() || enforced.explanation.is_none() {
-            return;
+        let mut dialects = self.in_dialects(enforced).peekable();
+        if dialects.peek().is_some() {
+            out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
         }
-        out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
-        for dialect in self.trial.dialects() {
+        for (dialect, status, body) in dialects {
+            let _ = writeln!(out, "  {:<16} {} {}", dialect.as_str(), status.as_u16(), one_line(&body));
+        }
+    }
+
+    /// What a client gets of it in each dialect.
+    fn in_dialects(&self, enforced: &TrialResult) -> impl Iterator<Item = (Dialect, StatusCode, String)> {
+        let is_rewritten = !enforced.passes() && enforced.explanation.is_some();
+        self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
-            let _ = writeln!(out, "  {:<16} {} {}", dialect.as_str(), outcome.status.as_u16(), one_line(&shown(&body)));
-        }
+            (dialect, outcome.status, shown(&body))
+        })
     }
 }
 
@@ -286,17 +343,19 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     }
 }
 
-/// Those that came may be anything: a cookie, a token (L3).
 fn headers(now: &HeaderMap, came: &HeaderMap) -> (String, usize) {
-    let (mut written, mut kept) = (String::new(), 0);
-    for (name, value) in now {
-        if came.get_all(name).iter().any(|it| it == value) {
-            kept += 1;
-        } else {
-            let _ = writeln!(written, "{name}: {}", printable(&String::from_utf8_lossy(value.as_bytes())));
-        }
+    let (mut written, mut count) = (String::new(), 0);
+    for (name, value) in written_headers(now, came) {
+        let _ = writeln!(written, "{name}: {value}");
+        count += 1;
     }
-    (written, kept)
+    (written, now.len() - count)
+}
+
+/// Those that came may be anything: a cookie, a token (L3).
+fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
+    let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
+    now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))
 }
 
 fn shown(body: &Bytes) -> String {

@@ -9,6 +9,22 @@ use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
 
+/// How a verb ends. `gateway` and `demo` that a second signal ends at once exit with 128 and its number.
+pub(crate) const EXIT_CODES: [(u8, &str); 3] =
+    [(0, "success"), (FOUND, "something was found or refused"), (UNUSABLE, "wrong usage or an unreadable file")];
+
+/// Something was found, or what was given is wrong, or not all of it was done.
+pub(crate) const FOUND: u8 = 1;
+
+/// Nothing could be looked at.
+pub(crate) const UNUSABLE: u8 = 2;
+
+/// The table in a line, for `--help`.
+pub(crate) fn exit_codes() -> String {
+    let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
+    format!("Exit codes: {}.", codes.join(", "))
+}
+
 /// Why a verb could not do its work.
 #[derive(Debug)]
 pub(crate) enum CommandError {
@@ -33,8 +49,8 @@ impl CommandError {
     /// The exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
-            Self::Io(_) | Self::Told => 2,
+            Self::Refused(_) => FOUND,
+            Self::Io(_) | Self::Told => UNUSABLE,
             Self::Closed => 0,
         }
     }

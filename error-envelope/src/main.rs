@@ -43,10 +43,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
-///
-/// Exit codes: 0 success, 1 something was found or refused, 2 wrong usage or an unreadable file.
 #[derive(Parser)]
-#[command(version, max_term_width = 80)]
+#[command(version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
     /// Set when to use colours [default: auto, which means on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
@@ -100,7 +98,7 @@ fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Gateway(args) => gateway::run(&args),
         Verb::Demo(args) => demo::run(&args),
-        Verb::Mode(args) => mode::run(&args).map(|()| 0),
+        Verb::Mode(args) => mode::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.print();

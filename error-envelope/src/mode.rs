@@ -1,117 +1,122 @@
-//! `error-envelope mode`: the kill switch of a running gateway, by its admin address.
+//! `error-envelope mode`: the kill switch of running gateways, by their admin addresses.
+//!
+//! [`gateways`] are those of `--admin` and of a fleet's file; [`request`] asks one. All are asked side by side, and what each
+//! did is told in the order in which they were named.
 
-use std::time::Duration;
+mod gateways;
+mod request;
 
-use bytes::Bytes;
-use clap::ValueEnum;
-use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
-use tokio::time::timeout;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::failure::{CommandError, local_runtime, print};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-/// Turn the kill switch of a running gateway on or off
+use self::gateways::Gateway;
+use self::request::{Answer, Order, To};
+use crate::failure::{CommandError, local_runtime, print_unless_closed};
+use crate::gateway::limits::time;
+use crate::report::{OutputFormat, json_text};
+use crate::text::counted;
+
+/// Turn the kill switch of running gateways on or off
 ///
 /// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
-/// still checked. `policy` applies the policy's own modes again. `status` shows the current state and its time.
-/// The switch is kept in memory: a restart clears it.
+/// still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and who set it
+/// and why. The switch is kept in memory: a restart clears it. All gateways are asked at once; the exit code is 1 where one
+/// did not do it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Choose the state to set, or show it
     #[arg(value_enum)]
     to: To,
-    /// Connect to this admin address, the one given to `gateway --admin`
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901", value_parser = admin)]
-    admin: Uri,
+    /// Connect to this admin address, the one given to `gateway --admin`; may be repeated [default: http://127.0.0.1:9901]
+    #[arg(long, value_name = "URL", value_parser = gateways::address)]
+    admin: Vec<http::Uri>,
+    /// Connect to the admin addresses in FILE too, one a line, as ADDRESS or NAME ADDRESS; # begins a comment
+    #[arg(long, value_name = "FILE")]
+    fleet: Option<PathBuf>,
+    /// Limit the time for each gateway to respond
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    timeout: humantime::Duration,
+    /// Record this name with the switch, for the log and the admin page
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Record this reason with the switch, for the log and the admin page
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Set the output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: OutputFormat,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum To {
-    /// Put every route in mode off
-    Off,
-    /// Apply the policy's own modes again
-    Policy,
-    /// Show the current state
-    Status,
+/// As many files as a process may have open by most systems' defaults, and some to spare.
+const MOST_AT_ONCE: usize = 256;
+
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
+    let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
+    let runtime = local_runtime()?;
+    let answers = runtime.block_on(ask_all(&gateways, order));
+    // A name that is looked up still is waited for by nobody.
+    runtime.shutdown_background();
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    let told = gateways.iter().zip(&answers);
+    match args.format {
+        OutputFormat::Json => print_unless_closed(&as_json(told, failed))?,
+        OutputFormat::Human => print_lines(told, failed)?,
+    }
+    Ok(u8::from(failed > 0))
 }
 
-impl To {
-    const fn endpoint(self) -> (Method, &'static str) {
-        match self {
-            Self::Off => (Method::POST, "/mode/off"),
-            Self::Policy => (Method::POST, "/mode/policy"),
-            Self::Status => (Method::GET, "/mode"),
+async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Result<Answer, String>> {
+    let (order, places) = (Arc::new(order), Arc::new(Semaphore::new(MOST_AT_ONCE)));
+    let mut asked = JoinSet::new();
+    for (at, gateway) in gateways.iter().enumerate() {
+        let (order, places, address) = (order.clone(), places.clone(), gateway.address.clone());
+        asked.spawn(async move {
+            let _place = places.acquire_owned().await;
+            (at, order.send(&address).await)
+        });
+    }
+    let mut answers = vec![Err("was not asked".to_owned()); gateways.len()];
+    while let Some(answer) = asked.join_next().await {
+        if let Ok((at, answer)) = answer {
+            answers[at] = answer;
         }
     }
+    answers
 }
 
-/// Whoever is on call waits no longer.
-const PATIENCE: Duration = Duration::from_secs(5);
-const MOST_OF_ANSWER: usize = 64 * 1024;
-
-pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let admin = &args.admin;
-    let silent = |_| CommandError::Io(format!("{admin}: no response within {PATIENCE:?}"));
-    let failed = |why| {
-        CommandError::Io(format!("{admin}: {why}\n = help: use the address given to `error-envelope gateway --admin`"))
-    };
-    let answer = local_runtime()?.block_on(async { timeout(PATIENCE, send_request(args)).await });
-    let (status, body) = answer.map_err(silent)?.map_err(failed)?;
-    let state = (status == StatusCode::OK).then(|| serde_json::from_slice::<Value>(&body).ok()).flatten();
-    match state.as_ref().and_then(words) {
-        Some(words) => print(&words),
-        None => {
-            let text: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
-            Err(CommandError::Refused(format!(
-                "{admin} returned {status} without a mode; use an admin address: {text}"
-            )))
+/// What went well on standard output, what did not on standard error.
+fn print_lines<'a>(
+    told: impl ExactSizeIterator<Item = (&'a Gateway, &'a Result<Answer, String>)>,
+    failed: usize,
+) -> Result<(), CommandError> {
+    let count = told.len();
+    for (gateway, answer) in told {
+        let name = if count == 1 && gateway.name.is_none() { String::new() } else { format!("{gateway}: ") };
+        match answer {
+            Ok(answer) => print_unless_closed(&format!("{name}{answer}\n"))?,
+            Err(why) => anstream::eprintln!("{gateway}: {why}"),
         }
     }
-}
-
-async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
-    let (method, path) = args.to.endpoint();
-    let mut parts = args.admin.clone().into_parts();
-    parts.path_and_query = path.parse().ok();
-    let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
-    let request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| error.to_string())?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client.request(request).await.map_err(|error| chain(&error))?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| error.to_string())?;
-    Ok((head.status, body.to_bytes()))
-}
-
-/// What the address has returned.
-fn words(state: &Value) -> Option<String> {
-    let since = state.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
-    match state.get("mode")?.as_str()? {
-        "off" => {
-            Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` turns that off again\n"))
-        }
-        "policy" => Some(format!("policy{since}: the policy's modes apply\n")),
-        _ => None,
+    if count > 1 {
+        print_unless_closed(&format!("{}: {} done, {failed} failed\n", counted(count, "gateway"), count - failed))?;
     }
+    Ok(())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-fn admin(given: &str) -> Result<Uri, String> {
-    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT or a port of this machine";
-
-    let url = match (given.parse::<u16>(), given.contains("://")) {
-        (Ok(port), _) => format!("http://127.0.0.1:{port}"),
-        (_, true) => given.to_owned(),
-        _ => format!("http://{given}"),
-    };
-    let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
-    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-    if uri.scheme_str() == Some("http") && bare { Ok(uri) } else { Err(RIGHT.to_owned()) }
+fn as_json<'a>(told: impl Iterator<Item = (&'a Gateway, &'a Result<Answer, String>)>, failed: usize) -> String {
+    let gateways = told.map(|(gateway, answer)| {
+        let mut object = json!({ "name": gateway.to_string(), "admin": gateway.url(), "ok": answer.is_ok() });
+        match answer {
+            Ok(answer) => answer.write(&mut object),
+            Err(why) => object["error"] = Value::from(why.lines().next().unwrap_or_default()),
+        }
+        object
+    });
+    let gateways: Vec<_> = gateways.collect();
+    json_text(&json!({ "gateways": gateways, "failed": failed }))
 }

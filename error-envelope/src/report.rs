@@ -16,6 +16,21 @@ pub(crate) enum Format {
     Github,
 }
 
+/// For verbs that annotate nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Print text for people
+    #[default]
+    Human,
+    /// Print one JSON object; manual/owner.md names its members
+    Json,
+}
+
+/// An object as verbs print it.
+pub(crate) fn json_text(object: &Value) -> String {
+    format!("{object:#}\n")
+}
+
 /// Findings on their way out.
 pub(crate) struct Report {
     format: Format,
@@ -47,7 +62,7 @@ impl Report {
     pub(crate) fn into_json(self, counts: Value) -> String {
         let mut report = counts;
         report["findings"] = Value::Array(self.told);
-        serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |text| text + "\n")
+        json_text(&report)
     }
 }
 

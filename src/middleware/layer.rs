@@ -247,6 +247,16 @@ impl ErrorEnvelopeLayer {
         self.policy.reload()
     }
 
+    /// All that is wrong with a policy file and what it includes, as [`ErrorEnvelopeLayer::watching`] would read it: that says
+    /// the first.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, by file and line.
+    pub fn check_policy(&self, path: impl AsRef<Path>) -> Result<(), Vec<PolicyError>> {
+        self.loader().check(path).map(drop)
+    }
+
     fn loader(&self) -> PolicyLoader {
         let loader = PolicyLoader::new().verifiers(self.verifiers.names());
         #[cfg(feature = "jwks-url")]

@@ -8,8 +8,8 @@ use tracing::{Level, Span};
 /// disabled span costs as well.
 #[inline]
 pub(super) fn span(id: RequestId) -> Option<Span> {
-    let wanted = tracing::span_enabled!(target: "tower_error_envelope", Level::INFO, "request");
-    wanted.then(|| tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id))
+    let wanted = tracing::span_enabled!(target: "tower_error_envelope::request", Level::INFO, "request");
+    wanted.then(|| tracing::info_span!(target: "tower_error_envelope::request", "request", request_id = %id))
 }
 
 /// The service's code runs inside the span while this is held.

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::exchange::{CapturedBody, Event, Observer};
-use tower_error_envelope::middleware::KillSwitch;
+use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::{Answer, answer, logged};
@@ -107,7 +107,9 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_opens_no_door() {
     let ((), lines) = logged(async {
         let ask = async |path| answer(service.clone().oneshot(request(path)).await.unwrap()).await;
         assert_ne!(ask("/enforced").await.body, SAID);
-        assert!(switch.off() && !switch.off() && switch.is_off());
+        assert!(
+            switch.off_with(SwitchNote::new().by("maria").reason("lost texts")) && !switch.off() && switch.is_off()
+        );
         for _ in 0..2 {
             let passed = ask("/enforced").await;
             assert_eq!(passed.body, SAID);
@@ -120,6 +122,7 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_opens_no_door() {
     });
     let told = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();
     assert_eq!((told("every route is in mode off"), told("modes apply again")), (1, 1), "{lines:?}");
+    assert_eq!((told("by=\"maria\""), told("reason=\"lost texts\"")), (1, 1), "{lines:?}");
 }
 
 fn routes(bodies: bool) -> Policy {

@@ -1,10 +1,16 @@
 //! Times as people read them, in UTC.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// `2026-11-21T14:02:33.120Z`.
 pub(crate) fn rfc3339(at_ms: u64) -> String {
@@ -18,6 +24,11 @@ pub(crate) fn rfc3339(at_ms: u64) -> String {
 pub(crate) fn short(at_ms: u64, now_ms: u64) -> String {
     let (at, now) = (rfc3339(at_ms), rfc3339(now_ms));
     if at[..10] == now[..10] { at[11..19].to_owned() } else { on_day(&at) }
+}
+
+/// `14:02`.
+pub(crate) fn hour_minute(at_ms: u64) -> String {
+    rfc3339(at_ms)[11..16].to_owned()
 }
 
 /// `in 7 days`, or for how long the process has counted.
@@ -40,7 +51,7 @@ fn on_day(at: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{period, rfc3339, short};
+    use super::{hour_minute, period, rfc3339, short};
 
     const NOON: u64 = 1_795_262_400_000;
 
@@ -49,6 +60,7 @@ mod tests {
         const HOUR: u64 = 3_600_000;
         assert_eq!(rfc3339(NOON), "2026-11-21T12:00:00.000Z");
         assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(hour_minute(NOON + HOUR), "13:00");
         assert_eq!(short(NOON, NOON + HOUR), "12:00:00");
         assert_eq!(short(NOON - 13 * HOUR, NOON), "20 Nov 23:00");
         assert_eq!(period(NOON, NOON + HOUR), "since 12:00 UTC");

@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{CapturedBody, DecidedBy, Event, Origin};
+use error_envelope_core::exchange::{BoxError, CapturedBody, DecidedBy, Event, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime::cause_text;
 
 use super::redact;
 
@@ -24,6 +25,10 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) dropped: Option<Box<str>>,
     /// Bodies come with it.
     pub(crate) has_bodies: bool,
+    /// What failed, where the policy lets bodies be seen.
+    pub(crate) cause: Option<Box<str>>,
+    /// The form of the path, where no route matched and the policy lets bodies be seen.
+    pub(crate) form: Option<Box<str>>,
 }
 
 /// What many errors have in common.
@@ -43,7 +48,7 @@ pub(crate) struct Kind {
 }
 
 /// A code, where there is one that may be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     #[default]
     None,
@@ -65,6 +70,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Arc<Kind>,
     pub(crate) dropped: Option<Box<str>>,
     pub(crate) has_bodies: bool,
+    pub(crate) cause: Option<Box<str>>,
+    pub(crate) form: Option<Box<str>>,
     /// Filled in by whoever takes out of them what must not be seen.
     pub(crate) bodies: OnceLock<Bodies>,
 }
@@ -98,8 +105,20 @@ impl<'a> ErrorRecord<'a> {
             kind: Kind::from_event(event),
             dropped: event.notes().dropped_members().map(harmless),
             has_bodies: event.exhibit().is_some(),
+            form: event.notes().path_form().map(harmless),
+            cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }
     }
+}
+
+/// The error and its causes on one line, as the log has it, without what looks like a credential.
+#[cold]
+fn shown_cause(cause: &BoxError) -> Box<str> {
+    /// More is in the log.
+    const LONGEST: usize = 1024;
+
+    let text = cause_text(cause);
+    harmless(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
 }
 
 fn harmless(text: &str) -> Box<str> {

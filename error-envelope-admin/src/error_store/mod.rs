@@ -10,13 +10,19 @@ pub(crate) mod clock;
 pub(crate) mod draft;
 pub(crate) mod error_record;
 pub(crate) mod listeners;
+pub(crate) mod minutes;
+pub(crate) mod path_forms;
 pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod recent_errors;
 pub(crate) mod redact;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
+pub(crate) mod requests;
+pub(crate) mod ring;
 pub(crate) mod search;
 pub(crate) mod store;
 pub(crate) mod tally;
+pub(crate) mod timeline;
 pub(crate) mod week;
 
 pub(crate) use self::listeners::LIVE;

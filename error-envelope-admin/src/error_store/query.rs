@@ -2,8 +2,6 @@
 
 use form_urlencoded::{Serializer, parse};
 
-use super::error_record::Entry;
-
 /// What stands for errors where no route matched: no pattern looks so.
 const ELSEWHERE: &str = "-";
 
@@ -28,23 +26,31 @@ impl Filter {
         self.route.is_none() && self.code.is_none()
     }
 
-    pub(crate) fn fits(&self, entry: &Entry) -> bool {
+    /// Whether an error of this route and code is wanted; the name of no code is empty.
+    pub(crate) fn fits(&self, route: Option<&str>, code: &str) -> bool {
         let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
-        fits(&self.route, route_word(entry.route.as_deref())) && fits(&self.code, entry.kind.code.as_str())
+        fits(&self.route, route_word(route)) && fits(&self.code, code)
     }
 
     /// `path` with this filter.
     pub(crate) fn link(&self, path: &str) -> String {
-        let mut query = Serializer::new(String::new());
-        for (name, value) in [("route", &self.route), ("code", &self.code)] {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-        match query.finish() {
-            none if none.is_empty() => path.to_owned(),
-            query => format!("{path}?{query}"),
-        }
+        self.link_with(path, None)
+    }
+
+    /// `path` with this filter, and one value more.
+    pub(crate) fn link_with(&self, path: &str, more: Option<(&str, &str)>) -> String {
+        let own = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
+        link(path, own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
+    }
+}
+
+/// `path` with a query of these.
+pub(crate) fn link<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    match query.finish() {
+        none if none.is_empty() => path.to_owned(),
+        query => format!("{path}?{query}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is kept: counts of each route, the last errors, and the ids of more of them.
+//! What is kept: counts of each route, counts of each minute, the last errors, and the ids of more of them.
 //!
 //! All of it is bounded: by the routes of the policy (patterns, never paths), by the kinds of a route, by two rings.
 
@@ -9,7 +9,9 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
 use super::error_record::{Entry, ErrorRecord, Kind};
+use super::minutes::minute;
 use super::tally::Tally;
+use super::timeline::Timeline;
 
 /// The last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
@@ -25,6 +27,7 @@ pub(crate) struct RecentErrors {
     elsewhere: Option<Tally>,
     entries: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
+    pub(crate) timeline: Timeline,
     /// How many errors there were.
     pub(crate) count: u64,
 }
@@ -43,14 +46,15 @@ impl RecentErrors {
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, mode, dropped, has_bodies, .. } = seen;
+        let ErrorRecord { id, at, mode, dropped, has_bodies, cause, form, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
+        self.timeline.count(minute(at), route.as_ref(), &kind.code);
         self.count += 1;
         let (number, bodies) = (self.count, OnceLock::new());
-        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, bodies });
+        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, cause, form, bodies });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
     }

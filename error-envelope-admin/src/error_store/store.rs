@@ -3,13 +3,15 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
+use super::clock;
 use super::error_record::{Bodies, Entry, ErrorRecord};
 use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
+use super::requests::Requests;
 
 /// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;
@@ -20,6 +22,7 @@ pub(crate) struct Store {
     /// Begun with the first body: most policies show none.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     pub(crate) listeners: Subscribers,
+    requests: Mutex<Requests>,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
@@ -29,7 +32,7 @@ type Work = (Arc<Entry>, BodyCapture);
 impl Default for Store {
     fn default() -> Self {
         let (kept, listeners) = (Arc::default(), Subscribers::default());
-        Self { kept, bodies: OnceLock::new(), listeners, since: now() }
+        Self { kept, bodies: OnceLock::new(), listeners, requests: Mutex::default(), since: now() }
     }
 }
 
@@ -45,6 +48,10 @@ impl Observer for Store {
 impl Store {
     pub(crate) fn recent(&self) -> MutexGuard<'_, RecentErrors> {
         lock(&self.kept)
+    }
+
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cold]
@@ -90,6 +97,5 @@ fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
 /// In milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
 pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    clock::milliseconds(SystemTime::now())
 }

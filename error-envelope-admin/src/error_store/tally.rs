@@ -7,6 +7,7 @@ use error_envelope_core::policy::Mode;
 
 use super::draft;
 use super::error_record::{Entry, ErrorRecord, Kind};
+use super::path_forms::PathForms;
 use super::week::{Day, Week};
 
 /// More kinds of errors than a person reads; beyond them the rarest are counted together.
@@ -33,6 +34,8 @@ pub(crate) struct Tally {
     pub(crate) last_without_code: u64,
     pub(crate) last_would_refuse: u64,
     pub(crate) kinds: Vec<OfKind>,
+    /// Of paths that no route matched.
+    pub(crate) forms: PathForms,
     /// Of kinds that are not told apart any more.
     pub(crate) others: Week,
     /// The last one whose bodies may be shown.
@@ -67,6 +70,9 @@ impl Tally {
     fn count_error(&mut self, seen: &ErrorRecord<'_>, day: Day) {
         let kind = &seen.kind;
         self.errors.count(day);
+        if let Some(form) = &seen.form {
+            self.forms.count(form, day);
+        }
         if kind.origin == Origin::Inner {
             self.inner.count(day);
         }

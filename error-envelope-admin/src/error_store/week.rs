@@ -1,6 +1,7 @@
 //! Counts of the last seven days.
 
-const DAYS: u32 = 7;
+use super::ring::Ring;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A day of UTC, by its number since the Unix epoch.
@@ -9,10 +10,7 @@ pub(crate) struct Day(u32);
 
 /// How often something happened, today and on the six days before, one bucket a day.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Week {
-    last: Day,
-    counts: [u32; DAYS as usize],
-}
+pub(crate) struct Week(Ring<7>);
 
 impl Day {
     pub(crate) fn from_millis(at_ms: u64) -> Self {
@@ -23,41 +21,18 @@ impl Day {
 impl Week {
     /// Once more. A clock that was set back counts for the last day there was.
     pub(crate) fn count(&mut self, day: Day) {
-        self.turn_to(day);
-        let today = &mut self.counts[bucket(self.last.0)];
-        *today = today.saturating_add(1);
+        self.0.add(day.0, 1);
     }
 
     /// All that another one has.
     pub(crate) fn take_over(&mut self, other: &Self) {
-        self.turn_to(other.last);
-        let in_both = (0..DAYS).filter_map(|ago| other.last.0.checked_sub(ago)).filter(|day| self.has(*day));
-        for day in in_both.collect::<Vec<_>>() {
-            let count = &mut self.counts[bucket(day)];
-            *count = count.saturating_add(other.counts[bucket(day)]);
-        }
+        self.0.take_over(&other.0);
     }
 
     /// How often, as of that day.
     pub(crate) fn sum(&self, today: Day) -> u64 {
-        let days = (0..DAYS).filter_map(|ago| self.last.0.checked_sub(ago));
-        days.filter(|day| day + DAYS > today.0).map(|day| u64::from(self.counts[bucket(day)])).sum()
+        self.0.sum(today.0)
     }
-
-    fn has(&self, day: u32) -> bool {
-        day <= self.last.0 && day + DAYS > self.last.0
-    }
-
-    fn turn_to(&mut self, day: Day) {
-        for next in self.last.0 + 1..=day.0.min(self.last.0.saturating_add(DAYS)) {
-            self.counts[bucket(next)] = 0;
-        }
-        self.last = self.last.max(day);
-    }
-}
-
-const fn bucket(day: u32) -> usize {
-    (day % DAYS) as usize
 }
 
 #[cfg(test)]

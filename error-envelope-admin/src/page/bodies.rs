@@ -13,6 +13,7 @@ pub(super) fn sides(entry: &Entry) -> Markup {
     let none = Bodies::default();
     let bodies = entry.bodies.get().unwrap_or(&none);
     html! {
+        @if let Some(cause) = &entry.cause { p.cause { span.label { "Cause" } " " (foreign(cause)) } }
         div.sides {
             div.side { p.label { "The service said" } (shown(bodies.before.as_ref(), nothing_said(entry))) }
             div.side.after { p.label { (sent) } (shown(bodies.after.as_ref(), nothing_sent(entry))) }
@@ -53,8 +54,8 @@ fn nothing_said(entry: &Entry) -> &'static str {
             }
         },
         Origin::Fault => "A fault, in this process.",
-        Origin::Error => "An error, in this process: its text is in the log.",
-        Origin::Panic => "A panic: its text is in the log.",
+        Origin::Error => "An error, in this process: the log has its cause.",
+        Origin::Panic => "A panic: the log has its text.",
         Origin::Proxy => "The proxy answered by itself.",
         _ if entry.has_bodies => "Not kept: too many came at once.",
         _ => "Its body was not kept.",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::bodies;
+use super::paging::Paging;
 use super::text::{foreign, head_row, more_row, time};
 use crate::error_store::error_record::{Entry, Kind};
 use crate::error_store::query::{Filter, route_word};
@@ -14,8 +15,12 @@ use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
+/// Rows of one page: more are as long as a person scrolls. The script keeps to as many.
+const ROWS: usize = 25;
+
 /// Those of the last errors that fit a filter, and what they can be filtered by.
-pub(super) struct LastErrors {
+pub(super) struct LastErrors<'q> {
+    query: Option<&'q str>,
     shown: Vec<Arc<Entry>>,
     routes: BTreeSet<String>,
     codes: BTreeSet<String>,
@@ -23,24 +28,39 @@ pub(super) struct LastErrors {
     span: Span,
 }
 
-impl LastErrors {
-    pub(super) fn new(entries: Vec<Arc<Entry>>, filter: Filter, span: Span) -> Self {
+impl<'q> LastErrors<'q> {
+    pub(super) fn new(entries: Vec<Arc<Entry>>, query: Option<&'q str>, span: Span) -> Self {
+        let filter = Filter::parse(query);
         let routes = entries.iter().map(|entry| route_word(entry.route.as_deref()).to_owned());
         let codes = entries.iter().map(|entry| entry.kind.code.as_str().to_owned()).filter(|code| !code.is_empty());
         let routes = routes.chain(filter.route.clone()).collect();
         let codes = codes.chain(filter.code.clone()).collect();
-        let shown = entries.into_iter().filter(|entry| filter.fits(entry)).collect();
-        Self { shown, routes, codes, filter, span }
+        let shown =
+            entries.into_iter().filter(|entry| filter.fits(entry.route.as_deref(), entry.kind.code.as_str())).collect();
+        Self { query, shown, routes, codes, filter, span }
+    }
+
+    /// Where what comes is told: on the first page alone, whose first row it becomes.
+    pub(super) fn live(&self) -> Option<String> {
+        self.paged().0.is_first().then(|| self.filter.link("/events"))
+    }
+
+    fn paged(&self) -> (Paging, &[Arc<Entry>]) {
+        let mut paging = Paging::new(self.query, "page", "error");
+        let part = paging.part(&self.shown, ROWS);
+        (paging, part)
     }
 
     pub(super) fn section(&self, shows_bodies: bool) -> Markup {
+        let (paging, entries) = self.paged();
         html! {
             section id="errors" aria-labelledby="errors-title" {
                 (title_with_live())
                 (self.filters())
                 @if !shows_bodies { (how_to_show_bodies()) }
                 p.visually-hidden id="announce" aria-live="polite" {}
-                (self.table())
+                (self.table(entries))
+                (paging.links(|page| format!("{}#errors", self.filter.link_with("/", page))))
                 p.empty id="empty" hidden[!self.shown.is_empty()] {
                     @if self.filter.is_any() { "No errors yet " (self.span.in_words()) "." }
                     @else { "None of the last errors fits. " a href="/#errors" { "Show all" } }
@@ -62,7 +82,7 @@ impl LastErrors {
         }
     }
 
-    fn table(&self) -> Markup {
+    fn table(&self, entries: &[Arc<Entry>]) -> Markup {
         html! {
             table.errors role="table" {
                 caption {
@@ -70,7 +90,7 @@ impl LastErrors {
                     @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
                 }
                 (head_row(&["Time", "Status", "Code", "Route", "Origin", "Request id"], &[]))
-                @for entry in &self.shown { (row(entry, self.span.now)) }
+                @for entry in entries { (row(entry, self.span.now)) }
             }
         }
     }
@@ -115,7 +135,10 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
                 td.time role="cell" { (time(entry.at, now)) }
                 td.statuses role="cell" { (statuses(entry)) }
                 td.code role="cell" { (code(kind)) }
-                th.route role="rowheader" scope="row" { (route(entry.route.as_deref())) }
+                th.route role="rowheader" scope="row" {
+                    (route(entry.route.as_deref()))
+                    @if let Some(form) = &entry.form { " " code.quiet { (foreign(form)) } }
+                }
                 td.origin role="cell" { (kind.origin.as_str()) }
                 td.id role="cell" { a href={ "/errors/" (id) } { (id) } }
             }

@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::visible;
 
+#[derive(Default)]
 pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
     /// What was searched for.
@@ -67,7 +68,7 @@ fn pages() -> Markup {
         nav aria-label="Pages" {
             ul {
                 @for (address, name) in
-                    [("/#routes", "Routes"), ("/#errors", "Errors"), ("/policy", "Policy"), ("/metrics", "Metrics")]
+                    [("/#routes", "Routes"), ("/#errors", "Errors"), ("/charts", "Charts"), ("/policy/view", "Policy"), ("/metrics/view", "Metrics")]
                 { li { a href=(address) { (name) } } }
             }
         }

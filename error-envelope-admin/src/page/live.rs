@@ -55,7 +55,7 @@ impl Events {
     fn look(&mut self) -> Option<String> {
         let now = store::now();
         let (mut errors, gone) = self.since_last(now);
-        errors.retain(|it| self.filter.fits(it));
+        errors.retain(|it| self.filter.fits(it.route.as_deref(), it.kind.code.as_str()));
         let too_many = errors.len().saturating_sub(MOST_ROWS);
         let left_out = too_many as u64 + if self.filter.is_any() { gone } else { 0 };
         let rows = errors[too_many..].iter().map(|error| row_event(error, now));

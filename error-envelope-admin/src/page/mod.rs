@@ -4,13 +4,20 @@
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.
 
 mod bodies;
+mod chart;
+mod charts;
 mod errors;
 mod found;
 mod frame;
+mod hour;
 mod live;
+mod metrics_table;
 mod one_route;
+mod paging;
+mod policy_tables;
 mod routes;
 mod summary;
+mod switch;
 mod text;
 
 use http::header::RETRY_AFTER;
@@ -32,6 +39,10 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/errors", find),
     get("/errors/{id}", one),
     get(LIVE, events),
+    get("/charts", charts),
+    get("/policy/view", policy),
+    get("/metrics/view", metrics),
+    get("/switch", switch),
     get("/page.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/page.css"))),
     get("/page.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/page.js"))),
     get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
@@ -39,18 +50,21 @@ pub(crate) static ROWS: &[Endpoint] = &[
 
 /// `/`: all of it.
 pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
-    let (filter, span) = (Filter::parse(asked.query), span(asked));
+    let span = span(asked);
+    asked.admin.look_at_counters();
     let routes = routes::Routes::new(asked.shared(), span);
     let (count, entries) = {
         let kept = asked.shared().store.recent();
         (kept.count, kept.entries().cloned().collect::<Vec<_>>())
     };
-    let live = filter.link("/events");
-    let errors = errors::LastErrors::new(entries, filter, span);
-    let frame = Frame { title: "Errors", searched: "", live: Some((&live, count)), is_home: true };
+    let errors = errors::LastErrors::new(entries, asked.query, span);
+    let live = errors.live();
+    let frame =
+        Frame { title: "Errors", live: live.as_deref().map(|live| (live, count)), is_home: true, ..Frame::default() };
     let content = html! {
         (routes.summary())
-        (routes.section())
+        (charts::overview(&asked.shared().store, span))
+        (routes.section(asked.query))
         (errors.section(routes.shows_bodies()))
         (routes.switch())
     };
@@ -68,9 +82,34 @@ pub(super) fn one(asked: &AdminRequest<'_>) -> Answer {
     answer_of(asked, asked.name)
 }
 
+/// `/charts`: what happened when.
+fn charts(asked: &AdminRequest<'_>) -> Answer {
+    asked.admin.look_at_counters();
+    let (status, content) = charts::answer(&asked.shared().store, asked.query, span(asked));
+    page(status, &Frame { title: "Charts", ..Frame::default() }.around(&content))
+}
+
+/// `/policy/view`: what `/policy` tells to programs.
+fn policy(asked: &AdminRequest<'_>) -> Answer {
+    let (status, content) = policy_tables::answer(asked.shared(), asked.query, span(asked));
+    page(status, &Frame { title: "Policy", ..Frame::default() }.around(&content))
+}
+
+/// `/metrics/view`: what `/metrics` tells to programs.
+fn metrics(asked: &AdminRequest<'_>) -> Answer {
+    let (status, content) = metrics_table::answer(asked);
+    page(status, &Frame { title: "Metrics", ..Frame::default() }.around(&content))
+}
+
+/// `/switch`: what throwing the kill switch changes, before it does.
+fn switch(asked: &AdminRequest<'_>) -> Answer {
+    let content = switch::question(asked.shared(), asked.query);
+    page(StatusCode::OK, &Frame { title: "Kill switch", ..Frame::default() }.around(&content))
+}
+
 fn answer_of(asked: &AdminRequest<'_>, wanted: &str) -> Answer {
     let (status, content) = found::answer(asked.shared(), wanted, search::id_in(wanted), span(asked));
-    let frame = Frame { title: "One error", searched: wanted, live: None, is_home: false };
+    let frame = Frame { title: "One error", searched: wanted, ..Frame::default() };
     page(status, &frame.around(&content))
 }
 

@@ -20,6 +20,7 @@ impl RouteErrors {
         html! {
             div.explained {
                 (self.kinds(span))
+                (self.forms(span))
                 (self.next())
                 (self.example(span))
                 (self.drafts(span))
@@ -46,6 +47,22 @@ impl RouteErrors {
                         @if others > 0 {
                             tr { td.number { (others) } td colspan="5" { "of rarer kinds, counted together" } }
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The paths that no route matched, by their form.
+    fn forms(&self, span: Span) -> Markup {
+        let (forms, others) = self.tally.forms.commonest(span.today());
+        html! {
+            @if !forms.is_empty() {
+                div.forms {
+                    h3 { "Paths without a route" }
+                    ul {
+                        @for (count, form) in &forms { li { code { (foreign(form)) } " " span.quiet { (counted(*count, "time")) } } }
+                        @if others > 0 { li { (counted(others, "time")) " of other forms" } }
                     }
                 }
             }

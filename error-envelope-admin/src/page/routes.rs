@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyRejection, PolicyStatus};
+use error_envelope_runtime::{PolicyRejection, PolicyStatus, SwitchChange};
 use maud::{Markup, html};
 
 use super::errors;
+use super::paging::Paging;
 use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
-use crate::error_store::query::route_word;
+use crate::error_store::clock;
+use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
 use crate::error_store::week::Day;
@@ -19,6 +21,8 @@ use crate::visible;
 
 /// Routes that are explained at once, without a click: those that need something.
 const MOST_OPEN: usize = 1;
+/// Rows of one page.
+const ROWS: usize = 20;
 /// Routes without errors that are named: a policy may have thousands.
 const MOST_QUIET: usize = 200;
 
@@ -30,6 +34,7 @@ pub(super) struct Routes {
     quiet: BTreeMap<&'static str, Vec<String>>,
     pub(super) in_force: Option<RouteSettings>,
     pub(super) is_off: bool,
+    pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
 }
 
@@ -54,10 +59,9 @@ pub(super) struct RouteErrors {
 impl RouteSettings {
     fn new(status: &PolicyStatus) -> Self {
         let figures = status.policy().summary();
-        let since = status.since().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             origin: figures.origin().to_owned(),
-            since: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            since: clock::milliseconds(status.since()),
             mode: figures.mode(),
             refused: status.rejection().is_some_and(PolicyRejection::is_current),
             shows_bodies: figures.observes_bodies(),
@@ -95,7 +99,14 @@ impl Routes {
         };
         let mut loud: Vec<_> = tallies_with_errors(shared, span.today()).into_iter().map(with_errors).collect();
         loud.sort_by_cached_key(|it| it.urgency(span.today()));
-        Self { loud, quiet: by_mode(modes), in_force, is_off: shared.switch.is_off(), span }
+        Self {
+            loud,
+            quiet: by_mode(modes),
+            in_force,
+            is_off: shared.switch.is_off(),
+            switched: shared.switch.last_change(),
+            span,
+        }
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
@@ -103,22 +114,25 @@ impl Routes {
         self.in_force.as_ref().is_none_or(|it| it.shows_bodies)
     }
 
-    pub(super) fn section(&self) -> Markup {
+    pub(super) fn section(&self, query: Option<&str>) -> Markup {
+        let mut paging = Paging::new(query, "routes", "route");
+        let shown = paging.part(&self.loud, ROWS);
         html! {
             section id="routes" aria-labelledby="routes-title" {
                 div.title { h2 id="routes-title" { "Routes" } }
-                @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table()) }
+                @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table(shown)) }
+                (paging.links(|page| format!("{}#routes", link("/", page.into_iter()))))
                 @for (mode, routes) in &self.quiet { (quiet(mode, routes)) }
             }
         }
     }
 
-    fn table(&self) -> Markup {
+    fn table(&self, shown: &[RouteErrors]) -> Markup {
         html! {
             table.routes role="table" {
                 caption { "What each route says " (self.span.in_words()) ", those that need something first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
-                @for (at, it) in self.loud.iter().enumerate() { (self.route(at, it)) }
+                @for (at, it) in shown.iter().enumerate() { (self.route(at, it)) }
             }
         }
     }

@@ -17,6 +17,7 @@ impl Routes {
             @if self.is_off {
                 div.banner role="note" {
                     p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
+                    (self.switched())
                     form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } }
                 }
             }
@@ -24,7 +25,7 @@ impl Routes {
                 div.banner role="note" {
                     p {
                         strong { "The policy file was refused." } " The one before it stays active: "
-                        a href="/policy" { "why" } "."
+                        a href="/policy/view" { "why" } "."
                     }
                 }
             }
@@ -54,6 +55,19 @@ impl Routes {
         }
     }
 
+    /// When the switch was thrown or taken back last, by whom and why.
+    fn switched(&self) -> Markup {
+        let Some(change) = &self.switched else { return html! {} };
+        let done = if change.is_off() { "Thrown " } else { "Taken back " };
+        html! {
+            p.quiet {
+                (done) (time(clock::milliseconds(change.at()), self.span.now))
+                @if let Some(by) = change.by() { " by " (foreign(by)) }
+                @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
+            }
+        }
+    }
+
     /// For whoever is on call.
     pub(super) fn switch(&self) -> Markup {
         html! {
@@ -61,15 +75,10 @@ impl Routes {
                 div.title { h2 id="switch-title" { "Kill switch" } }
                 @if self.is_off {
                     p { "It is thrown: every route is in off." }
+                    (self.switched())
                 } @else {
-                    details.note {
-                        summary { "Put every route to off" }
-                        p {
-                            "Clients then get what the services say, at once and until it is taken back here. Credentials are "
-                            "asked for as before. It is logged and counted, and ends with the process."
-                        }
-                        form method="post" action="/mode/off" { button.grave type="submit" { "Put every route to off" } }
-                    }
+                    (self.switched())
+                    p { a href="/switch" { "Put every route to off" } " asks before it does." }
                 }
             }
         }

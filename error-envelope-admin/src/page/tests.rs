@@ -31,6 +31,8 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
         kind: Kind { origin, code, sent: Some(409), would_be: Some(409), grpc: None, dialect: None, by, unknown },
         dropped: Some(dropped.into()),
         has_bodies: true,
+        cause: Some(dropped.into()),
+        form: Some(dropped.into()),
     };
     let store = &admin.shared.store;
     let entry = store.recent().insert(seen).expect("an error");
@@ -52,7 +54,9 @@ fn another() -> ErrorRecord<'static> {
         unknown: None,
     };
     let id = ID.parse().expect("an id");
-    ErrorRecord { id, at: store::now(), route: Some("/b"), mode: Mode::Observe, kind, dropped: None, has_bodies: false }
+    let (dropped, cause, form) = (None, None, None);
+    let (at, mode) = (store::now(), Mode::Observe);
+    ErrorRecord { id, at, route: Some("/b"), mode, kind, dropped, has_bodies: false, cause, form }
 }
 
 fn read(answer: Answer) -> String {

@@ -139,7 +139,20 @@ async fn a_filter_is_part_of_the_address() {
 #[tokio::test]
 async fn the_kill_switch_is_shown_and_offered() {
     let (admin, layer) = watched(POLICY);
-    assert!(ask(&admin, "GET", "/").await.body.contains("action=\"/mode/off\""));
+    assert!(ask(&admin, "GET", "/").await.body.contains("href=\"/switch\""));
+    let question = ask(&admin, "GET", "/switch").await.body;
+    for told in ["action=\"/mode/off\"", "type=\"checkbox\" name=\"sure\" required", "4 routes of the policy"] {
+        assert!(question.contains(told), "{told} in {question}");
+    }
+    let named = ask(&admin, "GET", "/switch?by=ada&reason=%22%3E%3Cb%3E").await.body;
+    assert!(
+        named.contains("action=\"/mode/off?by=ada&amp;reason=%22%3E%3Cb%3E\"") && !named.contains("<b>"),
+        "{named}"
+    );
+    let mode = ask(&admin, "GET", "/mode").await.json();
+    assert_eq!(mode["kill_switch"], false, "a page that is looked at throws nothing");
+    let foreign = [("host", "127.0.0.1:9901"), ("origin", "http://evil.example")];
+    assert_eq!(ask_with(&admin, "POST", "/mode/off", &foreign).await.status, 403);
     ask(&admin, "POST", "/mode/off").await;
     through(&layer, "/names/ada", 409, "{}").await;
     let page = ask(&admin, "GET", "/").await.body;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the library")]
 
+mod charts;
 mod deploy;
 mod errors_page;
 mod kit;
@@ -10,3 +11,4 @@ mod paths;
 mod policy;
 mod server;
 mod strangers;
+mod tables;

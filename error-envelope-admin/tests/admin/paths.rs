@@ -33,6 +33,25 @@ async fn the_kill_switch_is_thrown_and_taken_back() {
 }
 
 #[tokio::test]
+async fn the_kill_switch_remembers_who_when_and_why() {
+    let admin = Admin::new();
+    let mode = async |method, path| ask(&admin, method, path).await.json();
+    assert_eq!(mode("GET", "/mode").await["changed_by"], serde_json::Value::Null);
+    let thrown = mode("POST", "/mode/off?by=maria&reason=orders+loses%20texts%0aforged%E2%80%AE").await;
+    assert_eq!((&thrown["changed_by"], &thrown["reason"]), (&"maria".into(), &"orders loses texts forged".into()));
+    assert!(thrown["changed_at"].as_str().is_some_and(|at| at.starts_with("20")), "{thrown}");
+    let again = mode("POST", "/mode/off?by=piet&reason=me+too").await;
+    assert_eq!(again, thrown, "the first note stays where nothing changes");
+    let page = ask(&admin, "GET", "/").await.body;
+    assert!(page.contains("by <bdi>maria</bdi>: <bdi>orders loses texts forged</bdi>"), "{page}");
+    let long = format!("/mode/policy?by={}&reason=%3Cb%3E", "x".repeat(5000));
+    let back = mode("POST", &long).await;
+    assert_eq!((back["mode"].as_str(), back["changed_by"].as_str().map(str::len)), (Some("policy"), Some(200)));
+    let page = ask(&admin, "GET", "/").await.body;
+    assert!(page.contains("Taken back") && page.contains("<bdi>&lt;b&gt;</bdi>"), "{page}");
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_told_what_there_is() {
     let admin = Admin::new();
     let nowhere = ask(&admin, "GET", "/metric").await;

@@ -11,6 +11,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const SECRET = 'hunter2';
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 400, height: 800 };
+const PAGES = ['/charts', '/policy/view', '/metrics/view', '/switch'];
 
 const { browser, close } = await launch(WIDE);
 
@@ -68,6 +69,16 @@ try {
     for (const [name, send] of Object.entries(asks)) ids[name] = await send();
   }
   for (let round = 0; round < 6; round += 1) ids.names = await asks.names();
+
+  await step('a long list is cut into pages, and the newest are on the first', async () => {
+    const listed = await open();
+    assert.equal(await listed.locator('table.errors tbody').count(), 25);
+    await listed.locator('#errors .paging').getByRole('link', { name: 'Next' }).click();
+    await listed.getByText(/Page 2 of 2, \d+ errors/).waitFor();
+    assert.ok((await listed.locator('table.errors tbody').count()) > 0);
+    assert.equal(await listed.locator('#live.is-live').count(), 0, 'what comes is on the first page');
+    await listed.close();
+  });
 
   const page = await open();
   // A thread of its own reads bodies. The list of errors follows it live, the table of routes only when the page is loaded.
@@ -228,14 +239,48 @@ try {
     }
     const at = (name) => seen.findIndex((it) => it.includes(name));
     assert.ok(seen.length < stops + 20, 'the focus never leaves the page');
-    const order = ['Skip', 'error envelope', 'Routes', 'id', 'Find', 'SUMMARY', 'route', 'Filter'].map(at);
+    const order = ['Skip', 'error envelope', 'Routes', 'Charts', 'id', 'Find', 'By hour', 'SUMMARY', 'route', 'Filter'].map(at);
     assert.ok(order.every((it) => it >= 0), `${order} of ${seen.join(' | ')}`);
     await page.keyboard.press('Shift+Tab');
   });
 
+  await step('charts have what happened when, by route and code', async () => {
+    await page.goto(`${ADMIN}/charts`);
+    const words = await page.getByRole('img', { name: /^Errors: \d+ in all, at most \d+ in a minute/ }).getAttribute('aria-label');
+    const all = Number(/(\d+) in all/.exec(words)[1]);
+    assert.ok(all >= 30, words);
+    await page.getByRole('img', { name: /^Requests: \d+ in all/ }).waitFor();
+    await page.locator('#route').getByRole('link', { name: '/names/{name}' }).click();
+    await page.getByText('Of errors on').waitFor();
+    assert.equal(await page.locator('#code table.series tbody tr').count(), 1);
+    await page.getByRole('navigation', { name: 'Hours' }).getByRole('link').last().click();
+    await page.locator('.hours [aria-current=page]', { hasText: ':00' }).waitFor();
+    await page.locator('summary').click();
+    const sum = (await page.locator('table.numbers td:nth-child(2)').allInnerTexts()).map(Number).reduce((a, b) => a + b);
+    assert.ok(sum > 0 && sum < all, `${sum} of ${all}`);
+    const gone = await page.goto(`${ADMIN}/charts?hour=2020-01-01T00`);
+    assert.equal(gone.status(), 410);
+    await page.getByRole('heading', { level: 1, name: 'That hour is gone' }).waitFor();
+  });
+  // 410 by intent.
+  wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 410')));
+
+  await step('the policy is a table with files and lines, the metrics are one with values', async () => {
+    await page.goto(ADMIN);
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Policy' }).click();
+    const route = page.locator('table.tables tr').filter({ has: page.getByText('/tenants/{*rest}', { exact: true }) });
+    assert.match(await route.innerText(), /observe[\s\S]*require_headers = \["tenant"\][\s\S]*on-call\.toml:\d+/);
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Metrics' }).click();
+    await page.getByLabel('Name or label contains').fill('error_envelope_errors_total');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/part=error_envelope_errors_total/);
+    assert.match(await page.locator('table.metrics').innerText(), /code=conflict/);
+    assert.match(await (await fetch(`${ADMIN}/metrics`)).text(), /^# HELP /);
+  });
+
   await step('at 400 pixels nothing is wider than the page', async () => {
     await page.setViewportSize(NARROW);
-    for (const path of ['/', `/errors/${ids.accounts}`, '/errors?id=nonsense', '/?code=conflict']) {
+    for (const path of ['/', ...PAGES, `/errors/${ids.accounts}`, '/errors?id=nonsense', '/?code=conflict']) {
       await page.goto(ADMIN + path);
       await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
       assert.ok((await widerThanPage(page)) <= 0, `${path} is ${await widerThanPage(page)} px too wide`);
@@ -250,7 +295,7 @@ try {
         const looked = await open();
         await looked.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         await looked.setViewportSize(viewport);
-        for (const path of ['/', `/errors/${ids.accounts}`, '/errors?id=req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D']) {
+        for (const path of ['/', ...PAGES, `/errors/${ids.accounts}`, '/errors?id=req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D']) {
           await looked.goto(ADMIN + path);
           if (path === '/') await looked.locator('#live.is-live').waitFor();
           await looked.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
@@ -278,6 +323,17 @@ try {
       await shot.setViewportSize(viewport);
       await shot.screenshot({ path: join(SHOTS, `${name}.png`), fullPage });
     }
+    for (const path of PAGES) {
+      await shot.goto(ADMIN + path);
+      for (const colorScheme of ['light', 'dark']) {
+        for (const viewport of [WIDE, NARROW]) {
+          await shot.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+          await shot.setViewportSize(viewport);
+          await shot.screenshot({ path: join(SHOTS, `${path.split('/')[1]}-${viewport.width}-${colorScheme}.png`), fullPage: viewport === WIDE });
+        }
+      }
+    }
+    await shot.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     await shot.goto(`${ADMIN}/errors/${ids.accounts}`);
     await shot.setViewportSize({ width: 1180, height: 900 });
     await shot.screenshot({ path: join(SHOTS, 'one.png') });
@@ -286,7 +342,12 @@ try {
 
   await step('the kill switch is thrown and taken back on the page', async () => {
     await page.goto(ADMIN);
-    await page.locator('#switch summary').click();
+    await page.getByRole('link', { name: 'Put every route to off' }).click();
+    await page.getByText('Put every route to off?').waitFor();
+    await page.getByRole('button', { name: 'Put every route to off' }).click();
+    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false, 'nothing happens by one click');
+    await page.getByRole('checkbox').focus();
+    await page.keyboard.press('Space');
     await page.getByRole('button', { name: 'Put every route to off' }).click();
     await page.getByText('Every route is in off.', { exact: true }).waitFor();
     assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, true);

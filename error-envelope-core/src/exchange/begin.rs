@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Method, Version};
 
 use super::auth::{self, AuthDecision};
+use super::path_form::path_form;
 use super::request::{
     self, AssignedId, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestFlags, RequestView,
 };
@@ -213,6 +214,9 @@ impl Exchange {
         let method = KnownMethod::from(&asked.head.method);
         let has_route = settings.label().has_route();
         let framework_route = if has_route { None } else { terms.framework_route(&asked.head.extensions) };
+        if !has_route && framework_route.is_none() && terms.observer().is_some() && terms.policy().observes_bodies() {
+            note_path_form(&mut aside, asked.head.uri.path());
+        }
         Self { settings, id, id_header, request, method, framework_route, flags: None, aside, terms }
     }
 
@@ -308,4 +312,10 @@ impl Exchange {
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
         self.aside.as_mut().and_then(|aside| aside.unenforced.take())
     }
+}
+
+/// For whoever looks for the route that is missing.
+#[cold]
+fn note_path_form(aside: &mut Option<Box<ColdState>>, path: &str) {
+    aside.get_or_insert_default().notes.get_or_insert_default().path_form = Some(path_form(path));
 }

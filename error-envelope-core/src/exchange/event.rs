@@ -299,6 +299,12 @@ impl Event {
         self.notes.as_deref()?.exhibit.as_ref()
     }
 
+    /// Whether the policy lets an observer see bodies: `[observe] bodies = true`.
+    #[must_use]
+    pub fn shows_bodies(&self) -> bool {
+        self.terms.policy().observes_bodies()
+    }
+
     #[inline]
     pub(super) fn show(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
         if after.is_some() {

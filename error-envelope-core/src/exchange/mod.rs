@@ -40,6 +40,7 @@ mod method;
 mod notes;
 mod observe;
 mod outcome;
+mod path_form;
 mod plan;
 mod proxy;
 mod reads;

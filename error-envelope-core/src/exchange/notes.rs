@@ -48,6 +48,7 @@ pub struct EventFields {
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
+    pub(super) path_form: Option<Box<str>>,
     pub(super) exhibit: Option<BodyCapture>,
 }
 
@@ -136,6 +137,13 @@ impl EventFields {
         self.policy_status
     }
 
+    /// The form of the path of a request that no route matched, with `{…}` for what looks like an id: `/users/{…}/orders`. Only
+    /// where an observer looks on and `[observe] bodies` lets it see what clients and services send; it is not for the log.
+    #[must_use]
+    pub fn path_form(&self) -> Option<&str> {
+        self.path_form.as_deref()
+    }
+
     /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -147,6 +155,7 @@ impl EventFields {
             readings,
             counts_whole,
             policy_status,
+            path_form: _,
             exhibit: _,
         } = self;
         let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code];

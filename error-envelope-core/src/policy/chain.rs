@@ -7,14 +7,7 @@ use super::file::Loaded;
 use super::inheritance;
 use super::keys::TableSettings;
 use super::scope::PolicyPart;
-
-const JSON: &str = "json";
-const TYPES: &str = "content_types";
-
-/// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
-}
+pub(super) use super::setting_names::{default_of, keys, value_of};
 
 /// The tables that decide for a request, in their [order](inheritance::tables).
 #[derive(Debug)]
@@ -99,16 +92,4 @@ impl SettingChain<'_> {
     pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
         self.tables.iter().position(|(other, _)| other == place)
     }
-}
-
-/// What one table says of one of [`keys`].
-pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
-    // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
-    let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
-    let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
-    Some((key, keys.written(key)?))
-}
-
-pub(super) fn default_of(key: &str) -> String {
-    TableSettings::defaults().written(key).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
 use super::inheritance::{around, inherited};
 use super::keys::PartialSettings;
-use super::matcher::{Clash, Matcher};
+use super::matcher::Matcher;
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
 use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder, upstreams};
 use crate::classify::rule::{MapRule, Rule};
@@ -57,7 +57,7 @@ impl PolicyBuilder {
         let owns: Vec<PolicyPart> =
             std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part)).collect();
         let shapes = compile_shapes(&owns, problems);
-        let mut lists = Lists::new(guards, schemes.by_name, shapes.clone());
+        let mut lists = Lists::new(guards, schemes.by_name, shapes.clone(), problems.names_are_complete);
         let mut said = Vec::new();
         let mut parts: Vec<CompiledScope> = Vec::new();
         for (at, part) in owns.into_iter().enumerate() {
@@ -326,18 +326,23 @@ fn compile_routes(
         if cover.is_some_and(|cover| !cover.may_match(&pattern)) {
             problems.add(outside_scope("match").at_path(place()));
         }
-        patterns.push(pattern);
+        patterns.push((index, pattern));
     }
-    if patterns.len() < part.routes.len() {
-        return None;
+    let is_whole = patterns.len() == part.routes.len();
+    let (places, patterns): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
+    match Matcher::new(base, patterns) {
+        Ok(matcher) => is_whole.then_some(matcher),
+        Err(clashes) => {
+            clashes.iter().for_each(|it| problems.add(clash_of(at, part, (places[it.first], places[it.second]))));
+            None
+        }
     }
-    problems.keep(Matcher::new(base, patterns).map_err(|Clash { first, second }| {
-        let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
-        let wrong = format!("{:?} and {:?} match the same paths", written(second), written(first));
-        let right = "keep one of them, or give them different methods";
-        SettingError::new("match", wrong, right)
-            .with_location(TablePath::Route(at, second), TablePath::Route(at, first))
-    }))
+}
+
+fn clash_of(at: usize, part: &PolicyPart, (first, second): (usize, usize)) -> Box<Problem> {
+    let wrong = format!("{:?} and {:?} match the same paths", part.routes[second].pattern, part.routes[first].pattern);
+    let right = "keep one of them, or give them different methods";
+    SettingError::new("match", wrong, right).with_location(TablePath::Route(at, second), TablePath::Route(at, first))
 }
 
 fn outside_scope(key: &'static str) -> SettingError {

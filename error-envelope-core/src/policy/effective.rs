@@ -48,7 +48,7 @@ pub struct PathReading {
 }
 
 /// A key, its value, and where it is said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setting {
     key: &'static str,
     value: String,
@@ -103,6 +103,10 @@ impl PathReading {
 }
 
 impl Setting {
+    pub(super) fn new(key: &'static str, value: String, from: Option<String>) -> Self {
+        Self { key, value, from: from.filter(|from| !from.is_empty()) }
+    }
+
     /// The key: `content_types` stands in the place of `json` where it was said instead.
     #[must_use]
     pub const fn key(&self) -> &'static str {
@@ -202,11 +206,11 @@ impl Loaded {
     }
 
     /// `FILE:LINE`; empty for a table that Rust made.
-    fn place(&self, place: &TablePath, key: &str) -> String {
+    pub(super) fn place(&self, place: &TablePath, key: &str) -> String {
         self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }
 
-    fn scope_name(&self, part: usize) -> String {
+    pub(super) fn scope_name(&self, part: usize) -> String {
         let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else {
             return "the policy itself".to_owned();
         };

@@ -169,8 +169,10 @@ impl Error for PolicyError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TablePath {
     Defaults(usize),
+    RequestId,
     Rpc,
     Inspect,
+    Observe,
     Drain,
     Header(String),
     Auth(String),
@@ -203,11 +205,18 @@ pub(super) struct Problem {
 }
 
 /// All that is wrong, in the order in which it is found.
-#[derive(Default)]
 pub(super) struct Problems {
     pub(super) all: Vec<Problem>,
     /// Tables that have a mistake: what refers to them is right.
     pub(super) refused: HashSet<TablePath>,
+    /// Whether all tables are known, so that no other name is defined.
+    pub(super) names_are_complete: bool,
+}
+
+impl Default for Problems {
+    fn default() -> Self {
+        Self { all: Vec::new(), refused: HashSet::new(), names_are_complete: true }
+    }
 }
 
 impl Problems {

@@ -2,7 +2,7 @@
 //!
 //! 1. The file and all that it includes are gathered; each is parsed, and names a key that it does not have by line.
 //! 2. Each file's tables become part of the builder: those of a file with a `[scope]` a part of their own, those of
-//!    any other file a part of the file that includes it, its rules before that file's.
+//!    any other file, a base, a part of the file that includes it, whose keys and rules come before the base's.
 //! 3. The builder refuses what is wrong in them, and the refusal is led back to its file and line.
 //!
 //! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
@@ -31,11 +31,11 @@ pub(super) use self::env::NamedFiles;
 pub(crate) use self::env::PolicyEnv;
 use self::env::{MAX_FILE_BYTES, NamedFile};
 use self::gather::{SourceFiles, Text, gather};
-use self::mistakes::{MAX_MISTAKES, Mistakes};
+use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 pub(super) use self::read::Table;
 use self::reader::Reader;
 pub use self::regular::read_regular;
-pub(crate) use self::sources::Sources;
+pub(crate) use self::sources::{Override, Sources};
 use super::error::PolicyError;
 use super::{Origin, Policy, PolicyBuilder};
 
@@ -64,19 +64,21 @@ impl Loaded {
     /// As [`Loaded::from_file`], with all that is wrong, by file and line.
     pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let text = around.text_of(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
-        Self::from_text_or_all(&path.display().to_string(), &text, around).map_err(mistakes::in_order)
+        let name = path.display().to_string();
+        let read = |known: &KnownMistakes| Self::read(&name, &text, around, known);
+        read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 
     /// Reads the text of a file of that name; what it names is read relative to the name.
     pub(crate) fn from_text(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
-        Self::from_text_or_all(name, text, around).map_err(|mut all| all.swap_remove(0))
+        Self::read(name, text, around, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
 
     /// The same, or what is wrong, in the order in which it was found.
-    fn from_text_or_all(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+    fn read(name: &str, text: &str, around: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
         let mistakes = Mistakes::default();
-        let SourceFiles { texts, folders } = gather(name, text, around, &mistakes);
-        let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes)).collect();
+        let SourceFiles { texts, folders } = gather(name, text, around, &mistakes, known);
+        let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes, known)).collect();
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
         let is_toml = parsed.iter().all(Document::is_toml);
         let mut reader = Reader::new(&texts, &roots, around, &mistakes);
@@ -85,10 +87,13 @@ impl Loaded {
             reader.in_order().into_iter().for_each(|file| reader.read(file));
         }
         let Reader { builder, sources, more_files, mut problems, .. } = reader;
-        let policy = builder.clone().compile_all(&mut problems);
         // A table that is no TOML may have any name.
-        if is_toml && has_known_version {
-            problems.all.into_iter().take(MAX_MISTAKES).for_each(|it| mistakes.add(sources.led_back(it)));
+        problems.names_are_complete = is_toml;
+        let policy = builder.clone().compile_all(&mut problems);
+        if has_known_version {
+            let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.is_called(file)));
+            let found = problems.all.into_iter().take(MAX_MISTAKES).map(|it| sources.led_back(it));
+            found.filter(|it| of(it).is_none_or(|file| !file.follows_from_syntax(it))).for_each(|it| mistakes.add(it));
         }
         let mistakes = mistakes.take();
         if !mistakes.is_empty() {
@@ -109,6 +114,19 @@ impl Loaded {
         let policy = self.builder.clone().compile().map_err(|problem| self.sources.led_back(*problem))?;
         Ok(Policy { origin: self.policy.origin.clone(), ..policy })
     }
+}
+
+/// The mistakes, and those behind them: of a table only what is found first is told in one reading.
+fn with_those_behind(
+    mut all: Vec<PolicyError>,
+    read: impl Fn(&KnownMistakes) -> Result<Loaded, Vec<PolicyError>>,
+) -> Vec<PolicyError> {
+    let mut known = KnownMistakes::default();
+    while all.len() < MAX_MISTAKES && known.note(&all) {
+        let more = read(&known).err().unwrap_or_default();
+        all.extend(more.into_iter().filter(|error| known.hid(error)));
+    }
+    all
 }
 
 fn fingerprint(texts: &[Text], more: &[NamedFile]) -> u64 {

@@ -10,7 +10,7 @@
 //! - `path`: which readings a path has, and what their differing means.
 //!
 //! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a function
-//! of [`Lists`].
+//! of [`Lists`]. `weaker` says of two values whether the first asks less of a request than the second.
 
 use super::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
@@ -18,6 +18,8 @@ use super::choice::{
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
 use super::file::{NamedFiles, Table, key_value::KeyValue};
+#[cfg(feature = "policy-file")]
+use super::weaker;
 use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
@@ -29,9 +31,9 @@ pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 macro_rules! keys {
     ($(
         $key:ident: $told:ty
-        $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)?)?
-        $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?)?
-        $(, path $path:ty)?;
+        $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
+        $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
+        $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
         /// What one table says.
         #[derive(Clone, Debug, Default)]
@@ -63,9 +65,24 @@ macro_rules! keys {
                 }
             }
 
-            /// What both set.
-            pub(super) fn and(self, other: Self) -> Self {
-                Self { $($key: self.$key.or(other.$key),)* }
+            /// What both set, this one first.
+            pub(super) fn over(self, base: Self) -> Self {
+                let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
+                Self { $($key: self.$key.or(base.$key),)* }
+            }
+
+            /// Whether both set the key, and this one asks less of a request.
+            pub(super) fn weakens(&self, base: &Self, key: &str) -> bool {
+                let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
+                let (own, base) = (types(self), types(base));
+                match if key == stringify!(json) { stringify!(content_types) } else { key } {
+                    $(
+                        $($(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
+                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$guard_weaker),)?
+                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$path_weaker),)?
+                    )*
+                    _ => false,
+                }
             }
         }
 
@@ -166,31 +183,36 @@ macro_rules! held {
 }
 
 keys! {
-    mode: Mode, reply Mode;
+    mode: Mode, reply Mode, weaker guards_nothing;
     dialect: DialectName, reply DialectIndex, by dialect;
     negotiate: bool, reply bool = true;
     unknown_codes: UnknownCodes, reply UnknownCodes;
-    body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT);
-    body_limit_per: BodyLimitPer, guard BodyLimitPer;
+    body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
+    body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
     // Held as `content_types`.
     json: bool;
-    content_types: Vec<String>, guard Option<Index>, by types;
-    auth: Vec<String>, guard Option<Index>, by auth;
+    content_types: Vec<String>, guard Option<Index>, by types, weaker lets_more_in;
+    auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
     // Credentials are checked and logged, not enforced (M1).
-    auth_observe: bool, guard bool;
-    require_headers: Vec<String>, guard Option<Index>, by headers;
+    auth_observe: bool, guard bool, weaker only_watches;
+    require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
     no_transform: NoTransform, reply NoTransform;
     protocols: Protocols, reply Protocols;
     keep_members: Vec<String>, reply Option<ListIndex>, by intern_names;
-    preflight: Preflight, guard Preflight;
-    paths: Paths, path Paths;
-    case: LetterCase, path LetterCase;
+    preflight: Preflight, guard Preflight, weaker passes_preflights;
+    paths: Paths, path Paths, weaker reads_on;
+    case: LetterCase, path LetterCase, weaker tells_case;
     event_streams: EventStreams, reply EventStreams;
     html: ErrorPage, reply Option<ListIndex>, by pages;
     expose_headers: bool, reply bool = true;
 }
 
 impl TableSettings {
+    #[cfg(feature = "policy-file")]
+    fn media_types_are_set(&self) -> bool {
+        self.json.is_some() || self.content_types.is_some()
+    }
+
     /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
     /// whichever way each is said.
     fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {

@@ -8,11 +8,13 @@
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
 //! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody;
-//! 5. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
+//! 5. [`overrides`]: what a file says otherwise than the bases that it includes;
+//! 6. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
 
 mod methods;
 mod names;
 mod overlap;
+mod overrides;
 mod report;
 mod routes;
 mod rules;
@@ -37,6 +39,7 @@ impl Loaded {
         rules::lint(&mut report, &witnesses);
         shapes::lint(&mut report);
         names::lint(&mut report, now);
+        overrides::lint(&mut report, &witnesses);
         upstreams::lint(&mut report);
         let mut lints = report.lints;
         let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());

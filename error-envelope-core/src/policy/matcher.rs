@@ -36,17 +36,21 @@ pub(super) struct Clash {
 }
 
 impl Matcher {
-    pub(super) fn new(base: usize, patterns: Vec<Pattern>) -> Result<Self, Clash> {
-        let mut root = Node::default();
+    /// # Errors
+    ///
+    /// The patterns that clash with an earlier one.
+    pub(super) fn new(base: usize, patterns: Vec<Pattern>) -> Result<Self, Vec<Clash>> {
+        let (mut root, mut clashes) = (Node::default(), Vec::new());
         for (second, pattern) in patterns.iter().enumerate() {
             let beside = root.same_path(pattern);
             if let Some(&first) = beside.iter().find(|first| patterns[**first].shares_method_with(pattern)) {
-                return Err(Clash { first, second });
+                clashes.push(Clash { first, second });
+                continue;
             }
             beside.push(second);
             beside.sort_by_key(|index| patterns[*index].method_rank());
         }
-        Ok(Self { base, patterns: patterns.into(), root })
+        if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
     /// The place that its own are counted from.

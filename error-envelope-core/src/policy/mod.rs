@@ -31,6 +31,8 @@ mod lint;
 mod literals;
 mod lookup;
 mod matcher;
+#[cfg(feature = "policy-file")]
+mod outline;
 mod precomputed;
 #[cfg(feature = "openapi")]
 mod refusals;
@@ -38,11 +40,15 @@ mod requirements;
 mod route;
 mod scope;
 mod setters;
+#[cfg(feature = "policy-file")]
+mod setting_names;
 mod settings;
 mod summary;
 mod upstream;
 mod upstreams;
 mod usual;
+#[cfg(feature = "policy-file")]
+mod weaker;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -72,6 +78,8 @@ pub(crate) use self::keys::{ResponseSettings, Settings};
 pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
+#[cfg(feature = "policy-file")]
+pub use self::outline::OutlineTable;
 use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;

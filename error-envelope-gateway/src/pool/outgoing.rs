@@ -11,16 +11,17 @@ use super::exchange::Exchange;
 /// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
 /// be copied.
 pub(crate) struct Outgoing<B> {
-    body: Option<B>,
+    // What has none moves from hand to hand without the room for one.
+    body: Option<Box<B>>,
     exchange: Option<Arc<Exchange>>,
 }
 
 impl<B: Body + Unpin> Outgoing<B> {
     pub(crate) fn new(body: B) -> Self {
-        Self { body: Some(body).filter(|body| !body.is_end_stream()), exchange: None }
+        Self { body: Some(Box::new(body)), exchange: None }
     }
 
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { body: None, exchange: None }
     }
 
@@ -38,7 +39,7 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
         let has_ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
         if has_ended || body.is_end_stream() {
             this.exchange.as_ref().inspect(|exchange| exchange.end_body());
@@ -47,10 +48,10 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.body.as_deref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        self.body.as_deref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

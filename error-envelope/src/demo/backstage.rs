@@ -21,11 +21,17 @@ pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
 /// `gone` leads to a port where nobody listens.
-pub(super) fn open<B: Send + 'static>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B> {
+pub(super) fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     Backstage::new(service_fn(move |request| answer(request, stage.clone(), gone.clone())))
 }
 
-async fn answer<B>(request: Request<B>, stage: Forward<B>, gone: Forward<B>) -> Result<Response<Acted>, BoxError> {
+async fn answer<B>(request: Request<B>, stage: Forward<B>, gone: Forward<B>) -> Result<Response<Acted>, BoxError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let response = match DemoCase::by_path(request.uri().path()).map(|act| &act.play) {
         Some(UpstreamBehaviour::Inside(HandlerBehaviour::Panics)) => {
             panic!("the handler of /panic panicked, as it always does")

@@ -13,11 +13,12 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::config::{find, parsed, with_proto_names};
-use self::findings::Findings;
+use self::findings::{Findings, Found};
 use crate::failure::{CommandError, print};
+use crate::report::{OutputFormat, json_text};
 
 const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
 
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Check this YAML or JSON file: a bootstrap, or a part of one with a connection manager
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Set the output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: OutputFormat,
 }
 
 /// Writes to standard output; an exit code of 0, or 1 where there are errors or warnings.
@@ -40,23 +44,45 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut findings = Findings::default();
     let search = std::env::var_os(SEARCH_PATH).map(PathBuf::from);
     check(&config, search.as_deref(), &mut findings);
-    print(&report(&name, &text, &findings))?;
-    Ok(u8::from(findings.warnings + findings.errors.len() > 0))
+    print(&match args.format {
+        OutputFormat::Human => report(&name, &text, &findings),
+        OutputFormat::Json => json_text(&as_json(&name, &text, &findings)),
+    })?;
+    Ok(u8::from(findings.count("warning") + findings.count("error") > 0))
 }
 
 /// Errors first, each with the file, its line and its place.
 fn report(name: &str, config: &str, findings: &Findings) -> String {
-    let Findings { text, errors, warnings, notes } = findings;
     let mut report = String::new();
-    let lines = if errors.is_empty() { None } else { lines::Lines::parse(config) };
-    for (place, what) in errors {
-        let line = lines.as_ref().and_then(|lines| lines.line(place)).map(|line| format!(":{line}"));
-        let _ = writeln!(report, "{name}{}: {place}: error: {what}", line.unwrap_or_default());
+    for (found, line) in with_lines(config, findings) {
+        let Found { level, place, what } = found;
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        let file = if *level == "error" { format!("{name}{line}: ") } else { String::new() };
+        let _ = writeln!(report, "{file}{place}: {level}: {what}");
     }
-    report.push_str(text);
-    let errors = if errors.is_empty() { String::new() } else { format!("{} errors, ", errors.len()) };
+    let (errors, warnings, notes) = (findings.count("error"), findings.count("warning"), findings.count("note"));
+    let errors = if errors == 0 { String::new() } else { format!("{errors} errors, ") };
     let _ = writeln!(report, "{name}: {errors}{warnings} warnings, {notes} notes");
     report
+}
+
+fn as_json(name: &str, config: &str, findings: &Findings) -> Value {
+    let found = with_lines(config, findings).into_iter().map(|(Found { level, place, what }, line)| {
+        json!({ "level": level, "file": name, "line": line, "place": place, "message": what })
+    });
+    json!({
+        "errors": findings.count("error"),
+        "warnings": findings.count("warning"),
+        "notes": findings.count("note"),
+        "findings": found.collect::<Vec<_>>(),
+    })
+}
+
+/// An error has a line, where its place is in the file.
+fn with_lines<'f>(config: &str, findings: &'f Findings) -> Vec<(&'f Found, Option<u64>)> {
+    let lines = if findings.count("error") == 0 { None } else { lines::Lines::parse(config) };
+    let line = |found: &Found| lines.as_ref().filter(|_| found.level == "error")?.line(&found.place);
+    findings.in_order().map(|found| (found, line(found))).collect()
 }
 
 fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {

@@ -30,7 +30,7 @@ pub(crate) struct ClientFlags {
     /// Limit the time a client may stop reading its response; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
-    /// Limit the size of a request head
+    /// Limit the size of a request head; over HTTP/1.1 a body is read in pieces of at most this size, too
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
     max_head: ByteSize,
     /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the setting wait

@@ -22,7 +22,7 @@ use crate::failure::CommandError;
 /// What says which lines are logged, and what is where it is empty or not there. The watcher of files has a line at INFO for
 /// each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
-const DEFAULT: &str = "info,notify=warn";
+const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, such as \
                            warn,tower_error_envelope=info; or unset it";
 

@@ -27,7 +27,7 @@ use error_envelope_gateway::{
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
-use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
 pub(crate) use self::args::Args;
 use self::args::Front;
@@ -80,10 +80,19 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
 pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
-        Some(file) => layer.watching(file).map_err(|error| CommandError::from_error(&error))?,
+        Some(file) => layer.watching(file).map_err(|error| all_that_is_wrong(file, &error))?,
         None => layer,
     };
     Ok(on_call.layer(layer))
+}
+
+/// Whoever mends the file is told of all of it, as by `check`.
+fn all_that_is_wrong(file: &Path, first: &PolicyError) -> CommandError {
+    match ErrorEnvelopeLayer::new().check_policy(file) {
+        Err(all) => CommandError::from(all),
+        // It was mended meanwhile.
+        Ok(()) => CommandError::from_error(first),
+    }
 }
 
 /// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.

@@ -19,7 +19,7 @@ use tower_error_envelope::policy::PolicyLoader;
 use self::routes::Block;
 use crate::failure::{CommandError, print};
 use crate::openapi::DocumentFile;
-use crate::text::one_line;
+use crate::text::{counted, one_line};
 
 /// Generate a first policy file
 ///
@@ -53,7 +53,12 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     };
     match &args.output {
         None => print(&text),
-        Some(path) => write_file(path, &text),
+        Some(path) => {
+            write_file(path, &text)?;
+            let routes = text.lines().filter(|line| line.trim_end() == "[[route]]").count();
+            let routes = if routes == 0 { String::new() } else { format!(" with {}", counted(routes, "route")) };
+            print(&format!("wrote {}: a policy in mode observe{routes}\n", path.display()))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use error_envelope_admin::drafting::{self, code_of_status, quoted, status_says_all};
+use serde_json::{Value, json};
 use tower_error_envelope::ErrorCode;
 
 use super::message_template::Template;
@@ -68,6 +69,8 @@ struct Tally {
     becomes: BTreeMap<String, usize>,
 }
 
+type Counted<'a> = (&'a Kind, &'a Tally);
+
 /// What was seen, by kind.
 pub(super) struct Drafts {
     kinds: HashMap<Kind, Tally>,
@@ -105,7 +108,8 @@ impl Drafts {
         tally.routes.extend(seen.route);
     }
 
-    pub(super) fn written(&self) -> String {
+    /// What is drafted, and what is not, each in the order in which it is written.
+    fn in_order(&self) -> (Vec<Counted<'_>>, Vec<Counted<'_>>) {
         let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
             Kind::Code(..) | Kind::Text(..) => true,
             Kind::OnRoute(status, route) => !self.told_apart.contains(&(*status, route.clone())),
@@ -114,6 +118,32 @@ impl Drafts {
         for list in [&mut drafted, &mut bare] {
             list.sort_by_key(|(kind, tally)| (rank(kind), std::cmp::Reverse(tally.count), (*kind).clone()));
         }
+        (drafted, bare)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let (drafted, bare) = self.in_order();
+        let mut defined = HashSet::new();
+        let drafts = drafted.into_iter().map(|(kind, tally)| {
+            json!({
+                "count": tally.count,
+                "status": kind.status(),
+                "routes": tally.routes,
+                "becomes": tally.becomes.keys().collect::<Vec<_>>(),
+                "code": name_of(kind, kind.status()),
+                "toml": self.draft(kind, tally, &mut defined),
+            })
+        });
+        let drafts: Vec<_> = drafts.collect();
+        let left = bare.into_iter().map(|(kind, tally)| {
+            json!({ "count": tally.count, "status": kind.status(), "reason": left_out(kind, self.has_texts) })
+        });
+        let left: Vec<_> = left.collect();
+        json!({ "errors": self.errors, "told_by_status": self.by_status_alone, "drafts": drafts, "not_drafted": left })
+    }
+
+    pub(super) fn written(&self) -> String {
+        let (drafted, bare) = self.in_order();
         let mut out = self.summary(drafted.len());
         let mut defined = HashSet::new();
         for (kind, tally) in drafted {

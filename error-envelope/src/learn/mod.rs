@@ -17,6 +17,7 @@ use tower_error_envelope::{ErrorCode, Mode};
 use self::draft::Drafts;
 use crate::failure::{CommandError, print};
 use crate::recorded;
+use crate::report::{OutputFormat, json_text};
 use crate::trial::Trial;
 
 /// Draft rules for errors that have no code yet
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Use the codes of this policy, and with a HAR file its rules [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Set the output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: OutputFormat,
     /// Read this log of the layer, or this HAR file
     #[arg(value_name = "LOG|HAR")]
     file: PathBuf,
@@ -45,5 +49,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     } else {
         log::each(&args.file, reader, |seen| drafts.add(seen))?;
     }
-    print(&drafts.written())
+    print(&match args.format {
+        OutputFormat::Human => drafts.written(),
+        OutputFormat::Json => json_text(&drafts.to_json()),
+    })
 }

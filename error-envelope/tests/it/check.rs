@@ -27,7 +27,7 @@ fn the_given_policies_are_in_order() {
 tests/policies/voice-gateway.toml:71: route[7].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 7) [open-under-closed]
    |
 71 | auth = []
-   | ^^^^
+   |        ^^
    |
    = help: fine for a health check or a login; otherwise remove auth here
 
@@ -64,14 +64,14 @@ fn warnings_exit_0_unless_they_are_denied() {
 error-envelope/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are accepted where JSON is decoded [json-without-limit]
    |
 13 | body_limit = \"none\"
-   | ^^^^^^^^^^
+   |              ^^^^^^
    |
    = help: JSON is held in memory whole: set a body_limit of at most \"16 MiB\"
 
 error-envelope/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
    |
 17 | mode = \"observe\"
-   | ^^^^
+   |        ^^^^^^^^^
    |
    = help: set auth_observe = true to accept all requests and log the failures,
            or auth = [] to require no credentials
@@ -91,7 +91,7 @@ fn an_error_in_an_included_file_is_shown_there() {
 error-envelope/tests/policies/broken/orders.toml:7: route[0].match: the path is outside the scope's prefix
   |
 7 | match = \"/payments/{id}\"
-  | ^^^^^
+  |         ^^^^^^^^^^^^^^^^
   |
   = help: write the full path, including the prefix
 
@@ -335,7 +335,7 @@ fn programs_read_the_same_findings() {
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((report["errors"].as_u64(), report["files"].as_u64(), code), (Some(5), Some(1), Some(1)));
     let mode = serde_json::json!({
-        "level": "error", "file": "policy.toml", "line": 4, "column": 1, "end_column": 5, "key": "defaults.mode",
+        "level": "error", "file": "policy.toml", "line": 4, "column": 8, "end_column": 12, "key": "defaults.mode",
         "message": "unknown mode \"of\"", "lint": null,
         "help": "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"",
     });
@@ -345,7 +345,7 @@ fn programs_read_the_same_findings() {
     assert_eq!(lines.len(), 5, "{out}");
     assert_eq!(
         lines[1],
-        "::error file=policy.toml,line=4,col=1,endColumn=5,title=defaults.mode::unknown mode \"of\"; did you mean \
+        "::error file=policy.toml,line=4,col=8,endColumn=12,title=defaults.mode::unknown mode \"of\"; did you mean \
          \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
     );
     let fine = check_in("fine", "version = 1\n", &["--format", "json"]);
@@ -354,4 +354,85 @@ fn programs_read_the_same_findings() {
     let watched = format!("{POLICIES}/watched.toml");
     let out = run(&["check", "--format", "github", &watched]).out;
     assert!(out.starts_with("::warning file=error-envelope/tests/policies/watched.toml,line=13,"), "{out}");
+}
+
+#[test]
+fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a_guard() {
+    let run = run(&["check", "--deny-warnings", &format!("{POLICIES}/sidecar.toml")]);
+    let titles: Vec<_> =
+        run.out.lines().filter_map(|line| line.strip_prefix("error-envelope/tests/policies/")).collect();
+    let base = "of the base (error-envelope/tests/policies/base/organisation.toml";
+    let expected = [
+        format!(
+            "sidecar.toml:5: defaults.body_limit: warning: this asks less of requests than body_limit = \"1 MiB\" {base}:4) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:6: defaults.mode: warning: this asks less of requests than mode = \"enforce\" {base}:5) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:7: defaults.auth: warning: this asks less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:8: defaults.dialect: note: this overrides dialect = \"standard\" {base}:7) [overrides-base]"
+        ),
+        format!("sidecar.toml:11: inspect.timeout: note: this overrides timeout = \"1s\" {base}:10) [overrides-base]"),
+        format!(
+            "sidecar.toml:15: route[0].require_headers: warning: this asks less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
+        ),
+    ];
+    for line in &expected {
+        assert!(titles.contains(&line.as_str()), "{line}\n{}", run.out);
+    }
+    assert_eq!((run.code, &*run.err), (Some(1), ""));
+}
+
+#[test]
+fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
+    let file = format!("{POLICIES}/eight.toml");
+    let checked = command(&["check", &file]).env("ERROR_ENVELOPE_SHORT_SECRET", "abc").output().unwrap();
+    let out = String::from_utf8(checked.stdout).unwrap();
+    let expected = [
+        (4, "defaults.mode: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
+        (5, "defaults.body_limit: \"64 KB\" is no size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
+        (9, "header.tenant.name: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
+        (10, "header.tenant.pattern: ", "pattern = \"[\"", "          ^^^"),
+        (
+            14,
+            "auth.session.secret_env: the secret has 3 bytes",
+            "secret_env = \"ERROR_ENVELOPE_SHORT_SECRET\"",
+            "             ^^^^",
+        ),
+        (18, "route[0].match: ", "match = \"/seats/{id\"", "        ^^^^^^^^^^^"),
+        (19, "route[0].bdy_limit: unknown key", "bdy_limit = 3", "^^^^^^^^^"),
+        (24, "route[1].json: a whole number has the wrong type", "json = 1", "       ^"),
+    ];
+    for (line, wrong, shown, caret) in expected {
+        let told = out.split("\n\n").find(|it| it.starts_with(&format!("{file}:{line}: {wrong}")));
+        let told = told.unwrap_or_else(|| panic!("{line}: {wrong}\n{out}"));
+        assert!(
+            told.contains(&format!("{shown}\n")) && told.contains(&format!("| {caret}")) && told.contains("= help: "),
+            "{told}"
+        );
+    }
+    assert!(out.ends_with("1 file: 8 errors, no warnings, no notes\n"), "{out}");
+    let gateway =
+        command(&["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", &file])
+            .env("ERROR_ENVELOPE_SHORT_SECRET", "abc")
+            .output()
+            .unwrap();
+    let err = String::from_utf8(gateway.stderr).unwrap();
+    assert_eq!(gateway.status.code(), Some(1));
+    assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
+}
+
+#[test]
+fn what_is_beside_a_mistake_of_syntax_is_told_with_it() {
+    let text = "version = 1\n[defaults]\nmode = enforce\nauth = [\"unknown\"]\n[[route]]\nmatch = \"/a/{b\"\n\
+                [[route]]\nmatch = \"/c\"\n[[route]]\nmatch = \"/c\"\n";
+    let (out, code) = check_in("beside-syntax", text, &[]);
+    let titles: Vec<_> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
+    let begins =
+        ["policy.toml:3: this is no TOML", "policy.toml:6: route[0].match: ", "policy.toml:10: route[2].match: "];
+    assert_eq!((titles.len(), code), (3, Some(1)), "{out}");
+    assert!(titles.iter().zip(begins).all(|(title, begin)| title.starts_with(begin)), "{out}");
 }

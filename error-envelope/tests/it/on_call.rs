@@ -105,8 +105,10 @@ fn mode_turns_the_policy_of_a_running_gateway_off_and_on() {
     };
     let passes = || ask(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
     assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes apply\n", false));
-    let off = mode("off");
+    let off =
+        run(&["mode", "off", "--admin", &gateway.admin, "--by", "maria", "--reason", "orders loses texts & ids"]).out;
     assert!(off.starts_with("off since 20") && mode("status") == off && passes(), "{off}");
+    assert!(off.contains("Z by maria (orders loses texts & ids): every route is in mode off"), "{off}");
     assert!(mode("policy").starts_with("policy since 20") && !passes());
 }
 
@@ -116,7 +118,7 @@ fn mode_says_what_is_wrong_with_the_address() {
     go.send(()).unwrap();
     let cases = [
         (&*url, 1, "returned 409 Conflict without a mode"),
-        ("127.0.0.1:1", 2, "use the address given to `error-envelope gateway --admin`"),
+        ("127.0.0.1:1", 1, "use the address given to `error-envelope gateway --admin`"),
         ("https://127.0.0.1:9901", 2, "write http://HOST:PORT"),
         ("http://127.0.0.1:9901/mode", 2, "write http://HOST:PORT"),
     ];
@@ -124,4 +126,62 @@ fn mode_says_what_is_wrong_with_the_address() {
         let run = run(&["mode", "off", "--admin", admin]);
         assert!(run.code == Some(code) && run.err.contains(why), "{admin}: {:?} {}", run.code, run.err);
     }
+}
+
+fn signal(process: &Running, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn one_command_switches_a_fleet_and_names_who_did_not_answer() {
+    let (url, _came, _go) = upstream();
+    let fleet: Vec<Gateway> = (0..3).map(|_| Gateway::start(&url)).collect();
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet.txt");
+    let lines: Vec<String> =
+        (1..).zip(&fleet).map(|(at, it)| format!("orders-{at} {}  # rack {at}\n", it.admin)).collect();
+    std::fs::write(&file, format!("# the fleet\n\n{}", lines.concat())).unwrap();
+    let mode = |to: &str, format: &str| {
+        let args =
+            ["mode", to, "--fleet", file.to_str().unwrap(), "--timeout", "1s", "--by", "maria", "--format", format];
+        run(&args)
+    };
+    // The system still takes its connections.
+    signal(&fleet[1].process, "-STOP");
+    for (to, says) in [("off", "off since 20"), ("policy", "policy since 20")] {
+        let done = mode(to, "human");
+        assert_eq!((done.code, &*done.err), (Some(1), "orders-2: no response within 1s\n"), "{}", done.out);
+        let lines: Vec<&str> = done.out.lines().collect();
+        assert!(lines[0].starts_with(&format!("orders-1: {says}")) && lines[0].contains(" by maria"), "{}", done.out);
+        assert!(lines[1].starts_with(&format!("orders-3: {says}")), "{}", done.out);
+        assert_eq!(lines[2..], ["3 gateways: 2 done, 1 failed"]);
+    }
+    let told: serde_json::Value = serde_json::from_str(&mode("status", "json").out).unwrap();
+    let of = |at: usize| &told["gateways"][at];
+    assert_eq!(
+        (&told["failed"], &of(1)["ok"], &of(1)["error"]),
+        (&1.into(), &false.into(), &"no response within 1s".into())
+    );
+    assert_eq!(
+        (&of(0)["name"], &of(0)["mode"], &of(2)["changed_by"]),
+        (&"orders-1".into(), &"policy".into(), &"maria".into())
+    );
+    signal(&fleet[1].process, "-CONT");
+    wait_for("it answers again", || mode("status", "human").code == Some(0));
+}
+
+#[test]
+fn a_fleet_that_is_wrong_is_told_by_line_and_asked_nothing() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-fleet.txt");
+    let told = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let run = run(&["mode", "off", "--fleet", file.to_str().unwrap()]);
+        (run.code, run.err.replace(&format!("{}:", file.display()), ""))
+    };
+    let twice = "2: a is named twice (line 1); name each gateway once\n".to_owned();
+    assert_eq!(told("a 127.0.0.1:1\na 127.0.0.1:2\n"), (Some(1), twice));
+    let (code, none) = told("# nobody\n");
+    assert!(code == Some(1) && none.contains("no gateway is named"), "{none}");
+    let run = run(&["mode", "off", "--fleet", "no-such-fleet.txt"]);
+    assert!(run.code == Some(2) && run.err.starts_with("no-such-fleet.txt: "), "{}", run.err);
 }

@@ -114,7 +114,8 @@ fn init_of_a_document_that_was_merged_with_the_exported_one_passes_check() {
 fn init_from_nothing_passes_check() {
     let folder = Folder::with_files();
     let (out, err, code) = folder.sh("error-envelope init --output policy.toml && error-envelope check policy.toml");
-    assert_eq!((out.as_str(), err.as_str(), code), ("1 file: no errors, no warnings, no notes\n", "", 0));
+    let said = "wrote policy.toml: a policy in mode observe\n1 file: no errors, no warnings, no notes\n";
+    assert_eq!((out.as_str(), err.as_str(), code), (said, "", 0));
     let (out, err, code) = folder.sh("error-envelope init --output policy.toml");
     assert_eq!((out.as_str(), code), ("", 2));
     assert_eq!(err, "policy.toml: the file already exists; name another file, or remove it\n");

@@ -3,7 +3,7 @@
 use std::io::{Read, pipe};
 use std::process::Stdio;
 
-use crate::kit::{command, run};
+use crate::kit::{command, repository, run};
 
 #[test]
 fn help_fits_80_columns_and_says_the_exit_codes() {
@@ -22,13 +22,38 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
         &["init", "--help"],
         &["learn", "--help"],
         &["replay", "--help"],
+        &["mode", "--help"],
+        &["mode", "-h"],
     ] {
         let help = run(args);
         assert_eq!(help.code, Some(0), "{args:?}");
         let wide: Vec<_> = help.out.lines().filter(|line| line.chars().count() > 80).collect();
         assert_eq!(wide, [""; 0], "{args:?}");
     }
-    assert!(run(&["--help"]).out.contains("Exit codes: 0 "));
+    let help = run(&["--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let manual = std::fs::read_to_string(repository().join("manual/owner.md")).unwrap();
+    for row in manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(3) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let told = format!("{} {}", cells[1], cells[2].split(':').next().unwrap());
+        assert!(help.contains(&told), "{told:?} is not in {help:?}");
+    }
+    assert!(help.contains("Exit codes: 0 success, 1 something"), "{help}");
+}
+
+#[test]
+fn every_verb_that_prints_has_json() {
+    for (args, member) in [
+        (&["check", "tests/policies/messaging.toml", "--format", "json"][..], "findings"),
+        (&["check", "tests/policies/messaging.toml", "--format", "json", "--effective", "GET", "/x"], "effective"),
+        (&["explain", "--format", "json", "error-envelope/tests/owner/express.http"], "tried"),
+        (&["learn", "--format", "json", "error-envelope/tests/owner/tour.har"], "drafts"),
+        (&["mode", "status", "--format", "json", "--admin", "127.0.0.1:1"], "gateways"),
+    ] {
+        let run = run(args);
+        let told: serde_json::Value =
+            serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{args:?}: {error} {}{}", run.out, run.err));
+        assert!(told[member].is_array(), "{args:?}: {told:#}");
+    }
 }
 
 #[test]

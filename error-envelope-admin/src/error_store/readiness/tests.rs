@@ -42,6 +42,8 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             kind,
             dropped: None,
             has_bodies: false,
+            cause: None,
+            form: None,
         });
     }
     kept.tallies().next().expect("a tally").1.clone()

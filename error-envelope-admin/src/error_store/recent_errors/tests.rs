@@ -32,6 +32,8 @@ fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Error
         },
         dropped: None,
         has_bodies: true,
+        cause: None,
+        form: None,
     }
 }
 

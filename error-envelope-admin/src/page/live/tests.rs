@@ -14,7 +14,17 @@ fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry
     let by = Some(DecidedBy::Status);
     let kind = Kind { origin, code, sent: Some(409), would_be: None, grpc: None, dialect: None, by, unknown: None };
     let (id, at) = (RequestId::from_parts(1, u128::from(number)), store::now());
-    let seen = ErrorRecord { id, at, route: Some(route), mode: Mode::Enforce, kind, dropped: None, has_bodies };
+    let seen = ErrorRecord {
+        id,
+        at,
+        route: Some(route),
+        mode: Mode::Enforce,
+        kind,
+        dropped: None,
+        has_bodies,
+        cause: None,
+        form: None,
+    };
     store.recent().insert(seen).expect("an error")
 }
 

@@ -76,6 +76,8 @@ pub(in crate::policy) struct Lists {
     schemes: Named<Arc<Scheme>>,
     /// In the order of their indices, behind the built-in dialects.
     shapes: Vec<(String, Option<CustomShape>)>,
+    /// Whether there is no other name than these.
+    is_complete: bool,
     headers: InternedList<Box<[HeaderGuard]>>,
     types: InternedList<MediaTypes>,
     auth: InternedList<Box<[Arc<Scheme>]>>,
@@ -103,11 +105,13 @@ impl Lists {
         guards: Named<HeaderGuard>,
         schemes: Named<Arc<Scheme>>,
         shapes: Vec<(String, Option<CustomShape>)>,
+        is_complete: bool,
     ) -> Self {
         Self {
             guards,
             schemes,
             shapes,
+            is_complete,
             headers: InternedList::default(),
             types: InternedList::default(),
             auth: InternedList::default(),
@@ -132,18 +136,24 @@ impl Lists {
 
     pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("require_headers", names)?;
-        let guards = &self.guards;
+        let (guards, is_complete) = (&self.guards, self.is_complete);
         self.headers.place(names, |names| {
-            let guard = |name: &String| guards.get(name).cloned().ok_or_else(|| unknown_header(name, guards.keys()));
+            let guard = |name: &String| match guards.get(name) {
+                None if is_complete => Err(unknown_header(name, guards.keys())),
+                known => Ok(known.cloned().flatten()),
+            };
             names.iter().filter_map(|name| guard(name).transpose()).collect()
         })
     }
 
     pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("auth", names)?;
-        let schemes = &self.schemes;
+        let (schemes, is_complete) = (&self.schemes, self.is_complete);
         self.auth.place(names, |names| {
-            let scheme = |name: &String| schemes.get(name).cloned().ok_or_else(|| unknown_scheme(name, schemes.keys()));
+            let scheme = |name: &String| match schemes.get(name) {
+                None if is_complete => Err(unknown_scheme(name, schemes.keys())),
+                known => Ok(known.cloned().flatten()),
+            };
             names.iter().filter_map(|name| scheme(name).transpose()).collect()
         })
     }
@@ -158,6 +168,9 @@ impl Lists {
             return Ok(DialectIndex::new(place).unwrap_or_default());
         }
         let Some(place) = self.shapes.iter().position(|(known, _)| known == name) else {
+            if !self.is_complete {
+                return Ok(DialectIndex::default());
+            }
             return Err(unknown_dialect(name, self.shapes.iter().map(|(name, _)| name.as_str())));
         };
         if self.shapes[place].1.is_some_and(|shape| !shape.is_written()) {

@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::env::{MAX_FILE_BYTES, NamedFiles, PolicyEnv};
 use super::read::Table;
-use super::tables::read_version;
+use super::tables::{UNKNOWN_HEADER, read_version};
 use super::value::{Value, nearest};
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
@@ -43,7 +43,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) ->
         Some("bearer") => read_keys(AuthScheme::bearer(), table, files),
         Some("header") => {
             let header = table.read_required("header", Value::text);
-            read_keys(AuthScheme::header(header.unwrap_or_default()), table, files)
+            read_keys(AuthScheme::header(header.unwrap_or(UNKNOWN_HEADER)), table, files)
         }
         Some("jwt") => read_jwt(table, files),
         Some("certificate") => {
@@ -117,7 +117,7 @@ fn read_keys(scheme: AuthScheme, table: &Table<'_>, files: &mut NamedFiles<'_>) 
     let scheme = table.set(scheme, "pattern", Value::text, AuthScheme::pattern);
     let mut keys = table.read("keys", keys_of).unwrap_or_default();
     if let Some((path, text)) = table.read("keys_file", |file| files.read(file, MAX_FILE_BYTES)) {
-        let document = Document::parse(&path, &text, table.mistakes());
+        let document = Document::parse(&path, &text, table.mistakes(), table.known());
         document.report_syntax();
         keys.extend(keys_of_file(&document.root()));
     }
@@ -171,20 +171,27 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
+        (None, None, None) if ["secret_env", "jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
+            Ok(JwtKeys::secret(UNKNOWN_SECRET))
+        }
         (None, None, None) => {
             let right = "name one: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
             Err(table.error("the scheme has neither a secret nor a key set", right))
         }
     };
-    let scheme = AuthScheme::jwt(table.keep(keys).unwrap_or_else(|| JwtKeys::secret("")));
+    let scheme = AuthScheme::jwt(table.keep(keys).unwrap_or_else(|| JwtKeys::secret(UNKNOWN_SECRET)));
     let algorithms = table.read_required("algorithms", read_algorithms);
-    let scheme = scheme.algorithms(algorithms.unwrap_or_default());
+    let scheme = scheme.algorithms(algorithms.unwrap_or_else(|| vec!["HS256".to_owned()]));
     let scheme = table.set(scheme, "issuer", Value::text, AuthScheme::issuer);
     let audiences = table.read("audience", Value::text_or_texts).unwrap_or_default();
     let scheme = audiences.into_iter().fold(scheme, AuthScheme::audience);
     let scheme = table.set(scheme, "leeway", Value::duration, AuthScheme::leeway);
     table.set(scheme, "require_verified_email", Value::boolean, AuthScheme::require_verified_email)
 }
+
+/// Stands for a secret that is wrong, so that what else is wrong with its table is found, too: no policy is made of it.
+#[cfg(feature = "jwt")]
+const UNKNOWN_SECRET: &str = "stands for a secret that is wrong; as long as the longest asks for";
 
 #[cfg(feature = "jwt")]
 const ONE_OF_THEM: &str = "keep one of them";

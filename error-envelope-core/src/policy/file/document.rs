@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
-use super::mistakes::{MAX_MISTAKES, Mistakes};
+use super::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use super::sources::line_of;
 use crate::policy::error::PolicyError;
 
@@ -15,12 +15,14 @@ pub(super) struct Document<'a> {
     text: &'a str,
     pub(super) root: DeTable<'a>,
     mistakes: &'a Mistakes,
+    /// Keys that were found to be wrong before: the rest of their tables is read as if they were not there.
+    known: &'a KnownMistakes,
     /// What is no TOML, by line; the root is what is left then.
     syntax: Vec<(usize, Error)>,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn parse(file: &'a str, text: &'a str, mistakes: &'a Mistakes) -> Self {
+    pub(super) fn parse(file: &'a str, text: &'a str, mistakes: &'a Mistakes, known: &'a KnownMistakes) -> Self {
         let (root, errors) = match DeTable::parse(text) {
             Err(first) if text.len() > MAX_RECOVERED => (Spanned::new(0..0, DeTable::new()), vec![first]),
             Err(_) => DeTable::parse_recoverable(text),
@@ -34,7 +36,7 @@ impl<'a> Document<'a> {
                 syntax.push((line, error));
             }
         }
-        Self { file, text, root: root.into_inner(), mistakes, syntax }
+        Self { file, text, root: root.into_inner(), mistakes, known, syntax }
     }
 
     pub(super) fn is_toml(&self) -> bool {
@@ -70,12 +72,28 @@ impl<'a> Document<'a> {
         read.map_err(|error| self.add(error)).ok()
     }
 
+    pub(super) fn text_at(&self, span: Range<usize>) -> &'a str {
+        self.text.get(span).unwrap_or_default()
+    }
+
     pub(super) fn mistakes(&self) -> &'a Mistakes {
         self.mistakes
     }
 
+    pub(super) fn known(&self) -> &'a KnownMistakes {
+        self.known
+    }
+
+    pub(super) fn is_known(&self, key: &str) -> bool {
+        self.known.has(self.file, key)
+    }
+
+    pub(super) fn is_called(&self, file: &str) -> bool {
+        self.file == file
+    }
+
     /// Whether its line is no TOML, or something is missing in a table that has such a line.
-    fn follows_from_syntax(&self, error: &PolicyError) -> bool {
+    pub(super) fn follows_from_syntax(&self, error: &PolicyError) -> bool {
         if self.is_toml() || self.mistakes.is_full() {
             return false;
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::env::{MAX_FILE_BYTES, PolicyEnv};
-use super::mistakes::Mistakes;
+use super::mistakes::{KnownMistakes, Mistakes};
 use super::value::Value;
 use crate::policy::error::PolicyError;
 
@@ -33,21 +33,27 @@ pub(super) struct SourceFiles {
 }
 
 /// The files of a policy whose first one has this name and text.
-pub(super) fn gather(name: &str, text: &str, around: &dyn PolicyEnv, mistakes: &Mistakes) -> SourceFiles {
+pub(super) fn gather(
+    name: &str,
+    text: &str,
+    around: &dyn PolicyEnv,
+    mistakes: &Mistakes,
+    known: &KnownMistakes,
+) -> SourceFiles {
     let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at, around, mistakes);
+        gathered.include(at, around, mistakes, known);
         at += 1;
     }
     gathered
 }
 
 impl SourceFiles {
-    fn include(&mut self, at: usize, around: &dyn PolicyEnv, mistakes: &Mistakes) {
+    fn include(&mut self, at: usize, around: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
-        let document = Document::parse(&name, &text, mistakes);
+        let document = Document::parse(&name, &text, mistakes, known);
         document.report_syntax();
         for pattern in document.root().read("include", Value::elements).into_iter().flatten() {
             document.keep(self.include_pattern(at, &folder, &pattern, around));

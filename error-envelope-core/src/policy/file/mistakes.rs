@@ -1,6 +1,7 @@
 //! Everything that is wrong with a policy: reading goes on after a mistake with what does not depend on it.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::policy::error::PolicyError;
@@ -36,6 +37,51 @@ impl Mistakes {
     }
 }
 
+/// The keys that were found to be wrong, by file: what stands behind them is found when the files are read without them.
+#[derive(Default)]
+pub(super) struct KnownMistakes {
+    keys: HashSet<(String, String)>,
+    tables: HashSet<(String, String)>,
+}
+
+impl KnownMistakes {
+    pub(super) fn has(&self, file: &str, key: &str) -> bool {
+        !self.keys.is_empty() && self.keys.contains(&(file.to_owned(), key.to_owned()))
+    }
+
+    /// Notes them; whether any is new.
+    pub(super) fn note(&mut self, errors: &[PolicyError]) -> bool {
+        let before = self.keys.len();
+        for error in errors {
+            let (Some(file), Some(key)) = (error.file(), error.key()) else { continue };
+            self.tables.insert((file.to_owned(), table_of(key).to_owned()));
+            // A table that is wrong as a whole stays: it is not only its name that is read.
+            if table_of(key) != key {
+                let list = key.strip_suffix(']').and_then(|key| Some(key.rsplit_once('[')?.0));
+                self.keys.extend([key].into_iter().chain(list).map(|key| (file.to_owned(), key.to_owned())));
+            }
+        }
+        self.keys.len() > before
+    }
+
+    /// Whether a mistake stood behind one of these: elsewhere it may be there only because they are left out.
+    pub(super) fn hid(&self, error: &PolicyError) -> bool {
+        let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
+        let is_there = error.span().is_some_and(|span| !span.is_empty());
+        // What holds a wrong key lacks it now.
+        let is_inside = |(of, inner): &(String, String)| of == file && inner.starts_with(key);
+        is_there
+            && !self.keys.iter().any(is_inside)
+            && self.tables.contains(&(file.to_owned(), table_of(key).to_owned()))
+    }
+}
+
+/// The table that a key belongs to, or the whole of it: `auth.app` of `auth.app.messages.missing`, `route[0]` of its keys.
+fn table_of(key: &str) -> &str {
+    let named = ["auth.", "header.", "shape."].iter().any(|parent| key.starts_with(parent));
+    key.match_indices('.').nth(usize::from(named)).map_or(key, |(at, _)| &key[..at])
+}
+
 /// By file, in the order in which they were found to be wrong, and by line; of each key what was found first.
 pub(super) fn in_order(mut all: Vec<PolicyError>) -> Vec<PolicyError> {
     let files: Vec<_> = all.iter().map(|error| error.file().map(str::to_owned)).collect();
@@ -44,8 +90,8 @@ pub(super) fn in_order(mut all: Vec<PolicyError>) -> Vec<PolicyError> {
     // Two schemes may name one file of keys, and a key that is another scheme's may have a wrong value, too.
     let is_one = |span: Option<Range<usize>>| span.is_some_and(|span| !span.is_empty());
     all.dedup_by(|other, first| {
-        let is_at_same_key = is_one(first.span()) && (first.file(), first.span()) == (other.file(), other.span());
-        is_at_same_key || first.to_string() == other.to_string()
+        let is_at_same_key = is_one(first.span()) && (first.file(), first.key()) == (other.file(), other.key());
+        is_at_same_key && first.line() == other.line() || first.to_string() == other.to_string()
     });
     all
 }

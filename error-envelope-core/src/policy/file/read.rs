@@ -1,10 +1,12 @@
 //! A TOML document whose every table and value knows its line and its key.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Document, is_word};
-use super::mistakes::Mistakes;
+use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
 use super::value::{Value, nearest};
 use crate::policy::error::PolicyError;
@@ -37,24 +39,43 @@ impl<'a> Value<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
-        let (name, value) = self.entries.get_key_value(key)?;
-        Some(Value { document: self.document, key: self.key_of(key), span: name.span(), value: value.get_ref() })
+        let (name, value) = self.entries.get_key_value(key).filter(|_| !self.is_known(key))?;
+        Some(Value { document: self.document, key: self.key_of(key), span: shown(name, value), value: value.get_ref() })
+    }
+
+    /// What a key is set to, as the file writes it.
+    pub(super) fn written(&self, key: &str) -> &'a str {
+        let span = self.entries.get(key).map(Spanned::span).unwrap_or_default();
+        self.document.text_at(span)
     }
 
     /// Where it stands: in the file of that place.
     pub(super) fn placed(&self, file: usize) -> TableAt {
-        let keys = self.entries.keys().map(|key| (key.get_ref().to_string(), key.span())).collect();
+        let keys = self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), shown(key, value))).collect();
         TableAt { file, key: self.key.clone(), at: self.at, keys }
     }
 
-    pub(super) fn required(&self, key: &str) -> Result<Value<'a>, PolicyError> {
-        self.get(key).ok_or_else(|| {
+    /// What must be there; one that is wrong is not missed.
+    pub(super) fn required(&self, key: &str) -> Option<Value<'a>> {
+        let found = self.get(key);
+        if found.is_none() && !self.is_known(key) {
             let right = match key {
                 "version" => "write version = 1 at the top".to_owned(),
                 _ => format!("add {key} = … to the table"),
             };
-            self.document.error_at(self.at..self.at, &self.key_of(key), "the key is missing".to_owned(), right)
-        })
+            let missing = "the key is missing".to_owned();
+            self.document.add(self.document.error_at(self.at..self.at, &self.key_of(key), missing, right));
+        }
+        found
+    }
+
+    /// Whether it was found to be wrong before.
+    pub(super) fn is_known(&self, key: &str) -> bool {
+        self.document.is_known(&self.key_of(key))
+    }
+
+    pub(super) fn known(&self) -> &'a KnownMistakes {
+        self.document.known()
     }
 
     /// What a key is set to, if it is there and right.
@@ -72,7 +93,7 @@ impl<'a> Table<'a> {
         key: &str,
         read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
     ) -> Option<T> {
-        self.keep(self.required(key).and_then(|value| read(&value)))
+        self.keep(read(&self.required(key)?))
     }
 
     /// Sets what a key says, if it is there and right.
@@ -89,13 +110,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The same at a place.
-    pub(super) fn put<T>(&self, key: &str, read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>, place: &mut T) {
-        if let Some(value) = self.read(key, read) {
-            *place = value;
-        }
-    }
-
     pub(super) fn keep<T>(&self, read: Result<T, PolicyError>) -> Option<T> {
         self.document.keep(read)
     }
@@ -106,7 +120,8 @@ impl<'a> Table<'a> {
 
     /// Refuses keys beyond these.
     pub(super) fn only(&self, known: &[&'static str]) {
-        let unknown = self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        let unknown =
+            self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()) && !self.is_known(key.get_ref()));
         for key in unknown.take_while(|_| !self.mistakes().is_full()) {
             let name = key.get_ref();
             let right = nearest(name, known.iter().copied());
@@ -175,6 +190,11 @@ impl<'a> Table<'a> {
     fn key_of(&self, key: &str) -> String {
         if self.key.is_empty() { key.to_owned() } else { dotted(&self.key, key) }
     }
+}
+
+/// What to point at where a value is wrong: the value. A table has its name instead, as its value is all of its lines.
+fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+    if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
 /// Whether a name is so near to a known one that it is no credential: `secretEnv`.

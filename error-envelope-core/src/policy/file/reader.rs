@@ -7,8 +7,8 @@ use super::env::{NamedFile, NamedFiles, PolicyEnv};
 use super::gather::Text;
 use super::mistakes::Mistakes;
 use super::read::Table;
-use super::sources::{Sources, TableAt};
-use super::tables::{self, Budgets};
+use super::sources::{Override, Sources, TableAt};
+use super::tables::{self, BaseTable, PROCESS_WIDE};
 use super::value::Codes;
 use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
@@ -16,7 +16,7 @@ use crate::guard::pattern::SettingError;
 use crate::policy::error::{PolicyError, Problems, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::{PolicyPart, Scope};
-use crate::policy::{Policy, PolicyBuilder};
+use crate::policy::{Policy, PolicyBuilder, setting_names};
 
 /// What is made of the files so far.
 pub(super) struct Reader<'a> {
@@ -26,7 +26,6 @@ pub(super) struct Reader<'a> {
     /// For each file, the part that its tables belong to.
     parts: Vec<usize>,
     codes: Codes,
-    budgets: Budgets,
     pub(super) builder: PolicyBuilder,
     /// The tables that have a mistake.
     pub(super) problems: Problems,
@@ -48,11 +47,10 @@ impl<'a> Reader<'a> {
             around,
             parts: Vec::new(),
             codes: Codes { known: CodeSet::default(), own: Vec::new(), written: HashSet::new(), is_complete: true },
-            budgets: Budgets::default(),
             builder: Policy::builder(),
             problems: Problems::default(),
             mistakes,
-            sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())).collect()),
+            sources: Sources::new(texts.iter().map(|it| ((it.name.clone(), it.text.clone()), it.includer))),
             more_files: Vec::new(),
         }
     }
@@ -118,13 +116,13 @@ impl<'a> Reader<'a> {
         Err(self.sources.led_back(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
-    /// The files, each after those that it includes: what they say comes before what it says.
+    /// The files, each before those that it includes: what it says comes before what its bases say.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(texts: &[Text], file: usize, order: &mut Vec<usize>) {
+            order.push(file);
             for included in (0..texts.len()).filter(|other| texts[*other].includer == Some(file)) {
                 visit(texts, included, order);
             }
-            order.push(file);
         }
         let mut order = Vec::new();
         visit(self.texts, 0, &mut order);
@@ -192,28 +190,42 @@ impl<'a> Reader<'a> {
         made
     }
 
-    /// `[request_id]`, `[rpc]`, `[inspect]`, `[observe]` and `[drain]` hold for the process: no scope can have its own.
+    /// The tables that hold for the process: no scope can have its own.
     fn read_process_wide(&mut self, file: usize) {
-        let tables = [
-            ("request_id", None),
-            ("rpc", Some(TablePath::Rpc)),
-            ("inspect", Some(TablePath::Inspect)),
-            ("observe", None),
-            ("drain", Some(TablePath::Drain)),
-        ];
-        for (key, place) in tables {
+        for (key, place) in PROCESS_WIDE {
             let Some(table) = self.roots[file].table(key) else { continue };
             if file != 0 && self.parts[file] != 0 {
                 let wrong = format!("[{key}] applies to the whole process, but this file has a scope");
                 let right = "set it in the file without a scope";
                 self.roots[file].refuse_key(key, wrong, right);
-            } else if let Some(other) = self.budgets.read(key, &table, file, &mut self.builder) {
-                let wrong = format!("[{key}] is already set in {}", self.texts[other].name);
-                self.roots[file].refuse_key(key, wrong, "keep one of them");
-            } else if let Some(place) = place {
-                self.sources.insert(place, table.placed(file));
+                continue;
             }
+            let at = table.placed(file);
+            let mut overridden: Vec<String> = at.keys.iter().map(|(name, _)| name.clone()).collect();
+            overridden.retain(|name| self.is_overridden(&place, (&table, &at), (name, &[name]), false));
+            tables::read_process_wide(&place, &BaseTable { table: &table, overridden: &overridden }, &mut self.builder);
+            self.sources.insert(place, at);
         }
+    }
+
+    /// Whether a file that includes this one sets the key (POLICY.md); `ways` are the names that it may have there. Two bases
+    /// that set one key are refused: nothing says which of them would come first.
+    fn is_overridden(
+        &mut self,
+        place: &TablePath,
+        (table, at): (&Table<'_>, &TableAt),
+        (name, ways): (&str, &[&str]),
+        weakens: bool,
+    ) -> bool {
+        let set = self.sources.places_of(place, ways);
+        if let Some(other) = set.iter().find(|other| !self.sources.is_above(other.file, at.file)) {
+            let wrong = format!("{name} is already set ({})", other.line);
+            table.refuse_key(name, wrong, "two bases cannot set one key: keep one of them");
+        } else if let Some(own) = set.first() {
+            let base = (format!("{name} = {}", table.written(name)), self.sources.line(at, name));
+            self.sources.overrides.push(Override { place: place.clone(), key: own.key.clone(), base, weakens });
+        }
+        !set.is_empty()
     }
 
     /// Names are shared by all files (POLICY.md).
@@ -227,18 +239,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Several files of one part may have defaults, each its own keys.
+    /// Several files of one part may have defaults: those of a file come before those of its bases, key by key.
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: TableSettings) {
         let place = TablePath::Defaults(part);
-        let known = self.part(part).keys.clone();
-        let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
-        for key in TableSettings::NAMES.iter().filter(|key| is_in_both(key)) {
-            let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
-            let wrong = format!("{key} is already set ({})", first.unwrap_or_default());
-            table.refuse_key(key, wrong, "set it once for each scope");
+        let (known, at) = (self.part(part).keys.clone(), table.placed(file));
+        for key in setting_names::keys() {
+            let Some((name, _)) = setting_names::value_of(&keys, key) else { continue };
+            let weakens = known.weakens(&keys, key);
+            self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
         }
-        self.part(part).keys = known.and(keys);
-        self.sources.insert(place, table.placed(file));
+        self.part(part).keys = known.over(keys);
+        self.sources.insert(place, at);
     }
 
     fn part(&mut self, part: usize) -> &mut PolicyPart {

@@ -7,6 +7,7 @@ use crate::classify::rule::MapRule;
 use crate::code::{ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
+use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust};
 
@@ -50,52 +51,52 @@ pub(super) fn read_scope(table: &Table<'_>) -> Scope {
     scope
 }
 
-/// Which file said what holds for the process.
-#[derive(Default)]
-pub(super) struct Budgets(Vec<(&'static str, usize)>);
+/// The tables that hold for the process, whichever file of the policy itself says them.
+pub(super) const PROCESS_WIDE: [(&str, TablePath); 5] = [
+    ("request_id", TablePath::RequestId),
+    ("rpc", TablePath::Rpc),
+    ("inspect", TablePath::Inspect),
+    ("observe", TablePath::Observe),
+    ("drain", TablePath::Drain),
+];
 
-impl Budgets {
-    /// Reads `[request_id]`, `[rpc]`, `[inspect]`, `[observe]` or `[drain]`, or names the file that said it before.
-    pub(super) fn read(
-        &mut self,
-        key: &'static str,
-        table: &Table<'_>,
-        file: usize,
-        builder: &mut PolicyBuilder,
-    ) -> Option<usize> {
-        if let Some((_, other)) = self.0.iter().find(|(known, _)| *known == key) {
-            return Some(*other);
+/// A table whose keys are set where no file that includes this one says them.
+pub(super) struct BaseTable<'t, 'a> {
+    pub(super) table: &'t Table<'a>,
+    pub(super) overridden: &'t [String],
+}
+
+impl<'a> BaseTable<'_, 'a> {
+    fn put<T>(&self, key: &str, read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>, place: &mut T) {
+        if let Some(value) = self.table.read(key, read).filter(|_| !self.overridden.iter().any(|it| it == key)) {
+            *place = value;
         }
-        self.0.push((key, file));
-        match key {
-            "request_id" => read_request_id(builder, table),
-            "rpc" => read_rpc(builder, table),
-            "inspect" => read_budget(&mut builder.inspect.0, table),
-            "observe" => read_observe(builder, table),
-            _ => read_budget(&mut builder.drain.0, table),
-        }
-        None
     }
 }
 
-fn read_request_id(builder: &mut PolicyBuilder, table: &Table<'_>) {
-    table.only(&["trust", "traceparent"]);
-    table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
-    table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
+/// Reads one of [`PROCESS_WIDE`].
+pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, builder: &mut PolicyBuilder) {
+    match place {
+        TablePath::RequestId => {
+            table.table.only(&["trust", "traceparent"]);
+            table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
+            table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
+        }
+        TablePath::Rpc => {
+            table.table.only(&["domain"]);
+            table.put("domain", |domain| Ok(Some(domain.owned()?.into())), &mut builder.rpc_domain);
+        }
+        TablePath::Observe => {
+            table.table.only(&["bodies"]);
+            table.put("bodies", Value::boolean, &mut builder.observes_bodies);
+        }
+        TablePath::Inspect => read_budget(&mut builder.inspect.0, table),
+        _ => read_budget(&mut builder.drain.0, table),
+    }
 }
 
-fn read_rpc(builder: &mut PolicyBuilder, table: &Table<'_>) {
-    table.only(&["domain"]);
-    builder.rpc_domain = table.read("domain", Value::owned).map(Into::into);
-}
-
-fn read_observe(builder: &mut PolicyBuilder, table: &Table<'_>) {
-    table.only(&["bodies"]);
-    table.put("bodies", Value::boolean, &mut builder.observes_bodies);
-}
-
-fn read_budget(budget: &mut Budget, table: &Table<'_>) {
-    table.only(&["max_bytes", "timeout"]);
+fn read_budget(budget: &mut Budget, table: &BaseTable<'_, '_>) {
+    table.table.only(&["max_bytes", "timeout"]);
     table.put("max_bytes", Value::size, &mut budget.max_bytes);
     table.put("timeout", Value::duration, &mut budget.timeout);
 }
@@ -111,9 +112,12 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut Na
     TableSettings::read(table, files)
 }
 
+/// Stands for a name that is wrong, so that what else is wrong with its table is found, too.
+pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
+
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
     table.only(&["name", "pattern", "missing", "invalid"]);
-    let header = RequiredHeader::new(table.read_required("name", Value::text).unwrap_or_default());
+    let header = RequiredHeader::new(table.read_required("name", Value::text).unwrap_or(UNKNOWN_HEADER));
     let header = table.set(header, "pattern", Value::text, RequiredHeader::pattern);
     let header = table.set(header, "missing", Value::owned, RequiredHeader::missing);
     table.set(header, "invalid", Value::owned, RequiredHeader::invalid)
@@ -121,7 +125,7 @@ pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
 
 pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
     table.only(&["code", "status", "grpc", "retry", "message", "details"]);
-    let name = table.keep(table.required("code"));
+    let name = table.required("code");
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
         let text = name.text()?;

@@ -305,8 +305,8 @@ fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
         .body_limit(10)
         .mode(Mode::Observe)
         .route(Route::new("/orders/{id}").mode(Mode::Own))
-        .map(MapRule::to(gone.clone()).code("LOST"))
         .map(MapRule::to(gone.clone()).code("GONE"))
+        .map(MapRule::to(gone.clone()).code("LOST"))
         .outward(OutwardRule::new([gone.clone()]).name("GONE"));
     let built = Policy::builder().code(gone).scope(orders).map(MapRule::to(ErrorCode::GONE).code("X")).build().unwrap();
     assert_eq!(format!("{:#?}", read.into_policy().without_origin()), format!("{:#?}", built.without_origin()));

@@ -89,6 +89,10 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
     let wider = from_here.find_map(|(place, keys)| Some((place, keys.auth.as_ref()?)));
     let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
+    // What a base closes is told with the base's other keys.
+    if report.loaded.sources.is_in_base((wider, "auth"), place) {
+        return;
+    }
     if told.insert((NAME, place.clone(), None)) {
         let line = report.location(place, (wider, "auth"));
         let wrong = format!("the route requires no credentials, but a wider setting is auth = {names:?} ({line})");

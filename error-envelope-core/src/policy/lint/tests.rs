@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Lint;
 use crate::loader::PolicyLoader;
+use crate::policy::file::Loaded;
 
 const KEY: &str = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
 
@@ -355,4 +356,40 @@ fn a_scope_s_service_is_the_gateway_s() {
         ],
     );
     assert_lints("[scope]\nprefix = \"/orders\"\n", &[]);
+}
+
+/// Of each pair the first is the stronger.
+const STRONGER_AND_WEAKER: [(&str, &str, &str); 14] = [
+    ("mode", "mode = \"own\"", "mode = \"observe\""),
+    ("mode", "mode = \"enforce\"", "mode = \"off\""),
+    ("body_limit", "body_limit = 10", "body_limit = 11"),
+    ("body_limit", "body_limit = 10", "body_limit = \"none\""),
+    ("body_limit_per", "body_limit_per = \"body\"", "body_limit_per = \"auto\""),
+    ("json", "json = true", "json = false"),
+    ("json", "json = true", "content_types = [\"application/json\", \"a/b\"]"),
+    ("auth", "auth = [\"a\"]", "auth = []"),
+    ("auth", "auth = [\"a\"]", "auth = [\"a\", \"b\"]"),
+    ("auth_observe", "auth_observe = false", "auth_observe = true"),
+    ("require_headers", "require_headers = [\"h\", \"i\"]", "require_headers = [\"h\"]"),
+    ("preflight", "preflight = \"guard\"", "preflight = \"pass\""),
+    ("paths", "paths = \"refuse\"", "paths = \"guard\""),
+    ("case", "case = \"fold\"", "case = \"exact\""),
+];
+
+#[test]
+fn an_override_that_weakens_a_guard_is_told_from_one_that_does_not() {
+    let named = "[auth.a]\nscheme = \"bearer\"\n$KEY\n[auth.b]\nscheme = \"header\"\nheader = \"x-b\"\n$KEY\n\
+                 [header.h]\nname = \"x-h\"\n[header.i]\nname = \"x-i\"\n";
+    let keys = |line: &str| {
+        let text = format!("version = 1\n[defaults]\n{line}\n{named}");
+        let key = format!("keys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]");
+        let read = Loaded::from_text("p.toml", &text.replace("$KEY", &key), &PolicyLoader::new());
+        read.unwrap_or_else(|error| panic!("{error}")).builder.part.keys
+    };
+    for (key, strong, weak) in STRONGER_AND_WEAKER {
+        let (strong, weak) = (keys(strong), keys(weak));
+        assert!(weak.weakens(&strong, key) && !strong.weakens(&weak, key) && !strong.weakens(&strong, key), "{key}");
+    }
+    assert!(!keys("mode = \"own\"").weakens(&keys("mode = \"enforce\""), "mode"), "the guards are the same");
+    assert!(!keys("auth = [\"a\"]").weakens(&keys("auth = []"), "auth"));
 }

@@ -1,28 +1,35 @@
 //! What is found in a configuration, by how much it matters.
 
-use std::fmt::Write;
+/// Something that was found: its level, its place, and what it is.
+pub(super) struct Found {
+    pub(super) level: &'static str,
+    pub(super) place: String,
+    pub(super) what: String,
+}
 
 #[derive(Default)]
-pub(super) struct Findings {
-    pub(super) text: String,
-    /// Each with its place, whose line is looked up where there is one at all.
-    pub(super) errors: Vec<(String, String)>,
-    pub(super) warnings: usize,
-    pub(super) notes: usize,
-}
+pub(super) struct Findings(Vec<Found>);
 
 impl Findings {
     pub(super) fn error(&mut self, place: String, what: String) {
-        self.errors.push((place, what));
+        self.0.push(Found { level: "error", place, what });
     }
 
     pub(super) fn warn(&mut self, place: &str, what: &str) {
-        self.warnings += 1;
-        let _ = writeln!(self.text, "{place}: warning: {what}");
+        self.0.push(Found { level: "warning", place: place.to_owned(), what: what.to_owned() });
     }
 
     pub(super) fn note(&mut self, place: &str, what: &str) {
-        self.notes += 1;
-        let _ = writeln!(self.text, "{place}: note: {what}");
+        self.0.push(Found { level: "note", place: place.to_owned(), what: what.to_owned() });
+    }
+
+    /// Errors first, the others in the order in which they were found.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Found> {
+        let is_error = |found: &&Found| found.level == "error";
+        self.0.iter().filter(is_error).chain(self.0.iter().filter(move |found| !is_error(found)))
+    }
+
+    pub(super) fn count(&self, level: &str) -> usize {
+        self.0.iter().filter(|found| found.level == level).count()
     }
 }

@@ -1,0 +1,47 @@
+"""Takes apart the manifests that are named: the policies and the Envoy configuration of their ConfigMaps, and the flags of
+the gateways that they start. FOLDER, the last argument, gets them as files. It also looks at what every workload of ours has.
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+*manifests, folder = sys.argv[1:]
+folder = Path(folder)
+flags = set()
+for manifest in manifests:
+    documents = [document for document in yaml.safe_load_all(Path(manifest).read_text()) if document]
+    kinds = [document["kind"] for document in documents]
+    for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"):
+        assert kind in kinds, f"{manifest} has no {kind}"
+    for document in documents:
+        name = document["metadata"]["name"]
+        if document["kind"] == "ConfigMap":
+            for file, text in document["data"].items():
+                target = f"{name}.toml" if file.endswith(".toml") else file
+                (folder / target).write_text(text)
+        if document["kind"] == "Deployment":
+            spec = document["spec"]
+            pod = spec["template"]["spec"]
+            assert spec["replicas"] == 2, f"{manifest}: two replicas"
+            assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"], manifest
+            for container in pod["containers"]:
+                security = container["securityContext"]
+                assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"], manifest
+                mounts = container.get("volumeMounts", [])
+                assert not any("subPath" in mount for mount in mounts), f"{manifest}: a file that never changes"
+                args = container.get("args", [])
+                if args[:1] == ["gateway"]:
+                    flags.update(argument.split("=")[0] for argument in args[1:])
+                    drained = sum(
+                        int(argument.split("=")[1].removesuffix("s"))
+                        for argument in args
+                        if argument.startswith(("--drain-delay", "--stop-timeout"))
+                    )
+                    assert drained < pod["terminationGracePeriodSeconds"], f"{manifest}: killed before it has drained"
+        if document["kind"] == "NetworkPolicy":
+            rules = document["spec"]["ingress"]
+            admin = [rule for rule in rules if any(port["port"] == "admin" for port in rule["ports"])]
+            assert admin and all(rule.get("from") for rule in admin), f"{manifest}: anybody reaches the admin address"
+(folder / "flags.txt").write_text("".join(f"{flag}\n" for flag in sorted(flags)))

@@ -1,0 +1,76 @@
+//! Counts of the last hours, minute by minute.
+
+use std::ops::Range;
+
+use super::ring::Ring;
+
+/// Hours that are kept: long enough for the way from a page at night to the desk.
+pub(crate) const HOURS: u32 = 6;
+/// Minutes that are kept, the one that runs among them.
+pub(crate) const MINUTES: u32 = HOURS * 60;
+pub(crate) const MINUTE_MS: u64 = 60_000;
+
+/// How often something happened in each of the last minutes: 1,444 bytes, whatever happened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Minutes(Box<Ring<{ MINUTES as usize }>>);
+
+/// The minute of a time in milliseconds since the Unix epoch, by its number since then.
+pub(crate) fn minute(at_ms: u64) -> u32 {
+    u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
+}
+
+/// When a minute begins, in milliseconds since the Unix epoch.
+pub(crate) fn begin_ms(minute: u32) -> u64 {
+    u64::from(minute) * MINUTE_MS
+}
+
+/// The minutes that are kept at a time, that of the time itself the last.
+pub(crate) fn kept(now_ms: u64) -> Range<u32> {
+    let end = minute(now_ms).saturating_add(1);
+    end.saturating_sub(MINUTES)..end
+}
+
+impl Minutes {
+    /// So many more.
+    pub(crate) fn add(&mut self, minute: u32, more: u32) {
+        self.0.add(minute, more);
+    }
+
+    /// All that another one has.
+    pub(crate) fn take_over(&mut self, other: &Self) {
+        self.0.take_over(&other.0);
+    }
+
+    /// One count for each of these minutes.
+    pub(crate) fn counts(&self, minutes: Range<u32>) -> Vec<u32> {
+        minutes.map(|minute| self.0.count_in(minute)).collect()
+    }
+
+    /// The last minute in which there was anything.
+    pub(crate) fn last(&self) -> u32 {
+        self.0.last()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MINUTES, Minutes, begin_ms, kept, minute};
+
+    #[test]
+    fn six_hours_are_kept_and_no_more() {
+        let now = 1_795_262_461_000;
+        let range = kept(now);
+        assert_eq!((range.len(), range.end - 1), (360, minute(now)));
+        assert_eq!(begin_ms(minute(now)), now - 1_000);
+        let mut counts = Minutes::default();
+        counts.add(range.start, 7);
+        counts.add(minute(now), 1);
+        assert_eq!(counts.counts(range.clone()).iter().sum::<u32>(), 8);
+        counts.add(minute(now) + 1, 1);
+        assert_eq!(counts.counts(range.clone())[0], 0, "the first minute is gone");
+        assert_eq!(counts.counts(0..3), [0; 3]);
+        assert_eq!(kept(0), 0..1);
+        assert_eq!(minute(u64::MAX), u32::MAX);
+        assert_eq!(MINUTES % 60, 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! Requests minute by minute, from what the counters of the process have at each minute's turn: no request is counted here.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::minutes::{Minutes, minute};
+
+/// Routes whose requests have a row of minutes of their own; those of more are in the sum alone.
+const MOST_ROUTES: usize = 256;
+
+/// A look at the counters comes a little after the turn of the minute that it is about.
+const LOOK_AFTER_MS: u64 = 1_000;
+
+/// Requests per minute.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// `None` before the first look, which only says where the counters stand.
+    all: Option<Row>,
+    routes: HashMap<Box<str>, Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    total: u64,
+    minutes: Minutes,
+}
+
+impl Row {
+    fn beginning(total: u64) -> Self {
+        Self { total, minutes: Minutes::default() }
+    }
+
+    /// A counter that is lower than before began anew.
+    fn look(&mut self, minute: u32, total: u64) {
+        let more = if total < self.total { total } else { total - self.total };
+        self.total = total;
+        if more > 0 {
+            self.minutes.add(minute, u32::try_from(more).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+impl Requests {
+    /// What the counters of each route have now; `none` is the name of no route.
+    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<String, u64>) {
+        let minute = minute(at_ms.saturating_sub(LOOK_AFTER_MS));
+        let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(*total));
+        let is_first = self.all.is_none();
+        self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
+        for (route, total) in totals {
+            self.look_at_route(route, if is_first { *total } else { 0 }).map(|row| row.look(minute, *total));
+        }
+    }
+
+    /// The row of a route, which begins with `total` where it is new; `None` where there are too many.
+    fn look_at_route(&mut self, route: &str, total: u64) -> Option<&mut Row> {
+        if !self.routes.contains_key(route) {
+            if self.routes.len() >= MOST_ROUTES {
+                return None;
+            }
+            self.routes.insert(route.into(), Row::beginning(total));
+        }
+        self.routes.get_mut(route)
+    }
+
+    /// One count for each of these minutes, of one route or of all; `None` where nothing counts them.
+    pub(crate) fn counts(&self, route: Option<&str>, minutes: Range<u32>) -> Option<Vec<u32>> {
+        let all = self.all.as_ref()?;
+        let row = route.map_or(Some(all), |route| self.routes.get(route));
+        row.map(|row| row.minutes.counts(minutes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{MOST_ROUTES, Requests};
+
+    const TURN: u64 = 29_921_041 * 60_000;
+    const MINUTE: u32 = 29_921_041;
+
+    #[test]
+    fn each_minute_has_what_the_counters_grew_by() {
+        let mut requests = Requests::default();
+        assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), None, "nothing counts them");
+        let mut look = |at: u64, totals: &[(&'static str, u64)]| {
+            requests.look(at, &totals.iter().map(|(route, total)| ((*route).to_owned(), *total)).collect())
+        };
+        look(TURN + 30_000, &[("/a", 1_000)]);
+        look(TURN + 40_000, &[("/a", 1_003), ("none", 2)]);
+        look(TURN + 60_005, &[("/a", 1_005), ("none", 2)]);
+        look(TURN + 120_005, &[("/a", 1_005), ("none", 7)]);
+        // The recorder of the process was replaced.
+        look(TURN + 180_005, &[("/a", 4), ("none", 7)]);
+        let minutes = || MINUTE..MINUTE + 3;
+        assert_eq!(requests.counts(Some("/a"), minutes()), Some(vec![5, 0, 4]));
+        assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
+        assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
+        assert_eq!(requests.counts(Some("/b"), minutes()), None);
+    }
+
+    #[test]
+    fn more_routes_than_rows_are_in_the_sum() {
+        let mut requests = Requests::default();
+        requests.look(TURN, &HashMap::new());
+        requests.look(TURN + 30_000, &(0..MOST_ROUTES + 10).map(|at| (format!("/{at}"), 1)).collect());
+        assert_eq!(requests.routes.len(), MOST_ROUTES);
+        assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), Some(vec![u32::try_from(MOST_ROUTES).unwrap() + 10]));
+    }
+}

@@ -1,0 +1,104 @@
+//! Counts by equal spans of time, in a ring that never grows.
+
+/// How often something happened in the last `N` spans, each by its number since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ring<const N: usize> {
+    last: u32,
+    counts: [u32; N],
+}
+
+impl<const N: usize> Default for Ring<N> {
+    fn default() -> Self {
+        Self { last: 0, counts: [0; N] }
+    }
+}
+
+impl<const N: usize> Ring<N> {
+    /// How many spans are kept.
+    const LENGTH: u32 = N as u32;
+
+    /// So many more. A clock that was set back counts for the last span there was; a count stops at its largest number.
+    pub(crate) fn add(&mut self, span: u32, more: u32) {
+        self.turn_to(span);
+        let count = &mut self.counts[bucket::<N>(self.last)];
+        *count = count.saturating_add(more);
+    }
+
+    /// All that another one has.
+    pub(crate) fn take_over(&mut self, other: &Self) {
+        self.turn_to(other.last);
+        for span in (0..Self::LENGTH).filter_map(|ago| other.last.checked_sub(ago)) {
+            if self.has(span) {
+                let count = &mut self.counts[bucket::<N>(span)];
+                *count = count.saturating_add(other.counts[bucket::<N>(span)]);
+            }
+        }
+    }
+
+    /// How often in one span; 0 of one that is gone or yet to come.
+    pub(crate) fn count_in(&self, span: u32) -> u32 {
+        if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
+    }
+
+    /// How often in as many spans as are kept, up to this one.
+    pub(crate) fn sum(&self, now: u32) -> u64 {
+        let kept = (0..Self::LENGTH).filter_map(|ago| self.last.checked_sub(ago));
+        kept.filter(|span| now.saturating_sub(*span) < Self::LENGTH).map(|span| u64::from(self.count_in(span))).sum()
+    }
+
+    /// The last span in which there was anything.
+    pub(crate) fn last(&self) -> u32 {
+        self.last
+    }
+
+    fn has(&self, span: u32) -> bool {
+        span <= self.last && self.last - span < Self::LENGTH
+    }
+
+    fn turn_to(&mut self, span: u32) {
+        for before in self.last..span.min(self.last.saturating_add(Self::LENGTH)) {
+            self.counts[bucket::<N>(before + 1)] = 0;
+        }
+        self.last = self.last.max(span);
+    }
+}
+
+const fn bucket<const N: usize>(span: u32) -> usize {
+    span as usize % N
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Ring;
+
+    proptest! {
+        /// Whatever the clock does: what a ring has is what was added to its last spans.
+        #[test]
+        fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
+            let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);
+            for (span, more) in added {
+                last = last.max(span);
+                all[last as usize] += more;
+                ring.add(span, more);
+            }
+            for span in 0..40_u32 {
+                let kept = span <= last && span + 8 > last;
+                prop_assert_eq!(ring.count_in(span), if kept { all[span as usize] } else { 0 });
+            }
+            let sum = |now: u32| (0..=last).filter(|span| span + 8 > last && span + 8 > now).map(|span| u64::from(all[span as usize])).sum::<u64>();
+            for now in [last, last + 3, last + 9] {
+                prop_assert_eq!(ring.sum(now), sum(now));
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_stops_at_its_largest_number() {
+        let mut ring = Ring::<8>::default();
+        ring.add(u32::MAX, u32::MAX);
+        ring.add(u32::MAX, 1);
+        assert_eq!((ring.count_in(u32::MAX), ring.count_in(0)), (u32::MAX, 0));
+    }
+}

@@ -1,0 +1,145 @@
+//! Errors minute by minute: all of them, and by route and code.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::error_record::Code;
+use super::minutes::Minutes;
+use super::query::{Filter, route_word};
+
+/// Pairs of a route and a code that have a row of minutes of their own, 360 KiB in all. Of more, the one that was quiet the
+/// longest is counted with all others that no longer have one.
+pub(crate) const MOST_SERIES: usize = 256;
+
+/// Errors per minute.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    all: Minutes,
+    series: HashMap<Series, Minutes>,
+    /// Of pairs that have no row of their own any more.
+    others: Minutes,
+}
+
+/// What a row of minutes is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Series {
+    route: Option<Arc<str>>,
+    code: Code,
+}
+
+/// What one pattern or one code had, minute by minute.
+pub(crate) type Rows = BTreeMap<String, Vec<u32>>;
+
+impl Timeline {
+    /// One more error.
+    pub(crate) fn count(&mut self, minute: u32, route: Option<&Arc<str>>, code: &Code) {
+        self.all.add(minute, 1);
+        let series = Series { route: route.cloned(), code: code.clone() };
+        if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
+            self.forget_quietest();
+        }
+        self.series.entry(series).or_default().add(minute, 1);
+    }
+
+    #[cold]
+    fn forget_quietest(&mut self) {
+        let quietest = self.series.iter().min_by_key(|(_, counts)| counts.last()).map(|(series, _)| series.clone());
+        if let Some(counts) = quietest.and_then(|series| self.series.remove(&series)) {
+            self.others.take_over(&counts);
+        }
+    }
+
+    /// One count for each of these minutes, of the errors that fit.
+    pub(crate) fn counts(&self, filter: &Filter, minutes: Range<u32>) -> Vec<u32> {
+        if filter.is_any() {
+            return self.all.counts(minutes);
+        }
+        let mut sum = Minutes::default();
+        self.fitting(filter).for_each(|(_, counts)| sum.take_over(counts));
+        sum.counts(minutes)
+    }
+
+    /// By route, of the errors that fit.
+    pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
+        self.rows(filter, minutes, |series| route_word(series.route.as_deref()))
+    }
+
+    /// By code, of the errors that fit; the name of none is empty.
+    pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
+        self.rows(filter, minutes, |series| series.code.as_str())
+    }
+
+    /// Those of which it is no longer known what they were.
+    pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
+        self.others.counts(minutes).into_iter().map(u64::from).sum()
+    }
+
+    fn rows(&self, filter: &Filter, minutes: &Range<u32>, name: fn(&Series) -> &str) -> Rows {
+        let mut rows: BTreeMap<&str, Minutes> = BTreeMap::new();
+        for (series, counts) in self.fitting(filter) {
+            rows.entry(name(series)).or_default().take_over(counts);
+        }
+        let rows = rows.into_iter().map(|(name, counts)| (name.to_owned(), counts.counts(minutes.clone())));
+        rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect()
+    }
+
+    fn fitting(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
+        self.series.iter().filter(|(series, _)| filter.fits(series.route.as_deref(), series.code.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::error_record::Code;
+    use super::super::query::Filter;
+    use super::{MOST_SERIES, Timeline};
+
+    fn sum(counts: &[u32]) -> u64 {
+        counts.iter().copied().map(u64::from).sum()
+    }
+
+    #[test]
+    fn a_million_errors_in_one_minute_are_a_million_in_the_same_room() {
+        let mut timeline = Timeline::default();
+        let routes: Vec<Arc<str>> = (0..1_000).map(|at| format!("/{at}").into()).collect();
+        for at in 0..1_000_000_usize {
+            // Now and then a route that is asked for seldom.
+            let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
+            timeline.count(77, Some(&routes[route]), &Code::None);
+        }
+        assert_eq!(timeline.counts(&Filter::default(), 77..78), [1_000_000]);
+        assert_eq!(timeline.series.len(), MOST_SERIES);
+        let known: u64 = timeline.by_route(&Filter::default(), &(77..78)).values().map(|row| sum(row)).sum();
+        assert_eq!(known + timeline.others(77..78), 1_000_000, "none is lost, whoever had it");
+        assert_eq!(timeline.counts(&Filter::default(), 78..79), [0]);
+    }
+
+    #[test]
+    fn a_filter_counts_what_fits_and_the_quietest_gives_way() {
+        let mut timeline = Timeline::default();
+        let [a, b]: [Arc<str>; 2] = ["/a".into(), "/b".into()];
+        let not_found = Code::Any("not_found".into());
+        timeline.count(1, Some(&a), &not_found);
+        timeline.count(2, Some(&b), &not_found);
+        timeline.count(2, Some(&b), &Code::None);
+        timeline.count(3, None, &Code::None);
+        let by = |query: &str| timeline.counts(&Filter::parse(Some(query)), 1..4);
+        assert_eq!(by("route=/b"), [0, 2, 0]);
+        assert_eq!(by("code=not_found"), [1, 1, 0]);
+        assert_eq!(by("route=/b&code=not_found"), [0, 1, 0]);
+        assert_eq!(by("route=-"), [0, 0, 1]);
+        let rows = timeline.by_code(&Filter::by_route(Some("/b")), &(1..4));
+        assert_eq!(
+            rows.into_iter().collect::<Vec<_>>(),
+            [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]
+        );
+        for at in 4..u32::try_from(MOST_SERIES).unwrap() + 4 {
+            timeline.count(at, Some(&format!("/{at}").into()), &Code::None);
+        }
+        assert_eq!(sum(&timeline.counts(&Filter::by_route(Some("/a")), 0..300)), 0, "it was quiet the longest");
+        assert_eq!(timeline.others(0..300), 4);
+    }
+}

@@ -1,0 +1,228 @@
+//! Errors and requests minute by minute: of all, by route and by code.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::chart::Bars;
+use super::errors;
+use super::hour::{Asked, hours};
+use super::text::{counted, foreign, grouped, head_row};
+use crate::error_store::clock;
+use crate::error_store::minutes::{HOURS, begin_ms};
+use crate::error_store::query::{Filter, route_word, value};
+use crate::error_store::readiness::Span;
+use crate::error_store::store::Store;
+use crate::error_store::timeline::Rows;
+
+/// Rows of a table of charts: more are not read.
+const MOST_ROWS: usize = 20;
+/// What requests without a route are counted as.
+const NO_ROUTE: &str = "none";
+
+/// What a page of charts is made of.
+pub(super) struct Charts<'a> {
+    store: &'a Store,
+    filter: Filter,
+    minutes: Range<u32>,
+    span: Span,
+    hour: Option<String>,
+}
+
+/// The page, or why there is nothing to see.
+pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
+    let hour = value(query, "hour");
+    let (status, why) = match Asked::new(hour.as_deref(), span) {
+        Asked::All(minutes) | Asked::Hour(minutes) => {
+            let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour };
+            return (StatusCode::OK, charts.page());
+        }
+        Asked::Gone => (StatusCode::GONE, "That hour is gone"),
+        Asked::Future => (StatusCode::NOT_FOUND, "That hour is yet to come"),
+        Asked::Malformed => (StatusCode::BAD_REQUEST, "That is no hour"),
+    };
+    (status, nothing(why, span))
+}
+
+/// The two charts of the first page.
+pub(super) fn overview(store: &Store, span: Span) -> Markup {
+    let Asked::All(minutes) = Asked::new(None, span) else { return html! {} };
+    let charts = Charts { store, filter: Filter::default(), minutes, span, hour: None };
+    html! {
+        section id="time" aria-labelledby="time-title" {
+            div.title {
+                h2 id="time-title" { "The last " (HOURS) " hours" }
+                a href="/charts" { "By hour, route and code" }
+            }
+            (charts.totals())
+        }
+    }
+}
+
+fn nothing(why: &str, span: Span) -> Markup {
+    html! {
+        h1 { (why) }
+        p.lead {
+            "The last " (HOURS) " hours are kept, and no more than this process has lived: it began at "
+            (clock::rfc3339(span.since)) ". What was before is in the log, and where the metrics are stored."
+        }
+        (hour_links(&Filter::default(), None, span))
+    }
+}
+
+fn hour_links(filter: &Filter, shown: Option<&str>, span: Span) -> Markup {
+    let current = |is: bool| is.then_some("page");
+    html! {
+        nav.hours aria-label="Hours" {
+            ul {
+                li { a href=(filter.link("/charts")) aria-current=[current(shown.is_none())] { "Last " (HOURS) " hours" } }
+                @for hour in hours(span) {
+                    li {
+                        a href=(filter.link_with("/charts", Some(("hour", &hour)))) aria-current=[current(shown == Some(&hour))] {
+                            (hour[11..]) ":00"
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Charts<'_> {
+    fn page(&self) -> Markup {
+        html! {
+            h1 { "Errors and requests per minute" }
+            (hour_links(&self.filter, self.hour.as_deref(), self.span))
+            (self.what_fits())
+            (self.totals())
+            (self.minutes_as_table())
+            (self.by_route())
+            (self.by_code())
+            (self.others())
+        }
+    }
+
+    /// What the numbers are of, and the way back to all of them.
+    fn what_fits(&self) -> Markup {
+        let Filter { route, code } = &self.filter;
+        html! {
+            @if !self.filter.is_any() {
+                p.lead {
+                    "Of errors"
+                    @if let Some(route) = route { " on " (errors::route(Some(route).filter(|it| *it != route_word(None)).map(|it| &**it))) }
+                    @if let Some(code) = code { " with the code " code { (foreign(code)) } }
+                    " alone. " a href="/charts" { "Show all" }
+                }
+            }
+        }
+    }
+
+    fn totals(&self) -> Markup {
+        let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());
+        let route = self.filter.route.as_deref().map(|route| if route == route_word(None) { NO_ROUTE } else { route });
+        let requests = self.store.requests().counts(route, self.minutes.clone());
+        html! {
+            div.charts {
+                (self.bars(&counts).figure("Errors"))
+                @match requests.filter(|_| self.filter.code.is_none()) {
+                    Some(counts) => (self.bars(&counts).figure("Requests")),
+                    None if self.filter.code.is_some() => {},
+                    None => p.empty { "Requests are not counted here." },
+                }
+            }
+        }
+    }
+
+    fn bars<'c>(&self, counts: &'c [u32]) -> Bars<'c> {
+        Bars { counts, minutes: self.minutes.clone() }
+    }
+
+    /// The numbers themselves: of each minute of an hour, else of each hour.
+    fn minutes_as_table(&self) -> Markup {
+        let step = if self.hour.is_some() { 1 } else { 60 };
+        let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());
+        let starts = self.minutes.clone().step_by(step);
+        let rows = starts.zip(counts.chunks(step)).map(|(start, counts)| (start, self.bars(counts)));
+        html! {
+            details.note {
+                summary { "The same as numbers" }
+                table.numbers {
+                    (head_row(&["From", "Errors", "Most in a minute"], &["Errors", "Most in a minute"]))
+                    tbody {
+                        @for (start, bars) in rows {
+                            tr {
+                                th scope="row" { (clock::hour_minute(begin_ms(start))) }
+                                td.number { (grouped(bars.sum())) }
+                                td.number { (grouped(bars.most().into())) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn by_route(&self) -> Markup {
+        let rows = self.store.recent().timeline.by_route(&self.filter, &self.minutes);
+        let name = |route: &str| errors::route(Some(route).filter(|route| *route != route_word(None)));
+        let link = |route: &str| Filter { route: Some(route.to_owned()), code: self.filter.code.clone() };
+        self.table("Route", rows, &name, &link)
+    }
+
+    fn by_code(&self) -> Markup {
+        let rows = self.store.recent().timeline.by_code(&self.filter, &self.minutes);
+        let name =
+            |code: &str| html! { @if code.is_empty() { span.none { "none" } } @else { code { (foreign(code)) } } };
+        let link = |code: &str| Filter { route: self.filter.route.clone(), code: Some(code.to_owned()) };
+        self.table("Code", rows, &name, &link)
+    }
+
+    fn table(&self, what: &str, rows: Rows, name: &dyn Fn(&str) -> Markup, link: &dyn Fn(&str) -> Filter) -> Markup {
+        let mut rows: Vec<_> = rows.into_iter().map(|(key, counts)| (self.bars(&counts).sum(), key, counts)).collect();
+        rows.sort_by_cached_key(|(sum, key, _)| (Reverse(*sum), key.clone()));
+        let more = rows.len().saturating_sub(MOST_ROWS);
+        let id = what.to_ascii_lowercase();
+        html! {
+            section id=(id) aria-labelledby={ (id) "-title" } {
+                div.title { h2 id={ (id) "-title" } { "By " (id) } }
+                @if rows.is_empty() { p.empty { "No errors in this time." } } @else {
+                    table.series role="table" {
+                        (head_row(&[what, "Errors", "Most in a minute", "Per minute"], &["Errors", "Most in a minute"]))
+                        tbody role="rowgroup" {
+                            @for (_, key, counts) in rows.iter().take(MOST_ROWS) {
+                                (self.row(&name(key), &self.bars(counts), &link(key)))
+                            }
+                        }
+                    }
+                    @if more > 0 { p.quiet { "And " (more) " more, with fewer errors." } }
+                }
+            }
+        }
+    }
+
+    fn row(&self, name: &Markup, bars: &Bars<'_>, filter: &Filter) -> Markup {
+        let hour = self.hour.as_deref().map(|hour| ("hour", hour));
+        let is_wanted = *filter == self.filter || filter.code.as_deref() == Some("");
+        html! {
+            tr role="row" {
+                th.route role="rowheader" scope="row" {
+                    @if is_wanted { (name) } @else { a href=(filter.link_with("/charts", hour)) { (name) } }
+                }
+                td.number role="cell" data-name="Errors" { (grouped(bars.sum())) }
+                td.number role="cell" data-name="Most in a minute" { (grouped(bars.most().into())) }
+                td.spark role="cell" { (bars.spark()) }
+            }
+        }
+    }
+
+    fn others(&self) -> Markup {
+        let others = self.store.recent().timeline.others(self.minutes.clone());
+        html! {
+            @if others > 0 {
+                p.quiet { (counted(others, "error")) " are counted above, but no longer by route and code: too many pairs had errors." }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The active policy: what holds where, from which file, and what was refused.
+
+use error_envelope_core::policy::{OutlineTable, PolicySummary, Setting};
+use error_envelope_runtime::{PolicyRejection, PolicyStatus};
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::paging::Paging;
+use super::text::{counted, foreign, grouped, head_row, time};
+use crate::admin::Shared;
+use crate::error_store::clock::milliseconds;
+use crate::error_store::query::{link, value};
+use crate::error_store::readiness::Span;
+
+/// Rows of one page.
+const ROWS: usize = 50;
+const PATH: &str = "/policy/view";
+
+/// One table of the policy.
+struct Row<'p> {
+    /// `None` for defaults.
+    pattern: Option<&'p str>,
+    scope: Option<&'p str>,
+    from: Option<&'p str>,
+    /// The mode in the end, whoever sets it; `None` for defaults.
+    mode: Option<&'static str>,
+    settings: &'p [Setting],
+    /// `None` of a policy that has no files.
+    table: Option<&'p OutlineTable>,
+}
+
+pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
+    let Some(status) = shared.policy_status() else {
+        let content = html! { h1 { "Policy" } p.lead { "No layer is wired to this address yet." } };
+        return (StatusCode::SERVICE_UNAVAILABLE, content);
+    };
+    let content = html! {
+        h1 { "Policy" }
+        @if shared.switch.is_off() {
+            div.banner role="note" { p { strong { "Every route is in off." } " The kill switch is thrown: the policy below holds once it is taken back." } }
+        }
+        @if let Some(rejection) = status.rejection() { (refusal(rejection, span)) }
+        (facts(&status, span))
+        (files(&status))
+        (tables(&status, query))
+        p.quiet {
+            "What holds for one request, key by key: " code { "error-envelope check --effective METHOD URL FILE" }
+            ". For programs: " a href="/policy" { code { "/policy" } } "."
+        }
+    };
+    (StatusCode::OK, content)
+}
+
+fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
+    let since = milliseconds(rejection.since());
+    html! {
+        section.refused id="refused" aria-labelledby="refused-title" {
+            h2 id="refused-title" {
+                @if rejection.is_current() { "The file was refused: the policy before it stays active" }
+                @else { "Refused before, and put right since" }
+            }
+            p { (time(since, span.now)) }
+            pre.copy tabindex="0" { code { (crate::visible::lines(rejection.why())) "\n" } }
+        }
+    }
+}
+
+fn facts(status: &PolicyStatus, span: Span) -> Markup {
+    let figures: PolicySummary<'_> = status.policy().summary();
+    html! {
+        dl.facts {
+            div { dt { "Policy" } dd { (foreign(figures.origin())) } }
+            div { dt { "Active since" } dd { (time(milliseconds(status.since()), span.now)) } }
+            div { dt { "Mode, where nothing else is set" } dd { (figures.mode().as_str()) } }
+            div { dt { "Body limit" } dd {
+                @match figures.body_limit() { Some(limit) => { (grouped(limit)) " bytes" }, None => "none" }
+            } }
+            div { dt { "Scopes" } dd { (figures.scopes()) } }
+            div { dt { "Map rules" } dd { (figures.map_rules()) } }
+            div { dt { "Codes of its own" } dd { (figures.own_codes()) } }
+            div { dt { "Bodies on this page" } dd { @if figures.observes_bodies() { "shown" } @else { "not shown" } } }
+        }
+    }
+}
+
+fn files(status: &PolicyStatus) -> Markup {
+    html! {
+        @if !status.files().is_empty() {
+            details.note {
+                summary { "Read from " (counted(status.files().len() as u64, "file")) ", watched for changes" }
+                ul { @for file in status.files() { li { code { (foreign(&file.display().to_string())) } } } }
+            }
+        }
+    }
+}
+
+fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
+    let wanted = value(query, "part").unwrap_or_default();
+    let rows: Vec<_> = rows(status).into_iter().filter(|row| row.fits(&wanted)).collect();
+    let mut paging = Paging::new(query, "page", "table");
+    let shown = paging.part(&rows, ROWS);
+    let part = (!wanted.is_empty()).then_some(("part", &*wanted));
+    html! {
+        section id="tables" aria-labelledby="tables-title" {
+            div.title { h2 id="tables-title" { "What holds where" } }
+            form.filters action=(PATH) method="get" aria-label="Find routes" {
+                label { "Pattern, scope or file contains" input name="part" type="search" value=(crate::visible::line(&wanted)) maxlength="200"; }
+                button type="submit" { "Filter" }
+                @if !wanted.is_empty() { a href=(PATH) { "Show all" } }
+            }
+            @if rows.is_empty() { p.empty { "No routes." } } @else { (table(shown)) }
+            (paging.links(|page| format!("{}#tables", link(PATH, part.into_iter().chain(page)))))
+        }
+    }
+}
+
+/// The tables of the files; of a policy without any, its routes.
+fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
+    let mut modes = status.policy().routes();
+    if status.outline().is_empty() {
+        let row = |pattern, mode| Row {
+            pattern: Some(pattern),
+            scope: None,
+            from: None,
+            mode: Some(mode),
+            settings: &[],
+            table: None,
+        };
+        return modes.map(|route| row(route.pattern(), route.mode().as_str())).collect();
+    }
+    // In the same order as the policy's routes.
+    let mode = |table: &OutlineTable| table.pattern().and_then(|_| modes.next()).map(|route| route.mode().as_str());
+    let modes = status.outline().iter().map(mode);
+    status.outline().iter().zip(modes).map(|(table, mode)| Row::new(table, mode)).collect()
+}
+
+fn table(rows: &[Row<'_>]) -> Markup {
+    html! {
+        table.tables role="table" {
+            (head_row(&["Route", "Mode", "Sets", "From"], &[]))
+            tbody role="rowgroup" { @for row in rows { (row.markup()) } }
+        }
+    }
+}
+
+impl<'p> Row<'p> {
+    fn new(table: &'p OutlineTable, mode: Option<&'static str>) -> Self {
+        let (pattern, scope, from) = (table.pattern(), table.scope(), table.from());
+        Self { pattern, scope, from, mode, settings: table.settings(), table: Some(table) }
+    }
+
+    fn fits(&self, part: &str) -> bool {
+        let texts = [self.pattern, self.scope, self.from];
+        texts
+            .into_iter()
+            .flatten()
+            .chain(self.settings.iter().filter_map(Setting::from))
+            .any(|text| text.contains(part))
+            || part.is_empty()
+    }
+
+    /// Where a key is set, and what of a base that overrides.
+    fn place(&self, setting: &Setting) -> Markup {
+        let base = self.table.and_then(|table| table.overridden(setting.key()));
+        html! {
+            p {
+                (foreign(setting.from().unwrap_or_default()))
+                @if let Some((said, from)) = base { " " span.tag { "overrides" } " " code { (foreign(said)) } " (" (foreign(from)) ")" }
+            }
+        }
+    }
+
+    fn markup(&self) -> Markup {
+        html! {
+            tr role="row" {
+                th.route role="rowheader" scope="row" {
+                    @match self.pattern { Some(pattern) => code { (foreign(pattern)) }, None => "Defaults" }
+                    @if let Some(scope) = self.scope { " " span.quiet { "in " (foreign(scope)) } }
+                }
+                td role="cell" data-name="Mode" { @match self.mode { Some(mode) => (mode), None => span.none { "see Sets" } } }
+                td.sets role="cell" data-name="Sets" {
+                    @for setting in self.settings { p { code { (setting.key()) " = " (foreign(setting.value())) } } }
+                    @if self.settings.is_empty() { span.none { "nothing of its own" } }
+                }
+                td.sets role="cell" data-name="From" {
+                    @for setting in self.settings { (self.place(setting)) }
+                    @if self.settings.is_empty() { (foreign(self.from.unwrap_or("Rust"))) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Looks at the counters of the process at each minute's turn, so that requests have a chart and cost nothing more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::error_store::minutes::MINUTE_MS;
+use crate::error_store::store::{self, Store};
+use crate::exposition;
+
+const REQUESTS: &str = "error_envelope_requests_total";
+
+/// Looks now, and at each minute's turn for as long as the store is there. Where no thread can be had, whoever opens a page
+/// looks.
+pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
+    look(&handle, store);
+    let store = Arc::downgrade(store);
+    let all = move || while look_at_next_turn(&handle, &store) {};
+    let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);
+}
+
+/// Counts what came since the last look. One looks at a time: what an earlier one has read would seem to begin anew.
+pub(crate) fn look(handle: &PrometheusHandle, store: &Store) {
+    let mut requests = store.requests();
+    requests.look(store::now(), &totals(&handle.render()));
+}
+
+fn look_at_next_turn(handle: &PrometheusHandle, store: &Weak<Store>) -> bool {
+    thread::sleep(Duration::from_millis(MINUTE_MS - store::now() % MINUTE_MS));
+    store.upgrade().map(|store| look(handle, &store)).is_some()
+}
+
+/// The requests of each route.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a counter is written as the whole number that it is"
+)]
+fn totals(text: &str) -> HashMap<String, u64> {
+    let mut totals = HashMap::new();
+    for sample in text.lines().filter(|line| line.starts_with(REQUESTS)).filter_map(exposition::sample) {
+        if let Some(route) = sample.label("route").filter(|_| sample.name == REQUESTS) {
+            *totals.entry(route.to_owned()).or_default() += sample.value as u64;
+        }
+    }
+    totals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::totals;
+
+    #[test]
+    fn a_route_has_the_requests_of_all_its_methods_and_classes() {
+        let text = "# TYPE error_envelope_requests_total counter\n\
+                    error_envelope_requests_total{route=\"/a\",method=\"GET\",status_class=\"2xx\"} 5\n\
+                    error_envelope_requests_total{route=\"/a\",method=\"PUT\",status_class=\"4xx\"} 2\n\
+                    error_envelope_requests_total{route=\"none\",method=\"GET\",status_class=\"4xx\"} 1\n\
+                    error_envelope_requests_total_of_others{route=\"/a\"} 9\n";
+        let mut totals: Vec<_> = totals(text).into_iter().collect();
+        totals.sort();
+        assert_eq!(totals, [("/a".to_owned(), 7), ("none".to_owned(), 1)]);
+    }
+}

@@ -1,0 +1,50 @@
+//! What a file says otherwise than a base that it includes (POLICY.md): a note, and a warning where less is asked of a request.
+
+use std::collections::HashSet;
+
+use super::report::Report;
+use super::witness::Witness;
+use crate::policy::chain::{keys, value_of};
+use crate::policy::error::TablePath;
+use crate::policy::file::Override;
+
+pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    for table in &report.loaded.sources.overrides {
+        report_override(report, table);
+    }
+    let mut told = HashSet::new();
+    for witness in witnesses {
+        let found = overrides_of(report, witness);
+        let new: Vec<_> = found.into_iter().filter(|it| told.insert((it.place.clone(), it.key.clone()))).collect();
+        new.iter().for_each(|it| report_override(report, it));
+    }
+}
+
+/// What a route says otherwise than the next wider table, which a base has.
+fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>) -> Vec<Override> {
+    let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
+    let Some((TablePath::Route(..), own)) = from_here.next() else { return Vec::new() };
+    let wider: Vec<_> = from_here.collect();
+    let overridden = |key| {
+        let (name, value) = value_of(own, key)?;
+        let (at, base, (its, said)) = wider.iter().find_map(|(at, keys)| Some((at, *keys, value_of(keys, key)?)))?;
+        if said == value || !report.loaded.sources.is_in_base((at, its), place) {
+            return None;
+        }
+        let line = report.loaded.span_of(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
+        let weakens = own.weakens(base, key);
+        Some(Override { place: place.clone(), key: name.to_owned(), base: (format!("{its} = {said}"), line), weakens })
+    };
+    keys().filter_map(overridden).collect()
+}
+
+fn report_override(report: &mut Report<'_>, Override { place, key, base: (said, line), weakens }: &Override) {
+    let what = format!("{said} of the base ({line})");
+    if *weakens {
+        let advice = "fine where the service needs it; otherwise remove it here, so that the base applies";
+        report.warn("weakens-base", (place, key), format!("this asks less of requests than {what}"), advice);
+    } else {
+        let advice = "fine if it is meant; the base applies where this file sets nothing";
+        report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);
+    }
+}

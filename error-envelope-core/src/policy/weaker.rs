@@ -1,0 +1,54 @@
+//! Which of two values of a key asks less of a request: what [`keys`](super::keys) names in its rows, for `check`.
+
+#![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
+
+use super::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
+
+/// Whether both tables set the key, and the first asks less.
+pub(super) fn both<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
+    matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
+}
+
+pub(super) fn guards_nothing(own: &Mode, base: &Mode) -> bool {
+    let guards = |mode: &Mode| !matches!(mode, Mode::Off | Mode::Observe);
+    guards(base) && !guards(own)
+}
+
+pub(super) fn larger(own: &Option<u64>, base: &Option<u64>) -> bool {
+    own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX)
+}
+
+pub(super) fn counts_less(own: &BodyLimitPer, base: &BodyLimitPer) -> bool {
+    let streams = |per: &BodyLimitPer| match per {
+        BodyLimitPer::Body => 0,
+        BodyLimitPer::Auto => 1,
+        BodyLimitPer::Message => 2,
+    };
+    streams(own) > streams(base)
+}
+
+/// Of names of which any one is enough; none of them is no guard.
+pub(super) fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
+    !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
+}
+
+/// Of names of which all are needed.
+pub(super) fn asks_for_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
+    base.iter().any(|name| !own.contains(name))
+}
+
+pub(super) fn only_watches(own: &bool, base: &bool) -> bool {
+    *own && !*base
+}
+
+pub(super) fn passes_preflights(own: &Preflight, base: &Preflight) -> bool {
+    (*own, *base) == (Preflight::Pass, Preflight::Guard)
+}
+
+pub(super) fn reads_on(own: &Paths, base: &Paths) -> bool {
+    (*own, *base) == (Paths::Guard, Paths::Refuse)
+}
+
+pub(super) fn tells_case(own: &LetterCase, base: &LetterCase) -> bool {
+    (*own, *base) == (LetterCase::Exact, LetterCase::Fold)
+}

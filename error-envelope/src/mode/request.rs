@@ -1,0 +1,135 @@
+//! One gateway, asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use form_urlencoded::Serializer;
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::text::{cut, one_line};
+
+const MOST_OF_ANSWER: usize = 64 * 1024;
+
+/// What is asked of them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum To {
+    /// Put every route in mode off
+    Off,
+    /// Apply the policy's own modes again
+    Policy,
+    /// Show the current state
+    Status,
+}
+
+/// What each gateway is to do.
+pub(super) struct Order {
+    method: Method,
+    target: String,
+    /// The mode that it is in then.
+    mode: Option<&'static str>,
+    patience: Duration,
+}
+
+impl Order {
+    pub(super) fn new(to: To, by: Option<&str>, reason: Option<&str>, patience: Duration) -> Self {
+        let (method, path, mode) = match to {
+            To::Off => (Method::POST, "/mode/off", Some("off")),
+            To::Policy => (Method::POST, "/mode/policy", Some("policy")),
+            To::Status => (Method::GET, "/mode", None),
+        };
+        let mut note = Serializer::new(String::new());
+        for (name, text) in [("by", by), ("reason", reason)] {
+            note.extend_pairs(text.filter(|_| mode.is_some()).map(|text| (name, cut(text, LONGEST_NOTE))));
+        }
+        let note = note.finish();
+        let target = if note.is_empty() { path.to_owned() } else { format!("{path}?{note}") };
+        Self { method, target, mode, patience }
+    }
+
+    pub(super) async fn send(&self, admin: &Uri) -> Result<Answer, String> {
+        let patience = humantime::Duration::from(self.patience);
+        let answer =
+            timeout(self.patience, self.exchange(admin)).await.map_err(|_| format!("no response within {patience}"))?;
+        let (status, body) = answer
+            .map_err(|why| format!("{why}\n = help: use the address given to `error-envelope gateway --admin`"))?;
+        let state = (status == StatusCode::OK).then(|| serde_json::from_slice(&body).ok()).flatten();
+        let Some(answer) = state.as_ref().and_then(Answer::parse) else {
+            let text = cut(&one_line(&String::from_utf8_lossy(&body)), 300);
+            return Err(format!("returned {status} without a mode; use an admin address: {text}"));
+        };
+        match self.mode {
+            Some(mode) if mode != answer.mode => {
+                Err(format!("is in mode {}: somebody else switched it, too", answer.mode))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn exchange(&self, admin: &Uri) -> Result<(StatusCode, Bytes), String> {
+        let mut parts = admin.clone().into_parts();
+        parts.path_and_query = self.target.parse().ok();
+        let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
+        let request = Request::builder().method(self.method.clone()).uri(uri).body(Empty::<Bytes>::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+        let response = client.request(request).await.map_err(|error| chain(&error))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| error.to_string())?;
+        Ok((head.status, body.to_bytes()))
+    }
+}
+
+/// A gateway keeps 200 characters of each (`SwitchNote::MAX_CHARS`): the rest need not be sent.
+const LONGEST_NOTE: usize = 200;
+
+/// What a gateway says of its switch.
+#[derive(Clone)]
+pub(super) struct Answer {
+    mode: &'static str,
+    changed_at: Option<String>,
+    changed_by: Option<String>,
+    reason: Option<String>,
+}
+
+impl Answer {
+    fn parse(state: &Value) -> Option<Self> {
+        let mode =
+            ["off", "policy"].into_iter().find(|mode| state.get("mode").and_then(Value::as_str) == Some(mode))?;
+        let text = |key: &str| state.get(key).and_then(Value::as_str).map(|text| cut(&one_line(text), 300));
+        Some(Self { mode, changed_at: text("changed_at"), changed_by: text("changed_by"), reason: text("reason") })
+    }
+
+    pub(super) fn write(&self, object: &mut Value) {
+        object["mode"] = Value::from(self.mode);
+        for (key, text) in
+            [("changed_at", &self.changed_at), ("changed_by", &self.changed_by), ("reason", &self.reason)]
+        {
+            object[key] = text.clone().into();
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.mode)?;
+        self.changed_at.as_ref().map_or(Ok(()), |at| write!(f, " since {at}"))?;
+        self.changed_by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))?;
+        f.write_str(match self.mode {
+            "off" => ": every route is in mode off; `error-envelope mode policy` turns that off again",
+            _ => ": the policy's modes apply",
+        })
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
