@@ -23,10 +23,13 @@ pub(crate) enum Stack {
     Policy,
     /// The layer as it comes, and a subscriber that writes its lines to nowhere.
     Logged,
+    /// The layer as it comes, and a recorder that Prometheus could scrape.
+    Recorded,
 }
 
 impl Named for Stack {
-    const ALL: &'static [Self] = &[Self::Bare, Self::Today, Self::Fused, Self::Envelope, Self::Policy, Self::Logged];
+    const ALL: &'static [Self] =
+        &[Self::Bare, Self::Today, Self::Fused, Self::Envelope, Self::Policy, Self::Logged, Self::Recorded];
 
     fn name(self) -> &'static str {
         match self {
@@ -36,6 +39,7 @@ impl Named for Stack {
             Self::Envelope => "envelope",
             Self::Policy => "envelope+policy",
             Self::Logged => "envelope+log",
+            Self::Recorded => "envelope+rec",
         }
     }
 }
@@ -47,6 +51,10 @@ impl Stack {
             // One subscriber per process: all rows but this one are measured without.
             let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
             let _ = tracing::subscriber::set_global_default(lines.finish());
+        }
+        if self == Self::Recorded {
+            // Its upkeep is a thread of its own every five seconds, and is not counted here.
+            std::mem::forget(error_envelope_admin::install_metrics().expect("one recorder per process"));
         }
         let mut stack = self.build(case);
         if self != Self::Bare {
@@ -62,7 +70,11 @@ impl Stack {
 
     /// A case that is about a policy of its own has no other.
     pub(crate) fn fits(self, case: Case) -> bool {
-        self != Self::Policy || !matches!(case, Case::Fifty | Case::NoCredentials | Case::TooLargeJson)
+        match self {
+            Self::Policy => !matches!(case, Case::Fifty | Case::NoCredentials | Case::TooLargeJson),
+            Self::Recorded => matches!(case, Case::Happy | Case::Empty404),
+            _ => true,
+        }
     }
 
     fn build(self, case: Case) -> Box<dyn Answers> {
@@ -73,7 +85,7 @@ impl Stack {
             Self::Today => today::stack(case),
             Self::Fused => Box::new(Fused(handler)),
             Self::Policy => Box::new(layer.policy(policy()).layer(handler)),
-            Self::Envelope | Self::Logged => match case.policy() {
+            Self::Envelope | Self::Logged | Self::Recorded => match case.policy() {
                 Some(policy) => Box::new(layer.policy(policy).layer(handler)),
                 None => Box::new(layer.layer(handler)),
             },

@@ -123,7 +123,7 @@ impl fmt::Display for Answer {
         self.changed_by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
         self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))?;
         f.write_str(match self.mode {
-            "off" => ": every route is in mode off; `error-envelope mode policy` turns that off again",
+            "off" => ": every route is in mode off; run `error-envelope mode policy` to follow the policy again",
             _ => ": the policy's modes apply",
         })
     }
