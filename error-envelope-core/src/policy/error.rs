@@ -169,9 +169,11 @@ impl Error for PolicyError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TablePath {
     Defaults(usize),
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has this table"))]
     RequestId,
     Rpc,
     Inspect,
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has this table"))]
     Observe,
     Drain,
     Header(String),
