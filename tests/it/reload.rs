@@ -49,10 +49,13 @@ fn rule(text: &str) -> String {
     format!("[[map]]\nstatus = 404\nto = \"not_found\"\nsay = \"{text}\"\n")
 }
 
-/// A policy that includes these, and says `elsewhere` where they say nothing.
+/// A policy that includes these. Where they say nothing, nor does it: a rule of its own would come first.
 fn including(pattern: &str) -> String {
-    format!("version = 1\ninclude = [\"{pattern}\"]\n{}", rule("elsewhere"))
+    format!("version = 1\ninclude = [\"{pattern}\"]\n")
 }
+
+/// What a 404 says by itself.
+const UNSAID: &str = "Not found.";
 
 impl Served {
     fn watch(path: impl AsRef<Path>) -> Self {

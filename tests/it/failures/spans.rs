@@ -17,7 +17,7 @@ struct Leaves(Arc<(AtomicBool, AtomicUsize)>);
 
 impl Subscriber for Leaves {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "tower_error_envelope"
+        metadata.target().starts_with("tower_error_envelope")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

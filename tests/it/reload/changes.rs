@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Folder, Served, including, saying};
+use super::{Folder, Served, UNSAID, including, saying};
 
 #[test]
 fn m3_a_file_that_is_replaced_by_rename_takes_effect_each_time() {
@@ -94,12 +94,12 @@ fn m3_a_file_that_a_wildcard_finds_takes_effect_when_it_comes_and_when_it_goes()
     let folder = Folder::new();
     folder.write("services/readme.txt", "not a policy");
     let served = Served::watch(folder.write("policy.toml", &including("services/*.toml")));
-    assert_eq!(served.says(), "elsewhere");
+    assert_eq!(served.says(), UNSAID);
     for text in ["one", "two"] {
         folder.write("services/orders.toml", &saying(text));
         served.until_it_says(text);
         folder.remove("services/orders.toml");
-        served.until_it_says("elsewhere");
+        served.until_it_says(UNSAID);
     }
 }
 
@@ -113,7 +113,7 @@ fn m3_a_wildcards_folder_that_comes_later_takes_effect() {
         served.until_it_says(text);
     }
     fs::remove_dir_all(folder.path("services")).unwrap();
-    served.until_it_says("elsewhere");
+    served.until_it_says(UNSAID);
     folder.write("services/b/policy.toml", &saying("four"));
     served.until_it_says("four");
 }
