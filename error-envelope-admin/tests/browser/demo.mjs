@@ -16,6 +16,20 @@ const got = await Promise.all(PATHS.trim().split('\n').map(async (name) => {
 const errors = got.filter(({ code }) => code);
 assert.ok(errors.length >= FEWEST, `${errors.length} errors of the demo`);
 
+// What is on one of the pages of a list, looked for from the first.
+const sought = async (page, list, wanted, name) => {
+  await page.goto(ADMIN);
+  for (;;) {
+    await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
+    if ((await wanted.count()) > 0) break;
+    const next = page.getByRole('navigation', { name: `Pages of ${list}` }).getByRole('link', { name: 'Next' });
+    assert.equal(await next.count(), 1, `${name} is in no row of the ${list}`);
+    await page.goto(new URL(await next.getAttribute('href'), ADMIN).href);
+  }
+  assert.equal(await wanted.count(), 1, `${name} is in several rows of the ${list}`);
+  return wanted;
+};
+
 const { browser, close } = await launch({ width: 1280, height: 900 });
 try {
   const page = await browser.newPage();
@@ -23,11 +37,9 @@ try {
   do {
     await page.goto(ADMIN);
   } while ((await page.getByText('Not kept: too many came at once.').count()) > 0);
-  await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
   let withBoth = 0;
   for (const { name, status, id, code, body } of errors) {
-    const row = rowOf(page, id);
-    assert.equal(await row.count(), 1, `${name} (${id}) is no row`);
+    const row = await sought(page, 'errors', rowOf(page, id), `${name} (${id})`);
     const [before, after] = (await row.locator('.side').allInnerTexts()).map((text) => text.replace(/\n+/g, '\n'));
     const told = await row.locator('tr').first().innerText();
     assert.ok(told.includes(code) && told.includes(String(status)), `${name}: ${told}`);
@@ -40,7 +52,8 @@ try {
     if ((await row.locator('td.origin').innerText()) === 'inner') {
       assert.match(before, /^The service said\n\d{3} /, name);
       withBoth += 1;
-      const example = await routeOf(page, name).locator('.example').innerText();
+      const route = await sought(page, 'routes', routeOf(page, name), name);
+      const example = await route.locator('.example').innerText();
       assert.ok(example.includes('The service said') && example.includes('The client got'), `${name}: ${example}`);
     }
   }
