@@ -15,7 +15,7 @@ pub(crate) fn describe(asked: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({
         "mode": if switch.is_off() { "off" } else { "policy" },
         "kill_switch": switch.is_off(),
-        "changed_at": last.as_ref().map(|it| time(it.at())),
+        "changed_at": last.as_ref().map(|it| time(it.changed_at())),
         "changed_by": last.as_ref().and_then(|it| it.by()),
         "reason": last.as_ref().and_then(|it| it.reason()),
     }))

@@ -24,10 +24,10 @@ const LEAVES: Duration = Duration::from_millis(20);
 
 /// Whether a connection's last body broke off in a way that only a reset tells.
 #[derive(Clone, Default)]
-pub(crate) struct ResetOnBreak(Arc<Seen>);
+pub(crate) struct ResetOnBreak(Arc<BreakState>);
 
 #[derive(Default)]
-struct Seen {
+struct BreakState {
     old_client: AtomicBool,
     broken: AtomicBool,
 }

@@ -231,7 +231,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let running = (self.activity.begin(), self.counted.request_started(request.version()));
         let (request, record) = self.inbound(request);
-        let around = Around { running, record, abort: self.abort.clone(), deliveries: self.deliveries.clone() };
+        let around = AnswerContext { running, record, abort: self.abort.clone(), deliveries: self.deliveries.clone() };
         let mut service = self.service.clone();
         // Most services are ready: one that is not is asked again by its request's task.
         let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -247,7 +247,7 @@ pin_project! {
     struct Answer<F> {
         #[pin]
         response: F,
-        around: Option<Around>,
+        around: Option<AnswerContext>,
     }
 }
 
@@ -272,7 +272,7 @@ impl<F: Future, W: Future<Output = F::Output>> Future for Called<F, W> {
 }
 
 /// What a request has around the layer.
-struct Around {
+struct AnswerContext {
     running: (ActiveRequest, GaugeGuard),
     record: Option<AccessRecord>,
     abort: ResetOnBreak,
@@ -289,7 +289,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = ready!(this.response.poll(cx));
-        let Some(Around { running, record, abort, deliveries }) = this.around.take() else { return Poll::Pending };
+        let Some(AnswerContext { running, record, abort, deliveries }) = this.around.take() else {
+            return Poll::Pending;
+        };
         if let Some(record) = &record {
             record.answered(&response);
         }

@@ -23,7 +23,7 @@ static OF_ONE_HOP: [HeaderName; 6] = [
 pub(crate) struct HopHeaders(u8);
 
 impl HopHeaders {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
     }
 

@@ -119,7 +119,7 @@ where
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response, share, record)?.map(UpstreamBody));
         }
-        let hop = HopHeaders::of(response.headers());
+        let hop = HopHeaders::from_headers(response.headers());
         if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
             // The rest of it would reach the client without the name of its coding.
             let cause = "the service's response has a transfer coding besides chunked";

@@ -62,7 +62,7 @@ pub(crate) fn switch<B>(
         drop(held);
     });
     let (mut head, body) = response.into_parts();
-    let hop = HopHeaders::of(&head.headers);
+    let hop = HopHeaders::from_headers(&head.headers);
     super::headers::towards_client(&mut head, hop);
     set_upgrade(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);

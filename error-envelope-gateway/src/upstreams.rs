@@ -173,7 +173,7 @@ where
 
     /// Chooses the service of a request, and makes the request that the service gets.
     fn begin(&self, request: Request<B>) -> Result<(Arc<Proxy<B>>, Prepared<B>), BoxError> {
-        let hop = HopHeaders::of(request.headers());
+        let hop = HopHeaders::from_headers(request.headers());
         refuse(&request, hop)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
         let proxy = match (named, &self.rest) {

@@ -100,7 +100,7 @@ impl SwitchChange {
 
     /// When.
     #[must_use]
-    pub const fn at(&self) -> SystemTime {
+    pub const fn changed_at(&self) -> SystemTime {
         self.at
     }
 

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::chart::Bars;
 use super::errors;
-use super::hour::{Asked, hours};
+use super::hour::{HourQuery, hours};
 use super::text::{counted, foreign, grouped, head_row};
 use crate::error_store::clock;
 use crate::error_store::minutes::{HOURS, begin_ms};
@@ -34,21 +34,21 @@ pub(super) struct Charts<'a> {
 /// The page, or why there is nothing to see.
 pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
     let hour = value(query, "hour");
-    let (status, why) = match Asked::new(hour.as_deref(), span) {
-        Asked::All(minutes) | Asked::Hour(minutes) => {
+    let (status, why) = match HourQuery::new(hour.as_deref(), span) {
+        HourQuery::All(minutes) | HourQuery::Hour(minutes) => {
             let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour };
             return (StatusCode::OK, charts.page());
         }
-        Asked::Gone => (StatusCode::GONE, "That hour is gone"),
-        Asked::Future => (StatusCode::NOT_FOUND, "That hour is yet to come"),
-        Asked::Malformed => (StatusCode::BAD_REQUEST, "That is no hour"),
+        HourQuery::Gone => (StatusCode::GONE, "That hour is gone"),
+        HourQuery::Future => (StatusCode::NOT_FOUND, "That hour is yet to come"),
+        HourQuery::Malformed => (StatusCode::BAD_REQUEST, "That is no hour"),
     };
     (status, nothing(why, span))
 }
 
 /// The two charts of the first page.
 pub(super) fn overview(store: &Store, span: Span) -> Markup {
-    let Asked::All(minutes) = Asked::new(None, span) else { return html! {} };
+    let HourQuery::All(minutes) = HourQuery::new(None, span) else { return html! {} };
     let charts = Charts { store, filter: Filter::default(), minutes, span, hour: None };
     html! {
         section id="time" aria-labelledby="time-title" {

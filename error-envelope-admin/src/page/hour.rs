@@ -9,7 +9,7 @@ use crate::error_store::readiness::Span;
 
 /// Minutes that are kept, or why there are none to show.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum HourQuery {
     /// All that are kept.
     All(Range<u32>),
     /// Those of one hour, as far as they are kept.
@@ -21,7 +21,7 @@ pub(super) enum Asked {
     Malformed,
 }
 
-impl Asked {
+impl HourQuery {
     /// `hour` is such as `2026-11-21T14`, in UTC.
     pub(super) fn new(hour: Option<&str>, span: Span) -> Self {
         let kept = kept(span.now);
@@ -58,7 +58,7 @@ fn begin_of(hour: &str) -> Option<u32> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Asked, hours};
+    use super::{HourQuery, hours};
     use crate::error_store::readiness::Span;
 
     const NOON: u64 = 1_795_262_400_000;
@@ -72,21 +72,21 @@ mod tests {
     #[test]
     fn an_hour_is_there_is_gone_or_is_yet_to_come() {
         for (hour, since, asked) in [
-            (None, 50, Asked::All(MINUTE - 329..MINUTE + 31)),
-            (Some("2026-11-21T12"), 50, Asked::Hour(MINUTE..MINUTE + 60)),
-            (Some("2026-11-21T06"), 50, Asked::Hour(MINUTE - 360..MINUTE - 300)),
-            (Some("2026-11-21T05"), 50, Asked::Gone),
-            (Some("2026-11-21T10"), 2, Asked::Hour(MINUTE - 120..MINUTE - 60)),
-            (Some("2026-11-21T09"), 2, Asked::Gone),
-            (Some("1970-01-01T00"), 2, Asked::Gone),
-            (Some("2026-11-21T13"), 50, Asked::Future),
-            (Some("9999-12-31T23"), 50, Asked::Future),
-            (Some("2026-11-31T13"), 50, Asked::Malformed),
-            (Some("2026-11-21T24"), 50, Asked::Malformed),
-            (Some("2026-11-21"), 50, Asked::Malformed),
-            (Some("<script>"), 50, Asked::Malformed),
+            (None, 50, HourQuery::All(MINUTE - 329..MINUTE + 31)),
+            (Some("2026-11-21T12"), 50, HourQuery::Hour(MINUTE..MINUTE + 60)),
+            (Some("2026-11-21T06"), 50, HourQuery::Hour(MINUTE - 360..MINUTE - 300)),
+            (Some("2026-11-21T05"), 50, HourQuery::Gone),
+            (Some("2026-11-21T10"), 2, HourQuery::Hour(MINUTE - 120..MINUTE - 60)),
+            (Some("2026-11-21T09"), 2, HourQuery::Gone),
+            (Some("1970-01-01T00"), 2, HourQuery::Gone),
+            (Some("2026-11-21T13"), 50, HourQuery::Future),
+            (Some("9999-12-31T23"), 50, HourQuery::Future),
+            (Some("2026-11-31T13"), 50, HourQuery::Malformed),
+            (Some("2026-11-21T24"), 50, HourQuery::Malformed),
+            (Some("2026-11-21"), 50, HourQuery::Malformed),
+            (Some("<script>"), 50, HourQuery::Malformed),
         ] {
-            assert_eq!(Asked::new(hour, span(since)), asked, "{hour:?}");
+            assert_eq!(HourQuery::new(hour, span(since)), asked, "{hour:?}");
         }
     }
 
@@ -97,7 +97,7 @@ mod tests {
             let named: Vec<_> = hours(span(since)).collect();
             assert!(named.len() <= 7, "{named:?}");
             for hour in named {
-                assert!(matches!(Asked::new(Some(&hour), span(since)), Asked::Hour(_)), "{hour}");
+                assert!(matches!(HourQuery::new(Some(&hour), span(since)), HourQuery::Hour(_)), "{hour}");
             }
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_an_hour_or_none(hour in "\\PC{0,20}|[0-9T-]{13}") {
-            let _ = Asked::new(Some(&hour), span(3));
+            let _ = HourQuery::new(Some(&hour), span(3));
         }
     }
 }

@@ -61,7 +61,7 @@ impl Routes {
         let done = if change.is_off() { "Thrown " } else { "Taken back " };
         html! {
             p.quiet {
-                (done) (time(clock::milliseconds(change.at()), self.span.now))
+                (done) (time(clock::milliseconds(change.changed_at()), self.span.now))
                 @if let Some(by) = change.by() { " by " (foreign(by)) }
                 @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
             }

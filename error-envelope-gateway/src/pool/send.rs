@@ -63,7 +63,7 @@ where
             continue;
         }
         let may_be_copied = C::IS_SHARED || (was_used && is_repeatable);
-        let copy = if may_repeat && may_be_copied { Again::of(&request) } else { None };
+        let copy = if may_repeat && may_be_copied { Again::from_request(&request) } else { None };
         let failed = match connection.send(request).await {
             Ok(response) => return Ok(Reply::receive(response, lease).await),
             Err(failed) => failed,
@@ -102,7 +102,7 @@ struct Again {
 }
 
 impl Again {
-    fn of<B: Body + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
+    fn from_request<B: Body + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),

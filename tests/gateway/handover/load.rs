@@ -36,16 +36,16 @@ struct Clients {
     kinds: [Client<HttpConnector, Full<Bytes>>; 3],
     next: AtomicUsize,
     /// How often the service saw each request.
-    seen: Seen,
+    seen: RequestCounts,
     sent_again: AtomicUsize,
 }
 
-type Seen = Arc<Mutex<HashMap<String, usize>>>;
+type RequestCounts = Arc<Mutex<HashMap<String, usize>>>;
 
 const HTTP2: usize = 1;
 
 impl Clients {
-    fn new(address: SocketAddr, seen: Seen) -> Self {
+    fn new(address: SocketAddr, seen: RequestCounts) -> Self {
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());
             // What was lost on the way is not sent again: it is seen.
@@ -89,7 +89,7 @@ impl Clients {
 
 #[test]
 fn an_upgrade_and_a_step_back_under_500_requests_a_second_fail_none() {
-    let seen = Seen::default();
+    let seen = RequestCounts::default();
     let sees = Arc::clone(&seen);
     let service = Service::new(move |request| {
         let path = request.uri().path().to_owned();
