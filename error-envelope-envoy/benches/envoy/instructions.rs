@@ -14,6 +14,7 @@ pub(crate) fn compare(setting: &Setting) {
     let mut alone = [0; 2];
     for (name, filter) in &setting.filters {
         let out = setting.folder.join(format!("{name}.callgrind"));
+        dumps(&out, "").for_each(|old| drop(std::fs::remove_file(old)));
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]);
         command.arg(format!("--callgrind-out-file={}", out.display()));
@@ -57,11 +58,15 @@ fn counted(envoy: &Envoy, path: &str, out: &Path, dump: usize) -> usize {
 /// The dump of the worker's thread, and what it has executed: the other threads have time of their own to spend, and more
 /// of it where Valgrind slows them down.
 fn worker(out: &Path, dump: usize) -> (PathBuf, usize) {
-    let start = format!("{}.{dump}-", out.file_name().expect("a file").to_string_lossy());
+    let counted = dumps(out, &format!(".{dump}-")).map(|file| (summary(&file), file));
+    let (count, file) = counted.max().expect("a dump of each thread");
+    (file, count)
+}
+
+fn dumps(out: &Path, more: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let start = format!("{}{more}", out.file_name().expect("a file").to_string_lossy());
     let files = std::fs::read_dir(out.parent().expect("a folder")).expect("it is there").flatten();
-    let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(&start));
-    let counted = files.map(|file| (file.path(), summary(&file.path())));
-    counted.max_by_key(|(_, count)| *count).expect("a dump of each thread")
+    files.filter(move |file| file.file_name().to_string_lossy().starts_with(&start)).map(|file| file.path())
 }
 
 fn load(envoy: &Envoy, path: &str, count: usize) {

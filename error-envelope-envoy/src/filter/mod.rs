@@ -326,22 +326,33 @@ impl Filter {
 
     /// What access logs and traces see of an error.
     fn tell(&self, stream: &Stream<'_>, event: &Event) {
+        let (noted, span) = (self.module.has_metadata(), stream.span());
+        if !noted && span.is_none() {
+            return;
+        }
         let id = event.request_id().text();
         let (id, code) = (str::from_utf8(&id).unwrap_or_default(), code_of(event));
-        if self.module.has_metadata() {
-            let pairs = [
-                ("request_id", id),
-                ("code", code),
-                ("origin", event.origin().as_str()),
-                ("mode", event.mode().as_str()),
-                ("route", event.route().unwrap_or_default()),
-            ];
-            // A request without a route has none: an access log writes a dash.
-            let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
-            stream.note("error_envelope", there);
+        if let Some(span) = span {
+            span.tag("error_envelope.request_id", id);
+            span.tag("error_envelope.code", code);
         }
-        stream.tag(&[("error_envelope.request_id", id), ("error_envelope.code", code)]);
+        if noted {
+            note(stream, event, id, code);
+        }
     }
+}
+
+fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
+    let pairs = [
+        ("request_id", id),
+        ("code", code),
+        ("origin", event.origin().as_str()),
+        ("mode", event.mode().as_str()),
+        ("route", event.route().unwrap_or_default()),
+    ];
+    // A request without a route has none: an access log writes a dash.
+    let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
+    stream.note("error_envelope", there);
 }
 
 fn code_of(event: &Event) -> &str {
