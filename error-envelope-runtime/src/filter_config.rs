@@ -93,10 +93,11 @@ impl FilterConfig {
             (Some(_), _) => return Err("filter_config: a policy beside policy_file; say one of them".to_owned()),
             (None, 0) if has_own => FilterPolicy::Nowhere,
             (None, _) if has_own => {
-                let why = "filter_config: admin or metadata beside a policy's own text; say both in a \
-                           google.protobuf.Struct, {\"policy\": \"…\", \"metadata\": false}, or the policy in a file: \
-                           policy_file = \"…\"";
-                return Err(why.to_owned());
+                let (key, value) = if admin.is_some() { ("admin", "\"…\"") } else { ("metadata", "false") };
+                return Err(format!(
+                    "filter_config: {key} beside a policy's own text; say both in a google.protobuf.Struct, \
+                     {{\"policy\": \"…\", \"{key}\": {value}}}, or the policy in a file: policy_file = \"…\""
+                ));
             }
             (None, _) => FilterPolicy::Here(text.to_owned()),
         };

@@ -317,28 +317,38 @@ fn v3_what_envoy_s_own_reply_needs_is_noted_whatever_the_configuration_says() {
     }
 }
 
+/// What the end of a wait gives back to its worker.
+fn event_of(world: &World) -> u64 {
+    let event = (0..6000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        world.event()
+    });
+    event.expect("the wait has ended")
+}
+
 #[test]
 fn r4_waits_of_all_workers_end_in_their_time() {
     let policy = |timeout: &str| format!("version = 1\n[inspect]\ntimeout = \"{timeout}\"\n");
-    let (long, short) = (policy("60s"), policy("10ms"));
-    // The timer's thread sleeps for a minute by this one.
-    let waits = collecting(World::new(&long, false, false));
+    let waits = collecting(World::new(&policy("60s"), false, false));
+    let all_have_theirs = std::sync::Barrier::new(3);
     let worker = || {
-        let mut world = collecting(World::beside(&short));
-        let event = (0..6000).find_map(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            world.event()
-        });
-        world.act(&Act::Scheduled(event.expect("the wait has ended")));
+        let mut world = collecting(World::beside(&policy("10ms")));
+        let event = event_of(&world);
+        // An error that is counted wakes the timer's thread as well.
+        all_have_theirs.wait();
+        world.act(&Act::Scheduled(event));
         let (body, ended) = world.last_data();
         world.end();
         assert!(body.contains("not_found") && ended, "{body}");
     };
-    // The second ones are of threads whose number the first ones may have had.
-    for _ in 0..2 {
-        std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
-    }
+    let round = || std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
+    round();
+    // Behind this one the timer's thread sleeps for a minute.
+    let last = collecting(World::beside(&policy("500ms")));
+    event_of(&last);
+    round();
     assert_eq!(waits.event(), None);
+    last.end();
     waits.end();
 }
 
