@@ -37,7 +37,7 @@ mod waits;
 
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
-pub use error_envelope_runtime::describe_metrics;
+pub use error_envelope_runtime::{describe_metrics, keep_counters};
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
 
 pub use broken::ResponseBodyError;
