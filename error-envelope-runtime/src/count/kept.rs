@@ -28,9 +28,7 @@ pub fn keep_counters() {
 
 /// Of the recorder here; 0 where it has no size, and so may share its address.
 fn address() -> usize {
-    metrics::with_recorder(|recorder| {
-        if size_of_val(recorder) == 0 { 0 } else { std::ptr::from_ref(recorder).addr() }
-    })
+    metrics::with_recorder(|recorder| if size_of_val(recorder) == 0 { 0 } else { std::ptr::from_ref(recorder).addr() })
 }
 
 /// The time, where handles of the recorder here are kept.
