@@ -81,7 +81,7 @@ where
     /// Makes of what is not to be [refused](refuse) the service's request: all of it that needs no wait, since a future moves
     /// what it holds.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
-        let record = request.extensions_mut().remove::<AccessRecord>();
+        let record = AccessRecord::take_from(&mut request);
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
