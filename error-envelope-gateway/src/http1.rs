@@ -16,6 +16,7 @@ use tower::BoxError;
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
+use super::read_size::{ReadSize, large};
 use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
 use super::upstream::Upstream;
 
@@ -65,9 +66,9 @@ where
 {
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), place);
+    let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
-    client.max_headers(limits.headers as usize).max_buf_size(limits.buffer as usize);
+    client.max_headers(limits.headers as usize).max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {

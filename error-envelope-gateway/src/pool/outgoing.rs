@@ -39,6 +39,11 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if this.exchange.as_ref().is_some_and(|exchange| exchange.is_held_up()) {
+            // One piece for a service that does not read, and not as many as hyper's buffer takes. hyper asks again once it is
+            // written.
+            return Poll::Pending;
+        }
         let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
         let has_ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
         if has_ended || body.is_end_stream() {

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, duplex};
 
 use super::super::{Exchange, Observed};
+use crate::read_size::ReadSize;
 use super::{PoolSlot, Simulated};
 
 #[tokio::test]
@@ -16,7 +17,7 @@ async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
         let (near, mut far) = duplex(4);
         let exchange = Arc::new(Exchange::default());
         let place = PoolSlot::detached::<Simulated<false>>();
-        let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place);
+        let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place, ReadSize::new(0));
         exchange.begin(false);
         stream.write_all(b"a request").await.unwrap();
         assert!(Pin::new(&mut stream).poll_flush(&mut Context::from_waker(Waker::noop())).is_pending());
