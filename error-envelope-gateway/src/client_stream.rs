@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::idle::Activity;
@@ -75,15 +75,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.ahead.has_remaining() {
-            let count = this.ahead.len().min(buf.remaining());
-            buf.put_slice(&this.ahead.split_to(count));
-            return Poll::Ready(Ok(()));
-        }
+        // At once with what follows: hyper's buffer doubles for a head that comes in two pieces.
+        let count = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead.split_to(count));
         let before = buf.filled().len();
-        ready!(Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf))?;
-        this.size.read(buf.filled().len() - before);
-        Poll::Ready(Ok(()))
+        let read = Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf);
+        match read {
+            Poll::Ready(Ok(())) => this.size.read(buf.filled().len() - before),
+            Poll::Pending if count > 0 => return Poll::Ready(Ok(())),
+            _ => {}
+        }
+        read
     }
 }
 

@@ -101,7 +101,8 @@ where
         let limits = &self.shared.limits;
         tune(&stream);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
-        let Some(tls) = tls else { return self.serve(stream, None, false, counted).await };
+        // In a box of its own size: TLS's is larger.
+        let Some(tls) = tls else { return Box::pin(self.serve(stream, None, false, counted)).await };
         let mut stage = self.shared.stage.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
@@ -114,7 +115,7 @@ where
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::name_of);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.serve(stream, certificate, alpn_is_http2, counted).await;
+                Box::pin(self.serve(stream, certificate, alpn_is_http2, counted)).await;
             }
             Ok(Err(error)) => tls.failed(&error),
             Err(_) => {
