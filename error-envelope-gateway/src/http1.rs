@@ -16,8 +16,8 @@ use tower::BoxError;
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::read_size::{ReadSize, large};
 use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
+use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 
 /// A way to a service that takes any number of requests at once.
@@ -68,7 +68,10 @@ where
     let (stream, probe) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
-    client.max_headers(limits.headers as usize).max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
+    client
+        .max_headers(limits.headers as usize)
+        .max_header_size(limits.buffer as usize)
+        .max_buf_size(large(limits.buffer));
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {

@@ -1,7 +1,7 @@
 //! How much is read at once.
 //!
-//! A read costs its system call, its wake-ups and its frame whatever it brings: a body that flows wants large pieces. But two
-//! of them are held for a reader that stops: one that is written, and one on its way there. So a connection reads pieces of its
+//! A read costs its system call, its wake-ups and its frame whatever it brings: a body that flows wants large pieces. But three
+//! of them are held for a reader that stops: one that is written, one that waits for that, and one on its way there. So a connection reads pieces of its
 //! own size, and of [`TIMES`] that while they come full and the process has [`Room`] for it. Whatever clients do, large pieces
 //! hold [`MOST`] bytes at most in all.
 
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// What a piece may grow by.
 const TIMES: usize = 4;
 /// Pieces that a reader that stops leaves behind.
-const HELD: usize = 2;
+const HELD: usize = 3;
 /// For some forty bodies at full speed at once; the others are read in small pieces.
 const MOST: usize = 64 << 20;
 /// hyper's own least size of a buffer.

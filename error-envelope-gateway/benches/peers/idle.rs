@@ -11,14 +11,15 @@ use crate::workload::Workload;
 pub(crate) const NAME: &str = "idle connection";
 const CONNECTIONS: usize = 1_000;
 /// What a proxy gives back by a clock, it has given back by then.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(5);
 /// For a proxy to close what its clients have closed.
 const CLOSES: Duration = Duration::from_secs(10);
 
 /// While they wait and after they were closed.
 pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs); 2] {
     let peers = || Peer::ALL.iter().copied();
-    let (mut waiting, mut closed): (Costs, Costs) = peers().map(|peer| ((peer, Vec::new()), (peer, Vec::new()))).unzip();
+    let (mut waiting, mut closed): (Costs, Costs) =
+        peers().map(|peer| ((peer, Vec::new()), (peer, Vec::new()))).unzip();
     for _ in 0..rounds {
         for (at, peer) in peers().enumerate() {
             let Some(process) = peer.start(Workload::Success, service) else { continue };
@@ -27,7 +28,9 @@ pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs)
             closed[at].1.push(kept);
         }
     }
-    [waiting, closed].iter_mut().for_each(|costs| costs.retain(|(_, costs)| !costs.is_empty()));
+    for costs in [&mut waiting, &mut closed] {
+        costs.retain(|(_, costs)| !costs.is_empty());
+    }
     [(NAME, waiting), ("the same, closed again", closed)]
 }
 

@@ -12,6 +12,7 @@
 //!    length.
 //!
 //! A proxy that is not installed is left out, and a line says so. Words after `--` choose the rows whose names have one of them.
+//! The gateway gets the flags of `GATEWAY_FLAGS` besides.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;

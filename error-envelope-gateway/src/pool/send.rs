@@ -1,5 +1,6 @@
 //! One request, sent until the service may have processed it, and once more if it may be repeated (rule F7).
 
+use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body;
@@ -44,7 +45,7 @@ pub(crate) enum Reached<B> {
 /// Why there is no connection, or why the last one that was tried failed.
 pub(crate) async fn send<B, C>(pool: &Pool<C>, mut request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError>
 where
-    B: Body + Unpin,
+    B: Body<Data = Bytes> + Unpin,
     C: Connection + Sends<B>,
 {
     // Once: a service that closes each connection would be asked for ever.
@@ -102,7 +103,7 @@ struct Again {
 }
 
 impl Again {
-    fn from_request<B: Body + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
+    fn from_request<B: Body<Data = Bytes> + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -111,7 +112,7 @@ impl Again {
         })
     }
 
-    fn request<B: Body + Unpin>(self) -> Request<Outgoing<B>> {
+    fn request<B: Body<Data = Bytes> + Unpin>(self) -> Request<Outgoing<B>> {
         let mut request = Request::new(Outgoing::empty());
         (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
         for (name, value) in self.headers {

@@ -55,7 +55,11 @@ fn served(
 
 fn sum(body: http_body_util::Collected<Bytes>) -> String {
     let bytes = body.to_bytes();
-    format!("{} {}", bytes.len(), bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte))))
+    format!(
+        "{} {}",
+        bytes.len(),
+        bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+    )
 }
 
 /// Does what the client does, while it is served.
@@ -140,7 +144,11 @@ async fn a_connection_whose_client_does_not_read_keeps_its_server() {
 #[tokio::test(start_paused = true)]
 async fn an_upload_arrives_as_it_was_sent_and_a_head_has_its_own_limit() {
     let body: Vec<u8> = (0..3 * MIB).map(|at| (at % 251) as u8).collect();
-    let sent = format!("{} {}", body.len(), body.iter().fold(0_u64, |sum, it| sum.wrapping_mul(31).wrapping_add(u64::from(*it))));
+    let sent = format!(
+        "{} {}",
+        body.len(),
+        body.iter().fold(0_u64, |sum, it| sum.wrapping_mul(31).wrapping_add(u64::from(*it)))
+    );
     let head = |padding: usize| {
         let (length, padding) = (body.len(), "x".repeat(padding));
         format!("POST / HTTP/1.1\r\nhost: test.example\r\nx-padding: {padding}\r\ncontent-length: {length}\r\n\r\n")
