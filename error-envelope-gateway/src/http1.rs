@@ -17,6 +17,7 @@ use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::{HEADERS, UpstreamLimits};
 use super::pool::{self, Connection, Exchange, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 
 /// A way to a service that takes any number of requests at once.
@@ -65,9 +66,9 @@ where
 {
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), place);
+    let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
-    client.max_buf_size(limits.buffer as usize);
+    client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
     // Said again, hyper's own bound would cost each response a list that is filled before it is used.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);

@@ -23,6 +23,7 @@ use super::connect::connect;
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
 use super::pool::{self, Connection, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::read_size::ReadSize;
 use super::upstream::Upstream;
 
 /// A way to a service that takes any number of requests at once.
@@ -74,7 +75,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (stream, _) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::default(), place);
+    let stream = Observed::new(stream, Arc::default(), place, ReadSize::new(limits.buffer));
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
         if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {

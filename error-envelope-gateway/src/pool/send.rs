@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body;
@@ -53,7 +54,7 @@ pub(crate) async fn send<B, C>(
     place: &mut Option<Request<Outgoing<B>>>,
 ) -> Result<Response<Reply>, BoxError>
 where
-    B: Body + Unpin,
+    B: Body<Data = Bytes> + Unpin,
     C: Connection + Sends<B>,
 {
     // Once: a service that closes each connection would be asked for ever.
@@ -118,7 +119,7 @@ struct Again {
 }
 
 impl Again {
-    fn from_request<B: Body + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
+    fn from_request<B: Body<Data = Bytes> + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -127,7 +128,7 @@ impl Again {
         })
     }
 
-    fn request<B: Body + Unpin>(self) -> Request<Outgoing<B>> {
+    fn request<B: Body<Data = Bytes> + Unpin>(self) -> Request<Outgoing<B>> {
         let mut request = Request::new(Outgoing::empty());
         (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
         for (name, value) in self.headers {
