@@ -83,6 +83,10 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
+        if this.delivery.is_held_up() {
+            // One piece for a client that does not read, and not as many as hyper's buffer takes.
+            return Poll::Pending;
+        }
         if this.broken.is_none() {
             match ready!(this.body.poll_frame(cx)) {
                 Some(Err(error)) => {

@@ -15,8 +15,6 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -36,6 +34,7 @@ use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
 use super::rarely::Rarely;
+use super::served::{Served, Servers};
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
 
@@ -52,7 +51,7 @@ const ADDED: usize = 4;
 #[derive(Clone)]
 pub(super) struct Shared {
     // Each connection moves this from wait to wait: what is in it is not worth a copy.
-    server: Arc<Builder<TokioExecutor>>,
+    server: Arc<Servers>,
     limits: Arc<ClientLimits>,
     stage: watch::Receiver<Stage>,
     clients: count::Clients,
@@ -61,7 +60,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(limits: ClientLimits, stage: watch::Receiver<Stage>) -> Self {
         let clients = count::Clients::new();
-        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stage, clients }
+        Self { server: Arc::new(Servers::new(&limits)), limits: Arc::new(limits), stage, clients }
     }
 }
 
@@ -100,9 +99,10 @@ where
         let counted = count::Connection::new(self.shared.clients.clone());
         let held = (place, counted.clone());
         let limits = &self.shared.limits;
-        tune(&stream, limits);
+        tune(&stream);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
-        let Some(tls) = tls else { return self.serve(stream, None, false, counted).await };
+        // In a box of its own size: TLS's is larger.
+        let Some(tls) = tls else { return Box::pin(self.serve(stream, None, false, counted)).await };
         let mut stage = self.shared.stage.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
@@ -115,7 +115,7 @@ where
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::name_of);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.serve(stream, certificate, alpn_is_http2, counted).await;
+                Box::pin(self.serve(stream, certificate, alpn_is_http2, counted)).await;
             }
             Ok(Err(error)) => tls.failed(&error),
             Err(_) => {
@@ -145,8 +145,8 @@ where
             activity: activity.clone(),
             deliveries: deliveries.clone(),
         };
-        // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
-        let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), requests));
+        // On the task it would be there three times, as it moves from here into each wait.
+        let mut connection = Box::pin(Served::new(server, stream, requests, activity.clone()));
         let (mut leave, mut stop) = (stage.clone(), stage);
         let why = pin!(Rarely::new(async {
             tokio::select! {
@@ -213,7 +213,7 @@ impl<S> Requests<S> {
         // The layer and the gateway add so many: at once, the map grows once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
-        let body = LingeringBody::new(body, head.version, &self.limits);
+        let body = LingeringBody::new(body, head.version, &self.limits, &self.activity);
         let body = ClientBody::new(body, self.limits.client_timeout, record.clone());
         (Request::from_parts(head, body), record)
     }
@@ -308,38 +308,15 @@ async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connectio
     }
 }
 
-fn tune(stream: &TcpStream, limits: &ClientLimits) {
+fn tune(stream: &TcpStream) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.
     let _ = keep_alive::enable(stream);
-    // Else it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
-    // that stands still and one that is slow would look alike.
-    #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(limits.stream_buffer);
 }
 
 /// A reset, or the kernel would keep what nobody reads.
 fn let_go(deliveries: &Deliveries, abort: &ResetOnBreak) {
     deliveries.give_up();
     abort.reset();
-}
-
-/// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
-/// work on for nobody (rule F2 logs such a request as abandoned).
-fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    // What a head may take is a matter of `idle`: hyper has a timer of its own for each.
-    builder.http1().header_read_timeout(None).max_buf_size(limits.max_head as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.ping_interval)
-        .keep_alive_timeout(limits.ping_timeout)
-        .max_concurrent_streams(limits.max_streams)
-        .max_send_buf_size(limits.stream_buffer as usize)
-        .initial_stream_window_size(limits.stream_buffer)
-        .initial_connection_window_size(limits.connection_window)
-        .max_header_list_size(limits.max_head);
-    builder
 }

@@ -56,7 +56,7 @@ pub(crate) struct ResponseProgress {
     unsent: AtomicU64,
     /// The service broke it off.
     broken: AtomicBool,
-    _running: (ActiveRequest, GaugeGuard),
+    running: (ActiveRequest, GaugeGuard),
 }
 
 impl Deliveries {
@@ -83,7 +83,7 @@ impl Deliveries {
             record,
             unsent: AtomicU64::new(0),
             broken: AtomicBool::new(false),
-            _running: running,
+            running,
         });
         let mut open = delivery.deliveries.open();
         if open.len() == open.capacity() && open.len() >= FEW {
@@ -151,6 +151,11 @@ impl ResponseProgress {
     /// The body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what was given before waits for the client. hyper asks again once it is written.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.running.0.is_held_up()
     }
 
     fn took(&self, bytes: usize) {

@@ -5,7 +5,7 @@
 //! where one for each connection does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +17,10 @@ pub(crate) struct Activity(Arc<Requests>);
 struct Requests {
     connected: Instant,
     running: AtomicUsize,
+    /// Request bodies over HTTP/1 that somebody holds: hyper may be within one.
+    bodies: AtomicUsize,
+    /// What hyper has written waits for the socket.
+    owes: AtomicBool,
     /// When the last one ended, in microseconds since it was connected.
     ended: AtomicU64,
 }
@@ -24,9 +28,13 @@ struct Requests {
 /// A request in flight, until it is dropped.
 pub(crate) struct ActiveRequest(Activity);
 
+/// A request body that may have more to come, until it is dropped.
+pub(crate) struct ActiveBody(Activity);
+
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Requests { connected: Instant::now(), running: AtomicUsize::new(0), ended: AtomicU64::new(0) }))
+        let (running, bodies, owes, ended) = Default::default();
+        Self(Arc::new(Requests { connected: Instant::now(), running, bodies, owes, ended }))
     }
 
     pub(crate) fn begin(&self) -> ActiveRequest {
@@ -47,8 +55,33 @@ impl Activity {
         }
     }
 
+    /// Resolves once nothing was in flight for `limit`, and all of what was has gone its way: hyper is between two requests.
+    pub(crate) async fn rests_for(&self, limit: Duration) {
+        loop {
+            self.stops_for(limit).await;
+            if self.0.bodies.load(Relaxed) == 0 && !self.is_owing() {
+                return;
+            }
+            tokio::time::sleep(limit).await;
+        }
+    }
+
+    pub(crate) fn begin_body(&self) -> ActiveBody {
+        self.0.bodies.fetch_add(1, Relaxed);
+        ActiveBody(self.clone())
+    }
+
+    /// Whether what is written waits from now on.
+    pub(crate) fn owes(&self, owes: bool) {
+        self.0.owes.store(owes, Relaxed);
+    }
+
+    fn is_owing(&self) -> bool {
+        self.0.owes.load(Relaxed)
+    }
+
     fn quiet_since(&self, now: Instant) -> Instant {
-        let Requests { connected, running, ended } = &*self.0;
+        let Requests { connected, running, ended, .. } = &*self.0;
         match running.load(Relaxed) {
             0 => *connected + Duration::from_micros(ended.load(Relaxed)),
             _ => now,
@@ -56,9 +89,22 @@ impl Activity {
     }
 }
 
+impl ActiveRequest {
+    /// Whether the connection has more to write than its client takes, and one task for all that it does.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.0.is_owing()
+    }
+}
+
+impl Drop for ActiveBody {
+    fn drop(&mut self) {
+        self.0.0.bodies.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        let Requests { connected, running, ended } = &*self.0.0;
+        let Requests { connected, running, ended, .. } = &*self.0.0;
         ended.store(u64::try_from(connected.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
         running.fetch_sub(1, Relaxed);
     }

@@ -20,7 +20,8 @@
 //! both follow their files besides. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those
 //! of the crate `metrics`.
 //!
-//! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without; `client` says who that is, to
+//! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without, as `served` has hyper do over a
+//! `client_stream` with reads of a `read_size`; `client` says who that is, to
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
 //! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks, which `rarely` looks at; `admin` is the admin address;
@@ -33,6 +34,7 @@ mod access;
 mod admin;
 mod capacity;
 mod client;
+mod client_stream;
 mod config;
 mod connect;
 mod connection;
@@ -53,8 +55,10 @@ mod pace;
 mod pool;
 mod proxy;
 mod rarely;
+mod read_size;
 mod resolve;
 mod serve;
+mod served;
 mod tls;
 mod upgrade;
 mod upstream;

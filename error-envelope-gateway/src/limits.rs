@@ -8,6 +8,9 @@ const MIB: u32 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// The header lines that hyper reads of a response unless it is told otherwise.
+pub(crate) const HEADERS: u32 = 100;
+
 /// A year is for ever, and clocks can count it.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
 /// A time that passes: with none at all nothing could be done in it.
@@ -60,7 +63,8 @@ limits! {
         // More than a browser asks for at once.
         /// How many requests may run at once on an HTTP/2 connection; further ones are refused.
         max_streams: u32 = 200, 1..=u32::MAX;
-        /// How many bytes of a body that nobody reads are held: of an answer, unsent, and over HTTP/2 of a request.
+        /// How many bytes of a body wait on the client's side: unsent in its socket, in a piece that is read of a request, or in
+        /// an HTTP/2 stream. Over HTTP/1 a body that moves fast gets four times as much, while the process has 64 MiB for all.
         stream_buffer: u32 = 128 * KIB, KIB..=1024 * MIB;
         // So many uploads may stand still before they hold up the others: sixteen.
         /// How many bytes of all requests on an HTTP/2 connection may be on the way before they are read.
@@ -109,7 +113,8 @@ limits! {
         // hyper's 100 is fewer than a service with many cookies sends.
         /// How many header lines an HTTP/1.1 response may have.
         headers: u32 = 512, 1..=100_000;
-        /// How many bytes of an HTTP/1.1 body that its reader does not take are held, each way; a response head has to fit too.
+        /// How many bytes a piece of an HTTP/1.1 response has, two of which are held for a client that does not read; four times as
+        /// many in one that moves fast, while the process has 64 MiB for all. A response head has to fit too.
         buffer: u32 = 128 * KIB, 8 * KIB..=1024 * MIB;
         /// How many bytes of an HTTP/2 body that its reader does not take are held, each way.
         stream_window: u32 = 128 * KIB, KIB..=1024 * MIB;

@@ -26,7 +26,9 @@ use tokio::time::Sleep;
 use super::abort::ResetOnBreak;
 use super::count::Connection;
 use super::delivery::Deliveries;
+use super::idle::{ActiveBody, Activity};
 use super::limits::ClientLimits;
+use super::read_size::{Room, large};
 
 /// How long what nobody wants is read, and how much of it.
 #[derive(Clone, Copy)]
@@ -58,6 +60,48 @@ pub(crate) struct Lingering {
     write_timeout: Duration,
     /// Runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
+    unsent: Unsent,
+}
+
+/// How much the kernel takes that it cannot send yet.
+///
+/// Unless told it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
+/// that stands still and one that is slow would look alike. A client that is fast gets more at once, as its room lasts.
+struct Unsent {
+    small: u32,
+    room: Option<Room>,
+}
+
+impl Unsent {
+    /// A client that takes half of what waits for it in this time has several MB a second.
+    const FAST: Duration = Duration::from_millis(20);
+    const SLOW: Duration = Duration::from_millis(500);
+
+    fn new(small: u32, stream: &TcpStream) -> Self {
+        let unsent = Self { small, room: None };
+        unsent.tell(stream);
+        unsent
+    }
+
+    /// The client took something, so long after nothing more could be written.
+    fn taken_after(&mut self, time: Duration, stream: &TcpStream) {
+        let large = large(self.small);
+        match &self.room {
+            None if time < Self::FAST => self.room = Room::take(large),
+            Some(_) if time > Self::SLOW => self.room = None,
+            _ => return,
+        }
+        self.tell(stream);
+    }
+
+    fn tell(&self, stream: &TcpStream) {
+        let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
+        // A socket that is gone by now says so when it is read.
+        #[cfg(target_os = "linux")]
+        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+        #[cfg(not(target_os = "linux"))]
+        let _ = (stream, bytes);
+    }
 }
 
 impl Lingering {
@@ -69,8 +113,9 @@ impl Lingering {
         limits: &ClientLimits,
     ) -> Self {
         let (linger, write_timeout) = (Linger::within(limits), limits.write_timeout);
+        let unsent = Unsent::new(limits.stream_buffer, &stream);
         let (stream, held) = (Some(stream), Some(held));
-        Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None }
+        Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None, unsent }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -79,11 +124,13 @@ impl Lingering {
 
     /// An error where the client has let nothing be written for too long.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let limit = self.write_timeout;
         if written.is_ready() {
-            self.clock = None;
+            if let (Some(clock), Some(stream)) = (self.clock.take(), &self.stream) {
+                self.unsent.taken_after((clock.deadline() - limit).elapsed(), stream);
+            }
             return written;
         }
-        let limit = self.write_timeout;
         ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
         self.abort.reset();
         self.deliveries.give_up();
@@ -112,11 +159,14 @@ pub(crate) struct LingeringBody {
     body: Option<Incoming>,
     lingers: bool,
     linger: Linger,
+    _active: Option<ActiveBody>,
 }
 
 impl LingeringBody {
-    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits) -> Self {
-        Self { body: Some(body), lingers: version == Version::HTTP_2, linger: Linger::within(limits) }
+    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits, activity: &Activity) -> Self {
+        let lingers = version == Version::HTTP_2;
+        let active = (!lingers && !body.is_end_stream()).then(|| activity.begin_body());
+        Self { body: Some(body), lingers, linger: Linger::within(limits), _active: active }
     }
 }
 

@@ -50,6 +50,21 @@ impl Load {
         });
     }
 
+    /// Asks once on each of so many connections, then `look`s while they wait for their next request.
+    pub(crate) fn wait(self, proxy: SocketAddr, look: impl FnOnce()) {
+        on_one_thread(async {
+            let mut waiting = Vec::new();
+            for _ in 0..self.connections {
+                let stream = TcpStream::connect(proxy).await.expect("the proxy listens");
+                let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+                tokio::spawn(connection);
+                self.read(client.send_request(self.request("/")).await.expect("a response")).await;
+                waiting.push(client);
+            }
+            look();
+        });
+    }
+
     async fn client(self, proxy: SocketAddr, tls: bool, left: Arc<AtomicUsize>) {
         let stream = TcpStream::connect(proxy).await.expect("the proxy listens");
         stream.set_nodelay(true).expect("a socket");

@@ -6,16 +6,20 @@
 //! 2. A round asks each proxy for the same number of requests, one proxy after the other. What a request costs is the
 //!    processor time that the system has counted for the proxy's threads, divided by the requests.
 //! 3. The ratios are those of one round to the bare proxy; the table has their medians over the rounds.
-//! 4. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
+//! 4. What an idle connection holds is what the resident memory grows by while so many wait for their next request.
+//! 5. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
 //!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
-//!    length.
+//!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
 //!
-//! A proxy that is not installed is left out, and a line says so.
+//! A proxy that is not installed is left out, and a line says so. Words after `--` choose the rows whose names have one of them.
+//! The gateway gets the flags of `GATEWAY_FLAGS` besides.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;
 mod clients;
 mod counted;
+mod idle;
+mod own;
 mod peer;
 mod processor;
 mod service;
@@ -39,20 +43,29 @@ fn main() -> ExitCode {
         ["--bare", service, certificate, key] => {
             bare::run(service.parse().expect("an address"), Some((certificate, key)));
         }
+        ["--own", service] => own::run(service.parse().expect("an address"), None),
+        ["--own", service, log] => own::run(service.parse().expect("an address"), Some(log.into())),
         _ if args.contains(&"--check") => return counted::check(),
-        _ if args.contains(&"--bench") => measure(args.contains(&"--quick")),
+        _ if args.contains(&"--bench") => measure(&args),
         // As `cargo test` runs it, without what it measures.
         _ => {}
     }
     ExitCode::SUCCESS
 }
 
-fn measure(quick: bool) {
+fn measure(args: &[&str]) {
     processor::pin_to(1);
+    let quick = args.contains(&"--quick");
+    let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(**word));
     let service = peer::Process::service();
     let rounds = if quick { 1 } else { ROUNDS };
-    let table = Workload::ALL.iter().map(|workload| (workload, rows(*workload, service.address, rounds, quick)));
-    print!("{}", table::write(table));
+    let chosen = Workload::ALL.iter().filter(|workload| is_chosen(workload.name()));
+    let table = chosen.map(|workload| (workload.name(), rows(*workload, service.address, rounds, quick)));
+    print!("{}", table::write("Processor time per request in µs", table));
+    if is_chosen(idle::NAME) {
+        print!("\n{}", table::write("Memory of a connection in KiB", idle::rows(service.address, rounds).into_iter()));
+    }
 }
 
 /// Microseconds of the processor per request, by peer, round by round.

@@ -76,6 +76,7 @@ impl Peer {
             .into_iter()
             .flatten()
             .chain(tls.then_some(pair).into_iter().flatten())
+            .chain(std::env::var("GATEWAY_FLAGS").unwrap_or_default().split_whitespace().map(String::from))
             .collect()
     }
 }
@@ -130,6 +131,15 @@ impl Process {
 
     pub(crate) fn processor_time(&self) -> Duration {
         processor::time(self.child.id())
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        processor::memory(self.child.id())
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        processor::descriptors(self.child.id())
     }
 }
 

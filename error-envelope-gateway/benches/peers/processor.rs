@@ -1,8 +1,11 @@
 //! What the system counts for a process.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+const PAGE: u64 = 4096;
 
 /// Keeps this process, and those that it starts, on a core.
 pub(crate) fn pin_to(core: usize) {
@@ -13,14 +16,33 @@ pub(crate) fn pin_to(core: usize) {
 
 /// Processor time of all threads of a process and its children.
 pub(crate) fn time(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
-    let threads = tasks.flatten().map(|task| {
-        let path = task.path();
-        let children = fs::read_to_string(path.join("children")).unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(time).sum::<Duration>();
-        nanoseconds(&fs::read_to_string(path.join("schedstat")).unwrap_or_default()) + children
+    let threads = tasks(pid).into_iter().map(|task| {
+        nanoseconds(&fs::read_to_string(task.join("schedstat")).unwrap_or_default())
+            + children(&task).into_iter().map(time).sum::<Duration>()
     });
     threads.sum()
+}
+
+/// Bytes that a process and its children hold.
+pub(crate) fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages: u64 = status.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
+    pages * PAGE + tasks(pid).iter().flat_map(|task| children(task)).map(memory).sum::<u64>()
+}
+
+/// Sockets and files that a process and its children have open.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    let own = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    own + tasks(pid).iter().flat_map(|task| children(task)).map(descriptors).sum::<usize>()
+}
+
+fn tasks(pid: u32) -> Vec<PathBuf> {
+    fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().map(|task| task.path()).collect()
+}
+
+fn children(task: &Path) -> Vec<u32> {
+    let children = fs::read_to_string(task.join("children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn nanoseconds(schedstat: &str) -> Duration {

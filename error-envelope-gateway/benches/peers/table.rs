@@ -3,16 +3,16 @@
 use std::fmt::Write;
 
 use crate::peer::Peer;
-use crate::workload::Workload;
 
-pub(crate) fn write<'a>(rows: impl Iterator<Item = (&'a Workload, Vec<(Peer, Vec<f64>)>)>) -> String {
-    let mut table = String::from(
-        "Processor time per request in µs, and in brackets the ratio to the bare proxy (medians of rounds):\n\n|",
-    );
+/// What each peer cost, round by round.
+pub(crate) type Costs = Vec<(Peer, Vec<f64>)>;
+
+pub(crate) fn write(what: &str, rows: impl Iterator<Item = (&'static str, Costs)>) -> String {
+    let mut table = format!("{what}, and in brackets the ratio to the bare proxy (medians of rounds):\n\n|");
     let names = Peer::ALL.iter().map(|peer| format!(" {} |", peer.name()));
     let _ = writeln!(table, " |{}", names.collect::<String>());
     let _ = writeln!(table, "|---|{}", "---|".repeat(Peer::ALL.len()));
-    for (workload, costs) in rows {
+    for (name, costs) in rows {
         let bare = costs.iter().find(|(peer, _)| *peer == Peer::Bare).map(|(_, costs)| costs.clone());
         let bare = bare.unwrap_or_default();
         let cells = Peer::ALL.iter().map(|peer| match costs.iter().find(|(it, _)| it == peer) {
@@ -22,7 +22,7 @@ pub(crate) fn write<'a>(rows: impl Iterator<Item = (&'a Workload, Vec<(Peer, Vec
             }
             None => " – |".into(),
         });
-        let _ = writeln!(table, "| {} |{}", workload.name(), cells.collect::<String>());
+        let _ = writeln!(table, "| {name} |{}", cells.collect::<String>());
     }
     table
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::place::PoolSlot;
+use crate::read_size::ReadSize;
 
 /// A request and its response, on one connection. The channels between its tasks order what is stored here.
 #[derive(Default)]
@@ -47,6 +48,11 @@ impl Exchange {
     /// The service may not have read what was sent.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
+    }
+
+    /// Whether what was sent before waits for the service.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.bytes_wait.load(Relaxed)
     }
 
     fn read(&self, bytes: &[u8]) {
@@ -87,20 +93,23 @@ fn is_interim(bytes: &[u8]) -> bool {
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,
+    size: ReadSize,
     _place: PoolSlot,
 }
 
 impl<S> Observed<S> {
-    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot) -> Self {
-        Self { stream, exchange, _place: place }
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot, size: ReadSize) -> Self {
+        Self { stream, exchange, size, _place: place }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
-        self.exchange.read(&buf.filled()[before..]);
+        let (this, before) = (&mut *self, buf.filled().len());
+        let read = ready!(Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf));
+        let bytes = &buf.filled()[before..];
+        this.size.read(bytes.len());
+        this.exchange.read(bytes);
         Poll::Ready(read)
     }
 }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::exchange::Exchange;
@@ -12,13 +13,26 @@ use super::exchange::Exchange;
 /// be copied.
 pub(crate) struct Outgoing<B> {
     // What has none moves from hand to hand without the room for one.
-    body: Option<Box<B>>,
+    body: Option<Box<Pieces<B>>>,
     exchange: Option<Arc<Exchange>>,
 }
 
-impl<B: Body + Unpin> Outgoing<B> {
+struct Pieces<B> {
+    body: B,
+    /// Waits until the one before is written. It is asked for before, or nobody could tell whether the client or the service
+    /// holds the request up.
+    next: Option<Frame<Bytes>>,
+}
+
+impl<B: Body<Data = Bytes>> Pieces<B> {
+    fn is_end_stream(&self) -> bool {
+        self.next.is_none() && self.body.is_end_stream()
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Outgoing<B> {
     pub(crate) fn new(body: B) -> Self {
-        Self { body: Some(Box::new(body)), exchange: None }
+        Self { body: Some(Box::new(Pieces { body, next: None })), exchange: None }
     }
 
     pub(crate) fn empty() -> Self {
@@ -32,14 +46,27 @@ impl<B: Body + Unpin> Outgoing<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for Outgoing<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
+        let Some(pieces) = &mut this.body else { return Poll::Ready(None) };
+        let Pieces { body, next } = &mut **pieces;
+        let frame = match next.take() {
+            Some(frame) => Some(Ok(frame)),
+            None => ready!(Pin::new(&mut *body).poll_frame(cx)),
+        };
+        let frame = match frame {
+            // One piece at a time for a service that does not read, and not as many as hyper's buffer takes. hyper asks again
+            // once it is written.
+            Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
+                *next = Some(frame);
+                return Poll::Pending;
+            }
+            frame => frame,
+        };
         let has_ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
         if has_ended || body.is_end_stream() {
             this.exchange.as_ref().inspect(|exchange| exchange.end_body());
@@ -48,10 +75,10 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_deref().is_none_or(Body::is_end_stream)
+        self.body.as_deref().is_none_or(Pieces::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_deref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        self.body.as_deref().map_or(SizeHint::with_exact(0), |pieces| pieces.body.size_hint())
     }
 }

@@ -30,13 +30,13 @@ pub(crate) struct ClientFlags {
     /// Limit the time a client may stop reading its response; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
-    /// Limit the size of a request head; over HTTP/1.1 a body is read in pieces of at most this size, too
+    /// Limit the size of a request head; a larger one gets 431
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
     max_head: ByteSize,
     /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
-    /// Limit the bytes buffered per stream: of an unsent response, and over HTTP/2 of an unread request body
+    /// Limit the bytes of a body that wait on a client's side: unsent in its socket, in a piece that is read, or in an HTTP/2 stream; four times that over HTTP/1.1 while it moves fast
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
@@ -87,7 +87,7 @@ pub(crate) struct UpstreamFlags {
     /// Limit the header lines of an HTTP/1.1 response
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 512)]
     upstream_headers: u32,
-    /// Limit the bytes buffered of an HTTP/1.1 body that its reader has not taken, in each direction; a response head must fit too
+    /// Limit a piece of an HTTP/1.1 response body, two of which wait for a client that does not read; four times that while it moves fast; a response head must fit too
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
     /// Limit the bytes buffered of an HTTP/2 body that its reader has not taken, in each direction

@@ -1,0 +1,123 @@
+//! A client's stream as hyper has it: what is read of it at once, what of a write is left, and what hyper has given back.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use super::idle::Activity;
+use super::read_size::ReadSize;
+
+/// A client's side of a connection of HTTP/2 begins with it (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub(super) struct ClientStream<T> {
+    stream: T,
+    /// What is read again before the stream is.
+    ahead: Bytes,
+    size: ReadSize,
+    /// Is told what of a write is left: only over HTTP/1, where one task does all.
+    activity: Option<Activity>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
+    pub(super) fn new(stream: T, size: ReadSize, activity: Activity) -> Self {
+        Self { stream, ahead: Bytes::new(), size, activity: Some(activity) }
+    }
+
+    /// The stream is shared by tasks from now on.
+    pub(super) fn is_shared(&mut self) {
+        self.activity = None;
+    }
+
+    /// hyper has read this, and did nothing with it.
+    pub(super) fn rewind(&mut self, read: Bytes) {
+        self.ahead = if self.ahead.is_empty() { read } else { [read, std::mem::take(&mut self.ahead)].concat().into() };
+    }
+
+    /// Whether it begins as HTTP/2 does; without a byte there is no answer, and none at its end.
+    pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        while PREFACE.starts_with(&self.ahead) {
+            if self.ahead.len() == PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut more = [0; PREFACE.len()];
+            let mut more = ReadBuf::new(&mut more[self.ahead.len()..]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more))?;
+            if more.filled().is_empty() {
+                break;
+            }
+            self.ahead = [&self.ahead, more.filled()].concat().into();
+        }
+        Poll::Ready(Ok(false))
+    }
+
+    /// Whether there is something to read, be it its end.
+    pub(super) fn poll_begins(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            let mut more = [0; PREFACE.len()];
+            let mut more = ReadBuf::new(&mut more);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more))?;
+            self.ahead = Bytes::copy_from_slice(more.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn owes(&self, owes: bool) {
+        if let Some(activity) = &self.activity {
+            activity.owes(owes);
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // At once with what follows: hyper's buffer doubles for a head that comes in two pieces.
+        let count = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead.split_to(count));
+        let before = buf.filled().len();
+        let read = Pin::new(&mut (&mut this.stream).take(this.size.limit())).poll_read(cx, buf);
+        match read {
+            Poll::Ready(Ok(())) => this.size.read(buf.filled().len() - before),
+            Poll::Pending if count > 0 => return Poll::Ready(Ok(())),
+            _ => {}
+        }
+        read
+    }
+}
+
+/// hyper flushes once nothing is left to write.
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.owes(true);
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.owes(true);
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.owes(false);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // For good: hyper has ended the connection.
+        self.owes(true);
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

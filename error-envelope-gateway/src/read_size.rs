@@ -1,0 +1,108 @@
+//! How much is read at once.
+//!
+//! A read costs its system call, its wake-ups and its frame whatever it brings: a body that flows wants large pieces. But three
+//! of them are held for a reader that stops: one that is written, one that waits for that, and one on its way there. So a connection reads pieces of its
+//! own size, and of [`TIMES`] that while they come full and the process has [`Room`] for it. Whatever clients do, large pieces
+//! hold [`MOST`] bytes at most in all.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What a piece may grow by.
+const TIMES: usize = 4;
+/// Pieces that a reader that stops leaves behind.
+const HELD: usize = 3;
+/// For some forty bodies at full speed at once; the others are read in small pieces.
+const MOST: usize = 64 << 20;
+/// hyper's own least size of a buffer.
+const LEAST: usize = 8 << 10;
+/// hyper doubles its buffer when a read fills it: a read that is to stay small leaves a page of it empty.
+const PAGE: usize = 4 << 10;
+
+static LEFT: AtomicUsize = AtomicUsize::new(MOST);
+
+/// The most that a buffer of `small` grows to.
+pub(crate) const fn large(small: u32) -> usize {
+    let small = small as usize;
+    (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
+}
+
+/// What a connection reads at once.
+pub(crate) struct ReadSize {
+    small: usize,
+    room: Option<Room>,
+    left: &'static AtomicUsize,
+}
+
+impl ReadSize {
+    pub(crate) fn new(small: u32) -> Self {
+        Self::within(small, &LEFT)
+    }
+
+    fn within(small: u32, left: &'static AtomicUsize) -> Self {
+        Self { small: LEAST.max(small as usize), room: None, left }
+    }
+
+    /// How much the next read may bring.
+    pub(crate) fn limit(&self) -> u64 {
+        let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
+        limit as u64
+    }
+
+    /// A read brought so much.
+    pub(crate) fn read(&mut self, bytes: usize) {
+        if self.room.is_none() && bytes >= self.small - PAGE {
+            self.room = Room::within(self.small.saturating_mul(TIMES * HELD), self.left);
+        } else if self.room.is_some() && bytes < self.small / 2 {
+            self.room = None;
+        }
+    }
+}
+
+/// Bytes of the process, until it is dropped.
+pub(crate) struct Room {
+    bytes: usize,
+    left: &'static AtomicUsize,
+}
+
+impl Room {
+    /// `None` where others have it.
+    pub(crate) fn take(bytes: usize) -> Option<Self> {
+        Self::within(bytes, &LEFT)
+    }
+
+    fn within(bytes: usize, left: &'static AtomicUsize) -> Option<Self> {
+        left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).ok()?;
+        Some(Self { bytes, left })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.left.fetch_add(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: u32 = 128 << 10;
+
+    #[test]
+    fn pieces_are_large_while_they_come_full_and_the_process_has_room() {
+        static LEFT: AtomicUsize = AtomicUsize::new(MOST);
+        let full = |size: &mut ReadSize| size.read(usize::try_from(size.limit()).unwrap());
+        let mut sizes: Vec<_> = (0..1_000).map(|_| ReadSize::within(SMALL, &LEFT)).collect();
+        sizes.iter_mut().for_each(full);
+        let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
+        assert_eq!(large_ones(&sizes), MOST / HELD / large(SMALL));
+        assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
+        // A head, or the end of a body: its room is another's.
+        sizes[0].read(100);
+        full(&mut sizes[999]);
+        assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));
+        drop(sizes);
+        assert_eq!(LEFT.load(Relaxed), MOST);
+        assert_eq!(ReadSize::new(1).limit(), (LEAST - PAGE) as u64);
+    }
+}

@@ -1,0 +1,167 @@
+//! hyper's server of one connection, and none while its client says nothing.
+//!
+//! Of a connection that waits for its next request hyper keeps some 16 KiB of buffers, and more once a body has gone through
+//! them. So after a while without a request over HTTP/1 its server is taken down, and made anew from the first byte on: a
+//! connection that says nothing costs the same whether it has said something before. (hyper-util's `auto` also chooses by the
+//! first bytes, but keeps its server, and has no limit for heads apart from the one for all that is read.)
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, Service};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::BoxError;
+
+use super::client_stream::ClientStream;
+use super::idle::Activity;
+use super::limits::ClientLimits;
+use super::rarely::Rarely;
+use super::read_size::{ReadSize, large};
+
+/// Longer than the pauses of a client that is at work, and short beside the time that it may be idle.
+const RESTS: Duration = Duration::from_secs(2);
+
+/// How hyper serves each connection.
+pub(super) struct Servers {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    piece: u32,
+}
+
+impl Servers {
+    /// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
+    /// work on for nobody (rule F2 logs such a request as abandoned).
+    pub(super) fn new(limits: &ClientLimits) -> Self {
+        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
+        // What a head may take is a matter of `idle`: hyper has a timer of its own for each.
+        http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
+        http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
+        http2
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_timeout)
+            .max_concurrent_streams(limits.max_streams)
+            .max_send_buf_size(limits.stream_buffer as usize)
+            .initial_stream_window_size(limits.stream_buffer)
+            .initial_connection_window_size(limits.connection_window)
+            .max_header_list_size(limits.max_head);
+        Self { http1, http2, piece: limits.stream_buffer }
+    }
+}
+
+type Io<T> = TokioIo<ClientStream<T>>;
+
+/// A connection, from its first byte to its end. It resolves as hyper's do.
+pub(super) struct Served<T, S: HttpService<Incoming>> {
+    servers: Arc<Servers>,
+    activity: Activity,
+    state: State<T, S>,
+}
+
+enum State<T, S: HttpService<Incoming>> {
+    Quiet { stream: ClientStream<T>, service: S, is_new: bool },
+    Http1 { server: Box<http1::UpgradeableConnection<Io<T>, S>>, rests: Pin<Box<dyn Future<Output = ()> + Send>> },
+    Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
+    Ended,
+}
+
+/// Nothing in it is pinned but what has a box of its own.
+impl<T, S: HttpService<Incoming>> Unpin for Served<T, S> {}
+
+impl<T, S, B> Served<T, S>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+    TokioExecutor: Http2ServerConnExec<S::Future, B>,
+{
+    pub(super) fn new(servers: Arc<Servers>, stream: T, service: S, activity: Activity) -> Self {
+        let stream = ClientStream::new(stream, ReadSize::new(servers.piece), activity.clone());
+        Self { servers, activity, state: State::Quiet { stream, service, is_new: true } }
+    }
+
+    /// It ends with what is under way.
+    pub(super) fn graceful_shutdown(&mut self) {
+        match &mut self.state {
+            State::Quiet { .. } => self.state = State::Ended,
+            State::Http1 { server, .. } => Pin::new(&mut **server).graceful_shutdown(),
+            State::Http2(server) => server.as_mut().graceful_shutdown(),
+            State::Ended => {}
+        }
+    }
+
+    /// What serves its client, once it has begun to speak.
+    fn poll_speaks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let State::Quiet { stream, is_new, .. } = &mut self.state else { return Poll::Ready(Ok(())) };
+        let is_http2 = if *is_new { ready!(stream.poll_is_http2(cx))? } else { false };
+        if !is_http2 {
+            ready!(stream.poll_begins(cx))?;
+        }
+        let State::Quiet { mut stream, service, .. } = std::mem::replace(&mut self.state, State::Ended) else {
+            return Poll::Ready(Ok(()));
+        };
+        self.state = if is_http2 {
+            stream.is_shared();
+            State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
+        } else {
+            let server = self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let activity = self.activity.clone();
+            let rests = Box::pin(Rarely::new(async move { activity.rests_for(RESTS).await }));
+            State::Http1 { server: Box::new(server), rests }
+        };
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes its server down, between two requests.
+    fn rest(&mut self) {
+        let State::Http1 { server, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
+        if let Some(parts) = server.into_parts() {
+            let mut stream = parts.io.into_inner();
+            stream.rewind(parts.read_buf);
+            self.state = State::Quiet { stream, service: parts.service, is_new: false };
+        }
+    }
+}
+
+impl<T, S, B> Future for Served<T, S>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+    TokioExecutor: Http2ServerConnExec<S::Future, B>,
+{
+    type Output = Result<(), BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            ready!(self.poll_speaks(cx))?;
+            match &mut self.state {
+                State::Http1 { server, rests } => {
+                    // First the server: what it has heard by now is done before it rests.
+                    if let Poll::Ready(ended) = Pin::new(&mut **server).poll(cx) {
+                        return Poll::Ready(ended.map_err(Into::into));
+                    }
+                    ready!(rests.as_mut().poll(cx));
+                    self.rest();
+                }
+                State::Http2(server) => return server.as_mut().poll(cx).map_err(Into::into),
+                State::Quiet { .. } | State::Ended => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
