@@ -58,9 +58,14 @@ fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & byte.wrapping_sub(b' ').le(&(b'~' - b' ')))
 }
 
+/// Whether a byte is in a text that is short, and that most often has none such: without a branch for each byte.
+pub(crate) fn has_byte(text: &[u8], byte: u8) -> bool {
+    text.iter().fold(false, |found, it| found | (*it == byte))
+}
+
 /// Whether there is a piece of a page in the text, behind whatever words.
 fn has_markup(text: &str) -> bool {
-    if !text.as_bytes().contains(&b'<') {
+    if !has_byte(text.as_bytes(), b'<') {
         return false;
     }
     let text = text.to_ascii_lowercase();

@@ -2,7 +2,8 @@
 //!
 //! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
 //! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy. Beside
-//! `policy_file`, and in a Struct beside `policy`, may stand `admin`: where whoever is on call is served.
+//! `policy_file`, and in a Struct beside `policy`, may stand `admin`: where whoever is on call is served; and `metadata`:
+//! whether errors are told in dynamic metadata.
 
 use std::sync::Arc;
 
@@ -21,16 +22,19 @@ pub(crate) struct FilterModule {
     in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
     counters: Arc<Counters>,
+    metadata: bool,
 }
 
 impl FilterModule {
     /// What is wrong with the text is in the log.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
-        match FilterConfig::parse(text).and_then(read) {
+        let given = FilterConfig::parse(text);
+        let metadata = given.as_ref().is_ok_and(|given| given.metadata);
+        match given.and_then(read) {
             Ok((in_force, on_call)) => {
                 in_force.announce();
-                Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining) })
+                Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining), metadata })
             }
             Err(why) => {
                 abi::log(Level::Error, format!("error_envelope: rejected the configuration: {why}").as_bytes());
@@ -42,6 +46,11 @@ impl FilterModule {
     /// What holds for a stream that begins now (M3).
     pub(crate) fn terms(&self) -> Arc<ExchangeConfig> {
         self.in_force.terms()
+    }
+
+    /// Whether each error is told in dynamic metadata.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.metadata
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {

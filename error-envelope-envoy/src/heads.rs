@@ -1,7 +1,7 @@
 //! Envoy's lines as heads of the crate `http`, and what became of those as lines.
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{BodyFacts, changes, is_read, is_removed};
+use error_envelope_core::exchange::{BodyFacts, HeaderMutation, changes, is_read, is_removed};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
@@ -87,7 +87,7 @@ pub(crate) fn request(lines: HeaderList<'_>, version: Version, all: bool) -> Req
 
 /// Whether a line is [removed](is_removed) from the head of a request that goes on.
 pub(crate) fn has_removed(lines: HeaderList<'_>) -> bool {
-    lines.iter().any(|(name, _)| str::from_utf8(name).is_ok_and(is_removed))
+    lines.iter().any(|(name, _)| is_removed(name))
 }
 
 /// As many headers of most requests are read.
@@ -209,40 +209,27 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
 #[derive(Default)]
 pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
-    lines: Vec<(HeaderName, HeaderOp)>,
+    lines: Vec<OwnedMutation>,
     /// Beside them the id, and whether it takes the place of another.
     id: Option<(HeaderValue, bool)>,
 }
 
-/// What becomes of a name.
-enum HeaderOp {
-    Gone,
-    First(HeaderValue),
-    Further(HeaderValue),
+/// What becomes of a name, where the head that says so does not last as long.
+struct OwnedMutation {
+    name: HeaderName,
+    is_new: bool,
+    values: Vec<HeaderValue>,
 }
 
 impl HeaderMutations {
-    /// Of these lines, as far as the crate `http` knows them. A `host` is Envoy's own line, and stays.
+    /// Of these lines, as far as the crate `http` knows them.
     pub(crate) fn from_lines(lines: HeaderList<'_>, after: &HeaderMap) -> Self {
-        let has_host = after.contains_key(HOST);
-        let before = lines.iter().filter_map(|(name, value)| match name {
-            b":authority" if has_host => Some((&b"host"[..], value)),
-            [b':', ..] => None,
-            name => Some((name, value)),
-        });
-        let is_request = || lines.iter().any(|(name, _)| name == b":method");
-        let mut ops = Vec::new();
-        for change in changes(before, after) {
-            if *change.name == HOST && is_request() {
-                continue;
-            }
-            let mut values = change.values().cloned();
-            let first = values.next().map_or(HeaderOp::Gone, HeaderOp::First);
-            let further = values.map(|value| ((*change.name).clone(), HeaderOp::Further(value)));
-            ops.push(((*change.name).clone(), first));
-            ops.extend(further);
-        }
-        Self { status: None, lines: ops, id: None }
+        let owned = |it: HeaderMutation<'_>| OwnedMutation {
+            values: it.values().cloned().collect(),
+            is_new: it.is_new,
+            name: it.name.into_owned(),
+        };
+        Self { status: None, lines: mutations(lines, after).into_iter().map(owned).collect(), id: None }
     }
 
     /// The id, and nothing else.
@@ -251,38 +238,66 @@ impl HeaderMutations {
     }
 
     pub(crate) fn of_response(lines: HeaderList<'_>, after: &response::Parts) -> Self {
-        let status = after.status.as_str().as_bytes();
-        let same = lines.iter().any(|(name, value)| name == b":status" && value == status);
-        Self { status: (!same).then_some(after.status), ..Self::from_lines(lines, &after.headers) }
+        Self { status: other_status(lines, after), ..Self::from_lines(lines, &after.headers) }
     }
 
     pub(crate) fn apply(&self, stream: &Stream<'_>, whose: Head) {
-        if let Some(status) = self.status {
-            stream.set(whose, b":status", Some(status.as_str().as_bytes()));
-        }
+        put_status(stream, whose, self.status);
         if let Some((id, has_id)) = &self.id {
-            let name = b"x-request-id";
-            // To add one to none is a third cheaper.
-            if *has_id { stream.set(whose, name, Some(id.as_bytes())) } else { stream.add(whose, name, id.as_bytes()) }
+            put(stream, whose, "x-request-id", !has_id, std::iter::once(id));
         }
-        self.lines.iter().for_each(|(name, now)| now.apply(stream, whose, name.as_str().as_bytes()));
+        self.lines.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values.iter()));
     }
 }
 
-impl HeaderOp {
-    fn apply(&self, stream: &Stream<'_>, whose: Head, name: &[u8]) {
-        match self {
-            Self::Gone => stream.set(whose, name, None),
-            Self::First(value) => stream.set(whose, name, Some(value.as_bytes())),
-            Self::Further(value) => stream.add(whose, name, value.as_bytes()),
-        }
+/// The names whose lines are other ones now. A `host` is Envoy's own line, and stays.
+fn mutations<'a>(lines: HeaderList<'_>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
+    let has_host = after.contains_key(HOST);
+    let before = lines.iter().filter_map(|(name, value)| match name {
+        b":authority" if has_host => Some((&b"host"[..], value)),
+        [b':', ..] => None,
+        name => Some((name, value)),
+    });
+    let mut changed = changes(before, after);
+    if lines.iter().any(|(name, _)| name == b":method") {
+        changed.retain(|it| *it.name != HOST);
     }
+    changed
+}
+
+fn other_status(lines: HeaderList<'_>, after: &response::Parts) -> Option<StatusCode> {
+    let status = after.status.as_str().as_bytes();
+    let same = lines.iter().any(|(name, value)| name == b":status" && value == status);
+    (!same).then_some(after.status)
+}
+
+fn put_status(stream: &Stream<'_>, whose: Head, status: Option<StatusCode>) {
+    if let Some(status) = status {
+        stream.set(whose, b":status", Some(status.as_str().as_bytes()));
+    }
+}
+
+/// Puts these in the place of what has this name. To add one to none is a third cheaper than to look for one to replace.
+fn put<'v>(
+    stream: &Stream<'_>,
+    whose: Head,
+    name: &str,
+    is_new: bool,
+    mut values: impl Iterator<Item = &'v HeaderValue>,
+) {
+    let name = name.as_bytes();
+    if !is_new {
+        stream.set(whose, name, values.next().map(HeaderValue::as_bytes));
+    }
+    values.for_each(|value| stream.add(whose, name, value.as_bytes()));
 }
 
 /// Makes Envoy's response head what this one is.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
-    let changes = stream.lines(Head::Response, |lines| HeaderMutations::of_response(lines, head));
-    changes.apply(stream, Head::Response);
+    let whose = Head::Response;
+    let (status, changed) = stream.lines(whose, |lines| (other_status(lines, head), mutations(lines, &head.headers)));
+    put_status(stream, whose, status);
+    changed.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values()));
 }
 
 /// The lines of a head that is sent.

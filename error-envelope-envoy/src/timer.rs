@@ -1,30 +1,45 @@
 //! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for what is counted (L2).
+//!
+//! Each worker keeps its own waits: their lock is that worker's and this thread's alone, which comes when it wakes.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::abi::{Scheduler, Stream};
 
 /// A wait; dropped before its end, it has none.
-pub(crate) struct Timer(Key);
+pub(crate) struct Timer(Arc<Waits>, Key);
 
-type Key = (Instant, u64);
+/// When it ends, in nanoseconds, and which of those that end then.
+type Key = (u64, u64);
 
-#[derive(Default)]
-struct Waits {
-    waits: Mutex<State>,
+/// What the threads share that wait, and the one that ends their waits.
+struct Clock {
+    start: Instant,
+    workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
+    /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
+    /// as it is while the wait that it was set for is gone.
+    wakes: AtomicU64,
 }
+
+/// Behind the end of all waits.
+const NEVER: u64 = u64::MAX;
+
+/// Nobody waits for a century, and a clock has an end.
+const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The waits of one thread.
+#[derive(Default)]
+struct Waits(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     waits: BTreeMap<Key, TimerEvent>,
     count: u64,
-    /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
-    /// as it is while the wait that it was set for is gone.
-    wakes: Option<Instant>,
 }
 
 /// What a wait ends with.
@@ -34,15 +49,19 @@ enum TimerEvent {
     Call(Box<dyn FnOnce() + Send>),
 }
 
-static WAITS: OnceLock<Waits> = OnceLock::new();
+static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
+
+thread_local! {
+    static OWN: Arc<Waits> = CLOCK.of_a_thread();
+}
 
 /// Starts the thread, once.
 pub(crate) fn start() -> io::Result<()> {
     static STARTED: Mutex<bool> = Mutex::new(false);
 
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut started = locked(&STARTED);
     if !*started {
-        std::thread::Builder::new().name("error-envelope-timer".to_owned()).spawn(|| run(waits()))?;
+        std::thread::Builder::new().name("error-envelope-timer".to_owned()).spawn(|| CLOCK.run())?;
         *started = true;
     }
     Ok(())
@@ -51,73 +70,109 @@ pub(crate) fn start() -> io::Result<()> {
 impl Timer {
     /// Gives the event back to the stream after this time.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
-        Some(Self(waits().add(TimerEvent::Event(stream.scheduler()?, event), wait)))
+        let event = TimerEvent::Event(stream.scheduler()?, event);
+        let own = own();
+        let key = CLOCK.add(&own, event, wait);
+        Some(Self(own, key))
     }
 }
 
 /// Makes this call after this time, on the timer's thread: it must be short.
 pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
-    waits().add(TimerEvent::Call(Box::new(call)), wait);
+    CLOCK.add(&own(), TimerEvent::Call(Box::new(call)), wait);
+}
+
+/// Those of this thread; one that ends has let go of them, and gets others.
+fn own() -> Arc<Waits> {
+    OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.of_a_thread())
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         // The scheduler is gone with its stream at the latest: behind that its dispatcher may be, too.
-        let wait = waits().lock().waits.remove(&self.0);
+        let wait = locked(&self.0.0).waits.remove(&self.1);
         drop(wait);
     }
 }
 
-impl Waits {
+impl Clock {
     #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
-    fn add(&self, what: TimerEvent, wait: Duration) -> Key {
-        let mut state = self.lock();
+    fn new() -> Self {
+        let (workers, earlier) = (Mutex::default(), Condvar::new());
+        Self { start: Instant::now(), workers, earlier, wakes: AtomicU64::new(NEVER) }
+    }
+
+    fn now(&self) -> u64 {
+        nanos(self.start.elapsed())
+    }
+
+    fn of_a_thread(&self) -> Arc<Waits> {
+        let own = Arc::<Waits>::default();
+        locked(&self.workers).push(own.clone());
+        own
+    }
+
+    fn add(&self, own: &Waits, what: TimerEvent, wait: Duration) -> Key {
+        let end = self.now() + nanos(wait.min(LONGEST));
+        let mut state = locked(&own.0);
         state.count += 1;
-        // Nobody waits for a century, and a clock has an end.
-        let end = Instant::now() + wait.min(Duration::from_secs(u64::from(u32::MAX)));
         let key = (end, state.count);
-        let earlier = state.wakes.is_none_or(|wakes| end < wakes);
-        state.wakes = Some(state.wakes.map_or(end, |wakes| wakes.min(end)));
         state.waits.insert(key, what);
         drop(state);
-        if earlier {
+        // The thread sets this before it looks at anybody's waits, and again behind: it has seen this one, or is told.
+        if end < self.wakes.load(Ordering::SeqCst) {
+            let workers = locked(&self.workers);
             self.earlier.notify_one();
+            drop(workers);
         }
         key
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn waits() -> &'static Waits {
-    WAITS.get_or_init(Waits::default)
-}
-
-#[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
-fn run(waits: &Waits) {
-    let mut state = waits.lock();
-    loop {
-        let now = Instant::now();
-        state = match state.waits.first_entry() {
-            Some(wait) if wait.key().0 <= now => {
-                // Under the lock: whoever drops the timer of a stream waits for it.
-                match wait.remove() {
-                    TimerEvent::Event(scheduler, event) => scheduler.commit(event),
-                    TimerEvent::Call(call) => call(),
+    fn run(&self) {
+        let mut workers = locked(&self.workers);
+        loop {
+            self.wakes.store(NEVER, Ordering::SeqCst);
+            workers.retain(|waits| !waits.is_over());
+            let next = workers.iter().filter_map(|waits| waits.end_those_until(self.now())).min();
+            self.wakes.store(next.unwrap_or(NEVER), Ordering::SeqCst);
+            workers = match next {
+                Some(next) => {
+                    let left = Duration::from_nanos(next.saturating_sub(self.now()));
+                    self.earlier.wait_timeout(workers, left).unwrap_or_else(PoisonError::into_inner).0
                 }
-                state
-            }
-            Some(wait) => {
-                let end = wait.key().0;
-                state.wakes = Some(end);
-                waits.earlier.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => {
-                state.wakes = None;
-                waits.earlier.wait(state).unwrap_or_else(PoisonError::into_inner)
-            }
-        };
+                None => self.earlier.wait(workers).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
     }
+}
+
+impl Waits {
+    /// Ends those whose time has come: when the next one's does.
+    fn end_those_until(&self, now: u64) -> Option<u64> {
+        let mut state = locked(&self.0);
+        loop {
+            let wait = state.waits.first_entry()?;
+            if wait.key().0 > now {
+                return Some(wait.key().0);
+            }
+            // Under the lock: whoever drops the timer of a stream waits for it.
+            match wait.remove() {
+                TimerEvent::Event(scheduler, event) => scheduler.commit(event),
+                TimerEvent::Call(call) => call(),
+            }
+        }
+    }
+
+    /// Its thread has ended, and what was to come has.
+    fn is_over(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 1 && locked(&self.0).waits.is_empty()
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -59,8 +59,8 @@ pub(crate) struct PermitBody<B> {
 }
 
 impl<B> PermitBody<B> {
-    pub(crate) fn new(body: B, share: Permit) -> Self {
-        Self { body, share: Some(share) }
+    pub(crate) fn new(body: B, share: Option<Permit>) -> Self {
+        Self { body, share }
     }
 }
 

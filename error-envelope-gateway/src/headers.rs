@@ -28,7 +28,7 @@ impl HopHeaders {
     }
 
     pub(crate) fn have(self, name: &HeaderName) -> bool {
-        self.0 & bit(name) != 0
+        self.0 != 0 && self.0 & bit(name) != 0
     }
 
     fn names(self) -> impl Iterator<Item = &'static HeaderName> {
@@ -92,14 +92,23 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
 /// Whether a request names one host, which HTTP/1.0 need not.
 pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
-    let is_host = |host: &HeaderValue| {
-        Authority::try_from(host.as_bytes()).is_ok_and(|authority| !authority.as_str().contains('@'))
-    };
     match (hosts.next(), hosts.next()) {
         (None, _) => request.uri().authority().is_some() || request.version() < Version::HTTP_11,
-        (Some(host), None) => is_host(host),
+        (Some(host), None) => is_host(host.as_bytes()),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// A name or an IPv4 address, and a port, need no parser, which takes a copy.
+fn is_host(text: &[u8]) -> bool {
+    let (name, port) = match text.iter().position(|byte| *byte == b':') {
+        Some(colon) => text.split_at(colon),
+        None => (text, &b":"[..]),
+    };
+    let is_plain = !name.is_empty()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && port.iter().skip(1).all(u8::is_ascii_digit);
+    is_plain || Authority::try_from(text).is_ok_and(|authority| !authority.as_str().contains('@'))
 }
 
 pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
@@ -181,6 +190,17 @@ fn join_cookies(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_needs_no_parser_is_one_to_the_parser() {
+        let pieces =
+            ["", "a", "Z", "9", ".", "-", ":", "0", "@", "/", "_", "%", "[", "]", " ", "\\", "?", "#", "\u{e9}"];
+        let texts = pieces.iter().flat_map(|a| pieces.iter().map(move |b| [*a, b].concat()));
+        for text in texts.clone().flat_map(|a| texts.clone().map(move |b| [&*a, &*b].concat())) {
+            let parsed = Authority::try_from(text.as_bytes()).is_ok_and(|authority| !authority.as_str().contains('@'));
+            assert_eq!(is_host(text.as_bytes()), parsed, "{text:?}");
+        }
+    }
 
     #[test]
     fn each_header_of_one_hop_has_a_bit_of_its_own() {

@@ -15,8 +15,8 @@ use tower::BoxError;
 
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
-use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
+use super::limits::{HEADERS, UpstreamLimits};
+use super::pool::{self, Connection, Exchange, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
 use super::upstream::Upstream;
 
 /// A way to a service that takes any number of requests at once.
@@ -53,8 +53,8 @@ where
         }
     }
 
-    pub(crate) async fn send(&self, request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError> {
-        pool::send(&self.pool, request).await
+    pub(crate) async fn send(&self, place: &mut Option<Request<Outgoing<B>>>) -> Result<Response<Reply>, BoxError> {
+        pool::send(&self.pool, place).await
     }
 }
 
@@ -67,7 +67,11 @@ where
     let (stream, probe) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::clone(&exchange), place);
     let mut client = Builder::new();
-    client.max_headers(limits.headers as usize).max_buf_size(limits.buffer as usize);
+    client.max_buf_size(limits.buffer as usize);
+    // Said again, hyper's own bound would cost each response a list that is filled before it is used.
+    if limits.headers != HEADERS {
+        client.max_headers(limits.headers as usize);
+    }
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
@@ -124,23 +128,22 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    async fn send(&mut self, mut request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
+    fn send(
+        &mut self,
+        mut request: Request<Outgoing<B>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send {
         request.body_mut().begin(&self.exchange);
-        let mut error = match self.sender.try_send_request(request).await {
-            Ok(response) => {
-                // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on.
-                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    self.exchange.refuse_reuse();
-                }
-                return Ok(response);
-            }
-            Err(error) => error,
-        };
-        let reached = match error.take_message() {
-            Some(unsent) => Reached::Nowhere(Box::new(unsent)),
-            None if self.exchange.is_answered() => Reached::Response,
-            None => Reached::Service,
-        };
-        Err(Failed { error: error.into_error().into(), reached })
+        self.sender.try_send_request(request)
+    }
+
+    fn received(&self, response: &Response<Incoming>) {
+        // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on.
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            self.exchange.refuse_reuse();
+        }
+    }
+
+    fn reached(&self, _: &hyper::Error) -> Reached {
+        if self.exchange.is_answered() { Reached::Response } else { Reached::Service }
     }
 }

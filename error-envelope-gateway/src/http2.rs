@@ -22,7 +22,7 @@ use tower::BoxError;
 use super::connect::connect;
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends};
+use super::pool::{self, Connection, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
 use super::upstream::Upstream;
 
 /// A way to a service that takes any number of requests at once.
@@ -57,8 +57,8 @@ where
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
 
-    pub(crate) async fn send(&self, request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError> {
-        pool::send(&self.pool, request).await
+    pub(crate) async fn send(&self, place: &mut Option<Request<Outgoing<B>>>) -> Result<Response<Reply>, BoxError> {
+        pool::send(&self.pool, place).await
     }
 }
 
@@ -151,21 +151,21 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    async fn send(&mut self, request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
-        let mut error = match self.sender.try_send_request(request).await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        };
-        let unsent = error.take_message();
-        let error = error.into_error();
-        let reached = unsent.map_or_else(|| reached(&error), |unsent| Reached::Nowhere(Box::new(unsent)));
-        Err(Failed { error: error.into(), reached })
+    fn send(
+        &mut self,
+        request: Request<Outgoing<B>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send {
+        self.sender.try_send_request(request)
+    }
+
+    fn reached(&self, error: &hyper::Error) -> Reached {
+        reached(error)
     }
 }
 
 /// A reset is the service's answer to one request, unless it says that the request was not processed (RFC 9113 §8.7). So
 /// does GOAWAY to each request that it does not count.
-fn reached<B>(error: &hyper::Error) -> Reached<B> {
+fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,
         Some(error) if error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM) => Reached::Unprocessed,

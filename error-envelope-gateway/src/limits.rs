@@ -8,6 +8,9 @@ const MIB: u32 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// The header lines that hyper reads of a response unless it is told otherwise.
+pub(crate) const HEADERS: u32 = 100;
+
 /// A year is for ever, and clocks can count it.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
 /// A time that passes: with none at all nothing could be done in it.

@@ -44,9 +44,9 @@ enum Connections<B: Send + 'static> {
 
 /// A request as its service gets it, and what is left to do for it.
 pub(crate) struct Prepared<B> {
-    request: Request<Outgoing<Sent<B>>>,
+    request: Option<Request<Outgoing<Sent<B>>>>,
     pace: Option<Pace>,
-    share: Permit,
+    share: Option<Permit>,
     wish: Option<UpgradeRequest>,
     record: Option<AccessRecord>,
 }
@@ -81,7 +81,7 @@ where
     /// Makes of what is not to be [refused](refuse) the service's request: all of it that needs no wait, since a future moves
     /// what it holds.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
-        let record = request.extensions_mut().remove::<AccessRecord>();
+        let record = AccessRecord::take_from(&mut request);
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
@@ -97,17 +97,17 @@ where
             (Outgoing::empty(), share, None)
         } else {
             let (pace, (share, of_body)) = (Pace::start(), share.share());
-            (Outgoing::new(PermitBody::new(PacedBody::new(body, pace.clone()), of_body)), share, Some(pace))
+            (Outgoing::new(PermitBody::new(PacedBody::new(body, pace.clone()), Some(of_body))), share, Some(pace))
         };
         match &self.connections {
             Connections::Http1(connections) => connections.prepare(&mut head, &body),
             Connections::Http2(connections) => connections.prepare(&mut head),
         }
-        Ok(Prepared { request: Request::from_parts(head, body), pace, share, wish, record })
+        Ok(Prepared { request: Some(Request::from_parts(head, body)), pace, share: Some(share), wish, record })
     }
 
-    /// The service's response.
-    pub(crate) async fn send(&self, prepared: Prepared<B>) -> Result<Response<UpstreamBody>, BoxError> {
+    /// The service's response. Afterwards nothing is left of what was prepared.
+    pub(crate) async fn send(&self, prepared: &mut Prepared<B>) -> Result<Response<UpstreamBody>, BoxError> {
         let Prepared { request, pace, share, wish, record } = prepared;
         let response = pin!(async {
             match &self.connections {
@@ -117,7 +117,7 @@ where
         });
         let response = head_within(self.timeout, pace.as_ref(), response).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish, response, share, record)?.map(UpstreamBody));
+            return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
         }
         let hop = HopHeaders::from_headers(response.headers());
         if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
@@ -127,7 +127,7 @@ where
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head, hop);
-        Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share))))
+        Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
     }
 }
 

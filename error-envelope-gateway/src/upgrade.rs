@@ -42,7 +42,7 @@ impl UpgradeRequest {
 pub(crate) fn switch<B>(
     wish: Option<UpgradeRequest>,
     mut response: Response<B>,
-    share: Permit,
+    share: Option<Permit>,
     record: Option<AccessRecord>,
 ) -> Result<Response<PermitBody<B>>, Fault> {
     let Some(wish) = wish else {
@@ -52,7 +52,7 @@ pub(crate) fn switch<B>(
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     let joined = join(wish.client, hyper::upgrade::on(&mut response));
-    let (held, share) = share.share();
+    let (held, share) = share.map(Permit::share).unzip();
     tokio::spawn(async move {
         let (received, sent) = joined.await;
         if let Some(record) = record {

@@ -7,11 +7,11 @@
 //! 4. A request that no service is for is `not_found`.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, future};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -140,11 +140,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let begun = self.0.begin(request);
-        Box::pin(async move {
-            let (proxy, prepared) = begun?;
-            proxy.send(prepared).await
-        })
+        match self.0.begin(request) {
+            Ok((proxy, mut prepared)) => Box::pin(async move { proxy.send(&mut prepared).await }),
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
     }
 }
 

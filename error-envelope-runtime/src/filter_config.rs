@@ -20,12 +20,20 @@ pub enum FilterPolicy {
 }
 
 /// What a filter's configuration says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct FilterConfig {
     /// Where its policy is.
     pub policy: FilterPolicy,
     /// Where the admin address is; nowhere, unless it is said.
     pub admin: Option<SocketAddr>,
+    /// Whether each error is told in Envoy's dynamic metadata, for access logs.
+    pub metadata: bool,
+}
+
+impl Default for FilterConfig {
+    fn default() -> Self {
+        Self { policy: FilterPolicy::Nowhere, admin: None, metadata: true }
+    }
 }
 
 impl FilterConfig {
@@ -56,6 +64,7 @@ impl FilterConfig {
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
                 ("admin", entry) => config.admin = Some(of_admin(entry.as_str())?),
+                ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
                 }
@@ -71,10 +80,10 @@ impl FilterConfig {
     fn of_string(text: &str) -> Result<Self, String> {
         // What is no TOML is a policy that is none, and told with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
-        let admin = match table.remove("admin") {
-            Some(admin) => Some(of_admin(admin.as_str())?),
-            None => None,
-        };
+        let all = table.len();
+        let admin = table.remove("admin").map(|admin| of_admin(admin.as_str())).transpose()?;
+        let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
+        let has_own = table.len() < all;
         let policy = match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
             (Some(_), 1) => {
@@ -82,15 +91,16 @@ impl FilterConfig {
                 return Err(why.to_owned());
             }
             (Some(_), _) => return Err("filter_config: a policy beside policy_file; say one of them".to_owned()),
-            (None, 0) if admin.is_some() => FilterPolicy::Nowhere,
-            (None, _) if admin.is_some() => {
-                let why = "filter_config: admin beside a policy's own text; say both in a google.protobuf.Struct, \
-                           {\"policy\": \"…\", \"admin\": \"…\"}, or the policy in a file: policy_file = \"…\"";
+            (None, 0) if has_own => FilterPolicy::Nowhere,
+            (None, _) if has_own => {
+                let why = "filter_config: admin or metadata beside a policy's own text; say both in a \
+                           google.protobuf.Struct, {\"policy\": \"…\", \"metadata\": false}, or the policy in a file: \
+                           policy_file = \"…\"";
                 return Err(why.to_owned());
             }
             (None, _) => FilterPolicy::Here(text.to_owned()),
         };
-        Ok(Self { policy, admin })
+        Ok(Self { policy, admin, metadata: metadata.unwrap_or(true) })
     }
 
     /// Reads an admin address: an IP address and a port, or a port on loopback. A name would have to be looked up while
@@ -112,13 +122,21 @@ fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
+fn of_metadata(given: Option<bool>) -> Result<bool, String> {
+    given.ok_or_else(|| {
+        "filter_config: metadata is not true or false; say metadata = false where nothing reads an error's metadata"
+            .to_owned()
+    })
+}
+
 fn other_keys(value: &Value) -> String {
     let mut keys = String::new();
     for (key, _) in value.as_object().into_iter().flatten() {
         let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
     }
     format!(
-        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and another, \"admin\", beside it"
+        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and beside it \"admin\", a text, and \
+         \"metadata\", true or false"
     )
 }
 

@@ -31,10 +31,10 @@ mod switch;
 
 pub use self::catch::{DropGuarded, catch};
 pub use self::clock::{new_request_id, now};
+pub use self::count::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
-pub use self::count::describe as describe_metrics;
-pub use self::count::{RequestMetrics, RequestTimer, RouteMetrics, Started};
+pub use self::count::{describe as describe_metrics, keep_counters, record_error_read};
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use self::filter_config::{FilterConfig, FilterPolicy};

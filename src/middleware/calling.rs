@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::collecting::{CollectJob, Collecting};
+use super::collecting::{Collecting, Reading};
 use super::decided::BodyOutcome;
 use super::event_body::EventBody;
 use super::facts::facts;
@@ -121,24 +121,31 @@ where
                 polled(head, ResponseBody::events(body, EventBody::new(stream)))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
-                self.collect(job, body, cx)
+                let reading = Reading::new(max_bytes, timeout, deadline());
+                self.collect(exchange, head, reading, body, cx)
             }
         }
     }
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.
     #[inline]
-    fn collect(mut self: Pin<&mut Self>, job: CollectJob, body: R, cx: &mut Context<'_>) -> PolledReply<R, B> {
-        let decided = if job.exchange.may_restore() {
+    fn collect(
+        mut self: Pin<&mut Self>,
+        exchange: Exchange,
+        head: response::Parts,
+        reading: Reading,
+        body: R,
+        cx: &mut Context<'_>,
+    ) -> PolledReply<R, B> {
+        let decided = if exchange.may_restore() {
             let mut keeping = Box::pin(Collecting::new(body));
-            let decided = keeping.as_mut().begin(job, cx);
+            let decided = keeping.as_mut().begin(exchange, head, reading, cx);
             self.set(Self::Keeping { keeping: Some(keeping) });
             decided
         } else {
             self.set(Self::Collecting { collecting: Collecting::new(body) });
             let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
-            collecting.begin(job, cx)
+            collecting.begin(exchange, head, reading, cx)
         };
         decided.map(|decided| Ok(self.read(decided)))
     }

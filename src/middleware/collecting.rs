@@ -25,10 +25,15 @@ pin_project! {
     }
 }
 
-/// An inner error, and what was read of it so far.
+/// An inner error whose body is awaited.
 pub(super) struct CollectJob {
     pub(super) exchange: Exchange,
     pub(super) head: response::Parts,
+    pub(super) reading: Reading,
+}
+
+/// What was read of a body so far, and how much more may be.
+pub(super) struct Reading {
     pub(super) read: ReadBytes,
     budget: Budget,
     /// When the client of an RPC call waits no longer.
@@ -45,17 +50,11 @@ pub(super) enum End {
     OutOfTime,
 }
 
-impl CollectJob {
+impl Reading {
     #[inline]
-    pub(super) fn new(
-        exchange: Exchange,
-        head: response::Parts,
-        max_bytes: u64,
-        timeout: Duration,
-        deadline: Option<Deadline>,
-    ) -> Self {
+    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>) -> Self {
         let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
-        Self { exchange, head, read, budget, deadline, waits: Waits::default() }
+        Self { read, budget, deadline, waits: Waits::default() }
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 use http_body::Body;
 
-use super::collecting::{CollectJob, Collecting, End};
+use super::collecting::{CollectJob, Collecting, End, Reading};
 use super::read_bytes::ReadBytes;
 use error_envelope_core::exchange::{
     BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason,
@@ -15,35 +15,25 @@ use error_envelope_core::exchange::{
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-impl CollectJob {
-    #[inline]
-    fn end(self, end: End) -> BodyOutcome {
-        let Self { exchange, head, read, waits, .. } = self;
-        waits.ended();
-        match end {
-            End::Whole => decided(exchange, head, read, None),
-            End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
-            End::OutOfTime => {
-                let _ = catch(|| drop(head));
-                replaced(exchange.timed_out())
-            }
-        }
-    }
-}
-
 impl<R> Collecting<R>
 where
     R: Body<Error: Into<BoxError>>,
 {
     /// Reads what is there; what is not is awaited by [`Collecting::poll`].
     #[inline]
-    pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
+    pub(super) fn begin(
+        self: Pin<&mut Self>,
+        exchange: Exchange,
+        head: response::Parts,
+        mut reading: Reading,
+        cx: &mut Context<'_>,
+    ) -> Poll<BodyOutcome> {
         let this = self.project();
-        match job.poll(this.body, cx) {
-            Poll::Ready(end) => Poll::Ready(job.end(end)),
+        match reading.poll(this.body, cx) {
+            Poll::Ready(end) => Poll::Ready(ended(exchange, head, reading, end)),
             Poll::Pending => {
-                job.waits.begin();
-                *this.waiting = Some(Box::new(job));
+                reading.waits.begin();
+                *this.waiting = Some(Box::new(CollectJob { exchange, head, reading }));
                 Poll::Pending
             }
         }
@@ -53,8 +43,25 @@ where
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome>> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Ready(None) };
-        let end = ready!(job.poll(this.body, cx));
-        Poll::Ready(this.waiting.take().map(|job| job.end(end)))
+        let end = ready!(job.reading.poll(this.body, cx));
+        Poll::Ready(this.waiting.take().map(|job| {
+            let CollectJob { exchange, head, reading } = *job;
+            ended(exchange, head, reading, end)
+        }))
+    }
+}
+
+#[inline]
+fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) -> BodyOutcome {
+    let Reading { read, waits, .. } = reading;
+    waits.ended();
+    match end {
+        End::Whole => decided(exchange, head, read, None),
+        End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
+        End::OutOfTime => {
+            let _ = catch(|| drop(head));
+            replaced(exchange.timed_out())
+        }
     }
 }
 

@@ -35,10 +35,10 @@ pub(crate) mod verify;
 mod verifying;
 mod waits;
 
+pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
-pub use error_envelope_runtime::describe_metrics;
-pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
+pub use error_envelope_runtime::{describe_metrics, keep_counters};
 
 pub use broken::ResponseBodyError;
 pub use future::ResponseFuture;

@@ -1,9 +1,14 @@
 //! The route of a request, for what looks on: the framework's where the policy has none (L1), and where the layer notes it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::exchange::Admission;
 use error_envelope_core::request_id::RequestId;
+use http::Extensions;
+
+/// Whether the process has made a slot: none is looked for before.
+static MADE: AtomicBool = AtomicBool::new(false);
 
 /// Where the layer notes a request's id and route: for an access log around it.
 ///
@@ -18,8 +23,15 @@ use error_envelope_core::request_id::RequestId;
 /// request.extensions_mut().insert(slot.clone());
 /// assert_eq!(slot.request_id(), None, "no layer has seen it yet");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RequestSlot(Arc<OnceLock<(RequestId, Option<Arc<str>>)>>);
+
+impl Default for RequestSlot {
+    fn default() -> Self {
+        MADE.store(true, Ordering::Relaxed);
+        Self(Arc::default())
+    }
+}
 
 impl RequestSlot {
     /// The request's id.
@@ -32,6 +44,12 @@ impl RequestSlot {
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.0.get()?.1.as_deref()
+    }
+
+    #[inline]
+    pub(super) fn find(extensions: &Extensions) -> Option<&Self> {
+        // Where it was stored on another thread, the request's way here made it known to this one.
+        MADE.load(Ordering::Relaxed).then(|| extensions.get()).flatten()
     }
 
     /// Layers inside leave what the outermost one has noted.

@@ -154,7 +154,7 @@ where
 impl<S> ErrorEnvelopeService<S> {
     /// Counts a request from here on, and notes its id and route where somebody wants to know it.
     fn track(&self, admission: &Admission, head: &Parts, started: Started) -> RequestTimer {
-        if let Some(slot) = head.extensions.get::<RequestSlot>() {
+        if let Some(slot) = RequestSlot::find(&head.extensions) {
             slot.note(admission);
         }
         self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route())

@@ -15,7 +15,7 @@ impl Waits {
     #[inline]
     pub(super) fn ended(self) {
         if let Some(since) = self.0 {
-            metrics::histogram!("error_envelope_error_read_seconds").record(since.elapsed());
+            error_envelope_runtime::record_error_read(since.elapsed());
         }
     }
 }

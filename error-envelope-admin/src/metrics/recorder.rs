@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use error_envelope_runtime::describe_metrics;
+use error_envelope_runtime::{describe_metrics, keep_counters};
 use metrics::SetRecorderError;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -41,6 +41,7 @@ pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder
     let recorder = recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
+    keep_counters();
     describe_metrics();
     process::describe();
     upkeep(handle.clone());

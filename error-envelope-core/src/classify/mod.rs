@@ -170,13 +170,16 @@ fn classify<'b>(
         return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
     let of_input = tells_of_input(inner.status);
+    // What is read is large, and stays where it is.
+    let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input);
+    let rewritten;
     let mut unread = None;
-    let foreign = match dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input) {
+    let foreign = match &parsed {
         ParsedBody::Envelope(envelope) => {
             record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
-            return of_envelope(&envelope, inner, asked, known);
+            return of_envelope(envelope, inner, asked, known);
         }
-        ParsedBody::Protocol(protocol) => {
+        &ParsedBody::Protocol(protocol) => {
             record(&mut explanation, |it| it.is_protocol = true);
             if known.protocols_pass && protocol == Protocol::Trpc && inner.status.is_server_error() {
                 return RewriteDecision::Rewrite(of_trpc(inner.status));
@@ -184,8 +187,9 @@ fn classify<'b>(
             if known.protocols_pass && is_protocol_error(protocol, inner.status) {
                 return RewriteDecision::Pass;
             }
-            dialect::read_rewritten(body, &known.readable(), of_input)
-                .map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+            rewritten = dialect::read_rewritten(body, &known.readable(), of_input)
+                .map(|foreign| without_foreign_code(protocol, foreign, inner.status));
+            rewritten.as_ref()
         }
         ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(members) => {
@@ -206,8 +210,8 @@ fn classify<'b>(
         ParsedBody::Nothing => None,
     };
     record(&mut explanation, |it| it.note_shapes(known.shapes, body));
-    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
-    RewriteDecision::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known, explanation))
+    let members = foreign.and_then(|foreign| foreign.members.as_ref()).or(unread);
+    RewriteDecision::Rewrite(of_foreign(foreign, members, inner, asked, known, explanation))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC

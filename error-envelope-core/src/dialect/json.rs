@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::message::has_byte;
+
 /// The members of one JSON object, in order. Of members with the same name the last counts, as in ECMAScript.
 pub(crate) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -102,7 +104,7 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 /// The text of a JSON string that is Unicode as it stands.
 pub(crate) fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if !inside.as_bytes().contains(&b'\\') {
+    if !has_byte(inside.as_bytes(), b'\\') {
         // The parser that took the value for JSON has seen to everything but escapes.
         return Some(Cow::Borrowed(inside));
     }

@@ -40,8 +40,8 @@ mod words;
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 use crate::code::CodeSet;
 use crate::fields;
@@ -124,7 +124,7 @@ fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> 
     } else if let Some(protocol) = protocol::detect(&body) {
         ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, known.shapes, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Foreign)
+        table::read(body, known.shapes, of_input)
     }
 }
 
@@ -133,12 +133,18 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, of_input:
     let text = text_of(body)?;
     // A batch of tRPC's is told by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input).ok()
+    match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input) {
+        ParsedBody::Foreign(foreign) => Some(foreign),
+        _ => None,
+    }
 }
 
 /// The type and subtype of a body; `None` where none is declared, and nothing where that is not clear.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
-    if headers.contains_key(CONTENT_TYPE) { Some(essence(headers).unwrap_or_default()) } else { None }
+    match fields::at_most_one(headers, &CONTENT_TYPE) {
+        Some(value) => value.map(without_parameters),
+        None => Some(&[]),
+    }
 }
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.
@@ -148,10 +154,11 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
 
 /// The same, whatever bytes it has.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
-    if !value.contains(&b';') {
-        return Some(value.trim_ascii());
-    }
-    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    Some(value[..end].trim_ascii())
+    fields::only(headers, &CONTENT_TYPE).map(without_parameters)
+}
+
+fn without_parameters(value: &HeaderValue) -> &[u8] {
+    let value = value.as_bytes();
+    let end = if message::has_byte(value, b';') { value.iter().position(|byte| *byte == b';') } else { None };
+    value[..end.unwrap_or(value.len())].trim_ascii()
 }

@@ -12,7 +12,7 @@ use super::foreign::{self, Row};
 use super::form::{Described, DialectSpec, KnownFields};
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
-use super::{issues, protocol, trpc, words};
+use super::{ParsedBody, issues, protocol, trpc, words};
 
 macro_rules! shapes {
     (
@@ -238,43 +238,50 @@ pub(crate) struct Foreign<'a> {
 
 /// The first shape that fits, a policy's own first; the members alone where none is known. `of_input`: frameworks' own
 /// words are read as well (R13).
-pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
-    let custom = |shape: &CustomShape| Some((Shape::Custom(*shape), shape.form().read(&body)?, shape.form().reads));
-    let read = shapes.iter().find_map(custom).or_else(|| read_built_in(&body));
-    let Some((shape, mut said, reads)) = read else {
-        let mut said = ParsedError::new(None, None);
-        let is_list = of_input && words::add_to(&mut said, &body);
-        let members = Members::unread(body, &KnownFields::NOTHING);
-        return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
-    };
-    if let Shape::Custom(custom) = shape
-        && custom.description().issues.is_some()
-    {
-        return Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) });
+pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> ParsedBody<'a> {
+    for shape in shapes {
+        if let Some(said) = shape.form().read(&body) {
+            return foreign(Shape::Custom(*shape), said, shape.form().reads, body, of_input);
+        }
     }
-    // Lists of field errors stand beside the shapes (E8).
-    said.issues = said.issues.or_else(|| issues_of(&body));
-    if of_input {
-        words::add_to(&mut said, &body);
-    }
-    Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
-}
-
-/// What is read is large, and a loop hands it on once.
-#[inline]
-fn read_built_in<'a>(body: &Body<'a, '_>) -> Option<(Shape, ParsedError<'a>, &'static KnownFields)> {
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
     for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
-        if let Some(said) = read(body) {
-            return Some((shape, said, reads));
+        if let Some(said) = read(&body) {
+            return foreign(shape, said, reads, body, of_input);
         }
     }
     for (shape, row, reads) in DESCRIBED.iter() {
-        if let Some(said) = row.read(body) {
-            return Some((*shape, said, reads));
+        if let Some(said) = row.read(&body) {
+            return foreign(*shape, said, reads, body, of_input);
         }
     }
-    None
+    let mut said = ParsedError::new(None, None);
+    let is_list = of_input && words::add_to(&mut said, &body);
+    let members = Members::unread(body, &KnownFields::NOTHING);
+    if is_list {
+        ParsedBody::Foreign(Foreign { shape: Shape::Issues, said, members: Some(members) })
+    } else {
+        ParsedBody::Unread(members)
+    }
+}
+
+/// What a body of a known shape says, and what stands beside it.
+fn foreign<'a>(
+    shape: Shape,
+    mut said: ParsedError<'a>,
+    reads: &'static KnownFields,
+    body: Body<'a, '_>,
+    of_input: bool,
+) -> ParsedBody<'a> {
+    let describes_issues = matches!(shape, Shape::Custom(custom) if custom.description().issues.is_some());
+    if !describes_issues {
+        // Lists of field errors stand beside the shapes (E8).
+        said.issues = said.issues.or_else(|| issues_of(&body));
+        if of_input {
+            words::add_to(&mut said, &body);
+        }
+    }
+    ParsedBody::Foreign(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
 }
 
 fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {

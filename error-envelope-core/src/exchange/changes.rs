@@ -11,6 +11,8 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The name.
     pub name: Cow<'a, HeaderName>,
+    /// No line had this name before: there is none to take away.
+    pub is_new: bool,
     head: &'a HeaderMap,
 }
 
@@ -60,15 +62,20 @@ fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMut
     });
     for name in after.keys() {
         let values = after.get_all(name);
-        let same = match &grouped {
+        let values = values.iter().map(HeaderValue::as_bytes);
+        let (same, is_new) = match &grouped {
             Some(grouped) => {
                 let old = grouped.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-                values.iter().map(HeaderValue::as_bytes).eq(old.iter().copied())
+                (values.eq(old.iter().copied()), old.is_empty())
             }
-            None => values.iter().map(HeaderValue::as_bytes).eq(lines(before, name)),
+            None => {
+                let mut old = lines(before, name).peekable();
+                let is_new = old.peek().is_none();
+                (values.eq(old), is_new)
+            }
         };
         if !same {
-            changes.push(HeaderMutation { name: Cow::Borrowed(name), head: after });
+            changes.push(HeaderMutation { name: Cow::Borrowed(name), is_new, head: after });
         }
     }
     add_gone(before, after, &mut changes);
@@ -95,7 +102,7 @@ fn added<'b, 'a>(
             return None;
         }
         if added.last().is_none_or(|last| *last.name != *name) {
-            added.push(HeaderMutation { name: Cow::Borrowed(name), head: after });
+            added.push(HeaderMutation { name: Cow::Borrowed(name), is_new: true, head: after });
         }
     }
     Some(added)
@@ -113,7 +120,7 @@ fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Ve
             && told.insert(*name)
             && let Ok(name) = name.parse()
         {
-            changes.push(HeaderMutation { name: Cow::Owned(name), head: after });
+            changes.push(HeaderMutation { name: Cow::Owned(name), is_new: false, head: after });
         }
     }
 }
@@ -130,7 +137,7 @@ mod tests {
         }
         let one = |it: HeaderMutation<'_>| {
             let values: Vec<_> = it.values().map(|value| value.to_str().unwrap()).collect();
-            format!("{}={}", it.name, values.join("+"))
+            format!("{}{}={}", if it.is_new { "new " } else { "" }, it.name, values.join("+"))
         };
         changes(before, &map).into_iter().map(one).collect()
     }
@@ -139,7 +146,7 @@ mod tests {
     fn every_difference_is_told_once_and_nothing_else() {
         let before = [("a", "1"), ("b", "1"), ("b", "2"), ("c", "1"), ("gone", "1"), ("gone", "2")];
         let after = [("a", "1"), ("b", "2"), ("b", "1"), ("c", "2"), ("new", "1"), ("new", "2")];
-        assert_eq!(mutations(&before, &after), ["b=2+1", "c=2", "new=1+2", "gone="]);
+        assert_eq!(mutations(&before, &after), ["b=2+1", "c=2", "new new=1+2", "gone="]);
         assert_eq!(mutations(&before[..4], &[("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]), [] as [&str; 0]);
     }
 
@@ -151,10 +158,10 @@ mod tests {
             mutations(&before, &after)
         };
         assert_eq!(with(&[]), [] as [&str; 0]);
-        assert_eq!(with(&[("new", "1"), ("new", "2"), ("more", "")]), ["new=1+2", "more="]);
+        assert_eq!(with(&[("new", "1"), ("new", "2"), ("more", "")]), ["new new=1+2", "new more="]);
         assert_eq!(with(&[("b", "3")]), ["b=1+2+3"]);
         assert_eq!(with(&[("a", "3")]), ["a=1+3"]);
-        assert_eq!(mutations(&[], &[("new", "1")]), ["new=1"]);
+        assert_eq!(mutations(&[], &[("new", "1")]), ["new new=1"]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ macro_rules! headers {
             match name.len() {
                 $($length if name == $noted.as_bytes() => true,)*
                 $($other_length if name == $other.as_bytes() => true,)*
-                _ => str::from_utf8(name).is_ok_and(is_override),
+                length => OVERRIDE_LENGTHS.may_have(length) && str::from_utf8(name).is_ok_and(is_override),
             }
         }
 
@@ -104,8 +104,13 @@ impl HeaderUse {
 /// ```
 #[must_use]
 #[inline]
-pub fn is_removed(name: &str) -> bool {
-    REMOVED_LENGTHS.may_have(name.len()) && (PATHS.contains(&name) || name != ID && is_same_to_cgi(name, ID))
+pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
+    let name = name.as_ref();
+    REMOVED_LENGTHS.may_have(name.len()) && str::from_utf8(name).is_ok_and(is_misread)
+}
+
+fn is_misread(name: &str) -> bool {
+    PATHS.contains(&name) || name != ID && is_same_to_cgi(name, ID)
 }
 
 const ID: &str = "x-request-id";

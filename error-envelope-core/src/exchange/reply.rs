@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, response};
+use http::{Response, response};
 
 use super::writer::OutgoingReply;
 use super::{BoxError, CapturedBody, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
@@ -36,16 +36,13 @@ impl Exchange {
         let writer = self.writer();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
-            writer.prepared_reply(fault, text, head.status, &head.headers, false)
+            writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
         } else {
             None
         };
         let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
         let leaving = match known {
-            Some(leaving) => {
-                head.headers = leaving.head;
-                OutgoingReply { head: HeaderMap::new(), ..leaving }
-            }
+            Some(leaving) => leaving,
             None => {
                 let fault = rewrite.into_fault();
                 let own = own.map(|own| (own, read));
@@ -82,11 +79,13 @@ impl Exchange {
         let Failure { fault, origin } = failure;
         let listed = classify::listed(self.adopted(fault), self.writer().dialect());
         let (fault, writer, close) = (self.policy().prepared_fault(&listed), self.writer(), self.must_close());
-        let prepared = writer.prepared_reply(fault, None, fault.status_code(), &HeaderMap::new(), close);
-        let leaving = prepared.unwrap_or_else(|| writer.answered(fault, close));
-        let mut reply = Response::new(if self.request.is_head() { Bytes::new() } else { leaving.body });
+        let mut reply = Response::new(Bytes::new());
+        let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
+        let leaving = prepared.unwrap_or_else(|| writer.answered(reply.headers_mut(), fault, close));
         *reply.status_mut() = leaving.sent;
-        *reply.headers_mut() = leaving.head;
+        if !self.request.is_head() {
+            *reply.body_mut() = leaving.body;
+        }
         let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
         let after = self.exhibits().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));

@@ -50,8 +50,8 @@ pub(super) struct OutgoingReply {
 
 impl OutgoingReply {
     #[inline]
-    fn over_http(status: StatusCode, head: HeaderMap, body: Bytes) -> Self {
-        Self { status, sent: status, head, body, grpc: None }
+    fn over_http(status: StatusCode, body: Bytes) -> Self {
+        Self { status, sent: status, head: HeaderMap::new(), body, grpc: None }
     }
 }
 
@@ -75,23 +75,23 @@ impl Exchange {
 }
 
 impl ErrorWriter<'_> {
-    /// What is known beforehand of an error with this status, and with this head of its own. One that says more than its
-    /// code has its code's head.
+    /// What is known beforehand of an error with this status, and with this head of its own, which becomes the reply's. One
+    /// that says more than its code has its code's head.
     pub(super) fn prepared_reply(
         &self,
         fault: &Fault,
         text: Option<&str>,
         status: StatusCode,
-        inner: &HeaderMap,
+        head: &mut HeaderMap,
         close: bool,
     ) -> Option<OutgoingReply> {
         let kept = self.policy.prepared_fault(fault);
         if text.is_none()
             && let Some(prepared) = self.prepared(kept, status, close)
         {
-            let head = self.known_head(prepared, kept, status, inner)?.filled(self.id, None, inner);
+            self.known_head(prepared, kept, status, head)?.fill(head, self.id, None);
             let status = if prepared.prepared_for() == status { prepared.status() } else { status };
-            return Some(OutgoingReply::over_http(status, head, prepared.body(self.id)));
+            return Some(OutgoingReply::over_http(status, prepared.body(self.id)));
         }
         let is_canonical = self.dialect() == Dialect::Standard;
         if fault.has_headers() || text.is_some() && !is_canonical {
@@ -99,13 +99,13 @@ impl ErrorWriter<'_> {
         }
         let stock = self.policy.fault(fault.code())?;
         let prepared = self.prepared(stock, stock.status_code(), close)?;
-        let head = self.known_head(prepared, stock, status, inner)?;
+        let known = self.known_head(prepared, stock, status, head)?;
         let (body, status) = match text {
             Some(text) => (self.canonical(fault, text), status),
             None => self.body_of(fault, status, None, fault.headers()),
         };
-        let head = head.filled(self.id, Some(body.len()), inner);
-        Some(OutgoingReply::over_http(status, head, body))
+        known.fill(head, self.id, Some(body.len()));
+        Some(OutgoingReply::over_http(status, body))
     }
 
     /// The head of what is prepared of a fault, beside what an inner one keeps.
@@ -142,25 +142,26 @@ impl ErrorWriter<'_> {
         let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
         let prepared = slot.get_or_init(|| {
             PreparedReply::new(fault.status_code(), |id| {
-                let OutgoingReply { status, head, body, .. } = ErrorWriter { id, ..*self }.answered(fault, close);
+                let mut head = HeaderMap::new();
+                let written = ErrorWriter { id, ..*self }.answered(&mut head, fault, close);
+                let OutgoingReply { status, body, .. } = written;
                 WrittenReply { status, head, body }
             })
         });
         prepared.as_deref().filter(|prepared| prepared.prepared_for() == status || self.dialect() == Dialect::Standard)
     }
 
-    /// An answer, written out.
-    pub(super) fn answered(&self, fault: &Fault, close: bool) -> OutgoingReply {
-        let mut headers = HeaderMap::new();
+    /// An answer, written out; its head stays where it is.
+    pub(super) fn answered(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
         if close {
             headers.reserve(MOST_HEADERS);
         }
-        let leaving = self.rewritten(&mut headers, fault.status_code(), fault, true, None);
+        let leaving = self.rewritten(headers, fault.status_code(), fault, true, None);
         headers.insert(X_REQUEST_ID, self.id.clone());
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        OutgoingReply { head: headers, ..leaving }
+        leaving
     }
 
     /// An error with this head and this status, written out; its head stays where it is.
@@ -179,7 +180,7 @@ impl ErrorWriter<'_> {
             Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
             None => {
                 let (body, status) = self.body_of(fault, status, own, headers);
-                OutgoingReply::over_http(status, HeaderMap::new(), body)
+                OutgoingReply::over_http(status, body)
             }
         };
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));

@@ -4,6 +4,7 @@
 //! next such error is a copy and an id.
 
 use std::fmt;
+use std::mem;
 use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
@@ -66,9 +67,9 @@ impl PreparedReply {
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
         let prepared = Self { asked, status, head, beside: Default::default(), body: (&*body).into(), holes };
-        let again = write(&other);
-        let same =
-            prepared.head.filled(&other, None, &HeaderMap::new()) == again.head && prepared.body(&other) == again.body;
+        let (mut head, again) = (HeaderMap::new(), write(&other));
+        prepared.head.fill(&mut head, &other, None);
+        let same = head == again.head && prepared.body(&other) == again.body;
         (same && again.status == status).then(|| Box::new(prepared))
     }
 
@@ -135,8 +136,9 @@ impl HeadVariant {
             Some((id, inner, values, head))
         };
         let head = sample(HOLE, "a").zip(sample(OTHER, "b")).and_then(|(one, other)| {
-            let head = HeadTemplate::new(one.3, &one.0, &one.2);
-            (head.filled(&other.0, None, &other.1) == other.3).then_some(head)
+            let (head, mut again) = (HeadTemplate::new(one.3, &one.0, &one.2), other.1);
+            head.fill(&mut again, &other.0, None);
+            (again == other.3).then_some(head)
         });
         Self { names, head }
     }
@@ -150,14 +152,14 @@ impl HeadTemplate {
             () => kept.iter().position(|kept| kept == value).map(|place| (at, Hole::Kept(place))),
         });
         let mut next = 0;
-        let gaps = holes.map(|(at, hole)| (at - std::mem::replace(&mut next, at + 1), hole)).collect();
+        let gaps = holes.map(|(at, hole)| (at - mem::replace(&mut next, at + 1), hole)).collect();
         Self { lines, gaps }
     }
 
-    /// With an id, with the length of another body, where one is given, and with what is kept of an inner head that has the
-    /// names that this one was made for.
-    pub(crate) fn filled(&self, id: &HeaderValue, length: Option<usize>, inner: &HeaderMap) -> HeaderMap {
-        let mut head = self.lines.clone();
+    /// Makes `head` this one: with an id, with the length of another body, where one is given, and with what is kept of what it
+    /// was, which has the names that this one was made for.
+    pub(crate) fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
+        let was = mem::replace(head, self.lines.clone());
         let mut values = head.values_mut();
         for (gap, hole) in &self.gaps {
             let Some(value) = values.nth(*gap) else { break };
@@ -169,13 +171,12 @@ impl HeadTemplate {
                     }
                 }
                 Hole::Kept(place) => {
-                    if let Some(kept) = inner.values().nth(*place) {
+                    if let Some(kept) = was.values().nth(*place) {
                         value.clone_from(kept);
                     }
                 }
             }
         }
-        head
     }
 }
 

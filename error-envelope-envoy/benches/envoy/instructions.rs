@@ -1,6 +1,6 @@
 //! What Envoy's worker executes for a request outside the kernel, counted by Valgrind's Callgrind.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Envoy, Setting, ask};
@@ -14,6 +14,7 @@ pub(crate) fn compare(setting: &Setting) {
     let mut alone = [0; 2];
     for (name, filter) in &setting.filters {
         let out = setting.folder.join(format!("{name}.callgrind"));
+        dumps(&out, "").for_each(|old| drop(std::fs::remove_file(old)));
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]);
         command.arg(format!("--callgrind-out-file={}", out.display()));
@@ -25,6 +26,22 @@ pub(crate) fn compare(setting: &Setting) {
         }
         let of = |index: usize| counts[index] as f64 / alone[index] as f64;
         println!("{name:10} 200: {:7} instructions, {:.3}; 404: {:7}, {:.3}", counts[0], of(0), counts[1], of(1));
+        if !filter.is_empty() {
+            by_hook(&worker(&out, 2).0);
+        }
+    }
+}
+
+/// What the hooks and callbacks of a 404 take, what they call included.
+fn by_hook(file: &Path) {
+    let mut command = Command::new("callgrind_annotate");
+    let output = command.args(["--inclusive=yes", "--threshold=100", "--auto=no"]).arg(file).output();
+    let output = output.expect("Valgrind is there");
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Some((count, name)) = line.split_once("envoy_dynamic_module_") else { continue };
+        let digits: String = count.split('(').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+        let name = name.split_whitespace().next().unwrap_or_default();
+        println!("    {:6} {name}", digits.parse::<usize>().unwrap_or(0) / REQUESTS);
     }
 }
 
@@ -35,11 +52,21 @@ fn counted(envoy: &Envoy, path: &str, out: &Path, dump: usize) -> usize {
     load(envoy, path, REQUESTS);
     control(envoy, &[&format!("--dump={path}")]);
     control(envoy, &["-i", "off"]);
-    let start = format!("{}.{dump}-", out.file_name().expect("a file").to_string_lossy());
-    let threads = std::fs::read_dir(out.parent().expect("a folder")).expect("it is there").flatten();
-    let threads = threads.filter(|file| file.file_name().to_string_lossy().starts_with(&start));
-    // The worker's: the others have time of their own to spend, and more of it where Valgrind slows them down.
-    threads.map(|file| summary(&file.path())).max().unwrap_or(0) / REQUESTS
+    worker(out, dump).1 / REQUESTS
+}
+
+/// The dump of the worker's thread, and what it has executed: the other threads have time of their own to spend, and more
+/// of it where Valgrind slows them down.
+fn worker(out: &Path, dump: usize) -> (PathBuf, usize) {
+    let counted = dumps(out, &format!(".{dump}-")).map(|file| (summary(&file), file));
+    let (count, file) = counted.max().expect("a dump of each thread");
+    (file, count)
+}
+
+fn dumps(out: &Path, more: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let start = format!("{}{more}", out.file_name().expect("a file").to_string_lossy());
+    let files = std::fs::read_dir(out.parent().expect("a folder")).expect("it is there").flatten();
+    files.filter(move |file| file.file_name().to_string_lossy().starts_with(&start)).map(|file| file.path())
 }
 
 fn load(envoy: &Envoy, path: &str, count: usize) {

@@ -1,5 +1,6 @@
 //! What the module costs inside Envoy: pairs of runs of the same Envoy without it, with a module that does nothing, and with
-//! it, their order alternating, the origin a process of its own. `run` beside this builds what it needs.
+//! it, their order alternating, the origin a process of its own. `run` beside this builds what it needs. What Envoy takes
+//! by itself for another head and body shows a module that decides nothing and does that alone, `rewrite.c`.
 //!
 //! Beside the throughput stands the time of Envoy's own process for each request, which a busy machine disturbs less.
 //! `run instructions` counts what Envoy's worker executes outside the kernel for a request, which nothing disturbs.
@@ -182,18 +183,30 @@ fn setting() -> Setting {
     let mut line = String::new();
     let output = child.stdout.take().expect("piped");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).expect("its address");
-    let module = |name: &str| {
+    let configured = |name: &str, config: &str| {
         format!(
             "- name: envoy.filters.http.dynamic_modules\n            typed_config:\n              \"@type\": \
              type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter\n              \
-             dynamic_module_config: {{ name: {name}, do_not_close: true }}\n              filter_name: {name}\n          "
+             dynamic_module_config: {{ name: {name}, do_not_close: true }}\n              filter_name: {name}\n              \
+             filter_config: {{ \"@type\": type.googleapis.com/google.protobuf.StringValue, value: \"{config}\" }}\n          "
         )
     };
+    let module = |name: &str| configured(name, "");
     let mut filters = vec![
         ("alone".to_owned(), String::new()),
         ("nothing".to_owned(), module("nothing")),
+        // What Envoy takes by itself to have another head and body in the place of an error's, by each way that it offers.
+        ("send".to_owned(), configured("rewrite", "send")),
+        ("change".to_owned(), configured("rewrite", "change")),
+        ("reply".to_owned(), configured("rewrite", "reply")),
         ("module".to_owned(), module("error_envelope")),
+        // Without what access logs read of an error.
+        ("quiet".to_owned(), configured("error_envelope", "metadata = false")),
     ];
+    // These alone, beside the first.
+    if let Ok(only) = std::env::var("ONLY") {
+        filters.retain(|(name, _)| name == "alone" || only.split_whitespace().any(|it| it == name));
+    }
     // Others to compare with, such as this module before a change.
     let beside = std::env::var("BESIDE").unwrap_or_default();
     filters.extend(beside.split_whitespace().map(|name| (name.to_owned(), module(name))));

@@ -230,19 +230,12 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Tags the stream's span, where it has one.
-    pub(crate) fn tag(&self, pairs: &[(&str, &str)]) {
-        let Some(raw) = self.changeable() else { return };
-        // SAFETY: as in `lines`; null where nothing is traced.
+    /// The stream's span; none where nothing is traced.
+    pub(crate) fn span(&self) -> Option<Span<'_>> {
+        let raw = self.changeable()?;
+        // SAFETY: as in `lines`.
         let span = unsafe { envoy::envoy_dynamic_module_callback_http_get_active_span(raw) };
-        if span.is_null() {
-            return;
-        }
-        for (key, value) in pairs {
-            let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
-            // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
-            unsafe { envoy::envoy_dynamic_module_callback_http_span_set_tag(span, key, value) };
-        }
+        (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
     /// What comes back to the stream's worker from any thread.
@@ -251,6 +244,23 @@ impl<'a> Stream<'a> {
         // SAFETY: as in `lines`; the scheduler is the module's to delete.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
         (!scheduler.is_null()).then_some(Scheduler(scheduler))
+    }
+}
+
+/// A span of a stream's, and the stream.
+pub(crate) struct Span<'s> {
+    raw: *mut c_void,
+    stream: &'s Stream<'s>,
+}
+
+impl Span<'_> {
+    pub(crate) fn tag(&self, key: &str, value: &str) {
+        if self.stream.changeable().is_none() {
+            return;
+        }
+        let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
+        // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
+        unsafe { envoy::envoy_dynamic_module_callback_http_span_set_tag(self.raw, key, value) };
     }
 }
 

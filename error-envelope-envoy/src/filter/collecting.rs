@@ -84,8 +84,9 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1); to send
-        // another is cheaper, too, than to change it line by line.
+        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1). To send
+        // another is cheaper, too: one call has all its lines, and what Envoy saves where a head is changed takes longer to
+        // be found out.
         if ended && into == Body::KeptResponse {
             self.write_body(stream, head, &body, into);
             return BodyStatus::Continue;

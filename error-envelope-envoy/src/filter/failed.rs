@@ -1,9 +1,9 @@
 //! Responses of Envoy's own, which take the place of the service's (V2, V3).
 
-use error_envelope_core::exchange::{BoxError, Exchange, PendingPeek, ResponsePlan};
-use http::{HeaderValue, StatusCode, response};
+use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::{EnvoyLocalReply, Filter, HeadStatus};
+use super::{EnvoyLocalReply, Filter, HeadStatus, code_of};
 use crate::abi::{Head, Stream};
 use crate::heads;
 
@@ -46,12 +46,12 @@ impl Filter {
         head.status = local.status().unwrap_or(StatusCode::BAD_GATEWAY);
         match exchange.proxy_failed(&mut head, local.details.into()) {
             ResponsePlan::Rewrite(written) => {
+                note_reply(stream, &written.event, &head.headers, &written.body);
                 self.log(stream, written.event);
-                note_reply(stream, &head, &written.body);
             }
             ResponsePlan::Replace(answered) => {
-                let (head, body) = self.logged_parts(stream, *answered);
-                note_reply(stream, &head, &body);
+                note_reply(stream, &answered.event, answered.reply.headers(), answered.reply.body());
+                drop(self.logged_parts(stream, *answered));
             }
             // What fails is never collected, nor passed.
             ResponsePlan::Pass(..)
@@ -104,12 +104,15 @@ fn plan(
 }
 
 /// Notes a reply for Envoy to write. Of a gRPC call Envoy makes the body the message, and encodes it.
-fn note_reply(stream: &Stream<'_>, head: &response::Parts, body: &[u8]) {
-    let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn note_reply(stream: &Stream<'_>, event: &Event, headers: &HeaderMap, body: &[u8]) {
+    let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();
     let text = if body.is_empty() { grpc_message } else { String::from_utf8_lossy(body) };
+    let id = event.request_id().text();
     let pairs = [
         ("local_reply", "error_envelope"),
+        ("request_id", str::from_utf8(&id).unwrap_or_default()),
+        ("code", code_of(event)),
         ("body", &text),
         ("content_type", line("content-type")),
         ("content_security_policy", line("content-security-policy")),

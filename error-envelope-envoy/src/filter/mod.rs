@@ -320,21 +320,29 @@ impl Filter {
 
     /// Logs and counts an event, and notes it for access logs and traces.
     fn log(&self, stream: &Stream<'_>, event: Event) {
-        note(stream, &event);
+        self.tell(stream, &event);
         runtime::log_event(event);
+    }
+
+    /// What access logs and traces see of an error.
+    fn tell(&self, stream: &Stream<'_>, event: &Event) {
+        let (noted, span) = (self.module.has_metadata(), stream.span());
+        if !noted && span.is_none() {
+            return;
+        }
+        let id = event.request_id().text();
+        let (id, code) = (str::from_utf8(&id).unwrap_or_default(), code_of(event));
+        if let Some(span) = span {
+            span.tag("error_envelope.request_id", id);
+            span.tag("error_envelope.code", code);
+        }
+        if noted {
+            note(stream, event, id, code);
+        }
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text")
-}
-
-/// What access logs and traces see of an error.
-fn note(stream: &Stream<'_>, event: &Event) {
-    let id = event.request_id().text();
-    let id = str::from_utf8(&id).unwrap_or_default();
-    let code = event.code().map_or("none", |code| code.as_str());
+fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
     let pairs = [
         ("request_id", id),
         ("code", code),
@@ -345,7 +353,15 @@ fn note(stream: &Stream<'_>, event: &Event) {
     // A request without a route has none: an access log writes a dash.
     let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
     stream.note("error_envelope", there);
-    stream.tag(&[("error_envelope.request_id", id), ("error_envelope.code", code)]);
+}
+
+fn code_of(event: &Event) -> &str {
+    event.code().map_or("none", |code| code.as_str())
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text")
 }
 
 /// Why a response broke off whose head had left; none where its client went away.

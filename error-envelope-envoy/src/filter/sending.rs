@@ -8,7 +8,7 @@ use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::{Deferred, Draining, Filter, Lingering, State, Wait, note};
+use super::{Deferred, Draining, Filter, Lingering, State, Wait};
 use crate::abi::{Body, Stream};
 use crate::heads;
 
@@ -18,7 +18,7 @@ impl Filter {
         self.stop_waiting();
         self.deadline.take();
         let drain = answered.drain;
-        log_reply(stream, &mut answered);
+        self.log_reply(stream, &mut answered);
         // A stream of HTTP/2 ends by itself, and what is left of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
@@ -46,9 +46,14 @@ impl Filter {
         send_head(stream, &head, false);
     }
 
+    fn log_reply(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
+        self.tell(stream, &answered.event);
+        runtime::log_reply(answered);
+    }
+
     /// Logs a reply, and gives its head and its body.
     pub(super) fn logged_parts(&self, stream: &Stream<'_>, mut answered: LocalReply) -> (response::Parts, Bytes) {
-        log_reply(stream, &mut answered);
+        self.log_reply(stream, &mut answered);
         answered.reply.into_parts()
     }
 
@@ -164,11 +169,6 @@ impl Filter {
             FinalFrame::BrokenOff => stream.reset("error_envelope_broken_off"),
         }
     }
-}
-
-fn log_reply(stream: &Stream<'_>, answered: &mut LocalReply) {
-    note(stream, &answered.event);
-    runtime::log_reply(answered);
 }
 
 /// Whether more came than there was room for.

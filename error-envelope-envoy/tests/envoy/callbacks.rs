@@ -1,6 +1,7 @@
 //! What Envoy offers, over streams of this test's own.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering};
@@ -41,12 +42,16 @@ pub(crate) struct Stream {
     pub(crate) reset: Cell<bool>,
     pub(crate) destroys_inside: Cell<bool>,
     pub(crate) completed: Cell<bool>,
+    /// What was noted in its metadata.
+    pub(crate) noted: RefCell<BTreeMap<String, String>>,
 }
 
 static SCHEDULERS: AtomicIsize = AtomicIsize::new(0);
 static FAULTS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 static LOG: Mutex<String> = Mutex::new(String::new());
 static COUNTED: Mutex<Vec<(String, u64)>> = Mutex::new(Vec::new());
+/// A stream, and what was given back to its worker.
+static EVENTS: Mutex<Vec<(usize, u64)>> = Mutex::new(Vec::new());
 static COMMITTED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// What was put down, by its labels.
@@ -58,6 +63,13 @@ pub(crate) fn counted() -> Vec<(String, u64)> {
 pub(crate) fn committed(config: usize) -> usize {
     let committed = COMMITTED.lock().expect("no panic under the lock");
     committed.iter().filter(|it| **it == config).count()
+}
+
+/// What was given back to the worker of this stream, and was not taken yet.
+pub(crate) fn event_of(stream: *const Stream) -> Option<u64> {
+    let mut events = EVENTS.lock().expect("no panic under the lock");
+    let at = events.iter().position(|(of, _)| *of == stream.addr())?;
+    Some(events.remove(at).1)
 }
 
 /// How many schedulers were made and not deleted.
@@ -281,10 +293,13 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
         stream: *mut Stream, _namespace: Buffer, pairs: *const Line, count: usize,
     ) {
-        Stream::at(stream);
+        let mut noted = Stream::at(stream).noted.borrow_mut();
         // SAFETY: the module lends as many pairs as it says.
-        let pairs = unsafe { std::slice::from_raw_parts(pairs, count) };
-        must(pairs.iter().all(|pair| !pair.key.to_vec().is_empty()), "a pair without a key");
+        for pair in unsafe { std::slice::from_raw_parts(pairs, count) } {
+            let [key, value] = [pair.key, pair.value].map(|text| String::from_utf8_lossy(&text.to_vec()).into_owned());
+            must(!key.is_empty(), "a pair without a key");
+            noted.insert(key, value);
+        }
     }
 
     fn envoy_dynamic_module_callback_http_get_active_span(stream: *mut Stream) -> *mut c_void {
@@ -297,17 +312,18 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_filter_scheduler_new(stream: *mut Stream) -> *mut c_void {
         Stream::at(stream);
         SCHEDULERS.fetch_add(1, Ordering::SeqCst);
-        Box::into_raw(Box::new(0_u64)).cast()
+        Box::into_raw(Box::new(stream.addr())).cast()
     }
 
-    fn envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler: *mut c_void, _event: u64) {
+    fn envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler: *mut c_void, event: u64) {
         // SAFETY: the module commits no scheduler that it has deleted.
-        unsafe { *scheduler.cast::<u64>() += 1 };
+        let stream = unsafe { *scheduler.cast::<usize>() };
+        EVENTS.lock().expect("no panic under the lock").push((stream, event));
     }
 
     fn envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler: *mut c_void) {
         SCHEDULERS.fetch_sub(1, Ordering::SeqCst);
         // SAFETY: it was made above, and the module deletes it once.
-        drop(unsafe { Box::from_raw(scheduler.cast::<u64>()) });
+        drop(unsafe { Box::from_raw(scheduler.cast::<usize>()) });
     }
 }

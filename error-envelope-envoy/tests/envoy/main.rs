@@ -266,6 +266,82 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     world.end();
 }
 
+/// A filter's configuration with this policy, and with an error's metadata or without.
+fn with_metadata(policy: &str, metadata: bool) -> String {
+    let text: String = policy.chars().flat_map(char::escape_default).collect();
+    format!("{{\"policy\": \"{text}\", \"metadata\": {metadata}}}")
+}
+
+/// Behind the head of an error whose body is read.
+fn collecting(mut world: World) -> World {
+    world.act(&Act::RequestHead { method: "GET", path: "/", lines: Vec::new(), end: true });
+    world.act(&Act::ResponseHead { status: "404", lines: Vec::new(), end: false });
+    world
+}
+
+const LOGGED: [&str; 4] = ["code", "mode", "origin", "request_id"];
+const REPLIED: [&str; 8] =
+    ["body", "code", "content_security_policy", "content_type", "grpc_details", "local_reply", "request_id", "vary"];
+
+#[test]
+fn l1_an_error_is_noted_for_access_logs_unless_the_configuration_says_not_to() {
+    for (metadata, wanted) in [(true, &LOGGED[..]), (false, &[])] {
+        let mut world = collecting(World::new(&with_metadata("version = 1", metadata), false, false));
+        world.act(&Act::ResponseBody { chunks: vec![b"none".to_vec()], end: true });
+        let noted: Vec<String> = world.noted().into_keys().collect();
+        assert_eq!(noted, wanted, "metadata = {metadata}");
+        assert!(world.last_data().0.contains("not_found"), "{:?}", world.last_data());
+        world.end();
+
+        // An answer of a guard's, which has a route.
+        let mut world = World::new(&with_metadata(POLICY, metadata), false, false);
+        world.act(&Act::RequestHead { method: "GET", path: "/key", lines: Vec::new(), end: true });
+        assert_eq!(world.noted().get("route").map(String::as_str), metadata.then_some("/key"));
+        world.end();
+    }
+}
+
+#[test]
+fn v3_what_envoy_s_own_reply_needs_is_noted_whatever_the_configuration_says() {
+    for metadata in [true, false] {
+        let mut world = collecting(World::new(&with_metadata("version = 1", metadata), false, false));
+        world.act(&Act::LocalReply(504));
+        let noted = world.noted();
+        let mut wanted: Vec<&str> = if metadata { [&LOGGED[..], &REPLIED[..]].concat() } else { REPLIED.to_vec() };
+        wanted.sort_unstable();
+        wanted.dedup();
+        assert!(noted.keys().eq(&wanted), "metadata = {metadata}: {noted:?}");
+        assert_eq!((&*noted["local_reply"], &*noted["code"]), ("error_envelope", "gateway_timeout"));
+        assert!(noted["body"].contains(&noted["request_id"]), "{noted:?}");
+        world.end();
+    }
+}
+
+#[test]
+fn r4_waits_of_all_workers_end_in_their_time() {
+    let policy = |timeout: &str| format!("version = 1\n[inspect]\ntimeout = \"{timeout}\"\n");
+    let (long, short) = (policy("60s"), policy("10ms"));
+    // The timer's thread sleeps for a minute by this one.
+    let waits = collecting(World::new(&long, false, false));
+    let worker = || {
+        let mut world = collecting(World::beside(&short));
+        let event = (0..6000).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            world.event()
+        });
+        world.act(&Act::Scheduled(event.expect("the wait has ended")));
+        let (body, ended) = world.last_data();
+        world.end();
+        assert!(body.contains("not_found") && ended, "{body}");
+    };
+    // The second ones are of threads whose number the first ones may have had.
+    for _ in 0..2 {
+        std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
+    }
+    assert_eq!(waits.event(), None);
+    waits.end();
+}
+
 #[test]
 fn v4_a_policy_that_is_refused_refuses_the_configuration() {
     for (text, told) in [
@@ -281,13 +357,20 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
         (r#"{"admin": "99020"}"#, "admin: \"99020\" is no IP address"),
         ("version = 1\nadmin = \"9902\"", "google.protobuf.Struct"),
         ("policy_file = \"/nowhere/p.toml\"\nadmin = \"0\"", "/nowhere/p.toml"),
+        ("policy_file = \"a\"\nmetadata = \"no\"", "metadata is not true or false"),
+        ("metadata = 0", "metadata is not true or false"),
+        (r#"{"policy": "version = 1", "metadata": "false"}"#, "metadata is not true or false"),
+        (r#"{"metadata": null}"#, "metadata is not true or false"),
+        ("version = 1\nmetadata = false", "{\"policy\": \"…\", \"metadata\": false}"),
+        ("policy_file = \"a\"\nmetadata = false\nmeta = 1", "beside policy_file"),
         ("version = 1\n[auth.own]\nscheme = \"custom\"\n", "ext_authz"),
     ] {
         assert!(hooks::configure(text.as_bytes()).is_none(), "{text}");
         let log = callbacks::log();
         assert!(log.contains(told), "{text}: {log}");
     }
-    for text in ["", "version = 1", "{}", r#"{"policy": "version = 1"}"#] {
+    let metadata = r#"{"policy": "version = 1", "metadata": true}"#;
+    for text in ["", "version = 1", "{}", r#"{"policy": "version = 1"}"#, metadata, "metadata = false"] {
         hooks::unconfigure(hooks::configure(text.as_bytes()).unwrap_or_else(|| panic!("{text}")));
     }
 }

@@ -1,5 +1,6 @@
 //! One stream and what happens to it.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::callbacks::{self, Stream};
@@ -22,8 +23,8 @@ pub(crate) enum Act {
 pub(crate) struct World {
     config: Config,
     stream: *mut Stream,
-    /// What is kept at its end is its own: no other one is there.
-    _alone: MutexGuard<'static, ()>,
+    /// What is kept at its end is its own: no other one is there. None for one beside another.
+    alone: Option<MutexGuard<'static, ()>>,
 }
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -35,9 +36,24 @@ impl World {
 
     pub(crate) fn new_as(number: usize, policy: &str, http2: bool, destroys_inside: bool) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::made(number, policy, http2, destroys_inside, Some(alone))
+    }
+
+    /// On another thread, while one that is alone is there.
+    pub(crate) fn beside(policy: &str) -> Self {
+        Self::made(0, policy, false, false, None)
+    }
+
+    fn made(
+        number: usize,
+        policy: &str,
+        http2: bool,
+        destroys_inside: bool,
+        alone: Option<MutexGuard<'static, ()>>,
+    ) -> Self {
         let config = hooks::configure_as(number, policy.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()));
         let stream = Box::into_raw(Box::<Stream>::default());
-        let world = Self { config, stream, _alone: alone };
+        let world = Self { config, stream, alone };
         world.stream().http2.set(http2);
         world.stream().destroys_inside.set(destroys_inside);
         world.stream().filter.set(hooks::make(config, stream));
@@ -116,6 +132,16 @@ impl World {
         (String::from_utf8_lossy(&data).into_owned(), self.stream().ended.get())
     }
 
+    /// What was noted for access logs and for Envoy's own replies.
+    pub(crate) fn noted(&self) -> BTreeMap<String, String> {
+        self.stream().noted.borrow().clone()
+    }
+
+    /// What a thread has given back to the stream's worker.
+    pub(crate) fn event(&self) -> Option<u64> {
+        callbacks::event_of(self.stream)
+    }
+
     /// What became of both heads, ids aside, and of the stream.
     pub(crate) fn seen(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let stream = self.stream();
@@ -156,6 +182,9 @@ impl World {
         hooks::unconfigure(self.config);
         // SAFETY: it was made in `new`, and its filter is gone.
         drop(unsafe { Box::from_raw(self.stream) });
+        if self.alone.is_none() {
+            return;
+        }
         assert_eq!(callbacks::schedulers(), 0, "a scheduler was kept");
         let (faults, log) = (callbacks::faults(), callbacks::log());
         assert!(faults.is_empty(), "{faults:?}");

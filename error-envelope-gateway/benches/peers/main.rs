@@ -8,7 +8,7 @@
 //! 3. The ratios are those of one round to the bare proxy; the table has their medians over the rounds.
 //! 4. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
 //!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
-//!    length.
+//!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
 //!
 //! A proxy that is not installed is left out, and a line says so.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -16,6 +16,7 @@
 mod bare;
 mod clients;
 mod counted;
+mod own;
 mod peer;
 mod processor;
 mod service;
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         ["--bare", service, certificate, key] => {
             bare::run(service.parse().expect("an address"), Some((certificate, key)));
         }
+        ["--own", service] => own::run(service.parse().expect("an address"), None),
+        ["--own", service, log] => own::run(service.parse().expect("an address"), Some(log.into())),
         _ if args.contains(&"--check") => return counted::check(),
         _ if args.contains(&"--bench") => measure(args.contains(&"--quick")),
         // As `cargo test` runs it, without what it measures.

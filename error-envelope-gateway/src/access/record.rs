@@ -1,7 +1,7 @@
 //! A request, as its line will tell it.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,6 +9,9 @@ use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower_error_envelope::middleware::RequestSlot;
+
+/// Whether any request of the process has had a record: without an access log none is looked for.
+static RECORDS: AtomicBool = AtomicBool::new(false);
 
 /// What writes the line of a request that has ended.
 pub(crate) trait WriteEntry: Send + Sync {
@@ -63,16 +66,25 @@ impl ClientRecords {
     }
 
     /// Begins the record of a request, and leaves it in the extensions for whom it passes.
+    #[inline]
     pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> Option<AccessRecord> {
         let log = self.log.clone()?;
         let record = AccessRecord(Arc::new(Entry::new(log, self.address, request)));
         request.extensions_mut().insert(record.0.slot.clone());
         request.extensions_mut().insert(record.clone());
+        RECORDS.store(true, Ordering::Relaxed);
         Some(record)
     }
 }
 
 impl AccessRecord {
+    /// The record of a request, for whom it has come to.
+    #[inline]
+    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
+        // Where it was stored on another thread, the request's way here made it known to this one.
+        RECORDS.load(Ordering::Relaxed).then(|| request.extensions_mut().remove()).flatten()
+    }
+
     /// The request goes to this service.
     pub(crate) fn forwarded(&self, upstream: &Arc<str>) {
         let _ = self.0.upstream.set(Arc::clone(upstream));

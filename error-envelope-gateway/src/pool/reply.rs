@@ -3,7 +3,6 @@
 //! The last frame waits until the connection is back in its pool. hyper reports a connection ready on another task, a
 //! moment after the last byte: a client that asks again at once would find no connection, and a second one would be opened.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -82,19 +81,16 @@ pub(crate) struct Reply {
 type LastFrame = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 impl Reply {
+    /// Whether nothing comes after the head. Over a connection that has switched protocols something else does.
+    pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
+        response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    }
+
     /// A response over `lease`, which is given back already if there is no body.
-    pub(super) async fn receive<C: Connection>(response: Response<Incoming>, mut lease: Lease<C>) -> Response<Self> {
-        let (head, body) = response.into_parts();
-        let lease = if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // Over this connection goes something else now.
-            None
-        } else if body.is_end_stream() {
-            poll_fn(|cx| lease.poll_give_back(cx)).await;
-            None
-        } else {
-            Some(Box::new(lease) as Box<dyn GiveBack>)
-        };
-        Response::from_parts(head, Self { body, lease, last: None })
+    pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
+        let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
+        response.map(|body| Self { body, lease, last: None })
     }
 }
 

@@ -1,9 +1,12 @@
 //! One request, sent until the service may have processed it, and once more if it may be repeated (rule F7).
 
+use std::future::poll_fn;
+
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use tower::BoxError;
 
 use super::connection::Connection;
@@ -13,22 +16,24 @@ use super::shared::Pool;
 
 /// Sends requests over a connection.
 pub(crate) trait Sends<B>: Connection {
+    /// Sends it now; its response comes later.
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Failed<B>>> + Send;
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send;
+
+    /// A response has come.
+    fn received(&self, _: &Response<Incoming>) {}
+
+    /// How far a request got that hyper does not give back.
+    fn reached(&self, error: &hyper::Error) -> Reached;
 }
 
-/// A request that got no response.
-pub(crate) struct Failed<B> {
-    pub(crate) error: BoxError,
-    pub(crate) reached: Reached<B>,
-}
+/// Why a request has no response, and the request itself where nothing of it was written.
+pub(crate) type Unanswered<B> = TrySendError<Request<Outgoing<B>>>;
 
-/// How far a request got.
-pub(crate) enum Reached<B> {
-    /// Nothing of it was written, and here it is.
-    Nowhere(Box<Request<Outgoing<B>>>),
+/// How far a request got of which something was written.
+pub(crate) enum Reached {
     /// The service says that it has not processed it.
     Unprocessed,
     /// It may have been processed. No byte of a response came.
@@ -37,12 +42,16 @@ pub(crate) enum Reached<B> {
     Response,
 }
 
-/// Sends a request over a connection of `pool`.
+/// Sends the request in `place` over a connection of `pool`. It stays there until it is sent: a future has room for all that
+/// it takes by value, and so does each one around it.
 ///
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
-pub(crate) async fn send<B, C>(pool: &Pool<C>, mut request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError>
+pub(crate) async fn send<B, C>(
+    pool: &Pool<C>,
+    place: &mut Option<Request<Outgoing<B>>>,
+) -> Result<Response<Reply>, BoxError>
 where
     B: Body + Unpin,
     C: Connection + Sends<B>,
@@ -58,32 +67,39 @@ where
         };
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
+        let Some(request) = place.take() else { return Err("there is no request to send".into()) };
         let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
+            *place = Some(request);
             continue;
         }
         let may_be_copied = C::IS_SHARED || (was_used && is_repeatable);
         let copy = if may_repeat && may_be_copied { Again::from_request(&request) } else { None };
-        let failed = match connection.send(request).await {
-            Ok(response) => return Ok(Reply::receive(response, lease).await),
+        let mut failed = match connection.send(request).await {
+            Ok(response) => {
+                connection.received(&response);
+                if Reply::has_no_body(&response) {
+                    poll_fn(|cx| lease.poll_give_back(cx)).await;
+                }
+                return Ok(Reply::receive(response, lease));
+            }
             Err(failed) => failed,
         };
-        drop(lease);
-        let again = match failed.reached {
-            Reached::Nowhere(unsent) if was_used => {
-                request = *unsent;
-                continue;
-            }
-            Reached::Nowhere(unsent) => Some(*unsent).filter(|_| may_repeat),
+        *place = failed.take_message();
+        if place.is_some() && was_used {
+            continue;
+        }
+        let again = place.take().filter(|_| may_repeat).or_else(|| match connection.reached(failed.error()) {
             Reached::Unprocessed => copy.map(Again::request),
             Reached::Service => copy.filter(|_| was_used && is_repeatable).map(Again::request),
             Reached::Response => None,
-        };
-        match again {
-            Some(again) => request = again,
-            None => return Err(failed.error),
+        });
+        let error = failed.into_error();
+        if again.is_none() {
+            return Err(error.into());
         }
-        tracing::debug!(target: "error_envelope::gateway::pool::send", error = %failed.error, "retrying a request on a new connection");
+        *place = again;
+        tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
     }
 }

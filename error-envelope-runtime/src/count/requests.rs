@@ -1,16 +1,19 @@
 //! Every request, by route, method and status class: how many, how long, how large (rule L2).
 //!
 //! Handles are registered at the first request of a route, a method and a class; those that follow find them by the route's
-//! text and two places, and make no label.
+//! text and two places, and make no label. They are registered anew every ten seconds: an exporter with an idle time-out drops a
+//! metric, and what its old handle counts is lost.
 
-use std::array;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{array, mem};
 
 use error_envelope_core::exchange::KnownMethod;
 use http::StatusCode;
 use metrics::{Counter, Histogram, Label, SharedString, counter, histogram};
 use rustc_hash::FxHashMap;
+
+use super::kept::KEPT_FOR;
 
 pub(super) const REQUESTS: &str = "error_envelope_requests_total";
 pub(super) const HEAD: &str = "error_envelope_request_head_seconds";
@@ -33,6 +36,8 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 struct Table {
     /// By its address: one that is installed later counts from then on.
     recorder: usize,
+    /// When the first request came to it.
+    since: Option<Started>,
     /// Their texts are the program's own and the policy's: no client can make them collide.
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
@@ -47,7 +52,7 @@ pub struct RouteMetrics(Arc<Handles>);
 
 /// When a request began.
 #[derive(Clone, Copy)]
-pub struct Started(Instant);
+pub struct Started(pub(super) Instant);
 
 struct Handles {
     labels: [Label; 2],
@@ -71,32 +76,46 @@ impl RequestMetrics {
         method: KnownMethod,
         route: impl FnOnce() -> Option<&'r Arc<str>>,
     ) -> RequestTimer {
-        RequestTimer { metrics: self.of_route(route(), method), started, class: NO_HEAD as u8 }
+        RequestTimer { metrics: self.of_route(route(), method, started), started, class: NO_HEAD as u8 }
     }
 
-    fn of_route(&self, route: Option<&Arc<str>>, method: KnownMethod) -> RouteMetrics {
+    fn of_route(&self, route: Option<&Arc<str>>, method: KnownMethod, started: Started) -> RouteMetrics {
         let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if known.recorder == recorder
+        if known.is_current(recorder, started)
             && let Some(methods) = known.find(route)
         {
             return methods.of_method(route, method);
         }
         drop(known);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).enter(recorder, route).of_method(route, method)
+        self.enter(recorder, started, route).of_method(route, method)
+    }
+
+    #[cold]
+    fn enter(&self, recorder: usize, started: Started, route: Option<&Arc<str>>) -> Arc<Methods> {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let renew = || Table { recorder, since: Some(started), ..Table::default() };
+        let old = (!known.is_current(recorder, started)).then(|| mem::replace(&mut *known, renew()));
+        let methods = known.enter(route);
+        drop(known);
+        // Nobody waits while thousands of handles are dropped.
+        drop(old);
+        methods
     }
 }
 
 impl Table {
+    #[inline]
+    fn is_current(&self, recorder: usize, started: Started) -> bool {
+        let is_young = |since: Started| started.0.saturating_duration_since(since.0) < KEPT_FOR;
+        self.recorder == recorder && self.since.is_some_and(is_young)
+    }
+
     fn find(&self, route: Option<&Arc<str>>) -> Option<&Arc<Methods>> {
         route.map_or(Some(&self.no_route), |route| self.routes.get(route))
     }
 
-    #[cold]
-    fn enter(&mut self, recorder: usize, route: Option<&Arc<str>>) -> Arc<Methods> {
-        if self.recorder != recorder {
-            *self = Self { recorder, ..Self::default() };
-        }
+    fn enter(&mut self, route: Option<&Arc<str>>) -> Arc<Methods> {
         match route {
             Some(route) if self.routes.len() < MOST_ROUTES || self.routes.contains_key(route) => {
                 self.routes.entry(route.clone()).or_default().clone()
@@ -127,16 +146,19 @@ impl RouteMetrics {
     }
 
     fn of_class(&self, class: u8) -> &ClassMetrics {
-        let class = usize::from(class);
-        self.0.classes[class].get_or_init(|| {
-            let [route, method] = self.0.labels.clone();
-            let labels = [route, method, Label::from_static_parts("status_class", CLASSES[class])];
-            ClassMetrics {
-                requests: counter!(REQUESTS, labels.iter()),
-                head: histogram!(HEAD, labels.iter()),
-                duration: histogram!(DURATION, labels.iter()),
-            }
-        })
+        self.0.classes[usize::from(class)].get_or_init(|| ClassMetrics::new(&self.0.labels, class))
+    }
+}
+
+impl ClassMetrics {
+    fn new([route, method]: &[Label; 2], class: u8) -> Self {
+        let class = Label::from_static_parts("status_class", CLASSES[usize::from(class)]);
+        let labels = [route.clone(), method.clone(), class];
+        Self {
+            requests: counter!(REQUESTS, labels.iter()),
+            head: histogram!(HEAD, labels.iter()),
+            duration: histogram!(DURATION, labels.iter()),
+        }
     }
 }
 
@@ -157,8 +179,8 @@ impl Started {
         Self(Instant::now())
     }
 
-    fn elapsed(self) -> f64 {
-        Self::now().0.saturating_duration_since(self.0).as_secs_f64()
+    fn elapsed(self) -> Duration {
+        Self::now().0.saturating_duration_since(self.0)
     }
 }
 
@@ -173,9 +195,20 @@ impl RequestTimer {
     /// The response's head goes out.
     pub fn head(&mut self, status: StatusCode) {
         self.class = u8::try_from(status.as_u16() / 100).unwrap_or(0).saturating_sub(1).min(NO_HEAD as u8);
-        let numbers = self.metrics.of_class(self.class);
-        numbers.requests.increment(1);
-        numbers.head.record(self.started.elapsed());
+        self.record(|numbers, time| {
+            numbers.requests.increment(1);
+            numbers.head.record(time);
+        });
+    }
+
+    /// So long after it began.
+    fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
+        let time = self.started.elapsed();
+        if time < KEPT_FOR {
+            record(self.metrics.of_class(self.class), time);
+        } else {
+            record(&ClassMetrics::new(&self.metrics.0.labels, self.class), time);
+        }
     }
 
     /// So many bytes of the response's body go out.
@@ -187,10 +220,11 @@ impl RequestTimer {
 
 impl Drop for RequestTimer {
     fn drop(&mut self) {
-        let numbers = self.metrics.of_class(self.class);
-        if usize::from(self.class) == NO_HEAD {
-            numbers.requests.increment(1);
-        }
-        numbers.duration.record(self.started.elapsed());
+        self.record(|numbers, time| {
+            if usize::from(self.class) == NO_HEAD {
+                numbers.requests.increment(1);
+            }
+            numbers.duration.record(time);
+        });
     }
 }

@@ -17,6 +17,8 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
+use super::log_json::JsonLine;
+use super::log_text::TextLine;
 use crate::failure::CommandError;
 
 /// What says which lines are logged, and what is where it is empty or not there. The watcher of files has a line at INFO for
@@ -50,8 +52,11 @@ impl Log {
         let dropped = Dropped { queue: writer.error_counter(), failed };
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
         match self {
-            Self::Text => log.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
-            Self::Json => log.json().init(),
+            Self::Text => {
+                let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                log.with_ansi(is_coloured).event_format(TextLine).init();
+            }
+            Self::Json => log.json().event_format(JsonLine).init(),
         }
         std::panic::set_hook(Box::new(panicked));
         Ok(Writing { dropped, thread: Some(thread) })

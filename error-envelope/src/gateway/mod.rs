@@ -1,7 +1,8 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
 //! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it by [`url`],
-//! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`mod@access_log`] opens the access log, [`signals`] are
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log in the lines of
+//! [`log_text`] or [`log_json`], [`mod@access_log`] opens the access log, [`signals`] are
 //! the operator's, [`descriptors`] are asked of the system, [`service_manager`] is told how far it is.
 
 pub(crate) mod access_log;
@@ -9,6 +10,11 @@ pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
 mod log;
+mod log_json;
+#[cfg(test)]
+mod log_lines_tests;
+mod log_text;
+mod log_time;
 pub(crate) mod on_call;
 mod service_manager;
 mod services;

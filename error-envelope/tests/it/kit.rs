@@ -26,7 +26,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut process = command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(command(args))
+    }
+
+    /// A command that becomes this one.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let out = process.stdout.take().map(BufReader::new);
         Self { process, out }
     }

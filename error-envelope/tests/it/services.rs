@@ -1,9 +1,12 @@
 //! Several services behind one gateway: which of them gets a request, and what one of them keeps from another.
 
+mod names;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::kit::{Running, run};
+use crate::kit::{Running, command, run};
 
 /// What another process does within this is in time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,13 +88,18 @@ const MAIN: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
 impl Gateway {
     /// `files` are what each file of a service's says behind `version = 1`.
     fn start(main: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
+        Self::start_by(main, files, more, |command| command)
+    }
+
+    /// `by` may have another command become the gateway.
+    fn start_by(main: &str, files: &[(&str, &str)], more: &[&str], by: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("services")).unwrap();
         fs::write(folder.path().join("policy.toml"), main).unwrap();
         files.iter().for_each(|(name, text)| write_file(folder.path(), name, text));
         let policy = folder.path().join("policy.toml");
         let args = [&["gateway", "--listen", "127.0.0.1:0", "--policy", policy.to_str().unwrap()], more].concat();
-        let mut process = Running::start(&args);
+        let mut process = Running::spawn(by(command(&args)));
         let address = process.says("listening on http://");
         Self { process, address, folder }
     }

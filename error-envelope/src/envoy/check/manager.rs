@@ -69,7 +69,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         findings.warn(place, "the module error_envelope is not among its http_filters: the contract is not applied");
         return;
     };
-    of_module(place, &filters[at], findings);
+    of_module(place, manager, &filters[at], findings);
     of_neighbours(place, filters, at, findings);
     for (key, wanted, breaks) in MANAGER {
         let value = match &manager[key] {
@@ -130,7 +130,7 @@ pub(super) fn is_ours(filter: &Value) -> bool {
     filter["typed_config"]["dynamic_module_config"]["name"] == MODULE
 }
 
-fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
+fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
     if filter["typed_config"]["dynamic_module_config"]["do_not_close"] != true {
         findings.note(place, "do_not_close: true keeps the module loaded; without it, it stays loaded only on Linux");
     }
@@ -141,6 +141,9 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
         findings
             .note(place, "admin is not on loopback: anyone who can reach it can read errors and turn the policy off");
+    }
+    if !given.metadata && manager["access_log"].to_string().contains("DYNAMIC_METADATA(error_envelope") {
+        findings.note(place, "metadata is false, but the access_log reads the module's metadata: it writes a dash");
     }
     match given.policy {
         FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),

@@ -137,6 +137,11 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "accept_http_10: true }\n          upgrade".to_owned(),
             "http_protocol_options.enable_trailers is not true: ",
         ),
+        (
+            &policy_value,
+            policy_value.replace("toml\\\"\"", "toml\\\"\\nmetadata = false\""),
+            "metadata is false, but the access_log reads ",
+        ),
         (&policy_value, "value: \"\"".to_owned(), "no policy is set: the defaults apply to every route"),
         ("stat_prefix: edge\n", "stat_prefix: edge\n          tracing: {}\n".to_owned(), "nothing is traced: "),
     ] {

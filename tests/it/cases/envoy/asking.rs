@@ -43,6 +43,13 @@ pub(super) fn with_route(text: &str, route: &str) -> String {
     text.replace(all, &format!("{route}\n              {all}"))
 }
 
+/// With this line beside the policy's file in the filter's configuration.
+pub(super) fn with_key(text: &str, line: &str) -> String {
+    let file = "policy.toml\\\"\"";
+    assert!(text.contains(file), "the policy's file");
+    text.replace(file, &format!("policy.toml\\\"\\n{}\"", line.replace('"', "\\\"")))
+}
+
 fn start_by(
     configuration: impl FnOnce(&Path, SocketAddr) -> String,
     policy: &str,

@@ -8,7 +8,7 @@ use super::super::policy::Folder;
 use super::super::process::Proxy;
 use super::super::seen::Response;
 use super::Running;
-use super::asking::{ask, case, code, get, start_as_written};
+use super::asking::{ask, case, code, get, start_as_written, with_key};
 use super::service;
 use crate::wait::{until, when};
 
@@ -38,11 +38,9 @@ fn served(envoy: &Running) -> SocketAddr {
     })
 }
 
-/// With this address in the line of the filter's configuration.
+/// With this address in the filter's configuration.
 fn with_admin(text: &str, admin: &str) -> String {
-    let (file, admin) = ("policy.toml\\\"\"", format!("policy.toml\\\"\\nadmin = \\\"{admin}\\\"\""));
-    assert!(text.contains(file), "the policy's file");
-    text.replace(file, &admin)
+    with_key(text, &format!("admin = \"{admin}\""))
 }
 
 /// The same where the listener comes from a file that Envoy follows, and that file.

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::super::policy::Folder;
 use super::super::process::Proxy;
 use super::super::seen::Response;
 use super::super::wire::{Framing, Timed, Wire};
-use super::asking::{ask, case, closed, code, get, start_as_written, with_route};
+use super::asking::{ask, case, closed, code, get, start_as_written, with_key, with_route};
 use super::service;
 use crate::wait::until;
 
@@ -54,12 +55,7 @@ fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
     let (_closed, refused) = closed();
     let folder = Folder::with(&case(""));
     let log = folder.path().join("access.log");
-    let envoy = start_as_written(POLICY, upstream, |text| {
-        let stdout = "stream.v3.StdoutAccessLog\n";
-        assert!(text.contains(stdout), "an access log");
-        let file = format!("file.v3.FileAccessLog\n              path: {}\n", log.display());
-        with_refused(text.replace(stdout, &file), refused)
-    });
+    let envoy = start_as_written(POLICY, upstream, |text| with_refused(logged_to(&text, &log), refused));
     let mut wanted = Vec::new();
     for (path, status, said) in [
         ("/locked", 401, "code=auth_missing origin=guard route=/locked mode=enforce"),
@@ -79,8 +75,20 @@ fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
     let watched = ask(envoy.address(), &get("/empty", "")).expect("an answer");
     assert_eq!((watched.status, watched.header("x-error-code")), (500, None));
     wanted.push((" GET 500 ".to_owned(), " code=internal_error origin=inner route=/empty mode=observe".to_owned()));
+    has_lines(&log, &wanted);
+}
+
+/// With an access log in this file.
+fn logged_to(text: &str, log: &Path) -> String {
+    let stdout = "stream.v3.StdoutAccessLog\n";
+    assert!(text.contains(stdout), "an access log");
+    text.replace(stdout, &format!("file.v3.FileAccessLog\n              path: {}\n", log.display()))
+}
+
+/// Lines with these, and that end with these, and no others.
+fn has_lines(log: &Path, wanted: &[(String, String)]) {
     let lines = until("the access log has a line of each", || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let text = std::fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         if lines.len() >= wanted.len() { Ok(lines) } else { Err(lines) }
     });
@@ -88,6 +96,30 @@ fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
     for ((start, end), line) in wanted.iter().zip(&lines) {
         assert!(line.contains(start) && line.ends_with(end), "{line} has no {start}…{end}");
     }
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_l1_metadata_that_is_turned_off_leaves_dashes_and_every_answer_as_it_was() {
+    let (upstream, _) = service::start();
+    let folder = Folder::with(&case(""));
+    let log = folder.path().join("access.log");
+    let envoy = start_as_written(POLICY, upstream, |text| {
+        let stalled = "- { match: { path: /stalled }, route: { cluster: upstream, timeout: 0.4s } }";
+        with_route(&with_key(&logged_to(&text, &log), "metadata = false"), stalled)
+    });
+    let mut wanted = Vec::new();
+    for (path, status, its_code, said) in [
+        ("/locked", 401, "auth_missing", "code=- origin=-"),
+        ("/404", 404, "not_found", "code=- origin=-"),
+        // Envoy writes it by its `local_reply_config`, from what is noted (V3).
+        ("/stalled", 504, "gateway_timeout", "code=gateway_timeout origin=-"),
+    ] {
+        let response = ask(envoy.address(), &get(path, "")).unwrap_or_else(|why| panic!("{path}: {why}"));
+        assert_eq!((response.status, code(&response).as_str()), (status, its_code), "{path}");
+        wanted.push((format!(" GET {status} "), format!(" id={} {said} route=- mode=-", id(&response))));
+    }
+    has_lines(&log, &wanted);
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! Each error, by its kind.
+
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString};
+
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::dialect::Shape;
+use error_envelope_core::exchange::{Event, Origin, UnreadReason};
+use error_envelope_core::policy::Mode;
+
+use super::kept::{Kept, now_if_kept};
+
+/// So many kinds of errors at once are known to a thread.
+const KNOWN: usize = 16;
+
+thread_local! {
+    /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
+    /// those that it made last.
+    static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
+    static READ: RefCell<Kept<Histogram>> = const { RefCell::new(Kept::NONE) };
+}
+
+struct KnownKind {
+    kind: Kind,
+    key: Key,
+    counter: Kept<Counter>,
+}
+
+/// What the labels are made of.
+struct Kind {
+    code: Option<ErrorCode>,
+    status: Option<StatusCode>,
+    would_be: Option<StatusCode>,
+    origin: Origin,
+    route: Option<Arc<str>>,
+    mode: Mode,
+    dialect: Option<Shape>,
+}
+
+pub(crate) fn record_error(event: &Event) {
+    if let Some(why) = event.unread() {
+        unread(event, why);
+    }
+    record_at(event, now_if_kept());
+}
+
+pub(super) fn record_at(event: &Event, now: Option<Instant>) {
+    let counted = KINDS.try_with(|kinds| {
+        // Borrowed already where a recorder serves through the layer itself.
+        let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
+        if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(event)) {
+            known.count(now);
+            return true;
+        }
+        let mut known = KnownKind::new(event);
+        known.count(now);
+        if kinds.len() == KNOWN {
+            kinds.remove(0);
+        }
+        kinds.push(known);
+        true
+    });
+    // A thread that ends knows none any more.
+    if !counted.unwrap_or(false) {
+        KnownKind::new(event).count(None);
+    }
+}
+
+/// An error's body was waited for so long.
+pub fn record_error_read(time: Duration) {
+    let register = || metrics::histogram!("error_envelope_error_read_seconds");
+    let record = |histogram: &Histogram| histogram.record(time);
+    let recorded = READ.try_with(|read| {
+        let Ok(mut read) = read.try_borrow_mut() else { return false };
+        read.use_at(now_if_kept(), register, record);
+        true
+    });
+    if !recorded.unwrap_or(false) {
+        record(&register());
+    }
+}
+
+#[cold]
+fn unread(event: &Event, why: UnreadReason) {
+    let labels = vec![Label::new("reason", why.as_str()), Label::new("route", text_of_route(event.shared_route()))];
+    register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
+}
+
+fn register(key: &Key) -> Counter {
+    static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+    metrics::with_recorder(|recorder| recorder.register_counter(key, &METADATA))
+}
+
+impl KnownKind {
+    fn new(event: &Event) -> Self {
+        let kind = Kind::new(event);
+        Self { key: kind.key(), kind, counter: Kept::NONE }
+    }
+
+    fn count(&mut self, now: Option<Instant>) {
+        self.counter.use_at(now, || register(&self.key), |counter| counter.increment(1));
+    }
+}
+
+impl Kind {
+    fn new(event: &Event) -> Self {
+        Self {
+            code: event.code().cloned(),
+            status: event.status(),
+            would_be: event.would_be(),
+            origin: event.origin(),
+            route: event.shared_route(),
+            mode: event.mode(),
+            dialect: event.dialect(),
+        }
+    }
+
+    /// Without taking a share of the route's name.
+    fn is_of(&self, event: &Event) -> bool {
+        let Self { code, status, would_be, origin, route, mode, dialect } = self;
+        (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
+            && (*would_be, *dialect) == (event.would_be(), event.dialect())
+            && route.as_deref() == event.route()
+            && text_of_code(code.as_ref()) == text_of_code(event.code())
+    }
+
+    fn key(&self) -> Key {
+        let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
+        // The name of a code of a policy's file is the policy's.
+        let own = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
+        let code = match (own, &self.code) {
+            (Some(own), _) => own.as_str().to_owned().into(),
+            (None, Some(code)) => SharedString::const_str(code.static_name().unwrap_or("foreign")),
+            (None, None) => SharedString::const_str("none"),
+        };
+        let labels = vec![
+            Label::new("code", code),
+            Label::new("status", text(self.status)),
+            Label::new("would_be_status", text(self.would_be)),
+            Label::new("origin", self.origin.as_str()),
+            Label::new("route", text_of_route(self.route.clone())),
+            Label::new("mode", self.mode.as_str()),
+            Label::new("dialect", self.dialect.map_or("none", Shape::as_str)),
+        ];
+        Key::from_parts("error_envelope_errors_total", labels)
+    }
+}
+
+/// As it is counted.
+fn text_of_code(code: Option<&ErrorCode>) -> &str {
+    code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
+}
+
+fn text_of_route(route: Option<Arc<str>>) -> SharedString {
+    route.map_or(SharedString::const_str("none"), SharedString::from_shared)
+}
+
+/// The digits, which outlive the event.
+fn text_of(status: StatusCode) -> &'static str {
+    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
+
+    TEXTS.get(usize::from(status.as_u16())).map_or("none", String::as_str)
+}

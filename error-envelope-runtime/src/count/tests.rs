@@ -1,0 +1,145 @@
+//! What is counted is not lost: not by a recorder that forgets, and not to one that is gone.
+
+#![allow(clippy::disallowed_methods, reason = "what is kept is kept for real time")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use error_envelope_core::exchange::{ExchangeConfig, KnownMethod};
+use error_envelope_core::policy::Policy;
+use http::StatusCode;
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+use super::errors::{record_at, record_error, record_error_read};
+use super::kept::{KEPT_FOR, keep_counters};
+use super::requests::{DURATION, HEAD, REQUESTS, RequestMetrics, Started};
+use crate::clock;
+
+const ERRORS: &str = "error_envelope_errors_total";
+
+/// As an exporter with an idle time-out.
+#[derive(Default)]
+struct Forgetful {
+    series: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    asked: AtomicUsize,
+}
+
+/// How often something was recorded.
+struct Times(Arc<AtomicU64>);
+
+impl HistogramFn for Times {
+    fn record(&self, _: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Forgetful {
+    fn value(&self, key: &Key) -> Arc<AtomicU64> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.series.lock().unwrap().entry(key.name().to_owned()).or_default().clone()
+    }
+
+    fn forget(&self) {
+        self.series.lock().unwrap().clear();
+    }
+
+    fn of(&self, name: &str) -> u64 {
+        self.series.lock().unwrap().get(name).map_or(0, |value| value.load(Ordering::Relaxed))
+    }
+}
+
+impl Recorder for Forgetful {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.value(key))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Times(self.value(key))))
+    }
+}
+
+fn event() -> error_envelope_core::exchange::Event {
+    Arc::new(ExchangeConfig::new(Policy::default(), clock::now)).untaken(clock::new_request_id())
+}
+
+#[test]
+fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
+    let recorder = Forgetful::default();
+    let count = || {
+        let (event, now) = (event(), Instant::now());
+        (0..100).for_each(|_| record_at(&event, Some(now)));
+        assert_eq!((recorder.of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (100, 1));
+        recorder.forget();
+        record_at(&event, Some(now + KEPT_FOR));
+        assert_eq!(recorder.of(ERRORS), 1);
+    };
+    // What a thread keeps ends with it.
+    thread::scope(|scope| scope.spawn(|| metrics::with_local_recorder(&recorder, count)).join()).unwrap();
+}
+
+#[test]
+fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_it() {
+    let process: &Forgetful = Box::leak(Box::default());
+    metrics::set_global_recorder(process).map_err(drop).unwrap();
+    let event = event();
+    let asked = || {
+        (0..10).for_each(|_| record_error(&event));
+        (0..10).for_each(|_| record_error_read(Duration::ZERO));
+        process.asked.swap(0, Ordering::Relaxed)
+    };
+    assert_eq!(asked(), 20);
+    {
+        // Somebody who vouches where another one records.
+        let _other = metrics::set_default_local_recorder(Box::leak(Box::<Forgetful>::default()));
+        keep_counters();
+    }
+    assert_eq!((asked(), asked()), (2, 0));
+    assert_eq!((process.of(ERRORS), process.of("error_envelope_error_read_seconds")), (30, 30));
+
+    // One after another at the same place.
+    let mut addresses = [0; 2];
+    for address in &mut addresses {
+        let recorder = Forgetful::default();
+        *address = std::ptr::from_ref(&recorder).addr();
+        metrics::with_local_recorder(&recorder, || (0..10).for_each(|_| record_error(&event)));
+        assert_eq!((recorder.of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (10, 10));
+    }
+    assert_eq!(addresses[0], addresses[1]);
+    assert_eq!((asked(), process.of(ERRORS)), (0, 40));
+}
+
+#[test]
+fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_that_takes_longer() {
+    let recorder = Forgetful::default();
+    metrics::with_local_recorder(&recorder, || {
+        let (metrics, now) = (RequestMetrics::default(), Instant::now());
+        let ask = |started: Started| {
+            let mut timer = metrics.begin(started, KnownMethod::from(&http::Method::GET), || None);
+            timer.head(StatusCode::OK);
+            timer
+        };
+        let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.of(name));
+        (0..100).for_each(|_| drop(ask(Started(now))));
+        // Two counts of bytes, and three of the class.
+        assert_eq!((counted(), recorder.asked.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
+        recorder.forget();
+        drop(ask(Started(now + KEPT_FOR)));
+        assert_eq!(counted(), [1, 1, 1]);
+
+        let timer = ask(Started(now.checked_sub(KEPT_FOR).unwrap()));
+        recorder.forget();
+        drop(timer);
+        assert_eq!(counted(), [0, 0, 1]);
+    });
+}

@@ -1,0 +1,149 @@
+//! A line of the log as a JSON object, as that of `tracing_subscriber::fmt::json`, which its tests compare it with.
+
+use std::fmt::{self, Debug, Write};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use super::log_time::write_time;
+
+/// Lines for programs.
+pub(super) struct JsonLine;
+
+impl<S> FormatEvent<S, JsonFields> for JsonLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let of_log = event.normalized_metadata();
+        let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
+        line.write_str("{\"timestamp\":\"")?;
+        write_time(&mut line)?;
+        line.write_str("\",\"level\":\"")?;
+        line.write_str(metadata.level().as_str())?;
+        line.write_str("\",\"fields\":{")?;
+        let mut fields = Fields { line, is_first: true, result: Ok(()) };
+        event.record(&mut fields);
+        fields.result?;
+        let mut line = fields.line;
+        line.write_str("},\"target\":")?;
+        string(&mut line, metadata.target())?;
+        if let Some(innermost) = context.parent_span() {
+            line.write_str(",\"span\":")?;
+            span(&mut line, &innermost)?;
+            line.write_str(",\"spans\":")?;
+            for (index, each) in innermost.scope().from_root().enumerate() {
+                line.write_char(if index == 0 { '[' } else { ',' })?;
+                span(&mut line, &each)?;
+            }
+            line.write_char(']')?;
+        }
+        line.write_str("}\n")
+    }
+}
+
+/// The fields that were written as the span began, and its name.
+fn span<S: for<'a> LookupSpan<'a>>(line: &mut Writer<'_>, span: &SpanRef<'_, S>) -> fmt::Result {
+    let extensions = span.extensions();
+    let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("", |fields| fields.as_str());
+    let fields = fields.strip_suffix('}').unwrap_or("{");
+    line.write_str(fields)?;
+    line.write_str(if fields == "{" { "\"name\":" } else { ",\"name\":" })?;
+    string(line, span.name())?;
+    line.write_char('}')
+}
+
+struct Fields<'a> {
+    line: Writer<'a>,
+    is_first: bool,
+    result: fmt::Result,
+}
+
+impl<'a> Fields<'a> {
+    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'a>) -> fmt::Result) {
+        if self.result.is_ok() {
+            self.result = self.name(field.name()).and_then(|()| value(&mut self.line));
+        }
+    }
+
+    fn name(&mut self, name: &str) -> fmt::Result {
+        if !std::mem::take(&mut self.is_first) {
+            self.line.write_char(',')?;
+        }
+        string(&mut self.line, name)?;
+        self.line.write_char(':')
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.write(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.write(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.write(field, |line| line.write_str(&serde_json::Value::from(value).to_string()));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, |line| string(line, value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.write(field, |line| {
+            line.write_char('"')?;
+            write!(Escaped(line), "{value:?}")?;
+            line.write_char('"')
+        });
+    }
+}
+
+fn string(line: &mut Writer<'_>, text: &str) -> fmt::Result {
+    line.write_char('"')?;
+    Escaped(line).write_str(text)?;
+    line.write_char('"')
+}
+
+/// Writes the inside of a JSON string.
+struct Escaped<'a, 'b>(&'a mut Writer<'b>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        while let Some((before, special, after)) = text
+            .bytes()
+            .position(is_special)
+            .and_then(|at| Some((text.get(..at)?, *text.as_bytes().get(at)?, text.get(at + 1..)?)))
+        {
+            self.0.write_str(before)?;
+            match special {
+                b'"' => self.0.write_str("\\\"")?,
+                b'\\' => self.0.write_str("\\\\")?,
+                b'\n' => self.0.write_str("\\n")?,
+                b'\r' => self.0.write_str("\\r")?,
+                b'\t' => self.0.write_str("\\t")?,
+                0x08 => self.0.write_str("\\b")?,
+                0x0c => self.0.write_str("\\f")?,
+                _ => write!(self.0, "\\u{special:04x}")?,
+            }
+            text = after;
+        }
+        self.0.write_str(text)
+    }
+}
