@@ -21,7 +21,7 @@ const OUT_OF_STOCK: ErrorCode = ErrorCode::custom("out_of_stock", 409);
 #[derive(Debug, thiserror::Error, AsFault)]
 enum ShopError {
     #[error("article {sku} is out of stock")]
-    #[fault(custom("out_of_stock", 409), message = "There is none left.", details(sku))]
+    #[fault(crate::OUT_OF_STOCK, message = "There is none left.", details(sku))]
     OutOfStock { sku: u32 },
     #[error("the shop is closed")]
     #[fault(SERVICE_UNAVAILABLE, message = "The shop is closed.", retry_after = opens)]

@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use tower_error_envelope::axum::Multipart;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError, Route};
 
+/// Of the whole body: a form's borders and headers count, too, and a photo may be that much smaller.
 const LARGEST: usize = 10 * 1024 * 1024;
 
 /// `?` turns axum's `MultipartError` into a fault with its own status.

@@ -115,9 +115,25 @@ pub use error_envelope_core::tonic;
 pub use error_envelope_core::utoipa;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file", feature = "utoipa"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
+
+#[cfg(all(doctest, feature = "axum", feature = "utoipa"))]
+#[doc = include_str!("../manual/openapi.md")]
+struct OpenApiManual;
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../manual/verifiers.md")]
+struct VerifiersManual;
+
+#[cfg(doctest)]
+#[doc = include_str!("../manual/event-streams.md")]
+struct EventStreamsManual;
+
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing"))]
+#[doc = include_str!("../manual/testing.md")]
+struct TestingManual;
 
 #[cfg(doctest)]
 #[doc = include_str!("../manual/rpc.md")]

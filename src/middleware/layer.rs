@@ -287,8 +287,8 @@ impl ErrorEnvelopeLayer {
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());
-        if missing.is_empty()
-            || !tracing::enabled!(target: "tower_error_envelope", tracing::Level::ERROR)
+        let Some(first) = missing.first() else { return };
+        if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::ERROR)
             || self.missing_announced.swap(true, Ordering::Relaxed)
         {
             return;
@@ -296,7 +296,8 @@ impl ErrorEnvelopeLayer {
         tracing::error!(
             target: "tower_error_envelope",
             schemes = missing.join(", "),
-            "no verifier is registered for these auth schemes; requests that need one get 503"
+            "no verifier is registered for these auth schemes; requests that need one get 503: \
+             add ErrorEnvelopeLayer::verifier({first:?}, …)"
         );
     }
 }

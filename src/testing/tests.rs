@@ -63,7 +63,11 @@ fn what_differs_is_shown_within_the_whole_answer() {
 fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
     let good = body("gone", "");
     for (headers, body, wrong) in [
-        (headers("gone"), String::new(), "E1: the body is empty"),
+        (
+            headers("gone"),
+            String::new(),
+            "the layer writes it: send the request through the router with the layer, or assert on `Fault::from(error)`",
+        ),
         (headers("gone"), "<html>".to_owned(), "E1: the body has not its members"),
         (headers("gone"), r#"{"error":"gone"}"#.to_owned(), "E1: the body has not its members"),
         (headers("gone"), good.replace(':', ": "), "E1: the body is not compact"),

@@ -9,9 +9,13 @@ use error_envelope_core::code;
 use error_envelope_core::message;
 use error_envelope_core::request_id::RequestId;
 
+const EMPTY: &str = "E1: the body is empty (an answer to HEAD has its code in x-error-code; a `Fault` or an error of \
+                     your own is empty until the layer writes it: send the request through the router with the \
+                     layer, or assert on `Fault::from(error)`)";
+
 pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
     if bytes.is_empty() {
-        return vec!["E1: the body is empty (an answer to HEAD has its code in x-error-code)".to_owned()];
+        return vec![EMPTY.to_owned()];
     }
     let raw: Raw<'_> = match serde_json::from_slice(bytes) {
         Ok(raw) => raw,

@@ -169,3 +169,22 @@ async fn e1_it_is_a_handlers_error_and_a_methods_status() {
     envelope.assert_code("not_found").assert_details(json!({"sku": "a-7"}));
     assert_eq!(method().await.unwrap_err().code(), tonic::Code::NotFound);
 }
+
+/// It has a name of the catalogue.
+const GONE: ErrorCode = ErrorCode::custom("sold_for_good", 410);
+
+#[derive(Debug, thiserror::Error, AsFault)]
+enum NamedTwice {
+    #[error("the catalogue's")]
+    #[fault(GONE)]
+    Catalogue,
+    #[error("one's own")]
+    #[fault(self::GONE)]
+    Own,
+}
+
+#[test]
+fn a_name_is_the_catalogues_first_and_a_path_ones_own() {
+    assert_eq!([NamedTwice::Catalogue.code(), NamedTwice::Own.code()], [ErrorCode::GONE, GONE]);
+    assert_eq!(NamedTwice::CODES.iter().collect::<Vec<_>>(), [&ErrorCode::GONE, &GONE]);
+}

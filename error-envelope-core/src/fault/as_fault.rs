@@ -63,10 +63,10 @@ use crate::code::ErrorCode;
 /// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what it is to clients: it is no `AsFault`",
-    label = "say what it is to clients: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`",
+    label = "say what it is to clients: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; the features `axum`, `ws`, `garde`, `validator` and `tonic` bring their own errors",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
-    note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`"
+    note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`, `tonic`"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// The code: `internal_error` unless said otherwise.

@@ -21,7 +21,8 @@ use tower::make::Shared;
 use tower::timeout::{Timeout, TimeoutLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
+use tower_error_envelope::policy::RequiredHeader;
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, Route};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -78,6 +79,27 @@ async fn around_a_router_each_way_that_compiles_covers_everything() {
         let ok = send(app, get_of("/id")).await;
         assert_eq!(ok.body, ok.id());
     }
+}
+
+/// What the manual warns of: axum takes the prefix off before the layer sees the path.
+#[tokio::test]
+async fn inside_nest_a_policy_of_whole_paths_guards_nothing() {
+    for (pattern, status) in [("/inner/{*rest}", 200), ("/{*rest}", 400)] {
+        let tenant = Policy::builder().header("tenant", RequiredHeader::new("x-tenant"));
+        let policy = tenant.route(Route::new(pattern).require_headers(["tenant"])).build().unwrap();
+        let inner = bare().layer(ErrorEnvelopeLayer::new().policy(policy));
+        let answer = send(Router::new().nest("/inner", inner), get_of("/inner/ok")).await;
+        assert_eq!(answer.head.status, status, "{pattern}");
+    }
+}
+
+/// What the README warns of.
+#[test]
+fn a_route_that_is_added_after_the_layer_has_neither_body_nor_log() {
+    let late = get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE)) });
+    let app = bare().layer(ErrorEnvelopeLayer::new()).route("/late", late);
+    let (answer, lines) = logged(send(app, get_of("/late")));
+    assert_eq!((answer.head.status.as_u16(), answer.body.len(), lines.len()), (410, 0, 0));
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ fn g2_a_verifier_decides() {
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{session}");
         assert_eq!(only(&lines).field("origin"), Some("guard"));
     }
+    let ((answer, _), _) = logged(once(&layer, with("odd")));
+    assert_eq!(answer.expect_envelope(401, "auth_malformed")["message"], "The credentials are badly formed.");
     let ((answer, _), _) = logged(once(&layer, get("/x").body(empty()).unwrap()));
     answer.expect_envelope(401, "auth_missing");
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -185,6 +185,7 @@ fn g2_a_scheme_without_its_verifier_is_said_once_and_lets_nobody_in() {
     answers.iter().for_each(|answer| drop(answer.expect_envelope(503, "service_unavailable")));
     let at_start = log.lines().filter(|line| line.contains("ERROR") && line.contains("schemes=\"partner\""));
     assert_eq!(at_start.count(), 1, "{log}");
+    assert!(log.contains("add ErrorEnvelopeLayer::verifier(\"partner\", …)"), "{log}");
     assert_eq!(log.matches("the layer has no verifier for this scheme").count(), 2, "{log}");
 }
 

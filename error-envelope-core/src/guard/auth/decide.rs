@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::certificate::Sent;
-use super::compile::Scheme;
+use super::compile::{Check, Scheme};
 use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
 use super::refusal::AuthRefusal;
 use super::verified::{Verified, VerifierFailure};
@@ -113,6 +113,16 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
+    /// The code's own text speaks of `authorization`, which a key has not, and a verifier need not look at.
+    fn malformed(&self) -> Fault {
+        let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
+        match (&self.check, self.key_header()) {
+            (Check::Custom, _) => fault.with_stock_message("The credentials are badly formed."),
+            (_, Some(header)) => fault.with_stock_message(format!("The header {header} is badly formed or repeated.")),
+            (_, None) => fault,
+        }
+    }
+
     pub(super) fn fault(&self, not: &Rejection) -> Fault {
         let words = &self.words;
         let (code, word) = match not.why {
@@ -123,13 +133,10 @@ impl Scheme {
             AuthFailure::NoEmail => (ErrorCode::AUTH_NO_EMAIL, &words.no_email),
             AuthFailure::Unavailable => (ErrorCode::SERVICE_UNAVAILABLE, &words.unavailable),
         };
-        let fault = match (word, self.key_header()) {
-            (Some(word), _) => Fault::new(code).message(word.clone()),
-            // The code's own text speaks of `authorization`.
-            (None, Some(header)) if not.why == AuthFailure::Malformed => {
-                Fault::new(code).with_stock_message(format!("The header {header} is badly formed or repeated."))
-            }
-            (None, _) => Fault::new(code),
+        let fault = match word {
+            Some(word) => Fault::new(code).message(word.clone()),
+            None if not.why == AuthFailure::Malformed => self.malformed(),
+            None => Fault::new(code),
         };
         match &not.cause {
             None => fault,
