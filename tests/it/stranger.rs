@@ -174,12 +174,13 @@ impl Drop for Service {
 /// What curl prints with `-i`.
 fn ask(curl: &str, address: &str) -> String {
     let mut words = quoted(curl.strip_prefix("curl ").unwrap()).into_iter();
-    let (mut path, mut head, mut body) = (String::new(), String::new(), String::new());
+    let (mut path, mut head, mut body, mut behind) = (String::new(), String::new(), String::new(), String::new());
     while let Some(word) = words.next() {
         match &*word {
             "-i" => {}
             "-H" => head += &format!("{}\r\n", words.next().unwrap()),
             "-d" => body = words.next().unwrap(),
+            "-w" => behind = words.next().unwrap(),
             url => path = url.strip_prefix(&format!("http://{ADDRESS}")).unwrap().to_owned(),
         }
     }
@@ -188,7 +189,10 @@ fn ask(curl: &str, address: &str) -> String {
     let method = if body.is_empty() { "GET" } else { "POST" };
     write!(connection, "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{head}content-length: {length}\r\n\r\n{body}")
         .unwrap();
-    read(BufReader::new(connection))
+    let answer = read(BufReader::new(connection));
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    let behind = behind.replace("%{http_code}", status).replace("\\n", "");
+    format!("{answer}{behind}")
 }
 
 fn read(mut connection: BufReader<TcpStream>) -> String {

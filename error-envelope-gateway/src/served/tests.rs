@@ -14,6 +14,7 @@ const MIB: usize = 1 << 20;
 
 /// A connection whose service answers with how many bytes it got, in pieces of at most `room` on the way. `/early` is answered
 /// at once while its body is held, `/long` by a mebibyte.
+#[expect(clippy::type_complexity, reason = "a service has no name")]
 fn served(
     room: usize,
 ) -> (
