@@ -51,10 +51,8 @@ use json::{Object, text_of};
 pub(crate) use members::Members;
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
-use protocol::Protocol;
-use standard::Envelope;
-pub(crate) use table::Foreign;
 pub use table::{Dialect, DialectName, Shape};
+pub(crate) use table::{Foreign, ParsedBody};
 
 /// What a policy knows of bodies.
 #[derive(Clone, Copy)]
@@ -62,17 +60,6 @@ pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
     /// Its own shapes, in the order of reading (R15).
     pub(crate) shapes: &'k [CustomShape],
-}
-
-/// What a whole error body is.
-pub(crate) enum ParsedBody<'a> {
-    Envelope(Envelope<'a>),
-    Protocol(Protocol),
-    Foreign(Foreign<'a>),
-    /// An object of no known shape.
-    Unread(Members<'a>),
-    /// Nothing that can be read: empty, HTML, binary.
-    Nothing,
 }
 
 /// Reads a whole body. Its [declared media type](declared_type) matters for plain text and problems alone: JSON is known by its first

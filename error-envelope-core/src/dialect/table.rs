@@ -12,7 +12,9 @@ use super::foreign::{self, Row};
 use super::form::{Described, DialectSpec, KnownFields};
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
-use super::{ParsedBody, issues, protocol, trpc, words};
+use super::protocol::{self, Protocol};
+use super::standard::Envelope;
+use super::{issues, trpc, words};
 
 macro_rules! shapes {
     (
@@ -234,6 +236,17 @@ pub(crate) struct Foreign<'a> {
     pub(crate) said: ParsedError<'a>,
     /// None of a body that is no object.
     pub(crate) members: Option<Members<'a>>,
+}
+
+/// What a whole error body is.
+pub(crate) enum ParsedBody<'a> {
+    Envelope(Envelope<'a>),
+    Protocol(Protocol),
+    Foreign(Foreign<'a>),
+    /// An object of no known shape.
+    Unread(Members<'a>),
+    /// Nothing that can be read: empty, HTML, binary.
+    Nothing,
 }
 
 /// The first shape that fits, a policy's own first; the members alone where none is known. `of_input`: frameworks' own
