@@ -28,6 +28,14 @@ proptest! {
     }
 }
 
+#[test]
+fn r13_a_quoted_value_may_look_like_serdes_own_text() {
+    for template in 0..=u8::MAX {
+        told::check_quoted(template, "b: items[1].qty: invalid type: string b");
+        told::check_quoted(template, "b: missing field `c` b");
+    }
+}
+
 /// Members that words are read from, with anything in them.
 fn json() -> impl Strategy<Value = String> {
     let text = prop_oneof![

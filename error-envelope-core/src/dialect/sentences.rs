@@ -88,9 +88,13 @@ fn one_of(text: &str, joined: &str, context: Context<'_>) -> Option<Reading> {
 
 fn one(text: &str, context: Context<'_>) -> Option<Reading> {
     let of_row = SENTENCES.iter().find_map(|row| row.read(text, context));
-    // poem's query says no more than serde does.
-    let is_bare = || serde::is_form(text) && quoted::behind_a_framework(text).is_none();
-    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare()).map(Reading::from_serde))
+    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
+}
+
+/// Whether a text is serde's alone, as poem's query has it. In a value that another sentence quotes it is the client's.
+fn is_bare(text: &str) -> bool {
+    let within = |path: usize| quoted::quotes_before(text, path);
+    quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
 }
 
 impl Sentence {

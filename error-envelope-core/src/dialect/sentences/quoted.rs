@@ -38,6 +38,11 @@ pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
+/// Whether a sentence that quotes a value begins before this byte.
+pub(super) fn quotes_before(text: &str, at: usize) -> bool {
+    QUOTING.iter().any(|row| row.find(text).is_some_and(|(from, _)| from < at))
+}
+
 /// What serde's texts stand behind.
 static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));

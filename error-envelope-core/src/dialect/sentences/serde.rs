@@ -49,7 +49,13 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
 
 /// Whether a text is one of the forms, without anything else around it.
 pub(super) fn is_form(text: &str) -> bool {
-    split(without_position(text)).is_some_and(|(_, said)| FORMS.iter().any(|form| said.starts_with(form)))
+    path_length(text).is_some()
+}
+
+/// Of such a text, how many bytes the path before the form has.
+pub(super) fn path_length(text: &str) -> Option<usize> {
+    let (path, said) = split(without_position(text))?;
+    FORMS.iter().any(|form| said.starts_with(form)).then_some(path.len())
 }
 
 /// A text without what it quotes of the request, and without names of the program's own types.
