@@ -12,7 +12,7 @@ use error_envelope_core::dialect::Shape;
 use error_envelope_core::exchange::{Event, Origin, UnreadReason};
 use error_envelope_core::policy::Mode;
 
-use super::kept::{Kept, now_if_kept};
+use super::kept::{CachedHandle, now_if_kept};
 
 /// So many kinds of errors at once are known to a thread.
 const KNOWN: usize = 16;
@@ -21,13 +21,13 @@ thread_local! {
     /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
     /// those that it made last.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
-    static READ: RefCell<Kept<Histogram>> = const { RefCell::new(Kept::NONE) };
+    static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
 
 struct KnownKind {
     kind: Kind,
     key: Key,
-    counter: Kept<Counter>,
+    counter: CachedHandle<Counter>,
 }
 
 /// What the labels are made of.
@@ -99,7 +99,7 @@ fn register(key: &Key) -> Counter {
 impl KnownKind {
     fn new(event: &Event) -> Self {
         let kind = Kind::new(event);
-        Self { key: kind.key(), kind, counter: Kept::NONE }
+        Self { key: kind.key(), kind, counter: CachedHandle::NONE }
     }
 
     fn count(&mut self, now: Option<Instant>) {

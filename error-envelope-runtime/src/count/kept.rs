@@ -39,9 +39,9 @@ pub(super) fn now_if_kept() -> Option<Instant> {
 }
 
 /// A handle, and since when it is kept.
-pub(super) struct Kept<H>(Option<(H, Instant)>);
+pub(super) struct CachedHandle<H>(Option<(H, Instant)>);
 
-impl<H> Kept<H> {
+impl<H> CachedHandle<H> {
     pub(super) const NONE: Self = Self(None);
 
     /// The handle that is kept, else a new one; without a time it is not kept.

@@ -46,7 +46,7 @@ impl Forgetful {
         self.series.lock().unwrap().clear();
     }
 
-    fn of(&self, name: &str) -> u64 {
+    fn count_of(&self, name: &str) -> u64 {
         self.series.lock().unwrap().get(name).map_or(0, |value| value.load(Ordering::Relaxed))
     }
 }
@@ -79,10 +79,10 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
     let count = || {
         let (event, now) = (event(), Instant::now());
         (0..100).for_each(|_| record_at(&event, Some(now)));
-        assert_eq!((recorder.of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (100, 1));
+        assert_eq!((recorder.count_of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (100, 1));
         recorder.forget();
         record_at(&event, Some(now + KEPT_FOR));
-        assert_eq!(recorder.of(ERRORS), 1);
+        assert_eq!(recorder.count_of(ERRORS), 1);
     };
     // What a thread keeps ends with it.
     thread::scope(|scope| scope.spawn(|| metrics::with_local_recorder(&recorder, count)).join()).unwrap();
@@ -105,7 +105,7 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
         keep_counters();
     }
     assert_eq!((asked(), asked()), (2, 0));
-    assert_eq!((process.of(ERRORS), process.of("error_envelope_error_read_seconds")), (30, 30));
+    assert_eq!((process.count_of(ERRORS), process.count_of("error_envelope_error_read_seconds")), (30, 30));
 
     // One after another at the same place.
     let mut addresses = [0; 2];
@@ -113,10 +113,10 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
         let recorder = Forgetful::default();
         *address = std::ptr::from_ref(&recorder).addr();
         metrics::with_local_recorder(&recorder, || (0..10).for_each(|_| record_error(&event)));
-        assert_eq!((recorder.of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (10, 10));
+        assert_eq!((recorder.count_of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (10, 10));
     }
     assert_eq!(addresses[0], addresses[1]);
-    assert_eq!((asked(), process.of(ERRORS)), (0, 40));
+    assert_eq!((asked(), process.count_of(ERRORS)), (0, 40));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_tha
             timer.head(StatusCode::OK);
             timer
         };
-        let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.of(name));
+        let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.count_of(name));
         (0..100).for_each(|_| drop(ask(Started(now))));
         // Two counts of bytes, and three of the class.
         assert_eq!((counted(), recorder.asked.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
