@@ -8,7 +8,7 @@ use tower_error_envelope::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
-use tower_error_envelope::{Mode, Policy, RequestId};
+use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
 
 const POLICY: &str = "\
 version = 1
@@ -123,6 +123,21 @@ fn head(status: u16, kind: &str) -> response::Parts {
 
 fn facts(body: &str) -> BodyFacts {
     BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) }
+}
+
+#[test]
+fn l1_an_event_has_the_cause_of_a_fault_in_each_mode() {
+    for path in ["/enforced", "/observed"] {
+        let mut head = head(409, "");
+        head.extensions.insert(Fault::new(ErrorCode::CONFLICT).caused_by("4 wanted, 3 left"));
+        let event = match exchange(path).response_head(&mut head, || facts("")) {
+            ResponsePlan::Rewrite(written) => written.event,
+            ResponsePlan::Keep(_, event) => *event,
+            other => panic!("{other:?}"),
+        };
+        let causes = event.cause().map(|cause| cause.source().map(ToString::to_string));
+        assert_eq!(causes, Some(Some("4 wanted, 3 left".to_owned())), "{path}");
+    }
 }
 
 fn logged_event(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 
+use super::reply::cause_of;
 use super::{CapturedBody, Collected, Event, Exchange, Origin};
 use crate::classify::{Rewrite, RewriteDecision};
 use crate::fault::Fault;
@@ -67,6 +68,7 @@ impl Exchange {
             status: Some(status),
             would_be: Some(self.writer().leaving_status(fault, rewritten, kept)),
             code: Some(fault.code().clone()),
+            cause: cause_of(fault),
             ..self.event_of(origin)
         }
     }
