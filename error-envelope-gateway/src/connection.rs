@@ -166,7 +166,7 @@ where
                 }
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
-                    ended = connection.ended() => ended,
+                    ended = async move { connection.ended().await } => ended,
                     () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
                     () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.
