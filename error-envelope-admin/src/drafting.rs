@@ -43,6 +43,27 @@ pub fn sentence(code: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()
 }
 
+/// Whether the catalogue has a code of this name.
+#[must_use]
+pub fn is_in_catalogue(name: &str) -> bool {
+    ErrorCode::ALL.iter().any(|code| code.as_str() == name)
+}
+
+/// A `[[map]]` for errors of a status by further conditions, each a line; and the `[[code]]` that it names, if it `defines` it.
+#[must_use]
+pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
+    let (code, message) = (quoted(code), quoted(message));
+    let mut toml = format!("[[map]]\nstatus = {status}\n{conditions}to = {code}\n");
+    // What a 5xx says is for the log alone, unless somebody has looked at it.
+    if status >= 500 {
+        toml += &format!("say = {message}\n");
+    }
+    if defines {
+        toml += &format!("\n[[code]]\ncode = {code}\nstatus = {status}\nmessage = {message}\n");
+    }
+    toml
+}
+
 /// A string of TOML, without anything that cannot be seen where it is copied from.
 #[must_use]
 pub fn quoted(text: &str) -> String {
@@ -66,14 +87,11 @@ fn snake(code: &str) -> String {
     let mut name = String::new();
     let mut before = ' ';
     for letter in code.chars() {
-        if letter.is_ascii_uppercase() && before.is_ascii_lowercase() {
+        let begins_word = letter.is_ascii_uppercase() && before.is_ascii_lowercase();
+        if (begins_word || !letter.is_ascii_alphanumeric()) && !name.ends_with('_') {
             name.push('_');
         }
-        match letter.to_ascii_lowercase() {
-            fits @ ('a'..='z' | '0'..='9') => name.push(fits),
-            _ if !name.ends_with('_') => name.push('_'),
-            _ => {}
-        }
+        name.extend(letter.is_ascii_alphanumeric().then_some(letter.to_ascii_lowercase()));
         before = letter;
     }
     let name = name.trim_matches('_');

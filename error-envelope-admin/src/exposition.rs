@@ -94,14 +94,9 @@ fn unescaped(value: &str) -> Cow<'_, str> {
         return Cow::Borrowed(value);
     }
     let mut letters = value.chars();
-    let next = || {
-        Some(match letters.next()? {
-            '\\' => match letters.next()? {
-                'n' => '\n',
-                other => other,
-            },
-            letter => letter,
-        })
+    let next = || match letters.next()? {
+        '\\' => letters.next().map(|letter| if letter == 'n' { '\n' } else { letter }),
+        letter => Some(letter),
     };
     std::iter::from_fn(next).collect::<String>().into()
 }

@@ -51,13 +51,7 @@ impl Admin {
             tokio::select! {
                 () = &mut stop => break,
                 _ = upkeep.tick() => self.upkeep(),
-                (stream, place) = accept(&listener, &room) => {
-                    let answering = self.clone().answer_on(stream, stopped.clone());
-                    spawn(async move {
-                        answering.await;
-                        drop(place);
-                    });
-                }
+                (stream, place) = accept(&listener, &room) => spawn(self.clone().answer_on(stream, place, stopped.clone())),
             }
         }
         drop((listener, stopped));
@@ -72,7 +66,7 @@ impl Admin {
         }
     }
 
-    async fn answer_on(self, stream: TcpStream, mut stopped: watch::Receiver<()>) {
+    async fn answer_on(self, stream: TcpStream, _place: Place, mut stopped: watch::Receiver<()>) {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_WITHIN));
         let service = service_fn(|request| self.service().call(request));
@@ -107,8 +101,10 @@ fn announce(address: std::net::SocketAddr) {
     }
 }
 
+type Place = Option<OwnedSemaphorePermit>;
+
 /// The next connection, and its place among those that are open.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Place) {
     let place = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {

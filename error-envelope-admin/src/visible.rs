@@ -21,10 +21,9 @@ fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
+    for (at, letter) in text.char_indices() {
         match letter {
-            '\r' if keeps_lines && letters.peek() == Some(&'\n') => {}
+            '\r' if keeps_lines && text[at..].starts_with("\r\n") => {}
             _ if is_hidden(letter) => drop(write!(out, "⟨U+{:04X}⟩", u32::from(letter))),
             _ => out.push(letter),
         }

@@ -39,15 +39,7 @@ impl FaultAttribute {
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
-            attribute.parse_args_with(|input: ParseStream<'_>| {
-                while !input.is_empty() {
-                    all.parse_part(input)?;
-                    if !input.is_empty() {
-                        input.parse::<Token![,]>()?;
-                    }
-                }
-                Ok(())
-            })?;
+            attribute.parse_args_with(|input: ParseStream<'_>| all.parse_parts(input))?;
         }
         match all.transparent {
             Some(span) if all.says_more() => {
@@ -65,6 +57,16 @@ impl FaultAttribute {
             || self.status.is_some()
     }
 
+    fn parse_parts(&mut self, input: ParseStream<'_>) -> Result<()> {
+        while !input.is_empty() {
+            self.parse_part(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    }
+
     fn parse_part(&mut self, input: ParseStream<'_>) -> Result<()> {
         if !input.peek(Ident::peek_any) && !input.peek(Token![::]) {
             return Err(input.error(FORMS));
@@ -73,30 +75,16 @@ impl FaultAttribute {
             return self.parse_value(input);
         }
         let path: ExprPath = input.parse()?;
+        let span = path.span();
         match path.path.get_ident().map(ToString::to_string).as_deref() {
-            Some("transparent") => once(&mut self.transparent, path.span(), path.span()),
-            Some("details") => {
-                let parts;
-                parenthesized!(parts in input);
-                let parts = Punctuated::<Detail, Token![,]>::parse_terminated(&parts)?;
-                once(&mut self.details, parts.into_iter().collect(), path.span())
-            }
+            Some("transparent") => once(&mut self.transparent, span, span),
+            Some("details") => once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
             Some("custom") if input.peek(token::Paren) => {
-                let parts;
-                parenthesized!(parts in input);
-                let name = parts.parse()?;
-                parts.parse::<Token![,]>()?;
-                let status = parts.parse()?;
-                once(&mut self.code, Code::Custom(name, status), path.span())
+                once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
             // A word in small letters is a misspelt key, and no constant.
-            Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => {
-                Err(Error::new(path.span(), FORMS))
-            }
-            _ => {
-                let span = path.span();
-                once(&mut self.code, Code::Path(path), span)
-            }
+            Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
+            _ => once(&mut self.code, Code::Path(path), span),
         }
     }
 
@@ -125,6 +113,26 @@ fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
     match place.replace(value) {
         Some(_) => Err(Error::new(span, "given more than once")),
         None => Ok(()),
+    }
+}
+
+fn in_parentheses<T>(input: ParseStream<'_>, parse: fn(ParseStream<'_>) -> Result<T>) -> Result<T> {
+    let content;
+    parenthesized!(content in input);
+    parse(&content)
+}
+
+impl Code {
+    fn parse_custom(input: ParseStream<'_>) -> Result<Self> {
+        let name = input.parse()?;
+        input.parse::<Token![,]>()?;
+        Ok(Self::Custom(name, input.parse()?))
+    }
+}
+
+impl Detail {
+    fn parse_all(input: ParseStream<'_>) -> Result<Vec<Self>> {
+        Ok(Punctuated::<Self, Token![,]>::parse_terminated(input)?.into_iter().collect())
     }
 }
 

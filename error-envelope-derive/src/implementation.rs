@@ -40,22 +40,17 @@ fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
     match &input.data {
         Data::Enum(data) => {
             refuse(&input.attrs, "`#[fault(…)]` belongs on a variant")?;
-            let each = data.variants.iter().map(|variant| {
-                refuse_on_fields(&variant.fields)?;
-                Variant::new(Some(&variant.ident), &variant.fields, &variant.attrs)
-            });
-            each.collect()
+            data.variants.iter().map(|each| variant(Some(&each.ident), &each.fields, &each.attrs)).collect()
         }
-        Data::Struct(data) => {
-            refuse_on_fields(&data.fields)?;
-            Ok(vec![Variant::new(None, &data.fields, &input.attrs)?])
-        }
+        Data::Struct(data) => Ok(vec![variant(None, &data.fields, &input.attrs)?]),
         Data::Union(data) => Err(Error::new(data.union_token.span, "a union is no error")),
     }
 }
 
-fn refuse_on_fields(fields: &Fields) -> Result<()> {
-    fields.iter().try_for_each(|field| refuse(&field.attrs, "`#[fault(…)]` belongs on the variant, not on its field"))
+fn variant<'a>(name: Option<&Ident>, fields: &'a Fields, attributes: &[Attribute]) -> Result<Variant<'a>> {
+    let why = "`#[fault(…)]` belongs on the variant, not on its field";
+    fields.iter().try_for_each(|field| refuse(&field.attrs, why))?;
+    Variant::new(name, fields, attributes)
 }
 
 fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
@@ -81,20 +76,9 @@ fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
 fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
-    let into_faults: Vec<_> = variants.iter().filter_map(Variant::arm_by_value).collect();
+    let into_fault = into_fault(variants);
     // No value of an enum without variants is ever matched, but a reference to one has to be looked through.
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
-    let into_fault = (!into_faults.is_empty()).then(|| {
-        quote! {
-            #[allow(unreachable_patterns)]
-            fn into_fault(self) -> ::tower_error_envelope::Fault {
-                match self {
-                    #(#into_faults)*
-                    error => ::tower_error_envelope::AsFault::fault(&error).caused_by(error),
-                }
-            }
-        }
-    });
     Ok(quote! {
         fn code(&self) -> ::tower_error_envelope::ErrorCode {
             #[allow(unused_imports)]
@@ -108,6 +92,22 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
         }
 
         #into_fault
+    })
+}
+
+/// Needed where the cause is not the error itself.
+fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
+    let arms: Vec<_> = variants.iter().filter_map(Variant::arm_by_value).collect();
+    (!arms.is_empty()).then(|| {
+        quote! {
+            #[allow(unreachable_patterns)]
+            fn into_fault(self) -> ::tower_error_envelope::Fault {
+                match self {
+                    #(#arms)*
+                    error => ::tower_error_envelope::AsFault::fault(&error).caused_by(error),
+                }
+            }
+        }
     })
 }
 

@@ -27,20 +27,10 @@ fn has_places(text: &str) -> bool {
 
 /// `{0}` is the field that is bound as `_0`.
 fn by_binding(text: &str) -> String {
-    let mut written = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        let (before, after) = rest.split_at(at + 1);
-        written += before;
-        rest = after;
-        if let Some(after) = rest.strip_prefix('{') {
-            written.push('{');
-            rest = after;
-        } else if rest.starts_with(|digit: char| digit.is_ascii_digit()) {
-            written.push('_');
-        }
-    }
-    written + rest
+    let by_name = |piece: &str| {
+        ('0'..='9').fold(piece.to_owned(), |piece, digit| piece.replace(&format!("{{{digit}"), &format!("{{_{digit}")))
+    };
+    text.split("{{").map(by_name).collect::<Vec<_>>().join("{{")
 }
 
 #[cfg(test)]

@@ -54,20 +54,21 @@ impl<'a> Variant<'a> {
     /// What a document says of it, as a constant expression; none where it is the inner error's.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
-        let status = self
-            .fault
-            .status
-            .as_ref()
-            .map_or_else(|| quote!(::std::option::Option::None), |it| quote!(::std::option::Option::Some(#it)));
-        let fields = self.fault.details.iter().flatten().filter_map(|detail| {
-            let (_, field) = self.field(detail)?;
-            let (name, kind) = (detail_name(detail), json_type::name_of(&field.ty));
-            Some(quote!((#name, #kind)))
-        });
+        let status = match &self.fault.status {
+            Some(status) => quote!(::std::option::Option::Some(#status)),
+            None => quote!(::std::option::Option::None),
+        };
+        let fields = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
         let waits = self.fault.retry_after.is_some();
         Some(quote! {
             ::tower_error_envelope::__private::Declared { code: #code, status: #status, fields: &[#(#fields),*], waits: #waits }
         })
+    }
+
+    fn declared_detail(&self, detail: &Detail) -> Option<TokenStream> {
+        let (_, field) = self.field(detail)?;
+        let (name, kind) = (detail_name(detail), json_type::name_of(&field.ty));
+        Some(quote!((#name, #kind)))
     }
 
     /// A constant that is evaluated whether anybody asks for it or not: a name or a status of no code is an error here.

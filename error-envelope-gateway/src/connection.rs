@@ -146,7 +146,7 @@ where
             deliveries: deliveries.clone(),
         };
         // On the task it would be there three times, as it moves from here into each wait.
-        let mut connection = Box::pin(Served::new(server, stream, requests, activity.clone()));
+        let mut connection = Box::new(Served::new(server, stream, requests, activity.clone()));
         let (mut leave, mut stop) = (stage.clone(), stage);
         let why = pin!(Rarely::new(async {
             tokio::select! {
@@ -156,17 +156,17 @@ where
             }
         }));
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = connection.ended() => ended,
             why = why => {
                 match why {
                     End::Stalled => return let_go(&deliveries, &abort),
                     // The rest of a head that came in half is not waited for.
                     End::Idle if !alpn_is_http2 && !connected.is_http2() => return,
-                    End::Idle | End::Leaves => connection.as_mut().graceful_shutdown(),
+                    End::Idle | End::Leaves => connection.graceful_shutdown(),
                 }
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
-                    ended = connection => ended,
+                    ended = async move { connection.ended().await } => ended,
                     () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
                     () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.

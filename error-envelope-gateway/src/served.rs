@@ -5,6 +5,7 @@
 //! connection that says nothing costs the same whether it has said something before. (hyper-util's `auto` also chooses by the
 //! first bytes, but keeps its server, and has no limit for heads apart from the one for all that is read.)
 
+use std::future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -59,7 +60,7 @@ impl Servers {
 
 type Io<T> = TokioIo<ClientStream<T>>;
 
-/// A connection, from its first byte to its end. It resolves as hyper's do.
+/// A connection, from its first byte to its end.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     servers: Arc<Servers>,
     activity: Activity,
@@ -73,9 +74,6 @@ enum State<T, S: HttpService<Incoming>> {
     Ended,
 }
 
-/// Nothing in it is pinned but what has a box of its own.
-impl<T, S: HttpService<Incoming>> Unpin for Served<T, S> {}
-
 impl<T, S, B> Served<T, S>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -88,6 +86,11 @@ where
     pub(super) fn new(servers: Arc<Servers>, stream: T, service: S, activity: Activity) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), activity.clone());
         Self { servers, activity, state: State::Quiet { stream, service, is_new: true } }
+    }
+
+    /// How it ended, as hyper's connections resolve.
+    pub(super) fn ended(&mut self) -> impl Future<Output = Result<(), BoxError>> {
+        future::poll_fn(|cx| self.poll(cx))
     }
 
     /// It ends with what is under way.
@@ -131,20 +134,8 @@ where
             self.state = State::Quiet { stream, service: parts.service, is_new: false };
         }
     }
-}
 
-impl<T, S, B> Future for Served<T, S>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    B: Body + 'static,
-    B::Error: Into<BoxError>,
-    TokioExecutor: Http2ServerConnExec<S::Future, B>,
-{
-    type Output = Result<(), BoxError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         loop {
             ready!(self.poll_speaks(cx))?;
             match &mut self.state {

@@ -13,9 +13,9 @@ use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Explanation, MapRuleId, Origin};
 use tower_error_envelope::policy::{Dialect, Effective, PathReading, PolicyFile};
 
-use crate::failure::{CommandError, print};
+use crate::failure::CommandError;
 use crate::recorded::{self, Recorded};
-use crate::report::{OutputFormat, json_text};
+use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
 use crate::trial::{LoggedEvent, Trial, TrialResult};
 
@@ -46,10 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
     let explained = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() };
-    print(&match args.format {
-        OutputFormat::Human => explained.to_text(),
-        OutputFormat::Json => json_text(&explained.to_json()),
-    })
+    args.format.print(|| explained.to_text(), || explained.to_json())
 }
 
 struct Explained<'a> {
@@ -135,10 +132,8 @@ impl Explained<'_> {
                 format!("{when} refuses the request: {}. {here}.\n", code_of(event))
             }
             (Some(explanation), event) => self.tried(explanation, enforced, event.as_ref()),
-            (None, _) if enforced.passes() => {
-                "This is not an error: it passes through, and no rule is tried.\n".to_owned()
-            }
-            (None, _) => "This is not an error status, and clients never receive it (E5, E6).\n".to_owned(),
+            (None, _) if enforced.passes() => "This is not an error: it passes through, and no rule is tried.\n".into(),
+            (None, _) => "This is not an error status, and clients never receive it (E5, E6).\n".into(),
         }
     }
 

@@ -62,15 +62,16 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     // A name that is looked up still is waited for by nobody.
     runtime.shutdown_background();
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
-    let told = gateways.iter().zip(&answers);
     match args.format {
-        OutputFormat::Json => print_unless_closed(&as_json(told, failed))?,
-        OutputFormat::Human => print_lines(told, failed)?,
+        OutputFormat::Json => print_unless_closed(&as_json(&gateways, &answers, failed))?,
+        OutputFormat::Human => print_lines(&gateways, &answers, failed)?,
     }
     Ok(u8::from(failed > 0))
 }
 
-async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Result<Answer, String>> {
+type Answered = Result<Answer, String>;
+
+async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
     let (order, places) = (Arc::new(order), Arc::new(Semaphore::new(MOST_AT_ONCE)));
     let mut asked = JoinSet::new();
     for (at, gateway) in gateways.iter().enumerate() {
@@ -90,12 +91,9 @@ async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Result<Answer, Strin
 }
 
 /// What went well on standard output, what did not on standard error.
-fn print_lines<'a>(
-    told: impl ExactSizeIterator<Item = (&'a Gateway, &'a Result<Answer, String>)>,
-    failed: usize,
-) -> Result<(), CommandError> {
-    let count = told.len();
-    for (gateway, answer) in told {
+fn print_lines(gateways: &[Gateway], answers: &[Answered], failed: usize) -> Result<(), CommandError> {
+    let count = gateways.len();
+    for (gateway, answer) in gateways.iter().zip(answers) {
         let name = if count == 1 && gateway.name.is_none() { String::new() } else { format!("{gateway}: ") };
         match answer {
             Ok(answer) => print_unless_closed(&format!("{name}{answer}\n"))?,
@@ -108,8 +106,8 @@ fn print_lines<'a>(
     Ok(())
 }
 
-fn as_json<'a>(told: impl Iterator<Item = (&'a Gateway, &'a Result<Answer, String>)>, failed: usize) -> String {
-    let gateways = told.map(|(gateway, answer)| {
+fn as_json(gateways: &[Gateway], answers: &[Answered], failed: usize) -> String {
+    let gateways = gateways.iter().zip(answers).map(|(gateway, answer)| {
         let mut object = json!({ "name": gateway.to_string(), "admin": gateway.url(), "ok": answer.is_ok() });
         match answer {
             Ok(answer) => answer.write(&mut object),

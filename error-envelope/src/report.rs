@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::failure::{CommandError, print};
 use crate::finding::Finding;
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -24,6 +25,20 @@ pub(crate) enum OutputFormat {
     Human,
     /// Print one JSON object; manual/owner.md names its members
     Json,
+}
+
+impl OutputFormat {
+    /// Prints one of the two.
+    pub(crate) fn print(
+        self,
+        human: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), CommandError> {
+        print(&match self {
+            Self::Human => human(),
+            Self::Json => json_text(&json()),
+        })
+    }
 }
 
 /// An object as verbs print it.

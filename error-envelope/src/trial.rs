@@ -158,21 +158,15 @@ fn count(meter: Option<Meter>, body: &Bytes) {
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
     let head = head_of(recorded);
     let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
-    let facts = match body {
-        Some(body) => BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) },
-        None => BodyFacts { ended: *method == Method::HEAD, lower: 0, upper: None },
-    };
-    let whole = match body {
-        Some(body) => Collected::Whole(body),
-        None => Collected::Unreadable(&[]),
-    };
-    let is_error = matches!(head.status.as_u16(), 400..=599);
-    let explanation = is_error.then(|| exchange.explain(&head, whole));
-    let from_head = is_error.then(|| exchange.explain(&head, Collected::Unreadable(&[])));
-    let most =
-        [&explanation, &from_head].into_iter().flatten().map(|explanation| explanation.rules.len()).max().unwrap_or(0);
+    let length = body.map(|body| body.len() as u64);
+    let ended = length.map_or(*method == Method::HEAD, |length| length == 0);
+    let explain = |body| matches!(head.status.as_u16(), 400..=599).then(|| exchange.explain(&head, body));
+    let explanation = explain(body.map_or(Collected::Unreadable(&[]), |body| Collected::Whole(body)));
+    let from_head = explain(Collected::Unreadable(&[]));
+    let lengths = [&explanation, &from_head].into_iter().flatten().map(|explanation| explanation.rules.len());
+    let most = lengths.max().unwrap_or(0);
     let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
-    let outcome = planned(exchange, head, body, facts);
+    let outcome = planned(exchange, head, body, BodyFacts { ended, lower: length.unwrap_or_default(), upper: length });
     let explanation = if outcome.unread { from_head } else { explanation };
     TrialResult { explanation, rules, ..outcome }
 }

@@ -1,9 +1,9 @@
 //! What to write into the policy for errors without a code.
 
-use error_envelope_core::code::ErrorCode;
-
 use super::error_record::Kind;
-use crate::drafting::{code_of_status, name_of, name_on_route, quoted, sentence, status_says_all};
+use crate::drafting::{
+    code_of_status, is_in_catalogue, name_of, name_on_route, quoted, rule, sentence, status_says_all,
+};
 
 /// A piece of policy, ready to be copied, and what to know of it.
 pub(crate) struct Draft {
@@ -20,30 +20,32 @@ pub(crate) fn says_all(kind: &Kind) -> bool {
 /// can tell from others gets none, with why.
 pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
-    let (condition, name, message) = match (&kind.unknown, route) {
-        (Some(code), _) => (format!("code = {}", quoted(code)), name_of(code), sentence(code)),
-        (None, Some(route)) if alone => {
-            let message = code_of_status(status).message().to_owned();
-            (format!("route = {}", quoted(route)), name_on_route(route, status), message)
-        }
-        (None, Some(_)) => {
-            return Err("Other errors of this status are told apart here: ask for the text, with message = \"…\".");
-        }
-        (None, None) => {
-            return Err("Give the requests a [[route]] of their own first: a rule by status alone holds everywhere.");
-        }
-    };
-    let message = if status < 500 { message } else { code_of_status(status).message().to_owned() };
-    let mut toml = format!("[[map]]\nstatus = {status}\n{condition}\nto = {}\n", quoted(&name));
-    if status >= 500 {
-        toml.push_str(&format!("say = {}\n", quoted(&message)));
-    }
-    if !ErrorCode::ALL.iter().any(|code| code.as_str() == name) {
-        let (name, message) = (quoted(&name), quoted(&message));
-        toml.push_str(&format!("\n[[code]]\ncode = {name}\nstatus = {status}\nmessage = {message}\n"));
-    }
+    let (condition, name, message) = told_apart(kind, route, status, alone)?;
+    let toml = rule(status, &condition, &name, &message, !is_in_catalogue(&name));
     let note = (status >= 500).then_some("Such a rule lets the details of a 5xx reach clients: look at them first.");
     Ok(Draft { toml, note })
+}
+
+type Rule = (String, String, String);
+
+/// What tells the kind from others, the name of its code and its message.
+fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
+    let usual = || code_of_status(status).message().to_owned();
+    match (&kind.unknown, route) {
+        (Some(code), _) => {
+            let message = if status < 500 { sentence(code) } else { usual() };
+            Ok((format!("code = {}\n", quoted(code)), name_of(code), message))
+        }
+        (None, Some(route)) if alone => {
+            Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), usual()))
+        }
+        (None, Some(_)) => {
+            Err("Other errors of this status are told apart here: ask for the text, with message = \"…\".")
+        }
+        (None, None) => {
+            Err("Give the requests a [[route]] of their own first: a rule by status alone holds everywhere.")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -73,17 +73,14 @@ fn nothing(why: &str, span: Span) -> Markup {
 }
 
 fn hour_links(filter: &Filter, shown: Option<&str>, span: Span) -> Markup {
-    let current = |is: bool| is.then_some("page");
+    let item = |address: &str, is_shown: bool, text: &str| html! { li { a href=(address) aria-current=[is_shown.then_some("page")] { (text) } } };
     html! {
         nav.hours aria-label="Hours" {
             ul {
-                li { a href=(filter.link("/charts")) aria-current=[current(shown.is_none())] { "Last " (HOURS) " hours" } }
+                (item(&filter.link("/charts"), shown.is_none(), &format!("Last {HOURS} hours")))
                 @for hour in hours(span) {
-                    li {
-                        a href=(filter.link_with("/charts", Some(("hour", &hour)))) aria-current=[current(shown == Some(&hour))] {
-                            (hour[11..]) ":00"
-                        }
-                    }
+                    @let address = filter.link_with("/charts", Some(("hour", &hour)));
+                    (item(&address, shown == Some(&hour), &format!("{}:00", &hour[11..])))
                 }
             }
         }

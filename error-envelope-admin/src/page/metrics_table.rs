@@ -24,15 +24,11 @@ fn none(why: &str) -> Markup {
 mod here {
     use maud::{Markup, html};
 
-    use super::super::paging::Paging;
+    use super::super::part::PartSearch;
     use super::super::text::{foreign, grouped, head_row};
     use crate::asked::AdminRequest;
-    use crate::error_store::query::{link, value};
     use crate::exposition::{Family, Sample, families};
     use crate::metrics;
-
-    /// Rows of one page.
-    const ROWS: usize = 50;
 
     /// One row: a number, or all that a histogram has of the same labels.
     struct Row<'t> {
@@ -45,34 +41,18 @@ mod here {
 
     pub(super) fn page(asked: &AdminRequest<'_>) -> Markup {
         let text = metrics::text(asked.admin).unwrap_or_default();
-        let wanted = value(asked.query, "part").unwrap_or_default();
+        let mut search = PartSearch::new(asked.query, "/metrics/view", "rows", "row");
         let families = families(&text);
         let rows = families.iter().flat_map(|(name, family)| rows(name, family));
-        let rows: Vec<_> = rows.filter(|row| row.fits(&wanted)).collect();
-        let mut paging = Paging::new(asked.query, "page", "row");
-        let wanted_pair = (!wanted.is_empty()).then_some(("part", &*wanted));
-        let shown = paging.part(&rows, ROWS);
+        let rows: Vec<_> = rows.filter(|row| row.fits(&search.part)).collect();
+        let shown = search.page(&rows);
         html! {
             h1 { "Metrics" }
             p.lead { "As they are now. Prometheus reads them at " a href="/metrics" { code { "/metrics" } } "." }
-            (search(&wanted))
+            (search.form("Find metrics", "Name or label contains"))
             @if rows.is_empty() { p.empty id="rows" { "No name and no label has this in it." } } @else { (table(shown)) }
-            (paging.links(|page| format!("{}#rows", link("/metrics/view", wanted_pair.into_iter().chain(page)))))
+            (search.links())
         }
-    }
-
-    fn search(wanted: &str) -> Markup {
-        html! {
-            form.filters action="/metrics/view" method="get" aria-label="Find metrics" {
-                label { "Name or label contains" input name="part" type="search" value=(foreign_value(wanted)) maxlength="200"; }
-                button type="submit" { "Filter" }
-                @if !wanted.is_empty() { a href="/metrics/view" { "Show all" } }
-            }
-        }
-    }
-
-    fn foreign_value(text: &str) -> String {
-        crate::visible::line(text).into_owned()
     }
 
     fn table(rows: &[Row<'_>]) -> Markup {

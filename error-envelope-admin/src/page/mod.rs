@@ -14,6 +14,7 @@ mod live;
 mod metrics_table;
 mod one_route;
 mod paging;
+mod part;
 mod policy_tables;
 mod routes;
 mod summary;

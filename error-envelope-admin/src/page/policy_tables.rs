@@ -5,16 +5,11 @@ use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::paging::Paging;
+use super::part::PartSearch;
 use super::text::{counted, foreign, grouped, head_row, time};
 use crate::admin::Shared;
 use crate::error_store::clock::milliseconds;
-use crate::error_store::query::{link, value};
 use crate::error_store::readiness::Span;
-
-/// Rows of one page.
-const ROWS: usize = 50;
-const PATH: &str = "/policy/view";
 
 /// One table of the policy.
 struct Row<'p> {
@@ -95,21 +90,15 @@ fn files(status: &PolicyStatus) -> Markup {
 }
 
 fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
-    let wanted = value(query, "part").unwrap_or_default();
-    let rows: Vec<_> = rows(status).into_iter().filter(|row| row.fits(&wanted)).collect();
-    let mut paging = Paging::new(query, "page", "table");
-    let shown = paging.part(&rows, ROWS);
-    let part = (!wanted.is_empty()).then_some(("part", &*wanted));
+    let mut search = PartSearch::new(query, "/policy/view", "tables", "table");
+    let rows: Vec<_> = rows(status).into_iter().filter(|row| row.fits(&search.part)).collect();
+    let shown = search.page(&rows);
     html! {
         section id="tables" aria-labelledby="tables-title" {
             div.title { h2 id="tables-title" { "What holds where" } }
-            form.filters action=(PATH) method="get" aria-label="Find routes" {
-                label { "Pattern, scope or file contains" input name="part" type="search" value=(crate::visible::line(&wanted)) maxlength="200"; }
-                button type="submit" { "Filter" }
-                @if !wanted.is_empty() { a href=(PATH) { "Show all" } }
-            }
+            (search.form("Find routes", "Pattern, scope or file contains"))
             @if rows.is_empty() { p.empty { "No routes." } } @else { (table(shown)) }
-            (paging.links(|page| format!("{}#tables", link(PATH, part.into_iter().chain(page)))))
+            (search.links())
         }
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::routes::Routes;
+use super::switch::back;
 use super::text::{foreign, time};
 use crate::error_store::clock;
 use crate::error_store::readiness::Verdict;
@@ -18,7 +19,7 @@ impl Routes {
                 div.banner role="note" {
                     p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
                     (self.switched())
-                    form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } }
+                    (back())
                 }
             }
             @if self.in_force.as_ref().is_some_and(|it| it.refused) {

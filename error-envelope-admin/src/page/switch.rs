@@ -17,22 +17,27 @@ pub(super) fn question(shared: &Shared, query: Option<&str>) -> Markup {
         h1 { "Kill switch" }
         @if shared.switch.is_off() {
             p.lead { "It is thrown: every route is in off." }
-            form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } }
+            (back())
         } @else {
             (changes(shared))
             (who_and_why(&by, &reason))
-            form.sure method="post" action=(off) {
-                label {
-                    input type="checkbox" name="sure" required;
-                    " Clients are to get what the services say, on every route"
-                }
-                p.choice {
-                    button.grave type="submit" { "Put every route to off" } " "
-                    a href="/" { "Leave it as it is" }
-                }
-            }
+            (confirmation(&off))
         }
     }
+}
+
+fn confirmation(off: &str) -> Markup {
+    html! {
+        form.sure method="post" action=(off) {
+            label { input type="checkbox" name="sure" required; " Clients are to get what the services say, on every route" }
+            p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
+        }
+    }
+}
+
+/// The way back.
+pub(super) fn back() -> Markup {
+    html! { form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } } }
 }
 
 /// What the log and the page are to say of it. A form of its own: what it is asked by goes into the address, since bodies are
@@ -50,11 +55,10 @@ fn who_and_why(by: &str, reason: &str) -> Markup {
 }
 
 fn changes(shared: &Shared) -> Markup {
-    let status = shared.policy_status();
     html! {
         p.lead { "Put every route to off?" }
         ul.changes {
-            @if let Some(status) = &status {
+            @if let Some(status) = shared.policy_status() {
                 @let figures = status.policy().summary();
                 li { (counted(figures.routes() as u64, "route")) " of the policy, and what no route matches, go to off: now the policy's mode is " (figures.mode().as_str()) "." }
             }

@@ -177,7 +177,7 @@ fn classify<'b>(
     let foreign = match &parsed {
         ParsedBody::Envelope(envelope) => {
             record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
-            return of_envelope(envelope, inner, asked, known);
+            return of_envelope(again(envelope, inner, asked, known), envelope, known);
         }
         &ParsedBody::Protocol(protocol) => {
             record(&mut explanation, |it| it.is_protocol = true);
@@ -199,12 +199,12 @@ fn classify<'b>(
         ParsedBody::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => {
                 record(&mut explanation, |it| it.header = Some(envelope.code.as_str().to_owned()));
-                return of_envelope(&envelope, inner, asked, known);
+                return of_envelope(again(&envelope, inner, asked, known), &envelope, known);
             }
             None => None,
         },
         ParsedBody::Nothing if is_layers_page(inner.headers) => match of_header(inner, known) {
-            Some(envelope) => return of_page(&envelope, inner, asked, known),
+            Some(envelope) => return of_page(again(&envelope, inner, asked, known), &envelope, known),
             None => None,
         },
         ParsedBody::Nothing => None,
@@ -232,13 +232,7 @@ fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: St
     foreign
 }
 
-fn of_envelope(
-    envelope: &Envelope<'_>,
-    inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> RewriteDecision<'static> {
-    let fault = again(envelope, inner, asked, known);
+fn of_envelope(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) -> RewriteDecision<'static> {
     let named = envelope.known || !known.by_status;
     RewriteDecision::Rewrite(Rewrite {
         shape: Some(Shape::Standard),
@@ -248,13 +242,7 @@ fn of_envelope(
 }
 
 /// A page says no code that can be read: its head does. To a client that gets a page it stays (E7).
-fn of_page(
-    envelope: &Envelope<'_>,
-    inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> RewriteDecision<'static> {
-    let fault = again(envelope, inner, asked, known);
+fn of_page(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) -> RewriteDecision<'static> {
     let own = (known.page && *fault.code() == envelope.code).then_some(Retained::Page);
     RewriteDecision::Rewrite(Rewrite { own, ..Rewrite::decided(fault, DecidedBy::Layer) })
 }

@@ -16,6 +16,7 @@ mod builder;
 mod chain;
 mod choice;
 mod compile;
+mod dialects;
 #[cfg(feature = "policy-file")]
 mod effective;
 mod error;
@@ -37,6 +38,7 @@ mod precomputed;
 #[cfg(feature = "openapi")]
 mod refusals;
 mod requirements;
+mod response;
 mod route;
 mod scope;
 mod setters;
@@ -62,7 +64,6 @@ pub use self::builder::PolicyBuilder;
 pub use self::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes,
 };
-use self::compile::lists::DialectIndex;
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
@@ -91,7 +92,6 @@ pub use self::upstreams::HostUpstreams;
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
-use crate::dialect::Dialect;
 use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fault::Fault;
@@ -138,7 +138,7 @@ pub struct Policy {
     scopes: Scopes,
     /// The policy itself, then its scopes.
     parts: Box<[CompiledScope]>,
-    /// The shapes of all parts, in the order of their [`DialectIndex`].
+    /// The shapes of all parts, in the order of their [`DialectIndex`](compile::lists::DialectIndex).
     shapes: Box<[CustomShape]>,
     header_lists: Box<[Box<[HeaderGuard]>]>,
     type_lists: Box<[MediaTypes]>,
@@ -257,28 +257,6 @@ impl Policy {
         self.faults.prepared(code)
     }
 
-    /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
-    /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
-    /// the client has asked for RFC 9457 (R11).
-    pub(crate) fn form(&self, manner: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
-        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
-        const COMMON: usize = 3;
-        /// Parts beyond these write their errors anew each time: there may be a thousand.
-        const MOST_PARTS: usize = 8;
-
-        let dialects = Dialect::ALL.len() + self.shapes.len();
-        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
-        let form = match manner.dialect {
-            _ if negotiated => 2,
-            index if index.is_standard() => usize::from(!manner.negotiate && manner.html.is_none()),
-            // `vary` is in none of them.
-            _ if manner.html.is_some() => return None,
-            _ if self.dialect(manner).form().tells_time || self.rules_ask_path(manner) => return None,
-            index => COMMON + usize::from(manner.part) * dialects + index.get(),
-        };
-        (form < forms).then_some((form, forms))
-    }
-
     /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are not there any more.
     #[must_use]
     pub fn without_credentials(self) -> Self {
@@ -306,63 +284,6 @@ impl Policy {
     #[cfg(feature = "openapi")]
     pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
         self.codes.find(name)
-    }
-
-    /// The rules that hold for a request, the narrowest scope's first.
-    pub(crate) fn rules(&self, manner: &ResponseSettings) -> &[Arc<Rule>] {
-        &self.part(manner.part).rules
-    }
-
-    /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
-    pub(crate) fn outward(&self, manner: &ResponseSettings) -> &[Arc<Outward>] {
-        &self.part(manner.part).outward
-    }
-
-    /// The shape that errors are written in (rule R12).
-    pub(crate) fn dialect(&self, manner: &ResponseSettings) -> Dialect {
-        self.dialect_at(manner.dialect)
-    }
-
-    fn dialect_at(&self, index: DialectIndex) -> Dialect {
-        Dialect::from_place(index.get(), &self.shapes)
-    }
-
-    /// The index of a dialect that this policy knows.
-    pub(crate) fn dialect_index(&self, dialect: Dialect) -> Option<DialectIndex> {
-        dialect.place(&self.shapes).and_then(DialectIndex::new)
-    }
-
-    /// The dialects that a route of this policy can have: the built-in ones, and its own shapes that have a template (R15).
-    pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
-        let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::from_place(place, &self.shapes));
-        all.filter(|dialect| dialect.is_written())
-    }
-
-    /// The shapes of the policy's own (rule R15).
-    #[must_use]
-    pub fn own_shapes(&self) -> &[CustomShape] {
-        &self.shapes
-    }
-
-    /// The policy's own shapes that are read for a request, the narrowest scope's first (rule R15).
-    pub(crate) fn shapes(&self, manner: &ResponseSettings) -> &[CustomShape] {
-        &self.part(manner.part).shapes
-    }
-
-    /// The members of a foreign 4xx body that pass into the details (rule R14).
-    pub(crate) fn kept_members(&self, manner: &ResponseSettings) -> &[Box<str>] {
-        manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
-    }
-
-    /// The page of errors for browsers (rule R16).
-    pub(crate) fn page(&self, manner: &ResponseSettings) -> Option<&PageTemplate> {
-        self.pages.get(manner.html?.get())
-    }
-
-    /// Whether a rule needs to know the request's path.
-    #[inline]
-    pub(crate) fn rules_ask_path(&self, manner: &ResponseSettings) -> bool {
-        self.part(manner.part).rules_ask_path
     }
 
     #[inline]

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::failure::CommandError;
-use crate::text::{one_line, printable};
+use crate::report::json_text;
+use crate::text::{counted, one_line, printable};
 
 /// More than any catalogue has.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -154,8 +155,8 @@ impl Diff {
         let breaking = self.0.iter().filter(|change| change.breaks).count();
         let sum = match (breaking, self.0.len()) {
             (_, 0) => "nothing has changed".to_owned(),
-            (0, all) => format!("{}, none of which breaks clients", counted(all)),
-            (breaking, all) => format!("{}, {breaking} of which break clients", counted(all)),
+            (0, all) => format!("{}, none of which breaks clients", counted(all, "change")),
+            (breaking, all) => format!("{}, {breaking} of which break clients", counted(all, "change")),
         };
         format!("{lines}{sum}\n")
     }
@@ -163,13 +164,8 @@ impl Diff {
     /// For programs.
     pub(super) fn json(&self) -> String {
         let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
-        let report = json!({ "breaks": self.breaks(), "changes": changes });
-        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+        json_text(&json!({ "breaks": self.breaks(), "changes": changes }))
     }
-}
-
-fn counted(changes: usize) -> String {
-    if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") }
 }
 
 fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {

@@ -13,7 +13,9 @@ use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
-use super::acts::{DemoCase, HandlerBehaviour, UpstreamBehaviour};
+use super::acts::DemoCase;
+use super::acts::HandlerBehaviour::{Errs, Panics, PanicsInBody, Refused};
+use super::acts::UpstreamBehaviour::Inside;
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;
@@ -33,16 +35,10 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let response = match DemoCase::by_path(request.uri().path()).map(|act| &act.play) {
-        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Panics)) => {
-            panic!("the handler of /panic panicked, as it always does")
-        }
-        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Errs)) => {
-            return Err("cannot reach db: password `hunter2` was refused".into());
-        }
-        Some(UpstreamBehaviour::Inside(HandlerBehaviour::PanicsInBody)) => {
-            return Ok(Response::new(Falls::Begins.boxed_unsync()));
-        }
-        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Refused)) => gone.oneshot(request).await?,
+        Some(Inside(Panics)) => panic!("the handler of /panic panicked, as it always does"),
+        Some(Inside(Errs)) => return Err("cannot reach db: password `hunter2` was refused".into()),
+        Some(Inside(PanicsInBody)) => return Ok(Response::new(Falls::Begins.boxed_unsync())),
+        Some(Inside(Refused)) => gone.oneshot(request).await?,
         _ => stage.oneshot(request).await?,
     };
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))

@@ -15,6 +15,7 @@ use tower::BoxError;
 
 use super::acts::{DemoCase, DemoRequest};
 use super::visit::DemoResponse;
+use crate::report::json_text;
 
 /// Writes an entry for each answer; a request without one has none.
 pub(super) fn record_har<'a>(
@@ -28,7 +29,7 @@ pub(super) fn record_har<'a>(
     let creator = json!({ "name": "error-envelope demo", "version": env!("CARGO_PKG_VERSION") });
     let har = json!({ "log": { "version": "1.2", "creator": creator, "entries": entries } });
     let refused = |error| format!("--tour-har {}: {error}; name a file that can be written", file.display());
-    Ok(std::fs::write(file, serde_json::to_string_pretty(&har)? + "\n").map_err(refused)?)
+    Ok(std::fs::write(file, json_text(&har)).map_err(refused)?)
 }
 
 fn entry(act: &DemoCase, got: &DemoResponse, address: SocketAddr, now: &str) -> Value {

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use self::config::{find, parsed, with_proto_names};
 use self::findings::{Findings, Found};
-use crate::failure::{CommandError, print};
-use crate::report::{OutputFormat, json_text};
+use crate::failure::CommandError;
+use crate::report::OutputFormat;
 
 const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
 
@@ -44,10 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut findings = Findings::default();
     let search = std::env::var_os(SEARCH_PATH).map(PathBuf::from);
     check(&config, search.as_deref(), &mut findings);
-    print(&match args.format {
-        OutputFormat::Human => report(&name, &text, &findings),
-        OutputFormat::Json => json_text(&as_json(&name, &text, &findings)),
-    })?;
+    args.format.print(|| report(&name, &text, &findings), || as_json(&name, &text, &findings))?;
     Ok(u8::from(findings.count("warning") + findings.count("error") > 0))
 }
 

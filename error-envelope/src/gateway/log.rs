@@ -103,9 +103,7 @@ impl Writing {
                 if lines > told {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
                     // It may have been dropped itself: then it is said again.
-                    if dropped.lines() == lines {
-                        told = lines;
-                    }
+                    told = if dropped.lines() == lines { lines } else { told };
                 }
             }
         });

@@ -1,14 +1,15 @@
 //! A line of the log as a JSON object, as that of `tracing_subscriber::fmt::json`, which its tests compare it with.
 
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Write};
+use std::mem;
 
-use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::log_fields::{Value, write_fields};
 use super::log_time::write_time;
 
 /// Lines for programs.
@@ -31,24 +32,29 @@ where
         line.write_str("\",\"level\":\"")?;
         line.write_str(metadata.level().as_str())?;
         line.write_str("\",\"fields\":{")?;
-        let mut fields = Fields { line, is_first: true, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        let mut line = fields.line;
+        let mut comma = "";
+        write_fields(event, |name, value| {
+            line.write_str(mem::replace(&mut comma, ","))?;
+            field(&mut line, name, value)
+        })?;
         line.write_str("},\"target\":")?;
         string(&mut line, metadata.target())?;
         if let Some(innermost) = context.parent_span() {
-            line.write_str(",\"span\":")?;
-            span(&mut line, &innermost)?;
-            line.write_str(",\"spans\":")?;
-            for (index, each) in innermost.scope().from_root().enumerate() {
-                line.write_char(if index == 0 { '[' } else { ',' })?;
-                span(&mut line, &each)?;
-            }
-            line.write_char(']')?;
+            spans(&mut line, &innermost)?;
         }
         line.write_str("}\n")
     }
+}
+
+fn spans<S: for<'a> LookupSpan<'a>>(line: &mut Writer<'_>, innermost: &SpanRef<'_, S>) -> fmt::Result {
+    line.write_str(",\"span\":")?;
+    span(line, innermost)?;
+    line.write_str(",\"spans\":")?;
+    for (index, each) in innermost.scope().from_root().enumerate() {
+        line.write_char(if index == 0 { '[' } else { ',' })?;
+        span(line, &each)?;
+    }
+    line.write_char(']')
 }
 
 /// The fields that were written as the span began, and its name.
@@ -62,61 +68,27 @@ fn span<S: for<'a> LookupSpan<'a>>(line: &mut Writer<'_>, span: &SpanRef<'_, S>)
     line.write_char('}')
 }
 
-struct Fields<'a> {
-    line: Writer<'a>,
-    is_first: bool,
-    result: fmt::Result,
-}
-
-impl<'a> Fields<'a> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'a>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = self.name(field.name()).and_then(|()| value(&mut self.line));
-        }
-    }
-
-    fn name(&mut self, name: &str) -> fmt::Result {
-        if !std::mem::take(&mut self.is_first) {
-            self.line.write_char(',')?;
-        }
-        string(&mut self.line, name)?;
-        self.line.write_char(':')
-    }
-}
-
-impl Visit for Fields<'_> {
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, |line| write!(line, "{value}"));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, |line| write!(line, "{value}"));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, |line| write!(line, "{value}"));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write(field, |line| line.write_str(&serde_json::Value::from(value).to_string()));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |line| string(line, value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.write(field, |line| {
-            line.write_char('"')?;
-            write!(Escaped(line), "{value:?}")?;
-            line.write_char('"')
-        });
+fn field(line: &mut Writer<'_>, name: &str, value: Value<'_>) -> fmt::Result {
+    string(line, name)?;
+    line.write_char(':')?;
+    match value {
+        Value::Plain(value) => write!(line, "{value:?}"),
+        Value::Float(value) => line.write_str(&serde_json::Value::from(value).to_string()),
+        Value::Text(value) => string(line, value),
+        Value::Error(error) => quoted(line, format_args!("{error}")),
+        Value::Other(value) => quoted(line, format_args!("{value:?}")),
     }
 }
 
 fn string(line: &mut Writer<'_>, text: &str) -> fmt::Result {
     line.write_char('"')?;
     Escaped(line).write_str(text)?;
+    line.write_char('"')
+}
+
+fn quoted(line: &mut Writer<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+    line.write_char('"')?;
+    Escaped(line).write_fmt(text)?;
     line.write_char('"')
 }
 

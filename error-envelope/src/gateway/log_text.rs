@@ -4,15 +4,16 @@
 //! style, a padding and an escape, and took a fifth of what a gateway does for an error.
 
 use std::error::Error;
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Write};
+use std::{iter, mem};
 
-use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::log_fields::{Value, write_fields};
 use super::log_time::write_time;
 
 const BOLD: &str = "\x1b[1m";
@@ -40,10 +41,16 @@ where
         line.paint(DIM, metadata.target())?;
         line.paint(DIM, ":")?;
         line.to.write_char(' ')?;
-        let mut fields = Fields { line, is_first: true, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        fields.line.to.write_char('\n')
+        let mut space = "";
+        write_fields(event, |name, value| {
+            // What `log` puts there of the place is in the line already.
+            if name.starts_with("log.") {
+                return Ok(());
+            }
+            line.to.write_str(mem::replace(&mut space, " "))?;
+            field(&mut line, name, value)
+        })?;
+        line.to.write_char('\n')
     }
 }
 
@@ -95,67 +102,39 @@ impl<'a> Line<'a> {
     }
 }
 
-struct Fields<'a> {
-    line: Line<'a>,
-    is_first: bool,
-    result: fmt::Result,
-}
-
-impl<'a> Fields<'a> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Line<'a>) -> fmt::Result) {
-        // What `log` puts there of the place is in the line already.
-        if self.result.is_ok() && !field.name().starts_with("log.") {
-            self.result = self.name(field.name()).and_then(|()| value(&mut self.line));
-        }
+fn field(line: &mut Line<'_>, name: &str, value: Value<'_>) -> fmt::Result {
+    let is_message = name == "message";
+    if !is_message {
+        line.paint(ITALIC, name.strip_prefix("r#").unwrap_or(name))?;
+        line.paint(DIM, "=")?;
     }
-
-    fn name(&mut self, name: &str) -> fmt::Result {
-        if !std::mem::take(&mut self.is_first) {
-            self.line.to.write_char(' ')?;
+    match value {
+        Value::Text(text) if is_message => Visible(&mut line.to).write_str(text),
+        Value::Text(text) if is_plain(text) => {
+            line.to.write_char('"')?;
+            line.to.write_str(text)?;
+            line.to.write_char('"')
         }
-        if name == "message" {
-            return Ok(());
-        }
-        self.line.paint(ITALIC, name.strip_prefix("r#").unwrap_or(name))?;
-        self.line.paint(DIM, "=")
+        Value::Text(text) => write!(line.to, "{text:?}"),
+        Value::Error(error) => with_causes(line, name, error),
+        Value::Float(value) => write!(line.to, "{value:?}"),
+        Value::Plain(value) | Value::Other(value) if is_message => write!(Visible(&mut line.to), "{value:?}"),
+        Value::Plain(value) | Value::Other(value) => write!(line.to, "{value:?}"),
     }
 }
 
-impl Visit for Fields<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |line| match field.name() {
-            "message" => Visible(&mut line.to).write_str(value),
-            _ if is_plain(value) => {
-                line.to.write_char('"')?;
-                line.to.write_str(value)?;
-                line.to.write_char('"')
-            }
-            _ => write!(line.to, "{value:?}"),
-        });
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.write(field, |line| {
-            write!(Visible(&mut line.to), "{value}")?;
-            let mut causes = std::iter::successors(value.source(), |cause: &&dyn Error| (**cause).source());
-            let Some(first) = causes.next() else { return Ok(()) };
-            line.to.write_char(' ')?;
-            line.paint(ITALIC, field.name())?;
-            line.paint(ITALIC, ".sources")?;
-            line.paint(DIM, "=")?;
-            write!(line.to, "[")?;
-            write!(Visible(&mut line.to), "{first}")?;
-            causes.try_for_each(|cause| write!(Visible(&mut line.to), ", {cause}"))?;
-            write!(line.to, "]")
-        });
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.write(field, |line| match field.name() {
-            "message" => write!(Visible(&mut line.to), "{value:?}"),
-            _ => write!(line.to, "{value:?}"),
-        });
-    }
+fn with_causes(line: &mut Line<'_>, name: &str, error: &(dyn Error + 'static)) -> fmt::Result {
+    write!(Visible(&mut line.to), "{error}")?;
+    let mut causes = iter::successors(error.source(), |cause: &&dyn Error| (**cause).source());
+    let Some(first) = causes.next() else { return Ok(()) };
+    line.to.write_char(' ')?;
+    line.paint(ITALIC, name)?;
+    line.paint(ITALIC, ".sources")?;
+    line.paint(DIM, "=")?;
+    write!(line.to, "[")?;
+    write!(Visible(&mut line.to), "{first}")?;
+    causes.try_for_each(|cause| write!(Visible(&mut line.to), ", {cause}"))?;
+    write!(line.to, "]")
 }
 
 /// Whether `Debug` changes nothing in it.

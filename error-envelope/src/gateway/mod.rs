@@ -10,6 +10,7 @@ pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
 mod log;
+mod log_fields;
 mod log_json;
 #[cfg(test)]
 mod log_lines_tests;

@@ -88,12 +88,7 @@ impl Settings {
         if upstream.scheme() != Scheme::HTTPS {
             return Ok(upstream);
         }
-        let name = name.unwrap_or_else(|| upstream.host()).to_owned();
-        let name = ServerName::try_from(name.clone()).map_err(|_| {
-            CommandError::Io(format!(
-                "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
-            ))
-        })?;
+        let name = server_name(name.unwrap_or_else(|| upstream.host()))?;
         let upstream = upstream.tls(self.roots()?, name)?;
         match &self.certificate {
             Some((certificate, key)) => Ok(upstream.client_certificate(certificate, key)?),
@@ -108,6 +103,11 @@ impl Settings {
         }
         Ok(known.clone().unwrap_or_else(RootCertStore::empty))
     }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, CommandError> {
+    let wrong = "not a valid server name for a certificate\n = help: set --upstream-server-name";
+    ServerName::try_from(name.to_owned()).map_err(|_| CommandError::Io(format!("{name}: {wrong}")))
 }
 
 fn refused(flag: &str, error: &Error) -> CommandError {

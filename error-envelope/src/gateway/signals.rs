@@ -27,11 +27,10 @@ pub(crate) fn stop() -> io::Result<Shutdown> {
     let (insists, second) = oneshot::channel();
     tokio::spawn(async move {
         for tell in [asks, insists] {
-            let told = tokio::select! {
+            let _ = tell.send(tokio::select! {
                 _ = interrupt.recv() => ShutdownSignal::Interrupt,
                 _ = terminate.recv() => ShutdownSignal::Terminate,
-            };
-            let _ = tell.send(told);
+            });
         }
     });
     Ok(Shutdown { first, second })

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
-use error_envelope_admin::drafting::{self, code_of_status, quoted, status_says_all};
+use error_envelope_admin::drafting::{self, code_of_status, is_in_catalogue, quoted, rule, status_says_all};
 use serde_json::{Value, json};
 use tower_error_envelope::ErrorCode;
 
@@ -147,8 +147,7 @@ impl Drafts {
         let mut out = self.summary(drafted.len());
         let mut defined = HashSet::new();
         for (kind, tally) in drafted {
-            out.push('\n');
-            out.push_str(&self.draft(kind, tally, &mut defined));
+            out += &format!("\n{}", self.draft(kind, tally, &mut defined));
         }
         if !bare.is_empty() {
             out.push_str("\n# Not drafted:\n");
@@ -179,16 +178,9 @@ impl Drafts {
         let status = kind.status();
         let (name, text) = (name_of(kind, status), default_text(kind, status));
         let head = format!("# {} x {}\n", tally.count, describe(kind, tally));
-        let mut tables = format!("[[map]]\n{}to = {}\n", conditions(kind), quoted(&name));
-        // What a 5xx says is for the log alone, unless somebody has looked at it.
-        if status >= 500 {
-            let _ = writeln!(tables, "say = {}", quoted(&text));
-        }
-        let known = ErrorCode::ALL.iter().any(|code| code.as_str() == name) || self.own.contains_key(&name);
-        if !known && defined.insert(name.clone()) {
-            let (name, text) = (quoted(&name), quoted(&text));
-            let _ = write!(tables, "\n[[code]]\ncode = {name}\nstatus = {status}\nmessage = {text}\n");
-        }
+        let is_known = is_in_catalogue(&name) || self.own.contains_key(&name);
+        let defines = !is_known && defined.insert(name.clone());
+        let tables = rule(status, &condition(kind), &name, &text, defines);
         if status < 500 {
             return head + &tables;
         }
@@ -228,15 +220,16 @@ fn left_out(kind: &Kind, has_texts: bool) -> String {
     }
 }
 
-fn conditions(kind: &Kind) -> String {
+/// What is asked for beside the status.
+fn condition(kind: &Kind) -> String {
     match kind {
-        Kind::Code(status, code) => format!("status = {status}\ncode = {}\n", quoted(code)),
-        Kind::Text(status, text) => match text.exact() {
-            Some(exact) => format!("status = {status}\nmessage = {}\n", quoted(&exact)),
-            None => format!("status = {status}\nmessage_pattern = {}\n", quoted(&text.pattern())),
+        Kind::Code(_, code) => format!("code = {}\n", quoted(code)),
+        Kind::Text(_, text) => match text.exact() {
+            Some(exact) => format!("message = {}\n", quoted(&exact)),
+            None => format!("message_pattern = {}\n", quoted(&text.pattern())),
         },
-        Kind::OnRoute(status, route) => format!("status = {status}\nroute = {}\n", quoted(route)),
-        Kind::Bare(status) => format!("status = {status}\n"),
+        Kind::OnRoute(_, route) => format!("route = {}\n", quoted(route)),
+        Kind::Bare(_) => String::new(),
     }
 }
 

@@ -96,15 +96,12 @@ impl Template {
 
 fn parts_of(text: &str) -> Vec<Part> {
     let mut quote = None;
-    let part = |token: &str| match quote {
-        Some(closing) => {
-            quote = quote.filter(|_| !ends_quote(token, closing));
-            Part::Gap
-        }
-        None => {
-            quote = opens_quote(token);
-            if quote.is_none() && is_said_by_all(token) { Part::Word(token.to_owned()) } else { Part::Gap }
-        }
+    let part = |token: &str| {
+        let was_quoted = quote.is_some();
+        quote =
+            quote.map_or_else(|| opens_quote(token), |closing| Some(closing).filter(|_| !ends_quote(token, closing)));
+        let is_word = !was_quoted && quote.is_none() && is_said_by_all(token);
+        if is_word { Part::Word(token.to_owned()) } else { Part::Gap }
     };
     let mut parts: Vec<_> = text.split(' ').map(part).collect();
     parts.dedup_by(|one, other| *one == Part::Gap && *other == Part::Gap);

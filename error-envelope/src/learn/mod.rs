@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use tower_error_envelope::{ErrorCode, Mode};
 
 use self::draft::Drafts;
-use crate::failure::{CommandError, print};
+use crate::failure::CommandError;
 use crate::recorded;
-use crate::report::{OutputFormat, json_text};
+use crate::report::OutputFormat;
 use crate::trial::Trial;
 
 /// Draft rules for errors that have no code yet
@@ -49,8 +49,5 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     } else {
         log::each(&args.file, reader, |seen| drafts.add(seen))?;
     }
-    print(&match args.format {
-        OutputFormat::Human => drafts.written(),
-        OutputFormat::Json => json_text(&drafts.to_json()),
-    })
+    args.format.print(|| drafts.written(), || drafts.to_json())
 }

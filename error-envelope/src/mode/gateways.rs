@@ -44,25 +44,28 @@ pub(super) fn named(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>,
             gateways.push(Gateway { name: None, address: address.clone() });
         }
     }
-    if let Some(file) = fleet {
-        let shown = file.display();
-        let text = fs::read_to_string(file).map_err(|error| CommandError::Io(format!("{shown}: {error}")))?;
-        let listed = parse(&text).map_err(|wrong| {
-            let lines: Vec<_> = wrong.iter().map(|(line, wrong)| format!("{shown}:{line}: {wrong}")).collect();
-            CommandError::Refused(lines.join("\n"))
-        })?;
-        if listed.is_empty() {
-            return Err(CommandError::Refused(format!(
-                "{shown}: no gateway is named\n = help: write one a line: NAME ADDRESS"
-            )));
-        }
-        gateways.retain(|one| listed.iter().all(|other| other.address != one.address));
-        gateways.extend(listed);
-    }
+    let listed = fleet.map_or(Ok(Vec::new()), listed)?;
+    gateways.retain(|one| listed.iter().all(|other| other.address != one.address));
+    gateways.extend(listed);
     if gateways.is_empty() {
         gateways.extend(address(DEFAULT).ok().map(|address| Gateway { name: None, address }));
     }
     Ok(gateways)
+}
+
+/// Those of a fleet's file.
+fn listed(file: &Path) -> Result<Vec<Gateway>, CommandError> {
+    let shown = file.display();
+    let text = fs::read_to_string(file).map_err(|error| CommandError::Io(format!("{shown}: {error}")))?;
+    let listed = parse(&text).map_err(|wrong| {
+        let lines: Vec<_> = wrong.iter().map(|(line, wrong)| format!("{shown}:{line}: {wrong}")).collect();
+        CommandError::Refused(lines.join("\n"))
+    })?;
+    if listed.is_empty() {
+        let wrong = format!("{shown}: no gateway is named\n = help: write one a line: NAME ADDRESS");
+        return Err(CommandError::Refused(wrong));
+    }
+    Ok(listed)
 }
 
 /// The lines of a fleet's file, or all that is wrong with them, by line.

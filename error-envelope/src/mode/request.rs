@@ -59,11 +59,7 @@ impl Order {
             timeout(self.patience, self.exchange(admin)).await.map_err(|_| format!("no response within {patience}"))?;
         let (status, body) = answer
             .map_err(|why| format!("{why}\n = help: use the address given to `error-envelope gateway --admin`"))?;
-        let state = (status == StatusCode::OK).then(|| serde_json::from_slice(&body).ok()).flatten();
-        let Some(answer) = state.as_ref().and_then(Answer::parse) else {
-            let text = cut(&one_line(&String::from_utf8_lossy(&body)), 300);
-            return Err(format!("returned {status} without a mode; use an admin address: {text}"));
-        };
+        let answer = Answer::read(status, &body)?;
         match self.mode {
             Some(mode) if mode != answer.mode => {
                 Err(format!("is in mode {}: somebody else switched it, too", answer.mode))
@@ -99,6 +95,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    fn read(status: StatusCode, body: &[u8]) -> Result<Self, String> {
+        let state = (status == StatusCode::OK).then(|| serde_json::from_slice(body).ok()).flatten();
+        state.as_ref().and_then(Self::parse).ok_or_else(|| {
+            let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
+            format!("returned {status} without a mode; use an admin address: {text}")
+        })
+    }
+
     fn parse(state: &Value) -> Option<Self> {
         let mode =
             ["off", "policy"].into_iter().find(|mode| state.get("mode").and_then(Value::as_str) == Some(mode))?;

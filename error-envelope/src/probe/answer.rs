@@ -25,6 +25,8 @@ impl ProbeResponse {
     }
 }
 
+pub(super) type ProbeResult = Result<ProbeResponse, ProbeError>;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum ProbeError {

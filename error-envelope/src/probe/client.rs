@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::answer::{ProbeError, ProbeResponse};
+use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::outgoing::Outgoing;
 use super::raw;
 use super::request::{ProbeRequest, SentRequest};
@@ -23,11 +23,7 @@ use super::target::{Stream, Target};
 const MOST_OF_BODY: usize = 256 * 1024;
 
 /// Sends the request and reads its answer.
-pub(super) async fn send_request(
-    target: &Target,
-    asked: &ProbeRequest,
-    patience: Duration,
-) -> Result<ProbeResponse, ProbeError> {
+pub(super) async fn send_request(target: &Target, asked: &ProbeRequest, patience: Duration) -> ProbeResult {
     let answer = async {
         let stream = target.connect(asked.wire).await?;
         match (&asked.body, asked.wire) {
@@ -40,7 +36,7 @@ pub(super) async fn send_request(
     timeout(patience, answer).await.unwrap_or(Err(ProbeError::Silent(patience)))
 }
 
-async fn over_http1(stream: Stream, asked: &ProbeRequest) -> Result<ProbeResponse, ProbeError> {
+async fn over_http1(stream: Stream, asked: &ProbeRequest) -> ProbeResult {
     let handshake = http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let driver = drive(connection);
@@ -51,7 +47,7 @@ async fn over_http1(stream: Stream, asked: &ProbeRequest) -> Result<ProbeRespons
     answered(sender.send_request(request), driver, broken).await
 }
 
-async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> Result<ProbeResponse, ProbeError> {
+async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> ProbeResult {
     let failed = |error: hyper::Error| {
         // Over TLS both have agreed on HTTP/2. A server of HTTP/1 alone answers the preface by what is no frame.
         let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
@@ -71,7 +67,7 @@ async fn answered(
     response: impl Future<Output = hyper::Result<Response<Incoming>>>,
     driver: JoinHandle<hyper::Result<()>>,
     failed: impl FnOnce(hyper::Error) -> ProbeError,
-) -> Result<ProbeResponse, ProbeError> {
+) -> ProbeResult {
     let got = match response.await {
         Ok(response) => Ok(read(response).await),
         Err(error) => Err(failed(error)),
@@ -98,17 +94,13 @@ async fn read(response: Response<Incoming>) -> ProbeResponse {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
     let mut got = ProbeResponse::new(head.status, head.headers);
-    while let Some(frame) = incoming.frame().await {
-        match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) if body.len() + data.len() <= MOST_OF_BODY => body.extend_from_slice(&data),
-            Ok(Err(frame)) => got.trailers = frame.into_trailers().ok(),
-            Ok(Ok(_)) => break,
-            Err(_) => {
-                got.whole = false;
-                break;
-            }
+    got.whole = loop {
+        match incoming.frame().await.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+            Some(Ok(Ok(data))) if body.len() + data.len() <= MOST_OF_BODY => body.extend_from_slice(&data),
+            Some(Ok(Err(frame))) => got.trailers = frame.into_trailers().ok(),
+            last => break last.is_none_or(|last| last.is_ok()),
         }
-    }
+    };
     got.body = body.into();
     got
 }

@@ -229,32 +229,26 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
 /// What would be sent, by line.
 fn dry(known: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
-        let planned = known.plan(probe);
-        let more = match planned.as_ref().map_or(0, Vec::len) {
-            ..=1 => String::new(),
-            count => format!(" (and up to {} more if the response differs)", count - 1),
-        };
         let about = format!("{}: {}", probe.name, probe.about);
-        planned
-            .map_err(|why| (about.clone(), why))
-            .map(|planned| (about + &more, planned.into_iter().take(1).collect()))
+        dry_line(&about, 1, known.plan(probe))
     });
     let operations = known.operations();
-    let operations = operations.iter().map(|operation| {
-        let about = operation.line();
-        known.plan_operation(operation).map_err(|why| (about.clone(), why)).map(|planned| (about, planned))
-    });
-    lines.chain(operations).map(dry_line).collect()
+    let operations = operations.iter().map(|it| dry_line(&it.line(), usize::MAX, known.plan_operation(it)));
+    lines.chain(operations).collect()
 }
 
-fn dry_line(line: Result<(String, Vec<Planned>), (String, String)>) -> String {
-    match line {
-        Err((about, why)) => format!("# {about}\n# not asked: {why}\n\n"),
-        Ok((about, planned)) => {
-            let asked: Vec<_> = planned.iter().map(|planned| planned.asked.to_string()).collect();
-            format!("# {about}\n{}\n", asked.join("\n"))
-        }
-    }
+/// What is asked first: at `most` so many requests.
+fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
+    let planned = match planned {
+        Ok(planned) => planned,
+        Err(why) => return format!("# {about}\n# not asked: {why}\n\n"),
+    };
+    let more = match planned.len().saturating_sub(most) {
+        0 => String::new(),
+        count => format!(" (and up to {count} more if the response differs)"),
+    };
+    let asked: Vec<_> = planned.iter().take(most).map(|planned| planned.asked.to_string()).collect();
+    format!("# {about}{more}\n{}\n", asked.join("\n"))
 }
 
 fn route(text: &str) -> Result<(Method, String), String> {

@@ -256,24 +256,18 @@ fn require(headers: &mut HeaderMap, name: &HeaderName, value: &'static str, requ
 const NOBODYS: &str = "error-envelope-probe-nobodys-key";
 
 fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], credentials: Credentials) {
-    if credentials == Credentials::Given {
-        return;
-    }
-    for name in all.iter().chain([&header::AUTHORIZATION, &header::COOKIE]) {
-        headers.remove(name);
-    }
     let is_bearer = *name == header::AUTHORIZATION;
     let wrong = if is_bearer { "Bearer error-envelope-probe-nobodys-key" } else { NOBODYS };
     let malformed = if is_bearer { "probe" } else { "not a key, with spaces" };
-    match credentials {
-        Credentials::Given | Credentials::None => {}
-        Credentials::Malformed => drop(headers.insert(name, HeaderValue::from_static(malformed))),
-        Credentials::Wrong => drop(headers.insert(name, HeaderValue::from_static(wrong))),
-        Credentials::Twice => {
-            headers.insert(name, HeaderValue::from_static(wrong));
-            headers.append(name, HeaderValue::from_static(wrong));
-        }
-    }
+    let values = match credentials {
+        Credentials::Given => return,
+        Credentials::None => &[][..],
+        Credentials::Malformed => &[malformed],
+        Credentials::Wrong => &[wrong],
+        Credentials::Twice => &[wrong; 2],
+    };
+    all.iter().chain([&header::AUTHORIZATION, &header::COOKIE]).for_each(|name| drop(headers.remove(name)));
+    headers.extend(values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))));
 }
 
 /// `/orders` as `//%6frders`.

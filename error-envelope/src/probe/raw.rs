@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::answer::{ProbeError, ProbeResponse};
+use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::request::ProbeRequest;
 use super::target::Stream;
 
@@ -20,11 +20,7 @@ const MOST: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends the head, with `Expect: 100-continue` where it says a length, and reads the answer.
-pub(super) async fn send_request(
-    mut stream: Stream,
-    asked: &ProbeRequest,
-    patience: Duration,
-) -> Result<ProbeResponse, ProbeError> {
+pub(super) async fn send_request(mut stream: Stream, asked: &ProbeRequest, patience: Duration) -> ProbeResult {
     stream.write_all(&head_of(asked)).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = Vec::new();
@@ -80,13 +76,11 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| no_http("a status that is none".to_owned()))?;
-    let mut headers = HeaderMap::new();
-    for line in head.headers.iter() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(line.name), HeaderValue::from_bytes(line.value)) {
-            headers.append(name, value);
-        }
-    }
-    Ok(Some((ProbeResponse::new(status, headers), length)))
+    let headers = head
+        .headers
+        .iter()
+        .filter_map(|line| Some((HeaderName::try_from(line.name).ok()?, HeaderValue::from_bytes(line.value).ok()?)));
+    Ok(Some((ProbeResponse::new(status, headers.collect()), length)))
 }
 
 /// Whatever the head says of a body, none may follow (RFC 9110, section 9.3.2).

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::finding::{Finding, Line, Outcome};
 use super::table::RULES;
 use crate::failure::CommandError;
+use crate::report::json_text;
 
 /// All that was found.
 pub(super) struct Report {
@@ -78,7 +79,7 @@ impl Report {
 
     pub(super) fn json(&self) -> String {
         let rules: Vec<_> = self.rules().iter().map(OfRule::object).collect();
-        let report = json!({
+        json_text(&json!({
             "url": self.url,
             "policy": self.policy,
             "passed": self.passed(),
@@ -87,8 +88,7 @@ impl Report {
             "lines": self.lines.iter().map(Line::object).collect::<Vec<_>>(),
             "rules": rules,
             "advice": self.advice,
-        });
-        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+        }))
     }
 
     pub(super) fn junit(&self) -> Result<String, CommandError> {

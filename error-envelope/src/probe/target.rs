@@ -127,15 +127,14 @@ impl Target {
         // A head is sent at once, whatever is on the way.
         stream.set_nodelay(true).map_err(unreachable)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        match tls.connector(wire).map_err(unreachable)?.connect(tls.name.clone(), stream).await {
-            Ok(stream) if wire == Wire::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
-                Err(ProbeError::NoHttp2)
+        let connected = tls.connector(wire).map_err(unreachable)?.connect(tls.name.clone(), stream).await;
+        let is_http1 = wire == Wire::Http1;
+        match connected {
+            Ok(stream) if is_http1 || stream.get_ref().1.alpn_protocol() == Some(b"h2") => Ok(Box::new(stream)),
+            Err(error) if is_http1 || !error.to_string().contains("NoApplicationProtocol") => {
+                Err(ProbeError::Unreachable(format!("{}: TLS: {error}", self.authority)))
             }
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) if wire == Wire::Http2 && error.to_string().contains("NoApplicationProtocol") => {
-                Err(ProbeError::NoHttp2)
-            }
-            Err(error) => Err(ProbeError::Unreachable(format!("{}: TLS: {error}", self.authority))),
+            Ok(_) | Err(_) => Err(ProbeError::NoHttp2),
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tower_error_envelope::ErrorCode;
 
 use super::advice;
-use super::answer::{ProbeError, ProbeResponse};
+use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
@@ -143,7 +143,7 @@ impl<'a> ProbeRun<'a> {
         Ok((line, Some(got)))
     }
 
-    async fn send_request(&mut self, planned: &Planned) -> Result<ProbeResponse, ProbeError> {
+    async fn send_request(&mut self, planned: &Planned) -> ProbeResult {
         sleep_until(self.next).await;
         self.next = Instant::now() + self.manner.pause;
         if self.manner.verbose {
@@ -158,7 +158,7 @@ impl<'a> ProbeRun<'a> {
     }
 
     /// A server that waits for a body to its end is there still.
-    fn count(&mut self, asked: &ProbeRequest, answer: &Result<ProbeResponse, ProbeError>) {
+    fn count(&mut self, asked: &ProbeRequest, answer: &ProbeResult) {
         let is_upload = matches!(asked.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
         match answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
@@ -271,7 +271,7 @@ fn skipped(probe: &Probe, why: String) -> Line {
     }
 }
 
-fn print_head(answer: &Result<ProbeResponse, ProbeError>) {
+fn print_head(answer: &ProbeResult) {
     match answer {
         Ok(got) => anstream::eprintln!("< {}\n{}", got.status, lines_of(&got.headers)),
         Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.to_text()),

@@ -16,6 +16,7 @@ use tower_error_envelope::policy::PolicyFile;
 use self::change::{Answer, ReplayChange};
 use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
+use crate::report::json_text;
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
 
@@ -171,12 +172,11 @@ impl Replay {
             })
         };
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
-        let report = json!({
+        json_text(&json!({
             "exchanges": self.exchanges,
             "without_response": self.unanswered,
             "changed": changed,
             "groups": groups.iter().map(group).collect::<Vec<Value>>(),
-        });
-        serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |text| text + "\n")
+        }))
     }
 }

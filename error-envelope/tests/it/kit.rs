@@ -1,8 +1,14 @@
 //! Running the command.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What another process does within this is in time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a run left behind.
 pub(crate) struct Run {
@@ -67,6 +73,47 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A gateway with its admin address, for as long as a test looks.
+pub(crate) struct Gateway {
+    pub(crate) process: Running,
+    pub(crate) address: String,
+    pub(crate) admin: String,
+}
+
+impl Gateway {
+    pub(crate) fn start(upstream: &str, more: &[&str]) -> Self {
+        let args = ["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream];
+        let mut process = Running::start(&[&args, more].concat());
+        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
+        Self { process, address, admin }
+    }
+}
+
+/// The whole answer; `None` where nobody listens.
+pub(crate) fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{lines}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+pub(crate) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    wait_for_value(what, || there().then_some(()));
+}
+
+pub(crate) fn wait_for_value<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
     }
 }
 

@@ -5,37 +5,17 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::kit::Running;
+use crate::kit::{Gateway, ask, wait_for, wait_for_value};
 
-/// What another process does within this is in time.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Gateway {
-    process: Running,
-    address: String,
-    admin: String,
+fn metrics(gateway: &Gateway) -> String {
+    ask(&gateway.admin, "GET", "/metrics", "").unwrap()
 }
 
-impl Gateway {
-    fn start(upstream: &str, more: &[&str]) -> Self {
-        let mut args = vec!["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream];
-        args.extend(more);
-        let mut process = Running::start(&args);
-        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
-        Self { process, address, admin }
-    }
-
-    fn metrics(&self) -> String {
-        ask(&self.admin, "GET", "/metrics", "").unwrap()
-    }
-
-    fn reopen(&self) {
-        assert!(Command::new("kill").args(["-USR1", &self.process.id().to_string()]).status().unwrap().success());
-    }
+fn reopen(gateway: &Gateway) {
+    assert!(Command::new("kill").args(["-USR1", &gateway.process.id().to_string()]).status().unwrap().success());
 }
 
 /// A service: `/missing` is 404, `/switch` switches protocols and echoes, `/never` says nothing, `/broken` breaks off within its body,
@@ -78,29 +58,9 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
     Some(first)
 }
 
-fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{lines}\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    Some(answer)
-}
-
-fn wait_for<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = there() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        thread::yield_now();
-    }
-}
-
 /// The lines of a file once there are so many.
 fn lines(file: &Path, count: usize) -> Vec<String> {
-    wait_for(&format!("{count} lines"), || {
+    wait_for_value(&format!("{count} lines"), || {
         let text = std::fs::read_to_string(file).ok()?;
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         (text.ends_with('\n') && lines.len() >= count).then_some(lines)
@@ -124,7 +84,7 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
     for (method, target) in [("GET", "/seats/7"), ("POST", "/seats/8"), ("GET", "/missing"), ("BREW", "/pot")] {
         ask(&gateway.address, method, target, "content-length: 0\r\n");
     }
-    let counted = gateway.metrics();
+    let counted = metrics(&gateway);
     for line in [
         r#"error_envelope_requests_total{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
         r#"error_envelope_requests_total{route="/seats/{id}",method="POST",status_class="2xx"} 1"#,
@@ -149,7 +109,7 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
 fn l2_what_clients_send_makes_no_new_series() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(&upstream(), &["--policy", &policy(folder.path())]);
-    let series = || gateway.metrics().lines().filter(|line| line.starts_with("error_envelope_")).count();
+    let series = || metrics(&gateway).lines().filter(|line| line.starts_with("error_envelope_")).count();
     let mut stream = TcpStream::connect(&gateway.address).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut ask = |number: usize| {
@@ -207,7 +167,7 @@ fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it()
     let gateway = Gateway::start(&upstream(), &["--access-log", file.to_str().unwrap()]);
     let mut leaving = TcpStream::connect(&gateway.address).unwrap();
     write!(leaving, "GET /never HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    wait_for("it is in flight", || gateway.metrics().contains("streams{protocol=\"http/1\"} 1").then_some(()));
+    wait_for("it is in flight", || metrics(&gateway).contains("streams{protocol=\"http/1\"} 1"));
     drop(leaving);
     let left = line(&file, 1);
     assert_eq!((&left["status"], &left["outcome"]), (&Value::Null, &"abandoned".into()), "{left}");
@@ -234,8 +194,8 @@ fn a_renamed_access_log_is_opened_anew_at_sigusr1_in_the_fields_that_were_chosen
     ask(&gateway.address, "GET", "/a", "");
     assert_eq!(lines(&file, 1), [r#"{"status":200,"path":"/a"}"#]);
     std::fs::rename(&file, &old).unwrap();
-    gateway.reopen();
-    wait_for("it is opened anew", || file.exists().then_some(()));
+    reopen(&gateway);
+    wait_for("it is opened anew", || file.exists());
     ask(&gateway.address, "GET", "/b", "");
     assert_eq!(lines(&file, 1), [r#"{"status":200,"path":"/b"}"#]);
     assert_eq!(lines(&old, 1).len(), 1);
@@ -245,12 +205,12 @@ fn a_renamed_access_log_is_opened_anew_at_sigusr1_in_the_fields_that_were_chosen
 fn an_access_log_on_a_full_disk_costs_lines_that_are_counted_and_no_request() {
     let args = ["--access-log", "/dev/full", "--access-log-format", "combined"];
     let gateway = Gateway::start(&upstream(), &args);
-    let dropped = |lines: u32| gateway.metrics().contains(&format!("access_log_dropped_total {lines}\n"));
+    let dropped = |lines: u32| metrics(&gateway).contains(&format!("access_log_dropped_total {lines}\n"));
     assert!(dropped(0));
     for _ in 0..20 {
         assert!(ask(&gateway.address, "GET", "/a", "").unwrap().ends_with("hello"));
     }
-    wait_for("they are counted", || dropped(20).then_some(()));
+    wait_for("they are counted", || dropped(20));
 }
 
 #[test]
@@ -303,7 +263,7 @@ fn an_access_log_that_is_read_slowly_delays_no_request() {
     for _ in 0..REQUESTS {
         assert!(ask(&gateway.address, "GET", &path, "").unwrap().ends_with("hello"));
     }
-    assert!(gateway.metrics().contains("access_log_dropped_total 0\n"), "they wait");
+    assert!(metrics(&gateway).contains("access_log_dropped_total 0\n"), "they wait");
     for _ in 0..REQUESTS {
         assert!(gateway.process.says("{\"path\":\"/xxx").starts_with('x'));
     }

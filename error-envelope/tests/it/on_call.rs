@@ -1,33 +1,13 @@
 //! The admin address of a gateway that runs, and the verb that asks it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::kit::{Running, run};
+use crate::kit::{Gateway, PATIENCE, Running, ask, run, wait_for};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
-
-/// What another process does within this is in time.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A gateway with its admin address, for as long as a test looks.
-struct Gateway {
-    process: Running,
-    address: String,
-    admin: String,
-}
-
-impl Gateway {
-    fn start(upstream: &str) -> Self {
-        let mut process =
-            Running::start(&["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream]);
-        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
-        Self { process, address, admin }
-    }
-}
 
 /// A service that says 409 to each request, once it is let: it tells when one has come.
 fn upstream() -> (String, Receiver<()>, Sender<()>) {
@@ -49,35 +29,20 @@ fn upstream() -> (String, Receiver<()>, Sender<()>) {
     (url, came, go)
 }
 
-/// The whole answer; `None` where nobody listens.
-fn ask(address: &str, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    Some(answer)
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test has a clock; the ban is for the library")]
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !there() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        thread::yield_now();
-    }
+fn get(address: &str, path: &str) -> Option<String> {
+    ask(address, "GET", path, "")
 }
 
 #[test]
 fn a_gateway_that_drains_says_so_until_its_last_answer() {
     let (url, came, go) = upstream();
-    let mut gateway = Gateway::start(&url);
-    let is_ready = |admin: &str| ask(admin, "/readyz").map(|answer| answer.starts_with("HTTP/1.1 200"));
+    let mut gateway = Gateway::start(&url, &[]);
+    let is_ready = |admin: &str| get(admin, "/readyz").map(|answer| answer.starts_with("HTTP/1.1 200"));
     assert_eq!(is_ready(&gateway.admin), Some(true));
     let address = gateway.address.clone();
-    let in_flight = thread::spawn(move || ask(&address, "/seats/7"));
+    let in_flight = thread::spawn(move || get(&address, "/seats/7"));
     came.recv_timeout(PATIENCE).unwrap();
-    let counted = ask(&gateway.admin, "/metrics").unwrap();
+    let counted = get(&gateway.admin, "/metrics").unwrap();
     for gauge in ["connections", "streams"] {
         let told = format!("# HELP error_envelope_{gauge} ");
         let one = format!("error_envelope_{gauge}{{protocol=\"http/1\"}} 1\n");
@@ -85,25 +50,25 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
     }
     gateway.process.is_told_to_end();
     wait_for("it says that it drains", || is_ready(&gateway.admin) == Some(false));
-    assert!(ask(&gateway.admin, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
+    assert!(get(&gateway.admin, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
     go.send(()).unwrap();
     let answer = in_flight.join().unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 409") && answer.contains(r#""code":"conflict""#), "{answer}");
     assert_eq!(gateway.process.ended().code(), Some(0));
-    assert_eq!(ask(&gateway.admin, "/healthz"), None);
+    assert_eq!(get(&gateway.admin, "/healthz"), None);
 }
 
 #[test]
 fn mode_turns_the_policy_of_a_running_gateway_off_and_on() {
     let (url, _came, go) = upstream();
     (0..3).for_each(|_| go.send(()).unwrap());
-    let gateway = Gateway::start(&url);
+    let gateway = Gateway::start(&url, &[]);
     let mode = |to: &str| {
         let run = run(&["mode", to, "--admin", &gateway.admin]);
         assert_eq!((run.code, &*run.err), (Some(0), ""));
         run.out
     };
-    let passes = || ask(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
+    let passes = || get(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
     assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes apply\n", false));
     let off =
         run(&["mode", "off", "--admin", &gateway.admin, "--by", "maria", "--reason", "orders loses texts & ids"]).out;
@@ -136,7 +101,7 @@ fn signal(process: &Running, name: &str) {
 #[test]
 fn one_command_switches_a_fleet_and_names_who_did_not_answer() {
     let (url, _came, _go) = upstream();
-    let fleet: Vec<Gateway> = (0..3).map(|_| Gateway::start(&url)).collect();
+    let fleet: Vec<Gateway> = (0..3).map(|_| Gateway::start(&url, &[])).collect();
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet.txt");
     let lines: Vec<String> =
         (1..).zip(&fleet).map(|(at, it)| format!("orders-{at} {}  # rack {at}\n", it.admin)).collect();

@@ -10,14 +10,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::kit::{Running, command, run};
-
-/// What another process does within this is in time.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit::{PATIENCE, Running, command, run, wait_for};
 
 /// A service that answers with its name and the path, over connections that it keeps; while it is held, it does not answer.
 #[derive(Clone)]
@@ -134,15 +130,6 @@ fn ask(address: &str, host: &str, path: &str, more: &str) -> (u16, String) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test has a clock; the ban is for the library")]
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !there() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        thread::yield_now();
-    }
 }
 
 fn scope(covers: &str, service: &Service) -> String {

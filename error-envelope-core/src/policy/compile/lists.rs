@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Keys;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 
@@ -136,26 +137,12 @@ impl Lists {
 
     pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("require_headers", names)?;
-        let (guards, is_complete) = (&self.guards, self.is_complete);
-        self.headers.place(names, |names| {
-            let guard = |name: &String| match guards.get(name) {
-                None if is_complete => Err(unknown_header(name, guards.keys())),
-                known => Ok(known.cloned().flatten()),
-            };
-            names.iter().filter_map(|name| guard(name).transpose()).collect()
-        })
+        self.headers.place(names, |names| resolve(names, &self.guards, self.is_complete, unknown_header))
     }
 
     pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("auth", names)?;
-        let (schemes, is_complete) = (&self.schemes, self.is_complete);
-        self.auth.place(names, |names| {
-            let scheme = |name: &String| match schemes.get(name) {
-                None if is_complete => Err(unknown_scheme(name, schemes.keys())),
-                known => Ok(known.cloned().flatten()),
-            };
-            names.iter().filter_map(|name| scheme(name).transpose()).collect()
-        })
+        self.auth.place(names, |names| resolve(names, &self.schemes, self.is_complete, unknown_scheme))
     }
 
     /// The shape of that name, unless its table has a mistake.
@@ -189,20 +176,14 @@ impl Lists {
             return Err(SettingError::new("keep_members", "a member has no name", "name the members as the body does"));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
-        let wrong = || format!("there are more than {} different lists of members", ListIndex::MAX);
         let right = "let services that keep nearly the same share a list";
-        kept.map(|index| ListIndex::new(index).ok_or_else(|| SettingError::new("keep_members", wrong(), right)))
-            .transpose()
+        one_of_few(kept, "keep_members", "lists of members", right)
     }
 
     pub(in crate::policy) fn pages(&mut self, page: &ErrorPage) -> Result<Option<ListIndex>, SettingError> {
         let text: Vec<String> = page.text().map(str::to_owned).into_iter().collect();
         let page = self.pages.place(&text, |text| PageTemplate::parse(&text.concat()))?;
-        let wrong = || format!("there are more than {} different pages", ListIndex::MAX);
-        page.map(|index| {
-            ListIndex::new(index).ok_or_else(|| SettingError::new("html", wrong(), "let services share one"))
-        })
-        .transpose()
+        one_of_few(page, "html", "pages", "let services share one")
     }
 }
 
@@ -232,6 +213,30 @@ impl<T> Default for InternedList<T> {
     fn default() -> Self {
         Self { places: HashMap::new(), made: Vec::new() }
     }
+}
+
+/// What the names stand for, without those whose own tables have a mistake.
+fn resolve<'n, T: Clone>(
+    names: &[String],
+    known: &'n Named<T>,
+    is_complete: bool,
+    unknown: impl Fn(&str, Keys<'n, String, Option<T>>) -> SettingError,
+) -> Result<Box<[T]>, SettingError> {
+    let found = |name: &String| match known.get(name) {
+        None if is_complete => Err(unknown(name, known.keys())),
+        found => Ok(found.cloned().flatten()),
+    };
+    names.iter().filter_map(|name| found(name).transpose()).collect()
+}
+
+fn one_of_few(
+    place: Option<Index>,
+    key: &'static str,
+    what: &str,
+    right: &str,
+) -> Result<Option<ListIndex>, SettingError> {
+    let wrong = || format!("there are more than {} different {what}", ListIndex::MAX);
+    place.map(|place| ListIndex::new(place).ok_or_else(|| SettingError::new(key, wrong(), right))).transpose()
 }
 
 /// A name that stands twice may have been meant to be another one.

@@ -44,21 +44,19 @@ pub(super) fn proto_name(key: &str) -> String {
     name
 }
 
+/// What stands directly in it, and by which key or index.
+pub(super) fn children(value: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let entries = value.as_object().into_iter().flatten().map(|(key, entry)| (key.clone(), entry));
+    let items = value.as_array().into_iter().flatten().enumerate().map(|(index, item)| (index.to_string(), item));
+    entries.chain(items)
+}
+
 /// Every connection manager, and where it is.
 pub(super) fn find<'v>(value: &'v Value, place: &str, managers: &mut Vec<(String, &'v Value)>) {
-    match value {
-        Value::Object(entries) => {
-            if is_a(value, "HttpConnectionManager") || entries.contains_key("http_filters") {
-                managers.push((place.to_owned(), value));
-                return;
-            }
-            entries.iter().for_each(|(key, value)| find(value, &format!("{place}/{key}"), managers));
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| find(value, &format!("{place}/{index}"), managers));
-        }
-        _ => {}
+    if is_a(value, "HttpConnectionManager") || value.get("http_filters").is_some() {
+        return managers.push((place.to_owned(), value));
     }
+    children(value).for_each(|(key, value)| find(value, &format!("{place}/{key}"), managers));
 }
 
 /// Whether a message is of this type.
@@ -68,14 +66,7 @@ pub(super) fn is_a(value: &Value, kind: &str) -> bool {
 
 /// Whether anything below has a configuration of its own for the filter of this name.
 pub(super) fn has_key(value: &Value, name: &str) -> bool {
-    match value {
-        Value::Object(entries) => {
-            let overrides = entries.get("typed_per_filter_config").and_then(Value::as_object);
-            let ours = |config: &Value| config["dynamic_module_config"]["name"] == name;
-            overrides.is_some_and(|overrides| overrides.values().any(ours))
-                || entries.values().any(|value| has_key(value, name))
-        }
-        Value::Array(items) => items.iter().any(|value| has_key(value, name)),
-        _ => false,
-    }
+    let mut overrides = value["typed_per_filter_config"].as_object().into_iter().flatten();
+    overrides.any(|(_, config)| config["dynamic_module_config"]["name"] == name)
+        || children(value).any(|(_, value)| has_key(value, name))
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::config::{is_a, proto_name};
+use super::config::{children, is_a, proto_name};
 use super::findings::Findings;
 use super::manager::is_ours;
 
@@ -35,20 +35,12 @@ pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mu
 const UNGUARDED: &str = "the contract is not applied, and requests reach the service without guards (V4)";
 
 fn look(value: &Value, place: &str, names: &[String], findings: &mut Findings) {
-    match value {
-        Value::Object(entries) => {
-            for (key, entry) in entries {
-                let place = format!("{place}/{key}");
-                if key == "typed_per_filter_config" {
-                    of_overrides(value, entry, &place, names, findings);
-                }
-                look(entry, &place, names, findings);
-            }
+    for (key, child) in children(value) {
+        let place = format!("{place}/{key}");
+        if key == "typed_per_filter_config" {
+            of_overrides(value, child, &place, names, findings);
         }
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| look(item, &format!("{place}/{index}"), names, findings));
-        }
-        _ => {}
+        look(child, &place, names, findings);
     }
 }
 

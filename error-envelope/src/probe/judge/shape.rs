@@ -110,10 +110,9 @@ fn lists_fields(status: StatusCode, right: &Value, came: &Value) -> bool {
 
 fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     let (Value::Object(right), Value::Object(members_that_came)) = (right, came) else {
-        if std::mem::discriminant(right) != std::mem::discriminant(came) && !right.is_null() && !came.is_null() {
-            wrong.push(Finding::new("R12", format!("{at} is {came}, and no such value belongs there")));
-        }
-        return;
+        let fits = std::mem::discriminant(right) == std::mem::discriminant(came) || right.is_null() || came.is_null();
+        let finding = || format!("{at} is {came}, and no such value belongs there");
+        return wrong.extend(Finding::unless(fits, "R12", finding));
     };
     for (name, value) in right {
         let at = format!("{at}/{name}");

@@ -21,13 +21,11 @@ const DEEPEST: usize = 16;
 
 /// The value as a path or a query writes it.
 pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Sampling) -> String {
-    if sampling == Sampling::OfNoType {
-        return STAND_IN.to_owned();
-    }
     let schema = innermost(document, parameter.get("schema").unwrap_or(&Value::Null));
     let shown = match sampling {
+        Sampling::OfNoType => return STAND_IN.to_owned(),
         Sampling::Nobodys => None,
-        Sampling::OfNoType | Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
+        Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
     };
     let chosen = shown.or_else(|| schema.get("const")).or_else(|| schema.pointer("/enum/0"));
     match chosen {

@@ -95,6 +95,8 @@ enum Keys {
     Remote(RemoteKeys),
 }
 
+const NAME_ALGORITHMS: &str = "name the algorithms that the issuer signs with, such as [\"RS256\"]";
+
 /// More than clocks differ.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -102,12 +104,7 @@ impl Tokens {
     pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
         let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>()?;
         if algorithms.is_empty() {
-            let wrong = "the list of algorithms is empty";
-            return Err(SettingError::new(
-                "algorithms",
-                wrong,
-                "name the algorithms that the issuer signs with, such as [\"RS256\"]",
-            ));
+            return Err(SettingError::new("algorithms", "the list of algorithms is empty", NAME_ALGORITHMS));
         }
         if settings.leeway > LONGEST_LEEWAY {
             return Err(SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes"));
@@ -116,11 +113,8 @@ impl Tokens {
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
-                return Err(SettingError::new(
-                    key,
-                    "the text is empty",
-                    "write the value in the tokens, or remove the key",
-                ));
+                let right = "write the value in the tokens, or remove the key";
+                return Err(SettingError::new(key, "the text is empty", right));
             }
         }
         let keys = match keys.0 {
@@ -164,11 +158,7 @@ impl Keys {
 fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     if name.eq_ignore_ascii_case("none") {
         let wrong = "\"none\" accepts tokens without a signature";
-        return Err(SettingError::new(
-            "algorithms",
-            wrong,
-            "name the algorithms that the issuer signs with, such as [\"RS256\"]",
-        ));
+        return Err(SettingError::new("algorithms", wrong, NAME_ALGORITHMS));
     }
     name.parse().map_err(|_| {
         let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";

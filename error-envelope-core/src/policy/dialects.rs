@@ -1,0 +1,39 @@
+//! The dialects that a policy's errors are written in, and the shapes that it reads.
+
+use super::compile::lists::DialectIndex;
+use super::{Policy, ResponseSettings};
+use crate::dialect::Dialect;
+use crate::dialect::custom::CustomShape;
+
+impl Policy {
+    /// The shape that errors are written in (rule R12).
+    pub(crate) fn dialect(&self, manner: &ResponseSettings) -> Dialect {
+        self.dialect_at(manner.dialect)
+    }
+
+    pub(super) fn dialect_at(&self, index: DialectIndex) -> Dialect {
+        Dialect::from_place(index.get(), &self.shapes)
+    }
+
+    /// The index of a dialect that this policy knows.
+    pub(crate) fn dialect_index(&self, dialect: Dialect) -> Option<DialectIndex> {
+        dialect.place(&self.shapes).and_then(DialectIndex::new)
+    }
+
+    /// The dialects that a route of this policy can have: the built-in ones, and its own shapes that have a template (R15).
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
+        let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::from_place(place, &self.shapes));
+        all.filter(|dialect| dialect.is_written())
+    }
+
+    /// The shapes of the policy's own (rule R15).
+    #[must_use]
+    pub fn own_shapes(&self) -> &[CustomShape] {
+        &self.shapes
+    }
+
+    /// The policy's own shapes that are read for a request, the narrowest scope's first (rule R15).
+    pub(crate) fn shapes(&self, manner: &ResponseSettings) -> &[CustomShape] {
+        &self.part(manner.part).shapes
+    }
+}
