@@ -7,18 +7,17 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Whether it has this byte.
 pub(crate) fn has_byte(text: &[u8], byte: u8) -> bool {
-    let byte = LOW * u64::from(byte);
-    any(text, |eight| zeros(eight ^ byte))
+    any(text, |eight| equal(eight, byte))
 }
 
 /// Whether all of it is printable ASCII.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    !any(text, |eight| eight | controls(eight) | zeros(eight ^ LOW * 0x7f))
+    !any(text, |eight| eight | controls(eight) | equal(eight, 0x7f))
 }
 
 /// Whether it has what JSON escapes.
 pub(crate) fn has_escape(text: &[u8]) -> bool {
-    any(text, |eight| controls(eight) | zeros(eight ^ LOW * u64::from(b'"')) | zeros(eight ^ LOW * u64::from(b'\\')))
+    any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
 /// Whether `found` sets the highest bit of a byte of eight, anywhere in the text.
@@ -38,16 +37,18 @@ fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     all.fold(0, |any, eight| any | found(u64::from_ne_bytes(*eight))) & HIGH != 0
 }
 
-/// The bytes that are 0. One that is 1 counts as well behind one that is 0: whether there is any is exact.
+/// The bytes that are this one. Behind one that is, one that differs in its lowest bit alone counts as well: whether there is
+/// any is exact.
 #[inline(always)]
-fn zeros(eight: u64) -> u64 {
-    eight.wrapping_sub(LOW) & !eight
+fn equal(eight: u64, byte: u8) -> u64 {
+    let others = eight ^ (LOW * u64::from(byte));
+    others.wrapping_sub(LOW) & !others
 }
 
 /// The bytes below a space.
 #[inline(always)]
 fn controls(eight: u64) -> u64 {
-    !((eight | HIGH) - LOW * 0x20) & !eight
+    !((eight | HIGH) - (LOW * 0x20)) & !eight
 }
 
 #[cfg(test)]
