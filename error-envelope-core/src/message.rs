@@ -1,6 +1,11 @@
 //! Text that may reach a client: one printable line (rule E2), and what is no message at all (rule R3).
 
+mod bytes;
+
 use std::borrow::Cow;
+
+use bytes::is_plain;
+pub(crate) use bytes::{has_byte, has_escape};
 
 /// The longest message in bytes (E2): a line that a person reads, and a header block never has to carry.
 pub(crate) const MAX_BYTES: usize = 1024;
@@ -15,7 +20,7 @@ const MAX_FOREIGN_BYTES: usize = 256;
 /// that a second layer keeps the text (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    let line = if is_plain(trimmed) || !trimmed.chars().any(is_unprintable) {
+    let line = if is_plain(trimmed.as_bytes()) || !trimmed.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
     } else {
         Cow::Owned(printable(trimmed))
@@ -26,7 +31,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
 pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    if is_plain(trimmed) {
+    if is_plain(trimmed.as_bytes()) {
         let passes = (1..=MAX_FOREIGN_BYTES).contains(&trimmed.len()) && !has_markup(trimmed) && !is_wrapped(trimmed);
         return passes.then_some(Cow::Borrowed(trimmed));
     }
@@ -45,22 +50,12 @@ pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Without white space around it. Most texts have none, and are of ASCII.
-fn trimmed(text: &str) -> &str {
+pub(crate) fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.last()) {
         (Some(b'!'..=b'~'), Some(b'!'..=b'~')) => text,
         _ => text.trim(),
     }
-}
-
-/// Whether a text is of printable ASCII: without a branch for each byte, since every error's is looked at.
-fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & byte.wrapping_sub(b' ').le(&(b'~' - b' ')))
-}
-
-/// Whether a byte is in a text that is short, and that most often has none such: without a branch for each byte.
-pub(crate) fn has_byte(text: &[u8], byte: u8) -> bool {
-    text.iter().fold(false, |found, it| found | (*it == byte))
 }
 
 /// Whether there is a piece of a page in the text, behind whatever words.

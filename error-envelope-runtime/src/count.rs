@@ -18,6 +18,8 @@ mod described;
 #[cfg(feature = "metrics")]
 mod errors;
 #[cfg(feature = "metrics")]
+mod installed;
+#[cfg(feature = "metrics")]
 mod kept;
 #[cfg_attr(not(feature = "metrics"), path = "count/no_requests.rs")]
 mod requests;

@@ -120,7 +120,7 @@ impl<S, B> AfterVerification<S, B> {
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
                 runtime::log_unenforced(unenforced);
-                let request = Request::from_parts(head, RequestBody::new(body, false, meter, Some(metrics)));
+                let request = Request::from_parts(head, RequestBody::new(body, false, meter, metrics));
                 let state = State::call(&mut service, &mut Some(request), exchange);
                 let _ = catch(|| drop(service));
                 state

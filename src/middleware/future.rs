@@ -48,29 +48,29 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
         service: &mut S,
         request: &mut Option<Request<RequestBody<B>>>,
         exchange: Exchange,
-        timer: RequestTimer,
+        timer: Option<RequestTimer>,
     ) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
-        Self { state: State::call(service, request, exchange), timer: Some(timer) }
+        Self { state: State::call(service, request, exchange), timer }
     }
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
-    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>, timer: RequestTimer) -> Self {
-        Self { state: State::answered(answered, body.map(RemainingRequest::from)), timer: Some(timer) }
+    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>, timer: Option<RequestTimer>) -> Self {
+        Self { state: State::answered(answered, body.map(RemainingRequest::from)), timer }
     }
 
     /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>, timer: RequestTimer) -> Self {
+    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>, timer: Option<RequestTimer>) -> Self {
         let peeking = Peeking::new(Box::pin(body), timeout, rest);
-        Self { state: State::Peeking { peeking }, timer: Some(timer) }
+        Self { state: State::Peeking { peeking }, timer }
     }
 
     /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>, timer: RequestTimer) -> Self {
+    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>, timer: Option<RequestTimer>) -> Self {
         let verifying = Box::new(Verifying::new(timeout, rest));
-        Self { state: State::Verifying { verifying }, timer: Some(timer) }
+        Self { state: State::Verifying { verifying }, timer }
     }
 }
 

@@ -23,7 +23,7 @@ use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
-use error_envelope_runtime::{RequestMetrics, RequestTimer, Started};
+use error_envelope_runtime::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
@@ -117,7 +117,7 @@ where
                     return ResponseFuture::answered(unready(held, exchange), Some(body), timer);
                 }
                 let request =
-                    Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, Some(timer.metrics())));
+                    Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, metrics_of(&timer)));
                 ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, timer)
             }
             Admission::Answer(answered) => {
@@ -128,7 +128,7 @@ where
             Admission::Verify(unverified, timeout) => match self.ready_service() {
                 Ok(service) => {
                     let verifiers = self.verifiers.clone();
-                    let metrics = timer.metrics();
+                    let metrics = metrics_of(&timer);
                     let rest = AfterVerification { service, held, verifiers, unverified, head, body, metrics };
                     ResponseFuture::verify(timeout, rest, timer)
                 }
@@ -152,12 +152,13 @@ where
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Counts a request from here on, and notes its id and route where somebody wants to know it.
-    fn track(&self, admission: &Admission, head: &Parts, started: Started) -> RequestTimer {
+    /// Counts a request from here on where anybody records, and notes its id and route where somebody wants to know it.
+    fn track(&self, admission: &Admission, head: &Parts, started: Option<Started>) -> Option<RequestTimer> {
         if let Some(slot) = RequestSlot::find(&head.extensions) {
             slot.note(admission);
         }
-        self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route())
+        let begin = |started| self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route());
+        started.map(begin)
     }
 }
 
@@ -167,4 +168,8 @@ impl<S: Clone> ErrorEnvelopeService<S> {
         let fresh = catch(|| self.inner.clone())?;
         Ok(std::mem::replace(&mut self.inner, fresh))
     }
+}
+
+fn metrics_of(timer: &Option<RequestTimer>) -> Option<RouteMetrics> {
+    timer.as_ref().map(RequestTimer::metrics)
 }

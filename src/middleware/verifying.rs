@@ -34,7 +34,7 @@ pub(super) struct AfterVerification<S, B> {
     pub(super) unverified: PendingVerification,
     pub(super) head: request::Parts,
     pub(super) body: B,
-    pub(super) metrics: RouteMetrics,
+    pub(super) metrics: Option<RouteMetrics>,
 }
 
 impl<S, B> Verifying<S, B> {

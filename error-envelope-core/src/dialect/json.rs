@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::message::has_byte;
+use crate::message::{has_byte, has_escape, trimmed};
 
 /// The members of one JSON object, in order. Of members with the same name the last counts, as in ECMAScript.
 pub(crate) struct Object<'a> {
@@ -88,7 +88,7 @@ impl<'a> Object<'a> {
 
 /// The text of a body, without what may stand around JSON.
 pub(super) fn text_of(body: &[u8]) -> Option<&str> {
-    Some(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim())
+    Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
 /// The elements of a JSON array as raw text.
@@ -155,9 +155,8 @@ pub(crate) fn is_index(raw: &RawValue) -> bool {
 
 /// Appends `text` as a JSON string.
 pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
-    // Without a branch for each byte: nearly all texts need no escape.
-    let escapes = |found, byte: u8| found | (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    if text.bytes().fold(false, escapes) {
+    // Nearly all texts need none.
+    if has_escape(text.as_bytes()) {
         // Writing a str to a Vec cannot fail.
         let _ = serde_json::to_writer(json, text);
     } else {

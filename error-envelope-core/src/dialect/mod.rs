@@ -146,6 +146,10 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {
     let value = value.as_bytes();
+    // What nearly all services write has none: it is asked for twice of each error.
+    if value == b"application/json" {
+        return value;
+    }
     let end = if message::has_byte(value, b';') { value.iter().position(|byte| *byte == b';') } else { None };
     value[..end.unwrap_or(value.len())].trim_ascii()
 }

@@ -55,8 +55,10 @@ impl Exchange {
         let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
         let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = leaving;
-        let event = self.event(origin, cause);
-        let mut event = Event { dialect: shape, status: Some(status), grpc, code: Some(code), ..event };
+        // In place: it is large.
+        let mut event = self.event(origin, cause);
+        (event.dialect, event.status, event.grpc) = (shape, Some(status), grpc);
+        event.code = Some(code);
         event.note_lost(lost);
         event.decided(by, part, rule);
         event.show(before, after);

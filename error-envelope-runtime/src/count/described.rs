@@ -22,6 +22,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_kill_switch_thrown` | gauge | |
 /// | `error_envelope_build_info` | gauge | `version` |
 ///
+/// - Without a recorder nothing is counted or timed. One that is installed later counts the requests that begin after it.
 /// - A request is counted as the head of its response goes out; one whose client went away before has the status class
 ///   `none`. It is timed to that head, and to the end of the response's body. `method` is one of RFC 9110's or `PATCH`, else
 ///   `other`. The bytes are those of the bodies that the service read and that left the layer.

@@ -12,6 +12,7 @@ use error_envelope_core::dialect::Shape;
 use error_envelope_core::exchange::{Event, Origin, UnreadReason};
 use error_envelope_core::policy::Mode;
 
+use super::installed;
 use super::kept::{CachedHandle, now_if_kept};
 
 /// So many kinds of errors at once are known to a thread.
@@ -42,10 +43,11 @@ struct Kind {
 }
 
 pub(crate) fn record_error(event: &Event) {
+    let Some(recorder) = installed::find() else { return };
     if let Some(why) = event.unread() {
         unread(event, why);
     }
-    record_at(event, now_if_kept());
+    record_at(event, now_if_kept(recorder));
 }
 
 pub(super) fn record_at(event: &Event, now: Option<Instant>) {
@@ -72,11 +74,12 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
 
 /// An error's body was waited for so long.
 pub fn record_error_read(time: Duration) {
+    let Some(recorder) = installed::find() else { return };
     let register = || metrics::histogram!("error_envelope_error_read_seconds");
     let record = |histogram: &Histogram| histogram.record(time);
     let recorded = READ.try_with(|read| {
         let Ok(mut read) = read.try_borrow_mut() else { return false };
-        read.use_at(now_if_kept(), register, record);
+        read.use_at(now_if_kept(recorder), register, record);
         true
     });
     if !recorded.unwrap_or(false) {

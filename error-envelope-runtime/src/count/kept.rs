@@ -5,8 +5,9 @@
 //! counts into nothing. So a handle is kept only of the process's recorder, once somebody has vouched for it, and for a while.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+
+use super::installed;
 
 /// Less than an idle time-out, which is longer than from one scrape to the next.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
@@ -21,21 +22,16 @@ static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 /// depend on where it is asked (with `metrics-tracing-context` it depends on the span). An exporter's idle time-out must be
 /// longer than ten seconds. Recorders of a thread's own, as tests have, are asked for each error.
 pub fn keep_counters() {
-    // A new thread has no recorder of its own.
-    let address = thread::Builder::new().spawn(address).ok().and_then(|found| found.join().ok());
+    // One without a size may share its address.
+    let address =
+        installed::of_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
     VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// Of the recorder here; 0 where it has no size, and so may share its address.
-fn address() -> usize {
-    metrics::with_recorder(|recorder| if size_of_val(recorder) == 0 { 0 } else { std::ptr::from_ref(recorder).addr() })
-}
-
-/// The time, where handles of the recorder here are kept.
+/// The time, where handles of the recorder at this address are kept.
 #[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
-pub(super) fn now_if_kept() -> Option<Instant> {
-    let vouched = VOUCHED.load(Ordering::Relaxed);
-    (vouched != 0 && vouched == address()).then(Instant::now)
+pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
+    (VOUCHED.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
 
 /// A handle, and since when it is kept.

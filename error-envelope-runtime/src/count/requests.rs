@@ -13,6 +13,7 @@ use http::StatusCode;
 use metrics::{Counter, Histogram, Label, SharedString, counter, histogram};
 use rustc_hash::FxHashMap;
 
+use super::installed;
 use super::kept::KEPT_FOR;
 
 pub(super) const REQUESTS: &str = "error_envelope_requests_total";
@@ -37,7 +38,7 @@ struct Table {
     /// By its address: one that is installed later counts from then on.
     recorder: usize,
     /// When the first request came to it.
-    since: Option<Started>,
+    since: Option<Instant>,
     /// Their texts are the program's own and the policy's: no client can make them collide.
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
@@ -50,9 +51,12 @@ struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 #[derive(Clone)]
 pub struct RouteMetrics(Arc<Handles>);
 
-/// When a request began.
+/// When a request began, and the address of the recorder that it began with.
 #[derive(Clone, Copy)]
-pub struct Started(pub(super) Instant);
+pub struct Started {
+    pub(super) recorder: usize,
+    pub(super) at: Instant,
+}
 
 struct Handles {
     labels: [Label; 2],
@@ -76,26 +80,25 @@ impl RequestMetrics {
         method: KnownMethod,
         route: impl FnOnce() -> Option<&'r Arc<str>>,
     ) -> RequestTimer {
-        RequestTimer { metrics: self.of_route(route(), method, started), started, class: NO_HEAD as u8 }
+        RequestTimer { metrics: self.of_route(route(), method, started), started: started.at, class: NO_HEAD as u8 }
     }
 
     fn of_route(&self, route: Option<&Arc<str>>, method: KnownMethod, started: Started) -> RouteMetrics {
-        let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if known.is_current(recorder, started)
+        if known.is_current(started)
             && let Some(methods) = known.find(route)
         {
             return methods.of_method(route, method);
         }
         drop(known);
-        self.enter(recorder, started, route).of_method(route, method)
+        self.enter(started, route).of_method(route, method)
     }
 
     #[cold]
-    fn enter(&self, recorder: usize, started: Started, route: Option<&Arc<str>>) -> Arc<Methods> {
+    fn enter(&self, started: Started, route: Option<&Arc<str>>) -> Arc<Methods> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let renew = || Table { recorder, since: Some(started), ..Table::default() };
-        let old = (!known.is_current(recorder, started)).then(|| mem::replace(&mut *known, renew()));
+        let renew = || Table { recorder: started.recorder, since: Some(started.at), ..Table::default() };
+        let old = (!known.is_current(started)).then(|| mem::replace(&mut *known, renew()));
         let methods = known.enter(route);
         drop(known);
         // Nobody waits while thousands of handles are dropped.
@@ -106,9 +109,9 @@ impl RequestMetrics {
 
 impl Table {
     #[inline]
-    fn is_current(&self, recorder: usize, started: Started) -> bool {
-        let is_young = |since: Started| started.0.saturating_duration_since(since.0) < KEPT_FOR;
-        self.recorder == recorder && self.since.is_some_and(is_young)
+    fn is_current(&self, started: Started) -> bool {
+        let is_young = |since: Instant| started.at.saturating_duration_since(since) < KEPT_FOR;
+        self.recorder == started.recorder && self.since.is_some_and(is_young)
     }
 
     fn find(&self, route: Option<&Arc<str>>) -> Option<&Arc<Methods>> {
@@ -165,22 +168,18 @@ impl ClassMetrics {
 /// A request, from its head to the end of its response: counted at the response's head, and timed until this is dropped.
 pub struct RequestTimer {
     metrics: RouteMetrics,
-    started: Started,
+    started: Instant,
     /// A place in [`CLASSES`].
     class: u8,
 }
 
 impl Started {
-    /// Now.
+    /// Now; `None` where no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
-    pub fn now() -> Self {
-        Self(Instant::now())
-    }
-
-    fn elapsed(self) -> Duration {
-        Self::now().0.saturating_duration_since(self.0)
+    pub fn now() -> Option<Self> {
+        installed::find().map(|recorder| Self { recorder, at: Instant::now() })
     }
 }
 
@@ -202,6 +201,7 @@ impl RequestTimer {
     }
 
     /// So long after it began.
+    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
         let time = self.started.elapsed();
         if time < KEPT_FOR {

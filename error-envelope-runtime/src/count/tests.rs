@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 use error_envelope_core::exchange::{ExchangeConfig, KnownMethod};
 use error_envelope_core::policy::Policy;
 use http::StatusCode;
-use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, NoopRecorder, Recorder, SharedString, Unit,
+};
 
 use super::errors::{record_at, record_error, record_error_read};
+use super::installed;
 use super::kept::{KEPT_FOR, keep_counters};
 use super::requests::{DURATION, HEAD, REQUESTS, RequestMetrics, Started};
 use crate::clock;
@@ -90,9 +93,12 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
 
 #[test]
 fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_it() {
-    let process: &Forgetful = Box::leak(Box::default());
-    metrics::set_global_recorder(process).map_err(drop).unwrap();
     let event = event();
+    let process: &Forgetful = Box::leak(Box::default());
+    assert!(Started::now().is_none());
+    l2_a_recorder_without_a_size_is_one();
+    metrics::set_global_recorder(process).map_err(drop).unwrap();
+    assert!(Started::now().is_some());
     let asked = || {
         (0..10).for_each(|_| record_error(&event));
         (0..10).for_each(|_| record_error_read(Duration::ZERO));
@@ -119,25 +125,35 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     assert_eq!((asked(), process.count_of(ERRORS)), (0, 40));
 }
 
+/// As Envoy's.
+fn l2_a_recorder_without_a_size_is_one() {
+    static SIZELESS: NoopRecorder = NoopRecorder;
+
+    metrics::with_local_recorder(&SIZELESS, || assert!(Started::now().is_some()));
+    assert_eq!(installed::address_in_program(&*Box::new(NoopRecorder)), 0);
+    assert!(Started::now().is_none());
+}
+
 #[test]
 fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_that_takes_longer() {
     let recorder = Forgetful::default();
     metrics::with_local_recorder(&recorder, || {
         let (metrics, now) = (RequestMetrics::default(), Instant::now());
-        let ask = |started: Started| {
+        let ask = |at: Instant| {
+            let started = Started { at, ..Started::now().unwrap() };
             let mut timer = metrics.begin(started, KnownMethod::from(&http::Method::GET), || None);
             timer.head(StatusCode::OK);
             timer
         };
         let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.count_of(name));
-        (0..100).for_each(|_| drop(ask(Started(now))));
+        (0..100).for_each(|_| drop(ask(now)));
         // Two counts of bytes, and three of the class.
         assert_eq!((counted(), recorder.asked.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
         recorder.forget();
-        drop(ask(Started(now + KEPT_FOR)));
+        drop(ask(now + KEPT_FOR));
         assert_eq!(counted(), [1, 1, 1]);
 
-        let timer = ask(Started(now.checked_sub(KEPT_FOR).unwrap()));
+        let timer = ask(now.checked_sub(KEPT_FOR).unwrap());
         recorder.forget();
         drop(timer);
         assert_eq!(counted(), [0, 0, 1]);

@@ -1,0 +1,41 @@
+//! Whether anybody records: without a recorder nothing is counted, timed or looked up for one.
+
+use std::sync::OnceLock;
+use std::thread;
+
+use metrics::Recorder;
+
+/// The address of the recorder here; `None` where none is installed, and what is recorded goes nowhere. It is asked for each
+/// request and each error: a recorder may come at any time, and a thread may have one of its own.
+#[inline]
+pub(super) fn find() -> Option<usize> {
+    let (address, has_size) = metrics::with_recorder(|recorder| (address(recorder), size_of_val(recorder) != 0));
+    (has_size || !is_stand_in(address)).then_some(address)
+}
+
+#[inline]
+pub(super) fn address(recorder: &dyn Recorder) -> usize {
+    std::ptr::from_ref(recorder).addr()
+}
+
+/// What `look` returns of the recorder of the process; `None` where no thread can be had.
+pub(super) fn of_process<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
+    // A new thread has no recorder of its own.
+    let looking = thread::Builder::new().spawn(move || metrics::with_recorder(look));
+    looking.ok().and_then(|found| found.join().ok())
+}
+
+/// Where none is installed, `metrics` has a static one, which does nothing and has no size. A user's may have none either, so
+/// that it is known by its address alone, which the process's recorder has until one is installed.
+#[inline]
+fn is_stand_in(address: usize) -> bool {
+    static STAND_IN: OnceLock<usize> = OnceLock::new();
+
+    *STAND_IN.get_or_init(|| of_process(address_in_program).unwrap_or(0)) == address
+}
+
+/// 0 of one that was installed: it is boxed, and a box of no size has its alignment as its address.
+pub(super) fn address_in_program(recorder: &dyn Recorder) -> usize {
+    let address = address(recorder);
+    if size_of_val(recorder) != 0 || address == align_of_val(recorder) { 0 } else { address }
+}
