@@ -32,9 +32,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         self.activity = None;
     }
 
-    /// hyper has read this, and did nothing with it.
-    pub(super) fn rewind(&mut self, read: Bytes) {
-        self.ahead = if self.ahead.is_empty() { read } else { [read, std::mem::take(&mut self.ahead)].concat().into() };
+    /// hyper has read this, and did nothing with it. It is copied: even of no byte it holds hyper's whole buffer.
+    pub(super) fn rewind(&mut self, read: &[u8]) {
+        self.ahead = [read, &self.ahead].concat().into();
     }
 
     /// Whether it begins as HTTP/2 does; without a byte there is no answer, and none at its end.
@@ -54,15 +54,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Poll::Ready(Ok(false))
     }
 
-    /// Whether there is something to read, be it its end.
-    pub(super) fn poll_begins(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Whether there is something to read, and not its end.
+    pub(super) fn poll_begins(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.ahead.is_empty() {
             let mut more = [0; PREFACE.len()];
             let mut more = ReadBuf::new(&mut more);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more))?;
             self.ahead = Bytes::copy_from_slice(more.filled());
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(!self.ahead.is_empty()))
     }
 
     fn owes(&self, owes: bool) {

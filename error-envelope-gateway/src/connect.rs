@@ -11,8 +11,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::keep_alive;
@@ -70,6 +71,12 @@ async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream 
     Ok(stream)
 }
 
+/// Whether a short call means that the next one would wait: so it is with epoll, which tells of each change.
+const CLEARS: bool = cfg!(target_os = "linux");
+
+/// Whether a call took or had less than was asked for.
+type IsShort = bool;
+
 /// A stream to a service that may be deaf already but still speak.
 struct Listening {
     /// It has no other owner: a [`Probe`] does not keep it open.
@@ -78,19 +85,40 @@ struct Listening {
 }
 
 impl Listening {
-    /// Writes once the socket takes something.
+    /// Once the socket is ready. One that took or had less than was asked for is not, until the system says so again: what
+    /// is asked for next would be a call in vain.
     fn poll_try(
         &self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        interest: Interest,
+        mut call: impl FnMut(&TcpStream) -> io::Result<(usize, IsShort)>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            match write(&self.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
+            ready!(match interest {
+                Interest::READABLE => self.stream.poll_read_ready(cx),
+                _ => self.stream.poll_write_ready(cx),
+            })?;
+            let mut done = None;
+            let called = self.stream.try_io(interest, || {
+                let (count, is_short) = call(&self.stream)?;
+                done = Some(count);
+                if is_short && CLEARS { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match (done, called) {
+                (Some(count), _) => return Poll::Ready(Ok(count)),
+                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                _ => {}
             }
         }
+    }
+
+    fn poll_try_write(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_try(cx, Interest::WRITABLE, |stream| write(stream).map(|count| (count, count > 0 && count < bytes)))
     }
 
     /// `done` if the service no longer takes what is written.
@@ -108,13 +136,12 @@ impl Listening {
 
 impl AsyncRead for Listening {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
-            }
-        }
+        let read = ready!(self.poll_try(cx, Interest::READABLE, |stream| {
+            let count = stream.try_read_buf(buf)?;
+            // Its end is read again: nothing wakes for it once more.
+            Ok((count, count > 0 && buf.has_remaining_mut()))
+        }));
+        Poll::Ready(read.map(drop))
     }
 }
 
@@ -123,7 +150,7 @@ impl AsyncWrite for Listening {
         if self.deaf {
             return Poll::Ready(Ok(buf.len()));
         }
-        let written = ready!(self.poll_try(cx, |stream| stream.try_write(buf)));
+        let written = ready!(self.poll_try_write(cx, buf.len(), |stream| stream.try_write(buf)));
         Poll::Ready(self.unless_deaf(written, buf.len()))
     }
 
@@ -136,7 +163,7 @@ impl AsyncWrite for Listening {
         if self.deaf {
             return Poll::Ready(Ok(all));
         }
-        let written = ready!(self.poll_try(cx, |stream| stream.try_write_vectored(bufs)));
+        let written = ready!(self.poll_try_write(cx, all, |stream| stream.try_write_vectored(bufs)));
         Poll::Ready(self.unless_deaf(written, all))
     }
 

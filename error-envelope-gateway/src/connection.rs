@@ -8,7 +8,6 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,6 +26,7 @@ use super::abort::{BreakDetectingBody, ResetOnBreak};
 use super::access::{AccessRecord, ClientRecords};
 use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
 use super::count::GaugeGuard;
+use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::delivery::Deliveries;
 use super::idle::{ActiveRequest, Activity};
 use super::in_flight::{RequestTracker, Stage, reached};
@@ -39,10 +39,6 @@ use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
 
 const LOG: &str = "error_envelope::gateway::connection";
-
-/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
-/// its way takes, and less than a stop may.
-const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// How many headers a request gets here: an id, and who asked in three words.
 const ADDED: usize = 4;
@@ -95,27 +91,45 @@ where
     B::Error: Into<BoxError> + Send,
 {
     /// Serves it to its end.
-    pub(super) async fn answer(self, stream: TcpStream, place: Option<ConnectionSlot>, tls: Option<Arc<ServerTls>>) {
+    pub(super) fn answer(
+        self,
+        stream: TcpStream,
+        place: Option<ConnectionSlot>,
+        tls: Option<Arc<ServerTls>>,
+    ) -> impl Future<Output = ()> + Send + use<S, B> {
         let counted = count::Connection::new(self.shared.clients.clone());
         let held = (place, counted.clone());
-        let limits = &self.shared.limits;
         tune(&stream);
-        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
-        // In a box of its own size: TLS's is larger.
-        let Some(tls) = tls else { return Box::pin(self.serve(stream, None, false, counted)).await };
+        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.shared.limits);
+        // Of what each waits for nothing is left for the next.
+        let (handshake, served) = match tls {
+            Some(tls) => (Some(Box::pin(self.shake_hands(stream, tls, counted))), None),
+            None => (None, Some(self.serve(stream, None, false, counted))),
+        };
+        async move {
+            let served = match handshake {
+                Some(handshake) => handshake.await,
+                None => served,
+            };
+            if let Some(served) = served {
+                served.await;
+            }
+        }
+    }
+
+    async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>, counted: count::Connection) -> Option<Serving> {
         let mut stage = self.shared.stage.clone();
-        let handshake = Box::pin(tls.acceptor().accept(stream));
-        let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
+        let in_time = tokio::time::timeout(self.shared.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
         let handshake = tokio::select! {
             handshake = in_time => handshake,
-            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return,
+            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return None,
         };
         match handshake {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::name_of);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                Box::pin(self.serve(stream, certificate, alpn_is_http2, counted)).await;
+                return Some(self.serve(stream, certificate, alpn_is_http2, counted));
             }
             Ok(Err(error)) => tls.failed(&error),
             Err(_) => {
@@ -124,71 +138,54 @@ where
                 tracing::debug!(target: LOG, "TLS handshake timed out");
             }
         }
+        None
     }
 
-    async fn serve(
+    fn serve(
         self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         certificate: Option<ClientCertificate>,
         alpn_is_http2: bool,
         counted: count::Connection,
-    ) {
+    ) -> Serving {
         let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
-        let connected = counted.clone();
-        let requests = Requests {
-            service,
-            certificate,
-            records,
-            counted,
+        let deadlines = Deadlines {
             limits: Arc::clone(&limits),
+            stage,
+            counted: counted.clone(),
             abort: abort.clone(),
             activity: activity.clone(),
             deliveries: deliveries.clone(),
+            alpn_is_http2,
         };
-        // On the task it would be there three times, as it moves from here into each wait.
-        let mut connection = Box::new(Served::new(server, stream, requests, activity.clone()));
-        let (mut leave, mut stop) = (stage.clone(), stage);
-        let why = pin!(Rarely::new(async {
-            tokio::select! {
-                () = deliveries.stall_for(limits.write_timeout) => End::Stalled,
-                () = leaves(&mut leave, &connected) => End::Leaves,
-                () = activity.stops_for(limits.idle_timeout) => End::Idle,
-            }
-        }));
-        let ended = tokio::select! {
-            ended = connection.ended() => ended,
-            why = why => {
-                match why {
-                    End::Stalled => return let_go(&deliveries, &abort),
-                    // The rest of a head that came in half is not waited for.
-                    End::Idle if !alpn_is_http2 && !connected.is_http2() => return,
-                    End::Idle | End::Leaves => connection.graceful_shutdown(),
+        let of_served = activity.clone();
+        let requests = Requests { service, certificate, records, counted, limits, abort, activity, deliveries };
+        let mut served = Served::new(server, stream, requests, of_served);
+        // What moved into a local of it would be there twice.
+        Box::pin(async move {
+            let first = pin!(Rarely::new(deadlines.first()));
+            let ended = tokio::select! {
+                ended = served.ended() => ended,
+                end = first => {
+                    match end {
+                        End::Closed => return,
+                        End::Graceful => served.graceful_shutdown(),
+                    }
+                    tokio::select! {
+                        ended = served.ended() => ended,
+                        () = Box::pin(deadlines.last()) => return,
+                    }
                 }
-                // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
-                tokio::select! {
-                    ended = async move { connection.ended().await } => ended,
-                    () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
-                    () = activity.stops_for(limits.idle_timeout) => return,
-                    // A head that came in half is no request yet: nobody waits for the rest of it.
-                    () = async { reached(&mut stop, Stage::Stopping).await; activity.stops_for(LAST_HEAD).await } => return,
-                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(target: LOG, %error, "client connection ended with an error");
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(target: LOG, %error, "client connection ended with an error");
-        }
+        })
     }
 }
 
-/// Why a connection ends.
-enum End {
-    /// Its client takes nothing.
-    Stalled,
-    /// The gateway stops, or another process accepts clients.
-    Leaves,
-    /// Nothing was asked for a while.
-    Idle,
-}
+/// A connection that is served, in a box of its own size.
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The requests of a connection, on their way to the layer.
 struct Requests<S> {
@@ -300,23 +297,9 @@ where
     }
 }
 
-/// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
-async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
-    reached(stage, Stage::HandedOver).await;
-    if !connected.is_http2() {
-        reached(stage, Stage::Stopping).await;
-    }
-}
-
 fn tune(stream: &TcpStream) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.
     let _ = keep_alive::enable(stream);
-}
-
-/// A reset, or the kernel would keep what nobody reads.
-fn let_go(deliveries: &Deliveries, abort: &ResetOnBreak) {
-    deliveries.give_up();
-    abort.reset();
 }

@@ -55,14 +55,24 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for `limit`, and all of what was has gone its way: hyper is between two requests.
-    pub(crate) async fn rests_for(&self, limit: Duration) {
+    /// Resolves once nothing was in flight for a while, and all of what was has gone its way: hyper is between two requests.
+    ///
+    /// The while is `least`, and doubles up to `most` each time that it is looked and a request has just ended: a look costs a
+    /// connection that is at work a wake-up.
+    pub(crate) async fn rests_for(&self, least: Duration, most: Duration) {
+        let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {
-            self.stops_for(limit).await;
-            if self.0.bodies.load(Relaxed) == 0 && !self.is_owing() {
-                return;
+            tokio::time::sleep(limit - quiet).await;
+            let now = Instant::now();
+            quiet = now - self.quiet_since(now);
+            if quiet < limit / 2 {
+                limit = most.min(limit * 2);
+            } else if quiet >= limit {
+                if self.0.bodies.load(Relaxed) == 0 && !self.is_owing() {
+                    return;
+                }
+                quiet = Duration::ZERO;
             }
-            tokio::time::sleep(limit).await;
         }
     }
 
@@ -146,5 +156,28 @@ mod tests {
         let began = Instant::now();
         activity.stops_for(LIMIT).await;
         assert!((LIMIT..LIMIT + SECOND / 100).contains(&began.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_rests_soon_after_one_request_and_not_while_it_is_at_work() {
+        let (activity, began) = (Activity::new(), Instant::now());
+        drop(activity.begin());
+        activity.rests_for(SECOND, LIMIT).await;
+        assert!((SECOND..SECOND + SECOND / 100).contains(&began.elapsed()), "{:?}", began.elapsed());
+        let (began, mut last) = (Instant::now(), Instant::now());
+        let requests = async {
+            for pause in [[SECOND * 2 / 5; 20], [SECOND * 3 / 2; 20]].concat() {
+                tokio::time::sleep(pause).await;
+                drop(activity.begin());
+                last = Instant::now();
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = activity.rests_for(SECOND, LIMIT) => {}
+            () = requests => {}
+        }
+        assert_eq!(last - began, 38 * SECOND, "it rests between two requests of a client that is at work");
+        assert!(last.elapsed() <= LIMIT + SECOND / 100, "{:?}", last.elapsed());
     }
 }

@@ -39,6 +39,7 @@ mod config;
 mod connect;
 mod connection;
 mod count;
+mod deadlines;
 mod delivery;
 mod error;
 mod forwarded;

@@ -2,7 +2,8 @@
 //!
 //! Of a connection that waits for its next request hyper keeps some 16 KiB of buffers, and more once a body has gone through
 //! them. So after a while without a request over HTTP/1 its server is taken down, and made anew from the first byte on: a
-//! connection that says nothing costs the same whether it has said something before. (hyper-util's `auto` also chooses by the
+//! connection that says nothing costs the same whether it has said something before, and what many held at once is soon there
+//! for the next ones. (hyper-util's `auto` also chooses by the
 //! first bytes, but keeps its server, and has no limit for heads apart from the one for all that is read.)
 
 use std::future;
@@ -27,8 +28,10 @@ use super::limits::ClientLimits;
 use super::rarely::Rarely;
 use super::read_size::{ReadSize, large};
 
+/// A client that asks once is done by then.
+const SHORT_REST: Duration = Duration::from_millis(100);
 /// Longer than the pauses of a client that is at work, and short beside the time that it may be idle.
-const RESTS: Duration = Duration::from_secs(2);
+const LONG_REST: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
 pub(super) struct Servers {
@@ -68,9 +71,18 @@ pub(super) struct Served<T, S: HttpService<Incoming>> {
 }
 
 enum State<T, S: HttpService<Incoming>> {
-    Quiet { stream: ClientStream<T>, service: S, is_new: bool },
-    Http1 { server: Box<http1::UpgradeableConnection<Io<T>, S>>, rests: Pin<Box<dyn Future<Output = ()> + Send>> },
+    Quiet {
+        stream: ClientStream<T>,
+        service: S,
+        is_new: bool,
+    },
+    Http1 {
+        server: Box<http1::UpgradeableConnection<Io<T>, S>>,
+        rests: Pin<Box<dyn Future<Output = ()> + Send>>,
+    },
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
+    /// Its client has closed it between two requests.
+    Closing(ClientStream<T>),
     Ended,
 }
 
@@ -99,7 +111,7 @@ where
             State::Quiet { .. } => self.state = State::Ended,
             State::Http1 { server, .. } => Pin::new(&mut **server).graceful_shutdown(),
             State::Http2(server) => server.as_mut().graceful_shutdown(),
-            State::Ended => {}
+            State::Closing(_) | State::Ended => {}
         }
     }
 
@@ -107,19 +119,19 @@ where
     fn poll_speaks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let State::Quiet { stream, is_new, .. } = &mut self.state else { return Poll::Ready(Ok(())) };
         let is_http2 = if *is_new { ready!(stream.poll_is_http2(cx))? } else { false };
-        if !is_http2 {
-            ready!(stream.poll_begins(cx))?;
-        }
+        let begins = is_http2 || ready!(stream.poll_begins(cx))?;
         let State::Quiet { mut stream, service, .. } = std::mem::replace(&mut self.state, State::Ended) else {
             return Poll::Ready(Ok(()));
         };
-        self.state = if is_http2 {
+        self.state = if !begins {
+            State::Closing(stream)
+        } else if is_http2 {
             stream.is_shared();
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
             let server = self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
             let activity = self.activity.clone();
-            let rests = Box::pin(Rarely::new(async move { activity.rests_for(RESTS).await }));
+            let rests = Box::pin(Rarely::new(async move { activity.rests_for(SHORT_REST, LONG_REST).await }));
             State::Http1 { server: Box::new(server), rests }
         };
         Poll::Ready(Ok(()))
@@ -130,7 +142,7 @@ where
         let State::Http1 { server, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
         if let Some(parts) = server.into_parts() {
             let mut stream = parts.io.into_inner();
-            stream.rewind(parts.read_buf);
+            stream.rewind(&parts.read_buf);
             self.state = State::Quiet { stream, service: parts.service, is_new: false };
         }
     }
@@ -148,6 +160,7 @@ where
                     self.rest();
                 }
                 State::Http2(server) => return server.as_mut().poll(cx).map_err(Into::into),
+                State::Closing(stream) => return Pin::new(stream).poll_shutdown(cx).map_err(Into::into),
                 State::Quiet { .. } | State::Ended => return Poll::Ready(Ok(())),
             }
         }

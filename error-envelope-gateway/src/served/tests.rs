@@ -113,8 +113,12 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
         });
         client!(served, sleep(LONG).await);
     }
-    drop(client);
+    // Its client has written all that it will, and reads on: it is told that nothing comes.
+    client.shutdown().await.unwrap();
     assert!(served.ended().await.is_ok());
+    let mut rest = String::new();
+    assert_eq!(client.read_to_string(&mut rest).await.unwrap(), 0, "nothing is said to a client that has left");
+    assert!(matches!(served.state, State::Closing(_)), "no server was made for the end");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
-//! Bodies pass through: however large, the gateway holds little of them.
+//! Bodies pass through: however large, the gateway holds little of them. Nor does it hold much for a client that is done.
 
+use std::future::ready;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use http::{Request, Response};
@@ -7,6 +9,7 @@ use hyper::body::Incoming;
 
 use super::gateway::{Folder, Gateway, output_of, script, setting};
 use super::service::{Body, Service, count, full, zeros};
+use crate::wait::{until, when};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -43,6 +46,32 @@ fn a_large_upload_passes_through() {
         assert_eq!(output_of("curl", &[&chunked, &sent[..]].concat()), bytes.to_string(), "chunked");
         let python = [&script("upload.py"), &address(gateway), "length", &bytes.to_string()];
         assert!(output_of("python3", &python).starts_with(&format!("200 {bytes}\n")));
+    });
+}
+
+/// hyper's buffers are 16 KiB of a connection: none of those that wait for their next request has them.
+#[test]
+fn a_connection_between_two_requests_holds_little() {
+    const MANY: u64 = 400;
+    const EACH_KIB: u64 = 6;
+    let service = Service::new(|_| ready(Response::new(full("small"))));
+    let gateway = Gateway::start(service.address, &[]);
+    let ask = |_| {
+        let (mut client, mut answer) = (gateway.connect(), Vec::new());
+        client.write_all(b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
+        while !answer.ends_with(b"small") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        client
+    };
+    drop(ask(0));
+    let before = gateway.held_kib();
+    let _clients: Vec<_> = (0..MANY).map(ask).collect();
+    until("hyper's buffers are given back", || {
+        let each = gateway.held_kib().saturating_sub(before) / MANY;
+        when(each < EACH_KIB, each)
     });
 }
 

@@ -1,0 +1,84 @@
+//! What ends a connection besides its client: a response that is not taken, a pause between requests, and the gateway's own end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::abort::ResetOnBreak;
+use super::count;
+use super::delivery::Deliveries;
+use super::idle::Activity;
+use super::in_flight::{Stage, reached};
+use super::limits::ClientLimits;
+
+/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
+/// its way takes, and less than a stop may.
+pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
+
+pub(crate) struct Deadlines {
+    pub(crate) limits: Arc<ClientLimits>,
+    pub(crate) stage: watch::Receiver<Stage>,
+    pub(crate) counted: count::Connection,
+    pub(crate) abort: ResetOnBreak,
+    pub(crate) activity: Activity,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) alpn_is_http2: bool,
+}
+
+/// How a connection ends.
+pub(crate) enum End {
+    /// At once.
+    Closed,
+    /// With what is under way.
+    Graceful,
+}
+
+impl Deadlines {
+    /// Resolves once the connection is to end.
+    pub(crate) async fn first(&self) -> End {
+        let mut stage = self.stage.clone();
+        tokio::select! {
+            () = self.deliveries.stall_for(self.limits.write_timeout) => self.let_go(),
+            () = self.leaves(&mut stage) => End::Graceful,
+            () = self.activity.stops_for(self.limits.idle_timeout) => self.idle(),
+        }
+    }
+
+    /// Resolves once a connection that has been told to end is not waited for any more: HTTP/2 says goodbye and waits for an
+    /// answer, which a rude client does not give.
+    pub(crate) async fn last(&self) {
+        let mut stage = self.stage.clone();
+        // A head that came in half is no request yet: nobody waits for the rest of it.
+        let last_head = pin!(async {
+            reached(&mut stage, Stage::Stopping).await;
+            self.activity.stops_for(LAST_HEAD).await;
+        });
+        tokio::select! {
+            () = self.deliveries.stall_for(self.limits.write_timeout) => drop(self.let_go()),
+            () = self.activity.stops_for(self.limits.idle_timeout) => {}
+            () = last_head => {}
+        }
+    }
+
+    /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
+    async fn leaves(&self, stage: &mut watch::Receiver<Stage>) {
+        reached(stage, Stage::HandedOver).await;
+        if !self.counted.is_http2() {
+            reached(stage, Stage::Stopping).await;
+        }
+    }
+
+    /// The rest of a head that came in half is not waited for.
+    fn idle(&self) -> End {
+        if self.alpn_is_http2 || self.counted.is_http2() { End::Graceful } else { End::Closed }
+    }
+
+    /// A reset, or the kernel would keep what nobody reads.
+    fn let_go(&self) -> End {
+        self.deliveries.give_up();
+        self.abort.reset();
+        End::Closed
+    }
+}
