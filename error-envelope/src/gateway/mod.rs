@@ -33,6 +33,7 @@ use error_envelope_gateway::{
     AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
 };
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
@@ -77,11 +78,20 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// Runs `main` on a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does not keep
 /// who has been told to stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Runtime::new();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime().map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
+}
+
+/// A worker for each processor that the process may use, as tokio has it. Of one processor the thread that waits is the worker:
+/// no other has to be woken, and nothing is shared.
+fn runtime() -> std::io::Result<Runtime> {
+    let is_one = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    // Who sets a number of workers is obeyed.
+    let is_told = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
+    let mut builder = if is_one && !is_told { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
 }
 
 pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
