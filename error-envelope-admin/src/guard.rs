@@ -28,8 +28,8 @@ impl Hosts {
 
     /// Why a request is not let in.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
-        let Ok(host) = host_of(request) else {
-            let why = "refused: the request names no host that is one, or several; send one Host header";
+        let Ok(host) = requested_host(request) else {
+            let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
             return Some(answer::text(StatusCode::BAD_REQUEST, why));
         };
         if let Some(host) = &host
@@ -42,7 +42,7 @@ impl Hosts {
         let foreign = (!reads || holds) && is_of_another_site(request.headers(), host.as_ref());
         foreign.then(|| {
             let why =
-                "refused: another site asks for this; use this address's own page, or a client that is no browser";
+                "refused: cross-site request; use the page at this address, or a client other than a browser";
             answer::text(StatusCode::FORBIDDEN, why)
         })
     }
@@ -54,10 +54,13 @@ impl Hosts {
     }
 }
 
-/// The host that is asked for; `None` in a request that is no browser's.
-fn host_of<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
-    let mut named = request.headers().get_all(HOST).iter();
-    let (first, second) = (named.next(), named.next());
+/// The host of the request; `None` if it has neither a Host header nor an authority.
+///
+/// # Errors
+/// The host is invalid, repeated or contradictory.
+fn requested_host<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
+    let mut host_headers = request.headers().get_all(HOST).iter();
+    let (first, second) = (host_headers.next(), host_headers.next());
     if second.is_some() {
         return Err(());
     }

@@ -153,7 +153,7 @@ impl<'a> OutwardForm<'a> {
         let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
         let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
-            name: name.map_or_else(|| dialect.form().name_of(code, status), Cow::Borrowed),
+            name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| fault.text()),
             status,
         }

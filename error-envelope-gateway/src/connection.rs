@@ -117,11 +117,11 @@ where
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 Box::pin(self.serve(stream, certificate, alpn_is_http2, counted)).await;
             }
-            Ok(Err(error)) => tls.failed(&error),
+            Ok(Err(error)) => tls.record_failed_handshake(&error),
             Err(_) => {
                 self.abort.reset();
-                tls::count::failed(tls::count::TOO_SLOW);
-                tracing::debug!(target: LOG, "TLS handshake timed out");
+                tls::count::record_failed_handshake(tls::count::TOO_SLOW);
+                tracing::debug!(target: LOG, "TLS handshake with a client timed out");
             }
         }
     }

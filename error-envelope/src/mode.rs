@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Connect to the admin addresses in FILE too, one a line, as ADDRESS or NAME ADDRESS; # begins a comment
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
-    /// Limit the time for each gateway to respond
+    /// Limit the time to wait for a gateway's response; a slower one counts as failed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     timeout: humantime::Duration,
     /// Record this name with the switch, for the log and the admin page

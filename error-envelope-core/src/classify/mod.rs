@@ -289,7 +289,7 @@ fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
 /// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
 #[inline]
 pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
-    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.form().lists_issues;
+    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
     if lists { with_issues(fault) } else { fault }
 }
 

@@ -104,7 +104,7 @@ impl CustomShape {
         self.description.schema()
     }
 
-    pub(super) const fn form(self) -> &'static DialectSpec {
+    pub(super) const fn spec(self) -> &'static DialectSpec {
         self.form
     }
 

@@ -71,11 +71,11 @@ impl EventStream {
     pub fn failed(self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = if failure.origin == Origin::Panic { Origin::Panic } else { Origin::Error };
         if self.ended || !self.scanner.is_between_events() {
-            return BodyFailure { last: FinalFrame::BrokenOff, event: self.into_tail().broke_off(origin, cause) };
+            return BodyFailure { last: FinalFrame::BrokenOff, event: self.into_body_context().broke_off(origin, cause) };
         }
         let fault = Fault::new(code_of(&failure));
         let last = self.exchange.writer().event(&fault);
-        let event = self.into_tail().broke_off(origin, cause);
+        let event = self.into_body_context().broke_off(origin, cause);
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
 
@@ -85,8 +85,8 @@ impl EventStream {
     }
 
     /// What outlives the stream: enough to log a body whose drop panics.
-    pub fn into_tail(self) -> BodyContext {
-        self.exchange.passed_unread().0
+    pub fn into_body_context(self) -> BodyContext {
+        self.exchange.into_context_and_fields().0
     }
 }
 

@@ -192,9 +192,9 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// What outlives the call: enough to log a body whose drop panics.
-    pub fn into_tail(self) -> BodyContext {
-        self.exchange.passed_unread().0
+    /// Returns what a late body failure logs: enough for a body whose drop panics.
+    pub fn into_body_context(self) -> BodyContext {
+        self.exchange.into_context_and_fields().0
     }
 
     /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever

@@ -228,11 +228,11 @@ impl Filter {
             State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
             State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {
                 match upstream_broke(stream) {
-                    Some(cause) => Some(watch.into_tail().broke_off(Origin::Error, cause)),
+                    Some(cause) => Some(watch.into_body_context().broke_off(Origin::Error, cause)),
                     None => Some(watch.abandoned()),
                 }
             }
-            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_tail()),
+            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_body_context()),
             State::New
             | State::Passing(_)
             | State::Streaming(_)

@@ -60,7 +60,7 @@ impl Filter {
         end: bool,
     ) -> Result<(Admission, HeaderMutations), Box<LocalReply>> {
         let terms = self.terms();
-        let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
+        let all = terms.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || followed.unwrap_or_else(runtime::new_request_id);
@@ -92,7 +92,7 @@ impl Filter {
         };
         let changes = match id {
             Some(_) if all => HeaderMutations::from_lines(lines, &parts.headers),
-            Some(id) => HeaderMutations::id_alone(id.clone(), head.has_id),
+            Some(id) => HeaderMutations::only_request_id(id.clone(), head.has_id),
             None => HeaderMutations::default(),
         };
         Ok((admission, changes))

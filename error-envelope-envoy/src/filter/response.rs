@@ -46,7 +46,7 @@ impl Filter {
         self.response_ended.set(end);
         let reply = match reply {
             ReceivedReply { by: ReplyOrigin::Exchange(exchange), local: None } => {
-                match stream.lines(Head::Response, |lines| decide(exchange, lines, end)) {
+                match stream.lines(Head::Response, |lines| plan_response(exchange, lines, end)) {
                     Ok((plan, head, changes)) => return self.carry_out(stream, plan, head, end, false, changes),
                     Err(exchange) => ReceivedReply { by: ReplyOrigin::Exchange(*exchange), local: None },
                 }
@@ -215,19 +215,19 @@ impl Filter {
     }
 }
 
-/// What was decided by a head of the service's, and what became of it where it passes.
+/// The plan for a response, its head, and the header changes if it passes.
 type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
 
-/// The exchange comes back where there is no proper head.
-fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOutcome, Box<Exchange>> {
-    if heads::pass_unread(lines, |status| exchange.passes_unread(status)) {
-        let changes = HeaderMutations::id_alone(exchange.id_header().clone(), false);
-        let (tail, notes) = exchange.passed_unread();
-        let unread = http::Response::new(()).into_parts().0;
-        return Ok((ResponsePlan::Pass(tail, notes), unread, Some(changes)));
+/// Plans a response by its head. Returns the exchange if the head is invalid.
+fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool) -> Result<HeadOutcome, Box<Exchange>> {
+    if heads::can_pass_unparsed(lines, |status| exchange.passes_unparsed(status)) {
+        let changes = HeaderMutations::only_new_request_id(exchange.id_header().clone());
+        let (body_context, event_fields) = exchange.finish_unparsed();
+        let unparsed = http::Response::new(()).into_parts().0;
+        return Ok((ResponsePlan::Pass(body_context, event_fields), unparsed, Some(changes)));
     }
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
-    let facts = heads::response_facts(&head, end);
+    let facts = heads::response_facts(&head, end_of_stream);
     let plan = exchange.response_head(&mut head, || facts);
     let passes = !matches!(plan, ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..));
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));

@@ -35,11 +35,11 @@ impl UpgradeSocket {
         UnixListener::from_std(listener).map(Self)
     }
 
-    /// A new one, in the place of what a process that ended has left there.
+    /// Binds a new socket; replaces one that an ended process left.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
+            Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file there is not a socket; remove it, or choose another path")),
             Err(_) => {}
         }
         let listener = BlockingListener::bind(path)?;

@@ -79,7 +79,7 @@ impl ServerTls {
         let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
-        count::taken(not_after);
+        count::record_active_certificate(not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
@@ -96,13 +96,13 @@ impl ServerTls {
 
     /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator sees
     /// it, and no client fills the log.
-    pub(crate) fn failed(&self, error: &io::Error) {
+    pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
-        count::failed(reason);
+        count::record_failed_handshake(reason);
         if self.refused.is_first_of(reason) {
             tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further ones are counted");
         } else {
-            tracing::debug!(target: LOG, %error, reason, "TLS handshake failed");
+            tracing::debug!(target: LOG, %error, reason, "TLS handshake with a client failed");
         }
     }
 
@@ -132,7 +132,7 @@ impl ServerTls {
     }
 
     fn take(&self, Read { config, fingerprint, not_after }: Read) {
-        count::taken(not_after);
+        count::record_active_certificate(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
             tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
@@ -140,7 +140,7 @@ impl ServerTls {
     }
 
     fn refuse(&self, error: Error) {
-        count::refused();
+        count::record_rejected_certificate();
         let why = error.to_string();
         if self.is_new(LastReload::Refused(error)) {
             tracing::error!(target: LOG, error = why, "rejected the new certificate; the old one stays active");

@@ -117,7 +117,7 @@ impl Https {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let roots = self.roots.clone().map_or_else(platform_roots, Ok)?;
+        let roots = self.roots.clone().map_or_else(system_roots, Ok)?;
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS: {error}"))?;
@@ -127,14 +127,16 @@ impl Https {
     }
 }
 
-/// Where there are none they are looked for again with the next fetch.
-fn platform_roots() -> Result<Arc<RootCertStore>, String> {
+/// Loads the system's root certificates. A failure is not stored: the next fetch tries again.
+fn system_roots() -> Result<Arc<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(format!("cannot load the platform's certificates: {why}"));
+        return Err(format!(
+            "cannot load the system's trusted root certificates: {why}; install ca-certificates or set SSL_CERT_FILE"
+        ));
     }
     Ok(Arc::new(roots))
 }

@@ -36,27 +36,27 @@ pub(super) struct SourceFiles {
 pub(super) fn gather(
     name: &str,
     text: &str,
-    around: &dyn PolicyEnv,
+    env: &dyn PolicyEnv,
     mistakes: &Mistakes,
     known: &KnownMistakes,
 ) -> SourceFiles {
     let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at, around, mistakes, known);
+        gathered.include(at, env, mistakes, known);
         at += 1;
     }
     gathered
 }
 
 impl SourceFiles {
-    fn include(&mut self, at: usize, around: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
+    fn include(&mut self, at: usize, env: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
         let document = Document::parse(&name, &text, mistakes, known);
         document.report_syntax();
         for pattern in document.root().read("include", Value::elements).into_iter().flatten() {
-            document.keep(self.include_pattern(at, &folder, &pattern, around));
+            document.keep(self.include_pattern(at, &folder, &pattern, env));
         }
     }
 
@@ -65,7 +65,7 @@ impl SourceFiles {
         at: usize,
         folder: &Path,
         pattern: &Value<'_>,
-        around: &dyn PolicyEnv,
+        env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
         let Some(folders) = folders_of(folder, pattern.text()?) else {
             let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
@@ -73,7 +73,7 @@ impl SourceFiles {
         };
         let found = files_of(folder, pattern)?;
         self.folders.extend(folders);
-        found.iter().try_for_each(|path| self.insert(at, pattern, path, around))
+        found.iter().try_for_each(|path| self.insert(at, pattern, path, env))
     }
 
     fn insert(
@@ -81,9 +81,9 @@ impl SourceFiles {
         includer: usize,
         pattern: &Value<'_>,
         path: &Path,
-        around: &dyn PolicyEnv,
+        env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
-        let text = around.text_of(path, MAX_FILE_BYTES)?;
+        let text = env.text_of(path, MAX_FILE_BYTES)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);

@@ -22,7 +22,7 @@ use crate::policy::{Policy, PolicyBuilder, setting_names};
 pub(super) struct Reader<'a> {
     texts: &'a [Text],
     roots: &'a [Table<'a>],
-    around: &'a dyn PolicyEnv,
+    env: &'a dyn PolicyEnv,
     /// For each file, the part that its tables belong to.
     parts: Vec<usize>,
     codes: Codes,
@@ -38,13 +38,13 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         texts: &'a [Text],
         roots: &'a [Table<'a>],
-        around: &'a dyn PolicyEnv,
+        env: &'a dyn PolicyEnv,
         mistakes: &'a Mistakes,
     ) -> Self {
         Self {
             texts,
             roots,
-            around,
+            env,
             parts: Vec::new(),
             codes: Codes { known: CodeSet::default(), own: Vec::new(), written: HashSet::new(), is_complete: true },
             builder: Policy::builder(),
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
     /// The files that a file names.
     fn files_of(&mut self, file: usize) -> NamedFiles<'_> {
         let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
-        NamedFiles { folder, around: self.around, read: &mut self.more_files }
+        NamedFiles { folder, env: self.env, read: &mut self.more_files }
     }
 
     /// A file with a scope makes a part; one without adds to the part of the file that includes it.
