@@ -75,7 +75,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets who fetches the keys of a `jwks_url`, or what to do instead where nobody does; without it such a URL is refused.
+    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source such a URL is refused.
     /// It is called while a policy is read, which may be refused still.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
@@ -95,13 +95,13 @@ impl PolicyLoader {
         self
     }
 
-    /// Has no verifiers: a scheme that needs one is refused with this advice, of what else there is where the policy holds.
+    /// Declares that no verifier is available: a scheme that needs one is refused with this advice.
     pub fn no_verifiers(mut self, advice: impl Into<String>) -> Self {
         self.verifiers = Verifiers::None(advice.into());
         self
     }
 
-    /// Knows no certificates of clients: a scheme "certificate" is refused with this advice.
+    /// Declares that client certificates are not available: a scheme `certificate` is refused with this advice.
     pub fn no_certificates(mut self, advice: impl Into<String>) -> Self {
         self.certificate_advice = Some(advice.into());
         self
@@ -189,9 +189,9 @@ impl PolicyEnv for Recording<'_> {
         self.loader.remote_keys(url)
     }
 
-    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
+    fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         (self.has_file)(false);
-        let text = self.loader.text_of(path, most);
+        let text = self.loader.load_text(path, most);
         (self.has_file)(true);
         let known = text.as_ref().map_err(ToString::to_string);
         (path, known).hash(&mut *self.texts.borrow_mut());

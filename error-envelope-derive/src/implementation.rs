@@ -50,7 +50,7 @@ fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
             refuse_on_fields(&data.fields)?;
             Ok(vec![Variant::new(None, &data.fields, &input.attrs)?])
         }
-        Data::Union(data) => Err(Error::new(data.union_token.span, "a union is no error")),
+        Data::Union(data) => Err(Error::new(data.union_token.span, "a union is not an error")),
     }
 }
 

@@ -243,7 +243,7 @@ impl HeaderMutations {
     }
 
     pub(crate) fn of_response(lines: HeaderList<'_>, after: &response::Parts) -> Self {
-        Self { status: other_status(lines, after), ..Self::from_lines(lines, &after.headers) }
+        Self { status: changed_status(lines, after), ..Self::from_lines(lines, &after.headers) }
     }
 
     pub(crate) fn apply(&self, stream: &Stream<'_>, whose: Head) {
@@ -270,7 +270,8 @@ fn mutations<'a>(lines: HeaderList<'_>, after: &'a HeaderMap) -> Vec<HeaderMutat
     changed
 }
 
-fn other_status(lines: HeaderList<'_>, after: &response::Parts) -> Option<StatusCode> {
+/// The new status, if the response's head was changed to another one.
+fn changed_status(lines: HeaderList<'_>, after: &response::Parts) -> Option<StatusCode> {
     let status = after.status.as_str().as_bytes();
     let same = lines.iter().any(|(name, value)| name == b":status" && value == status);
     (!same).then_some(after.status)
@@ -300,7 +301,7 @@ fn put<'v>(
 /// Makes Envoy's response head what this one is.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     let whose = Head::Response;
-    let (status, changed) = stream.lines(whose, |lines| (other_status(lines, head), mutations(lines, &head.headers)));
+    let (status, changed) = stream.lines(whose, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
     put_status(stream, whose, status);
     changed.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values()));
 }

@@ -99,7 +99,7 @@ where
         let counted = count::Connection::new(self.shared.clients.clone());
         let held = (place, counted.clone());
         let limits = &self.shared.limits;
-        tune(&stream);
+        set_socket_options(&stream);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
         // In a box of its own size: TLS's is larger.
         let Some(tls) = tls else { return Box::pin(self.serve(stream, None, false, counted)).await };
@@ -113,7 +113,7 @@ where
         match handshake {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                let certificate = shown.map(tls::clients::name_of);
+                let certificate = shown.map(tls::clients::certificate_name);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 Box::pin(self.serve(stream, certificate, alpn_is_http2, counted)).await;
             }
@@ -151,7 +151,7 @@ where
         let why = pin!(Rarely::new(async {
             tokio::select! {
                 () = deliveries.stall_for(limits.write_timeout) => End::Stalled,
-                () = leaves(&mut leave, &connected) => End::Leaves,
+                () = wait_to_leave(&mut leave, &connected) => End::Leaves,
                 () = activity.stops_for(limits.idle_timeout) => End::Idle,
             }
         }));
@@ -159,7 +159,7 @@ where
             ended = connection.as_mut() => ended,
             why = why => {
                 match why {
-                    End::Stalled => return let_go(&deliveries, &abort),
+                    End::Stalled => return reset_stalled(&deliveries, &abort),
                     // The rest of a head that came in half is not waited for.
                     End::Idle if !alpn_is_http2 && !connected.is_http2() => return,
                     End::Idle | End::Leaves => connection.as_mut().graceful_shutdown(),
@@ -167,7 +167,7 @@ where
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
                     ended = connection => ended,
-                    () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
+                    () = deliveries.stall_for(limits.write_timeout) => return reset_stalled(&deliveries, &abort),
                     () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.
                     () = async { reached(&mut stop, Stage::Stopping).await; activity.stops_for(LAST_HEAD).await } => return,
@@ -300,23 +300,25 @@ where
     }
 }
 
-/// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
-async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
+/// Waits until the connection should end: HTTP/2 at a hand-over, as it announces its end; HTTP/1 at the stop, as a close may
+/// meet a new request.
+async fn wait_to_leave(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
     reached(stage, Stage::HandedOver).await;
     if !connected.is_http2() {
         reached(stage, Stage::Stopping).await;
     }
 }
 
-fn tune(stream: &TcpStream) {
+/// Sets the socket options of a client's connection.
+fn set_socket_options(stream: &TcpStream) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.
     let _ = keep_alive::enable(stream);
 }
 
-/// A reset, or the kernel would keep what nobody reads.
-fn let_go(deliveries: &Deliveries, abort: &ResetOnBreak) {
+/// Resets a connection whose client does not read: else the kernel would keep the unread bytes.
+fn reset_stalled(deliveries: &Deliveries, abort: &ResetOnBreak) {
     deliveries.give_up();
     abort.reset();
 }

@@ -55,10 +55,12 @@ fn a_misfit_is_told_with_its_place_and_the_answer() {
     let details = json!({ "seat": 1, "until": 11, "next-seats": ["2", 3] });
     let told = misfit("seat_taken", Some(&details), &policy).unwrap();
     assert!(
-        told.starts_with("the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n")
+        told.starts_with(
+            "the details are not what the code says of them:\n  details.next-seats.1: 3 is not a string\n"
+        )
     );
     for line in
-        ["  details.seat: 1 is no string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
+        ["  details.seat: 1 is not a string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
     {
         assert!(told.contains(line), "{line:?} in {told}");
     }
@@ -150,8 +152,8 @@ fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
             "{\"anyOf\": [\n{},\n{\"type\":\n7}]}",
             ":4: anyOf.1.type: a number has the wrong type here; write",
         ),
-        ("syntax", "{\n  \"type\": s3cret\n}", ":2:11: this is no JSON: expected value; write"),
-        ("empty", "", ":1:0: this is no JSON: EOF while parsing a value; write"),
+        ("syntax", "{\n  \"type\": s3cret\n}", ":2:11: this is not JSON: expected value; write"),
+        ("empty", "", ":1:0: this is not JSON: EOF while parsing a value; write"),
         ("other", "[1]", ":1: a list has the wrong type here; write a schema"),
         (
             "draft",
@@ -179,7 +181,7 @@ fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
     let error = built(16).unwrap_err();
     assert!(error.contains("the schema is deeper than 16 levels; make it flatter"), "{error}");
     // Deeper than what reads JSON goes.
-    assert!(built(10_000).unwrap_err().contains("this is no JSON: recursion limit exceeded"));
+    assert!(built(10_000).unwrap_err().contains("this is not JSON: recursion limit exceeded"));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub use explanation::Explanation;
 use explanation::record;
 pub(crate) use inner::{Inner, PolicyView, RequestContext};
 use inner::{code_of_status, is_layers_page, of_header, stays};
-use passing::{details_of, members_pass, text_of};
+use passing::{details_of, members_pass, message_text};
 
 pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
@@ -305,7 +305,7 @@ fn of_foreign<'b>(
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
-    let text = text_of(said, &code, &decided, inner.status);
+    let text = message_text(said, &code, &decided, inner.status);
     let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Retained::Whole } else { Retained::Names });
     let left = members
         .filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));

@@ -33,7 +33,7 @@ macro_rules! headers {
             pub(super) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
                     $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use),)*
-                    length if MISLEADING_LENGTHS.may_have(length) => Self::of_misleading(name),
+                    length if MISLEADING_LENGTHS.may_have(length) => Self::misleading_header(name),
                     _ => None,
                 }
             }
@@ -87,7 +87,7 @@ headers! {
 impl HeaderUse {
     /// What a service would take for another method, or for the layer's own word.
     #[inline(never)]
-    fn of_misleading(name: &HeaderName) -> Option<Self> {
+    fn misleading_header(name: &HeaderName) -> Option<Self> {
         // Here, so that of most names the length alone is asked for.
         let name = name.as_str();
         if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }

@@ -228,7 +228,7 @@ impl RpcResponse {
         let frame = match self.rpc {
             // The head left before there was a code.
             Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
-            _ => grpc::frame_of(&self.trailers(fault)),
+            _ => grpc::trailer_frame(&self.trailers(fault)),
         };
         (self.as_sent(frame), self.failure(fault, origin, cause))
     }

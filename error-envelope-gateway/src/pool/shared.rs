@@ -74,8 +74,11 @@ impl<C: Connection> Pool<C> {
 
     /// Returns a connection to the pool for the next request. A closed one is dropped: else each queued request would get it.
     pub(super) fn give_back(&self, connection: C) {
-        let unfit =
-            if connection.is_fit() { self.state().give_back(connection, self.max_connections()) } else { Some(connection) };
+        let unfit = if connection.is_fit() {
+            self.state().give_back(connection, self.max_connections())
+        } else {
+            Some(connection)
+        };
         drop(unfit);
         self.open_missing_connections();
     }
@@ -113,7 +116,8 @@ fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();
         let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(place)).await;
-        let too_slow = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long").into());
+        let too_slow =
+            |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting to the service took too long").into());
         opening.end(opened.unwrap_or_else(too_slow));
     });
     pool.state().store_opening_task(id, task.abort_handle());

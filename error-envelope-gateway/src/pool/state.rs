@@ -73,7 +73,8 @@ impl<C: Connection> State<C> {
 
     /// Returns the ids of the connections to open now, and counts them as places.
     pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
-        let missing = self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
+        let missing =
+            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
         let first = self.last_opening + 1;
         self.last_opening += missing as u64;
         self.places += missing;
@@ -104,7 +105,7 @@ impl<C: Connection> State<C> {
     /// Opening one has ended without an outcome: it was given up, or the runtime ends.
     pub(super) fn opening_was_dropped(&mut self, id: u64) {
         if self.end_opening(id) {
-            self.fail_first("connecting was broken off".into());
+            self.fail_first("connecting to the service was cancelled".into());
         }
     }
 

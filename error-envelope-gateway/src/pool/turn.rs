@@ -91,7 +91,7 @@ impl<C: Connection> Turn<C> {
                     }
                     return Ok(Lease::new(connection, is_used, self.pool.clone()));
                 }
-                Ok(Err(_)) => return Err("the pool of connections is gone".into()),
+                Ok(Err(_)) => return Err("the pool of connections to the service was closed".into()),
                 Err(_) if self.pool.state().is_served_by_opening(self.id) => {
                     *left = self.pool.queue_time().max(SHORTEST_ROUND);
                 }

@@ -83,13 +83,13 @@ impl ServerTls {
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
-        changes
-            .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
-            .map_err(|error| Error::unreadable(format!("a thread: {error}")))?;
+        changes.follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED)).map_err(|error| {
+            Error::unreadable(format!("cannot start the thread that watches the certificate files: {error}"))
+        })?;
         Ok(tls)
     }
 
-    /// What answers the next handshake.
+    /// The acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
@@ -125,13 +125,14 @@ impl ServerTls {
                 Err(unread) => Err(not_read(&self.pair, unread)),
             };
             match content {
-                Ok(read) => self.take(read),
-                Err(error) => self.refuse(error),
+                Ok(read) => self.activate(read),
+                Err(error) => self.reject(error),
             }
         });
     }
 
-    fn take(&self, Read { config, fingerprint, not_after }: Read) {
+    /// Makes a new certificate active, and logs it once.
+    fn activate(&self, Read { config, fingerprint, not_after }: Read) {
         count::record_active_certificate(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
@@ -139,7 +140,8 @@ impl ServerTls {
         }
     }
 
-    fn refuse(&self, error: Error) {
+    /// Keeps the old certificate, and logs the error once.
+    fn reject(&self, error: Error) {
         count::record_rejected_certificate();
         let why = error.to_string();
         if self.is_new(LastReload::Refused(error)) {

@@ -82,7 +82,7 @@ impl Https {
     /// Asks once. The error is for the log: nothing of a body is in it.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
-        answer.unwrap_or_else(|_| Err(format!("it took longer than {} s", TIMEOUT.as_secs())))
+        answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
     }
 
     async fn ask(&self, target: &Target) -> Result<Answer, String> {
@@ -93,7 +93,7 @@ impl Https {
             let status = response.status();
             if status != StatusCode::OK {
                 let hint = if status.is_redirection() { ", and redirects are not followed" } else { "" };
-                return Err(format!("it answered {}{hint}", status.as_u16()));
+                return Err(format!("the key server returned {}{hint}", status.as_u16()));
             }
             let (head, body) = response.into_parts();
             Ok(Answer { headers: head.headers, body: collect(body).await? })
@@ -154,10 +154,10 @@ fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {
 async fn collect(body: Incoming) -> Result<String, String> {
     let bytes =
         Limited::new(body, MAX_BYTES).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
-            true => "the answer is larger than 1 MiB".to_owned(),
+            true => "the key set is larger than 1 MiB".to_owned(),
             false => failed(error),
         })?;
-    String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the answer is no UTF-8".to_owned())
+    String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the key set is not UTF-8".to_owned())
 }
 
 fn failed(error: impl Display) -> String {

@@ -21,7 +21,7 @@ pub(crate) struct ClientFlags {
     /// Limit the time of a client's TLS handshake
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     tls_handshake_timeout: Time,
-    /// Limit the time a client may be idle between requests, or take to send a request head
+    /// Limit the time from the end of a request, or the connect, until the next request head has arrived; then the connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     idle_timeout: Time,
     /// Limit the time a client may pause while it sends a request body

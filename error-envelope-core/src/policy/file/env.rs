@@ -25,7 +25,7 @@ pub(crate) trait PolicyEnv {
     fn remote_keys(&self, url: &str) -> Result<crate::guard::auth::RemoteKeys, String>;
 
     /// The text of a policy's file, or of one that it names, of at most so many bytes.
-    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
+    fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         read_text(path, most)
     }
 
@@ -55,7 +55,7 @@ impl NamedFiles<'_> {
     pub(super) fn read(&mut self, file: &Value<'_>, most: u64) -> Result<(String, String), PolicyError> {
         let path = self.folder.join(file.text()?);
         let name = path.display().to_string();
-        let text = self.env.text_of(&path, most).map_err(|error| {
+        let text = self.env.load_text(&path, most).map_err(|error| {
             let wrong = format!("{name} {}", error.wrong());
             let right = format!("name a readable file of at most {} of UTF-8", size(most));
             file.error(wrong, right).without(&path).caused_by(error)

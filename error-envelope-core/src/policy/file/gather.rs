@@ -68,7 +68,7 @@ impl SourceFiles {
         env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
         let Some(folders) = folders_of(folder, pattern.text()?) else {
-            let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
+            let wrong = format!("{:?} searches more than {MAX_FOLDERS} folders", pattern.text()?);
             return Err(pattern.error(wrong, "narrow the pattern"));
         };
         let found = files_of(folder, pattern)?;
@@ -83,7 +83,7 @@ impl SourceFiles {
         path: &Path,
         env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
-        let text = env.text_of(path, MAX_FILE_BYTES)?;
+        let text = env.load_text(path, MAX_FILE_BYTES)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
@@ -126,7 +126,7 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
             // What is no regular file is refused where it is read.
             Ok(_) => Ok(vec![path]),
             Err(_) => {
-                let refused = pattern.error(format!("{} is no file", path.display()), "name a file that exists");
+                let refused = pattern.error(format!("{} is not a file", path.display()), "name a file that exists");
                 Err(refused.without(&path))
             }
         };
@@ -136,7 +136,7 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
         // Its position counts the folder, too.
-        pattern.error(format!("{written:?} is no pattern: {}", error.msg), "write one such as \"services/*.toml\"")
+        pattern.error(format!("{written:?} is not a pattern: {}", error.msg), "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
     for path in paths {
