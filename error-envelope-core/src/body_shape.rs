@@ -105,7 +105,7 @@ impl ShapeIssues {
         let list = pointer("issues", &self.list)?;
         if !self.list.ends_with("/*") {
             let right = format!("end it with the elements of the list: \"{}/*\"", self.list.trim_end_matches('/'));
-            return Err(SettingError::new("issues", format!("{:?} is no list", self.list), right));
+            return Err(SettingError::new("issues", format!("{:?} is not a list", self.list), right));
         }
         let inside = |place: &Option<String>| match place.as_deref() {
             Some(place) if place.split('/').any(|step| step == "*") => {
@@ -308,7 +308,7 @@ fn header_name(name: &str) -> Result<Box<str>, SettingError> {
     ];
 
     let wrong = |wrong: String| SettingError::new("id_header", wrong, "write a name such as \"x-trace-id\"");
-    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is no header's name")))?;
+    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is not a header's name")))?;
     if RESERVED.contains(&header.as_str()) || header.as_str().starts_with("content-") {
         return Err(wrong(format!("{name:?} has another meaning")));
     }
