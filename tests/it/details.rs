@@ -56,11 +56,11 @@ fn a_misfit_is_told_with_its_place_and_the_answer() {
     let told = misfit("seat_taken", Some(&details), &policy).unwrap();
     assert!(
         told.starts_with(
-            "the details are not what the code says of them:\n  details.next-seats.1: 3 is not a string\n"
+            "the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n"
         )
     );
     for line in
-        ["  details.seat: 1 is not a string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
+        ["  details.seat: 1 is no string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
     {
         assert!(told.contains(line), "{line:?} in {told}");
     }
