@@ -55,9 +55,7 @@ fn a_misfit_is_told_with_its_place_and_the_answer() {
     let details = json!({ "seat": 1, "until": 11, "next-seats": ["2", 3] });
     let told = misfit("seat_taken", Some(&details), &policy).unwrap();
     assert!(
-        told.starts_with(
-            "the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n"
-        )
+        told.starts_with("the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n")
     );
     for line in
         ["  details.seat: 1 is no string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
