@@ -64,13 +64,13 @@ impl Admin {
         self
     }
 
-    /// Says at `/metrics` where they are instead, in one sentence.
+    /// Sets the text at `/metrics` of an address without metrics: one sentence that names the place where they are.
     pub fn metrics_elsewhere(mut self, place: impl Into<Arc<str>>) -> Self {
         self.metrics = Metrics::Elsewhere(place.into());
         self
     }
 
-    /// Lets the address be asked by this name, too, in any letter case and without a port: by default it is asked by
+    /// Allows requests under this host name, too, in any letter case and without a port: by default it is asked by
     /// `localhost` or by number alone, since any other name may be pointed here by a stranger (DNS rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);

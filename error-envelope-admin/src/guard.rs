@@ -17,7 +17,7 @@ use crate::error_store::LIVE;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names by which the address may be asked.
+/// The host names under which the admin address may be requested.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts(Vec<String>);
 
@@ -26,10 +26,10 @@ impl Hosts {
         self.0.push(name.trim_end_matches('.').to_ascii_lowercase());
     }
 
-    /// Why a request is not let in.
+    /// The response to a request that is refused; `None` lets it in.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
-        let Ok(host) = host_of(request) else {
-            let why = "refused: the request names no host that is one, or several; send one Host header";
+        let Ok(host) = requested_host(request) else {
+            let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
             return Some(answer::text(StatusCode::BAD_REQUEST, why));
         };
         if let Some(host) = &host
@@ -41,8 +41,7 @@ impl Hosts {
         let holds = request.uri().path() == LIVE;
         let foreign = (!reads || holds) && is_of_another_site(request.headers(), host.as_ref());
         foreign.then(|| {
-            let why =
-                "refused: another site asks for this; use this address's own page, or a client that is no browser";
+            let why = "refused: cross-site request; use the page at this address, or a client other than a browser";
             answer::text(StatusCode::FORBIDDEN, why)
         })
     }
@@ -54,10 +53,13 @@ impl Hosts {
     }
 }
 
-/// The host that is asked for; `None` in a request that is no browser's.
-fn host_of<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
-    let mut named = request.headers().get_all(HOST).iter();
-    let (first, second) = (named.next(), named.next());
+/// The host of the request; `None` if it has neither a Host header nor an authority.
+///
+/// # Errors
+/// The host is invalid, repeated or contradictory.
+fn requested_host<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
+    let mut host_headers = request.headers().get_all(HOST).iter();
+    let (first, second) = (host_headers.next(), host_headers.next());
     if second.is_some() {
         return Err(());
     }
@@ -85,7 +87,8 @@ fn is_at(origin: &str, host: Option<&Authority>) -> bool {
 fn misdirected(host: &str) -> Answer {
     let host: String = host.chars().filter(char::is_ascii_graphic).take(255).collect();
     let why = format!(
-        "refused: this address is not asked by the name {host}; use localhost or its number, or allow the name"
+        "refused: host {host} is not allowed; use localhost or the IP address, or start with \
+         --admin-host {host} (in Rust: Admin::allow_host)"
     );
     answer::text(StatusCode::MISDIRECTED_REQUEST, why)
 }

@@ -51,7 +51,7 @@ pub struct MissingRequestId(());
 
 impl std::fmt::Display for MissingRequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the handler asks for a RequestId, but no ErrorEnvelopeLayer is around it")
+        f.write_str("the handler extracts a RequestId, but no ErrorEnvelopeLayer wraps it")
     }
 }
 

@@ -105,7 +105,7 @@ impl ShapeIssues {
         let list = pointer("issues", &self.list)?;
         if !self.list.ends_with("/*") {
             let right = format!("end it with the elements of the list: \"{}/*\"", self.list.trim_end_matches('/'));
-            return Err(SettingError::new("issues", format!("{:?} is no list", self.list), right));
+            return Err(SettingError::new("issues", format!("{:?} is not a list", self.list), right));
         }
         let inside = |place: &Option<String>| match place.as_deref() {
             Some(place) if place.split('/').any(|step| step == "*") => {
@@ -195,7 +195,7 @@ impl BodyShape {
         refuse_name(&self.name)?;
         if self.when.is_empty() {
             let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
-            return Err(SettingError::new("when", "nothing tells the shape from others", right));
+            return Err(SettingError::new("when", "no condition distinguishes the shape from others", right));
         }
         let when = self.when.into_iter().map(|(at, is)| Ok(Condition { at: body_place("when", &at)?, is }));
         let when = when.collect::<Result<_, _>>()?;
@@ -204,7 +204,7 @@ impl BodyShape {
         let issues = self.issues.map(|issues| issues.compile()).transpose()?;
         if issues.is_none() && template.as_ref().is_some_and(|template| template.has(Placeholder::Issues)) {
             let right = "describe them: issues = { list = \"/errors/*\", path = \"/field\", message = \"/message\" }";
-            return Err(SettingError::new("write", "{{issues}} have no form", right));
+            return Err(SettingError::new("write", "{{issues}} is used, but issues is not described", right));
         }
         let of_template = |which| template.as_ref().and_then(|template| template.place_of(which));
         let places = |key, places: &[String], which: &[Placeholder]| match places {
@@ -233,7 +233,7 @@ fn refuse_name(name: &str) -> Result<(), SettingError> {
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(is_plain);
     if !is_name || name.len() > 63 {
         let right = "write a lower-case letter, then at most 62 of a-z, 0-9, _ and -";
-        return Err(SettingError::new("", format!("{name:?} is no name of a shape"), right));
+        return Err(SettingError::new("", format!("{name:?} is not a name of a shape"), right));
     }
     let built_in = Dialect::ALL.iter().map(|it| it.as_str()).chain(Shape::ALL.iter().map(|it| it.as_str()));
     if built_in.into_iter().any(|it| it == name) {
@@ -248,7 +248,7 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
             "begin it with /, as in \"/{}\"; ~ is written ~0, and / in a name ~1",
             place.trim_start_matches('/').replace('.', "/")
         );
-        SettingError::new(key, format!("{place:?} is no JSON pointer"), right)
+        SettingError::new(key, format!("{place:?} is not a JSON pointer"), right)
     })
 }
 
@@ -266,7 +266,7 @@ fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingEr
     let mut compiled: Vec<(Box<str>, Box<str>)> = Vec::new();
     for (name, code) in codes {
         if code.is_foreign() {
-            let wrong = format!("the policy does not know the code {:?}", code.as_str());
+            let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
             return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
         }
         if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
@@ -288,7 +288,7 @@ fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
     let is_json = parts.is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"));
     if !is_json {
         let right = "write one such as \"application/vnd.acme+json\", without parameters";
-        return Err(SettingError::new("media_type", format!("{media_type:?} is no media type of JSON"), right));
+        return Err(SettingError::new("media_type", format!("{media_type:?} is not a media type of JSON"), right));
     }
     Ok(media_type.into())
 }
@@ -308,7 +308,7 @@ fn header_name(name: &str) -> Result<Box<str>, SettingError> {
     ];
 
     let wrong = |wrong: String| SettingError::new("id_header", wrong, "write a name such as \"x-trace-id\"");
-    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is no header's name")))?;
+    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is not a header's name")))?;
     if RESERVED.contains(&header.as_str()) || header.as_str().starts_with("content-") {
         return Err(wrong(format!("{name:?} has another meaning")));
     }

@@ -111,7 +111,7 @@ impl Fault {
 
     /// Sets the details: any JSON value.
     ///
-    /// A value that cannot be written as JSON (a map whose keys are no strings) leaves the fault without details, and
+    /// A value that cannot be serialized as JSON (a map whose keys are not strings) leaves the fault without details, and
     /// the reason becomes its source, so that the log shows it.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {

@@ -28,7 +28,7 @@ use crate::policy::{Effective, Lint, Loaded, OutlineTable, Policy, PolicyEnv, Po
 pub struct PolicyLoader {
     environment: Box<Environment>,
     verifiers: Verifiers,
-    instead_of_certificates: Option<String>,
+    certificate_advice: Option<String>,
     #[cfg(feature = "jwt")]
     key_sets: Box<KeySets>,
 }
@@ -41,7 +41,7 @@ type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 enum Verifiers {
     Any,
     These(Vec<String>),
-    /// None, and what to do instead.
+    /// None, with advice for a policy that needs one.
     None(String),
 }
 
@@ -55,7 +55,7 @@ impl PolicyLoader {
         Self {
             environment: Box::new(|name| std::env::var(name).ok()),
             verifiers: Verifiers::These(Vec::new()),
-            instead_of_certificates: None,
+            certificate_advice: None,
             #[cfg(feature = "jwt")]
             key_sets: Box::new(|_| {
                 Err("use jwks_file, or load the policy by a layer with the feature \"jwks-url\"".to_owned())
@@ -75,7 +75,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets who fetches the keys of a `jwks_url`, or what to do instead where nobody does; without it such a URL is refused.
+    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source such a URL is refused.
     /// It is called while a policy is read, which may be refused still.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
@@ -95,15 +95,15 @@ impl PolicyLoader {
         self
     }
 
-    /// Has no verifiers: a scheme that needs one is refused with this advice, of what else there is where the policy holds.
-    pub fn no_verifiers(mut self, instead: impl Into<String>) -> Self {
-        self.verifiers = Verifiers::None(instead.into());
+    /// Declares that no verifier is available: a scheme that needs one is refused with this advice.
+    pub fn no_verifiers(mut self, advice: impl Into<String>) -> Self {
+        self.verifiers = Verifiers::None(advice.into());
         self
     }
 
-    /// Knows no certificates of clients: a scheme "certificate" is refused with this advice.
-    pub fn no_certificates(mut self, instead: impl Into<String>) -> Self {
-        self.instead_of_certificates = Some(instead.into());
+    /// Declares that client certificates are not available: a scheme `certificate` is refused with this advice.
+    pub fn no_certificates(mut self, advice: impl Into<String>) -> Self {
+        self.certificate_advice = Some(advice.into());
         self
     }
 
@@ -176,12 +176,12 @@ impl PolicyEnv for Recording<'_> {
         self.loader.has_verifier(name)
     }
 
-    fn instead_of_certificates(&self) -> Option<String> {
-        self.loader.instead_of_certificates()
+    fn certificate_advice(&self) -> Option<String> {
+        self.loader.certificate_advice()
     }
 
-    fn instead_of_verifier(&self, name: &str) -> String {
-        self.loader.instead_of_verifier(name)
+    fn verifier_advice(&self, name: &str) -> String {
+        self.loader.verifier_advice(name)
     }
 
     #[cfg(feature = "jwt")]
@@ -189,9 +189,9 @@ impl PolicyEnv for Recording<'_> {
         self.loader.remote_keys(url)
     }
 
-    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
+    fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         (self.has_file)(false);
-        let text = self.loader.text_of(path, most);
+        let text = self.loader.load_text(path, most);
         (self.has_file)(true);
         let known = text.as_ref().map_err(ToString::to_string);
         (path, known).hash(&mut *self.texts.borrow_mut());
@@ -230,13 +230,13 @@ impl PolicyEnv for PolicyLoader {
         (self.key_sets)(url)
     }
 
-    fn instead_of_certificates(&self) -> Option<String> {
-        self.instead_of_certificates.clone()
+    fn certificate_advice(&self) -> Option<String> {
+        self.certificate_advice.clone()
     }
 
-    fn instead_of_verifier(&self, name: &str) -> String {
+    fn verifier_advice(&self, name: &str) -> String {
         match &self.verifiers {
-            Verifiers::None(instead) => instead.clone(),
+            Verifiers::None(advice) => advice.clone(),
             Verifiers::Any | Verifiers::These(_) => format!("register one in Rust: .verifier({name:?}, ..)"),
         }
     }

@@ -29,7 +29,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
-pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
     if is_plain(trimmed.as_bytes()) {
         let passes = (1..=MAX_FOREIGN_BYTES).contains(&trimmed.len()) && !has_markup(trimmed) && !is_wrapped(trimmed);
@@ -204,7 +204,7 @@ mod tests {
             "\u{200b}<b>x</b>",
             "\u{7}{\"a\":1}",
         ] {
-            assert_eq!(of_foreign_text(text), None, "{text}");
+            assert_eq!(from_foreign_text(text), None, "{text}");
         }
         for text in [
             "[timeout] no answer",
@@ -214,10 +214,10 @@ mod tests {
             "404 page not found\n",
             "a < b",
         ] {
-            assert_eq!(of_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
+            assert_eq!(from_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
         }
-        assert!(of_foreign_text(&"a".repeat(256)).is_some());
-        assert_eq!(of_foreign_text(&"a".repeat(257)), None);
+        assert!(from_foreign_text(&"a".repeat(256)).is_some());
+        assert_eq!(from_foreign_text(&"a".repeat(257)), None);
     }
 
     proptest::proptest! {

@@ -73,7 +73,7 @@ impl OutwardRule {
             return Err(SettingError::new("codes", "the rule has no code", "name at least one"));
         }
         if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
-            let wrong = format!("the policy does not know the code {:?}", code.as_str());
+            let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
             return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
@@ -153,7 +153,7 @@ impl<'a> OutwardForm<'a> {
         let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
         let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
-            name: name.map_or_else(|| dialect.form().name_of(code, status), Cow::Borrowed),
+            name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| fault.text()),
             status,
         }

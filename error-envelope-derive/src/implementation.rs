@@ -43,7 +43,7 @@ fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
             data.variants.iter().map(|each| variant(Some(&each.ident), &each.fields, &each.attrs)).collect()
         }
         Data::Struct(data) => Ok(vec![variant(None, &data.fields, &input.attrs)?]),
-        Data::Union(data) => Err(Error::new(data.union_token.span, "a union is no error")),
+        Data::Union(data) => Err(Error::new(data.union_token.span, "a union is not an error")),
     }
 }
 

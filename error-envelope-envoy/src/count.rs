@@ -97,8 +97,8 @@ impl Counters {
         drop(locked(&self.scheduler).take());
     }
 
-    /// Puts down what was counted.
-    pub(crate) fn put_down(&self, envoy: &Counting) {
+    /// Adds what was counted so far to Envoy's counters.
+    pub(crate) fn flush_to_envoy(&self, envoy: &Counting) {
         // Before it is read: what is counted from now on asks again.
         self.waits.store(false, Ordering::Release);
         let kinds = locked(&self.kinds).clone();

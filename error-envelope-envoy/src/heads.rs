@@ -154,12 +154,12 @@ pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts 
     facts(&parts.headers, ended)
 }
 
-/// Whether a response passes by its status, as this tells, and by a head that is not to be read.
-pub(crate) fn pass_unread(lines: HeaderList<'_>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
+/// Whether a response passes without parsing its head: `passes` accepts its status, and its header lines are plain.
+pub(crate) fn can_pass_unparsed(lines: HeaderList<'_>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
     let status = lines.iter().find(|(name, _)| *name == b":status");
     let status = status.and_then(|(_, value)| StatusCode::from_bytes(value).ok());
     status.is_some_and(passes)
-        && lines.len() <= MANY
+        && lines.len() <= MAX_COPIED_LINES
         && lines.iter().all(|(name, value)| match name {
             b"x-request-id" | b"access-control-allow-origin" => false,
             [b':', ..] => true,
@@ -167,10 +167,10 @@ pub(crate) fn pass_unread(lines: HeaderList<'_>, passes: impl FnOnce(StatusCode)
         })
 }
 
-/// A head of more lines is read as a whole.
-pub(crate) const MANY: usize = 256;
+/// A head of more lines is parsed as a whole.
+pub(crate) const MAX_COPIED_LINES: usize = 256;
 
-/// A response's head; none where it is not a proper one.
+/// Parses a response's head; `None` if it is not a valid one.
 pub(crate) fn response(lines: HeaderList<'_>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
@@ -232,13 +232,18 @@ impl HeaderMutations {
         Self { status: None, lines: mutations(lines, after).into_iter().map(owned).collect(), id: None }
     }
 
-    /// The id, and nothing else.
-    pub(crate) fn id_alone(id: HeaderValue, has_id: bool) -> Self {
+    /// Adds the request id to a head that has none, and changes nothing else.
+    pub(crate) fn only_new_request_id(id: HeaderValue) -> Self {
+        Self::only_request_id(id, false)
+    }
+
+    /// Sets the request id, and changes nothing else. `has_id`: the head has an id already, which this one replaces.
+    pub(crate) fn only_request_id(id: HeaderValue, has_id: bool) -> Self {
         Self { status: None, lines: Vec::new(), id: Some((id, has_id)) }
     }
 
     pub(crate) fn of_response(lines: HeaderList<'_>, after: &response::Parts) -> Self {
-        Self { status: other_status(lines, after), ..Self::from_lines(lines, &after.headers) }
+        Self { status: changed_status(lines, after), ..Self::from_lines(lines, &after.headers) }
     }
 
     pub(crate) fn apply(&self, stream: &Stream<'_>, whose: Head) {
@@ -265,7 +270,8 @@ fn mutations<'a>(lines: HeaderList<'_>, after: &'a HeaderMap) -> Vec<HeaderMutat
     changed
 }
 
-fn other_status(lines: HeaderList<'_>, after: &response::Parts) -> Option<StatusCode> {
+/// The new status, if the response's head was changed to another one.
+fn changed_status(lines: HeaderList<'_>, after: &response::Parts) -> Option<StatusCode> {
     let status = after.status.as_str().as_bytes();
     let same = lines.iter().any(|(name, value)| name == b":status" && value == status);
     (!same).then_some(after.status)
@@ -295,7 +301,7 @@ fn put<'v>(
 /// Makes Envoy's response head what this one is.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     let whose = Head::Response;
-    let (status, changed) = stream.lines(whose, |lines| (other_status(lines, head), mutations(lines, &head.headers)));
+    let (status, changed) = stream.lines(whose, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));
     put_status(stream, whose, status);
     changed.iter().for_each(|it| put(stream, whose, it.name.as_str(), it.is_new, it.values()));
 }

@@ -52,7 +52,7 @@ enum TimerEvent {
 static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
 
 thread_local! {
-    static OWN: Arc<Waits> = CLOCK.of_a_thread();
+    static OWN: Arc<Waits> = CLOCK.register_thread();
 }
 
 /// Starts the thread, once.
@@ -84,7 +84,7 @@ pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
 
 /// Those of this thread; one that ends has let go of them, and gets others.
 fn own() -> Arc<Waits> {
-    OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.of_a_thread())
+    OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
 
 impl Drop for Timer {
@@ -106,7 +106,7 @@ impl Clock {
         nanos(self.start.elapsed())
     }
 
-    fn of_a_thread(&self) -> Arc<Waits> {
+    fn register_thread(&self) -> Arc<Waits> {
         let own = Arc::<Waits>::default();
         locked(&self.workers).push(own.clone());
         own

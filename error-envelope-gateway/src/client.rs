@@ -136,7 +136,7 @@ where
             if own.going.is_closing() && !own.has_own_task && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            let id = in_flight::id_of(response.headers());
+            let id = in_flight::loggable_request_id(response.headers());
             response.map(|body| ResponseBody { body: Some(body), id, ended: false, own })
         }))
     }

@@ -99,7 +99,7 @@ where
     ) -> impl Future<Output = ()> + Send + use<S, B> {
         let counted = count::Connection::new(self.shared.clients.clone());
         let held = (place, counted.clone());
-        tune(&stream);
+        set_socket_options(&stream);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.shared.limits);
         // Of what each waits for nothing is left for the next.
         let (handshake, served) = match tls {
@@ -127,15 +127,15 @@ where
         match handshake {
             Ok(Ok(stream)) => {
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                let certificate = shown.map(tls::clients::name_of);
+                let certificate = shown.map(tls::clients::certificate_name);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 return Some(self.serve(stream, certificate, alpn_is_http2, counted));
             }
-            Ok(Err(error)) => tls.failed(&error),
+            Ok(Err(error)) => tls.record_failed_handshake(&error),
             Err(_) => {
                 self.abort.reset();
-                tls::count::failed(tls::count::TOO_SLOW);
-                tracing::debug!(target: LOG, "TLS handshake timed out");
+                tls::count::record_failed_handshake(tls::count::TOO_SLOW);
+                tracing::debug!(target: LOG, "TLS handshake with a client timed out");
             }
         }
         None
@@ -297,7 +297,8 @@ where
     }
 }
 
-fn tune(stream: &TcpStream) {
+/// Sets the socket options of a client's connection.
+fn set_socket_options(stream: &TcpStream) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.

@@ -172,7 +172,7 @@ mod tests {
         let mut gauges = || {
             // A snapshot tells what has changed since the one before.
             for (key, _, _, change) in snapshots.snapshot().into_vec() {
-                let DebugValue::Gauge(change) = change else { panic!("{key:?} is no gauge") };
+                let DebugValue::Gauge(change) = change else { panic!("{key:?} is not a gauge") };
                 let (_, key) = key.into_parts();
                 let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
                 let name = format!("{}{labels:?}", key.name().trim_start_matches("error_envelope_"));

@@ -40,8 +40,8 @@ impl Deadlines {
     pub(crate) async fn first(&self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
-            () = self.deliveries.stall_for(self.limits.write_timeout) => self.let_go(),
-            () = self.leaves(&mut stage) => End::Graceful,
+            () = self.deliveries.stall_for(self.limits.write_timeout) => self.reset_stalled(),
+            () = self.wait_to_leave(&mut stage) => End::Graceful,
             () = self.activity.stops_for(self.limits.idle_timeout) => self.idle(),
         }
     }
@@ -56,14 +56,14 @@ impl Deadlines {
             self.activity.stops_for(LAST_HEAD).await;
         });
         tokio::select! {
-            () = self.deliveries.stall_for(self.limits.write_timeout) => drop(self.let_go()),
+            () = self.deliveries.stall_for(self.limits.write_timeout) => drop(self.reset_stalled()),
             () = self.activity.stops_for(self.limits.idle_timeout) => {}
             () = last_head => {}
         }
     }
 
     /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
-    async fn leaves(&self, stage: &mut watch::Receiver<Stage>) {
+    async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         reached(stage, Stage::HandedOver).await;
         if !self.counted.is_http2() {
             reached(stage, Stage::Stopping).await;
@@ -75,8 +75,8 @@ impl Deadlines {
         if self.alpn_is_http2 || self.counted.is_http2() { End::Graceful } else { End::Closed }
     }
 
-    /// A reset, or the kernel would keep what nobody reads.
-    fn let_go(&self) -> End {
+    /// Resets a connection whose client does not read: else the kernel would keep the unread bytes.
+    fn reset_stalled(&self) -> End {
         self.deliveries.give_up();
         self.abort.reset();
         End::Closed

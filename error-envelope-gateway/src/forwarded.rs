@@ -55,33 +55,33 @@ impl Hop {
         Self { forwarding, address, scheme: HeaderValue::from_static(scheme), element }
     }
 
-    /// Tells the service, in the head of a request.
+    /// Writes the client's address and scheme into the headers of a request to the service.
     pub(super) fn apply(&self, headers: &mut HeaderMap) {
         match self.forwarding {
             Forwarding::Pass => {}
             Forwarding::Replace => {
                 drop_all(headers, says_who_asked);
-                self.begin(headers);
+                self.write_first_hop(headers);
             }
             Forwarding::Append => {
                 // Whoever is trusted spells them right.
                 drop_all(headers, only_looks_so);
-                self.go_on(headers);
+                self.append_hop(headers);
             }
         }
     }
 
-    fn begin(&self, headers: &mut HeaderMap) {
+    fn write_first_hop(&self, headers: &mut HeaderMap) {
         headers.insert(&FOR, self.address.clone());
         headers.insert(&PROTO, self.scheme.clone());
         headers.insert(FORWARDED, self.element.clone());
     }
 
-    /// A `forwarded` of this hop alone beside a longer `x-forwarded-for` would hide the client, and the other way round.
-    fn go_on(&self, headers: &mut HeaderMap) {
+    /// Appends this hop to the client's own headers. A `forwarded` of this hop alone beside a longer `x-forwarded-for` would hide the client, and the other way round.
+    fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {
-            return self.begin(headers);
+            return self.write_first_hop(headers);
         }
         if old {
             append(headers, &FOR, &self.address);

@@ -92,8 +92,8 @@ impl Drop for InFlight {
     }
 }
 
-/// What an answer that is lost is logged by; none of a call, gRPC's or Connect's, whose end the layer waits for and logs.
-pub(super) fn id_of(head: &HeaderMap) -> Option<HeaderValue> {
+/// The request id to log if the response is lost; `None` for a gRPC or Connect call, whose end the layer logs.
+pub(super) fn loggable_request_id(head: &HeaderMap) -> Option<HeaderValue> {
     let kind = head.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_a_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect");
     head.get(&REQUEST_ID).filter(|_| !is_a_call).cloned()

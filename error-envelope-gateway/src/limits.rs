@@ -51,7 +51,8 @@ limits! {
         max_connections: u32 = 10_000, 1..=u32::MAX;
         /// How long a client may take to its TLS handshake.
         tls_handshake_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
-        /// How long a client may be quiet between requests, or take to a request head.
+        /// How long the next request head may take to arrive, from the end of a request or from the connect; then the connection is
+        /// closed.
         idle_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
         /// How long a client may pause within a request body.
         client_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;

@@ -79,22 +79,22 @@ impl Unsent {
 
     fn new(small: u32, stream: &TcpStream) -> Self {
         let unsent = Self { small, room: None };
-        unsent.tell(stream);
+        unsent.set_unsent_limit(stream);
         unsent
     }
 
-    /// The client took something, so long after nothing more could be written.
-    fn taken_after(&mut self, time: Duration, stream: &TcpStream) {
+    /// Adjusts the socket's unsent limit to how long the client took to read before more could be written.
+    fn adjust_after_wait(&mut self, time: Duration, stream: &TcpStream) {
         let large = large(self.small);
         match &self.room {
             None if time < Self::FAST => self.room = Room::take(large),
             Some(_) if time > Self::SLOW => self.room = None,
             _ => return,
         }
-        self.tell(stream);
+        self.set_unsent_limit(stream);
     }
 
-    fn tell(&self, stream: &TcpStream) {
+    fn set_unsent_limit(&self, stream: &TcpStream) {
         let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
         // A socket that is gone by now says so when it is read.
         #[cfg(target_os = "linux")]
@@ -122,19 +122,19 @@ impl Lingering {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// An error where the client has let nothing be written for too long.
-    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Returns a write's result, or a timeout if the client has read nothing for too long.
+    fn limit_write_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let limit = self.write_timeout;
         if written.is_ready() {
             if let (Some(clock), Some(stream)) = (self.clock.take(), &self.stream) {
-                self.unsent.taken_after((clock.deadline() - limit).elapsed(), stream);
+                self.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
             }
             return written;
         }
         ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
         self.abort.reset();
         self.deliveries.give_up();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }
 
@@ -222,7 +222,7 @@ impl AsyncRead for Lingering {
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.stream()?.poll_write(cx, buf);
-        self.in_time(cx, written)
+        self.limit_write_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -231,7 +231,7 @@ impl AsyncWrite for Lingering {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = self.stream()?.poll_write_vectored(cx, bufs);
-        self.in_time(cx, written)
+        self.limit_write_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -47,7 +47,7 @@ impl Resolver {
         match found {
             Some(Ok(addresses)) => Ok(addresses),
             Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
-            None => Err(io::Error::other("the lookup of the name was broken off")),
+            None => Err(io::Error::other("the lookup of the service's host name was cancelled")),
         }
     }
 
@@ -68,7 +68,7 @@ impl Resolver {
 /// The first that takes a connection; if none does, what the last one said.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the service's host name has no address"));
     };
     for (at, address) in others.iter().enumerate() {
         let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);

@@ -142,8 +142,8 @@ impl Ending {
         drain(self.limits.drain_delay).await;
     }
 
-    /// Connections end where no request can be lost; `stop` ends that.
-    async fn lead_away(&self, stop: impl Future<Output = ()>) {
+    /// Serves the connections that are left after a hand-over until they end, the idle timeout has passed, or `stop`.
+    async fn serve_remaining(&self, stop: impl Future<Output = ()>) {
         tracing::info!(target: LOG, "handed over: serving what is connected");
         self.tracker.close();
         self.stages.send_replace(Stage::HandedOver);
@@ -172,15 +172,15 @@ impl Ending {
     }
 }
 
-/// Whether another process takes this one's place before `stop`. What is offered is closed with it.
-async fn handed_over(offer: Option<Offer>, stop: impl Future<Output = ()>) -> bool {
+/// Waits for another process to take over, or for `stop`; returns whether one took over. The offer is closed then.
+async fn wait_for_handover(offer: Option<Offer>, stop: impl Future<Output = ()>) -> bool {
     let Some(offer) = offer else {
         stop.await;
         return false;
     };
     tokio::select! {
         () = stop => false,
-        () = offer.taken() => true,
+        () = offer.wait_until_taken() => true,
     }
 }
 
@@ -192,7 +192,7 @@ async fn drain(delay: Duration) {
     }
 }
 
-/// What each client gets.
+/// What each connection of a client is served with.
 struct ConnectionConfig<S> {
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
@@ -221,12 +221,12 @@ where
     ) -> Option<T> {
         let to_its_end = async {
             let mut stop = pin!(ending.drained_after(stop));
-            let handed_over = self.let_in_until(handed_over(offer, stop.as_mut())).await;
+            let handed_over = self.accept_until(wait_for_handover(offer, stop.as_mut())).await;
             drop(self);
             // Nobody would know which of two gateways answers.
             let admin = Some(admin).filter(|_| !handed_over);
             if handed_over {
-                ending.lead_away(stop).await;
+                ending.serve_remaining(stop).await;
             }
             ending.finish().await;
             drop(admin);
@@ -240,7 +240,8 @@ where
         }
     }
 
-    async fn let_in_until<T>(&self, closed: impl Future<Output = T>) -> T {
+    /// Accepts clients until `closed` resolves.
+    async fn accept_until<T>(&self, closed: impl Future<Output = T>) -> T {
         let room = Arc::new(Semaphore::new(self.limits.max_connections as usize));
         let mut closed = pin!(closed);
         loop {
@@ -249,14 +250,14 @@ where
                 outcome = &mut closed => return outcome,
             };
             match accepted {
-                Ok((stream, peer)) => self.let_in(stream, peer, place),
+                Ok((stream, peer)) => self.spawn_connection(stream, peer, place),
                 Err(error) => accept_failed(&error, self.limits.accept_retry).await,
             }
         }
     }
 
-    /// Handshakes take their time on the task of their connection.
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr, place: Option<ConnectionSlot>) {
+    /// Serves a client on a task of its own, which waits for its TLS handshake, too.
+    fn spawn_connection(&self, stream: TcpStream, peer: SocketAddr, place: Option<ConnectionSlot>) {
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
         let service = ClientService::new(client, self.service.clone());

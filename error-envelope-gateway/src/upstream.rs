@@ -39,7 +39,7 @@ impl Upstream {
     pub fn tls(mut self, roots: RootCertStore, name: ServerName<'static>) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::unreadable(format!("TLS: {error}")))?;
+            .map_err(|error| Error::unreadable(format!("cannot configure TLS to the service: {error}")))?;
         let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
         self.tls = Some(UpstreamTls { name, config });
         Ok(self)

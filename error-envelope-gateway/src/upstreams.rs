@@ -165,7 +165,7 @@ where
         let by_url = RwLock::new(rest.iter().cloned().collect());
         let proxies = Self { layer, prepare, rest, by_url };
         if let Some(layer) = &proxies.layer {
-            layer.policy_status().policy().upstreams().try_for_each(|url| proxies.of_scope(url).map(drop))?;
+            layer.policy_status().policy().upstreams().try_for_each(|url| proxies.get_or_create(url).map(drop))?;
         }
         Ok(proxies)
     }
@@ -176,7 +176,7 @@ where
         refuse(&request, hop)?;
         let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
         let proxy = match (named, &self.rest) {
-            (Some(url), _) => self.of_scope(url).map_err(|error| Fault::new(ErrorCode::OTHER).caused_by(error))?,
+            (Some(url), _) => self.get_or_create(url).map_err(|error| Fault::new(ErrorCode::OTHER).caused_by(error))?,
             (None, Some((_, rest))) => Arc::clone(rest),
             (None, None) => {
                 return Err(Fault::new(ErrorCode::NOT_FOUND)
@@ -188,8 +188,8 @@ where
         Ok((proxy, prepared))
     }
 
-    /// The one of this URL, a new one where there is none.
-    fn of_scope(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
+    /// The proxy for this URL; creates one if there is none.
+    fn get_or_create(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
         if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
             return Ok(Arc::clone(known));
         }
@@ -200,7 +200,7 @@ where
         Ok(Arc::clone(by_url.entry(url.clone()).or_insert(fresh)))
     }
 
-    /// Lets go of those that nobody names. A request keeps its own until its end, and so does one that began by an older
+    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so does one that began by an older
     /// policy: at the next look that one ends as well.
     fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
         // The policy is asked for under the lock: who is in the map by a newer one is named by it.
@@ -210,7 +210,7 @@ where
         let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
         drop(by_url);
         for (url, _) in &ended {
-            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "no scope names this service any more");
+            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "the policy no longer names this service; closing its idle connections");
         }
     }
 }

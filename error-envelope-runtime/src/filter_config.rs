@@ -43,7 +43,7 @@ impl FilterConfig {
     ///
     /// What is wrong with it, for who writes the configuration.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let text = str::from_utf8(text).map_err(|error| format!("filter_config is no UTF-8: {error}"))?;
+        let text = str::from_utf8(text).map_err(|error| format!("filter_config is not UTF-8: {error}"))?;
         match text.trim_start().as_bytes().first() {
             None => Ok(Self::default()),
             Some(b'{') => {
@@ -90,7 +90,7 @@ impl FilterConfig {
                 let why = "filter_config: policy_file is not a text; say policy_file = \"/etc/envoy/policy.toml\"";
                 return Err(why.to_owned());
             }
-            (Some(_), _) => return Err("filter_config: a policy beside policy_file; say one of them".to_owned()),
+            (Some(_), _) => return Err("filter_config: a policy beside policy_file; keep one of them".to_owned()),
             (None, 0) if has_own => FilterPolicy::Nowhere,
             (None, _) if has_own => {
                 let (key, value) = if admin.is_some() { ("admin", "\"…\"") } else { ("metadata", "false") };
@@ -113,7 +113,7 @@ impl FilterConfig {
     pub fn address(text: &str) -> Result<SocketAddr, String> {
         let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         port.or_else(|_| text.parse()).map_err(|_| {
-            format!("{text:?} is no IP address with a port; say \"127.0.0.1:9902\", or \"9902\" for the same")
+            format!("{text:?} is not an IP address with a port; say \"127.0.0.1:9902\", or \"9902\" for the same")
         })
     }
 }
@@ -125,7 +125,7 @@ fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
 
 fn of_metadata(given: Option<bool>) -> Result<bool, String> {
     given.ok_or_else(|| {
-        "filter_config: metadata is not true or false; say metadata = false where nothing reads an error's metadata"
+        "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata"
             .to_owned()
     })
 }

@@ -24,7 +24,7 @@ use crate::text::counted;
 ///
 /// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
 /// still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and who set it
-/// and why. The switch is kept in memory: a restart clears it. All gateways are asked at once; the exit code is 1 where one
+/// and why. The switch is kept in memory: a restart clears it. All gateways are asked at once; the exit code is 1 if one
 /// did not do it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Connect to the admin addresses in FILE too, one a line, as ADDRESS or NAME ADDRESS; # begins a comment
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
-    /// Limit the time for each gateway to respond
+    /// Limit the time to wait for a gateway's response; a slower one counts as failed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     timeout: humantime::Duration,
     /// Record this name with the switch, for the log and the admin page
@@ -81,7 +81,7 @@ async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
             (at, order.send(&address).await)
         });
     }
-    let mut answers = vec![Err("was not asked".to_owned()); gateways.len()];
+    let mut answers = vec![Err("was not contacted".to_owned()); gateways.len()];
     while let Some(answer) = asked.join_next().await {
         if let Ok((at, answer)) = answer {
             answers[at] = answer;

@@ -53,14 +53,15 @@ fn parsed(text: &str) -> Result<Value, String> {
     })
 }
 
-/// Whether the document is of a version that is read.
+/// Checks that the document is of a supported version.
 fn supported(document: &Value) -> Result<(), String> {
-    match document.get("openapi").map(|version| version.as_str().unwrap_or_default()) {
-        Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(()),
-        Some(version) => {
+    match document.get("openapi") {
+        Some(Value::String(version)) if is_supported(version) => Ok(()),
+        Some(Value::String(version)) => {
             let version = cut(&one_line(version), 20);
             Err(format!("openapi: version {version:?} is not supported; use 3.0 or 3.1"))
         }
+        Some(_) => Err("openapi: the version is not a string; write `openapi: \"3.1.0\"`".to_owned()),
         None if document.get("swagger").is_some() => {
             Err("swagger: version 2.0 is not supported; convert it to OpenAPI 3 first".to_owned())
         }
@@ -68,8 +69,36 @@ fn supported(document: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether this is 3.0 or 3.1, with or without a patch number.
+fn is_supported(version: &str) -> bool {
+    let behind = version.strip_prefix("3.0").or_else(|| version.strip_prefix("3.1"));
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+}
+
 /// serde's text ends with the place, which is told before it.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_supported_as_a_whole_and_written_as_a_string() {
+        let told = |text: &str| supported(&parsed(text).unwrap()).err().unwrap_or_default();
+        for version in ["3.0.3", "3.1.0", "\"3.0\"", "\"3.1\"", "3.1.0-rc1"] {
+            assert_eq!(told(&format!("openapi: {version}")), "");
+        }
+        let number = "openapi: the version is not a string; write `openapi: \"3.1.0\"`";
+        assert_eq!(told("openapi: 3.1"), number);
+        assert_eq!(told("openapi: 3"), number);
+        for version in ["3.10.0", "3.2.0", "2.0.0"] {
+            assert_eq!(
+                told(&format!("openapi: {version}")),
+                format!("openapi: version {version:?} is not supported; use 3.0 or 3.1")
+            );
+        }
+    }
 }

@@ -15,7 +15,9 @@ pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, Co
             CommandError::Io(format!("{}: {what}\n = help: name a file of PEM certificates", file.display()))
         }),
         None => platform_roots().map_err(|why| {
-            CommandError::Io(format!("cannot load the platform's certificates: {why}; name others with {flag} FILE"))
+            CommandError::Io(format!(
+                "cannot load the system's trusted root certificates: {why}; name others with {flag} FILE"
+            ))
         }),
     }
 }

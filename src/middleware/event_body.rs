@@ -31,6 +31,6 @@ impl EventBody {
     }
 
     pub(super) fn take_tail(&mut self) -> Option<BodyContext> {
-        self.0.take().map(|stream| stream.into_tail())
+        self.0.take().map(|stream| stream.into_body_context())
     }
 }

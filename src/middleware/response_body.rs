@@ -402,7 +402,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
     let mut left = None;
     match kind.as_mut().project() {
         KindProj::Tee { tee, .. } => tee.broke_off(),
-        KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_tail()),
+        KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_body_context()),
         KindProj::Events { events, .. } => left = events.take_tail(),
         // By itself: a second panic while the first unwinds would abort.
         KindProj::Resume { rest, .. } => {

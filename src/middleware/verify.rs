@@ -125,7 +125,7 @@ impl<V: Verifier> Erased for DropGuarded<V> {
         Box::pin(async move {
             match self.get() {
                 Some(verifier) => verifier.verify(request).await,
-                None => Err("the verifier is gone".into()),
+                None => Err("the verifier ended without a result".into()),
             }
         })
     }

@@ -87,5 +87,5 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
         assert!(text.contains(wrong), "{wrong}: {text}");
     }
     let response = Response::new(good);
-    assert!(failure(|| Envelope::of_response(&response)).contains("the status 200 OK is no error's"));
+    assert!(failure(|| Envelope::of_response(&response)).contains("the status 200 OK is not an error's"));
 }

@@ -43,7 +43,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut wrong = Vec::new();
     if let Some(status) = status.filter(|status| !status.is_client_error() && !status.is_server_error()) {
-        wrong.push(format!("E1: the status {status} is no error's"));
+        wrong.push(format!("E1: the status {status} is not an error's"));
     }
     for (rule, name, right) in [
         ("E1", "content-type", Some("application/json")),

@@ -214,7 +214,7 @@ fn g2_what_is_no_key_set_leaves_the_old_one() {
             Script::Says(b"HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\n\r\n".to_vec()),
             "302, and redirects are not followed",
         ),
-        (Script::Says(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec()), "it answered 500"),
+        (Script::Says(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec()), "the key server returned 500"),
         (Script::Says(b"SSH-2.0-OpenSSH_9.7\r\n".to_vec()), "error"),
         (Script::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()), "error"),
         (Script::Trickles(endless), "longer than 5 s"),

@@ -37,7 +37,7 @@ fn shown(side: Option<&Side>, why_none: &str) -> Markup {
                 pre.body tabindex="0" { code dir="ltr" { (visible::lines(text)) } }
                 @if !side.whole { p.none { "The rest was not kept." } }
             }
-            None => p.none { (side.length) " bytes that are no text." },
+            None => p.none { (side.length) " bytes that are not text." },
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusC
         }
         HourQuery::Gone => (StatusCode::GONE, "That hour is gone"),
         HourQuery::Future => (StatusCode::NOT_FOUND, "That hour is yet to come"),
-        HourQuery::Malformed => (StatusCode::BAD_REQUEST, "That is no hour"),
+        HourQuery::Malformed => (StatusCode::BAD_REQUEST, "That is not an hour"),
     };
     (status, nothing(why, span))
 }

@@ -89,7 +89,7 @@ fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Ma
 
 fn no_id(wanted: &str) -> Markup {
     html! {
-        h1 { @if wanted.is_empty() { "Find an error by its id" } @else { "That is no request id" } }
+        h1 { @if wanted.is_empty() { "Find an error by its id" } @else { "That is not a request id" } }
         @if !wanted.is_empty() { p { "Nothing in " q { (foreign(&wanted.chars().take(80).collect::<String>())) } " is one." } }
         p {
             "An id is " code { "req_" } " and 26 letters and digits. Clients find it in the body of an error as "

@@ -195,7 +195,7 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     assert!(page.contains("That is before this process began"), "{page}");
     let (status, page) = ask("%3Cb%3E");
     assert_eq!(status, 400);
-    assert!(page.contains("That is no request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("That is not a request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
 }
 
 #[test]

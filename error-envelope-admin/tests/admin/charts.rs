@@ -56,8 +56,8 @@ async fn an_hour_that_cannot_be_shown_is_refused_with_what_there_is() {
     for (hour, status, told) in [
         ("2020-01-01T00", 410, "That hour is gone"),
         ("9999-12-31T23", 404, "That hour is yet to come"),
-        ("yesterday", 400, "That is no hour"),
-        ("%3Cscript%3E", 400, "That is no hour"),
+        ("yesterday", 400, "That is not an hour"),
+        ("%3Cscript%3E", 400, "That is not an hour"),
     ] {
         let page = ask(&admin, "GET", &format!("/charts?hour={hour}")).await;
         assert_eq!(page.status, status, "{hour}");

@@ -113,7 +113,7 @@ pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -
 /// The code of a shape that the policy also writes, which counts as a canonical one (R15).
 fn canonical_code(said: &ParsedError<'_>, known: &PolicyView<'_>) -> Option<ErrorCode> {
     let name = said.code.as_deref().filter(|_| said.own == dialect::DialectCode::Canonical)?;
-    let (code, is_known) = standard::code_of(name, known.codes)?;
+    let (code, is_known) = standard::parse_code(name, known.codes)?;
     (is_known || !known.by_status).then_some(code)
 }
 

@@ -66,7 +66,7 @@ pub(super) fn of_header(inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> Option
     }
     let mut values = inner.headers.get_all(X_ERROR_CODE).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
-    let (code, is_known) = standard::code_of(first.to_str().ok()?, known.codes)?;
+    let (code, is_known) = standard::parse_code(first.to_str().ok()?, known.codes)?;
     Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
 }
 

@@ -41,7 +41,7 @@ pub use explanation::Explanation;
 use explanation::record;
 pub(crate) use inner::{Inner, PolicyView, RequestContext};
 use inner::{code_of_status, is_layers_page, of_header, stays};
-use passing::{details_of, members_pass, text_of};
+use passing::{details_of, members_pass, message_text};
 
 pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
@@ -277,7 +277,7 @@ fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
 /// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
 #[inline]
 pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
-    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.form().lists_issues;
+    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
     if lists { with_issues(fault) } else { fault }
 }
 
@@ -293,7 +293,7 @@ fn of_foreign<'b>(
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
-    let text = text_of(said, &code, &decided, inner.status);
+    let text = message_text(said, &code, &decided, inner.status);
     let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Retained::Whole } else { Retained::Names });
     let left = members
         .filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));

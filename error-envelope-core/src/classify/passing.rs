@@ -13,7 +13,7 @@ use crate::dialect::{ClientMessage, Foreign, ParsedError, outgoing};
 use crate::message;
 
 /// Which text reaches the client (R3).
-pub(super) fn text_of<'b>(
+pub(super) fn message_text<'b>(
     said: Option<&ParsedError<'b>>,
     code: &ErrorCode,
     decided: &CodeSource<'_>,
@@ -33,7 +33,7 @@ pub(super) fn text_of<'b>(
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
     } else {
-        let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
+        let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
         match said?.client_message() {
             ClientMessage::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
             ClientMessage::Nothing if !very_text => None,

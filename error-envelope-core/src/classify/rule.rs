@@ -122,7 +122,7 @@ impl MapRule {
     pub(crate) fn compile(self) -> Result<Rule, SettingError> {
         self.refuse_conditions()?;
         if self.to.is_foreign() {
-            let wrong = format!("the policy does not know the code {:?}", self.to.as_str());
+            let wrong = format!("the code is unknown to the policy: {:?}", self.to.as_str());
             return Err(SettingError::new("to", wrong, "use one of the catalogue, or an own one"));
         }
         self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;

@@ -169,7 +169,7 @@ fn of_told(
         raw_code: rich.and_then(|rich| raw(&rich.reason, &code)),
         message: text(Some(&told.message), &code, status),
         details: rich.and_then(details_of),
-        request_id: id_of(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
+        request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
         retry_after: wait_of(answer, now).or(delay),
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
         ..of_head(status, code, answer)
@@ -198,7 +198,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
     let status = answer.status;
     let of_input = matches!(status.as_u16(), 400 | 422);
     let rest = |code, id: Option<&str>| ErrorParts {
-        request_id: id_of(answer, || id.map(Cow::Borrowed)),
+        request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
         ..of_head(status, code, answer)
     };
@@ -245,14 +245,14 @@ fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode>
     let named = |headers: &HeaderMap| {
         let mut values = headers.get_all(X_ERROR_CODE).iter();
         let (first, None) = (values.next()?, values.next()) else { return None };
-        standard::code_of(first.to_str().ok()?, codes).map(|(code, _)| code)
+        standard::parse_code(first.to_str().ok()?, codes).map(|(code, _)| code)
     };
     named(answer.headers).or_else(|| named(answer.trailers?))
 }
 
 fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
     let said = &foreign.said;
-    let canonical = |name: &str| standard::code_of(name, codes).map(|(code, _)| code);
+    let canonical = |name: &str| standard::parse_code(name, codes).map(|(code, _)| code);
     let of_shape = match &said.own {
         DialectCode::Named(name) => canonical(name),
         DialectCode::Canonical => said.code.as_deref().and_then(canonical),
@@ -284,7 +284,7 @@ fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> Er
         details: None,
         request_id: None,
         retry_after: None,
-        pushback: pushback_of(answer),
+        pushback: parse_pushback(answer),
         shape: None,
     }
 }
@@ -296,7 +296,10 @@ fn text(said: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     said.and_then(message::clean).map_or_else(stock, |text| text.into())
 }
 
-fn id_of<'a>(answer: &ResponseView<'_>, otherwise: impl FnOnce() -> Option<Cow<'a, str>>) -> Option<Box<str>> {
+fn request_id_from<'a>(
+    answer: &ResponseView<'_>,
+    otherwise: impl FnOnce() -> Option<Cow<'a, str>>,
+) -> Option<Box<str>> {
     let fits = |id: &str| (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     let fields = [Some(answer.headers), answer.trailers];
     let values = fields.into_iter().flatten().flat_map(|fields| IDS.map(|name| fields.get(name)).into_iter().flatten());
@@ -317,7 +320,7 @@ fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duratio
 }
 
 /// gRPC's rule (A6): what is no number of milliseconds forbids another attempt.
-fn pushback_of(answer: &ResponseView<'_>) -> Pushback {
+fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();
     match value {

@@ -87,7 +87,7 @@ pub(crate) fn check(schema: &Value) -> Result<(), SchemaError> {
 
 /// The same of a text.
 pub(crate) fn check_text(schema: &str) -> Result<(), SchemaError> {
-    let no_json = |error: serde_json::Error| Reader::new().wrong(format!("this is no JSON: {error}"), "write JSON");
+    let no_json = |error: serde_json::Error| Reader::new().wrong(format!("this is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 

@@ -104,7 +104,7 @@ impl CustomShape {
         self.description.schema()
     }
 
-    pub(super) const fn form(self) -> &'static DialectSpec {
+    pub(super) const fn spec(self) -> &'static DialectSpec {
         self.form
     }
 
@@ -197,16 +197,16 @@ impl Described for Description {
         if self.missing(body).is_some() {
             return None;
         }
-        let code = first_of(&self.code, body, |code| match json::is_number(code) {
+        let code = first_value(&self.code, body, |code| match json::is_number(code) {
             true => Some(Cow::Borrowed(code.get())),
             false => text_of(code),
         });
         let details = |details: &'a RawValue| Some(Cow::Borrowed(details.get())).filter(|details| details != "null");
         Some(ParsedError {
             own: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
-            details: first_of(&self.details, body, details),
+            details: first_value(&self.details, body, details),
             issues: self.issues.as_ref().and_then(|issues| issues.read(body)).map(Cow::Owned),
-            ..ParsedError::new(code, first_of(&self.message, body, text_of))
+            ..ParsedError::new(code, first_value(&self.message, body, text_of))
         })
     }
 
@@ -232,7 +232,7 @@ impl Described for Description {
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
-            let name = first_of(&self.code, body, |code| if is_name(code) { json::string(code) } else { None });
+            let name = first_value(&self.code, body, |code| if is_name(code) { json::string(code) } else { None });
             return self.write(&Outgoing { code: name.as_deref().unwrap_or(out.code), ..*out });
         }
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
@@ -246,7 +246,7 @@ impl Described for Description {
 }
 
 /// The first value of those at the places that can be read.
-fn first_of<'a, T>(
+fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
     read: impl Fn(&'a RawValue) -> Option<T>,

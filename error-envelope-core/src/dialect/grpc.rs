@@ -74,7 +74,7 @@ fn details_len(message: usize) -> usize {
 }
 
 /// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol asks of them here.
-pub(crate) fn frame_of(trailers: &HeaderMap) -> Vec<u8> {
+pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
     for (name, value) in trailers {
@@ -279,7 +279,7 @@ mod tests {
     fn p2_a_trailer_frame_has_its_length_and_lower_case_names() {
         let mut trailers = HeaderMap::new();
         write(&error("No \"é\"."), &mut trailers);
-        let frame = frame_of(&trailers);
+        let frame = trailer_frame(&trailers);
         assert_eq!(frame[0], 0x80);
         assert_eq!(u32::from_be_bytes(frame[1..5].try_into().unwrap()) as usize, frame.len() - 5);
         let block = str::from_utf8(&frame[5..]).unwrap();

@@ -35,7 +35,7 @@ impl<'a> Object<'a> {
 
     /// A body that is one JSON object.
     pub(crate) fn of_body(body: &'a [u8]) -> Option<Self> {
-        Self::parse(text_of(body)?)
+        Self::parse(utf8_text(body)?)
     }
 
     #[inline]
@@ -87,7 +87,7 @@ impl<'a> Object<'a> {
 }
 
 /// The text of a body, without what may stand around JSON.
-pub(super) fn text_of(body: &[u8]) -> Option<&str> {
+pub(super) fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 

@@ -47,7 +47,7 @@ use crate::code::CodeSet;
 use crate::fields;
 use crate::message;
 pub use custom::{CustomShape, Expected, PathNotation};
-use json::{Object, text_of};
+use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
@@ -71,7 +71,7 @@ pub(crate) fn read<'a>(
     known: &Readable<'_>,
     of_input: bool,
 ) -> ParsedBody<'a> {
-    let Some(text) = text_of(body) else { return ParsedBody::Nothing };
+    let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
     if text.starts_with('{')
         && let Some(object) = Object::parse(text)
     {
@@ -117,7 +117,7 @@ fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> 
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, of_input: bool) -> Option<Foreign<'a>> {
-    let text = text_of(body)?;
+    let text = utf8_text(body)?;
     // A batch of tRPC's is told by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
     match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input) {

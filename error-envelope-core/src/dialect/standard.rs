@@ -28,12 +28,12 @@ pub(crate) struct Envelope<'a> {
 pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<'a>> {
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
-    let (code, known) = code_of(&error.string("code")?, codes)?;
+    let (code, known) = parse_code(&error.string("code")?, codes)?;
     Some(Envelope { code, known, message: error.string("message")?, details: error.raw("details") })
 }
 
 /// A canonical code by its name, and whether it is known here.
-pub(crate) fn code_of(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
+pub(crate) fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
     if code::is_well_formed(name.as_bytes()) {
         return match codes.find(name) {
             Some(code) => Some((code, true)),

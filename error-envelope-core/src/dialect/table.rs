@@ -1,4 +1,4 @@
-//! The table of shapes: those that can be written, a row each, and those that are read alone.
+//! The table of shapes: those that can be written, a row each, and those that are only parsed.
 //!
 //! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
 //! that says all else.
@@ -19,7 +19,7 @@ use super::{issues, trpc, words};
 macro_rules! shapes {
     (
         $($(#[$doc:meta])* $dialect:ident: $form:path,)+
-        -- read alone --
+        -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
         /// The shape that errors are written in on a route (rules R2, R12): `dialect` in the policy file.
@@ -54,7 +54,7 @@ macro_rules! shapes {
             /// Every dialect that needs no policy, in the order of reading.
             pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
 
-            /// What it is read as.
+            /// The shape that a body in this dialect is parsed as.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
                     $(Self::$dialect => Shape::$dialect,)+
@@ -62,10 +62,11 @@ macro_rules! shapes {
                 }
             }
 
-            pub(crate) const fn form(self) -> &'static DialectSpec {
+            /// How the dialect is written and parsed.
+            pub(crate) const fn spec(self) -> &'static DialectSpec {
                 match self {
                     $(Self::$dialect => &$form,)+
-                    Self::Custom(shape) => shape.form(),
+                    Self::Custom(shape) => shape.spec(),
                 }
             }
         }
@@ -84,12 +85,12 @@ macro_rules! shapes {
                 }
             }
 
-            /// The dialect's, where it can be written.
-            const fn form(self) -> Option<&'static DialectSpec> {
+            /// The dialect's spec; `None` for a shape that is only parsed, never written.
+            const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $(Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
-                    Self::Custom(shape) => Some(shape.form()),
+                    Self::Custom(shape) => Some(shape.spec()),
                 }
             }
         }
@@ -115,7 +116,7 @@ shapes! {
     OpenAi: super::openai::FORM,
     /// RFC 9457, `application/problem+json`; ASP.NET's validation problems are read as it.
     Problem: super::problem::FORM,
-    -- read alone --
+    -- parse only --
     /// `{"error":{"code","message","details"}}` without an id.
     ErrorObject: "error_object",
     /// FastAPI's `{"detail":…}`.
@@ -137,7 +138,7 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const READ_ALONE: [(Shape, &[Row]); 7] = [
+const PARSE_ONLY: [(Shape, &[Row]); 7] = [
     (Shape::ErrorObject, foreign::ERROR_OBJECT),
     (Shape::FastApi, foreign::FASTAPI),
     (Shape::Spring, foreign::SPRING),
@@ -154,9 +155,9 @@ const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
 
-/// The rows of [`READ_ALONE`], compiled once.
+/// The rows of [`PARSE_ONLY`], compiled once.
 static DESCRIBED: LazyLock<Vec<(Shape, &Description, KnownFields)>> = LazyLock::new(|| {
-    let rows = READ_ALONE.iter().flat_map(|(shape, rows)| rows.iter().map(|row| (*shape, row.compile(shape.as_str()))));
+    let rows = PARSE_ONLY.iter().flat_map(|(shape, rows)| rows.iter().map(|row| (*shape, row.compile(shape.as_str()))));
     let leaked = rows.map(|(shape, description)| (shape, &*Box::leak(Box::new(description))));
     leaked.map(|(shape, description)| (shape, description, description.fields())).collect()
 });
@@ -226,7 +227,7 @@ impl Dialect {
     /// The word that stands for it in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.form().name
+        self.spec().name
     }
 }
 
@@ -253,11 +254,11 @@ pub(crate) enum ParsedBody<'a> {
 /// words are read as well (R13).
 pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> ParsedBody<'a> {
     for shape in shapes {
-        if let Some(said) = shape.form().read(&body) {
-            return foreign(Shape::Custom(*shape), said, shape.form().reads, body, of_input);
+        if let Some(said) = shape.spec().read(&body) {
+            return foreign(Shape::Custom(*shape), said, shape.spec().reads, body, of_input);
         }
     }
-    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
+    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.spec().read, dialect.spec().reads));
     for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
         if let Some(said) = read(&body) {
             return foreign(shape, said, reads, body, of_input);
@@ -305,7 +306,7 @@ fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {
 impl Foreign<'_> {
     /// Whether the shape defines that name itself: to its clients it says nothing beside the code (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
-        self.shape.form().is_some_and(|form| form.defines(name))
+        self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }
 }
 
@@ -335,7 +336,7 @@ mod tests {
 
     #[test]
     fn r12_a_header_of_a_dialects_own_has_a_headers_name() {
-        for name in Dialect::ALL.iter().filter_map(|dialect| dialect.form().id_header) {
+        for name in Dialect::ALL.iter().filter_map(|dialect| dialect.spec().id_header) {
             assert_eq!(HeaderName::from_static(name), name);
         }
     }

@@ -298,7 +298,7 @@ impl Exchange {
             code: Some(fault.code().clone()),
             would_be: Some(fault.status_code()),
             cause: reply::cause_of(&fault),
-            ..self.tail_of().event(Origin::Guard)
+            ..self.body_context().event(Origin::Guard)
         };
         self.aside.get_or_insert_default().unenforced = Some(Box::new(event));
     }

@@ -44,7 +44,7 @@ impl ErrorWriter<'_> {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
             None if self.page().is_some() => page::CONTENT_TYPE,
-            None => self.dialect().form().media_type,
+            None => self.dialect().spec().media_type,
         }
     }
 
@@ -80,7 +80,7 @@ impl ErrorWriter<'_> {
     pub(super) fn event(&self, fault: &Fault) -> Vec<u8> {
         let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
         let (body, _) = writer.body_of(fault, fault.status_code(), None, fault.headers());
-        event_stream::event(writer.dialect().form().error_event, &body)
+        event_stream::event(writer.dialect().spec().error_event, &body)
     }
 
     /// The canonical body of an error with this text.
@@ -98,7 +98,7 @@ impl ErrorWriter<'_> {
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
-        let form = self.dialect().form();
+        let form = self.dialect().spec();
         let lists = form.lists_issues;
         let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
             None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),

@@ -167,7 +167,7 @@ impl Exchange {
         {
             return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event });
         }
-        CollectedAction::Restore(self.tail_of(), Box::new(event))
+        CollectedAction::Restore(self.body_context(), Box::new(event))
     }
 
     /// An inner status for the log; in `off` nothing is told of what passes (L1).

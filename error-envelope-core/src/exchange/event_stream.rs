@@ -71,11 +71,14 @@ impl EventStream {
     pub fn failed(self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = if failure.origin == Origin::Panic { Origin::Panic } else { Origin::Error };
         if self.ended || !self.scanner.is_between_events() {
-            return BodyFailure { last: FinalFrame::BrokenOff, event: self.into_tail().broke_off(origin, cause) };
+            return BodyFailure {
+                last: FinalFrame::BrokenOff,
+                event: self.into_body_context().broke_off(origin, cause),
+            };
         }
-        let fault = Fault::new(code_of(&failure));
+        let fault = Fault::new(failure_code(&failure));
         let last = self.exchange.writer().event(&fault);
-        let event = self.into_tail().broke_off(origin, cause);
+        let event = self.into_body_context().broke_off(origin, cause);
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
 
@@ -85,13 +88,13 @@ impl EventStream {
     }
 
     /// What outlives the stream: enough to log a body whose drop panics.
-    pub fn into_tail(self) -> BodyContext {
-        self.exchange.passed_unread().0
+    pub fn into_body_context(self) -> BodyContext {
+        self.exchange.into_context_and_fields().0
     }
 }
 
 /// The upstream's failure, or the process's own: a client can do no more with the others of F1.
-fn code_of(failure: &Failure) -> ErrorCode {
+fn failure_code(failure: &Failure) -> ErrorCode {
     let code = failure.fault.code();
     let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(code);
     if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR }

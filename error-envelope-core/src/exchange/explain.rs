@@ -14,7 +14,7 @@ impl Exchange {
         if let Some(index) = dialect.and_then(|dialect| self.policy().dialect_index(dialect)) {
             (self.settings.dialect, self.settings.html) = (index, None);
         }
-        if self.policy().dialect(&self.settings).form().tells_time {
+        if self.policy().dialect(&self.settings).spec().tells_time {
             let now = self.terms.clock;
             self.aside.get_or_insert_default().began.get_or_insert_with(now);
         }

@@ -33,7 +33,7 @@ macro_rules! headers {
             pub(super) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
                     $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use),)*
-                    length if MISLEADING_LENGTHS.may_have(length) => Self::of_misleading(name),
+                    length if MISLEADING_LENGTHS.may_have(length) => Self::misleading_header(name),
                     _ => None,
                 }
             }
@@ -87,7 +87,7 @@ headers! {
 impl HeaderUse {
     /// What a service would take for another method, or for the layer's own word.
     #[inline(never)]
-    fn of_misleading(name: &HeaderName) -> Option<Self> {
+    fn misleading_header(name: &HeaderName) -> Option<Self> {
         // Here, so that of most names the length alone is asked for.
         let name = name.as_str();
         if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }
@@ -313,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn a_response_that_passes_unread_would_have_passed_with_its_id(
+        fn a_response_that_passes_unparsed_would_have_passed_with_its_id(
             head in heads(),
             body in bodies(),
             mode in modes(),
@@ -328,7 +328,7 @@ mod tests {
             for (name, value) in lines.into_iter().filter(|(name, _)| *name != "x-request-id") {
                 response.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            if !unread.passes_unread(StatusCode::from_u16(status).unwrap()) {
+            if !unread.passes_unparsed(StatusCode::from_u16(status).unwrap()) {
                 return Ok(());
             }
             let mut told = response.headers.clone();
@@ -336,7 +336,7 @@ mod tests {
             let ResponsePlan::Pass(tail, notes) = exchange.response_head(&mut response, || body) else {
                 return Err(TestCaseError::fail("it does not pass"));
             };
-            prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.passed_unread()));
+            prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.finish_unparsed()));
             prop_assert_eq!((response.status.as_u16(), response.headers), (status, told));
         }
     }

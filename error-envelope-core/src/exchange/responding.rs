@@ -89,7 +89,7 @@ impl Exchange {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if has_no_body(head.status) {
-            let (tail, notes) = self.tail(&mut head.headers);
+            let (tail, notes) = self.finish_head(&mut head.headers);
             return ResponsePlan::Strip(tail, notes);
         }
         self.pass(head, body)
@@ -100,15 +100,15 @@ impl Exchange {
         if self.appends_error(head, body) {
             return ResponsePlan::Stream(self.into_event_stream(head), None);
         }
-        let (tail, notes) = self.tail(&mut head.headers);
+        let (tail, notes) = self.finish_head(&mut head.headers);
         ResponsePlan::Pass(tail, notes)
     }
 
-    /// Whether a response of this status passes whatever its head and its body are, and gets [`Exchange::id_header`] as
+    /// Whether a response of this status passes without its head or body being parsed. It then gets [`Exchange::id_header`] as
     /// its `x-request-id` and nothing else: for an adapter whose heads lie elsewhere. One that has an `x-request-id` (I3) or
     /// an `access-control-allow-origin` (E4) is to be shown to [`Exchange::response_head`] all the same.
     #[must_use]
-    pub fn passes_unread(&self, status: StatusCode) -> bool {
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         let passes = match self.settings.mode {
             Mode::Off => true,
             Mode::Observe => false,
@@ -118,17 +118,17 @@ impl Exchange {
         passes && is_plain && self.body_fault().is_none()
     }
 
-    /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
+    /// Ends with a response that [passes unparsed](Exchange::passes_unparsed): what to log of it, as of a
     /// [`ResponsePlan::Pass`].
-    pub fn passed_unread(self) -> (BodyContext, Option<Box<EventFields>>) {
-        self.into_tail()
+    pub fn finish_unparsed(self) -> (BodyContext, Option<Box<EventFields>>) {
+        self.into_context_and_fields()
     }
 
     /// An error that keeps its shape is logged by its status (L1).
     fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
-        (self.tail_of(), Box::new(self.passed(head.status)))
+        (self.body_context(), Box::new(self.passed(head.status)))
     }
 
     fn pass_preserved(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
@@ -142,7 +142,7 @@ impl Exchange {
     }
 
     pub(super) fn keep_with(&self, event: Event) -> ResponsePlan {
-        ResponsePlan::Keep(self.tail_of(), Box::new(event))
+        ResponsePlan::Keep(self.body_context(), Box::new(event))
     }
 
     pub(super) fn passed(self, status: StatusCode) -> Event {
@@ -171,7 +171,7 @@ impl Exchange {
             return self.pass_preserved(head, body);
         }
         let inspect = self.policy().inspect();
-        let (tail, headers) = (self.tail_of(), head.headers.clone());
+        let (tail, headers) = (self.body_context(), head.headers.clone());
         let observed = ObservedError { exchange: self, status: head.status, headers };
         if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut event = observed.finish(Collected::Unreadable(&[]));

@@ -192,9 +192,9 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// What outlives the call: enough to log a body whose drop panics.
-    pub fn into_tail(self) -> BodyContext {
-        self.exchange.passed_unread().0
+    /// Returns what a late body failure logs: enough for a body whose drop panics.
+    pub fn into_body_context(self) -> BodyContext {
+        self.exchange.into_context_and_fields().0
     }
 
     /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
@@ -228,7 +228,7 @@ impl RpcResponse {
         let frame = match self.rpc {
             // The head left before there was a code.
             Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
-            _ => grpc::frame_of(&self.trailers(fault)),
+            _ => grpc::trailer_frame(&self.trailers(fault)),
         };
         (self.as_sent(frame), self.failure(fault, origin, cause))
     }

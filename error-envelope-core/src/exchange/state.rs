@@ -96,35 +96,36 @@ impl Exchange {
 
     pub(super) fn event_of(&self, origin: Origin) -> Event {
         let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
-        Event { notes, ..self.tail_of().event(origin) }
+        Event { notes, ..self.body_context().event(origin) }
     }
 
     #[inline]
     pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
         let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
-        Event { cause, notes, ..self.into_tail().0.event(origin) }
+        Event { cause, notes, ..self.into_context_and_fields().0.event(origin) }
     }
 
-    pub(super) fn tail_of(&self) -> BodyContext {
+    /// What a late body failure logs, while the exchange goes on.
+    pub(super) fn body_context(&self) -> BodyContext {
         BodyContext { terms: self.terms.clone(), id: self.id, label: self.label() }
     }
 
-    /// What outlives the exchange, and what to log of a response that passes: its head gets what the layer adds to any.
+    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log fields.
     #[inline(always)]
-    pub(super) fn tail(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
+    pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         expose(self.settings, headers);
-        let (tail, mut notes, id) = self.into_parts();
+        let (body_context, mut notes, id) = self.into_parts();
         if let Some(theirs) = identify(headers, id) {
             notes.get_or_insert_default().upstream_request_id = Some(theirs);
         }
-        (tail, notes)
+        (body_context, notes)
     }
 
-    /// What outlives the exchange, and what is noted of it.
+    /// Returns what a late body failure logs, and the extra log fields.
     #[inline(always)]
-    pub(super) fn into_tail(self) -> (BodyContext, Option<Box<EventFields>>) {
-        let (tail, notes, _) = self.into_parts();
-        (tail, notes)
+    pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
+        let (body_context, notes, _) = self.into_parts();
+        (body_context, notes)
     }
 
     #[inline(always)]

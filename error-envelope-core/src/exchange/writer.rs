@@ -120,7 +120,7 @@ impl ErrorWriter<'_> {
             return Some(prepared.head());
         }
         // A dialect may tell its clients in the body what `retry-after` says.
-        if self.request.is_head() || self.dialect().form().tells_wait {
+        if self.request.is_head() || self.dialect().spec().tells_wait {
             return None;
         }
         prepared.head_beside(inner, |mut inner, id| {
@@ -186,7 +186,7 @@ impl ErrorWriter<'_> {
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
         if matches!(own, Some((classify::Retained::Trpc, _))) {
-            (own_head.content_type, own_head.is_page) = (Dialect::Standard.form().media_type, false);
+            (own_head.content_type, own_head.is_page) = (Dialect::Standard.spec().media_type, false);
         }
         head::rewrite(headers, leaving.status, &own_head);
         for (name, value) in &leaving.head {
@@ -213,7 +213,7 @@ impl ErrorWriter<'_> {
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(self.settings),
             is_page: self.page().is_some(),
-            id: self.dialect().form().id_header.map(|name| (name, self.id)),
+            id: self.dialect().spec().id_header.map(|name| (name, self.id)),
             http1: self.request.is_http1(),
         }
     }

@@ -56,7 +56,7 @@ impl SettingError {
     pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
-            _ => Err(Self::new(key, format!("{status} is no error's status"), "write one of 400-599")),
+            _ => Err(Self::new(key, format!("{status} is not an error's status"), "write one of 400-599")),
         }
     }
 }

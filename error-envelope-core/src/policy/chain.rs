@@ -32,11 +32,11 @@ impl Loaded {
     /// `host` is in lower case, without its port; `path` in the spelling that counts.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
-        self.chain_of(part, &routes)
+        self.deciding_tables(part, &routes)
     }
 
     /// The tables that decide where these routes match.
-    pub(super) fn chain_of(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
+    pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
         let tables = inheritance::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
             let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };

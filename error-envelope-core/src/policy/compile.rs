@@ -53,7 +53,7 @@ impl PolicyBuilder {
         problems.keep(refuse_forwarded(&guards, &forwarded_ids));
         problems.keep(refuse_scopes(self.scopes.len()));
         let custom = schemes.custom();
-        let parents = parents_of(&covers);
+        let parents = narrowest_parents(&covers);
         let owns: Vec<PolicyPart> =
             std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part)).collect();
         let shapes = compile_shapes(&owns, problems);
@@ -166,7 +166,7 @@ fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher
 }
 
 /// For each part the narrowest one around it.
-fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
+fn narrowest_parents(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
     let parent = |cover: &ScopeMatcher| {
         let around = (1..).zip(covers).filter(|(_, other)| cover.is_narrower_than(other));
         let narrowest = around.reduce(|one, other| if other.1.is_narrower_than(one.1) { other } else { one });
@@ -262,7 +262,11 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
         return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::custom"));
     }
     if !(1..=16).contains(&code.grpc()) {
-        return Err(SettingError::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));
+        return Err(SettingError::new(
+            "grpc",
+            format!("{} is not a gRPC error", code.grpc()),
+            "write a number of 1-16",
+        ));
     }
     SettingError::unless_message("message", code.message())?;
     code.details_schema().map_or(Ok(()), |schema| {
@@ -333,13 +337,15 @@ fn compile_routes(
     match Matcher::new(base, patterns) {
         Ok(matcher) => is_whole.then_some(matcher),
         Err(clashes) => {
-            clashes.iter().for_each(|it| problems.add(clash_of(at, part, (places[it.first], places[it.second]))));
+            clashes
+                .iter()
+                .for_each(|it| problems.add(same_paths_error(at, part, (places[it.first], places[it.second]))));
             None
         }
     }
 }
 
-fn clash_of(at: usize, part: &PolicyPart, (first, second): (usize, usize)) -> Box<Problem> {
+fn same_paths_error(at: usize, part: &PolicyPart, (first, second): (usize, usize)) -> Box<Problem> {
     let wrong = format!("{:?} and {:?} match the same paths", part.routes[second].pattern, part.routes[first].pattern);
     let right = "keep one of them, or give them different methods";
     SettingError::new("match", wrong, right).with_location(TablePath::Route(at, second), TablePath::Route(at, first))

@@ -172,7 +172,7 @@ impl Loaded {
 
     fn other(&self, reading: &MatchedReading, host: &str) -> PathReading {
         let routes = self.policy.routes_of_reading(reading, host);
-        let chain = self.chain_of(reading.settings.part() as usize, &routes);
+        let chain = self.deciding_tables(reading.settings.part() as usize, &routes);
         self.reading(&reading.method, &reading.path, &chain)
     }
 

@@ -56,32 +56,32 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Reads the file at `path`, and what it names.
-    pub(crate) fn from_file(path: &Path, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
-        let text = around.text_of(path, MAX_FILE_BYTES)?;
-        Self::from_text(&path.display().to_string(), &text, around)
+    pub(crate) fn from_file(path: &Path, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
+        let text = env.load_text(path, MAX_FILE_BYTES)?;
+        Self::from_text(&path.display().to_string(), &text, env)
     }
 
     /// As [`Loaded::from_file`], with all that is wrong, by file and line.
-    pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
-        let text = around.text_of(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
+    pub(crate) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+        let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         let name = path.display().to_string();
-        let read = |known: &KnownMistakes| Self::read(&name, &text, around, known);
+        let read = |known: &KnownMistakes| Self::read(&name, &text, env, known);
         read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 
     /// Reads the text of a file of that name; what it names is read relative to the name.
-    pub(crate) fn from_text(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
-        Self::read(name, text, around, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
+    pub(crate) fn from_text(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
+        Self::read(name, text, env, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
 
     /// The same, or what is wrong, in the order in which it was found.
-    fn read(name: &str, text: &str, around: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
+    fn read(name: &str, text: &str, env: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
         let mistakes = Mistakes::default();
-        let SourceFiles { texts, folders } = gather(name, text, around, &mistakes, known);
+        let SourceFiles { texts, folders } = gather(name, text, env, &mistakes, known);
         let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes, known)).collect();
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
         let is_toml = parsed.iter().all(Document::is_toml);
-        let mut reader = Reader::new(&texts, &roots, around, &mistakes);
+        let mut reader = Reader::new(&texts, &roots, env, &mistakes);
         let has_known_version = reader.read_shared(is_toml);
         if has_known_version {
             reader.in_order().into_iter().for_each(|file| reader.read(file));
@@ -92,7 +92,7 @@ impl Loaded {
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
             let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.is_called(file)));
-            let found = problems.all.into_iter().take(MAX_MISTAKES).map(|it| sources.led_back(it));
+            let found = problems.all.into_iter().take(MAX_MISTAKES).map(|it| sources.located_in_file(it));
             found.filter(|it| of(it).is_none_or(|file| !file.follows_from_syntax(it))).for_each(|it| mistakes.add(it));
         }
         let mistakes = mistakes.take();
@@ -111,7 +111,7 @@ impl Loaded {
 
     /// One more policy of what was read.
     pub(crate) fn another_policy(&self) -> Result<Policy, PolicyError> {
-        let policy = self.builder.clone().compile().map_err(|problem| self.sources.led_back(*problem))?;
+        let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
         Ok(Policy { origin: self.policy.origin.clone(), ..policy })
     }
 }

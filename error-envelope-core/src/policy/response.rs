@@ -51,7 +51,7 @@ impl Policy {
             index if index.is_standard() => usize::from(!manner.negotiate && manner.html.is_none()),
             // `vary` is in none of them.
             _ if manner.html.is_some() => return None,
-            _ if self.dialect(manner).form().tells_time || self.rules_ask_path(manner) => return None,
+            _ if self.dialect(manner).spec().tells_time || self.rules_ask_path(manner) => return None,
             index => COMMON + usize::from(manner.part) * dialects + index.get(),
         };
         (form < forms).then_some((form, forms))

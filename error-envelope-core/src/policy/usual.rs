@@ -37,7 +37,7 @@ impl Policy {
         self.usual = usual.collect();
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
-        let tells_time = |index| self.dialect_at(index).form().tells_time;
+        let tells_time = |index| self.dialect_at(index).spec().tells_time;
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
             || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
         self

@@ -98,7 +98,7 @@ impl<'a> StatusParts<'a> {
             Some(_) if self.is_canonical() => message::clean(&self.told.message),
             Some(_) => message::of_recognised_text(&self.told.message),
             None if repeats_a_cause(status) => None,
-            None => message::of_foreign_text(&self.told.message),
+            None => message::from_foreign_text(&self.told.message),
         };
         match text {
             Some(text) => fault.with_clean_message(text.into_owned()),

@@ -21,7 +21,7 @@ impl Filter {
         if end {
             return self.collected(stream, collecting, true, true, Body::KeptResponse).into();
         }
-        self.leave(State::Collecting(Box::new(collecting)));
+        self.replace_state(State::Collecting(Box::new(collecting)));
         self.wait(stream, Wait::Collect, timeout);
         HeadStatus::Stop
     }
@@ -32,18 +32,18 @@ impl Filter {
         if is_over || end {
             return self.collected(stream, *collecting, !is_over, end, Body::Response);
         }
-        self.leave(State::Collecting(collecting));
+        self.replace_state(State::Collecting(collecting));
         BodyStatus::Stop
     }
 
     pub(super) fn collected_too_late(&self, stream: &Stream<'_>) {
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Collecting(collecting) => {
                 if self.collected(stream, *collecting, false, false, Body::KeptResponse) == BodyStatus::Continue {
                     stream.continue_encoding();
                 }
             }
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Filter {
             CollectedAction::Restore(tail, event) => {
                 self.log(stream, *event);
                 self.write_body(stream, head, &read, into);
-                self.leave(State::Passing(tail));
+                self.replace_state(State::Passing(tail));
                 return BodyStatus::Continue;
             }
         };
@@ -105,7 +105,7 @@ impl Filter {
                 }
             }
         });
-        self.leave(State::Copying(copying));
+        self.replace_state(State::Copying(copying));
         if end {
             self.copied(stream, true);
         }
@@ -113,28 +113,28 @@ impl Filter {
 
     /// Logs the error whose body was copied, if one was.
     pub(super) fn copied(&self, stream: &Stream<'_>, whole: bool) {
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Copying(copying) => {
                 let TeeState { tail, observed, copy, passed, max_bytes, until } = *copying;
                 let readable = whole && passed <= max_bytes && now() < until;
                 let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
-                self.leave(State::Passing(tail));
+                self.replace_state(State::Passing(tail));
                 self.log(stream, observed.finish(collected));
             }
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 
     /// Shows a call's body to its exchange, which may put another end in the place of its own (section P).
     pub(super) fn watch(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
         if !watch.reads_data() {
-            self.leave(State::Watching(watch));
+            self.replace_state(State::Watching(watch));
             return;
         }
         let before = stream.chunks(Body::Response, joined);
         let mut data = before.clone();
         let event = watch.response_data(&mut data);
-        self.leave(State::Watching(watch));
+        self.replace_state(State::Watching(watch));
         if data != before {
             stream.drain(Body::Response);
             stream.append(Body::Response, &data);
@@ -151,7 +151,7 @@ impl Filter {
                 self.log(stream, event);
             }
         }
-        self.leave(State::Watching(watch));
+        self.replace_state(State::Watching(watch));
     }
 }
 

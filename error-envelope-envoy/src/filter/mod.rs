@@ -185,13 +185,13 @@ impl Filter {
     /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Collecting(collecting) => {
                 self.failed_past(stream, collecting.exchange, EnvoyLocalReply { status, details })
             }
             State::Streaming(events) => self.broke_off(stream, *events, details.into()),
             state => {
-                self.leave(state);
+                self.replace_state(state);
                 *self.local.borrow_mut() = Some(EnvoyLocalReply { status, details });
             }
         }
@@ -202,7 +202,7 @@ impl Filter {
             it if it == Wait::Peek as u64 => self.peeked_in_vain(stream),
             it if it == Wait::Collect as u64 => self.collected_too_late(stream),
             it if it == Wait::Linger as u64 => self.lingered_enough(stream),
-            it if it == Wait::Deadline as u64 => self.ran_out(stream),
+            it if it == Wait::Deadline as u64 => self.end_at_call_deadline(stream),
             _ => {}
         }
     }
@@ -211,7 +211,7 @@ impl Filter {
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_waiting();
         self.deadline.take();
-        let event = match self.leave(State::Answered) {
+        let event = match self.replace_state(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
             State::Called(_) | State::Passing(_) | State::Streaming(_)
                 if !self.response_ended.get() && self.is_followed(stream) =>
@@ -228,11 +228,11 @@ impl Filter {
             State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
             State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {
                 match upstream_broke(stream) {
-                    Some(cause) => Some(watch.into_tail().broke_off(Origin::Error, cause)),
+                    Some(cause) => Some(watch.into_body_context().broke_off(Origin::Error, cause)),
                     None => Some(watch.abandoned()),
                 }
             }
-            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_tail()),
+            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_body_context()),
             State::New
             | State::Passing(_)
             | State::Streaming(_)
@@ -257,7 +257,7 @@ impl Filter {
     /// A hook panicked: 500, or where the head has left the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
         let text = panic_text(panic).into();
-        let state = self.leave(State::Answered);
+        let state = self.replace_state(State::Answered);
         if let State::Streaming(events) = state {
             return self.end_broken(stream, *events, text);
         }
@@ -304,7 +304,7 @@ impl Filter {
         stream.lines(Head::Request, |lines| heads::request(lines, version, true))
     }
 
-    fn leave(&self, next: State) -> State {
+    fn replace_state(&self, next: State) -> State {
         self.state.replace(next)
     }
 

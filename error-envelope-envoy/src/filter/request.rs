@@ -45,7 +45,7 @@ impl Filter {
             Admission::Peek(pending, timeout) => {
                 changes.apply(stream, Head::Request);
                 self.id.set(Some(pending.request_id()));
-                self.leave(State::Peeking(Box::new(pending)));
+                self.replace_state(State::Peeking(Box::new(pending)));
                 self.wait(stream, Wait::Peek, timeout);
             }
         }
@@ -60,7 +60,7 @@ impl Filter {
         end: bool,
     ) -> Result<(Admission, HeaderMutations), Box<LocalReply>> {
         let terms = self.terms();
-        let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
+        let all = terms.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || followed.unwrap_or_else(runtime::new_request_id);
@@ -83,7 +83,7 @@ impl Filter {
         };
         // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
         while let Admission::Verify(unverified, _) = admission {
-            admission = unverified.verified(&mut parts, Err("no verifier can be given inside Envoy".into()));
+            admission = unverified.verified(&mut parts, Err("custom verifiers are not available inside Envoy".into()));
         }
         let id = match &admission {
             Admission::Forward(exchange, ..) => Some(exchange.id_header()),
@@ -92,7 +92,7 @@ impl Filter {
         };
         let changes = match id {
             Some(_) if all => HeaderMutations::from_lines(lines, &parts.headers),
-            Some(id) => HeaderMutations::id_alone(id.clone(), head.has_id),
+            Some(id) => HeaderMutations::only_request_id(id.clone(), head.has_id),
             None => HeaderMutations::default(),
         };
         Ok((admission, changes))
@@ -106,13 +106,13 @@ impl Filter {
             let timer = super::Timer::after(stream, Wait::Deadline as u64, time);
             *self.deadline.borrow_mut() = timer;
         }
-        self.leave(State::Called(Box::new(exchange)));
+        self.replace_state(State::Called(Box::new(exchange)));
     }
 
     pub(crate) fn request_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         self.request_ended.set(self.request_ended.get() || end);
         self.inject(stream, "request_body");
-        match self.leave(State::New) {
+        match self.replace_state(State::New) {
             // No head was looked at.
             State::New => BodyStatus::Stop,
             State::Peeking(pending) => self.peeked(stream, pending, end),
@@ -124,7 +124,7 @@ impl Filter {
     fn later_data(&self, stream: &Stream<'_>, state: State, end: bool) -> Option<BodyStatus> {
         let is_dropped = matches!(state, State::Lingering(_) | State::Deferred(_) | State::Draining(_));
         let is_answered = matches!(state, State::Answered);
-        self.leave(state);
+        self.replace_state(state);
         if is_dropped {
             self.drop_request(stream, end);
         }
@@ -136,7 +136,7 @@ impl Filter {
     pub(crate) fn request_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.request_ended.set(true);
         self.inject(stream, "request_trailers");
-        match self.leave(State::New) {
+        match self.replace_state(State::New) {
             State::New => HeadStatus::Stop,
             State::Peeking(pending) => self.first_byte(stream, *pending, FirstByte::End).into(),
             state => self.later_data(stream, state, true).map_or_else(|| self.metered_to_the_end(), Into::into),
@@ -170,10 +170,10 @@ impl Filter {
     /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
     fn overran(&self, stream: &Stream<'_>, meter: Meter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Called(exchange) if drains => {
                 let draining = Draining { exchange: *exchange, meter, left: drain.max_bytes };
-                self.leave(State::Draining(Box::new(draining)));
+                self.replace_state(State::Draining(Box::new(draining)));
                 self.wait(stream, Wait::Linger, drain.timeout);
             }
             State::Called(exchange) => self.answer(stream, exchange.overran()),
@@ -184,12 +184,12 @@ impl Filter {
             State::Watching(watch) => self.end_watch(stream, *watch, RpcResponse::overran),
             state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
                 // The service would see a broken body, and its client what it then says: here both have one stream.
-                self.leave(state);
+                self.replace_state(state);
                 if !self.response_ended.get() {
                     stream.reset("error_envelope_request_over_its_limit");
                 }
             }
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 
@@ -198,7 +198,7 @@ impl Filter {
         let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
         match (empty, end) {
             (true, false) => {
-                self.leave(State::Peeking(pending));
+                self.replace_state(State::Peeking(pending));
                 BodyStatus::Stop
             }
             (true, true) => self.first_byte(stream, *pending, FirstByte::End),
@@ -207,9 +207,9 @@ impl Filter {
     }
 
     pub(super) fn peeked_in_vain(&self, stream: &Stream<'_>) {
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Peeking(pending) => drop(self.first_byte(stream, *pending, FirstByte::TooSlow)),
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 
@@ -230,15 +230,15 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// The client of a call waits no longer (P1).
-    pub(super) fn ran_out(&self, stream: &Stream<'_>) {
-        match self.leave(State::Answered) {
+    /// Ends a call whose client's deadline has passed (P1).
+    pub(super) fn end_at_call_deadline(&self, stream: &Stream<'_>) {
+        match self.replace_state(State::Answered) {
             State::Called(exchange) => self.answer(stream, exchange.timed_out()),
             State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
             // What cannot be ended well goes on: the client has a clock of its own.
             State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, RpcResponse::timed_out),
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 

@@ -14,7 +14,7 @@ impl Filter {
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         self.inject(stream, "response_headers");
         let mut local = self.local.take();
-        let by = match self.leave(State::Answered) {
+        let by = match self.replace_state(State::Answered) {
             State::New => ReplyOrigin::Exchange(self.unread(stream)),
             State::Peeking(pending) => ReplyOrigin::Pending(*pending),
             State::Called(exchange) => ReplyOrigin::Exchange(*exchange),
@@ -32,7 +32,7 @@ impl Filter {
     /// The head of an answer that is ready, or of one that was sent: ours comes by the hooks as well.
     fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
         let State::Deferred(deferred) = state else {
-            self.leave(state);
+            self.replace_state(state);
             return HeadStatus::Continue;
         };
         self.stop_waiting();
@@ -46,7 +46,7 @@ impl Filter {
         self.response_ended.set(end);
         let reply = match reply {
             ReceivedReply { by: ReplyOrigin::Exchange(exchange), local: None } => {
-                match stream.lines(Head::Response, |lines| decide(exchange, lines, end)) {
+                match stream.lines(Head::Response, |lines| plan_response(exchange, lines, end)) {
                     Ok((plan, head, changes)) => return self.carry_out(stream, plan, head, end, false, changes),
                     Err(exchange) => ReceivedReply { by: ReplyOrigin::Exchange(*exchange), local: None },
                 }
@@ -124,7 +124,7 @@ impl Filter {
         next: State,
         changes: Option<&HeaderMutations>,
     ) -> HeadStatus {
-        self.leave(next);
+        self.replace_state(next);
         self.head_left.set(true);
         match changes {
             Some(changes) => changes.apply(stream, Head::Response),
@@ -167,7 +167,7 @@ impl Filter {
 
     pub(crate) fn response_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         self.inject(stream, "response_body");
-        let state = self.leave(State::Answered);
+        let state = self.replace_state(State::Answered);
         if !matches!(state, State::Replacing(_) | State::Dropping) {
             self.response_ended.set(end);
         }
@@ -178,17 +178,17 @@ impl Filter {
                 if end {
                     stream.append(Body::Response, &body);
                 } else {
-                    self.leave(State::Replacing(body));
+                    self.replace_state(State::Replacing(body));
                 }
             }
             State::Dropping => {
                 stream.drain(Body::Response);
-                self.leave(State::Dropping);
+                self.replace_state(State::Dropping);
             }
             State::Copying(copying) => self.copy(stream, copying, end),
             State::Watching(watch) => self.watch(stream, watch),
             State::Streaming(events) => self.pass_events(stream, events),
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
         BodyStatus::Continue
     }
@@ -196,7 +196,7 @@ impl Filter {
     pub(crate) fn response_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.inject(stream, "response_trailers");
         self.response_ended.set(true);
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             // An answer of ours has no trailers, and is sent by itself.
             State::Collecting(collecting) => {
                 return self.collected(stream, *collecting, true, false, Body::KeptResponse).into();
@@ -204,10 +204,10 @@ impl Filter {
             State::Watching(watch) => self.watch_trailers(stream, watch),
             State::Streaming(mut events) => {
                 events.response_trailers();
-                self.leave(State::Streaming(events));
+                self.replace_state(State::Streaming(events));
             }
             state => {
-                self.leave(state);
+                self.replace_state(state);
                 self.copied(stream, true);
             }
         }
@@ -215,19 +215,19 @@ impl Filter {
     }
 }
 
-/// What was decided by a head of the service's, and what became of it where it passes.
+/// The plan for a response, its head, and the header changes if it passes.
 type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
 
-/// The exchange comes back where there is no proper head.
-fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOutcome, Box<Exchange>> {
-    if heads::pass_unread(lines, |status| exchange.passes_unread(status)) {
-        let changes = HeaderMutations::id_alone(exchange.id_header().clone(), false);
-        let (tail, notes) = exchange.passed_unread();
-        let unread = http::Response::new(()).into_parts().0;
-        return Ok((ResponsePlan::Pass(tail, notes), unread, Some(changes)));
+/// Plans a response by its head. Returns the exchange if the head is invalid.
+fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool) -> Result<HeadOutcome, Box<Exchange>> {
+    if heads::can_pass_unparsed(lines, |status| exchange.passes_unparsed(status)) {
+        let changes = HeaderMutations::only_new_request_id(exchange.id_header().clone());
+        let (body_context, event_fields) = exchange.finish_unparsed();
+        let unparsed = http::Response::new(()).into_parts().0;
+        return Ok((ResponsePlan::Pass(body_context, event_fields), unparsed, Some(changes)));
     }
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
-    let facts = heads::response_facts(&head, end);
+    let facts = heads::response_facts(&head, end_of_stream);
     let plan = exchange.response_head(&mut head, || facts);
     let passes = !matches!(plan, ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..));
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));

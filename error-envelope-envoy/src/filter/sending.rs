@@ -33,7 +33,7 @@ impl Filter {
 
     fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.wait(stream, Wait::Linger, drain.timeout);
-        self.leave(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
+        self.replace_state(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
     }
 
     /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
@@ -41,7 +41,7 @@ impl Filter {
         self.wait(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
-        self.leave(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
+        self.replace_state(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
         self.head_left.set(true);
         send_head(stream, &head, false);
     }
@@ -59,7 +59,7 @@ impl Filter {
 
     /// Sends all of an answer. Nothing of the stream is to be touched behind it.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
-        self.leave(State::Answered);
+        self.replace_state(State::Answered);
         self.head_left.set(true);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
@@ -84,7 +84,7 @@ impl Filter {
     }
 
     pub(super) fn lingered_enough(&self, stream: &Stream<'_>) {
-        match self.leave(State::Answered) {
+        match self.replace_state(State::Answered) {
             State::Lingering(lingering) => {
                 self.stop_waiting();
                 stream.send_data(&lingering.body, true);
@@ -101,13 +101,13 @@ impl Filter {
                 // What there was to drop is dropped.
                 self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
             }
-            state => drop(self.leave(state)),
+            state => drop(self.replace_state(state)),
         }
     }
 
     /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
-        self.leave(State::Answered);
+        self.replace_state(State::Answered);
         self.head_left.set(true);
         self.frame(&mut head, body);
         heads::apply_response(stream, &head);
@@ -143,7 +143,7 @@ impl Filter {
             stream.drain(Body::Response);
             stream.append(Body::Response, &data);
         }
-        self.leave(State::Streaming(events));
+        self.replace_state(State::Streaming(events));
     }
 
     /// A hook panicked within an event stream (F2, F6).
@@ -161,7 +161,7 @@ impl Filter {
         self.stop_waiting();
         self.deadline.take();
         let BodyFailure { last, event } = end(watch);
-        self.leave(State::Answered);
+        self.replace_state(State::Answered);
         self.log(stream, event);
         match last {
             FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),

@@ -41,8 +41,8 @@ fields! {
     RequestId "request_id" "The request id, as the response and the error log have it.",
     Method "method" "The method as sent.",
     Path "path" "The path as sent, without the query.",
-    Route "route" "The route of the policy; null where it has none.",
-    Status "status" "The status of the response; null where the client left before its head.",
+    Route "route" "The route of the policy; null if none matches.",
+    Status "status" "The status of the response; null if the client left before its head.",
     Code "code" "The error code that the gateway wrote; null of any other response.",
     Outcome "outcome" "`complete`, `abandoned` (the client left) or `cut_off` (the service broke off).",
     DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
@@ -52,7 +52,7 @@ fields! {
     UserAgent "user_agent" "The header user-agent.",
     Host "host" "The host that the client asked for.",
     Protocol "protocol" "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.",
-    Upstream "upstream" "The service that was asked; null where none was.",
+    Upstream "upstream" "The service that got the request; null if none did.",
 }
 
 impl FromStr for AccessField {
@@ -62,7 +62,7 @@ impl FromStr for AccessField {
         let found = Self::ALL.iter().find(|field| field.name() == name).copied();
         found.ok_or_else(|| {
             let all: Vec<_> = Self::ALL.iter().map(|field| field.name()).collect();
-            Error::invalid(format!("{name} is no field")).with_advice(format!("choose of {}", all.join(", ")))
+            Error::invalid(format!("{name} is not a field")).with_advice(format!("choose of {}", all.join(", ")))
         })
     }
 }

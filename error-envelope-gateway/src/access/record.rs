@@ -125,7 +125,7 @@ impl Entry {
             began: Instant::now(),
             method: request.method().clone(),
             path: request.uri().path_and_query().cloned(),
-            host: host_of(request),
+            host: host_without_credentials(request),
             user_agent: headers.get(USER_AGENT).cloned(),
             version: request.version(),
             client,
@@ -179,7 +179,7 @@ impl Outcome {
 }
 
 /// Without what stands before an `@`: those are credentials (L3).
-fn host_of<B>(request: &Request<B>) -> Option<String> {
+fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let asked = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
     let host = asked.rsplit(|byte| *byte == b'@').next().unwrap_or_default();

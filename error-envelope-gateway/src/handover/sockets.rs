@@ -54,7 +54,7 @@ impl ListeningSockets {
         for place in 0..descriptors.len() {
             let is_admin = names.next() == Some(SocketPurpose::Admin.name());
             let purpose = if is_admin { SocketPurpose::Admin } else { SocketPurpose::Clients };
-            let listener = descriptors.take_tcp_listener(place).map_err(|error| refused(&error))?;
+            let listener = descriptors.take_tcp_listener(place).map_err(|error| unusable_sockets(&error))?;
             listener.map_or(Ok(()), |listener| sockets.give(purpose, listener))?;
         }
         Ok(sockets)
@@ -72,7 +72,7 @@ impl ListeningSockets {
 
     fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
-            return Err(refused(&format_args!("two sockets are for {}, and one is served", purpose.name())));
+            return Err(unusable_sockets(&format_args!("two sockets are for {}, and one is served", purpose.name())));
         }
         let listens = SockRef::from(&listener).is_listener().and_then(|listens| {
             listener.local_addr()?;
@@ -81,8 +81,8 @@ impl ListeningSockets {
         });
         match listens {
             Ok(true) => self.given.push((purpose, listener)),
-            Ok(false) => return Err(refused(&format_args!("the one for {} does not listen", purpose.name()))),
-            Err(error) => return Err(refused(&error)),
+            Ok(false) => return Err(unusable_sockets(&format_args!("the one for {} does not listen", purpose.name()))),
+            Err(error) => return Err(unusable_sockets(&error)),
         }
         Ok(())
     }
@@ -115,6 +115,6 @@ impl ListeningSockets {
     }
 }
 
-fn refused(why: &dyn fmt::Display) -> Error {
+fn unusable_sockets(why: &dyn fmt::Display) -> Error {
     Error::unreadable(format!("the listening sockets that this process was given cannot be used: {why}"))
 }

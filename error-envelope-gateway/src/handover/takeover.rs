@@ -31,24 +31,25 @@ impl Takeover {
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
         let predecessor = match UnixStream::connect(path).await {
             Ok(stream) => stream,
-            Err(error) if is_nobody(&error) => return Ok((Self { path: path.to_owned(), predecessor: None }, sockets)),
-            Err(error) => return Err(refused(path, error)),
+            Err(error) if is_unused(&error) => return Ok((Self { path: path.to_owned(), predecessor: None }, sockets)),
+            Err(error) => return Err(takeover_error(path, error)),
         };
-        if !message::is_trusted(&predecessor).map_err(|error| refused(path, error))? {
-            return Err(refused(path, "a process of another user listens there"));
+        if !message::is_trusted(&predecessor).map_err(|error| takeover_error(path, error))? {
+            return Err(takeover_error(path, "a process of another user listens there"));
         }
-        let (line, descriptors) = message::receive_soon(&predecessor).await.map_err(|error| refused(path, error))?;
+        let (line, descriptors) =
+            message::receive_soon(&predecessor).await.map_err(|error| takeover_error(path, error))?;
         let Some(names) = line.strip_prefix(SOCKETS).filter(|_| !descriptors.is_empty()) else {
-            return Err(refused(path, format_args!("the gateway there hands nothing over: {line}")));
+            return Err(takeover_error(path, format_args!("the gateway there hands nothing over: {line}")));
         };
         let mut named: Vec<_> = names.split_whitespace().map(str::to_owned).zip(descriptors).collect();
         let own = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
-        let own = own.ok_or_else(|| refused(path, "its upgrade socket is missing"))?;
+        let own = own.ok_or_else(|| takeover_error(path, "its upgrade socket is missing"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
         Ok((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets))
     }
 
-    /// Whether there is a gateway whose place is taken.
+    /// Whether another gateway runs, which this one replaces.
     #[must_use]
     pub const fn has_predecessor(&self) -> bool {
         self.predecessor.is_some()
@@ -64,21 +65,21 @@ impl Takeover {
     pub async fn finish(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
         let Some((stream, own)) = predecessor else {
-            return UpgradeSocket::bind(&path).map_err(|error| refused(&path, error));
+            return UpgradeSocket::bind(&path).map_err(|error| takeover_error(&path, error));
         };
-        await_keys(layer).await.map_err(|error| refused(&path, error))?;
+        await_keys(layer).await.map_err(|error| takeover_error(&path, error))?;
         // One that does not wait any more has said why.
         let _ = message::send(&stream, READY, &[]).await;
         let answered = message::receive_soon(&stream).await;
         let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
         match answered {
             Ok((line, _)) if line == YOURS => tracing::info!(target: LOG, process, "took over from another gateway"),
-            Ok((line, _)) => return Err(refused(&path, format_args!("the gateway there serves on: {line}"))),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(refused(&path, error)),
+            Ok((line, _)) => return Err(takeover_error(&path, format_args!("the gateway there serves on: {line}"))),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(takeover_error(&path, error)),
             // Its sockets are here: who waits there is served.
             Err(_) => tracing::warn!(target: LOG, process, "the other gateway ended while this one took over"),
         }
-        UpgradeSocket::new(own).map_err(|error| refused(&path, error))
+        UpgradeSocket::new(own).map_err(|error| takeover_error(&path, error))
     }
 }
 
@@ -98,16 +99,16 @@ async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
     Ok(())
 }
 
-/// A query may have a credential.
+/// The URL without its query, which may hold a credential.
 fn without_query(url: &str) -> &str {
     url.split_once('?').map_or(url, |(place, _)| place)
 }
 
-/// Nothing is there, or what a process that ended has left.
-fn is_nobody(error: &io::Error) -> bool {
+/// Whether no gateway listens there: there is no socket, or one that an ended process left.
+fn is_unused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
+fn takeover_error(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unreadable(format!("{}: {why}", path.display()))
 }

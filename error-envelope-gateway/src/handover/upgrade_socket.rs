@@ -35,11 +35,16 @@ impl UpgradeSocket {
         UnixListener::from_std(listener).map(Self)
     }
 
-    /// A new one, in the place of what a process that ended has left there.
+    /// Binds a new socket; replaces one that an ended process left.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
+            Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "the file there is not a socket; remove it, or choose another path",
+                ));
+            }
             Err(_) => {}
         }
         let listener = BlockingListener::bind(path)?;
@@ -48,7 +53,7 @@ impl UpgradeSocket {
     }
 }
 
-/// What a gateway hands over, and where.
+/// The sockets that a gateway hands over, and the upgrade socket where it does.
 pub(crate) struct Offer {
     socket: UpgradeSocket,
     sockets: Vec<(&'static str, OwnedFd)>,
@@ -63,8 +68,8 @@ impl Offer {
         Ok(Self { socket, sockets })
     }
 
-    /// Resolves once another process has taken this one's place.
-    pub(crate) async fn taken(self) {
+    /// Waits until another process has taken this one's place.
+    pub(crate) async fn wait_until_taken(self) {
         loop {
             let stream = match self.socket.0.accept().await {
                 Ok((stream, _)) => stream,
@@ -99,13 +104,13 @@ impl Offer {
         };
         match answered {
             Ok(Ok((line, _))) if line == READY => message::send(stream, YOURS, &[]).await,
-            Ok(Ok(_)) => refuse(stream, "it did not say that it is ready").await,
+            Ok(Ok(_)) => refuse(stream, "the new gateway did not report that it is ready").await,
             Ok(Err(error)) => Err(error),
-            Err(_) => refuse(stream, "it took longer than a minute").await,
+            Err(_) => refuse(stream, "the new gateway was not ready within a minute").await,
         }
     }
 
-    /// Never ends.
+    /// Refuses further processes while one is taking over. Never ends.
     async fn refuse_others(&self) {
         loop {
             match self.socket.0.accept().await {
@@ -116,7 +121,7 @@ impl Offer {
     }
 }
 
-/// The reason is for the log here, and for the operator who waits there.
+/// Sends the reason to the other process, for its operator, and returns it as an error for the log.
 async fn refuse(stream: &UnixStream, why: &'static str) -> io::Result<()> {
     message::send(stream, why, &[]).await?;
     Err(io::Error::other(why))

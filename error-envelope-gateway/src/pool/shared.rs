@@ -1,4 +1,4 @@
-//! The connections to one service: what comes back goes to the next request, and what is wanted is opened.
+//! The connections to one service: a returned connection goes to the next request, and missing ones are opened.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::place::{Freed, PoolSlot};
 use super::state::State;
 use crate::count::UpstreamMetrics;
 
-/// What bounds a pool.
+/// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) connections: usize,
@@ -58,8 +58,8 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// How many connections there may be.
-    pub(super) fn bound(&self) -> usize {
+    /// The most connections to the service at once.
+    pub(super) fn max_connections(&self) -> usize {
         self.0.bounds.connections
     }
 
@@ -72,19 +72,22 @@ impl<C: Connection> Pool<C> {
         self.0.bounds.queue_time
     }
 
-    /// A connection is free for the next request, unless it was closed: then each request in line would get it in turn.
+    /// Returns a connection to the pool for the next request. A closed one is dropped: else each queued request would get it.
     pub(super) fn give_back(&self, connection: C) {
-        let unfit =
-            if connection.is_fit() { self.state().give_back(connection, self.bound()) } else { Some(connection) };
+        let unfit = if connection.is_fit() {
+            self.state().give_back(connection, self.max_connections())
+        } else {
+            Some(connection)
+        };
         drop(unfit);
-        self.open_what_is_wanted();
+        self.open_missing_connections();
     }
 
-    /// Opens a connection for each request in line that waits for none yet.
-    pub(super) fn open_what_is_wanted(&self) {
-        let wanted = self.state().begin_opening(self.bound());
-        for id in wanted {
-            open(self, id);
+    /// Opens a connection for each queued request that has none opening yet, up to the limit.
+    pub(super) fn open_missing_connections(&self) {
+        let ids = self.state().begin_opening(self.max_connections());
+        for id in ids {
+            spawn_open(self, id);
         }
     }
 
@@ -99,24 +102,25 @@ impl<C: Connection> Freed for Shared<C> {
         pool.state().places -= 1;
         // At the end of the runtime nothing is opened any more.
         if Handle::try_current().is_ok() {
-            pool.open_what_is_wanted();
+            pool.open_missing_connections();
         }
     }
 }
 
 /// Opens a connection, whose place is counted already, on a task of its own: it is for the first request in line, and
 /// that is not always the one which asked for it.
-fn open<C: Connection>(pool: &Pool<C>, id: u64) {
+fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
     let place = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
     let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();
         let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(place)).await;
-        let too_slow = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long").into());
+        let too_slow =
+            |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting to the service took too long").into());
         opening.end(opened.unwrap_or_else(too_slow));
     });
-    pool.state().runs(id, task.abort_handle());
+    pool.state().store_opening_task(id, task.abort_handle());
 }
 
 struct Opening<C: Connection> {
@@ -129,7 +133,7 @@ impl<C: Connection> Opening<C> {
     fn end(&mut self, outcome: Result<C, BoxError>) {
         self.ended = true;
         self.pool.state().opened(self.id, outcome);
-        self.pool.open_what_is_wanted();
+        self.pool.open_missing_connections();
     }
 }
 

@@ -46,7 +46,7 @@ impl<C: Connection> State<C> {
     pub(super) fn leave_line(&mut self, id: u64) {
         let Some(index) = self.line.iter().position(|waiter| waiter.id == id) else { return };
         self.line.remove(index);
-        if self.openings.len() > self.wanted()
+        if self.openings.len() > self.needed_connections()
             && let Some((_, Some(newest))) = self.openings.pop()
         {
             newest.abort();
@@ -71,19 +71,20 @@ impl<C: Connection> State<C> {
         None
     }
 
-    /// The connections that are to be opened now; counted as if they were there.
+    /// Returns the ids of the connections to open now, and counts them as places.
     pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
-        let wanted = self.wanted().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
+        let missing =
+            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
         let first = self.last_opening + 1;
-        self.last_opening += wanted as u64;
-        self.places += wanted;
+        self.last_opening += missing as u64;
+        self.places += missing;
         let begun = first..=self.last_opening;
         self.openings.extend(begun.clone().map(|id| (id, None)));
         begun.collect()
     }
 
-    /// The task that opens a connection; it ends at once if it was given up meanwhile.
-    pub(super) fn runs(&mut self, id: u64, task: AbortHandle) {
+    /// Stores the task that opens a connection, or aborts it if the opening was given up meanwhile.
+    pub(super) fn store_opening_task(&mut self, id: u64, task: AbortHandle) {
         match self.openings.iter_mut().find(|(opening, _)| *opening == id) {
             Some((_, running)) => *running = Some(task),
             None => task.abort(),
@@ -104,11 +105,11 @@ impl<C: Connection> State<C> {
     /// Opening one has ended without an outcome: it was given up, or the runtime ends.
     pub(super) fn opening_was_dropped(&mut self, id: u64) {
         if self.end_opening(id) {
-            self.fail_first("connecting was broken off".into());
+            self.fail_first("connecting to the service was cancelled".into());
         }
     }
 
-    /// Whether it was not given up.
+    /// Removes an opening; returns whether it was still wanted, not given up.
     fn end_opening(&mut self, id: u64) -> bool {
         let index = self.openings.iter().position(|(opening, _)| *opening == id);
         index.map(|index| self.openings.remove(index)).is_some()
@@ -120,8 +121,8 @@ impl<C: Connection> State<C> {
         if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
     }
 
-    /// How many connections the line needs.
-    fn wanted(&self) -> usize {
+    /// How many connections the queued requests need.
+    fn needed_connections(&self) -> usize {
         if C::IS_SHARED { self.line.len().min(1) } else { self.line.len() }
     }
 

@@ -41,7 +41,7 @@ impl<C: Connection> Pool<C> {
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let (turn, closed) = {
             let mut state = self.state();
-            let is_full = state.places >= self.bound();
+            let is_full = state.places >= self.max_connections();
             // Closing a shared one would not free its place while others use it: there any other will do.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
@@ -56,7 +56,7 @@ impl<C: Connection> Pool<C> {
         queue_time: &mut Duration,
     ) -> Result<Lease<C>, BoxError> {
         let turn = Turn::new(id, receiver, self.clone());
-        self.open_what_is_wanted();
+        self.open_missing_connections();
         turn.wait(queue_time).await
     }
 }
@@ -91,7 +91,7 @@ impl<C: Connection> Turn<C> {
                     }
                     return Ok(Lease::new(connection, is_used, self.pool.clone()));
                 }
-                Ok(Err(_)) => return Err("the pool of connections is gone".into()),
+                Ok(Err(_)) => return Err("the pool of connections to the service was closed".into()),
                 Err(_) if self.pool.state().is_served_by_opening(self.id) => {
                     *left = self.pool.queue_time().max(SHORTEST_ROUND);
                 }

@@ -55,7 +55,7 @@ impl ClientAuthorities {
 
 /// The name in a certificate that was verified: the first URI among its alternative names, else the first DNS name, else the
 /// first email address, else the subject's common name; empty where there is none of them.
-pub(crate) fn name_of(certificate: &CertificateDer<'_>) -> ClientCertificate {
+pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");
     };
@@ -87,7 +87,7 @@ mod tests {
         }
         params.subject_alt_names = alternatives;
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        name_of(certificate.der()).name().to_owned()
+        certificate_name(certificate.der()).name().to_owned()
     }
 
     fn ia5(text: &str) -> Ia5String {
@@ -108,6 +108,6 @@ mod tests {
         ] {
             assert_eq!(name(common, alternatives), named);
         }
-        assert_eq!(name_of(&vec![0_u8; 1 << 20].into()).name(), "");
+        assert_eq!(certificate_name(&vec![0_u8; 1 << 20].into()).name(), "");
     }
 }

@@ -19,7 +19,7 @@ const OF_CERTIFICATES: [&str; 4] = [NO_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFI
 /// Why a handshake came to nothing.
 pub(crate) const TOO_SLOW: &str = "too_slow";
 
-/// Says to the recorder that is installed what they are.
+/// Registers the descriptions of these metrics with the installed recorder.
 pub(crate) fn describe() {
     describe_gauge!(
         REFUSED,
@@ -29,8 +29,8 @@ pub(crate) fn describe() {
     describe_counter!(FAILED, "Failed TLS handshakes of clients, by reason.");
 }
 
-/// `not_after` is in seconds since the Unix epoch, where the chain says it.
-pub(super) fn taken(not_after: Option<i64>) {
+/// Records that a certificate became active. `not_after` is in seconds since the Unix epoch; `None` if the chain has no expiry.
+pub(super) fn record_active_certificate(not_after: Option<i64>) {
     gauge!(REFUSED).set(0.0);
     if let Some(not_after) = not_after {
         // Exact until the year 285 million.
@@ -39,15 +39,17 @@ pub(super) fn taken(not_after: Option<i64>) {
     }
 }
 
-pub(super) fn refused() {
+/// Records that the certificate files were rejected and the old certificate stays active.
+pub(super) fn record_rejected_certificate() {
     gauge!(REFUSED).set(1.0);
 }
 
-pub(crate) fn failed(reason: &'static str) {
+/// Counts a TLS handshake with a client that failed.
+pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
-/// `alert`: the client refused, as where it does not trust the certificate. `incompatible`: no version or cipher in common.
+/// The label for why a handshake failed. `alert`: the client refused, as where it does not trust the certificate. `incompatible`: no version or cipher in common.
 /// `no_tls`: what came is none. `gone`: the client went away. `no_certificate`, `certificate_expired`, `certificate_unknown`
 /// and `too_large`: of the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
@@ -71,7 +73,7 @@ pub(crate) fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-/// Of which reasons a client's certificate was refused already.
+/// The reasons for which a client's certificate was refused already.
 #[derive(Default)]
 pub(super) struct RefusedClients([AtomicBool; OF_CERTIFICATES.len()]);
 

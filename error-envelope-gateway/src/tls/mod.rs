@@ -79,30 +79,30 @@ impl ServerTls {
         let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
-        count::taken(not_after);
+        count::record_active_certificate(not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
-        changes
-            .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
-            .map_err(|error| Error::unreadable(format!("a thread: {error}")))?;
+        changes.follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED)).map_err(|error| {
+            Error::unreadable(format!("cannot start the thread that watches the certificate files: {error}"))
+        })?;
         Ok(tls)
     }
 
-    /// What answers the next handshake.
+    /// The acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
     /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator sees
     /// it, and no client fills the log.
-    pub(crate) fn failed(&self, error: &io::Error) {
+    pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
-        count::failed(reason);
+        count::record_failed_handshake(reason);
         if self.refused.is_first_of(reason) {
             tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further ones are counted");
         } else {
-            tracing::debug!(target: LOG, %error, reason, "TLS handshake failed");
+            tracing::debug!(target: LOG, %error, reason, "TLS handshake with a client failed");
         }
     }
 
@@ -125,22 +125,24 @@ impl ServerTls {
                 Err(unread) => Err(not_read(&self.pair, unread)),
             };
             match content {
-                Ok(read) => self.take(read),
-                Err(error) => self.refuse(error),
+                Ok(read) => self.activate(read),
+                Err(error) => self.reject(error),
             }
         });
     }
 
-    fn take(&self, Read { config, fingerprint, not_after }: Read) {
-        count::taken(not_after);
+    /// Makes a new certificate active, and logs it once.
+    fn activate(&self, Read { config, fingerprint, not_after }: Read) {
+        count::record_active_certificate(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
             tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
         }
     }
 
-    fn refuse(&self, error: Error) {
-        count::refused();
+    /// Keeps the old certificate, and logs the error once.
+    fn reject(&self, error: Error) {
+        count::record_rejected_certificate();
         let why = error.to_string();
         if self.is_new(LastReload::Refused(error)) {
             tracing::error!(target: LOG, error = why, "rejected the new certificate; the old one stays active");

@@ -70,7 +70,7 @@ impl Pair {
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
-        let mut config = config.map_err(|error| self.refused(&error))?;
+        let mut config = config.map_err(|error| self.mismatch_error(&error))?;
         if self.clients.is_some() {
             // Who resumes a session shows no certificate: one that has expired since would let in still.
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -86,10 +86,10 @@ impl Pair {
     pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
         let chain = pem::certificates(&self.certificate, &pem::file(&self.certificate)?)?;
         let key = private_key(&self.key, &pem::file(&self.key)?)?;
-        CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| self.refused(&error))
+        CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| self.mismatch_error(&error))
     }
 
-    fn refused(&self, error: &rustls::Error) -> Error {
+    fn mismatch_error(&self, error: &rustls::Error) -> Error {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         match error {
             rustls::Error::InconsistentKeys(_) => {

@@ -82,7 +82,7 @@ impl Https {
     /// Asks once. The error is for the log: nothing of a body is in it.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
-        answer.unwrap_or_else(|_| Err(format!("it took longer than {} s", TIMEOUT.as_secs())))
+        answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
     }
 
     async fn ask(&self, target: &Target) -> Result<Answer, String> {
@@ -93,7 +93,7 @@ impl Https {
             let status = response.status();
             if status != StatusCode::OK {
                 let hint = if status.is_redirection() { ", and redirects are not followed" } else { "" };
-                return Err(format!("it answered {}{hint}", status.as_u16()));
+                return Err(format!("the key server returned {}{hint}", status.as_u16()));
             }
             let (head, body) = response.into_parts();
             Ok(Answer { headers: head.headers, body: collect(body).await? })
@@ -117,7 +117,7 @@ impl Https {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let roots = self.roots.clone().map_or_else(platform_roots, Ok)?;
+        let roots = self.roots.clone().map_or_else(system_roots, Ok)?;
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS: {error}"))?;
@@ -127,14 +127,16 @@ impl Https {
     }
 }
 
-/// Where there are none they are looked for again with the next fetch.
-fn platform_roots() -> Result<Arc<RootCertStore>, String> {
+/// Loads the system's root certificates. A failure is not stored: the next fetch tries again.
+fn system_roots() -> Result<Arc<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(format!("cannot load the platform's certificates: {why}"));
+        return Err(format!(
+            "cannot load the system's trusted root certificates: {why}; install ca-certificates or set SSL_CERT_FILE"
+        ));
     }
     Ok(Arc::new(roots))
 }
@@ -152,10 +154,10 @@ fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {
 async fn collect(body: Incoming) -> Result<String, String> {
     let bytes =
         Limited::new(body, MAX_BYTES).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
-            true => "the answer is larger than 1 MiB".to_owned(),
+            true => "the key set is larger than 1 MiB".to_owned(),
             false => failed(error),
         })?;
-    String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the answer is no UTF-8".to_owned())
+    String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the key set is not UTF-8".to_owned())
 }
 
 fn failed(error: impl Display) -> String {

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Leave out the codes of these groups; no response changes
     #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
     except: Vec<Group>,
-    /// Show instead the changes since this JSON export, as human or json; exit with 1 if they break clients
+    /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
 }

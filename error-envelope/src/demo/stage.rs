@@ -68,7 +68,7 @@ async fn answer(stream: &mut TcpStream, act: &DemoCase) -> io::Result<()> {
 async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::Result<()> {
     match act.play {
         UpstreamBehaviour::Raw(_, bytes) => stream.write_all(bytes.as_bytes()).await,
-        UpstreamBehaviour::Goes(head, text, every) => go_on(stream, head, text, every).await,
+        UpstreamBehaviour::Goes(head, chunk, interval_ms) => repeat_body(stream, head, chunk, interval_ms).await,
         UpstreamBehaviour::Resets => stream.set_zero_linger(),
         UpstreamBehaviour::Sleeps(time) => {
             tokio::time::sleep(Duration::from_millis(time)).await;
@@ -80,13 +80,13 @@ async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::
     }
 }
 
-/// Ends when the other side has had enough.
-async fn go_on(mut stream: TcpStream, head: &str, text: &str, every: u64) -> io::Result<()> {
+/// Sends the head, then the chunk again and again. Ends when the client disconnects.
+async fn repeat_body(mut stream: TcpStream, head: &str, chunk: &str, interval_ms: u64) -> io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     loop {
-        stream.write_all(text.as_bytes()).await?;
-        if every > 0 {
-            tokio::time::sleep(Duration::from_millis(every)).await;
+        stream.write_all(chunk.as_bytes()).await?;
+        if interval_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(interval_ms)).await;
         }
     }
 }

@@ -11,55 +11,55 @@ use tower_error_envelope::policy::{HostUpstreams, UpstreamUrl};
 
 use super::yaml::{Address, indented, quoted};
 
-/// The cluster of what no scope names a service for.
-const REST: &str = "upstream";
+/// The cluster for requests whose scope names no service.
+const DEFAULT_CLUSTER: &str = "upstream";
 
-/// What a listener of Envoy's routes to.
+/// The services that an Envoy listener routes to.
 pub(super) struct Services<'a> {
     hosts: Vec<HostUpstreams<'a>>,
-    rest: Option<&'a Address>,
+    default_upstream: Option<&'a Address>,
     http2: bool,
 }
 
 impl<'a> Services<'a> {
-    pub(super) fn new(policy: &'a Policy, rest: Option<&'a Address>, http2: bool) -> Self {
-        Self { hosts: policy.upstreams_by_host(), rest, http2 }
+    pub(super) fn new(policy: &'a Policy, default_upstream: Option<&'a Address>, http2: bool) -> Self {
+        Self { hosts: policy.upstreams_by_host(), default_upstream, http2 }
     }
 
-    /// Whether nothing would be forwarded.
+    /// Whether there is no service to forward to.
     pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_none() && self.named().is_empty()
+        self.default_upstream.is_none() && self.named().is_empty()
     }
 
     /// The route configuration.
     pub(super) fn routes(&self) -> String {
-        let mut text = format!("name: {REST}\n");
+        let mut text = format!("name: {DEFAULT_CLUSTER}\n");
         if self.hosts.len() > 1 {
             text += "# A scope's hosts have no port.\nignore_port_in_host_matching: true\n";
         }
         text += "virtual_hosts:\n";
         for host in &self.hosts {
             let (name, domains) = match host.host() {
-                "*" => (REST.to_owned(), quoted("*")),
+                "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
                 // The final dot of a whole name is no other host.
                 name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
             };
             let _ = write!(
                 text,
                 "- name: {name}\n  domains: [{domains}]\n  routes:\n{}",
-                indented(&self.routes_of(host), 2)
+                indented(&self.host_routes(host), 2)
             );
         }
         text
     }
 
-    /// What has no service has no route: Envoy answers it with 404 by itself, which the module writes anew (V2).
-    fn routes_of(&self, host: &HostUpstreams<'_>) -> String {
-        let mut text = String::from("# A service that does not answer in time is answered for with 504 (V2).\n");
+    /// The routes of one host. Prefixes without a service get no route: Envoy returns 404, which the module rewrites (V2).
+    fn host_routes(&self, host: &HostUpstreams<'_>) -> String {
+        let mut text = String::from("# If a service does not respond within the timeout, the client gets 504.\n");
         let mut is_any = false;
         for (prefix, upstream) in host.prefixes() {
             let (path, cluster) = match (prefix, upstream) {
-                ("/", None) if self.rest.is_some() => ("prefix: /".to_owned(), REST.to_owned()),
+                ("/", None) if self.default_upstream.is_some() => ("prefix: /".to_owned(), DEFAULT_CLUSTER.to_owned()),
                 (_, None) => continue,
                 ("/", Some(url)) => ("prefix: /".to_owned(), quoted(&url.to_string())),
                 (prefix, Some(url)) => (path_match(prefix), quoted(&url.to_string())),
@@ -72,7 +72,7 @@ impl<'a> Services<'a> {
 
     /// The clusters.
     pub(super) fn clusters(&self) -> String {
-        let rest = self.rest.map(|address| self.cluster(REST, &address.yaml(), ""));
+        let default = self.default_upstream.map(|address| self.cluster(DEFAULT_CLUSTER, &address.yaml(), ""));
         let named = self.named().into_iter().map(|name| match name.parse::<UpstreamUrl>() {
             Ok(url) => {
                 let address = Address { host: url.host().to_owned(), port: url.port() };
@@ -80,7 +80,7 @@ impl<'a> Services<'a> {
             }
             Err(_) => String::new(),
         });
-        rest.into_iter().chain(named).collect()
+        default.into_iter().chain(named).collect()
     }
 
     fn named(&self) -> BTreeSet<String> {

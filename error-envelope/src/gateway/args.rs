@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Limit the time until the service sends its response head, such as 500ms; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) upstream_timeout: Time,
-    /// For https: trust the PEM certificates in FILE instead of the platform's
+    /// For https: trust the PEM certificates in FILE instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) upstream_ca: Option<PathBuf>,
     /// For https: require this name in the certificate of --upstream [default: the host of the URL]

@@ -21,7 +21,7 @@ pub(crate) struct ClientFlags {
     /// Limit the time of a client's TLS handshake
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     tls_handshake_timeout: Time,
-    /// Limit the time a client may be idle between requests, or take to send a request head
+    /// Limit the time from the end of a request, or the connect, until the next request head has arrived; then the connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     idle_timeout: Time,
     /// Limit the time a client may pause while it sends a request body
@@ -42,7 +42,7 @@ pub(crate) struct ClientFlags {
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
     #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
     connection_window: ByteSize,
-    /// Set the interval between HTTP/2 pings to a client
+    /// Set the interval between HTTP/2 pings to a client; a missing reply is handled by --ping-timeout
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
     /// Limit the time an HTTP/2 client may take to acknowledge a ping; then its connection is closed
@@ -96,7 +96,7 @@ pub(crate) struct UpstreamFlags {
     /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
     #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
     upstream_connection_window: ByteSize,
-    /// Set the interval between HTTP/2 pings to the service
+    /// Set the interval between HTTP/2 pings to the service; a missing reply is handled by --upstream-ping-timeout
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
     /// Limit the time the service may take to acknowledge an HTTP/2 ping; then the connection is replaced

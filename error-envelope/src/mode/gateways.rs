@@ -99,7 +99,7 @@ fn parse(text: &str) -> Result<Vec<Gateway>, Vec<(usize, String)>> {
 }
 
 fn gateway(name: Option<&str>, given: &str) -> Result<Gateway, String> {
-    let address = address(given).map_err(|right| format!("{:?} is no admin address; {right}", one_line(given)))?;
+    let address = address(given).map_err(|right| format!("{:?} is not an admin address; {right}", one_line(given)))?;
     Ok(Gateway { name: name.map(one_line), address })
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let right = "write http://HOST:PORT, HOST:PORT or a port of this machine";
         let expected = [
             (3, "a is named twice (line 1); name each gateway once".to_owned()),
-            (4, format!("\"https://x\" is no admin address; {right}")),
+            (4, format!("\"https://x\" is not an admin address; {right}")),
             (5, "a line has more than a name and an address; write NAME ADDRESS".to_owned()),
             (6, "http://127.0.0.1:9902 is named twice (line 2); name each gateway once".to_owned()),
         ];

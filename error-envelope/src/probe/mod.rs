@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// Add a header with the value of an environment variable, such as authorization=TOKEN
     #[arg(long, value_name = "NAME=VARIABLE")]
     header_env: Vec<String>,
-    /// Trust the PEM certificates in FILE instead of the platform's
+    /// Trust the PEM certificates in FILE instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Limit the requests per second

@@ -148,7 +148,7 @@ fn the_admin_address_stands_beside_the_policy_s_file() {
     for wrong in ["localhost:9902", "127.0.0.1", "99020", ""] {
         let run = run(&["envoy-config", "--snippet", "--policy", policy.to_str().unwrap(), "--on-call", wrong]);
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
-        assert!(run.err.contains("is no IP address with a port"), "{}", run.err);
+        assert!(run.err.contains("is not an IP address with a port"), "{}", run.err);
     }
     // It may be read by whoever reaches it.
     let config = written(folder.path(), &[&WHOLE[..], &["--on-call", "0.0.0.0:9902"]].concat());

@@ -170,7 +170,7 @@ fn of_two_at_once_the_second_is_refused() {
     first.write_all(b"hello\n").unwrap();
     let mut rest = String::new();
     first.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "it did not say that it is ready\n");
+    assert_eq!(rest, "the new gateway did not report that it is ready\n");
     assert!(old.ask(GET).ends_with("done"));
     let new = place.gateway(&[]);
     assert_eq!((old.ended().0.code(), new.ask(GET).ends_with("done")), (Some(0), true));
@@ -351,7 +351,7 @@ fn what_a_process_has_left_is_replaced_and_a_file_is_not() {
     fs::remove_file(place.socket()).unwrap();
     fs::write(place.socket(), "mine").unwrap();
     let (code, said) = place.refused(&[]);
-    assert!(code == Some(2) && said.contains("there is a file that is no socket"), "{code:?} {said}");
+    assert!(code == Some(2) && said.contains("the file there is not a socket; remove it"), "{code:?} {said}");
     assert_eq!(fs::read_to_string(place.socket()).unwrap(), "mine");
     // Somebody else's socket says something else, or nothing.
     fs::remove_file(place.socket()).unwrap();

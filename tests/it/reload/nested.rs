@@ -48,7 +48,7 @@ fn m2_an_included_file_that_was_missing_takes_effect_when_it_is_there() {
     let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
     let unheard = folder.unheard("etc/policy.toml");
     fs::write(unheard, including("../a/services/orders.toml")).unwrap();
-    assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml is no file"));
+    assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml is not a file"));
     folder.write("a/services/orders.toml", &saying("two"));
     served.until_it_says("two");
 }

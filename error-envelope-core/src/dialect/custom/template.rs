@@ -66,7 +66,7 @@ impl Template {
         let root = Node::parse(json.trim(), &found, MAX_DEPTH)?;
         match root {
             Node::Object(_) => Ok(Self(root)),
-            _ => Err(("the template is no JSON object".to_owned(), "write {…} around it".to_owned())),
+            _ => Err(("the template is not a JSON object".to_owned(), "write {…} around it".to_owned())),
         }
     }
 
@@ -126,7 +126,7 @@ impl Node {
             Ok(_) => Ok(Self::Literal(json.into())),
             Err(error) => {
                 let right = "write JSON, with a placeholder such as {{code}} where a whole value stands";
-                Err((format!("the template is no JSON: {error}"), right.to_owned()))
+                Err((format!("the template is not JSON: {error}"), right.to_owned()))
             }
         }
     }

@@ -62,7 +62,7 @@ impl ColdState {
         terms: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         let asks_path = terms.policy().rules_ask_path(settings);
-        let tells_time = terms.policy().dialect(settings).form().tells_time;
+        let tells_time = terms.policy().dialect(settings).spec().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);
         let counts_whole = asked.claimed == Some(BodyLimitPer::Body);
         if notes.is_none() && !asks_path && !tells_time && deadline.is_none() && !counts_whole {

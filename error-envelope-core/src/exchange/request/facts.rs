@@ -57,7 +57,7 @@ impl RequestFlags {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, asked.counts_messages());
         } else if settings.html.is_some()
-            && prefers_page(&head.headers, policy.dialect(settings).form().media_type, has_problem(settings))
+            && prefers_page(&head.headers, policy.dialect(settings).spec().media_type, has_problem(settings))
         {
             bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {

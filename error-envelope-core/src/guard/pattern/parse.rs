@@ -154,7 +154,7 @@ fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
         "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
         // Other routers' syntax: taken literally, it would guard nothing.
         _ if segment.starts_with([':', '*', '<']) => {
-            Err(advise(format!("{segment:?} is no parameter here"), "write {one} for a segment, {*rest} for all"))
+            Err(advise(format!("{segment:?} is not a parameter here"), "write {one} for a segment, {*rest} for all"))
         }
         _ => Ok(Segment::Literal(segment.into())),
     }

@@ -47,23 +47,23 @@ pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) ->
         }
         Some("jwt") => read_jwt(table, files),
         Some("certificate") => {
-            table.keep(find_certificates(table, files.around));
+            table.keep(check_certificate_scheme(table, files.env));
             AuthScheme::certificate()
         }
         _ => {
-            table.keep(find_verifier(name, table, files.around));
+            table.keep(check_verifier(name, table, files.env));
             AuthScheme::custom()
         }
     };
     read_shared(read, table)
 }
 
-/// Refuses a scheme that is neither known nor the service's own.
-fn find_verifier(name: &str, table: &Table<'_>, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
+/// Refuses an unknown scheme, and scheme `custom` without a registered verifier.
+fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
     let Some(scheme) = table.get("scheme") else { return Ok(()) };
     match scheme.value.as_str() {
-        Some("custom") if !around.has_verifier(name) => {
-            Err(table.error(format!("no verifier is registered for scheme {name:?}"), around.instead_of_verifier(name)))
+        Some("custom") if !env.has_verifier(name) => {
+            Err(table.error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name)))
         }
         Some("custom") | None => Ok(()),
         Some(unknown) => {
@@ -73,10 +73,10 @@ fn find_verifier(name: &str, table: &Table<'_>, around: &dyn PolicyEnv) -> Resul
     }
 }
 
-/// Refuses a scheme that no request could pass.
-fn find_certificates(table: &Table<'_>, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
-    match (around.instead_of_certificates(), table.get("scheme")) {
-        (Some(instead), Some(scheme)) => Err(scheme.error("certificates of clients are not known here", instead)),
+/// Refuses scheme `certificate` where client certificates are not available.
+fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
+    match (env.certificate_advice(), table.get("scheme")) {
+        (Some(advice), Some(scheme)) => Err(scheme.error("scheme \"certificate\" is not available here", advice)),
         _ => Ok(()),
     }
 }
@@ -165,9 +165,9 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     use crate::guard::auth::JwtKeys;
 
     let keys = match (table.get("secret_env"), table.get("jwks_file"), table.get("jwks_url")) {
-        (Some(variable), None, None) => read_secret(&variable, files.around).map(JwtKeys::secret),
+        (Some(variable), None, None) => read_secret(&variable, files.env).map(JwtKeys::secret),
         (None, Some(file), None) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
-        (None, None, Some(url)) => read_url(&url, files.around).map(JwtKeys::remote),
+        (None, None, Some(url)) => read_url(&url, files.env).map(JwtKeys::remote),
         (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
@@ -197,15 +197,15 @@ const UNKNOWN_SECRET: &str = "stands for a secret that is wrong; as long as the 
 const ONE_OF_THEM: &str = "keep one of them";
 
 #[cfg(feature = "jwt")]
-fn read_url(url: &Value<'_>, around: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyError> {
-    around.remote_keys(url.text()?).map_err(|instead| url.error("key sets are not fetched here", instead))
+fn read_url(url: &Value<'_>, env: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyError> {
+    env.remote_keys(url.text()?).map_err(|advice| url.error("key sets are not fetched here", advice))
 }
 
 /// What is no name of a variable may be the secret itself, and is never quoted (L3).
 #[cfg(feature = "jwt")]
-fn read_secret(variable: &Value<'_>, around: &dyn PolicyEnv) -> Result<String, PolicyError> {
+fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, PolicyError> {
     let name = variable.text()?;
-    match around.variable(name) {
+    match env.variable(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
         Some(_) => return Err(variable.error("the variable is empty", "set it to the secret")),
         None => {}

@@ -51,7 +51,7 @@ impl<'a> Document<'a> {
 
     fn syntax_error(&self, line: usize, error: &Error) -> PolicyError {
         let span = error.span().unwrap_or_default();
-        let wrong = format!("this is no TOML: {}", error.message());
+        let wrong = format!("this is not TOML: {}", error.message());
         // A key that stands twice is the one fault of syntax that has a name.
         let twice = error.message() == "duplicate key";
         let name = self.text.get(span.clone()).filter(|_| twice);

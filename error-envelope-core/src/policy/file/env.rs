@@ -1,4 +1,4 @@
-//! What lies around a policy's text.
+//! The environment of a policy: its variables, its verifiers and the files that it names.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::policy::error::PolicyError;
 /// A policy is written by people: a file beyond this is another file.
 pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What lies outside of a policy's files.
+/// What a policy needs from outside its own text.
 pub(crate) trait PolicyEnv {
     /// The value of an environment variable.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
@@ -20,20 +20,20 @@ pub(crate) trait PolicyEnv {
     /// Whether the layer has a verifier of that name.
     fn has_verifier(&self, name: &str) -> bool;
 
-    /// The keys at a URL, or why there are none here.
+    /// The keys at a URL; the error is advice for a policy whose key sets are not fetched.
     #[cfg(feature = "jwt")]
     fn remote_keys(&self, url: &str) -> Result<crate::guard::auth::RemoteKeys, String>;
 
     /// The text of a policy's file, or of one that it names, of at most so many bytes.
-    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
+    fn load_text(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         read_text(path, most)
     }
 
-    /// What to do where it has none.
-    fn instead_of_verifier(&self, name: &str) -> String;
+    /// Advice for a scheme `custom` whose verifier is not registered.
+    fn verifier_advice(&self, name: &str) -> String;
 
-    /// What to do where nobody tells of clients' certificates; `None` where somebody may.
-    fn instead_of_certificates(&self) -> Option<String>;
+    /// Advice for a scheme `certificate`; `None` if client certificates are available.
+    fn certificate_advice(&self) -> Option<String>;
 }
 
 /// A file that a value names: keys, a schema, a page.
@@ -46,7 +46,7 @@ pub(super) struct NamedFile {
 pub(in crate::policy) struct NamedFiles<'a> {
     /// What relative names are relative to.
     pub(super) folder: &'a Path,
-    pub(super) around: &'a dyn PolicyEnv,
+    pub(super) env: &'a dyn PolicyEnv,
     pub(super) read: &'a mut Vec<NamedFile>,
 }
 
@@ -55,7 +55,7 @@ impl NamedFiles<'_> {
     pub(super) fn read(&mut self, file: &Value<'_>, most: u64) -> Result<(String, String), PolicyError> {
         let path = self.folder.join(file.text()?);
         let name = path.display().to_string();
-        let text = self.around.text_of(&path, most).map_err(|error| {
+        let text = self.env.load_text(&path, most).map_err(|error| {
             let wrong = format!("{name} {}", error.wrong());
             let right = format!("name a readable file of at most {} of UTF-8", size(most));
             file.error(wrong, right).without(&path).caused_by(error)

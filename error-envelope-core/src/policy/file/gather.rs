@@ -36,27 +36,27 @@ pub(super) struct SourceFiles {
 pub(super) fn gather(
     name: &str,
     text: &str,
-    around: &dyn PolicyEnv,
+    env: &dyn PolicyEnv,
     mistakes: &Mistakes,
     known: &KnownMistakes,
 ) -> SourceFiles {
     let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at, around, mistakes, known);
+        gathered.include(at, env, mistakes, known);
         at += 1;
     }
     gathered
 }
 
 impl SourceFiles {
-    fn include(&mut self, at: usize, around: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
+    fn include(&mut self, at: usize, env: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
         let document = Document::parse(&name, &text, mistakes, known);
         document.report_syntax();
         for pattern in document.root().read("include", Value::elements).into_iter().flatten() {
-            document.keep(self.include_pattern(at, &folder, &pattern, around));
+            document.keep(self.include_pattern(at, &folder, &pattern, env));
         }
     }
 
@@ -65,15 +65,15 @@ impl SourceFiles {
         at: usize,
         folder: &Path,
         pattern: &Value<'_>,
-        around: &dyn PolicyEnv,
+        env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
         let Some(folders) = folders_of(folder, pattern.text()?) else {
-            let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
+            let wrong = format!("{:?} searches more than {MAX_FOLDERS} folders", pattern.text()?);
             return Err(pattern.error(wrong, "narrow the pattern"));
         };
         let found = files_of(folder, pattern)?;
         self.folders.extend(folders);
-        found.iter().try_for_each(|path| self.insert(at, pattern, path, around))
+        found.iter().try_for_each(|path| self.insert(at, pattern, path, env))
     }
 
     fn insert(
@@ -81,9 +81,9 @@ impl SourceFiles {
         includer: usize,
         pattern: &Value<'_>,
         path: &Path,
-        around: &dyn PolicyEnv,
+        env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
-        let text = around.text_of(path, MAX_FILE_BYTES)?;
+        let text = env.load_text(path, MAX_FILE_BYTES)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
@@ -126,7 +126,7 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
             // What is no regular file is refused where it is read.
             Ok(_) => Ok(vec![path]),
             Err(_) => {
-                let refused = pattern.error(format!("{} is no file", path.display()), "name a file that exists");
+                let refused = pattern.error(format!("{} is not a file", path.display()), "name a file that exists");
                 Err(refused.without(&path))
             }
         };
@@ -136,7 +136,7 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
         // Its position counts the folder, too.
-        pattern.error(format!("{written:?} is no pattern: {}", error.msg), "write one such as \"services/*.toml\"")
+        pattern.error(format!("{written:?} is not a pattern: {}", error.msg), "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
     for path in paths {

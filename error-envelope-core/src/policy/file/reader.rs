@@ -22,7 +22,7 @@ use crate::policy::{Policy, PolicyBuilder, setting_names};
 pub(super) struct Reader<'a> {
     texts: &'a [Text],
     roots: &'a [Table<'a>],
-    around: &'a dyn PolicyEnv,
+    env: &'a dyn PolicyEnv,
     /// For each file, the part that its tables belong to.
     parts: Vec<usize>,
     codes: Codes,
@@ -38,13 +38,13 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         texts: &'a [Text],
         roots: &'a [Table<'a>],
-        around: &'a dyn PolicyEnv,
+        env: &'a dyn PolicyEnv,
         mistakes: &'a Mistakes,
     ) -> Self {
         Self {
             texts,
             roots,
-            around,
+            env,
             parts: Vec::new(),
             codes: Codes { known: CodeSet::default(), own: Vec::new(), written: HashSet::new(), is_complete: true },
             builder: Policy::builder(),
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
                 return false;
             }
             tables::check_root(root);
-            let part = self.part_of(file);
+            let part = self.part_for_file(file);
             self.parts.push(part);
             root.tables("code").iter().for_each(|table| self.read_code(file, table));
         }
@@ -85,11 +85,11 @@ impl<'a> Reader<'a> {
     /// The files that a file names.
     fn files_of(&mut self, file: usize) -> NamedFiles<'_> {
         let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
-        NamedFiles { folder, around: self.around, read: &mut self.more_files }
+        NamedFiles { folder, env: self.env, read: &mut self.more_files }
     }
 
     /// A file with a scope makes a part; one without adds to the part of the file that includes it.
-    fn part_of(&mut self, file: usize) -> usize {
+    fn part_for_file(&mut self, file: usize) -> usize {
         let around = self.texts[file].includer.map_or(0, |includer| self.parts[includer]);
         let Some(table) = self.roots[file].table("scope") else { return around };
         let part = self.builder.scopes.len() + 1;
@@ -104,8 +104,9 @@ impl<'a> Reader<'a> {
 
     fn refuse_outside(&self, part: usize, around: usize) -> Result<(), PolicyError> {
         let cover = |part: usize| part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)).map(Scope::cover);
-        let led_back = |refused: SettingError| self.sources.led_back(*refused.at_path(TablePath::Scope(part)));
-        let cover_of = cover(part).transpose().map_err(led_back)?;
+        let located_in_file =
+            |refused: SettingError| self.sources.located_in_file(*refused.at_path(TablePath::Scope(part)));
+        let cover_of = cover(part).transpose().map_err(located_in_file)?;
         // What is wrong with the one around it was found before.
         let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
         }
         let wrong = "the scope is not inside the scope of the including file";
         let refused = SettingError::new("", wrong, "narrow it, or include the file in a file without a scope");
-        Err(self.sources.led_back(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
+        Err(self.sources.located_in_file(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
     /// The files, each before those that it includes: what it says comes before what its bases say.

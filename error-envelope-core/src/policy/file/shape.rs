@@ -52,7 +52,7 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
             types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).ok_or_else(|| {
                 let known = nearest(word, types.map(|(known, _)| *known));
                 value.error(
-                    format!("{word:?} is no JSON type"),
+                    format!("{word:?} is not a JSON type"),
                     format!("{known}; a text itself is {{ is = {word:?} }}"),
                 )
             })
@@ -62,12 +62,12 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
         DeValue::Table(_) => {
             let right = "write a JSON type, a value, or { is = \"a text\" }";
             let table = value.table(right)?;
-            let is = table.get("is").ok_or_else(|| value.error("a table tells no shape", right))?;
+            let is = table.get("is").ok_or_else(|| value.error("a table is not a condition", right))?;
             table.only(&["is"]);
             is.owned().map(Expected::Text)
         }
         _ => Err(value.error(
-            format!("{} tells no shape", value.kind()),
+            format!("{} is not a condition", value.kind()),
             "write a JSON type, a text, a whole number, true or false",
         )),
     }

@@ -109,7 +109,7 @@ impl Sources {
     }
 
     /// The builder's refusal, with the line and the key of the file.
-    pub(super) fn led_back(&self, Problem { place, refused, beside }: Problem) -> PolicyError {
+    pub(super) fn located_in_file(&self, Problem { place, refused, beside }: Problem) -> PolicyError {
         let other = beside.and_then(|other| self.locate(&other, refused.key));
         let at = self.locate(&place, refused.key);
         let wrong = match (&other, &at) {

@@ -134,7 +134,7 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };
     let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(ErrorCode::OTHER);
-    let code = table.set(code, "grpc", |grpc| grpc.within("gRPC error", 1, 16), ErrorCode::with_grpc);
+    let code = table.set(code, "grpc", |grpc| grpc.within("a gRPC error", 1, 16), ErrorCode::with_grpc);
     let code = table.set(code, "retry", Value::word::<Retry>, ErrorCode::with_retry);
     table.set(code, "message", Value::owned, ErrorCode::with_message)
 }

@@ -321,8 +321,7 @@ fn a_pattern_that_looks_through_too_many_folders_is_refused() {
     (0..8200).for_each(|at| fs::create_dir_all(many.join(at.to_string())).unwrap());
     let refused = load().unwrap_err().to_string();
     fs::remove_dir_all(&many).unwrap();
-    let wrong =
-        "policy.toml:2: include[0]: \"many/**/*.toml\" looks through more than 8192 folders; narrow the pattern";
+    let wrong = "policy.toml:2: include[0]: \"many/**/*.toml\" searches more than 8192 folders; narrow the pattern";
     assert!(refused.ends_with(wrong), "{refused}");
     folder("wide", &files);
     assert_eq!(load().unwrap(), 2);

@@ -51,11 +51,11 @@ impl<'a> Value<'a> {
             .map_err(|_| self.error("the number is too large", "write one below 2^63"))
     }
 
-    /// A whole number of `from` to `to`; `what` is what others are not.
+    /// A whole number of `from` to `to`; `what` names it with its article, for the error text.
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
-        fitting.ok_or_else(|| self.error(format!("{number} is no {what}"), format!("write a number of {from}-{to}")))
+        fitting.ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number of {from}-{to}")))
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {
@@ -104,28 +104,28 @@ impl<'a> Value<'a> {
         }
         let right = format!("write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"{or}");
         let refused = |wrong: String| self.error(wrong, right.as_str());
-        let text = self.value.as_str().ok_or_else(|| refused(format!("{} is no size", self.kind())))?;
+        let text = self.value.as_str().ok_or_else(|| refused(format!("{} is not a size", self.kind())))?;
         match parse_size(text) {
             Some(Some(bytes)) => Ok(bytes),
             Some(None) => Err(refused(format!("{text:?} is more than 64 bits can count"))),
-            None => Err(refused(format!("{text:?} is no size"))),
+            None => Err(refused(format!("{text:?} is not a size"))),
         }
     }
 
     pub(super) fn duration(&self) -> Result<Duration, PolicyError> {
         let right = "write a time such as \"500ms\" or \"2s\"";
-        let text = self.value.as_str().ok_or_else(|| self.error(format!("{} is no time", self.kind()), right))?;
-        humantime::parse_duration(text).map_err(|_| self.error(format!("{text:?} is no time"), right))
+        let text = self.value.as_str().ok_or_else(|| self.error(format!("{} is not a time", self.kind()), right))?;
+        humantime::parse_duration(text).map_err(|_| self.error(format!("{text:?} is not a time"), right))
     }
 
     /// A date with a time and an offset: a point in time.
     pub(super) fn instant(&self) -> Result<SystemTime, PolicyError> {
         let right = "write a date with time and offset, as in 2027-01-01T00:00:00Z, without quotes";
         let DeValue::Datetime(written) = self.value else {
-            return Err(self.error(format!("{} is no point in time", self.kind()), right));
+            return Err(self.error(format!("{} is not a point in time", self.kind()), right));
         };
         let instant = point_in_time(written);
-        let instant = instant.ok_or_else(|| self.error(format!("{written} is no point in time"), right))?;
+        let instant = instant.ok_or_else(|| self.error(format!("{written} is not a point in time"), right))?;
         // humantime panics where it has to show one (lints do).
         if instant < SystemTime::UNIX_EPOCH {
             return Err(self.error(format!("{written} lies before 1970"), "write a later date, or revoked = true"));
@@ -134,7 +134,7 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn error_status(&self) -> Result<u16, PolicyError> {
-        self.within("error's status", 400, 599)
+        self.within("an error's status", 400, 599)
     }
 
     pub(super) fn known_code(&self, codes: &Codes) -> Result<ErrorCode, PolicyError> {

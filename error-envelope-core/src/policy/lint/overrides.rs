@@ -41,10 +41,10 @@ fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>)
 fn report_override(report: &mut Report<'_>, Override { place, key, base: (said, line), weakens }: &Override) {
     let what = format!("{said} of the base ({line})");
     if *weakens {
-        let advice = "fine where the service needs it; otherwise remove it here, so that the base applies";
+        let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
         report.warn("weakens-base", (place, key), format!("this asks less of requests than {what}"), advice);
     } else {
-        let advice = "fine if it is meant; the base applies where this file sets nothing";
+        let advice = "fine if it is meant; the base applies if this file sets nothing";
         report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);
     }
 }

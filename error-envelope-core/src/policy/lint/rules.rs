@@ -23,7 +23,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
         text_left_out(report, part, &rules, &mut told);
-        if let Some(textual) = dialects.iter().find(|dialect| !dialect.form().has_codes) {
+        if let Some(textual) = dialects.iter().find(|dialect| !dialect.spec().has_codes) {
             text_of_two_codes(report, *textual, &rules, &mut told);
         }
     }

@@ -352,7 +352,7 @@ fn a_scope_s_service_is_the_gateway_s() {
             "no-upstream-elsewhere p.toml:4: scope.upstream: no service is named outside of scopes: without --upstream the \
              gateway answers 404 there; start the gateway with --upstream URL if clients ask for more than these scopes",
             "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
-             module ignore it; where neither is used, remove it",
+             module ignore it; if neither is used, remove it",
         ],
     );
     assert_lints("[scope]\nprefix = \"/orders\"\n", &[]);

@@ -11,7 +11,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
     let Some(first) = loaded.builder.scopes.iter().position(|scope| scope.upstream.is_some()) else { return };
     let first = TablePath::Scope(first + 1);
     let wrong = "the gateway and envoy-config use this key; the layer and Envoy's module ignore it".to_owned();
-    report.note("upstream-for-gateway", (&first, "upstream"), wrong, "where neither is used, remove it");
+    report.note("upstream-for-gateway", (&first, "upstream"), wrong, "if neither is used, remove it");
     let parts = loaded.policy.parts.iter().enumerate().skip(1);
     let open: Vec<_> = parts.filter(|(_, part)| part.upstream.is_none()).map(|(at, _)| at).collect();
     let named: Vec<_> =

@@ -29,7 +29,7 @@ fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
     let snapshots = recorder.snapshotter();
     let gauges = || {
         let all = snapshots.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
-            let DebugValue::Gauge(value) = value else { panic!("{key:?} is no gauge") };
+            let DebugValue::Gauge(value) = value else { panic!("{key:?} is not a gauge") };
             (key.key().name().to_owned(), value.into_inner())
         });
         all.collect::<BTreeMap<_, _>>()

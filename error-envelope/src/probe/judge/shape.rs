@@ -93,7 +93,7 @@ fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     let mut wrong: Vec<_> = content_type.into_iter().chain(without_code(case)).collect();
     let right: Value = serde_json::from_slice(model.body()).unwrap_or_default();
     match serde_json::from_slice::<Value>(&got.body) {
-        Err(error) => wrong.push(Finding::new("R12", format!("the body is no JSON: {error}"))),
+        Err(error) => wrong.push(Finding::new("R12", format!("the body is not JSON: {error}"))),
         Ok(came) if lists_fields(got.status, &right, &came) => {}
         Ok(came) => members(&right, &came, "", &mut wrong),
     }

@@ -239,7 +239,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
         wire: Wire::Http2,
         want: Want::Rpc(Rpc::Grpc),
         rules: &["P1"],
-        otherwise: "serve HTTP/2: with prior knowledge where the URL begins with http, by ALPN where with https",
+        otherwise: "serve HTTP/2: with prior knowledge if the URL begins with http, by ALPN if it begins with https",
         ..PLAIN
     },
     Probe {

@@ -37,9 +37,9 @@ fn five_mistakes_are_told_in_one_run() {
     let told = [
         "policy.toml:3: defaults.body_limt: unknown key \"body_limt\"",
         "policy.toml:4: defaults.mode: unknown mode \"of\"",
-        "policy.toml:7: code[0].status: 99 is no error's status",
+        "policy.toml:7: code[0].status: 99 is not an error's status",
         "policy.toml:12: route[0].match: a whole number has the wrong type here",
-        "policy.toml:15: route[1].body_limit: \"many\" is no size",
+        "policy.toml:15: route[1].body_limit: \"many\" is not a size",
     ];
     assert_eq!(titles, told, "{out}");
     assert!(out.ends_with("\n1 file: 5 errors, no warnings, no notes\n"), "{out}");
@@ -139,7 +139,7 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     let out = String::from_utf8(checked.stdout).unwrap();
     let expected = [
         (4, "defaults.mode: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
-        (5, "defaults.body_limit: \"64 KB\" is no size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
+        (5, "defaults.body_limit: \"64 KB\" is not a size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
         (9, "header.tenant.name: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
         (10, "header.tenant.pattern: ", "pattern = \"[\"", "          ^^^"),
         (
@@ -178,7 +178,7 @@ fn what_is_beside_a_mistake_of_syntax_is_told_with_it() {
     let (out, code) = check_in("beside-syntax", text, &[]);
     let titles: Vec<_> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
     let begins =
-        ["policy.toml:3: this is no TOML", "policy.toml:6: route[0].match: ", "policy.toml:10: route[2].match: "];
+        ["policy.toml:3: this is not TOML", "policy.toml:6: route[0].match: ", "policy.toml:10: route[2].match: "];
     assert_eq!((titles.len(), code), (3, Some(1)), "{out}");
     assert!(titles.iter().zip(begins).all(|(title, begin)| title.starts_with(begin)), "{out}");
 }

@@ -95,7 +95,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             &policy_value,
             "value: \"policy_file = 'p'\\nadmin = 'localhost:1'\"".to_owned(),
-            "the module rejects this configuration (V4): filter_config: admin: \"localhost:1\" is no IP address with a port; ",
+            "the module rejects this configuration (V4): filter_config: admin: \"localhost:1\" is not an IP address with a port; ",
         ),
         (
             &policy_value,
