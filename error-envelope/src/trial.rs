@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, Explanation,
-    FirstByte, LocalReply, MapRuleId, Meter, Origin, ResponsePlan,
+    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig,
+    Explanation, FirstByte, LocalReply, MapRuleId, Origin, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
@@ -148,10 +148,10 @@ fn terms(policy: Policy) -> Arc<ExchangeConfig> {
 }
 
 /// Shows a body to the meter, which counts the messages of a call (P1): what is longer as a whole was refused by its length.
-fn count(meter: Option<Meter>, body: &Bytes) {
+fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);
-        meter.request_ended();
+        meter.body_ended();
     }
 }
 

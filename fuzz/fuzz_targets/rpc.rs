@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn forwarded(
     asked: &asked::Asked,
     is_empty: bool,
-) -> Option<(Exchange, Option<tower_error_envelope::exchange::Meter>)> {
+) -> Option<(Exchange, Option<tower_error_envelope::exchange::BodyMeter>)> {
     match asked.begin(is_empty)? {
         Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
         Admission::Answer(answered) => {

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::exchange::{BoxError, DrainBudget, Meter, MeterAction};
+use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction};
 use error_envelope_core::fault::Fault;
 use error_envelope_runtime::{RouteMetrics, catch};
 
@@ -26,7 +26,7 @@ pin_project! {
         #[pin]
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
-        meter: Option<Meter>,
+        meter: Option<BodyMeter>,
         metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
         // It was not polled yet, nor seen to have ended.
@@ -37,7 +37,7 @@ pin_project! {
 
 impl<B> RequestBody<B> {
     /// `goes_on` says that the body was asked whether it has ended, and did not say so.
-    pub(super) fn new(body: B, goes_on: bool, meter: Option<Meter>, metrics: Option<RouteMetrics>) -> Self {
+    pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
         Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
     }
 
@@ -97,7 +97,7 @@ where
         if let Some(draining) = this.draining {
             let ended = ready!(poll_drained(draining, body, cx));
             if let (true, Some(meter)) = (ended, this.meter.as_mut()) {
-                meter.request_ended();
+                meter.body_ended();
             }
         }
         *this.done = true;
@@ -134,7 +134,7 @@ enum Look {
 
 /// Counts a frame.
 fn look(
-    meter: Option<&mut Meter>,
+    meter: Option<&mut BodyMeter>,
     frame: Option<&Result<Frame<Bytes>, BoxError>>,
     ended: impl FnOnce() -> bool,
 ) -> Look {
@@ -145,7 +145,7 @@ fn look(
             // What ends a stream of HTTP/2 is an empty frame, as a rule: to ask for more would take its locks for nothing.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
-                    meter.request_ended();
+                    meter.body_ended();
                     return Look::EndsEmpty;
                 }
             }
@@ -155,13 +155,13 @@ fn look(
                 }
                 // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
                 if !meter.rest_is_free() && ended() {
-                    meter.request_ended();
+                    meter.body_ended();
                 }
             }
         },
         // The error's causes are the user's own (F2).
-        Some(Err(error)) => drop(catch(|| meter.request_failed(&**error))),
-        None => meter.request_ended(),
+        Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
+        None => meter.body_ended(),
     }
     if is_end { Look::Ends } else { Look::Passes }
 }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     /// That of a gRPC call over this version.
-    fn meter(version: Version) -> Meter {
+    fn meter(version: Version) -> BodyMeter {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");
         let (mut head, ()) = call.body(()).unwrap().into_parts();

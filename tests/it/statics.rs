@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
-use tower_error_envelope::exchange::{Admission, BoxError, Exchange, Meter};
+use tower_error_envelope::exchange::{Admission, BodyMeter, BoxError, Exchange};
 use tower_error_envelope::middleware::{RequestBody, ResponseBody, ResponseBodyError, ResponseFuture};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, Fault, Policy, RequestId, Route};
 use tower_layer::Layer;
@@ -66,7 +66,7 @@ fn what_its_parts_allow_is_send_and_sync() {
     is_send_and_sync::<ResponseBody<Body, Body>>();
     is_send_and_sync::<ResponseBodyError>();
     is_send_and_sync::<(Policy, Route, Fault, ErrorCode, RequestId)>();
-    is_send_and_sync::<(Exchange, Meter, Admission)>();
+    is_send_and_sync::<(Exchange, BodyMeter, Admission)>();
     is_sync::<WrappedFuture>();
     is_send::<WrappedFuture>();
     is_send::<ResponseFuture<Inner, Sized144, UnsyncBody, UnsyncBody>>();

@@ -13,7 +13,7 @@ use super::request::{
     self, AssignedId, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestFlags, RequestView,
 };
 use super::{
-    Admission, BodyFacts, Event, Exchange, ExchangeConfig, KnownMethod, Meter, Origin, PendingPeek,
+    Admission, BodyFacts, BodyMeter, Event, Exchange, ExchangeConfig, KnownMethod, Origin, PendingPeek,
     PendingVerification, reply,
 };
 use crate::classify::credentials::Credentials;
@@ -304,8 +304,8 @@ impl Exchange {
     }
 
     #[inline]
-    fn meter(&self, flags: BodyFlags) -> Meter {
-        Meter::new(flags).by_message(self.request.messages())
+    fn meter(&self, flags: BodyFlags) -> BodyMeter {
+        BodyMeter::new(flags).by_message(self.request.messages())
     }
 
     #[inline]

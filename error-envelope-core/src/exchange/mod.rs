@@ -4,7 +4,7 @@
 //!
 //! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It says to forward the
 //!    request, to answer it, to ask a verifier (G2), or to wait for its first body byte (G3).
-//! 2. The [`Meter`] counts the request body on its way in.
+//! 2. The [`BodyMeter`] counts the request body on its way in.
 //! 3. [`Exchange::response_head`] reads the inner head, and says to pass the body, to replace it, or to collect it first
 //!    (R4). [`Exchange::response_body`] decides what was collected.
 //! 4. A [`RpcResponse`] sees the response of an RPC call, and ends one that fails; an [`EventStream`] does that for event
@@ -73,4 +73,4 @@ pub use crate::classify::decided::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;
-pub use crate::guard::body_limit::{DrainBudget, Meter, MeterAction};
+pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction};

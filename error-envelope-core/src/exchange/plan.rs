@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BodyContext, Event, EventFields, EventStream, Exchange, LocalReply, Meter, ObservedError, PendingPeek,
+    BodyContext, BodyMeter, Event, EventFields, EventStream, Exchange, LocalReply, ObservedError, PendingPeek,
     PendingVerification, RewrittenBody, RpcResponse,
 };
 use crate::request_id::RequestId;
@@ -17,7 +17,7 @@ use crate::request_id::RequestId;
 pub enum Admission {
     /// Forward it. The meter, where there is one, counts the body; the event, where there is one, says what would have
     /// refused the request (M1), and is to be logged.
-    Forward(Exchange, Option<Meter>, Option<Box<Event>>),
+    Forward(Exchange, Option<BodyMeter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Box<LocalReply>),
     /// Ask the verifier of the scheme that [`PendingVerification::scheme`] names, or wait for keys (`PendingVerification::keys`),

@@ -7,7 +7,8 @@ use http::request::Parts;
 use http::{HeaderValue, response};
 
 use super::{
-    Admission, BoxError, Event, Failure, FirstByte, LocalReply, Meter, PendingPeek, PendingVerification, ResponsePlan,
+    Admission, BodyMeter, BoxError, Event, Failure, FirstByte, LocalReply, PendingPeek, PendingVerification,
+    ResponsePlan,
 };
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -33,14 +34,14 @@ impl PendingPeek {
         self.exchange.abandoned()
     }
 
-    /// What an error is that came instead of the first byte.
+    /// Returns the failure for an error that came instead of the first byte, and marks the request body as slow or broken.
     ///
     /// # Panics
     ///
     /// If the error's `source` does.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         if let Some(flags) = &self.exchange.flags {
-            Meter::new(flags.clone()).request_failed(error);
+            BodyMeter::new(flags.clone()).body_failed(error);
         }
         self.exchange.failure_of(error)
     }
@@ -53,7 +54,7 @@ impl PendingPeek {
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &exchange.flags {
-                    Meter::new(flags.clone()).request_ended();
+                    BodyMeter::new(flags.clone()).body_ended();
                 }
                 return exchange.forward();
             }

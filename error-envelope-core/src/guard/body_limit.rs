@@ -1,6 +1,6 @@
 //! The body's size: declared, and counted as it comes (rule G4).
 //!
-//! A declared length over the limit is refused from the head. An undeclared one is counted by the [`Meter`], which
+//! A declared length over the limit is refused from the head. An undeclared one is counted by the [`BodyMeter`], which
 //! travels with the body into whatever task reads it, and tells the exchange what became of the body. Of an RPC stream
 //! each message is measured by itself, by the length before it (rules P1–P3).
 
@@ -27,7 +27,7 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 /// 413 for a body over the limit whatever the inner service then says (G4), and tells a client's broken or slow body
 /// from a server's fault (F1).
 #[derive(Debug)]
-pub struct Meter {
+pub struct BodyMeter {
     measured: Measured,
     flags: BodyFlags,
 }
@@ -69,7 +69,7 @@ pub struct DrainBudget {
     pub body_first: bool,
 }
 
-impl Meter {
+impl BodyMeter {
     #[inline]
     pub(crate) fn new(flags: BodyFlags) -> Self {
         Self { measured: Measured::Whole(0), flags }
@@ -106,7 +106,7 @@ impl Meter {
     /// The body failed: it came too slowly, or broke off, or was badly framed.
     ///
     /// An outer layer's own limit or typed fault is no fault of the client's connection, and stays what it is.
-    pub fn request_failed(&mut self, error: &(dyn Error + 'static)) {
+    pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {
         if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
             return;
         }
@@ -120,7 +120,7 @@ impl Meter {
     }
 
     /// The body was read to its end, as it came or by draining: nothing of it is on the way.
-    pub fn request_ended(&mut self) {
+    pub fn body_ended(&mut self) {
         self.flags.raise(BodyFlags::ENDED);
     }
 }

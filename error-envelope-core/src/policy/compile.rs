@@ -51,7 +51,7 @@ impl PolicyBuilder {
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
         problems.keep(refuse_forwarded(&guards, &forwarded_ids));
-        problems.keep(refuse_scopes(self.scopes.len()));
+        problems.keep(check_scope_count(self.scopes.len()));
         let custom = schemes.custom();
         let parents = narrowest_parents(&covers);
         let owns: Vec<PolicyPart> =
@@ -175,13 +175,13 @@ fn narrowest_parents(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
     std::iter::once(None).chain(covers.iter().map(parent)).collect()
 }
 
-/// What every request carries of its scope is its number, in two bytes.
-fn refuse_scopes(scopes: usize) -> Result<(), Box<Problem>> {
-    let most = usize::from(u16::MAX);
-    if scopes <= most {
+/// Each request stores the index of its scope as a `u16`.
+fn check_scope_count(scopes: usize) -> Result<(), Box<Problem>> {
+    let max = usize::from(u16::MAX);
+    if scopes <= max {
         return Ok(());
     }
-    let wrong = format!("there are more than {most} scopes");
+    let wrong = format!("there are more than {max} scopes");
     Err(SettingError::new("", wrong, "let services share a scope").at_path(TablePath::Scope(scopes)))
 }
 

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
-    BodyContext, BoxError, Collected, Event, EventStream, Exchange, ExchangeConfig, Meter, ObservedError, Origin,
+    BodyContext, BodyMeter, BoxError, Collected, Event, EventStream, Exchange, ExchangeConfig, ObservedError, Origin,
     PendingPeek, RpcResponse,
 };
 use error_envelope_core::request_id::RequestId;
@@ -80,7 +80,7 @@ enum Wait {
 pub(crate) struct Filter {
     module: Arc<FilterModule>,
     state: RefCell<State>,
-    meter: RefCell<Option<Meter>>,
+    meter: RefCell<Option<BodyMeter>>,
     local: RefCell<Option<EnvoyLocalReply>>,
     /// Of the state that waits.
     timer: RefCell<Option<Timer>>,
@@ -119,7 +119,7 @@ enum State {
 /// A request over its limit, what is left of which is read and dropped before its answer.
 struct Draining {
     exchange: Exchange,
-    meter: Meter,
+    meter: BodyMeter,
     left: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
 
 use error_envelope_core::exchange::{
-    Admission, DrainBudget, Exchange, FirstByte, LocalReply, Meter, MeterAction, PendingPeek, RpcResponse,
+    Admission, BodyMeter, DrainBudget, Exchange, FirstByte, LocalReply, MeterAction, PendingPeek, RpcResponse,
 };
 use error_envelope_runtime as runtime;
 use http::Version;
@@ -99,7 +99,7 @@ impl Filter {
     }
 
     /// The request is on its way.
-    fn forward(&self, stream: &Stream<'_>, exchange: Exchange, meter: Option<Meter>) {
+    fn forward(&self, stream: &Stream<'_>, exchange: Exchange, meter: Option<BodyMeter>) {
         self.id.set(Some(exchange.request_id()));
         *self.meter.borrow_mut() = meter;
         if let Some(time) = exchange.deadline() {
@@ -145,7 +145,7 @@ impl Filter {
 
     fn metered_to_the_end(&self) -> HeadStatus {
         if let Some(meter) = &mut *self.meter.borrow_mut() {
-            meter.request_ended();
+            meter.body_ended();
         }
         HeadStatus::Continue
     }
@@ -155,7 +155,7 @@ impl Filter {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
         let over = stream.chunks(Body::Request, |chunks| over(&mut meter, chunks));
         if end {
-            meter.request_ended();
+            meter.body_ended();
         }
         if let Some(drain) = over {
             self.overran(stream, meter, drain);
@@ -168,7 +168,7 @@ impl Filter {
     /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
     ///
     /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
-    fn overran(&self, stream: &Stream<'_>, meter: Meter, drain: DrainBudget) {
+    fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_state(State::Answered) {
             State::Called(exchange) if drains => {
@@ -255,7 +255,7 @@ impl Filter {
 }
 
 #[inline]
-fn over(meter: &mut Meter, chunks: &[&[u8]]) -> Option<DrainBudget> {
+fn over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
     chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
         MeterAction::Within => None,
         MeterAction::Over(drain) => Some(drain),

@@ -96,7 +96,7 @@ impl Filter {
             State::Draining(draining) => {
                 let Draining { exchange, mut meter, .. } = *draining;
                 if self.request_ended.get() {
-                    meter.request_ended();
+                    meter.body_ended();
                 }
                 // What there was to drop is dropped.
                 self.answer(stream, LocalReply { drain: None, ..exchange.overran() });

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Probe the routes, limits, headers and credentials of this policy, which the service must have loaded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Probe each operation of this OpenAPI 3.0 or 3.1 document, JSON or YAML, by GET, HEAD and OPTIONS, and check that it
+    /// Probe the GET, HEAD and OPTIONS operations of this OpenAPI 3.0 or 3.1 document, JSON or YAML, and check that each
     /// declares the status and the code of the response
     #[arg(long, value_name = "FILE")]
     openapi: Option<PathBuf>,

@@ -127,10 +127,13 @@ fn request_line(first: &[u8]) -> Result<(Method, Uri, Version), String> {
         _ => return Err(NO_HEAD.to_owned()),
     };
     let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
-    let uri: Uri = target.parse().map_err(|error| format!("{:?} is not a valid target: {error}", shown(target)))?;
+    let uri: Uri =
+        target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", shown(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => Err(format!("{:?} is not a valid target: write a path such as /orders, or a URL", shown(target))),
+        false => {
+            Err(format!("{:?} is not a valid request target: write a path such as /orders, or a URL", shown(target)))
+        }
     }
 }
 

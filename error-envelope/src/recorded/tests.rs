@@ -87,7 +87,7 @@ fn what_is_no_message_is_told_with_its_line() {
     for target in ["/a\u{1}b?key=hunter2", "a?key=hunter2"] {
         let path = folder.put("c.http", format!("GET {target} HTTP/1.1\r\n\r\n"));
         let Err(CommandError::Io(why)) = http_file::request(&path) else { panic!("{target}") };
-        assert!(why.contains("is not a valid target") && !why.contains("hunter2"), "{why}");
+        assert!(why.contains("is not a valid request target") && !why.contains("hunter2"), "{why}");
     }
     let beside = folder.put("b.request.http", "GET\r\n\r\n");
     let response = folder.put("b.http", "HTTP/1.1 404 No\r\n\r\n");

@@ -1,12 +1,12 @@
 //! The request's body on its way in: the meter stops it where a naive reader of the whole of it would.
 
 use bytes::Bytes;
-use tower_error_envelope::exchange::{self, Meter};
+use tower_error_envelope::exchange::{self, BodyMeter};
 
 use crate::asked::{Asked, Protocol};
 
 pub(crate) struct Metered<'a> {
-    meter: Option<Meter>,
+    meter: Option<BodyMeter>,
     asked: &'a Asked,
     came: Vec<u8>,
     /// The body was cut, and a message's length is why.
@@ -22,7 +22,7 @@ pub(crate) enum Cut {
 }
 
 impl<'a> Metered<'a> {
-    pub(crate) fn new(meter: Option<Meter>, asked: &'a Asked) -> Self {
+    pub(crate) fn new(meter: Option<BodyMeter>, asked: &'a Asked) -> Self {
         Self { meter, asked, came: Vec::new(), cut: None }
     }
 
@@ -38,9 +38,9 @@ impl<'a> Metered<'a> {
     pub(crate) fn end(&mut self, broken: bool) {
         let Some(meter) = self.meter.as_mut().filter(|_| self.cut.is_none()) else { return };
         if broken {
-            meter.request_failed(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+            meter.body_failed(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
         } else {
-            meter.request_ended();
+            meter.body_ended();
         }
     }
 

@@ -145,7 +145,10 @@ impl Stage<'_> {
     }
 
     /// The body through the meter: whole, or the error that its reader gets.
-    fn metered(&self, meter: Option<tower_error_envelope::exchange::Meter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
+    fn metered(
+        &self,
+        meter: Option<tower_error_envelope::exchange::BodyMeter>,
+    ) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
         let body = self.case.request.body().unwrap_or_default();
         let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
         let mut read = Vec::new();
@@ -155,7 +158,7 @@ impl Stage<'_> {
                 MeterAction::Over(_) => return Err((read, over_limit())),
             }
         }
-        meter.request_ended();
+        meter.body_ended();
         Ok(read)
     }
 

@@ -313,19 +313,19 @@ mod tests {
     #[test]
     fn r15_a_template_that_may_make_no_json_is_refused() {
         for (template, wrong) in [
-            (r#"{"a":{{code}}"#, "no JSON"),
-            (r#"{"a":{{code"#, "no JSON"),
+            (r#"{"a":{{code}}"#, "not JSON"),
+            (r#"{"a":{{code"#, "not JSON"),
             (r#"{"a":{{cod}}}"#, "unknown placeholder {{cod}}"),
             (r#"{"a":"{{code}}"}"#, "inside of the string"),
             (r#"{"a {{code}}":1}"#, "inside of the string"),
             (r#"{ {{code}}:1}"#, "stands for a name"),
-            (r#"{"a":{{code}}{{code}}}"#, "no JSON"),
-            (r#"{"a":1{{code}}}"#, "no JSON"),
+            (r#"{"a":{{code}}{{code}}}"#, "not JSON"),
+            (r#"{"a":1{{code}}}"#, "not JSON"),
             (r#"{"a":[1,{{code?}}]}"#, "in a list"),
             (r#"{"a":1,"a":2}"#, "stands twice"),
-            ("{{code}}", "no JSON object"),
-            ("[{{code}}]", "no JSON object"),
-            ("", "no JSON"),
+            ("{{code}}", "not a JSON object"),
+            ("[{{code}}]", "not a JSON object"),
+            ("", "not JSON"),
         ] {
             let (said, advice) = Template::parse(template).unwrap_err();
             assert!(said.contains(wrong), "{template}: {said}; {advice}");

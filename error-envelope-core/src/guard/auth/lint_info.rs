@@ -12,8 +12,8 @@ impl AuthScheme {
         expiring.filter(move |(_, expires)| *expires <= now)
     }
 
-    /// Whether tokens are taken that name no audience, and no others (RFC 7519 §4.1.3).
-    pub(crate) fn names_no_audience(&self) -> bool {
+    /// Whether this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519 §4.1.3).
+    pub(crate) fn is_jwt_without_audience(&self) -> bool {
         #[cfg(feature = "jwt")]
         return matches!(self.kind, super::scheme::SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
         #[cfg(not(feature = "jwt"))]

@@ -10,7 +10,7 @@ fn flags(limit: Option<u64>) -> BodyFlags {
 #[test]
 fn g4_exactly_the_limit_passes() {
     let flags = flags(Some(4));
-    let mut meter = Meter::new(flags.clone());
+    let mut meter = BodyMeter::new(flags.clone());
     assert_eq!(meter.request_data(b"abcd"), MeterAction::Within);
     assert!(!flags.has(BodyFlags::OVER));
     assert!(matches!(meter.request_data(b"e"), MeterAction::Over(_)));
@@ -24,7 +24,7 @@ fn messages(is_text: bool, rest_is_free: bool) -> Option<Messages> {
 #[test]
 fn p1_each_message_is_measured_by_itself() {
     let flags = flags(Some(4));
-    let mut meter = Meter::new(flags.clone()).by_message(messages(false, false));
+    let mut meter = BodyMeter::new(flags.clone()).by_message(messages(false, false));
     for _ in 0..3 {
         assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), MeterAction::Within);
     }
@@ -39,7 +39,7 @@ fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
     let drain = |chunk: &[u8]| {
         let drain = DrainBudget { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
         let flags = BodyFlags::new(Some(1), drain, ObservedLimit::default());
-        match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
+        match BodyMeter::new(flags).by_message(messages(false, true)).request_data(chunk) {
             MeterAction::Over(drain) => (drain.max_bytes, drain.timeout.as_secs()),
             MeterAction::Within => unreachable!(),
         }
@@ -54,7 +54,7 @@ fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
 fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
     for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
         let flags = flags(Some(4));
-        let mut meter = Meter::new(flags.clone()).by_message(messages(is_text, false));
+        let mut meter = BodyMeter::new(flags.clone()).by_message(messages(is_text, false));
         assert!(matches!(meter.request_data(body), MeterAction::Over(_)));
         assert!(flags.has(BodyFlags::MALFORMED) && !flags.has(BodyFlags::OVER));
     }
@@ -64,7 +64,7 @@ fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
 fn m1_a_watched_message_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
     let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true });
-    let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
+    let mut meter = BodyMeter::new(flags.clone()).by_message(messages(false, true));
     assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (MeterAction::Within, None));
     assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (MeterAction::Within, Some(4)));
     assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
@@ -74,7 +74,7 @@ fn m1_a_watched_message_passes_and_is_noted() {
 fn m1_a_watched_body_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
     let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true });
-    let mut meter = Meter::new(flags.clone());
+    let mut meter = BodyMeter::new(flags.clone());
     assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
     assert_eq!((meter.request_data(b"abcd"), flags.noted()), (MeterAction::Within, None));
     assert_eq!((meter.request_data(b"e"), flags.noted()), (MeterAction::Within, Some(4)));
@@ -85,7 +85,7 @@ fn m1_a_watched_body_passes_and_is_noted() {
 fn f1_slow_broken_and_somebody_elses_limit_are_told_apart() {
     let raised = |error: &(dyn Error + 'static)| {
         let flags = flags(None);
-        Meter::new(flags.clone()).request_failed(error);
+        BodyMeter::new(flags.clone()).body_failed(error);
         (flags.has(BodyFlags::SLOW), flags.has(BodyFlags::BROKEN))
     };
     assert_eq!(raised(&io::Error::from(io::ErrorKind::TimedOut)), (true, false));

@@ -36,7 +36,7 @@ pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
             let advice = "remove it once no client sends it, or set a later date";
             report.warn("expired-key", (&place, "keys"), wrong, advice);
         }
-        if scheme.names_no_audience() {
+        if scheme.is_jwt_without_audience() {
             let wrong = "no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service";
             let advice = "set audience to the value in the tokens";
             report.warn("jwt-without-audience", (&place, ""), wrong.to_owned(), advice);
