@@ -101,7 +101,7 @@ where
         let held = (place, counted.clone());
         set_socket_options(&stream);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.shared.limits);
-        // Of what each waits for nothing is left for the next.
+        // Boxed: what one of them holds takes no room in the other.
         let (handshake, served) = match tls {
             Some(tls) => (Some(Box::pin(self.shake_hands(stream, tls, counted))), None),
             None => (None, Some(self.serve(stream, None, false, counted))),
@@ -120,8 +120,10 @@ where
     async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>, counted: count::Connection) -> Option<Serving> {
         let mut stage = self.shared.stage.clone();
         let in_time = tokio::time::timeout(self.shared.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
+        // It has the stream, which learns below how it ends.
+        let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
-            handshake = in_time => handshake,
+            handshake = &mut in_time => handshake,
             () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return None,
         };
         match handshake {
@@ -161,7 +163,7 @@ where
         let of_served = activity.clone();
         let requests = Requests { service, certificate, records, counted, limits, abort, activity, deliveries };
         let mut served = Served::new(server, stream, requests, of_served);
-        // What moved into a local of it would be there twice.
+        // A future keeps room for what it captures and for a local that it moves that into.
         Box::pin(async move {
             let first = pin!(Rarely::new(deadlines.first()));
             let ended = tokio::select! {

@@ -3,8 +3,8 @@
 //! Of a connection that waits for its next request hyper keeps some 16 KiB of buffers, and more once a body has gone through
 //! them. So after a while without a request over HTTP/1 its server is taken down, and made anew from the first byte on: a
 //! connection that says nothing costs the same whether it has said something before, and what many held at once is soon there
-//! for the next ones. (hyper-util's `auto` also chooses by the
-//! first bytes, but keeps its server, and has no limit for heads apart from the one for all that is read.)
+//! for the next ones. (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads
+//! apart from the one for all that is read.)
 
 use std::future;
 use std::pin::Pin;
@@ -20,6 +20,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, Service};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::BoxError;
 
 use super::client_stream::ClientStream;
@@ -30,7 +31,8 @@ use super::read_size::{ReadSize, large};
 
 /// A client that asks once is done by then.
 const SHORT_REST: Duration = Duration::from_millis(100);
-/// Longer than the pauses of a client that is at work, and short beside the time that it may be idle.
+/// Longer than the pauses of a client that is at work, and short beside the time that it may be idle. It also holds for a
+/// client that speaks again so soon after its server was taken down, or has sent half a head.
 const LONG_REST: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
@@ -68,6 +70,10 @@ pub(super) struct Served<T, S: HttpService<Incoming>> {
     servers: Arc<Servers>,
     activity: Activity,
     state: State<T, S>,
+    /// When its server was last taken down.
+    rested: Option<Instant>,
+    /// It was asked to end: a new server would not know.
+    ends: bool,
 }
 
 enum State<T, S: HttpService<Incoming>> {
@@ -81,7 +87,7 @@ enum State<T, S: HttpService<Incoming>> {
         rests: Pin<Box<dyn Future<Output = ()> + Send>>,
     },
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// Its client has closed it between two requests.
+    /// It ends between two requests: TLS says so to the client.
     Closing(ClientStream<T>),
     Ended,
 }
@@ -97,7 +103,7 @@ where
 {
     pub(super) fn new(servers: Arc<Servers>, stream: T, service: S, activity: Activity) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), activity.clone());
-        Self { servers, activity, state: State::Quiet { stream, service, is_new: true } }
+        Self { servers, activity, state: State::Quiet { stream, service, is_new: true }, rested: None, ends: false }
     }
 
     /// How it ended, as hyper's connections resolve.
@@ -107,8 +113,13 @@ where
 
     /// It ends with what is under way.
     pub(super) fn graceful_shutdown(&mut self) {
+        self.ends = true;
         match &mut self.state {
-            State::Quiet { .. } => self.state = State::Ended,
+            State::Quiet { .. } => {
+                if let State::Quiet { stream, .. } = std::mem::replace(&mut self.state, State::Ended) {
+                    self.state = State::Closing(stream);
+                }
+            }
             State::Http1 { server, .. } => Pin::new(&mut **server).graceful_shutdown(),
             State::Http2(server) => server.as_mut().graceful_shutdown(),
             State::Closing(_) | State::Ended => {}
@@ -130,15 +141,24 @@ where
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
             let server = self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
-            let activity = self.activity.clone();
-            let rests = Box::pin(Rarely::new(async move { activity.rests_for(SHORT_REST, LONG_REST).await }));
+            let (activity, least) = (self.activity.clone(), self.shortest_rest());
+            let rests = Box::pin(Rarely::new(async move { activity.rests_for(least, LONG_REST).await }));
             State::Http1 { server: Box::new(server), rests }
         };
         Poll::Ready(Ok(()))
     }
 
+    /// How long a new server waits at least before it is taken down.
+    fn shortest_rest(&self) -> Duration {
+        match self.rested {
+            Some(rested) if rested.elapsed() < LONG_REST => LONG_REST,
+            _ => SHORT_REST,
+        }
+    }
+
     /// Takes its server down, between two requests.
     fn rest(&mut self) {
+        self.rested = Some(Instant::now());
         let State::Http1 { server, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
         if let Some(parts) = server.into_parts() {
             let mut stream = parts.io.into_inner();
@@ -155,6 +175,9 @@ where
                     // First the server: what it has heard by now is done before it rests.
                     if let Poll::Ready(ended) = Pin::new(&mut **server).poll(cx) {
                         return Poll::Ready(ended.map_err(Into::into));
+                    }
+                    if self.ends {
+                        return Poll::Pending;
                     }
                     ready!(rests.as_mut().poll(cx));
                     self.rest();

@@ -122,6 +122,40 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_at_work_keeps_its_server_whatever_it_pauses_for() {
+    let (mut client, mut served) = served(MIB);
+    for round in 0..5 {
+        client!(served, {
+            client.write_all(GET).await.unwrap();
+            answer(&mut client, "0 0").await;
+        });
+        client!(served, sleep(2 * SHORT_REST).await);
+        assert_eq!(is_quiet!(served), round == 0, "{round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_makes_few_servers() {
+    let (mut client, mut served) = served(MIB);
+    client!(served, {
+        client.write_all(&GET[..9]).await.unwrap();
+        sleep(LONG).await;
+    });
+    let rested = served.rested.unwrap();
+    assert!(rested.elapsed() > SHORT_REST, "{:?}", rested.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_to_end_says_so_between_two_requests() {
+    let (mut client, mut served) = served(MIB);
+    client!(served, sleep(LONG).await);
+    served.graceful_shutdown();
+    assert!(matches!(served.state, State::Closing(_)), "a stream of TLS is shut down, not dropped");
+    assert!(served.ended().await.is_ok());
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_within_a_body_keeps_its_server() {
     let (mut client, mut served) = served(1024);
     client!(served, {

@@ -1,4 +1,7 @@
-//! Whether anybody records: without a recorder nothing is counted, timed or looked up for one.
+//! Whether a recorder is installed: without one nothing is counted, timed or looked up.
+//!
+//! The first request without one starts a thread that ends at once, to learn the address of the stand-in. A thread's own recorder
+//! that has no size might share that address, and would record nothing: install one of no size for the process.
 
 use std::sync::OnceLock;
 use std::thread;

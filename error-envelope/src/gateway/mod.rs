@@ -33,7 +33,7 @@ use error_envelope_gateway::{
     AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
 };
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Runtime, RuntimeFlavor};
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
@@ -80,7 +80,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = runtime().map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
-    runtime.shutdown_timeout(LAST_TASKS);
+    match runtime.handle().runtime_flavor() {
+        // With a time it would wait before it drops its tasks, and clients would wait with it.
+        RuntimeFlavor::CurrentThread => runtime.shutdown_background(),
+        _ => runtime.shutdown_timeout(LAST_TASKS),
+    }
     outcome
 }
 
@@ -88,9 +92,9 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
 /// no other has to be woken, and nothing is shared.
 fn runtime() -> std::io::Result<Runtime> {
     let is_one = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-    // Who sets a number of workers is obeyed.
-    let is_told = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
-    let mut builder = if is_one && !is_told { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    // tokio reads it, as an operator's own choice.
+    let is_set = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
+    let mut builder = if is_one && !is_set { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()
 }
 
