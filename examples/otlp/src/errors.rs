@@ -1,7 +1,7 @@
 //! Errors by OpenTelemetry's names.
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, BodyMeter};
+use opentelemetry::metrics::{Counter, Meter};
 use tower_error_envelope::exchange::{Event, Observer, Origin};
 
 /// Counts each error by `error.type` (its code), `http.response.status_code` and `http.route`.
@@ -10,7 +10,7 @@ use tower_error_envelope::exchange::{Event, Observer, Origin};
 pub(crate) struct Errors(Counter<u64>);
 
 impl Errors {
-    pub(crate) fn new(meter: &BodyMeter) -> Self {
+    pub(crate) fn new(meter: &Meter) -> Self {
         let counter = meter.u64_counter("http.server.errors").with_unit("{error}");
         Self(counter.with_description("Errors that clients got.").build())
     }
