@@ -267,10 +267,10 @@ fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingEr
     for (name, code) in codes {
         if code.is_foreign() {
             let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
+            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
         }
         if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
-            return Err(SettingError::new("codes", format!("the name {name:?} is empty or twice"), "keep one of each"));
+            return Err(SettingError::new("codes", format!("the name {name:?} is empty or stands twice"), "write each name once"));
         }
         compiled.push((name.into(), code.as_str().into()));
     }

@@ -74,7 +74,7 @@ impl OutwardRule {
         }
         if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
             let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
+            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
             return Err(SettingError::new(

@@ -69,7 +69,7 @@ where
     let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // Said again, hyper's own bound would cost each response a list that is filled before it is used.
+    // Said again, hyper's own bound would cost each response two lists that are filled before they are used.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);
     }

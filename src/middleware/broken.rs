@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body::Frame;
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame};
 
 use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
 use error_envelope_runtime as runtime;
@@ -33,6 +34,28 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
         Origin::Panic => "the response body panicked",
         _ => "the response body failed",
     }
+}
+
+/// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
+pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let polled = catch(|| match body.poll_frame(cx) {
+        Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
+        }
+        Poll::Ready(Some(Err(error))) => failed(broken, Origin::Error, error.into()),
+        Poll::Ready(None) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    polled.unwrap_or_else(|panic| failed(broken, Origin::Panic, String::from(panic).into()))
+}
+
+pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polled {
+    *broken = Some((origin, error));
+    Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
 /// What comes of a look at a body whose end is the exchange's.

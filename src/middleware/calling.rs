@@ -13,6 +13,7 @@ use super::event_body::EventBody;
 use super::facts::facts;
 use super::request_body::RequestBody;
 use super::response_body::{PolledReply, Reply, ResponseBody, reply_of};
+use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::span;
 use super::state::{Call, State, StateProj};
@@ -157,7 +158,7 @@ where
         let _ = catch(|| self.set(State::Done));
         match (decided, kept) {
             (BodyOutcome::Resume(reply, error, tail), Some(rest)) => {
-                reply.map(|read| ResponseBody::resume(read, error, rest, tail))
+                reply.map(|read| ResponseBody::resume(ResumedBody::new(read, error, rest), tail))
             }
             // Nothing is resumed that was not kept.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),

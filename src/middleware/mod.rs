@@ -25,6 +25,7 @@ mod read_bytes;
 mod recognise;
 mod request_body;
 mod response_body;
+mod resumed_body;
 mod route;
 mod rpc_body;
 mod service;

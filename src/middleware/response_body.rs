@@ -5,15 +5,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::broken::{BodyAction, Broken, Polled, ResponseBodyError, text_of};
-use super::collecting::Collecting;
+use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
 use super::draining::Draining;
 use super::event_body::EventBody;
+use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, LocalReply, Origin};
@@ -53,7 +53,7 @@ pin_project! {
         // An event stream that ends with an event where it breaks off (F6).
         Events { #[pin] body: R, events: EventBody },
         // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
-        Resume { read: Bytes, rest: Box<RemainingBody<R>> },
+        Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
@@ -70,13 +70,11 @@ pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 /// What the request's future gives.
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
-/// What was not read of a body.
-struct RemainingBody<R> {
-    body: Pin<Box<Collecting<R>>>,
-    error: Option<BoxError>,
-}
-
 impl<R, B> ResponseBody<R, B> {
+    fn from_kind(kind: Kind<R, B>) -> Self {
+        Self { kind, tail: None, timer: None }
+    }
+
     pub(super) fn pass(body: R, tail: BodyContext) -> Self {
         Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
     }
@@ -86,24 +84,15 @@ impl<R, B> ResponseBody<R, B> {
     }
 
     pub(super) fn watch(body: R, watching: RpcBody) -> Self {
-        Self { kind: Kind::Watch { body, watching }, tail: None, timer: None }
+        Self::from_kind(Kind::Watch { body, watching })
     }
 
     pub(super) fn events(body: R, events: EventBody) -> Self {
-        Self { kind: Kind::Events { body, events }, tail: None, timer: None }
+        Self::from_kind(Kind::Events { body, events })
     }
 
-    pub(super) fn resume(
-        read: Bytes,
-        error: Option<BoxError>,
-        body: Pin<Box<Collecting<R>>>,
-        tail: BodyContext,
-    ) -> Self {
-        Self {
-            kind: Kind::Resume { read, rest: Box::new(RemainingBody { body, error }) },
-            tail: Some(tail),
-            timer: None,
-        }
+    pub(super) fn resume(body: ResumedBody<R>, tail: BodyContext) -> Self {
+        Self { kind: Kind::Resume { body: Box::new(body) }, tail: Some(tail), timer: None }
     }
 
     /// Times the response until this is dropped.
@@ -112,25 +101,25 @@ impl<R, B> ResponseBody<R, B> {
     }
 
     pub(super) fn stripped(length: SizeHint) -> Self {
-        Self { kind: Kind::Stripped { length }, tail: None, timer: None }
+        Self::from_kind(Kind::Stripped { length })
     }
 
     pub(super) fn reply(body: Bytes) -> Self {
-        Self { kind: if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, tail: None, timer: None }
+        Self::from_kind(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } })
     }
 
     pub(super) fn drain(request: Pin<Box<Draining<B>>>, body: Bytes) -> Self {
-        Self { kind: Kind::Drain { request, body }, tail: None, timer: None }
+        Self::from_kind(Kind::Drain { request, body })
     }
 
     pub(super) fn replay(body: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
-        Self { kind: Kind::Replay { body, trailers }, tail: None, timer: None }
+        Self::from_kind(Kind::Replay { body, trailers })
     }
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
     fn default() -> Self {
-        Self { kind: Kind::Empty, tail: None, timer: None }
+        Self::from_kind(Kind::Empty)
     }
 }
 
@@ -183,7 +172,7 @@ where
             }
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
-            Kind::Resume { read, rest } => read.is_empty() && rest.is_end(),
+            Kind::Resume { body } => body.is_end_stream(),
             // A server that is told of the end drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
@@ -197,7 +186,7 @@ where
             Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
                 catch(|| body.size_hint()).unwrap_or_default()
             }
-            Kind::Resume { read, rest } => resumed_size(read, rest),
+            Kind::Resume { body } => body.size_hint(),
             // A server that knows of no bytes to come asks for none, and drains nothing: a head alone may be the answer (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
@@ -250,13 +239,7 @@ where
                 }
                 polled
             }
-            KindProj::Resume { read, .. } if !read.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(read)))))
-            }
-            KindProj::Resume { rest, .. } => match rest.error.take() {
-                Some(error) => failed(&mut broken, Origin::Error, error),
-                None => poll_passed(rest.body.as_mut().body(), cx, &mut broken),
-            },
+            KindProj::Resume { body } => body.poll_frame(cx, &mut broken),
             _ => return this.kind.poll_own(this.tail, cx),
         };
         if let Some((origin, error)) = broken {
@@ -327,28 +310,6 @@ where
     }
 }
 
-/// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
-fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    let polled = catch(|| match body.poll_frame(cx) {
-        Poll::Ready(Some(Ok(frame))) => {
-            Poll::Ready(Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
-        }
-        Poll::Ready(Some(Err(error))) => failed(broken, Origin::Error, error.into()),
-        Poll::Ready(None) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    });
-    polled.unwrap_or_else(|panic| failed(broken, Origin::Panic, String::from(panic).into()))
-}
-
-fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polled {
-    *broken = Some((origin, error));
-    Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
-}
-
 fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) -> BodyAction {
     if let Some(tail) = tail.take() {
         runtime::log_event(tail.broke_off(origin, error));
@@ -376,27 +337,6 @@ fn end<R, B>(
     }
 }
 
-impl<R: Body> RemainingBody<R> {
-    #[inline]
-    fn is_end(&self) -> bool {
-        self.error.is_none() && catch(|| self.body.body_ref().is_end_stream()).unwrap_or(false)
-    }
-}
-
-fn resumed_size<R: Body>(read: &Bytes, rest: &RemainingBody<R>) -> SizeHint {
-    let size = match rest.error {
-        Some(_) => SizeHint::default(),
-        None => catch(|| rest.body.body_ref().size_hint()).unwrap_or_default(),
-    };
-    let read = read.len() as u64;
-    let mut whole = SizeHint::new();
-    if let Some(upper) = size.upper() {
-        whole.set_upper(upper.saturating_add(read));
-    }
-    whole.set_lower(size.lower().saturating_add(read));
-    whole
-}
-
 /// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) {
     let mut left = None;
@@ -404,11 +344,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
         KindProj::Tee { tee, .. } => tee.broke_off(),
         KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_body_context()),
         KindProj::Events { events, .. } => left = events.take_tail(),
-        // By itself: a second panic while the first unwinds would abort.
-        KindProj::Resume { rest, .. } => {
-            let error = rest.error.take();
-            let _ = catch(|| drop(error));
-        }
+        KindProj::Resume { body } => body.drop_error(),
         _ => {}
     }
     if let Err(panic) = catch(|| kind.set(Kind::Empty))

@@ -150,8 +150,8 @@ fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
             "{\"anyOf\": [\n{},\n{\"type\":\n7}]}",
             ":4: anyOf.1.type: a number has the wrong type here; write",
         ),
-        ("syntax", "{\n  \"type\": s3cret\n}", ":2:11: this is not JSON: expected value; write"),
-        ("empty", "", ":1:0: this is not JSON: EOF while parsing a value; write"),
+        ("syntax", "{\n  \"type\": s3cret\n}", ":2:11: the schema is not JSON: expected value; write"),
+        ("empty", "", ":1:0: the schema is not JSON: EOF while parsing a value; write"),
         ("other", "[1]", ":1: a list has the wrong type here; write a schema"),
         (
             "draft",
@@ -179,7 +179,7 @@ fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
     let error = built(16).unwrap_err();
     assert!(error.contains("the schema is deeper than 16 levels; make it flatter"), "{error}");
     // Deeper than what reads JSON goes.
-    assert!(built(10_000).unwrap_err().contains("this is not JSON: recursion limit exceeded"));
+    assert!(built(10_000).unwrap_err().contains("the schema is not JSON: recursion limit exceeded"));
 }
 
 #[test]

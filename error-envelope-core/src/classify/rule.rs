@@ -123,7 +123,7 @@ impl MapRule {
         self.refuse_conditions()?;
         if self.to.is_foreign() {
             let wrong = format!("the code is unknown to the policy: {:?}", self.to.as_str());
-            return Err(SettingError::new("to", wrong, "use one of the catalogue, or an own one"));
+            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or declare your own"));
         }
         self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
         Ok(Rule {

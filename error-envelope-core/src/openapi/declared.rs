@@ -49,7 +49,7 @@ impl DeclaredError {
             return self;
         }
         let example: Value = fields.iter().map(|(name, kind)| ((*name).to_owned(), sample(kind))).collect();
-        let schema = self.details.take().map_or_else(|| object_of(fields), |(schema, _)| schema);
+        let schema = self.details.take().map_or_else(|| object_schema(fields), |(schema, _)| schema);
         self.details = Some((schema, true));
         self.fault = self.fault.details(example);
         self
@@ -87,7 +87,7 @@ impl DeclaredError {
     }
 }
 
-fn object_of(fields: &[(&str, &str)]) -> Value {
+fn object_schema(fields: &[(&str, &str)]) -> Value {
     let property = |(name, kind): &(&str, &str)| {
         let schema = if kind.is_empty() { json!({}) } else { json!({ "type": kind }) };
         ((*name).to_owned(), schema)

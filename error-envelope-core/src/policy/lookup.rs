@@ -152,15 +152,15 @@ impl Policy {
             self.scopes.narrowest_in_any_case(&hosts.first, path.as_bytes())?
         };
         let met = self.met_in_any_case(narrowest, &head.method, path.as_bytes())?;
-        self.usual(narrowest, &met)
+        self.precomputed(narrowest, &met)
     }
 
     /// What holds where a request meets what the usual one of its route meets.
     #[inline]
-    fn usual(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
+    fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {
             None => Some(&self.parts.get(narrowest)?.defaults),
-            Some(first) => self.usual.get(first)?.settings(narrowest, met),
+            Some(first) => self.precomputed.get(first)?.settings(narrowest, met),
         }
     }
 
@@ -198,7 +198,7 @@ impl Policy {
     ) -> Result<(), Unmatched> {
         let met_in_any_case = |part: usize| Some((part, self.met_in_any_case(part, method, path)?));
         let in_any_case = self.scopes.narrowest_in_any_case(host, path).and_then(met_in_any_case);
-        let usual = in_any_case.as_ref().and_then(|(part, met)| Some((*part, self.usual(*part, met)?)));
+        let usual = in_any_case.as_ref().and_then(|(part, met)| Some((*part, self.precomputed(*part, met)?)));
         if let Some((part, settings)) = usual {
             visit(settings, &|| self.routes_in(part, method, path));
             return Ok(());
@@ -263,7 +263,7 @@ impl Policy {
             }
         });
         let inherited = || self.inherited(narrowest, &self.routes_in(narrowest, method, path));
-        self.usual(narrowest, &met).copied().unwrap_or_else(inherited)
+        self.precomputed(narrowest, &met).copied().unwrap_or_else(inherited)
     }
 
     /// The routes that match, the most specific of the narrowest part first. `None` where letter case decides which do.

@@ -134,7 +134,7 @@ pub struct Policy {
     /// What each route says, those of all parts.
     said: Box<[PartialSettings]>,
     /// What holds for the usual requests of each.
-    usual: Box<[PrecomputedRoute]>,
+    precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
     parts: Box<[CompiledScope]>,
@@ -267,7 +267,7 @@ impl Policy {
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.said.iter_mut().for_each(|said| said.mode = Some(mode));
-        self.usual.iter_mut().for_each(|usual| usual.set_mode(mode));
+        self.precomputed.iter_mut().for_each(|usual| usual.set_mode(mode));
         for part in &mut self.parts {
             part.default_keys.mode = Some(mode);
             part.defaults.manner.mode = mode;
@@ -324,7 +324,7 @@ impl Default for Policy {
             observes_bodies: false,
             codes: CodeSet::default(),
             said: Box::default(),
-            usual: Box::default(),
+            precomputed: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([CompiledScope::default()]),
             shapes: Box::default(),

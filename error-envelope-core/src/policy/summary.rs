@@ -57,7 +57,7 @@ impl Policy {
     /// ```
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
-        let modes = self.usual.iter().map(|usual| usual.mode());
+        let modes = self.precomputed.iter().map(|usual| usual.mode());
         patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
     }
 }

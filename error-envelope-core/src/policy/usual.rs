@@ -13,7 +13,7 @@ impl Policy {
     /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
     #[cfg(feature = "policy-file")]
     pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
-        let usual = |route: usize| self.usual.get(route).map(PrecomputedRoute::all);
+        let usual = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
         let differ = |one: &Settings, other: &Settings| {
             !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
         };
@@ -34,7 +34,7 @@ impl Policy {
             routes.iter().for_each(|route| met.push(*route));
             PrecomputedRoute::new(part, met, self.inherited(part, &routes))
         });
-        self.usual = usual.collect();
+        self.precomputed = usual.collect();
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
         let tells_time = |index| self.dialect_at(index).spec().tells_time;

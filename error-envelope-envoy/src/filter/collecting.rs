@@ -22,7 +22,7 @@ impl Filter {
             return self.collected(stream, collecting, true, true, Body::KeptResponse).into();
         }
         self.replace_state(State::Collecting(Box::new(collecting)));
-        self.wait(stream, Wait::Collect, timeout);
+        self.start_timer(stream, Wait::Collect, timeout);
         HeadStatus::Stop
     }
 
@@ -56,7 +56,7 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
         let Collecting { exchange, mut head, read, .. } = collecting;
         let collected = if whole { Collected::Whole(&read) } else { Collected::Unreadable(&read) };

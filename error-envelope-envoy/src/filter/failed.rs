@@ -39,7 +39,7 @@ impl Filter {
     /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
     /// its `local_reply_config`, which the generated configuration has.
     pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
         self.head_left.set(true);
         let mut head = http::Response::new(()).into_parts().0;

@@ -209,7 +209,7 @@ impl Filter {
 
     /// The stream has ended, well or not: what has no end in the log yet gets it (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
         let event = match self.replace_state(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
@@ -250,7 +250,7 @@ impl Filter {
 
     /// Envoy lets go of the stream; nothing of it can be called any more.
     pub(crate) fn destroyed(&self) {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
     }
 
@@ -308,13 +308,13 @@ impl Filter {
         self.state.replace(next)
     }
 
-    fn wait(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
+    fn start_timer(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
         let timer = Timer::after(stream, wait as u64, time);
         let before = self.timer.replace(timer);
         drop(before);
     }
 
-    fn stop_waiting(&self) {
+    fn stop_timer(&self) {
         drop(self.timer.take());
     }
 

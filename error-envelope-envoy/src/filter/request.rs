@@ -46,7 +46,7 @@ impl Filter {
                 changes.apply(stream, Head::Request);
                 self.id.set(Some(pending.request_id()));
                 self.replace_state(State::Peeking(Box::new(pending)));
-                self.wait(stream, Wait::Peek, timeout);
+                self.start_timer(stream, Wait::Peek, timeout);
             }
         }
         HeadStatus::Stop
@@ -174,7 +174,7 @@ impl Filter {
             State::Called(exchange) if drains => {
                 let draining = Draining { exchange: *exchange, meter, left: drain.max_bytes };
                 self.replace_state(State::Draining(Box::new(draining)));
-                self.wait(stream, Wait::Linger, drain.timeout);
+                self.start_timer(stream, Wait::Linger, drain.timeout);
             }
             State::Called(exchange) => self.answer(stream, exchange.overran()),
             State::Collecting(collecting) => {
@@ -214,7 +214,7 @@ impl Filter {
     }
 
     fn first_byte(&self, stream: &Stream<'_>, pending: PendingPeek, first: FirstByte) -> BodyStatus {
-        self.stop_waiting();
+        self.stop_timer();
         let answered = match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);

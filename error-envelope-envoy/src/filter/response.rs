@@ -35,14 +35,14 @@ impl Filter {
             self.replace_state(state);
             return HeadStatus::Continue;
         };
-        self.stop_waiting();
+        self.stop_timer();
         let (head, body) = deferred.reply.into_parts();
         self.replace(stream, head, body, end)
     }
 
     /// A head came: the service's, or Envoy's own where it has said so.
     fn answered_by(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
-        self.stop_waiting();
+        self.stop_timer();
         self.response_ended.set(end);
         let reply = match reply {
             ReceivedReply { by: ReplyOrigin::Exchange(exchange), local: None } => {

@@ -15,7 +15,7 @@ use crate::heads;
 impl Filter {
     /// Answers instead of the service, from any hook: what has come of a response is dropped.
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
         let drain = answered.drain;
         self.log_reply(stream, &mut answered);
@@ -32,13 +32,13 @@ impl Filter {
     }
 
     fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
-        self.wait(stream, Wait::Linger, drain.timeout);
+        self.start_timer(stream, Wait::Linger, drain.timeout);
         self.replace_state(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
     }
 
     /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
-        self.wait(stream, Wait::Linger, drain.timeout);
+        self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
         self.replace_state(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
@@ -86,11 +86,11 @@ impl Filter {
     pub(super) fn lingered_enough(&self, stream: &Stream<'_>) {
         match self.replace_state(State::Answered) {
             State::Lingering(lingering) => {
-                self.stop_waiting();
+                self.stop_timer();
                 stream.send_data(&lingering.body, true);
             }
             State::Deferred(deferred) => {
-                self.stop_waiting();
+                self.stop_timer();
                 self.send(stream, deferred.reply);
             }
             State::Draining(draining) => {
@@ -158,7 +158,7 @@ impl Filter {
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
     pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
-        self.stop_waiting();
+        self.stop_timer();
         self.deadline.take();
         let BodyFailure { last, event } = end(watch);
         self.replace_state(State::Answered);

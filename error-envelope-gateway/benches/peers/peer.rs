@@ -53,7 +53,8 @@ impl Peer {
             }
             Self::Envoy => {
                 let envoy = PathBuf::from(std::env::var_os("ENVOY")?);
-                let args = ["--concurrency", "1", "--log-level", "error", "-c"];
+                // One that is not gone yet would have the shared memory by which Envoys hand over.
+                let args = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"];
                 Process::configured(command, &envoy, &args, "envoy.yaml", &envoy_config(tls, service))
             }
         }

@@ -1,5 +1,7 @@
 //! One request, sent until the service may have processed it, and once more if it may be repeated (rule F7).
 
+use std::error::Error;
+use std::fmt;
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -97,11 +99,31 @@ where
         });
         let error = failed.into_error();
         if again.is_none() {
-            return Err(error.into());
+            return Err(with_advice(error));
         }
         *place = again;
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
+    }
+}
+
+fn with_advice(error: hyper::Error) -> BoxError {
+    if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
+}
+
+/// hyper says the same of too many header lines and of too many bytes.
+#[derive(Debug)]
+struct HeadTooLarge(hyper::Error);
+
+impl fmt::Display for HeadTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the service's response has more header lines than --upstream-headers or a larger head than --upstream-buffer allows")
+    }
+}
+
+impl Error for HeadTooLarge {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
     }
 }
 

@@ -84,8 +84,8 @@ pub(crate) struct UpstreamFlags {
     /// Deprecated, has no effect: a connection is reused at once
     #[arg(long, value_name = "TIME", value_parser = delay, hide = true)]
     upstream_settle: Option<Time>,
-    /// Limit the header lines of an HTTP/1.1 response
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 512)]
+    /// Limit the header lines of an HTTP/1.1 response; one with more gets 502; any other number costs each response a little time
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
     /// Limit a piece of an HTTP/1.1 response body, two of which wait for a client that does not read; four times that while it moves fast; a response head must fit too
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]

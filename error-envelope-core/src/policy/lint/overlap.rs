@@ -10,18 +10,18 @@ use crate::policy::keys::TableSettings;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
-    let parts: Vec<_> = patterns.iter().map(|patterns| Beside::new(patterns)).collect();
+    let parts: Vec<_> = patterns.iter().map(|of_part| Neighbours::new(of_part)).collect();
     for part in 0..parts.len() {
         for route in 0..parts[part].patterns.len() {
-            changes_nothing(report, &parts, part, route);
-            crosses(report, &parts[part], part, route);
+            report_route_without_effect(report, &parts, part, route);
+            report_crossing_routes(report, &parts[part], part, route);
         }
-        differs_in_case(report, parts[part].patterns, part);
+        report_case_variants(report, parts[part].patterns, part);
     }
 }
 
 /// A route whose every key would be the same without it, on each request that it matches.
-fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, route: usize) {
+fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>], part: usize, route: usize) {
     let loaded = report.loaded;
     let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
     let told: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
@@ -52,7 +52,7 @@ const ONE_CASE: &str =
 
 /// Routes that differ in letter case alone, and in their guards: a request of either has the guards of both (G0), which is
 /// seldom meant.
-fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
+fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
     let base = report.loaded.policy.parts[part].matcher.base();
     let mut first: HashMap<String, usize> = HashMap::new();
     for (route, pattern) in patterns.iter().enumerate() {
@@ -93,7 +93,7 @@ fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
 
 /// Two routes of which neither is the narrower by its path, on a request of both: the pattern with the earlier literal
 /// decides, and the other's word is lost there.
-fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usize) {
+fn report_crossing_routes(report: &mut Report<'_>, beside: &Neighbours<'_>, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &beside.patterns[route]);
     for other in beside.meeting(pattern).into_iter().filter(|other| *other > route) {
         let its = &beside.patterns[other];
@@ -128,7 +128,7 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
 }
 
 /// Patterns by their segments, so that those which can meet are found without looking at all of them.
-struct Beside<'a> {
+struct Neighbours<'a> {
     patterns: &'a [Pattern],
     root: Node<'a>,
 }
@@ -141,7 +141,7 @@ struct Node<'a> {
     rests: Vec<usize>,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> Neighbours<'a> {
     fn new(patterns: &'a [Pattern]) -> Self {
         let mut root = Node::default();
         for (index, pattern) in patterns.iter().enumerate() {
@@ -208,7 +208,7 @@ mod tests {
             }
         }
         let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
-        let beside = Beside::new(&patterns);
+        let beside = Neighbours::new(&patterns);
         for pattern in &patterns {
             let meets = |other: &usize| patterns[*other].meeting(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();

@@ -1,0 +1,65 @@
+//! A body of which a part was read before it passes (M1).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::broken::{Broken, Polled, failed, poll_passed};
+use super::collecting::Collecting;
+use error_envelope_core::exchange::{BoxError, Origin};
+use error_envelope_runtime::catch;
+
+/// What was read of it, then the rest of it, or the error that came instead.
+pub(super) struct ResumedBody<R> {
+    read: Bytes,
+    error: Option<BoxError>,
+    rest: Pin<Box<Collecting<R>>>,
+}
+
+impl<R> ResumedBody<R> {
+    pub(super) fn new(read: Bytes, error: Option<BoxError>, rest: Pin<Box<Collecting<R>>>) -> Self {
+        Self { read, error, rest }
+    }
+
+    /// By itself: where the rest panics as it is dropped as well, a second panic while the first unwinds would abort.
+    pub(super) fn drop_error(&mut self) {
+        let error = self.error.take();
+        let _ = catch(|| drop(error));
+    }
+}
+
+impl<R: Body> ResumedBody<R> {
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.error.is_none() && catch(|| self.rest.body_ref().is_end_stream()).unwrap_or(false)
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let size = match self.error {
+            Some(_) => SizeHint::default(),
+            None => catch(|| self.rest.body_ref().size_hint()).unwrap_or_default(),
+        };
+        let read = self.read.len() as u64;
+        let mut whole = SizeHint::new();
+        if let Some(upper) = size.upper() {
+            whole.set_upper(upper.saturating_add(read));
+        }
+        whole.set_lower(size.lower().saturating_add(read));
+        whole
+    }
+
+    /// Why it failed goes into `broken`.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
+    where
+        R::Error: Into<BoxError>,
+    {
+        if !self.read.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.read)))));
+        }
+        match self.error.take() {
+            Some(error) => failed(broken, Origin::Error, error),
+            None => poll_passed(self.rest.as_mut().body(), cx, broken),
+        }
+    }
+}
