@@ -270,7 +270,11 @@ fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingEr
             return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
         }
         if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
-            return Err(SettingError::new("codes", format!("the name {name:?} is empty or stands twice"), "write each name once"));
+            return Err(SettingError::new(
+                "codes",
+                format!("the name {name:?} is empty or stands twice"),
+                "write each name once",
+            ));
         }
         compiled.push((name.into(), code.as_str().into()));
     }

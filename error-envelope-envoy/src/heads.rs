@@ -202,7 +202,10 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
         (Ok(name), Ok(value)) => (name, value),
         _ => return Err(unread()),
     };
-    headers.try_append(parsed, value).map(drop).map_err(|_| "Envoy's message has more header lines than the module can hold".to_owned())
+    headers
+        .try_append(parsed, value)
+        .map(drop)
+        .map_err(|_| "Envoy's message has more header lines than the module can hold".to_owned())
 }
 
 /// What a head has become: it is applied once nothing of the head is lent any more.

@@ -22,13 +22,14 @@ pub struct GatewayConfig {
     pub(crate) admin: Option<(Admin, TcpListener)>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) upgrade: Option<UpgradeSocket>,
+    pub(crate) workers: usize,
 }
 
 impl GatewayConfig {
     /// `layer` goes around the service. A clone of it reloads the policy while the gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None }
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None, workers: 0 }
     }
 
     /// Speaks TLS to clients, HTTP/2 and HTTP/1.1; by default it is plain TCP, for both as well.
@@ -52,6 +53,13 @@ impl GatewayConfig {
     /// Writes a line for each request; by default nothing does.
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.access_log = Some(log);
+        self
+    }
+
+    /// Serves clients on so many threads of the gateway's own, each with a runtime of its own: a connection stays on one of them,
+    /// which costs less than tasks that move between threads. By default it serves in the runtime that it is called in.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
         self
     }
 

@@ -19,6 +19,7 @@ use super::limits::{HEADERS, UpstreamLimits};
 use super::pool::{self, Connection, Exchange, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
+use super::workers::{self, WorkerId};
 
 /// A way to a service that takes any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
@@ -81,7 +82,7 @@ where
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
-    Ok(Http1 { sender, exchange, probe })
+    Ok(Http1 { sender, exchange, probe, worker: workers::here() })
 }
 
 /// A connection to the service.
@@ -89,6 +90,7 @@ struct Http1<B> {
     sender: SendRequest<Outgoing<B>>,
     exchange: Arc<Exchange>,
     probe: Probe,
+    worker: WorkerId,
 }
 
 impl<B: Send + 'static> Connection for Http1<B> {
@@ -112,6 +114,10 @@ impl<B: Send + 'static> Connection for Http1<B> {
 
     fn is_same(&self, _: &Self) -> bool {
         false
+    }
+
+    fn worker(&self) -> WorkerId {
+        self.worker
     }
 
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {

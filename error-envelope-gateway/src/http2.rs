@@ -25,6 +25,7 @@ use super::limits::UpstreamLimits;
 use super::pool::{self, Connection, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
+use super::workers::{self, WorkerId};
 
 /// A way to a service that takes any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
@@ -92,7 +93,7 @@ where
     if room == 0 {
         Err("the service allows no HTTP/2 streams".into())
     } else {
-        Ok(Http2 { sender, room, id: Arc::new(()) })
+        Ok(Http2 { sender, room, opened: Arc::new(workers::here()) })
     }
 }
 
@@ -116,7 +117,8 @@ struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
     /// The streams that the service allowed as the connection began.
     room: usize,
-    id: Arc<()>,
+    /// Its identity, and where it was opened.
+    opened: Arc<WorkerId>,
 }
 
 impl<B: Send + 'static> Connection for Http2<B> {
@@ -135,11 +137,15 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self { sender: self.sender.clone(), room: self.room, id: Arc::clone(&self.id) })
+        Some(Self { sender: self.sender.clone(), room: self.room, opened: Arc::clone(&self.opened) })
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.id, &other.id)
+        Arc::ptr_eq(&self.opened, &other.opened)
+    }
+
+    fn worker(&self) -> WorkerId {
+        *self.opened
     }
 
     fn poll_reusable(&mut self, _: &mut Context<'_>) -> Poll<bool> {

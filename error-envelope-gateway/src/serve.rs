@@ -13,7 +13,7 @@ use http_body::Body;
 use humantime::format_duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 use tracing::Instrument;
@@ -30,6 +30,7 @@ use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
 use super::pace::ClientBody;
 use super::tls::ServerTls;
+use super::workers::Workers;
 use super::{count, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
@@ -42,7 +43,9 @@ const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer in it, which listens for clients.
 pub struct Gateway {
-    listener: TcpListener,
+    /// One for each worker, or for this thread.
+    listeners: Vec<std::net::TcpListener>,
+    workers: Workers,
     address: SocketAddr,
     config: GatewayConfig,
     offer: Option<Offer>,
@@ -60,7 +63,7 @@ impl Gateway {
     /// As [`Gateway::bind`], with a socket that listens already.
     ///
     /// # Errors
-    /// It does not listen, or there are not enough descriptors.
+    /// It does not listen, there are not enough descriptors, or the system has no room for a thread.
     pub fn listening(listener: TcpListener, mut config: GatewayConfig) -> io::Result<Self> {
         SockRef::from(&listener).listen(QUEUE)?;
         let address = listener.local_addr()?;
@@ -68,7 +71,12 @@ impl Gateway {
         tls::count::describe();
         let admin = config.admin.as_ref().map(|(_, listener)| listener);
         let offer = config.upgrade.take().map(|socket| Offer::new(socket, &listener, admin)).transpose()?;
-        Ok(Self { listener, address, config, offer })
+        let workers = Workers::start(config.workers)?;
+        // A runtime that does not accept is not woken either.
+        let listener = listener.into_std()?;
+        let further = (1..workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
+        let listeners = further.into_iter().chain([listener]).collect();
+        Ok(Self { listeners, workers, address, config, offer })
     }
 
     /// Where it listens: port 0 has become a free one.
@@ -105,7 +113,7 @@ impl Gateway {
         B::Error: Into<BoxError> + Send,
         T: fmt::Display,
     {
-        let Self { listener, config, offer, .. } = self;
+        let Self { listeners, workers, config, offer, .. } = self;
         let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
@@ -113,18 +121,11 @@ impl Gateway {
         let service = layer.layer(service);
         let tracker = RequestTracker::new(layer);
         let shared = Shared::new(limits, stage);
-        let entrance = ConnectionConfig {
-            listener,
-            tls,
-            forwarding,
-            service,
-            limits,
-            shared,
-            tracker: Arc::clone(&tracker),
-            access_log,
-        };
+        let entrance =
+            ConnectionConfig { tls, forwarding, service, limits, shared, tracker: Arc::clone(&tracker), access_log };
         let ending = Ending { stages, tracker, limits };
-        admin.run_with(|admin| entrance.run(ending, offer, admin, stop, at_once)).await
+        let doors = Doors { listeners, workers, room: Arc::new(Semaphore::new(limits.max_connections as usize)) };
+        admin.run_with(|admin| entrance.run(doors, ending, offer, admin, stop, at_once)).await
     }
 }
 
@@ -192,9 +193,17 @@ async fn drain(delay: Duration) {
     }
 }
 
+/// Where clients come in. Dropped after all connections have ended, it ends its threads; before that, these with them.
+struct Doors {
+    listeners: Vec<std::net::TcpListener>,
+    workers: Workers,
+    /// For connections, of all workers.
+    room: Arc<Semaphore>,
+}
+
 /// What each connection of a client is served with.
+#[derive(Clone)]
 struct ConnectionConfig<S> {
-    listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     forwarding: Forwarding,
     service: S,
@@ -213,6 +222,7 @@ where
 {
     async fn run<T: fmt::Display>(
         self,
+        mut doors: Doors,
         ending: Ending,
         offer: Option<Offer>,
         admin: AdminOpen,
@@ -221,8 +231,9 @@ where
     ) -> Option<T> {
         let to_its_end = async {
             let mut stop = pin!(ending.drained_after(stop));
-            let handed_over = self.accept_until(wait_for_handover(offer, stop.as_mut())).await;
-            drop(self);
+            let Doors { listeners, workers, room } = &mut doors;
+            let closed = wait_for_handover(offer, stop.as_mut());
+            let handed_over = self.accept_by(workers, std::mem::take(listeners), room, closed).await;
             // Nobody would know which of two gateways answers.
             let admin = Some(admin).filter(|_| !handed_over);
             if handed_over {
@@ -240,13 +251,55 @@ where
         }
     }
 
-    /// Accepts clients until `closed` resolves.
-    async fn accept_until<T>(&self, closed: impl Future<Output = T>) -> T {
-        let room = Arc::new(Semaphore::new(self.limits.max_connections as usize));
+    /// Accepts clients until `closed` resolves: on each worker, or on this thread where there are none. Nobody listens afterwards.
+    async fn accept_by<T>(
+        self,
+        workers: &Workers,
+        mut listeners: Vec<std::net::TcpListener>,
+        room: &Arc<Semaphore>,
+        closed: impl Future<Output = T>,
+    ) -> T {
+        if workers.count() == 0 {
+            return match listeners.pop() {
+                Some(listener) => self.accept_until(listener, room, closed).await,
+                None => closed.await,
+            };
+        }
+        let (opened, stop) = watch::channel(());
+        let (accepting, mut none_accepts) = mpsc::channel::<Infallible>(1);
+        workers.run(listeners.into_iter().map(|listener| {
+            let (config, room, mut stop, accepting) = (self.clone(), Arc::clone(room), stop.clone(), accepting.clone());
+            let accept = async move {
+                let closed = async { drop(stop.changed().await) };
+                config.accept_until(listener, &room, closed).await;
+                drop(accepting);
+            };
+            move || drop(tokio::spawn(accept))
+        }));
+        let outcome = closed.await;
+        drop((self, opened, accepting));
+        none_accepts.recv().await;
+        outcome
+    }
+
+    /// Accepts clients in this runtime until `closed` resolves.
+    async fn accept_until<T>(
+        self,
+        listener: std::net::TcpListener,
+        room: &Arc<Semaphore>,
+        closed: impl Future<Output = T>,
+    ) -> T {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(target: LOG, %error, "cannot accept connections on a thread; the others accept them");
+                return closed.await;
+            }
+        };
         let mut closed = pin!(closed);
         loop {
             let (accepted, place) = tokio::select! {
-                accepted = accept(&self.listener, &room) => accepted,
+                accepted = accept(&listener, room) => accepted,
                 outcome = &mut closed => return outcome,
             };
             match accepted {

@@ -87,7 +87,8 @@ pub(crate) fn check(schema: &Value) -> Result<(), SchemaError> {
 
 /// The same of a text.
 pub(crate) fn check_text(schema: &str) -> Result<(), SchemaError> {
-    let no_json = |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
+    let no_json =
+        |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
@@ -169,7 +170,10 @@ impl Reader {
                     "{name} says nothing of what {}",
                     if types.is_empty() { "has no type" } else { "has another type" }
                 );
-                Err(SchemaError { lacks: true, ..self.wrong(wrong, format!("add type = {:?} to the same schema", needed[0])) })
+                Err(SchemaError {
+                    lacks: true,
+                    ..self.wrong(wrong, format!("add type = {:?} to the same schema", needed[0]))
+                })
             }
             KeywordScope::Alone => {
                 let says = |other: &&Keyword| {

@@ -346,7 +346,10 @@ fn compile_routes(
 }
 
 fn same_paths_error(at: usize, part: &PolicyPart, (first, second): (usize, usize)) -> Box<Problem> {
-    let wrong = format!("the patterns {:?} and {:?} match the same paths", part.routes[second].pattern, part.routes[first].pattern);
+    let wrong = format!(
+        "the patterns {:?} and {:?} match the same paths",
+        part.routes[second].pattern, part.routes[first].pattern
+    );
     let right = "keep one of them, or give them different methods";
     SettingError::new("match", wrong, right).with_location(TablePath::Route(at, second), TablePath::Route(at, first))
 }

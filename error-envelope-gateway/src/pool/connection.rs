@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll};
 
+use crate::workers::WorkerId;
+
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
     /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
@@ -20,6 +22,9 @@ pub(crate) trait Connection: Sized + Send + 'static {
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;
+
+    /// Where it was opened: a request from there wakes no other thread.
+    fn worker(&self) -> WorkerId;
 
     /// After a response: waits until the next request can be sent, and returns whether it may be.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::connection::Connection;
+use crate::workers;
 
 /// How many rounds a connection may be idle. A connection is closed up to one round early, never late.
 pub(super) const ROUNDS: u32 = 8;
@@ -29,9 +30,9 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// The newest that is fit. What is not fit on the way to it goes to `unfit`: it is not for dropping under a lock.
+    /// The newest that is fit, of this worker's if there is one. What is not fit on the way to it goes to `unfit`: it is not for dropping under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
-        while let Some(mut newest) = self.connections.pop_back() {
+        while let Some(mut newest) = self.take_nearest() {
             if !newest.connection.is_fit() {
                 unfit.push(newest.connection);
                 continue;
@@ -46,6 +47,13 @@ impl<C: Connection> Idle<C> {
             return Some(newest.connection);
         }
         None
+    }
+
+    fn take_nearest(&mut self) -> Option<Unused<C>> {
+        let here = workers::here();
+        let nearest = self.connections.iter().rposition(|each| each.connection.worker() == here);
+        let newest = self.connections.len().checked_sub(1)?;
+        self.connections.remove(nearest.unwrap_or(newest))
     }
 
     /// There is room for so many requests more on this connection.

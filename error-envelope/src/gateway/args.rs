@@ -1,5 +1,6 @@
 //! The flags of the gateway, and those that the demo has as well.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,12 +78,23 @@ pub(crate) struct Front {
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
     pub(crate) forwarded: Forwarded,
+    /// Serve clients on this many threads [default: the processors that the process may use]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
     #[command(flatten)]
     pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
     #[command(flatten)]
     pub(crate) access_log: AccessArgs,
+}
+
+impl Front {
+    /// The threads beside the main one; one would have nothing to share with, so that the main thread is it.
+    pub(super) fn workers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Some(self.workers.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)
+    }
 }
 
 impl Args {

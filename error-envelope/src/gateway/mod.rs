@@ -27,13 +27,12 @@ mod url;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use error_envelope_gateway::{
     AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
 };
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime, RuntimeFlavor};
+use tokio::runtime::Builder;
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
@@ -42,9 +41,6 @@ use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
 use crate::failure::{CommandError, say, with_help};
-
-/// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
-const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
@@ -75,27 +71,15 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     outcome
 }
 
-/// Runs `main` on a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does not keep
-/// who has been told to stop.
+/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does
+/// not keep who has been told to stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = runtime().map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
-    match runtime.handle().runtime_flavor() {
-        // With a time it would wait before it drops its tasks, and clients would wait with it.
-        RuntimeFlavor::CurrentThread => runtime.shutdown_background(),
-        _ => runtime.shutdown_timeout(LAST_TASKS),
-    }
+    // With a time it would wait before it drops its tasks, and clients would wait with it.
+    runtime.shutdown_background();
     outcome
-}
-
-/// A worker for each processor that the process may use, as tokio has it. Of one processor the thread that waits is the worker:
-/// no other has to be woken, and nothing is shared.
-fn runtime() -> std::io::Result<Runtime> {
-    let is_one = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-    // tokio reads it, as an operator's own choice.
-    let is_set = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
-    let mut builder = if is_one && !is_set { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.enable_all().build()
 }
 
 pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
@@ -173,6 +157,7 @@ pub(crate) async fn open(
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
+    let config = config.workers(front.workers());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     if let Some(log) = access_log.clone() {
         signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;

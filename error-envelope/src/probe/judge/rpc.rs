@@ -40,7 +40,9 @@ fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
     let says_code = got.headers.contains_key("x-error-code");
     let has_details = !says_code || !text(got, "grpc-status-details-bin").is_empty();
     let wrong = [
-        Finding::unless(http == 200, rule, || format!("the HTTP status is {http}; gRPC has 200, and the error in grpc-status")),
+        Finding::unless(http == 200, rule, || {
+            format!("the HTTP status is {http}; gRPC has 200, and the error in grpc-status")
+        }),
         Finding::unless(came.starts_with(media_type), rule, || {
             format!("content-type is {came:?}, and {media_type} is right")
         }),
