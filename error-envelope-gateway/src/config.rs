@@ -58,6 +58,9 @@ impl GatewayConfig {
 
     /// Serves clients on so many threads of the gateway's own, each with a runtime of its own: a connection stays on one of them,
     /// which costs less than tasks that move between threads. By default it serves in the runtime that it is called in.
+    ///
+    /// They end with [`Gateway::serve`](crate::Gateway::serve), which waits for them up to two seconds, and with them all tasks
+    /// that the service has spawned there: give each gateway a service of its own, and do not block in it.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = count;
         self

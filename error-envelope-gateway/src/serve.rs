@@ -41,6 +41,9 @@ const LOG: &str = "error_envelope::gateway::serve";
 /// listeners have, is less than what comes at once after a deployment.
 const QUEUE: i32 = 4096;
 
+/// For each worker to hear that it accepts no more.
+const LAST_ACCEPTED: Duration = Duration::from_secs(1);
+
 /// A reverse proxy with the layer in it, which listens for clients.
 pub struct Gateway {
     /// One for each worker, or for this thread.
@@ -254,7 +257,7 @@ where
     /// Accepts clients until `closed` resolves: on each worker, or on this thread where there are none. Nobody listens afterwards.
     async fn accept_by<T>(
         self,
-        workers: &Workers,
+        workers: &mut Workers,
         mut listeners: Vec<std::net::TcpListener>,
         room: &Arc<Semaphore>,
         closed: impl Future<Output = T>,
@@ -276,9 +279,14 @@ where
             };
             move || drop(tokio::spawn(accept))
         }));
-        let outcome = closed.await;
-        drop((self, opened, accepting));
-        none_accepts.recv().await;
+        drop((self, accepting));
+        let outcome = tokio::select! {
+            outcome = closed => outcome,
+            _ = none_accepts.recv() => panic!("no thread accepts clients any more"),
+        };
+        drop(opened);
+        // One that is blocked accepts nobody either.
+        let _ = tokio::time::timeout(LAST_ACCEPTED, none_accepts.recv()).await;
         outcome
     }
 
@@ -292,7 +300,7 @@ where
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::error!(target: LOG, %error, "cannot accept connections on a thread; the others accept them");
+                tracing::error!(target: LOG, %error, "cannot accept connections on this thread");
                 return closed.await;
             }
         };

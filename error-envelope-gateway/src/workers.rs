@@ -7,7 +7,9 @@
 use std::cell::Cell;
 use std::io;
 use std::num::NonZeroUsize;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -17,8 +19,15 @@ pub(crate) type WorkerId = Option<NonZeroUsize>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// For all tasks to be dropped, each of which logs its request: many times what ten thousand take.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Of all gateways of the process.
+static LAST_ID: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
     static HERE: Cell<WorkerId> = const { Cell::new(None) };
+    static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The worker that this thread is.
@@ -26,20 +35,29 @@ pub(crate) fn here() -> WorkerId {
     HERE.get()
 }
 
-/// Ends its threads when it is dropped, and what they serve.
+/// Whether this thread is a worker that drops its tasks: it begins no others.
+pub(crate) fn ends() -> bool {
+    ENDS.get()
+}
+
+/// Ends its threads when it is dropped, and what they serve. One that does not come back from what it does is left to itself after
+/// [`LAST_TASKS`].
 pub(crate) struct Workers(Vec<Worker>);
 
 struct Worker {
-    /// None once it is told to end.
+    /// None once it is told to serve no more.
     jobs: Option<UnboundedSender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    /// None once it is told to drop what it serves.
+    go: Option<Sender<()>>,
+    /// Is told of its start, and of its tasks' standing still; closed at its end.
+    told: Receiver<io::Result<()>>,
 }
 
 impl Workers {
     /// # Errors
     /// The system has no room for a thread or for its runtime.
     pub(crate) fn start(count: usize) -> io::Result<Self> {
-        (1..=count).filter_map(NonZeroUsize::new).map(Worker::start).collect::<io::Result<_>>().map(Self)
+        (0..count).map(|_| Worker::start()).collect::<io::Result<_>>().map(Self)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -47,8 +65,8 @@ impl Workers {
     }
 
     /// Gives each worker one of `jobs`, to run in its runtime.
-    pub(crate) fn run<J: FnOnce() + Send + 'static>(&self, jobs: impl Iterator<Item = J>) {
-        for (worker, job) in self.0.iter().zip(jobs) {
+    pub(crate) fn run<J: FnOnce() + Send + 'static>(&mut self, jobs: impl Iterator<Item = J>) {
+        for (worker, job) in self.0.iter_mut().zip(jobs) {
             if let Some(jobs) = &worker.jobs {
                 let _ = jobs.send(Box::new(job));
             }
@@ -57,34 +75,60 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(id: NonZeroUsize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    fn start() -> io::Result<Self> {
+        let id = NonZeroUsize::new(LAST_ID.fetch_add(1, Ordering::Relaxed) + 1);
         let (jobs, received) = mpsc::unbounded_channel();
+        let ((go, may_drop), (tell, told)) = (channel(), channel());
         let serve = move || {
-            HERE.set(Some(id));
-            run_jobs(runtime, received);
+            HERE.set(id);
+            // Made here: one that the caller would have to drop would panic in the caller's own runtime.
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => run_jobs(runtime, received, &tell, &may_drop),
+                Err(error) => drop(tell.send(Err(error))),
+            }
         };
-        let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(serve)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        std::thread::Builder::new().name("gateway-worker".into()).spawn(serve)?;
+        told.recv().unwrap_or_else(|_| Err(io::Error::other("a thread ended as it began")))?;
+        Ok(Self { jobs: Some(jobs), go: Some(go), told })
     }
 }
 
-fn run_jobs(runtime: Runtime, mut received: UnboundedReceiver<Job>) {
+fn run_jobs(
+    runtime: Runtime,
+    mut received: UnboundedReceiver<Job>,
+    tell: &Sender<io::Result<()>>,
+    may_drop: &Receiver<()>,
+) {
+    let _ = tell.send(Ok(()));
     runtime.block_on(async {
         while let Some(job) = received.recv().await {
             job();
         }
     });
+    let _ = tell.send(Ok(()));
+    let _ = may_drop.recv();
+    ENDS.set(true);
     // With a time it would wait before it drops its tasks, and clients would wait with it.
     runtime.shutdown_background();
 }
 
 impl Drop for Workers {
-    /// All are told before one is waited for.
+    /// What one serves may need what another serves: nothing is dropped before all stand still.
     fn drop(&mut self) {
+        let until = Instant::now() + LAST_TASKS;
         self.0.iter_mut().for_each(|worker| drop(worker.jobs.take()));
-        for thread in self.0.iter_mut().filter_map(|worker| worker.thread.take()) {
-            let _ = thread.join();
+        let wait = |worker: &Worker| worker.told.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.0.iter().for_each(|worker| drop(wait(worker)));
+        self.0.iter_mut().for_each(|worker| drop(worker.go.take()));
+        let is_stuck = |worker: &&Worker| loop {
+            match wait(worker) {
+                Ok(_) => {}
+                Err(error) => return error == RecvTimeoutError::Timeout,
+            }
+        };
+        let stuck = self.0.iter().filter(is_stuck).count();
+        if stuck > 0 {
+            tracing::warn!(target: "error_envelope::gateway::workers", threads = stuck, "ended without threads that are blocked");
         }
     }
 }
@@ -96,7 +140,7 @@ mod tests {
 
     #[test]
     fn each_has_a_job_and_what_it_began_ends_with_them() {
-        let workers = Workers::start(2).unwrap();
+        let mut workers = Workers::start(2).unwrap();
         let (tell, told) = mpsc::channel();
         let job = || {
             let tell = tell.clone();
@@ -111,10 +155,29 @@ mod tests {
         workers.run(std::iter::repeat_with(job));
         let mut ids = [told.recv().unwrap(), told.recv().unwrap()];
         ids.sort_unstable();
-        assert_eq!(ids, [NonZeroUsize::new(1), NonZeroUsize::new(2)]);
+        assert!(ids[0] > None && ids[0] < ids[1], "{ids:?}");
         drop(tell);
         drop(workers);
         told.recv().unwrap_err();
-        assert_eq!(here(), None);
+        assert_eq!((here(), ends()), (None, false));
+    }
+
+    #[test]
+    fn one_that_is_blocked_is_left_to_itself() {
+        let mut workers = Workers::start(2).unwrap();
+        let ((release, held), (tell, told)) = (mpsc::channel::<()>(), mpsc::channel());
+        let mut held = Some(held);
+        workers.run(std::iter::repeat_with(|| {
+            let (held, tell) = (held.take(), tell.clone());
+            move || {
+                tell.send(()).unwrap();
+                if let Some(held) = held {
+                    let _ = held.recv();
+                }
+            }
+        }));
+        told.recv().and_then(|()| told.recv()).unwrap();
+        drop(workers);
+        drop(release);
     }
 }

@@ -13,6 +13,7 @@ use super::idle::ROUNDS;
 use super::place::{Freed, PoolSlot};
 use super::state::State;
 use crate::count::UpstreamMetrics;
+use crate::workers;
 
 /// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +102,7 @@ impl<C: Connection> Freed for Shared<C> {
         let pool = Pool(self);
         pool.state().places -= 1;
         // At the end of the runtime nothing is opened any more.
-        if Handle::try_current().is_ok() {
+        if !workers::ends() && Handle::try_current().is_ok() {
             pool.open_missing_connections();
         }
     }

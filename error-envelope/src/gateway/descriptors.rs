@@ -7,9 +7,12 @@
 /// address.
 const OTHERS: u64 = 256;
 
+/// Of a worker's runtime, and its listening socket.
+const OF_WORKER: u64 = 5;
+
 /// Asks for as many as so many clients and connections take; says so where the system does not give them.
-pub(crate) fn raise(clients: u32, connections: u32) {
-    let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
+pub(crate) fn raise(clients: u32, connections: u32, workers: usize) {
+    let wanted = u64::from(clients) + u64::from(connections) + OF_WORKER * workers as u64 + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(given) if given < wanted => tracing::warn!(
             descriptors = given,

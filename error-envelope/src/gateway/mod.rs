@@ -56,7 +56,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         };
         let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
         let layer = layer(&args.front, &on_call)?;
-        descriptors::raise(args.front.limits.max_connections, args.upstream_descriptors(&layer));
+        let of_upstreams = args.upstream_descriptors(&layer);
+        descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
         access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;

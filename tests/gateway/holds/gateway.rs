@@ -48,6 +48,8 @@ impl Gateway {
         let mut command = Command::new(binary);
         command
             .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", upstream])
+            // Whatever the machine has.
+            .args(["--workers", "2"])
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

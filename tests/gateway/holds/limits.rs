@@ -76,6 +76,30 @@ fn a_response_has_as_many_header_lines_as_the_limit_and_the_log_names_it() {
 }
 
 #[test]
+fn one_worker_is_the_main_thread() {
+    let service = slow(Duration::ZERO);
+    let mut command = Command::new(crate::command::binary());
+    command.args([
+        "gateway",
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "json",
+        "--workers",
+        "1",
+        "--upstream",
+        &service.url(),
+    ]);
+    command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let gateway = Gateway::run(command);
+    Runtime::new().unwrap().block_on(ask_at_once(&gateway, 3));
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.id())).unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+    assert!(!names.map(|name| name.trim().to_owned()).any(|name| name == "gateway-worker"));
+    gateway.stopped();
+}
+
+#[test]
 fn clients_beyond_the_limit_wait_for_room() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
