@@ -22,3 +22,26 @@ pub fn derive_as_fault(input: TokenStream) -> TokenStream {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// A code of one's own that is not in the form of a code. What the compiler says of it shows the standard library's sources where they
+/// are installed, so that no text of it can be expected.
+///
+/// ```compile_fail,E0080
+/// #[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+/// enum Failure {
+///     #[error("taken")]
+///     #[fault(custom("Seat taken", 409))]
+///     Name,
+/// }
+/// ```
+///
+/// ```
+/// #[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+/// enum Failure {
+///     #[error("taken")]
+///     #[fault(custom("seat_taken", 409))]
+///     Name,
+/// }
+/// ```
+#[cfg(doctest)]
+struct OwnCode;
