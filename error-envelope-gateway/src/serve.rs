@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, future, io};
@@ -24,7 +24,7 @@ use super::client::{Client, ClientService, Inbound};
 use super::config::GatewayConfig;
 use super::connection::{Connection, Shared};
 use super::forwarded::Forwarding;
-use super::handover::Offer;
+use super::handover::{Offer, Successor};
 use super::in_flight::{RequestTracker, Stage};
 use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
@@ -176,15 +176,15 @@ impl Ending {
     }
 }
 
-/// Waits for another process to take over, or for `stop`; returns whether one took over. The offer is closed then.
-async fn wait_for_handover(offer: Option<Offer>, stop: impl Future<Output = ()>) -> bool {
+/// Waits for a process that is ready to take over, or for `stop`: then there is none.
+async fn successor_or(stop: impl Future<Output = ()>, offer: Option<&Offer>) -> Option<Successor> {
     let Some(offer) = offer else {
         stop.await;
-        return false;
+        return None;
     };
     tokio::select! {
-        () = stop => false,
-        () = offer.wait_until_taken() => true,
+        () = stop => None,
+        successor = offer.successor() => Some(successor),
     }
 }
 
@@ -234,9 +234,7 @@ where
     ) -> Option<T> {
         let to_its_end = async {
             let mut stop = pin!(ending.drained_after(stop));
-            let Doors { listeners, workers, room } = &mut doors;
-            let closed = wait_for_handover(offer, stop.as_mut());
-            let handed_over = self.accept_by(workers, std::mem::take(listeners), room, closed).await;
+            let handed_over = self.accept_to_the_end(&mut doors, offer, stop.as_mut()).await;
             // Nobody would know which of two gateways answers.
             let admin = Some(admin).filter(|_| !handed_over);
             if handed_over {
@@ -254,61 +252,87 @@ where
         }
     }
 
-    /// Accepts clients until `closed` resolves: on each worker, or on this thread where there are none. Nobody listens afterwards.
-    async fn accept_by<T>(
+    /// Accepts clients until `stop`, or until another process has taken over; returns whether one has. Nobody listens here
+    /// afterwards.
+    async fn accept_to_the_end(
         self,
-        workers: &mut Workers,
-        mut listeners: Vec<std::net::TcpListener>,
-        room: &Arc<Semaphore>,
-        closed: impl Future<Output = T>,
-    ) -> T {
+        doors: &mut Doors,
+        offer: Option<Offer>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> bool {
+        let handed_over = loop {
+            // Only once nobody accepts here does the other process begin: each client meets one of them.
+            match self.clone().accept_until(doors, successor_or(stop.as_mut(), offer.as_ref())).await {
+                Some(successor) => {
+                    if successor.begins().await {
+                        break true;
+                    }
+                }
+                None => break false,
+            }
+        };
+        doors.listeners.clear();
+        handed_over
+    }
+
+    /// Accepts clients until `closed` resolves: on each worker, or on this thread where there are none.
+    async fn accept_until<T>(self, doors: &mut Doors, closed: impl Future<Output = T>) -> T {
+        let Doors { listeners, workers, room } = doors;
         if workers.count() == 0 {
-            return match listeners.pop() {
-                Some(listener) => self.accept_until(listener, room, closed).await,
-                None => closed.await,
-            };
+            let Some(listener) = listeners.pop() else { return closed.await };
+            let (outcome, listener) = self.accept_here(listener, room, closed).await;
+            listeners.extend(listener);
+            return outcome;
         }
         let (opened, stop) = watch::channel(());
-        let (accepting, mut none_accepts) = mpsc::channel::<Infallible>(1);
-        workers.run(listeners.into_iter().map(|listener| {
-            let (config, room, mut stop, accepting) = (self.clone(), Arc::clone(room), stop.clone(), accepting.clone());
+        let (give_back, mut given_back) = mpsc::channel(workers.count());
+        workers.run(listeners.drain(..).map(|listener| {
+            let (config, room, mut stop, give_back) = (self.clone(), Arc::clone(room), stop.clone(), give_back.clone());
             let accept = async move {
                 let closed = async { drop(stop.changed().await) };
-                config.accept_until(listener, &room, closed).await;
-                drop(accepting);
+                if let (_, Some(listener)) = config.accept_here(listener, &room, closed).await {
+                    let _ = give_back.try_send(listener);
+                }
             };
             move || drop(tokio::spawn(accept))
         }));
-        drop((self, accepting));
+        drop(give_back);
         let outcome = tokio::select! {
             outcome = closed => outcome,
-            _ = none_accepts.recv() => panic!("no thread accepts clients any more"),
+            _ = given_back.recv() => panic!("no thread accepts clients any more"),
         };
         drop(opened);
+        let all = async {
+            while let Some(listener) = given_back.recv().await {
+                listeners.push(listener);
+            }
+        };
         // One that is blocked accepts nobody either.
-        let _ = tokio::time::timeout(LAST_ACCEPTED, none_accepts.recv()).await;
+        let _ = tokio::time::timeout(LAST_ACCEPTED, all).await;
         outcome
     }
 
-    /// Accepts clients in this runtime until `closed` resolves.
-    async fn accept_until<T>(
+    /// Accepts clients in this runtime until `closed` resolves, and gives the listener back.
+    async fn accept_here<T>(
         self,
         listener: std::net::TcpListener,
         room: &Arc<Semaphore>,
         closed: impl Future<Output = T>,
-    ) -> T {
+    ) -> (T, Option<std::net::TcpListener>) {
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
                 tracing::error!(target: LOG, %error, "cannot accept connections on this thread");
-                return closed.await;
+                return (closed.await, None);
             }
         };
         let mut closed = pin!(closed);
         loop {
             let (accepted, place) = tokio::select! {
+                // A thread that was busy when it was told accepts nobody afterwards.
+                biased;
+                outcome = &mut closed => return (outcome, listener.into_std().ok()),
                 accepted = accept(&listener, room) => accepted,
-                outcome = &mut closed => return outcome,
             };
             match accepted {
                 Ok((stream, peer)) => self.spawn_connection(stream, peer, place),

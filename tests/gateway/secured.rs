@@ -18,7 +18,7 @@ use crate::command::binary;
 use crate::holds::gateway::{Folder, Gateway, output_of};
 use crate::holds::service::{Service, full};
 use crate::wait::{until, when};
-use pair::{Pair, Trust};
+use pair::{Pair, Secured, Trust};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 /// Who asks while certificates are replaced.
@@ -87,30 +87,36 @@ fn pairs() -> Vec<Pair> {
 fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pair)) {
     let (service, trust) = (service(), Trust::new(pairs));
     let gateway = secured(&service, place, &[]);
+    let asked = under_load(gateway.address, &trust, || {
+        for (number, pair) in pairs.iter().enumerate().skip(1) {
+            replace(number, pair);
+            in_force(gateway.address, &trust, pair);
+        }
+    });
+    assert!(asked > 10 * REPLACED, "clients asked all the while");
+    let log = gateway.stopped();
+    assert_eq!(log.matches("reloaded the certificate").count(), REPLACED, "{log}");
+}
+
+/// Has clients ask at `address` while `during` runs; how often they did.
+#[track_caller]
+fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usize {
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    ask(gateway.address, &trust).expect("an answer");
+                    ask(address, trust).expect("an answer");
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
-        let shown = || {
-            for (number, pair) in pairs.iter().enumerate().skip(1) {
-                replace(number, pair);
-                in_force(gateway.address, &trust, pair);
-            }
-        };
         // Else a failure would wait for the clients.
-        let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(shown));
+        let during = std::panic::catch_unwind(std::panic::AssertUnwindSafe(during));
         stop.store(true, Ordering::Relaxed);
-        shown.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        during.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
-    assert!(asked.into_inner() > 10 * REPLACED, "clients asked all the while");
-    let log = gateway.stopped();
-    assert_eq!(log.matches("reloaded the certificate").count(), REPLACED, "{log}");
+    asked.into_inner()
 }
 
 /// Waits until a handshake shows it, and then each one does.
@@ -297,7 +303,10 @@ fn a_service_that_does_not_agree_on_http2_is_told_so() {
 
 /// A whole exchange on a connection of its own; the certificate that was shown.
 fn ask(address: SocketAddr, trust: &Trust) -> std::io::Result<Vec<u8>> {
-    let mut stream = trust.connect(address)?;
+    exchange(trust.connect(address)?)
+}
+
+fn exchange(mut stream: Secured) -> std::io::Result<Vec<u8>> {
     stream.write_all(GET.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -317,18 +326,19 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
         pair.write(place);
     }
     let old = secured(&service, &places[0], &more);
-    let before = old.descriptors();
+    let before = old.sockets().len();
     let begun = TcpStream::connect(old.address).unwrap();
-    until("it is accepted", || when(old.descriptors() > before, old.descriptors()));
-    let new = secured(&service, &places[1], &more);
-    assert_eq!(new.address, old.address);
-
-    for (pair, stream) in pairs.iter().zip([begun, TcpStream::connect(new.address).unwrap()]) {
-        let mut stream = Trust::new([pair]).over(stream).unwrap();
-        stream.write_all(GET.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done"), "{answer}");
-    }
+    until("it is accepted", || when(old.sockets().len() > before, old.sockets()));
+    let trust = Trust::new(&pairs);
+    let mut new = None;
+    under_load(old.address, &trust, || {
+        let new = new.insert(secured(&service, &places[1], &more));
+        // Whoever comes from here on is the next one's, however busy the threads of the other one are.
+        let after: Vec<_> = (0..32).map(|_| TcpStream::connect(new.address).unwrap()).collect();
+        for stream in after {
+            assert_eq!(exchange(trust.over(stream).unwrap()).unwrap(), pairs[1].certificate());
+        }
+    });
+    assert_eq!(exchange(trust.over(begun).unwrap()).unwrap(), pairs[0].certificate());
     assert_eq!(old.ended().0.code(), Some(0));
 }

@@ -68,8 +68,8 @@ impl Offer {
         Ok(Self { socket, sockets })
     }
 
-    /// Waits until another process has taken this one's place.
-    pub(crate) async fn wait_until_taken(self) {
+    /// Waits for a process that is ready to take this one's place.
+    pub(crate) async fn successor(&self) -> Successor {
         loop {
             let stream = match self.socket.0.accept().await {
                 Ok((stream, _)) => stream,
@@ -81,10 +81,8 @@ impl Offer {
             };
             let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
             match self.hand_over(&stream).await {
-                Ok(()) => return tracing::info!(target: LOG, process, "another gateway took over"),
-                Err(error) => {
-                    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on")
-                }
+                Ok(()) => return Successor { stream, process },
+                Err(error) => hand_over_failed(process, &error),
             }
         }
     }
@@ -103,7 +101,7 @@ impl Offer {
             () = self.refuse_others() => return Ok(()),
         };
         match answered {
-            Ok(Ok((line, _))) if line == READY => message::send(stream, YOURS, &[]).await,
+            Ok(Ok((line, _))) if line == READY => Ok(()),
             Ok(Ok(_)) => refuse(stream, "the new gateway did not report that it is ready").await,
             Ok(Err(error)) => Err(error),
             Err(_) => refuse(stream, "the new gateway was not ready within a minute").await,
@@ -119,6 +117,31 @@ impl Offer {
             }
         }
     }
+}
+
+/// A process that has the sockets and all that it needs, and waits for the word that nobody else accepts.
+pub(crate) struct Successor {
+    stream: UnixStream,
+    process: Option<i32>,
+}
+
+impl Successor {
+    /// Says that nobody else accepts: it begins. False if it is gone, and this process has to go on.
+    pub(crate) async fn begins(self) -> bool {
+        let Self { stream, process } = self;
+        match message::send(&stream, YOURS, &[]).await {
+            Ok(()) => tracing::info!(target: LOG, process, "another gateway took over"),
+            Err(error) => {
+                hand_over_failed(process, &error);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn hand_over_failed(process: Option<i32>, error: &io::Error) {
+    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on");
 }
 
 /// Sends the reason to the other process, for its operator, and returns it as an error for the log.

@@ -1,9 +1,8 @@
 //! What becomes of each client and of either process.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -47,13 +46,6 @@ fn held() -> (Service, Arc<Semaphore>, Arc<Semaphore>) {
 
 fn says(gateway: &Gateway, text: &str) {
     until(text, || when(gateway.log_from(0).contains(text), gateway.log_from(0)));
-}
-
-/// The sockets that a process has open, by their numbers in the kernel.
-fn sockets(gateway: &Gateway) -> HashSet<String> {
-    let descriptors = fs::read_dir(format!("/proc/{}/fd", gateway.id())).expect("Linux's /proc");
-    let opened = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
-    opened.map(|it| it.display().to_string()).filter(|it| it.starts_with("socket:")).collect()
 }
 
 /// The next whole answer on a connection that is kept.
@@ -176,6 +168,25 @@ fn of_two_at_once_the_second_is_refused() {
     assert_eq!((old.ended().0.code(), new.ask(GET).ends_with("done")), (Some(0), true));
 }
 
+/// The old one has stopped accepting by then, and begins again.
+#[test]
+fn a_process_that_is_gone_once_it_was_ready_changes_nothing() {
+    let service = service();
+    let place = Place::new("gone", &service);
+    let old = place.gateway(&[]);
+    let mut first = UnixStream::connect(place.socket()).unwrap();
+    assert!(first.read(&mut [0; 64]).unwrap() > 0);
+    // What is written to it fails from here on, as after its end.
+    first.shutdown(Shutdown::Read).unwrap();
+    first.write_all(b"ready\n").unwrap();
+    says(&old, "the hand-over failed; this gateway serves on");
+    for _ in 0..8 {
+        assert!(old.ask(GET).ends_with("done"));
+    }
+    let new = place.gateway(&[]);
+    assert_eq!((old.ended().0.code(), new.ask(GET).ends_with("done")), (Some(0), true));
+}
+
 #[test]
 fn sigterm_during_a_hand_over_leaves_the_sockets_to_the_new_process() {
     let service = service();
@@ -292,7 +303,7 @@ fn the_admin_address_is_the_new_process_s() {
     let new = place.gateway(&["--admin", "0"]);
     says(&old, "handed over");
     until("no socket is both processes'", || {
-        let (olds, news) = (sockets(&old), sockets(&new));
+        let (olds, news) = (old.sockets(), new.sockets());
         let shared: Vec<_> = olds.intersection(&news).cloned().collect();
         when(shared.is_empty(), shared)
     });

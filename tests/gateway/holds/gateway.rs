@@ -1,5 +1,6 @@
 //! The built command as a process, what the kernel says of it, and the other programs that talk to it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -153,6 +154,13 @@ impl Gateway {
 
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc").count()
+    }
+
+    /// Those that it has open, by their names in the kernel.
+    pub(crate) fn sockets(&self) -> HashSet<String> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc");
+        let opened = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+        opened.map(|it| it.display().to_string()).filter(|it| it.starts_with("socket:")).collect()
     }
 
     pub(crate) fn threads(&self) -> u64 {

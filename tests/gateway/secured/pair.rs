@@ -67,6 +67,8 @@ impl Pair {
     }
 }
 
+pub(super) type Secured = StreamOwned<ClientConnection, TcpStream>;
+
 /// A client that trusts some certificates, and resumes nothing.
 pub(super) struct Trust(Arc<ClientConfig>);
 
@@ -81,12 +83,12 @@ impl Trust {
         Self(Arc::new(config.with_no_client_auth()))
     }
 
-    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<Secured> {
         self.over(TcpStream::connect(address)?)
     }
 
     /// Over a connection that is there.
-    pub(super) fn over(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    pub(super) fn over(&self, stream: TcpStream) -> io::Result<Secured> {
         stream.set_read_timeout(Some(TOO_LONG))?;
         let connection = ClientConnection::new(Arc::clone(&self.0), ServerName::try_from("localhost").unwrap());
         Ok(StreamOwned::new(connection.map_err(io::Error::other)?, stream))
