@@ -9,6 +9,7 @@
 //! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
 //! - `-- --write`: the tables go into `manual/abuse.md`, or the rows that were asked for.
 //! - `-- --gateway FILE`: another binary than the one that cargo has just built.
+//! - `-- --before FILE`: each attack against another binary as well, right before, and the times of both side by side.
 //! - `-- NAME…`: those rows alone whose names have it.
 #![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
 
@@ -57,6 +58,9 @@ pub(crate) struct Args {
     /// The command to start, instead of the one that cargo has just built
     #[arg(long, value_name = "FILE")]
     gateway: Option<PathBuf>,
+    /// Another command, which each attack tries right before: a table of the times of both follows
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
     /// Rows whose names have one of these; all of them without
     names: Vec<String>,
     /// What cargo says
@@ -77,10 +81,10 @@ fn main() -> ExitCode {
         // On a busy machine, built for debugging, that takes longer than the attack.
         target::make_bombs();
     }
-    let rows = rows(&args);
+    let (before, rows): (Vec<_>, Vec<_>) = rows(&args).into_iter().unzip();
     let shapes = if args.asks_for("shapes") { shapes::run(&args.binary()) } else { Vec::new() };
     let (attacks, shaped) = (table::attacks(&rows, args.quick), table::shapes(&shapes));
-    print!("\n{attacks}\n{shaped}");
+    print!("\n{attacks}\n{shaped}{}", table::compared(&before, &rows));
     if args.write {
         table::write(&[("attacks", &attacks), ("shapes", &shaped)], !args.names.is_empty());
     }
@@ -92,7 +96,8 @@ fn main() -> ExitCode {
     if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn rows(args: &Args) -> Vec<Row> {
+/// Of each attack, that of the other command, if one was asked for.
+fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
     let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -101,9 +106,10 @@ fn rows(args: &Args) -> Vec<Row> {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(attack) = asked.get(place) else { return };
+                    let before = args.before.as_ref().map(|binary| trial::run(attack, binary, args.quick));
                     let row = trial::run(attack, &args.binary(), args.quick);
                     eprintln!("{}", table::line(&row));
-                    rows.lock().expect("no panic under the lock").push((place, row));
+                    rows.lock().expect("no panic under the lock").push((place, (before, row)));
                 }
             });
         }

@@ -31,15 +31,34 @@ pub(crate) fn attacks(rows: &[Row], quick: bool) -> String {
 
 pub(crate) fn line(row: &Row) -> String {
     let Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, .. } = row;
-    let p99 = row.p99.map_or("-".to_owned(), |p99| {
-        let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-        let of = if p99.pairs == PAIRS { String::new() } else { format!(" of {} pairs", p99.pairs) };
-        format!("{:.1} ms, {:.1} ms (×{:.2}{of})", millis(p99.quiet), millis(p99.beside), p99.times)
-    });
+    let p99 = times(row);
     let sent = if *sent > 0 { format!("; {sent} frames in all") } else { String::new() };
     let peak = *peak_kib as f64 / 1024.0;
     let open = format!("{}, {}, {}", descriptors.before, descriptors.most, descriptors.after);
     format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", describe(answered))
+}
+
+/// Good requests' p99 with the other command, right before each row, and with this one.
+pub(crate) fn compared(before: &[Option<Row>], rows: &[Row]) -> String {
+    if before.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let mut table =
+        String::from("\n| attack | before: good p99 quiet, beside | now | beside, to before |\n|---|---|---|---|\n");
+    for (before, row) in before.iter().flatten().zip(rows) {
+        let beside = |row: &Row| row.p99.map_or(f64::NAN, |p99| p99.beside.as_secs_f64());
+        let to_before = beside(row) / beside(before);
+        let _ = writeln!(table, "| {} | {} | {} | {to_before:.2} |", row.name, times(before), times(row));
+    }
+    table
+}
+
+fn times(row: &Row) -> String {
+    row.p99.map_or("-".to_owned(), |p99| {
+        let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+        let of = if p99.pairs == PAIRS { String::new() } else { format!(" of {} pairs", p99.pairs) };
+        format!("{:.1} ms, {:.1} ms (×{:.2}{of})", millis(p99.quiet), millis(p99.beside), p99.times)
+    })
 }
 
 fn describe(answered: &Tally) -> String {
