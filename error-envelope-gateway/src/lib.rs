@@ -20,7 +20,7 @@
 //! both follow their files besides. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those
 //! of the crate `metrics`.
 //!
-//! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without, as `served` has hyper do over a
+//! Read on in this order: `serve` goes on until it is told to stop, `accept` accepts, `connection` serves one client, by `tls` or without, as `served` has hyper do over a
 //! `client_stream` with reads of a `read_size`; `client` says who that is, to
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
@@ -30,6 +30,7 @@
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
 mod abort;
+mod accept;
 mod access;
 mod admin;
 mod capacity;

@@ -1,4 +1,4 @@
-//! Accepts connections until it is told to stop, and waits for what is in flight then.
+//! Serves clients until it is told to stop, and waits for what is in flight then.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,11 +13,12 @@ use http_body::Body;
 use humantime::format_duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 use tracing::Instrument;
 
+use super::accept::{Acceptors, Doors};
 use super::access::{AccessLog, ClientRecords};
 use super::admin::{AdminOpen, AdminServer};
 use super::client::{Client, ClientService, Inbound};
@@ -40,9 +41,6 @@ const LOG: &str = "error_envelope::gateway::serve";
 /// The handshake of one that finds no room there is tried again a second later, then three, then seven; 128, which bound
 /// listeners have, is less than what comes at once after a deployment.
 const QUEUE: i32 = 4096;
-
-/// For each worker to hear that it accepts no more.
-const LAST_ACCEPTED: Duration = Duration::from_secs(1);
 
 /// A reverse proxy with the layer in it, which listens for clients.
 pub struct Gateway {
@@ -143,7 +141,10 @@ impl Ending {
     async fn drained_after(&self, stop: impl Future<Output = ()>) {
         stop.await;
         self.tracker.close();
-        drain(self.limits.drain_delay).await;
+        // Nobody is sent here any more who would have to hear of it.
+        if *self.stages.borrow() < Stage::HandedOver {
+            drain(self.limits.drain_delay).await;
+        }
     }
 
     /// Serves the connections that are left after a hand-over until they end, the idle timeout has passed, or `stop`.
@@ -176,15 +177,11 @@ impl Ending {
     }
 }
 
-/// Waits for a process that is ready to take over, or for `stop`: then there is none.
-async fn successor_or(stop: impl Future<Output = ()>, offer: Option<&Offer>) -> Option<Successor> {
-    let Some(offer) = offer else {
-        stop.await;
-        return None;
-    };
-    tokio::select! {
-        () = stop => None,
-        successor = offer.successor() => Some(successor),
+/// Waits for a process that is ready to take over: for ever where there is no upgrade socket.
+async fn wait_for_successor(offer: Option<&Offer>) -> Successor {
+    match offer {
+        Some(offer) => offer.wait_for_successor().await,
+        None => future::pending().await,
     }
 }
 
@@ -194,14 +191,6 @@ async fn drain(delay: Duration) {
         tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
         tokio::time::sleep(delay).await;
     }
-}
-
-/// Where clients come in. Dropped after all connections have ended, it ends its threads; before that, these with them.
-struct Doors {
-    listeners: Vec<std::net::TcpListener>,
-    workers: Workers,
-    /// For connections, of all workers.
-    room: Arc<Semaphore>,
 }
 
 /// What each connection of a client is served with.
@@ -252,92 +241,34 @@ where
         }
     }
 
-    /// Accepts clients until `stop`, or until another process has taken over; returns whether one has. Nobody listens here
-    /// afterwards.
+    /// Accepts clients until `stop`, or until another process has taken over; returns whether one has.
     async fn accept_to_the_end(
         self,
         doors: &mut Doors,
         offer: Option<Offer>,
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> bool {
-        let handed_over = loop {
-            // Only once nobody accepts here does the other process begin: each client meets one of them.
-            match self.clone().accept_until(doors, successor_or(stop.as_mut(), offer.as_ref())).await {
-                Some(successor) => {
-                    if successor.begins().await {
-                        break true;
-                    }
-                }
-                None => break false,
-            }
-        };
-        doors.listeners.clear();
-        handed_over
-    }
-
-    /// Accepts clients until `closed` resolves: on each worker, or on this thread where there are none.
-    async fn accept_until<T>(self, doors: &mut Doors, closed: impl Future<Output = T>) -> T {
-        let Doors { listeners, workers, room } = doors;
-        if workers.count() == 0 {
-            let Some(listener) = listeners.pop() else { return closed.await };
-            let (outcome, listener) = self.accept_here(listener, room, closed).await;
-            listeners.extend(listener);
-            return outcome;
-        }
-        let (opened, stop) = watch::channel(());
-        let (give_back, mut given_back) = mpsc::channel(workers.count());
-        workers.run(listeners.drain(..).map(|listener| {
-            let (config, room, mut stop, give_back) = (self.clone(), Arc::clone(room), stop.clone(), give_back.clone());
-            let accept = async move {
-                let closed = async { drop(stop.changed().await) };
-                if let (_, Some(listener)) = config.accept_here(listener, &room, closed).await {
-                    let _ = give_back.try_send(listener);
-                }
-            };
-            move || drop(tokio::spawn(accept))
-        }));
-        drop(give_back);
-        let outcome = tokio::select! {
-            outcome = closed => outcome,
-            _ = given_back.recv() => panic!("no thread accepts clients any more"),
-        };
-        drop(opened);
-        let all = async {
-            while let Some(listener) = given_back.recv().await {
-                listeners.push(listener);
-            }
-        };
-        // One that is blocked accepts nobody either.
-        let _ = tokio::time::timeout(LAST_ACCEPTED, all).await;
-        outcome
-    }
-
-    /// Accepts clients in this runtime until `closed` resolves, and gives the listener back.
-    async fn accept_here<T>(
-        self,
-        listener: std::net::TcpListener,
-        room: &Arc<Semaphore>,
-        closed: impl Future<Output = T>,
-    ) -> (T, Option<std::net::TcpListener>) {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(target: LOG, %error, "cannot accept connections on this thread");
-                return (closed.await, None);
-            }
-        };
-        let mut closed = pin!(closed);
+        let again_in = self.limits.accept_retry;
+        let serve = move |stream, peer, place| self.spawn_connection(stream, peer, place);
+        let mut acceptors = Acceptors::start(doors, again_in, serve);
+        // Each client meets one process: another one hears that it may begin, or that this one ends, once nobody accepts here.
         loop {
-            let (accepted, place) = tokio::select! {
-                // A thread that was busy when it was told accepts nobody afterwards.
-                biased;
-                outcome = &mut closed => return (outcome, listener.into_std().ok()),
-                accepted = accept(&listener, room) => accepted,
+            let mut successor = pin!(wait_for_successor(offer.as_ref()));
+            let ready = tokio::select! {
+                () = stop.as_mut() => None,
+                successor = successor.as_mut() => Some(successor),
+                () = acceptors.ended() => panic!("no thread accepts clients any more"),
             };
-            match accepted {
-                Ok((stream, peer)) => self.spawn_connection(stream, peer, place),
-                Err(error) => accept_failed(&error, self.limits.accept_retry).await,
+            let Some(ready) = ready else {
+                acceptors.end().await;
+                return false;
+            };
+            acceptors.pause().await;
+            if ready.confirm().await.is_ok() {
+                acceptors.end().await;
+                return true;
             }
+            acceptors.resume();
         }
     }
 
@@ -349,21 +280,5 @@ where
         let records = ClientRecords::new(self.access_log.as_ref().map(AccessLog::entries), peer.ip().to_canonical());
         let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker), records);
         tokio::spawn(connection.answer(stream, place, self.tls.clone()).instrument(span));
-    }
-}
-
-type Accepted = (io::Result<(TcpStream, SocketAddr)>, Option<ConnectionSlot>);
-
-/// A client that finds no room waits in the kernel's queue.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
-    let place = Arc::clone(room).acquire_owned().await.ok();
-    (listener.accept().await, place)
-}
-
-/// A client that left before it was accepted is no failure; no free descriptor is one that passes.
-async fn accept_failed(error: &io::Error, again_in: Duration) {
-    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");
-        tokio::time::sleep(again_in).await;
     }
 }

@@ -1,6 +1,7 @@
 //! One process takes the place of another, and no client notices; what goes wrong on the way leaves the one that serves.
 
 mod activation;
+mod blocked;
 mod load;
 mod outcomes;
 mod process;

@@ -331,7 +331,7 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
     until("it is accepted", || when(old.sockets().len() > before, old.sockets()));
     let trust = Trust::new(&pairs);
     let mut new = None;
-    under_load(old.address, &trust, || {
+    let asked = under_load(old.address, &trust, || {
         let new = new.insert(secured(&service, &places[1], &more));
         // Whoever comes from here on is the next one's, however busy the threads of the other one are.
         let after: Vec<_> = (0..32).map(|_| TcpStream::connect(new.address).unwrap()).collect();
@@ -339,6 +339,7 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
             assert_eq!(exchange(trust.over(stream).unwrap()).unwrap(), pairs[1].certificate());
         }
     });
+    assert!(asked > 0, "clients asked all the while");
     assert_eq!(exchange(trust.over(begun).unwrap()).unwrap(), pairs[0].certificate());
     assert_eq!(old.ended().0.code(), Some(0));
 }

@@ -23,7 +23,7 @@ pub(super) const YOURS: &str = "yours";
 const MOST_BYTES: usize = 1024;
 /// More than are handed over.
 const MOST_DESCRIPTORS: usize = 8;
-/// Many times what a process on the same machine takes to a line that it owes at once.
+/// Many times what a process on the same machine takes to a line that it owes at once, or once its threads accept no more.
 const LINE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whether the other side is of this process's user, or root; who else could take every client's connection, or lead this

@@ -55,7 +55,7 @@ impl Takeover {
         self.predecessor.is_some()
     }
 
-    /// Takes its place: that gateway stops accepting as this returns. Call it when nothing can fail any more.
+    /// Takes its place: that gateway has stopped accepting when this returns. Call it when nothing can fail any more.
     ///
     /// It waits for the key sets that `layer`'s policy fetches: the other gateway has them.
     ///

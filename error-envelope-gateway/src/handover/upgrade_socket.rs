@@ -1,5 +1,6 @@
 //! The side of the gateway that serves.
 
+use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -69,7 +70,7 @@ impl Offer {
     }
 
     /// Waits for a process that is ready to take this one's place.
-    pub(crate) async fn successor(&self) -> Successor {
+    pub(crate) async fn wait_for_successor(&self) -> Successor {
         loop {
             let stream = match self.socket.0.accept().await {
                 Ok((stream, _)) => stream,
@@ -98,7 +99,7 @@ impl Offer {
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
-            () = self.refuse_others() => return Ok(()),
+            never = self.refuse_others() => match never {},
         };
         match answered {
             Ok(Ok((line, _))) if line == READY => Ok(()),
@@ -109,7 +110,7 @@ impl Offer {
     }
 
     /// Refuses further processes while one is taking over. Never ends.
-    async fn refuse_others(&self) {
+    async fn refuse_others(&self) -> Infallible {
         loop {
             match self.socket.0.accept().await {
                 Ok((stream, _)) => drop(refuse(&stream, "another process is taking over").await),
@@ -119,24 +120,25 @@ impl Offer {
     }
 }
 
-/// A process that has the sockets and all that it needs, and waits for the word that nobody else accepts.
+/// A process that has the sockets and all that it needs, and waits until it may accept.
 pub(crate) struct Successor {
     stream: UnixStream,
     process: Option<i32>,
 }
 
 impl Successor {
-    /// Says that nobody else accepts: it begins. False if it is gone, and this process has to go on.
-    pub(crate) async fn begins(self) -> bool {
+    /// Tells it that it may accept, and logs what came of it.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(crate) async fn confirm(self) -> io::Result<()> {
         let Self { stream, process } = self;
-        match message::send(&stream, YOURS, &[]).await {
+        let told = message::send(&stream, YOURS, &[]).await;
+        match &told {
             Ok(()) => tracing::info!(target: LOG, process, "another gateway took over"),
-            Err(error) => {
-                hand_over_failed(process, &error);
-                return false;
-            }
+            Err(error) => hand_over_failed(process, error),
         }
-        true
+        told
     }
 }
 

@@ -231,7 +231,7 @@ fn sigterm_during_a_hand_over_leaves_the_sockets_to_the_new_process() {
 fn sigterm_after_a_hand_over_ends_idle_connections_too() {
     let service = service();
     let place = Place::new("after", &service);
-    let old = place.gateway(STOP);
+    let old = place.gateway(&[STOP, &["--drain-delay", "1h"]].concat());
     let mut idle = old.connect();
     idle.write_all(KEPT.as_bytes()).unwrap();
     answer(&mut idle);
