@@ -1,5 +1,7 @@
 //! Accepts clients on each worker, or in the caller's runtime where there are none, until it is told to pause or to end.
 
+use std::convert::Infallible;
+use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,25 +17,25 @@ use super::workers::Workers;
 
 const LOG: &str = "error_envelope::gateway::accept";
 
-/// For each worker to hear that it accepts no more. A process that takes over waits ten times as long for the last of them.
-const LAST_ACCEPTED: Duration = Duration::from_secs(1);
+/// A thread that is blocked for longer is not waited for: what is next would wait as well.
+const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where clients come in. Dropped after all connections have ended, it ends its threads; before that, these with them.
+/// Where clients come in. Dropped while connections are open, it ends them with its threads.
 pub(super) struct Doors {
-    /// One for each worker, or for the caller's runtime.
+    /// One for each worker, or for the caller's runtime; none once they accept.
     pub(super) listeners: Vec<std::net::TcpListener>,
     pub(super) workers: Workers,
     /// For connections, of all workers.
     pub(super) room: Arc<Semaphore>,
 }
 
-/// The tasks that accept, of all workers. They end when it is dropped.
+/// What accepts, of all workers. It ends when this is dropped.
 pub(super) struct Acceptors {
     state: watch::Sender<State>,
-    /// By the number of the pause, once for each that has paused. Ends with the last of them.
-    paused: UnboundedReceiver<usize>,
-    count: usize,
+    /// The number of the pause, once from each that has paused. Closed when none is left.
+    acknowledged: UnboundedReceiver<usize>,
     pauses: usize,
+    has_blocked: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -45,7 +47,7 @@ enum State {
 /// One of them.
 struct Acceptor<F> {
     state: watch::Receiver<State>,
-    paused: UnboundedSender<usize>,
+    acknowledge: UnboundedSender<usize>,
     room: Arc<Semaphore>,
     again_in: Duration,
     serve: F,
@@ -53,58 +55,69 @@ struct Acceptor<F> {
 
 impl Acceptors {
     /// Gives each client to `serve`, in the runtime that accepts it. `again_in` is the pause after an attempt that failed.
-    pub(super) fn start<F>(doors: &mut Doors, again_in: Duration, serve: F) -> Self
+    ///
+    /// Where there are no workers, the future that is returned accepts, and is to be polled all the while. It never ends.
+    pub(super) fn start<F>(
+        doors: &mut Doors,
+        again_in: Duration,
+        serve: F,
+    ) -> (Self, impl Future<Output = Infallible> + use<F>)
     where
         F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
     {
-        let ((state, watched), (tell, paused)) = (watch::channel(State::Open), mpsc::unbounded_channel());
+        let ((state, watched), (tell, acknowledged)) = (watch::channel(State::Open), mpsc::unbounded_channel());
         let Doors { listeners, workers, room } = doors;
-        let count = listeners.len();
-        let tasks = listeners.drain(..).map(|listener| {
-            let (state, paused, room, serve) = (watched.clone(), tell.clone(), Arc::clone(room), serve.clone());
-            let acceptor = Acceptor { state, paused, room, again_in, serve };
-            move || drop(tokio::spawn(acceptor.run(listener)))
+        let mut accepting = listeners.drain(..).map(|listener| {
+            let (state, acknowledge, room, serve) = (watched.clone(), tell.clone(), Arc::clone(room), serve.clone());
+            Acceptor { state, acknowledge, room, again_in, serve }.run(listener)
         });
-        if workers.count() == 0 {
-            tasks.for_each(|task| task());
-        } else {
-            workers.run(tasks);
-        }
-        Self { state, paused, count, pauses: 0 }
+        let here = (workers.count() == 0).then(|| accepting.next()).flatten();
+        workers.run(accepting.map(|accept| move || drop(tokio::spawn(accept))));
+        let here = async {
+            if let Some(accept) = here {
+                accept.await;
+            }
+            future::pending().await
+        };
+        (Self { state, acknowledged, pauses: 0, has_blocked: false }, here)
     }
 
     /// Has none accept until [`resume`](Self::resume). One whose thread is blocked is not waited for beyond a second: it accepts
     /// nobody when it comes back either.
     pub(super) async fn pause(&mut self) {
         self.pauses += 1;
+        let mut left = self.acknowledged.sender_strong_count();
         self.state.send_replace(State::Paused(self.pauses));
-        let mut left = self.count;
         let all = async {
             while left > 0
-                && let Some(pause) = self.paused.recv().await
+                && let Some(pause) = self.acknowledged.recv().await
             {
                 left -= usize::from(pause == self.pauses);
             }
         };
-        if timeout(LAST_ACCEPTED, all).await.is_err() {
-            tracing::warn!(target: LOG, threads = left, "accepting no more clients while threads are blocked");
+        self.has_blocked = timeout(PAUSED_WITHIN, all).await.is_err();
+        if self.has_blocked {
+            tracing::warn!(target: LOG, threads = left, "waited no longer for threads that are blocked: they accept nobody");
         }
     }
 
-    pub(super) fn resume(&self) {
+    pub(super) fn resume(&mut self) {
+        self.has_blocked = false;
         self.state.send_replace(State::Open);
     }
 
-    /// Ends them: nobody listens here afterwards. One whose thread is blocked closes its listener when it comes back.
+    /// Ends them: each closes its listener. One whose thread is blocked does so when it comes back, and is waited for once.
     pub(super) async fn end(self) {
-        let Self { state, mut paused, .. } = self;
+        let Self { state, mut acknowledged, has_blocked, .. } = self;
         drop(state);
-        let _ = timeout(LAST_ACCEPTED, async { while paused.recv().await.is_some() {} }).await;
+        if !has_blocked {
+            let _ = timeout(PAUSED_WITHIN, async { while acknowledged.recv().await.is_some() {} }).await;
+        }
     }
 
     /// Waits until the last one has ended by itself.
     pub(super) async fn ended(&mut self) {
-        while self.paused.recv().await.is_some() {}
+        while self.acknowledged.recv().await.is_some() {}
     }
 }
 
@@ -116,15 +129,14 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         };
         loop {
             let state = *self.state.borrow_and_update();
-            let is_paused = match state {
-                State::Open => false,
-                State::Paused(pause) => self.paused.send(pause).is_ok(),
-            };
+            if let State::Paused(pause) = state {
+                let _ = self.acknowledge.send(pause);
+            }
             tokio::select! {
                 // A thread that was busy when it was told accepts nobody afterwards.
                 biased;
                 changed = self.state.changed() => if changed.is_err() { return },
-                (stream, peer, place) = accept(&listener, &self.room, self.again_in), if !is_paused => {
+                (stream, peer, place) = accept(&listener, &self.room, self.again_in), if matches!(state, State::Open) => {
                     (self.serve)(stream, peer, place);
                 }
             }
@@ -152,5 +164,26 @@ async fn accept_failed(error: &io::Error, again_in: Duration) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");
         tokio::time::sleep(again_in).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_workers_nobody_listens_once_the_future_is_dropped() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (workers, room) = (Workers::start(0).unwrap(), Arc::new(Semaphore::new(1)));
+        let mut doors = Doors { listeners: vec![listener], workers, room };
+        let (acceptors, here) = Acceptors::start(&mut doors, Duration::ZERO, |_, _, _| {});
+        tokio::select! {
+            biased;
+            never = here => match never {},
+            () = future::ready(()) => drop(acceptors),
+        }
+        std::net::TcpListener::bind(address).unwrap();
     }
 }

@@ -26,7 +26,7 @@ use super::config::GatewayConfig;
 use super::connection::{Connection, Shared};
 use super::forwarded::Forwarding;
 use super::handover::{Offer, Successor};
-use super::in_flight::{RequestTracker, Stage};
+use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
 use super::pace::ClientBody;
@@ -141,9 +141,12 @@ impl Ending {
     async fn drained_after(&self, stop: impl Future<Output = ()>) {
         stop.await;
         self.tracker.close();
-        // Nobody is sent here any more who would have to hear of it.
-        if *self.stages.borrow() < Stage::HandedOver {
-            drain(self.limits.drain_delay).await;
+        // After a hand-over nobody is sent here any more who would have to hear of it.
+        let mut stage = self.stages.subscribe();
+        tokio::select! {
+            biased;
+            () = reached(&mut stage, Stage::HandedOver) => {}
+            () = drain(self.limits.drain_delay) => {}
         }
     }
 
@@ -178,7 +181,7 @@ impl Ending {
 }
 
 /// Waits for a process that is ready to take over: for ever where there is no upgrade socket.
-async fn wait_for_successor(offer: Option<&Offer>) -> Successor {
+async fn successor_by(offer: Option<&Offer>) -> Successor {
     match offer {
         Some(offer) => offer.wait_for_successor().await,
         None => future::pending().await,
@@ -250,25 +253,31 @@ where
     ) -> bool {
         let again_in = self.limits.accept_retry;
         let serve = move |stream, peer, place| self.spawn_connection(stream, peer, place);
-        let mut acceptors = Acceptors::start(doors, again_in, serve);
+        let (mut acceptors, here) = Acceptors::start(doors, again_in, serve);
         // Each client meets one process: another one hears that it may begin, or that this one ends, once nobody accepts here.
-        loop {
-            let mut successor = pin!(wait_for_successor(offer.as_ref()));
-            let ready = tokio::select! {
-                () = stop.as_mut() => None,
-                successor = successor.as_mut() => Some(successor),
-                () = acceptors.ended() => panic!("no thread accepts clients any more"),
-            };
-            let Some(ready) = ready else {
-                acceptors.end().await;
-                return false;
-            };
-            acceptors.pause().await;
-            if ready.confirm().await.is_ok() {
-                acceptors.end().await;
-                return true;
+        let steer = async move {
+            loop {
+                let mut successor = pin!(successor_by(offer.as_ref()));
+                let ready = tokio::select! {
+                    () = stop.as_mut() => None,
+                    successor = successor.as_mut() => Some(successor),
+                    () = acceptors.ended() => panic!("nobody accepts clients any more"),
+                };
+                let Some(ready) = ready else {
+                    acceptors.end().await;
+                    return false;
+                };
+                acceptors.pause().await;
+                if ready.confirm().await.is_ok() {
+                    acceptors.end().await;
+                    return true;
+                }
+                acceptors.resume();
             }
-            acceptors.resume();
+        };
+        tokio::select! {
+            handed_over = steer => handed_over,
+            never = here => match never {},
         }
     }
 

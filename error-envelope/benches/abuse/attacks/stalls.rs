@@ -46,7 +46,7 @@ async fn stall(front: Front, window: Option<u32>) {
                 let mut pace = front.pace(2000, CONNECTIONS);
                 loop {
                     if window.is_some() {
-                        front.over().await;
+                        std::future::pending::<()>().await;
                     }
                     for number in 0..STREAMS {
                         pace.next().await;
