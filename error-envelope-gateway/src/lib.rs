@@ -82,3 +82,4 @@ pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;
 pub use self::upstream::Upstream;
 pub use self::upstreams::{Forward, Upstreams};
+pub use self::workers::current_thread_runtime;

@@ -32,7 +32,6 @@ use error_envelope_gateway::{
     AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
 };
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
@@ -75,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does
 /// not keep who has been told to stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = error_envelope_gateway::current_thread_runtime();
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     // With a time it would wait before it drops its tasks, and clients would wait with it.
