@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// How many sockets a runtime hears of before it works on what they have. tokio's default is 1,024: then a thread with many
-/// connections goes through the memory of all of them for each step of their requests, and none of it is in the processor's cache
-/// when the next step comes. A request over one of 1,024 connections costs a tenth less so.
+/// How many ready sockets a runtime takes from the system before it works on them. Measured, not derived: over 1,024 connections a
+/// request costs a twentieth less processor time than with tokio's default of 1,024, over 32 connections the same.
 const EVENTS_AT_ONCE: usize = 16;
 
 /// A runtime on the thread that blocks on it, for a gateway on one core; [`GatewayConfig::workers`] makes its threads of the same.
-/// A program may have any other runtime of tokio's with I/O and time. This one takes few events of its sockets at a time, so that
-/// what belongs to a connection is still in the processor's cache when its request goes on.
+/// A program may have any other runtime of tokio's with I/O and time. This one takes 16 ready sockets at a time, which costs less
+/// where there are many connections.
 ///
 /// # Errors
 ///
