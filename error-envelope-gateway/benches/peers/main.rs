@@ -5,9 +5,11 @@
 //! 1. Every proxy is a process of its own on one core. The service behind them and the clients are on the other.
 //! 2. A round asks each proxy for the same number of requests, one proxy after the other. What a request costs is the
 //!    processor time that the system has counted for the proxy's threads, divided by the requests.
-//! 3. The ratios are those of one round to the bare proxy; the table has their medians over the rounds.
-//! 4. What an idle connection holds is what the resident memory grows by while so many wait for their next request.
-//! 5. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
+//! 3. Two processes of one program differ by up to a tenth, and so does what follows on a costly proxy: each row starts the
+//!    proxies several times, and each round has another order.
+//! 4. The ratios are those of one round to the bare proxy; the table has their medians over all rounds.
+//! 5. What an idle connection holds is what the resident memory grows by while so many wait for their next request.
+//! 6. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
 //!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
 //!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
 //!
@@ -30,9 +32,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use peer::Peer;
+use table::Costs;
 use workload::Workload;
 
-const ROUNDS: usize = 7;
+/// How often a row's proxies are started.
+const STARTS: usize = 6;
+/// Of each start.
+const ROUNDS: usize = 3;
+/// Of the idle connections: what they hold hardly differs.
+const IDLE_ROUNDS: usize = 3;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -59,27 +67,36 @@ fn measure(args: &[&str]) {
     let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
     let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(**word));
     let service = peer::Process::service();
-    let rounds = if quick { 1 } else { ROUNDS };
     let chosen = Workload::ALL.iter().filter(|workload| is_chosen(workload.name()));
-    let table = chosen.map(|workload| (workload.name(), rows(*workload, service.address, rounds, quick)));
+    let table = chosen.map(|workload| (workload.name(), rows(*workload, service.address, quick)));
     print!("{}", table::write("Processor time per request in µs", table));
     if is_chosen(idle::NAME) {
-        print!("\n{}", table::write("Memory of a connection in KiB", idle::rows(service.address, rounds).into_iter()));
+        let rows = idle::rows(service.address, if quick { 1 } else { IDLE_ROUNDS });
+        print!("\n{}", table::write("Memory of a connection in KiB", rows.into_iter()));
     }
 }
 
 /// Microseconds of the processor per request, by peer, round by round.
-fn rows(workload: Workload, service: SocketAddr, rounds: usize, quick: bool) -> Vec<(Peer, Vec<f64>)> {
-    let running: Vec<_> = Peer::ALL.iter().filter_map(|peer| Some((*peer, peer.start(workload, service)?))).collect();
-    running.iter().for_each(|(_, process)| workload.run(process.address, workload.requests(true)));
+fn rows(workload: Workload, service: SocketAddr, quick: bool) -> Costs {
     let requests = workload.requests(quick);
-    let mut rows: Vec<_> = running.iter().map(|(peer, _)| (*peer, Vec::new())).collect();
-    for _ in 0..rounds {
-        for ((_, process), (_, costs)) in running.iter().zip(&mut rows) {
-            let before = process.processor_time();
-            workload.run(process.address, requests);
-            costs.push((process.processor_time() - before).as_secs_f64() * 1e6 / requests as f64);
+    let (starts, rounds) = if quick { (1, 1) } else { (STARTS, ROUNDS) };
+    let mut rows: Costs = Peer::ALL.iter().map(|peer| (*peer, Vec::new())).collect();
+    for start in 0..starts {
+        let running = rows.iter_mut().filter_map(|(peer, costs)| Some((peer.start(workload, service)?, costs)));
+        let mut running: Vec<_> = running.collect();
+        running.iter().for_each(|(process, _)| workload.run(process.address, workload.requests(true)));
+        if start % 2 == 1 {
+            running.reverse();
+        }
+        for _ in 0..rounds {
+            for (process, costs) in &mut running {
+                let before = process.processor_time();
+                workload.run(process.address, requests);
+                costs.push((process.processor_time() - before).as_secs_f64() * 1e6 / requests as f64);
+            }
+            running.rotate_left(1);
         }
     }
+    rows.retain(|(_, costs)| !costs.is_empty());
     rows
 }

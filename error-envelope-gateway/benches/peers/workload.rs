@@ -38,12 +38,12 @@ impl Workload {
     /// Enough for a per cent of the proxy's time to be many ticks of the scheduler.
     pub(crate) const fn requests(self, quick: bool) -> usize {
         let whole = match self {
-            Self::Success | Self::Error | Self::Tls | Self::Http2 => 20_000,
+            Self::Success | Self::Error | Self::Tls | Self::Http2 => 10_000,
             Self::Many => 40_000,
-            Self::Upload => 600,
-            Self::Download => 100,
+            Self::Upload => 300,
+            Self::Download => 50,
         };
-        if quick { whole / 10 } else { whole }
+        if quick { whole / 5 } else { whole }
     }
 
     /// Asks `proxy` so often, and panics where an answer is not the one that is expected.
