@@ -16,7 +16,9 @@ use tower::BoxError;
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::{HEADERS, UpstreamLimits};
-use super::pool::{self, Connection, Exchange, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::pool::{
+    self, Connection, Exchange, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered,
+};
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
@@ -55,7 +57,7 @@ where
         }
     }
 
-    pub(crate) async fn send(&self, place: &mut Option<Request<Outgoing<B>>>) -> Result<Response<Reply>, BoxError> {
+    pub(crate) async fn send(&self, place: &mut Place<B>) -> Result<Response<Reply>, BoxError> {
         pool::send(&self.pool, place).await
     }
 }

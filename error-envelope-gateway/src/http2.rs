@@ -22,7 +22,7 @@ use tower::BoxError;
 use super::connect::connect;
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Observed, Outgoing, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::pool::{self, Connection, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
@@ -59,7 +59,7 @@ where
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
 
-    pub(crate) async fn send(&self, place: &mut Option<Request<Outgoing<B>>>) -> Result<Response<Reply>, BoxError> {
+    pub(crate) async fn send(&self, place: &mut Place<B>) -> Result<Response<Reply>, BoxError> {
         pool::send(&self.pool, place).await
     }
 }

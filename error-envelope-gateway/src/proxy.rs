@@ -21,7 +21,7 @@ use super::capacity::{Capacity, Permit, PermitBody};
 use super::error::Error;
 use super::headers::HopHeaders;
 use super::pace::{Pace, PacedBody, head_within};
-use super::pool::{Bounds, Outgoing, Reply};
+use super::pool::{Bounds, Outgoing, Place, Reply};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2};
@@ -44,7 +44,7 @@ enum Connections<B: Send + 'static> {
 
 /// A request as its service gets it, and what is left to do for it.
 pub(crate) struct Prepared<B> {
-    request: Option<Request<Outgoing<Sent<B>>>>,
+    request: Place<Sent<B>>,
     pace: Option<Pace>,
     share: Option<Permit>,
     wish: Option<UpgradeRequest>,
@@ -103,7 +103,7 @@ where
             Connections::Http1(connections) => connections.prepare(&mut head, &body),
             Connections::Http2(connections) => connections.prepare(&mut head),
         }
-        Ok(Prepared { request: Some(Request::from_parts(head, body)), pace, share: Some(share), wish, record })
+        Ok(Prepared { request: Place::Unsent(Request::from_parts(head, body)), pace, share: Some(share), wish, record })
     }
 
     /// The service's response. Afterwards nothing is left of what was prepared.

@@ -33,5 +33,5 @@ pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::Outgoing;
 pub(super) use self::place::PoolSlot;
 pub(crate) use self::reply::Reply;
-pub(super) use self::send::{Reached, Sends, Unanswered, send};
+pub(super) use self::send::{Place, Reached, Sends, Unanswered, send};
 pub(super) use self::shared::{Bounds, Pool};

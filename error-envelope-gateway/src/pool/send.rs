@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
@@ -45,16 +46,20 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// Sends the request in `place` over a connection of `pool`. It stays there until it is sent: a future has room for all that
-/// it takes by value, and so does each one around it.
+/// A request, where it waits for its connection, and what is kept of it while it waits for its response. A future has room for
+/// all that it takes by value or keeps in a variable of its own, and so does each one around it.
+pub(crate) enum Place<B> {
+    Unsent(Request<Outgoing<B>>),
+    /// None where it is not sent twice.
+    Sent(Option<Again>),
+}
+
+/// Sends the request in `place` over a connection of `pool`.
 ///
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
-pub(crate) async fn send<B, C>(
-    pool: &Pool<C>,
-    place: &mut Option<Request<Outgoing<B>>>,
-) -> Result<Response<Reply>, BoxError>
+pub(crate) async fn send<B, C>(pool: &Pool<C>, place: &mut Place<B>) -> Result<Response<Reply>, BoxError>
 where
     B: Body<Data = Bytes> + Unpin,
     C: Connection + Sends<B>,
@@ -62,7 +67,7 @@ where
     // Once: a service that closes each connection would be asked for ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
-    loop {
+    let (response, mut lease) = loop {
         let mut lease = if may_repeat {
             pool.take_within(&mut queue_time).await?
         } else {
@@ -70,41 +75,45 @@ where
         };
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
-        let Some(request) = place.take() else { return Err("there is no request to send".into()) };
+        let Place::Unsent(request) = &*place else { return Err("there is no request to send".into()) };
         let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
-            *place = Some(request);
             continue;
         }
-        let may_be_copied = C::IS_SHARED || (was_used && is_repeatable);
-        let copy = if may_repeat && may_be_copied { Again::from_request(&request) } else { None };
-        let mut failed = match connection.send(request).await {
-            Ok(response) => {
-                connection.received(&response);
-                if Reply::has_no_body(&response) {
-                    poll_fn(|cx| lease.poll_give_back(cx)).await;
-                }
-                return Ok(Reply::receive(response, lease));
-            }
+        let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
+        let copy = if may_be_copied { Again::from_request(request) } else { None };
+        let Place::Unsent(request) = mem::replace(place, Place::Sent(copy)) else { continue };
+        let sent = connection.send(request).await;
+        let mut failed = match sent {
+            Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
-        *place = failed.take_message();
-        if place.is_some() && was_used {
-            continue;
-        }
-        let again = place.take().filter(|_| may_repeat).or_else(|| match connection.reached(failed.error()) {
-            Reached::Unprocessed => copy.map(Again::request),
-            Reached::Service => copy.filter(|_| was_used && is_repeatable).map(Again::request),
-            Reached::Response => None,
-        });
+        let again = match (failed.take_message(), mem::replace(place, Place::Sent(None))) {
+            (Some(unwritten), _) if was_used => {
+                *place = Place::Unsent(unwritten);
+                continue;
+            }
+            (Some(unwritten), _) => Some(unwritten).filter(|_| may_repeat),
+            (None, Place::Sent(Some(copy))) => match connection.reached(failed.error()) {
+                Reached::Unprocessed => Some(copy.request()),
+                Reached::Service => (was_used && is_repeatable).then(|| copy.request()),
+                Reached::Response => None,
+            },
+            (None, _) => None,
+        };
         let error = failed.into_error();
-        if again.is_none() {
-            return Err(with_advice(error));
-        }
-        *place = again;
+        let Some(again) = again else { return Err(with_advice(error)) };
+        *place = Place::Unsent(again);
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
+    };
+    if let Some(connection) = lease.connection() {
+        connection.received(&response);
     }
+    if Reply::has_no_body(&response) {
+        poll_fn(|cx| lease.poll_give_back(cx)).await;
+    }
+    Ok(Reply::receive(response, lease))
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
@@ -133,7 +142,7 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// A request without a body, again. Hardly one is: its headers are in a list, which costs half of what a map does.
-struct Again {
+pub(crate) struct Again {
     method: Method,
     uri: Uri,
     version: Version,
