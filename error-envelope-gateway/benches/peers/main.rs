@@ -5,7 +5,7 @@
 //! 1. Every proxy is a process of its own on one core. The service behind them and the clients are on the other.
 //! 2. A round asks each proxy for the same number of requests, one proxy after the other. What a request costs is the
 //!    processor time that the system has counted for the proxy's threads, divided by the requests.
-//! 3. Two processes of one program differ by up to a tenth, and so does what follows on a costly proxy: each row starts the
+//! 3. Two processes of one program can differ by a tenth, and a proxy may cost more after another one: each row starts the
 //!    proxies several times, and each round has another order.
 //! 4. The ratios are those of one round to the bare proxy; the table has their medians over all rounds.
 //! 5. What an idle connection holds is what the resident memory grows by while so many wait for their next request.

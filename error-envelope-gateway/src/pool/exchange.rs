@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::place::PoolSlot;
+use super::slot::PoolSlot;
 use crate::read_size::ReadSize;
 
 /// A request and its response, on one connection. The channels between its tasks order what is stored here.

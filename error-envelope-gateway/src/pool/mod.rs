@@ -2,7 +2,7 @@
 //! requests are repeated (rule F7).
 //!
 //! 1. A request takes the newest idle connection that is fit, of its own worker's if there is one ([`idle`]). If there is none, it waits in line ([`mod@line`]) for its [`turn`], and
-//!    a connection is opened for it, as long as fewer than `--upstream-connections` are there ([`place`]).
+//!    a connection is opened for it, as long as fewer than `--upstream-connections` are there ([`slot`]).
 //! 2. Whichever comes first goes to the first request in line: a connection that was opened, or one that came back.
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
@@ -19,10 +19,10 @@ mod exchange;
 mod idle;
 mod line;
 mod outgoing;
-mod place;
 mod reply;
 mod send;
 mod shared;
+mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ mod turn;
 pub(super) use self::connection::Connection;
 pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::Outgoing;
-pub(super) use self::place::PoolSlot;
 pub(crate) use self::reply::Reply;
 pub(super) use self::send::{Place, Reached, Sends, Unanswered, send};
 pub(super) use self::shared::{Bounds, Pool};
+pub(super) use self::slot::PoolSlot;

@@ -10,7 +10,7 @@ use tower::BoxError;
 
 use super::connection::Connection;
 use super::idle::ROUNDS;
-use super::place::{Freed, PoolSlot};
+use super::slot::{Freed, PoolSlot};
 use super::state::State;
 use crate::count::UpstreamMetrics;
 use crate::workers;
