@@ -18,6 +18,9 @@ const MOST: f64 = 1.03;
 const ACCESS: &str = "error-envelope-gateway/src/access/";
 /// What a request may take of them where there is no access log: to see that there is none, twice.
 const MOST_OFF: f64 = 8.0;
+/// What takes memory: the system's functions, and jemalloc's, which the command has.
+const ALLOCATORS: &[&str] =
+    &["malloc", "calloc", "realloc", "_rjem_malloc", "_rjem_calloc", "_rjem_realloc", "_rjem_mallocx", "_rjem_rallocx"];
 const FEW: usize = 640;
 const MORE: usize = 1_920;
 
@@ -124,7 +127,7 @@ impl<'a> Profile<'a> {
             Some(("cfn", name)) => self.called = named(&mut self.functions, name),
             Some(("calls", calls)) => {
                 self.is_call = true;
-                if ["malloc", "calloc", "realloc"].contains(&self.called) {
+                if ALLOCATORS.contains(&self.called) {
                     self.count.allocations += number(calls.split(' ').next());
                 }
             }
