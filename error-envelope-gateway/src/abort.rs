@@ -7,47 +7,23 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::delivery::{ResponseProgress, TrackedData};
+use super::connection_state::{ResponseProgress, TrackedData};
 
 /// Many times what a write to a socket takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
-/// Whether a connection's last body broke off in a way that only a reset tells.
-#[derive(Clone, Default)]
-pub(crate) struct ResetOnBreak(Arc<BreakState>);
-
-#[derive(Default)]
-struct BreakState {
-    old_client: AtomicBool,
-    broken: AtomicBool,
-}
-
-impl ResetOnBreak {
-    pub(crate) fn saw_request(&self, version: Version) {
-        self.0.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
-    }
-
-    /// The connection ends with a reset, whatever comes of its bodies.
-    pub(crate) fn reset(&self) {
-        self.0.broken.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn needs_reset(&self) -> bool {
-        self.0.broken.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn watch<B: Body>(self, body: B, delivery: Arc<ResponseProgress>) -> BreakDetectingBody<B> {
-        BreakDetectingBody { body, broken: None, ended: false, abort: self, delivery }
+impl ResponseProgress {
+    /// A body whose breaking off, and whose not being taken, is noted here.
+    pub(crate) fn watch<B: Body>(self: Arc<Self>, body: B) -> BreakDetectingBody<B> {
+        BreakDetectingBody { body, broken: None, ended: false, delivery: self }
     }
 }
 
@@ -58,7 +34,6 @@ pin_project! {
         body: B,
         broken: Option<Broken<B::Error>>,
         ended: bool,
-        abort: ResetOnBreak,
         delivery: Arc<ResponseProgress>,
     }
 
@@ -108,9 +83,7 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
         if let Some(broken) = this.broken {
             ready!(broken.left.as_mut().poll(cx));
         }
-        if this.abort.0.old_client.load(Ordering::Relaxed) {
-            this.abort.reset();
-        }
+        this.delivery.ends_broken();
         *this.ended = true;
         Poll::Ready(this.broken.take().map(|broken| Err(broken.error)))
     }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::idle::Activity;
+use super::connection_state::ConnectionState;
 use super::read_size::ReadSize;
 
 /// A client's side of a connection of HTTP/2 begins with it (RFC 9113 §3.4).
@@ -19,17 +20,17 @@ pub(super) struct ClientStream<T> {
     ahead: Bytes,
     size: ReadSize,
     /// Is told what of a write is left: only over HTTP/1, where one task does all.
-    activity: Option<Activity>,
+    state: Option<Arc<ConnectionState>>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
-    pub(super) fn new(stream: T, size: ReadSize, activity: Activity) -> Self {
-        Self { stream, ahead: Bytes::new(), size, activity: Some(activity) }
+    pub(super) fn new(stream: T, size: ReadSize, state: Arc<ConnectionState>) -> Self {
+        Self { stream, ahead: Bytes::new(), size, state: Some(state) }
     }
 
     /// The stream is shared by tasks from now on.
     pub(super) fn is_shared(&mut self) {
-        self.activity = None;
+        self.state = None;
     }
 
     /// hyper has read this, and did nothing with it. It is copied: even of no byte it holds hyper's whole buffer.
@@ -66,8 +67,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
     }
 
     fn owes(&self, owes: bool) {
-        if let Some(activity) = &self.activity {
-            activity.owes(owes);
+        if let Some(state) = &self.state {
+            state.activity.owes(owes);
         }
     }
 }

@@ -22,18 +22,16 @@ use tower::util::Oneshot;
 use tower::{BoxError, Service as _, ServiceExt};
 use tower_error_envelope::auth::ClientCertificate;
 
-use super::abort::{BreakDetectingBody, ResetOnBreak};
+use super::abort::BreakDetectingBody;
 use super::access::{AccessRecord, ClientRecords};
 use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
-use super::count::GaugeGuard;
+use super::connection_state::{ActiveRequest, ConnectionState};
 use super::deadlines::{Deadlines, End, LAST_HEAD};
-use super::delivery::Deliveries;
-use super::idle::{ActiveRequest, Activity};
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
-use super::rarely::Rarely;
+use super::rarely::{Rarely, Wakes};
 use super::served::{Served, Servers};
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
@@ -64,9 +62,7 @@ impl Shared {
 pub(super) struct Connection<S> {
     shared: Shared,
     service: ClientService<S>,
-    abort: ResetOnBreak,
-    activity: Activity,
-    deliveries: Deliveries,
+    state: Arc<ConnectionState>,
     records: ClientRecords,
 }
 
@@ -78,8 +74,8 @@ impl<S> Connection<S> {
         tracker: Arc<RequestTracker>,
         records: ClientRecords,
     ) -> Self {
-        let (abort, activity, deliveries) = (ResetOnBreak::default(), Activity::new(), Deliveries::new(tracker));
-        Self { shared, service, abort, activity, deliveries, records }
+        let state = ConnectionState::new(shared.clients.clone(), tracker);
+        Self { shared, service, state, records }
     }
 }
 
@@ -97,14 +93,13 @@ where
         place: Option<ConnectionSlot>,
         tls: Option<Arc<ServerTls>>,
     ) -> impl Future<Output = ()> + Send + use<S, B> {
-        let counted = count::Connection::new(self.shared.clients.clone());
-        let held = (place, counted.clone());
+        let held = (place, self.state.open());
         set_socket_options(&stream);
-        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.shared.limits);
+        let stream = Lingering::new(stream, held, Arc::clone(&self.state), &self.shared.limits);
         // Boxed: what one of them holds takes no room in the other.
         let (handshake, served) = match tls {
-            Some(tls) => (Some(Box::pin(self.shake_hands(stream, tls, counted))), None),
-            None => (None, Some(self.serve(stream, None, false, counted))),
+            Some(tls) => (Some(Box::pin(self.shake_hands(stream, tls))), None),
+            None => (None, Some(self.serve(stream, None, false))),
         };
         async move {
             let served = match handshake {
@@ -117,7 +112,7 @@ where
         }
     }
 
-    async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>, counted: count::Connection) -> Option<Serving> {
+    async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.shared.stage.clone();
         let in_time = tokio::time::timeout(self.shared.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
         // It has the stream, which learns below how it ends.
@@ -131,11 +126,11 @@ where
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::certificate_name);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                return Some(self.serve(stream, certificate, alpn_is_http2, counted));
+                return Some(self.serve(stream, certificate, alpn_is_http2));
             }
             Ok(Err(error)) => tls.record_failed_handshake(&error),
             Err(_) => {
-                self.abort.reset();
+                self.state.reset.reset();
                 tls::count::record_failed_handshake(tls::count::TOO_SLOW);
                 tracing::debug!(target: LOG, "TLS handshake with a client timed out");
             }
@@ -148,24 +143,15 @@ where
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         certificate: Option<ClientCertificate>,
         alpn_is_http2: bool,
-        counted: count::Connection,
     ) -> Serving {
-        let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
-        let deadlines = Deadlines {
-            limits: Arc::clone(&limits),
-            stage,
-            counted: counted.clone(),
-            abort: abort.clone(),
-            activity: activity.clone(),
-            deliveries: deliveries.clone(),
-            alpn_is_http2,
-        };
-        let of_served = activity.clone();
-        let requests = Requests { service, certificate, records, counted, limits, abort, activity, deliveries };
-        let mut served = Served::new(server, stream, requests, of_served);
+        let Self { shared: Shared { server, limits, stage, .. }, service, state, records } = self;
+        let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
+        let (wakes, of_served) = (Arc::<Wakes>::default(), Arc::clone(&state));
+        let requests = Requests { service, certificate, records, limits, state };
+        let mut served = Served::new(server, stream, requests, of_served, Arc::clone(&wakes));
         // A future keeps room for what it captures and for a local that it moves that into.
         Box::pin(async move {
-            let first = pin!(Rarely::new(deadlines.first()));
+            let first = pin!(Rarely::new(deadlines.first(), wakes));
             let ended = tokio::select! {
                 ended = served.ended() => ended,
                 end = first => {
@@ -194,11 +180,8 @@ struct Requests<S> {
     service: ClientService<S>,
     certificate: Option<ClientCertificate>,
     records: ClientRecords,
-    counted: count::Connection,
     limits: Arc<ClientLimits>,
-    abort: ResetOnBreak,
-    activity: Activity,
-    deliveries: Deliveries,
+    state: Arc<ConnectionState>,
 }
 
 impl<S> Requests<S> {
@@ -208,11 +191,11 @@ impl<S> Requests<S> {
         }
         let record = self.records.begin(&mut request);
         let (mut head, body) = request.into_parts();
-        self.abort.saw_request(head.version);
+        self.state.reset.saw_request(head.version);
         // The layer and the gateway add so many: at once, the map grows once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
-        let body = LingeringBody::new(body, head.version, &self.limits, &self.activity);
+        let body = LingeringBody::new(body, head.version, &self.limits, &self.state);
         let body = ClientBody::new(body, self.limits.client_timeout, record.clone());
         (Request::from_parts(head, body), record)
     }
@@ -228,9 +211,9 @@ where
     type Future = Answer<Called<ResponseFuture<S::Future>, Oneshot<ClientService<S>, Inbound>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let running = (self.activity.begin(), self.counted.request_started(request.version()));
+        let active = self.state.begin(request.version());
         let (request, record) = self.inbound(request);
-        let around = AnswerContext { running, record, abort: self.abort.clone(), deliveries: self.deliveries.clone() };
+        let around = AnswerContext { active, record };
         let mut service = self.service.clone();
         // Most services are ready: one that is not is asked again by its request's task.
         let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -272,10 +255,8 @@ impl<F: Future, W: Future<Output = F::Output>> Future for Called<F, W> {
 
 /// What a request has around the layer.
 struct AnswerContext {
-    running: (ActiveRequest, GaugeGuard),
+    active: ActiveRequest,
     record: Option<AccessRecord>,
-    abort: ResetOnBreak,
-    deliveries: Deliveries,
 }
 
 impl<F, B> Future for Answer<F>
@@ -288,14 +269,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = ready!(this.response.poll(cx));
-        let Some(AnswerContext { running, record, abort, deliveries }) = this.around.take() else {
-            return Poll::Pending;
-        };
+        let Some(AnswerContext { active, record }) = this.around.take() else { return Poll::Pending };
         if let Some(record) = &record {
             record.answered(&response);
         }
-        let delivery = deliveries.begin(response.body().id().cloned(), running, record);
-        Poll::Ready(Ok(response.map(|body| abort.watch(body, delivery))))
+        let progress = active.begin_response(response.body().id().cloned(), record);
+        Poll::Ready(Ok(response.map(|body| progress.watch(body))))
     }
 }
 

@@ -57,43 +57,57 @@ impl Clients {
     }
 }
 
-/// A connection of a client, counted until the last of these is dropped.
-#[derive(Clone)]
-pub(super) struct Connection(Arc<Counted>);
-
-/// Its place in [`PROTOCOLS`].
-struct Counted {
+/// A connection of a client, counted by the protocol of its last request.
+pub(super) struct Connection {
     protocol: AtomicU8,
     clients: Clients,
 }
 
+/// A place in [`PROTOCOLS`].
+#[derive(Clone, Copy)]
+pub(super) struct Protocol(u8);
+
 impl Connection {
     pub(super) fn new(clients: Clients) -> Self {
-        clients.0.connections[0].increment(1);
-        Self(Arc::new(Counted { protocol: AtomicU8::new(0), clients }))
+        Self { protocol: AtomicU8::new(0), clients }
+    }
+
+    pub(super) fn opened(&self) {
+        self.connections(0).increment(1);
+    }
+
+    pub(super) fn closed(&self) {
+        self.connections(self.protocol.load(Ordering::Relaxed)).decrement(1);
     }
 
     /// Whether requests came, in HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
-        self.0.protocol.load(Ordering::Relaxed) == 2
+        self.protocol.load(Ordering::Relaxed) == 2
     }
 
     /// A request came, in this version.
-    pub(super) fn request_started(&self, version: Version) -> GaugeGuard {
+    pub(super) fn request_started(&self, version: Version) -> Protocol {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
-        let Counted { protocol, clients } = &*self.0;
-        let before = protocol.swap(now, Ordering::Relaxed);
+        let before = self.protocol.swap(now, Ordering::Relaxed);
         if before != now {
-            clients.0.connections[usize::from(before)].decrement(1);
-            clients.0.connections[usize::from(now)].increment(1);
+            self.connections(before).decrement(1);
+            self.connections(now).increment(1);
         }
-        GaugeGuard::new(clients.0.streams[usize::from(now)].clone())
+        self.streams(Protocol(now)).increment(1);
+        Protocol(now)
     }
-}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.clients.0.connections[usize::from(*self.protocol.get_mut())].decrement(1);
+    /// The response to a request of this protocol is through.
+    pub(super) fn request_ended(&self, protocol: Protocol) {
+        self.streams(protocol).decrement(1);
+    }
+
+    fn connections(&self, protocol: u8) -> &Gauge {
+        &self.clients.0.connections[usize::from(protocol)]
+    }
+
+    fn streams(&self, Protocol(protocol): Protocol) -> &Gauge {
+        &self.clients.0.streams[usize::from(protocol)]
     }
 }
 
@@ -183,9 +197,10 @@ mod tests {
         };
         metrics::with_local_recorder(&recorder, || {
             let clients = Clients::new();
-            let quiet = Connection::new(clients.clone());
+            let (quiet, connection) = (Connection::new(clients.clone()), Connection::new(clients));
+            quiet.opened();
             assert_eq!(gauges(), [r#"connections["protocol=none"] 1"#]);
-            let connection = Connection::new(clients);
+            connection.opened();
             let streams = [connection.request_started(Version::HTTP_2), connection.request_started(Version::HTTP_2)];
             let old = quiet.request_started(Version::HTTP_10);
             let all = [
@@ -195,9 +210,11 @@ mod tests {
                 r#"streams["protocol=http/2"] 2"#,
             ];
             assert_eq!(gauges(), all);
-            drop((old, quiet, streams));
+            quiet.request_ended(old);
+            quiet.closed();
+            streams.into_iter().for_each(|stream| connection.request_ended(stream));
             assert_eq!(gauges(), [r#"connections["protocol=http/2"] 1"#]);
-            drop(connection);
+            connection.closed();
             assert_eq!(gauges(), [] as [&str; 0]);
         });
     }

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::abort::ResetOnBreak;
-use super::count;
-use super::delivery::Deliveries;
-use super::idle::Activity;
+use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, reached};
 use super::limits::ClientLimits;
 
@@ -20,10 +17,7 @@ pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 pub(crate) struct Deadlines {
     pub(crate) limits: Arc<ClientLimits>,
     pub(crate) stage: watch::Receiver<Stage>,
-    pub(crate) counted: count::Connection,
-    pub(crate) abort: ResetOnBreak,
-    pub(crate) activity: Activity,
-    pub(crate) deliveries: Deliveries,
+    pub(crate) state: Arc<ConnectionState>,
     pub(crate) alpn_is_http2: bool,
 }
 
@@ -40,9 +34,9 @@ impl Deadlines {
     pub(crate) async fn first(&self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
-            () = self.deliveries.stall_for(self.limits.write_timeout) => self.reset_stalled(),
+            () = self.state.stall_for(self.limits.write_timeout) => self.stalled(),
             () = self.wait_to_leave(&mut stage) => End::Graceful,
-            () = self.activity.stops_for(self.limits.idle_timeout) => self.idle(),
+            () = self.state.activity.stops_for(self.limits.idle_timeout) => self.idle(),
         }
     }
 
@@ -53,11 +47,11 @@ impl Deadlines {
         // A head that came in half is no request yet: nobody waits for the rest of it.
         let last_head = pin!(async {
             reached(&mut stage, Stage::Stopping).await;
-            self.activity.stops_for(LAST_HEAD).await;
+            self.state.activity.stops_for(LAST_HEAD).await;
         });
         tokio::select! {
-            () = self.deliveries.stall_for(self.limits.write_timeout) => drop(self.reset_stalled()),
-            () = self.activity.stops_for(self.limits.idle_timeout) => {}
+            () = self.state.stall_for(self.limits.write_timeout) => self.state.give_up(),
+            () = self.state.activity.stops_for(self.limits.idle_timeout) => {}
             () = last_head => {}
         }
     }
@@ -65,20 +59,18 @@ impl Deadlines {
     /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         reached(stage, Stage::HandedOver).await;
-        if !self.counted.is_http2() {
+        if !self.state.is_http2() {
             reached(stage, Stage::Stopping).await;
         }
     }
 
     /// The rest of a head that came in half is not waited for.
     fn idle(&self) -> End {
-        if self.alpn_is_http2 || self.counted.is_http2() { End::Graceful } else { End::Closed }
+        if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
     }
 
-    /// Resets a connection whose client does not read: else the kernel would keep the unread bytes.
-    fn reset_stalled(&self) -> End {
-        self.deliveries.give_up();
-        self.abort.reset();
+    fn stalled(&self) -> End {
+        self.state.give_up();
         End::Closed
     }
 }

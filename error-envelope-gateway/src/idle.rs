@@ -4,42 +4,46 @@
 //! more, or that keeps an HTTP/2 connection alive with pings, would stay for ever. And it costs a timer for each request,
 //! where one for each connection does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// What goes on on a connection.
-#[derive(Clone)]
-pub(crate) struct Activity(Arc<Requests>);
-
-struct Requests {
+pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
     /// Request bodies over HTTP/1 that somebody holds: hyper may be within one.
     bodies: AtomicUsize,
     /// What hyper has written waits for the socket.
     owes: AtomicBool,
-    /// When the last one ended, in microseconds since it was connected.
+    /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
 }
-
-/// A request in flight, until it is dropped.
-pub(crate) struct ActiveRequest(Activity);
-
-/// A request body that may have more to come, until it is dropped.
-pub(crate) struct ActiveBody(Activity);
 
 impl Activity {
     pub(crate) fn new() -> Self {
         let (running, bodies, owes, ended) = Default::default();
-        Self(Arc::new(Requests { connected: Instant::now(), running, bodies, owes, ended }))
+        Self { connected: Instant::now(), running, bodies, owes, ended }
     }
 
-    pub(crate) fn begin(&self) -> ActiveRequest {
-        self.0.running.fetch_add(1, Relaxed);
-        ActiveRequest(self.clone())
+    /// A request is in flight from now on.
+    pub(crate) fn request_started(&self) {
+        self.running.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn request_ended(&self) {
+        self.ended.store(u64::try_from(self.connected.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.running.fetch_sub(1, Relaxed);
+    }
+
+    /// A request body may have more to come from now on.
+    pub(crate) fn body_started(&self) {
+        self.bodies.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn body_ended(&self) {
+        self.bodies.fetch_sub(1, Relaxed);
     }
 
     /// Resolves once nothing was in flight for `limit`, from now on.
@@ -68,7 +72,7 @@ impl Activity {
             if quiet < limit / 2 {
                 limit = most.min(limit * 2);
             } else if quiet >= limit {
-                if self.0.bodies.load(Relaxed) == 0 && !self.is_owing() {
+                if self.bodies.load(Relaxed) == 0 && !self.is_owing() {
                     return;
                 }
                 quiet = Duration::ZERO;
@@ -76,47 +80,22 @@ impl Activity {
         }
     }
 
-    pub(crate) fn begin_body(&self) -> ActiveBody {
-        self.0.bodies.fetch_add(1, Relaxed);
-        ActiveBody(self.clone())
-    }
-
     /// Whether what is written waits from now on.
     pub(crate) fn owes(&self, owes: bool) {
-        self.0.owes.store(owes, Relaxed);
+        self.owes.store(owes, Relaxed);
     }
 
-    fn is_owing(&self) -> bool {
-        self.0.owes.load(Relaxed)
+    /// Whether the connection has more to write than its client takes.
+    pub(crate) fn is_owing(&self) -> bool {
+        self.owes.load(Relaxed)
     }
 
     fn quiet_since(&self, now: Instant) -> Instant {
-        let Requests { connected, running, ended, .. } = &*self.0;
+        let Self { connected, running, ended, .. } = self;
         match running.load(Relaxed) {
             0 => *connected + Duration::from_micros(ended.load(Relaxed)),
             _ => now,
         }
-    }
-}
-
-impl ActiveRequest {
-    /// Whether the connection has more to write than its client takes, and one task for all that it does.
-    pub(crate) fn is_held_up(&self) -> bool {
-        self.0.is_owing()
-    }
-}
-
-impl Drop for ActiveBody {
-    fn drop(&mut self) {
-        self.0.0.bodies.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Drop for ActiveRequest {
-    fn drop(&mut self) {
-        let Requests { connected, running, ended, .. } = &*self.0.0;
-        ended.store(u64::try_from(connected.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
-        running.fetch_sub(1, Relaxed);
     }
 }
 
@@ -132,11 +111,12 @@ mod tests {
         let (activity, began) = (Activity::new(), Instant::now());
         let requests = async {
             for _ in 0..3 {
-                let (one, other) = (activity.begin(), activity.begin());
+                activity.request_started();
+                activity.request_started();
                 tokio::time::sleep(50 * SECOND).await;
-                drop(one);
+                activity.request_ended();
                 tokio::time::sleep(10 * SECOND).await;
-                drop(other);
+                activity.request_ended();
                 tokio::time::sleep(29 * SECOND).await;
             }
             std::future::pending().await
@@ -161,14 +141,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_rests_soon_after_one_request_and_not_while_it_is_at_work() {
         let (activity, began) = (Activity::new(), Instant::now());
-        drop(activity.begin());
+        activity.request_started();
+        activity.request_ended();
         activity.rests_for(SECOND, LIMIT).await;
         assert!((SECOND..SECOND + SECOND / 100).contains(&began.elapsed()), "{:?}", began.elapsed());
         let (began, mut last) = (Instant::now(), Instant::now());
         let requests = async {
             for pause in [[SECOND * 2 / 5; 20], [SECOND * 3 / 2; 20]].concat() {
                 tokio::time::sleep(pause).await;
-                drop(activity.begin());
+                activity.request_started();
+                activity.request_ended();
                 last = Instant::now();
             }
             std::future::pending().await

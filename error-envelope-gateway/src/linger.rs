@@ -9,6 +9,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,10 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
-use super::abort::ResetOnBreak;
-use super::count::Connection;
-use super::delivery::Deliveries;
-use super::idle::{ActiveBody, Activity};
+use super::connection_state::{ActiveBody, ConnectionState, OpenConnection};
 use super::limits::ClientLimits;
 use super::read_size::{Room, large};
 
@@ -52,10 +50,9 @@ pub(crate) struct Lingering {
     /// Taken by `drop` alone.
     stream: Option<TcpStream>,
     /// For as long as there is a socket: also when it was upgraded, and while it lingers.
-    held: Option<(Option<ConnectionSlot>, Connection)>,
+    held: Option<(Option<ConnectionSlot>, OpenConnection)>,
     client_closed: bool,
-    abort: ResetOnBreak,
-    deliveries: Deliveries,
+    state: Arc<ConnectionState>,
     linger: Linger,
     write_timeout: Duration,
     /// Runs while nothing can be written.
@@ -107,15 +104,14 @@ impl Unsent {
 impl Lingering {
     pub(crate) fn new(
         stream: TcpStream,
-        held: (Option<ConnectionSlot>, Connection),
-        abort: ResetOnBreak,
-        deliveries: Deliveries,
+        held: (Option<ConnectionSlot>, OpenConnection),
+        state: Arc<ConnectionState>,
         limits: &ClientLimits,
     ) -> Self {
         let (linger, write_timeout) = (Linger::within(limits), limits.write_timeout);
         let unsent = Unsent::new(limits.stream_buffer, &stream);
         let (stream, held) = (Some(stream), Some(held));
-        Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None, unsent }
+        Self { stream, held, client_closed: false, state, linger, write_timeout, clock: None, unsent }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -132,8 +128,7 @@ impl Lingering {
             return written;
         }
         ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
-        self.abort.reset();
-        self.deliveries.give_up();
+        self.state.give_up();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }
@@ -141,7 +136,7 @@ impl Lingering {
 impl Drop for Lingering {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        if self.abort.needs_reset() {
+        if self.state.reset.needs_reset() {
             let _ = stream.set_zero_linger();
         } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
             let (held, linger) = (self.held.take(), self.linger);
@@ -163,9 +158,9 @@ pub(crate) struct LingeringBody {
 }
 
 impl LingeringBody {
-    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits, activity: &Activity) -> Self {
+    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits, state: &Arc<ConnectionState>) -> Self {
         let lingers = version == Version::HTTP_2;
-        let active = (!lingers && !body.is_end_stream()).then(|| activity.begin_body());
+        let active = (!lingers && !body.is_end_stream()).then(|| state.begin_body());
         Self { body: Some(body), lingers, linger: Linger::within(limits), _active: active }
     }
 }

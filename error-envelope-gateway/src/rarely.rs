@@ -4,31 +4,38 @@
 //! clock of tokio's costs a hundred instructions and more.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// `F`, polled when it asks for it.
+    /// `F`, polled when it asks for it, or another one that shares its wakes does.
     pub(crate) struct Rarely<F> {
         #[pin]
         future: F,
-        asks: Arc<Asks>,
+        wakes: Arc<Wakes>,
+        // Of `wakes`.
         waker: Waker,
+        // How many there had been when it was polled last.
+        seen: u32,
+        // The task that polled it last: one that is known asks for no lock.
+        task: Option<Waker>,
     }
 }
 
-struct Asks {
-    to_be_polled: AtomicBool,
+/// The wakes of all that is polled so in one task.
+#[derive(Default)]
+pub(crate) struct Wakes {
+    count: AtomicU32,
     task: Mutex<Option<Waker>>,
 }
 
 impl<F> Rarely<F> {
-    pub(crate) fn new(future: F) -> Self {
-        let asks = Arc::new(Asks { to_be_polled: AtomicBool::new(true), task: Mutex::default() });
-        Self { future, waker: Waker::from(Arc::clone(&asks)), asks }
+    pub(crate) fn new(future: F, wakes: Arc<Wakes>) -> Self {
+        let seen = wakes.count.load(Ordering::Acquire).wrapping_sub(1);
+        Self { future, waker: Waker::from(Arc::clone(&wakes)), wakes, seen, task: None }
     }
 }
 
@@ -37,31 +44,27 @@ impl<F: Future> Future for Rarely<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // First the task, then the look: who asks between the two wakes it.
-        this.asks.is_on(cx.waker());
-        if !this.asks.to_be_polled.swap(false, Ordering::AcqRel) {
+        // First the task, then the look: a wake between the two wakes it.
+        if !this.task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *this.task = Some(cx.waker().clone());
+            *this.wakes.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        }
+        let count = this.wakes.count.load(Ordering::Acquire);
+        if *this.seen == count {
             return Poll::Pending;
         }
+        *this.seen = count;
         this.future.poll(&mut Context::from_waker(this.waker))
     }
 }
 
-impl Asks {
-    fn is_on(&self, task: &Waker) {
-        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.as_ref().is_some_and(|known| known.will_wake(task)) {
-            *known = Some(task.clone());
-        }
-    }
-}
-
-impl Wake for Asks {
+impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.to_be_polled.store(true, Ordering::Release);
+        self.count.fetch_add(1, Ordering::AcqRel);
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(task) = task {
             task.wake();
@@ -83,10 +86,13 @@ mod tests {
     async fn it_is_polled_as_often_as_it_is_woken() {
         let (polls, wakes) = (AtomicUsize::new(0), Instant::now() + Duration::from_secs(9));
         let mut clock = Box::pin(tokio::time::sleep_until(wakes));
-        let mut rarely = Box::pin(Rarely::new(poll_fn(|cx| {
-            polls.fetch_add(1, Ordering::Relaxed);
-            clock.as_mut().poll(cx)
-        })));
+        let mut rarely = Box::pin(Rarely::new(
+            poll_fn(|cx| {
+                polls.fetch_add(1, Ordering::Relaxed);
+                clock.as_mut().poll(cx)
+            }),
+            Arc::default(),
+        ));
         for _ in 0..5 {
             tokio::select! {
                 () = &mut rarely => panic!("too early"),
@@ -99,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_wakes_the_task_that_polls_it_last() {
-        let mut rarely = Box::pin(Rarely::new(sleep(Duration::from_secs(2))));
+        let mut rarely = Box::pin(Rarely::new(sleep(Duration::from_secs(2)), Arc::default()));
         tokio::select! {
             () = &mut rarely => panic!("too early"),
             () = sleep(Duration::from_secs(1)) => {}

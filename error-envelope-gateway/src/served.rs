@@ -24,9 +24,9 @@ use tokio::time::Instant;
 use tower::BoxError;
 
 use super::client_stream::ClientStream;
-use super::idle::Activity;
+use super::connection_state::ConnectionState;
 use super::limits::ClientLimits;
-use super::rarely::Rarely;
+use super::rarely::{Rarely, Wakes};
 use super::read_size::{ReadSize, large};
 
 /// A client that asks once is done by then.
@@ -68,7 +68,9 @@ type Io<T> = TokioIo<ClientStream<T>>;
 /// A connection, from its first byte to its end.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     servers: Arc<Servers>,
-    activity: Activity,
+    connection: Arc<ConnectionState>,
+    /// Of what waits beside the server.
+    wakes: Arc<Wakes>,
     state: State<T, S>,
     /// When its server was last taken down.
     rested: Option<Instant>,
@@ -84,7 +86,7 @@ enum State<T, S: HttpService<Incoming>> {
     },
     Http1 {
         server: Box<http1::UpgradeableConnection<Io<T>, S>>,
-        rests: Pin<Box<dyn Future<Output = ()> + Send>>,
+        rests: Rarely<Pin<Box<dyn Future<Output = ()> + Send>>>,
     },
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
     /// It ends between two requests: TLS says so to the client.
@@ -101,9 +103,16 @@ where
     B::Error: Into<BoxError>,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    pub(super) fn new(servers: Arc<Servers>, stream: T, service: S, activity: Activity) -> Self {
-        let stream = ClientStream::new(stream, ReadSize::new(servers.piece), activity.clone());
-        Self { servers, activity, state: State::Quiet { stream, service, is_new: true }, rested: None, ends: false }
+    pub(super) fn new(
+        servers: Arc<Servers>,
+        stream: T,
+        service: S,
+        connection: Arc<ConnectionState>,
+        wakes: Arc<Wakes>,
+    ) -> Self {
+        let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
+        let state = State::Quiet { stream, service, is_new: true };
+        Self { servers, connection, wakes, state, rested: None, ends: false }
     }
 
     /// How it ended, as hyper's connections resolve.
@@ -141,9 +150,10 @@ where
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
             let server = self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
-            let (activity, least) = (self.activity.clone(), self.shortest_rest());
-            let rests = Box::pin(Rarely::new(async move { activity.rests_for(least, LONG_REST).await }));
-            State::Http1 { server: Box::new(server), rests }
+            let (connection, least) = (Arc::clone(&self.connection), self.shortest_rest());
+            let rests: Pin<Box<dyn Future<Output = ()> + Send>> =
+                Box::pin(async move { connection.activity.rests_for(least, LONG_REST).await });
+            State::Http1 { server: Box::new(server), rests: Rarely::new(rests, Arc::clone(&self.wakes)) }
         };
         Poll::Ready(Ok(()))
     }
@@ -179,7 +189,7 @@ where
                     if self.ends {
                         return Poll::Pending;
                     }
-                    ready!(rests.as_mut().poll(cx));
+                    ready!(Pin::new(rests).poll(cx));
                     self.rest();
                 }
                 State::Http2(server) => return server.as_mut().poll(cx).map_err(Into::into),

@@ -6,7 +6,11 @@ use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::sleep;
 
+use tower_error_envelope::ErrorEnvelopeLayer;
+
 use super::*;
+use crate::count::Clients;
+use crate::in_flight::RequestTracker;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
 const LONG: Duration = Duration::from_secs(5);
@@ -25,10 +29,11 @@ fn served(
     >,
 ) {
     let (client, stream) = duplex(room);
-    let activity = Activity::new();
-    let of_requests = activity.clone();
+    let tracker = RequestTracker::new(ErrorEnvelopeLayer::new());
+    let connection = ConnectionState::new(Clients::new(), tracker);
+    let of_requests = Arc::clone(&connection);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (active, body) = (of_requests.begin(), of_requests.begin_body());
+        let (active, body) = (of_requests.begin(request.version()), of_requests.begin_body());
         async move {
             let path = request.uri().path().to_owned();
             let answer = match &*path {
@@ -51,7 +56,7 @@ fn served(
         }
     });
     let servers = Arc::new(Servers::new(&ClientLimits::default().max_head(8 << 10)));
-    (client, Served::new(servers, stream, service, activity))
+    (client, Served::new(servers, stream, service, connection, Arc::default()))
 }
 
 fn sum(body: http_body_util::Collected<Bytes>) -> String {

@@ -1,8 +1,10 @@
-//! Answers that a client does not take.
+//! What the parts of a client's connection share, and the answers on their way over it.
+//!
+//! All of it is in one allocation: where there are many connections, a request costs what it touches of memory that no cache has.
 //!
 //! A client that reads its socket but opens no window of HTTP/2 keeps what is there for it, and hyper does not ask the body
 //! again before there is room: only the data itself tells. So each piece that hyper gets notes when it is taken, and
-//! [`Deliveries::stall_for`] looks after those that are not. (A socket that takes nothing at all is found by
+//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all is found by
 //! [`linger`](super::linger).) Each answer that is cut off so is logged as abandoned, once (rule F2).
 
 use std::io::IoSlice;
@@ -11,28 +13,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::Version;
 use http::header::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::access::{AccessRecord, Outcome};
-use super::count::GaugeGuard;
-use super::idle::ActiveRequest;
+use super::count::{Clients, Connection, Protocol};
+use super::idle::Activity;
 use super::in_flight::RequestTracker;
+use super::reset::ResetOnBreak;
 
 /// Those that are gone are forgotten when there are so many, and twice as many as there are.
 const FEW: usize = 32;
 
-/// The answers of a connection that are on their way.
-#[derive(Clone)]
-pub(crate) struct Deliveries(Arc<Shared>);
-
-struct Shared {
-    open: Mutex<Vec<DeliveredSoFar>>,
+/// A client's connection.
+pub(crate) struct ConnectionState {
+    pub(crate) activity: Activity,
+    pub(crate) reset: ResetOnBreak,
+    counted: Connection,
+    /// The answers that are on their way: over HTTP/1 one.
+    open: Mutex<SmallVec<[DeliveredSoFar; 1]>>,
     /// The connection is closed for its client's standing still.
     stalled: AtomicBool,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
 }
+
+/// A connection with a socket, until this is dropped.
+pub(crate) struct OpenConnection(Arc<ConnectionState>);
+
+/// A request in flight, until this is dropped.
+pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
+
+/// A request body that may have more to come, until this is dropped.
+pub(crate) struct ActiveBody(Arc<ConnectionState>);
 
 /// When an answer was seen to move.
 struct DeliveredSoFar {
@@ -48,7 +63,6 @@ pub(crate) struct ResponseProgress {
     taken: AtomicU64,
     /// Not all of it was taken.
     lost: AtomicBool,
-    deliveries: Deliveries,
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
     record: Option<AccessRecord>,
@@ -56,51 +70,62 @@ pub(crate) struct ResponseProgress {
     unsent: AtomicU64,
     /// The service broke it off.
     broken: AtomicBool,
-    running: (ActiveRequest, GaugeGuard),
+    request: ActiveRequest,
 }
 
-impl Deliveries {
-    pub(super) fn new(tracker: Arc<RequestTracker>) -> Self {
-        let (open, stalled) = Default::default();
-        Self(Arc::new(Shared { open, stalled, tracker }))
+impl ConnectionState {
+    pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
+        let (reset, open, stalled) = Default::default();
+        let (activity, counted) = (Activity::new(), Connection::new(clients));
+        Arc::new(Self { activity, reset, counted, open, stalled, tracker })
     }
 
-    /// An answer, logged by `id` if it is lost.
-    pub(crate) fn begin(
-        self,
-        id: Option<HeaderValue>,
-        running: (ActiveRequest, GaugeGuard),
-        record: Option<AccessRecord>,
-    ) -> Arc<ResponseProgress> {
-        // Over HTTP/1 that is the one before: its room is the next one's.
-        self.open().pop_if(|last| last.delivery.strong_count() == 0);
-        let delivery = Arc::new(ResponseProgress {
-            given: AtomicU64::new(0),
-            taken: AtomicU64::new(0),
-            lost: AtomicBool::new(false),
-            deliveries: self,
-            id,
-            record,
-            unsent: AtomicU64::new(0),
-            broken: AtomicBool::new(false),
-            running,
-        });
-        let mut open = delivery.deliveries.open();
+    /// Counts the connection until the guard is dropped.
+    pub(crate) fn open(self: &Arc<Self>) -> OpenConnection {
+        self.counted.opened();
+        OpenConnection(Arc::clone(self))
+    }
+
+    pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
+        self.activity.request_started();
+        ActiveRequest(Arc::clone(self), self.counted.request_started(version))
+    }
+
+    pub(crate) fn begin_body(self: &Arc<Self>) -> ActiveBody {
+        self.activity.body_started();
+        ActiveBody(Arc::clone(self))
+    }
+
+    /// Whether requests came, in HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.counted.is_http2()
+    }
+
+    /// The connection is closed with a reset, since its client takes nothing: the kernel would keep what is unread.
+    pub(crate) fn give_up(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+        self.reset.reset();
+    }
+
+    fn deliveries(&self) -> MutexGuard<'_, SmallVec<[DeliveredSoFar; 1]>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer whose progress is looked at from now on.
+    fn add(&self, delivery: &Arc<ResponseProgress>) {
+        let mut open = self.deliveries();
         if open.len() == open.capacity() && open.len() >= FEW {
             open.retain(|seen| seen.delivery.strong_count() > 0);
         }
-        open.push(DeliveredSoFar { delivery: Arc::downgrade(&delivery), taken: 0, moved: None });
-        drop(open);
-        delivery
+        open.push(DeliveredSoFar { delivery: Arc::downgrade(delivery), taken: 0, moved: None });
     }
 
-    /// The connection is closed, since its client takes nothing.
-    pub(crate) fn give_up(&self) {
-        self.0.stalled.store(true, Ordering::Relaxed);
-    }
-
-    fn open(&self) -> MutexGuard<'_, Vec<DeliveredSoFar>> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Over HTTP/1 the last answer is through once the next one begins: its room is the next one's.
+    fn forget_last(&self) {
+        let mut open = self.deliveries();
+        if open.last().is_some_and(|last| last.delivery.strong_count() == 0) {
+            open.pop();
+        }
     }
 
     /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
@@ -109,12 +134,42 @@ impl Deliveries {
         loop {
             tokio::time::sleep(limit / 4).await;
             let now = Instant::now();
-            let mut open = self.open();
+            let mut open = self.deliveries();
             open.retain(|seen| seen.delivery.strong_count() > 0);
             if open.iter_mut().any(|seen| seen.stands_still(now) >= limit) {
                 return;
             }
         }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.counted.closed();
+    }
+}
+
+impl ActiveRequest {
+    /// Its answer, logged by `id` if it is lost.
+    pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
+        self.0.forget_last();
+        let (given, taken, lost, unsent, broken) = Default::default();
+        let delivery = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
+        delivery.connection().add(&delivery);
+        delivery
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.0.activity.request_ended();
+        self.0.counted.request_ended(self.1);
+    }
+}
+
+impl Drop for ActiveBody {
+    fn drop(&mut self) {
+        self.0.activity.body_ended();
     }
 }
 
@@ -155,7 +210,16 @@ impl ResponseProgress {
 
     /// Whether what was given before waits for the client. hyper asks again once it is written.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.running.0.is_held_up()
+        self.connection().activity.is_owing()
+    }
+
+    /// The client has got what came before the body broke off.
+    pub(crate) fn ends_broken(&self) {
+        self.connection().reset.body_broke_off();
+    }
+
+    fn connection(&self) -> &ConnectionState {
+        &self.request.0
     }
 
     fn took(&self, bytes: usize) {
@@ -165,9 +229,9 @@ impl ResponseProgress {
 
 impl Drop for ResponseProgress {
     fn drop(&mut self) {
-        let given_up = *self.lost.get_mut() && self.deliveries.0.stalled.load(Ordering::Relaxed);
+        let given_up = *self.lost.get_mut() && self.connection().stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
-            self.deliveries.0.tracker.untaken(id);
+            self.connection().tracker.untaken(id);
         }
         if let Some(record) = &self.record {
             let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {
