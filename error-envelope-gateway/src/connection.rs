@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tower::util::Oneshot;
 use tower::{BoxError, Service as _, ServiceExt};
 use tower_error_envelope::auth::ClientCertificate;
+use tracing::{Instrument, Span};
 
 use super::abort::BreakDetectingBody;
 use super::access::{AccessRecord, ClientRecords};
@@ -86,30 +87,30 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError> + Send,
 {
-    /// Serves it to its end.
-    pub(super) fn answer(
+    /// Serves it to its end, on a task of its own, within `span`.
+    pub(super) fn spawn(
         self,
         stream: TcpStream,
         place: Option<ConnectionSlot>,
         tls: Option<Arc<ServerTls>>,
-    ) -> impl Future<Output = ()> + Send + use<S, B> {
+        span: Span,
+    ) {
         let held = (place, self.state.open());
         set_socket_options(&stream);
         let stream = Lingering::new(stream, held, Arc::clone(&self.state), &self.shared.limits);
-        // Boxed: what one of them holds takes no room in the other.
-        let (handshake, served) = match tls {
-            Some(tls) => (Some(Box::pin(self.shake_hands(stream, tls))), None),
-            None => (None, Some(self.serve(stream, None, false))),
+        let Some(tls) = tls else {
+            // In the task itself: a box would be one more piece of memory that each request touches.
+            tokio::spawn(self.serve(stream, None, false).instrument(span));
+            return;
         };
-        async move {
-            let served = match handshake {
-                Some(handshake) => handshake.await,
-                None => served,
-            };
-            if let Some(served) = served {
+        // Boxed: what one of them holds takes no room in the other.
+        let handshake = Box::pin(self.shake_hands(stream, tls));
+        let served = async move {
+            if let Some(served) = handshake.await {
                 served.await;
             }
-        }
+        };
+        tokio::spawn(served.instrument(span));
     }
 
     async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
@@ -126,7 +127,7 @@ where
                 let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(tls::clients::certificate_name);
                 let alpn_is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                return Some(self.serve(stream, certificate, alpn_is_http2));
+                return Some(Box::pin(self.serve(stream, certificate, alpn_is_http2)));
             }
             Ok(Err(error)) => tls.record_failed_handshake(&error),
             Err(_) => {
@@ -143,14 +144,14 @@ where
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         certificate: Option<ClientCertificate>,
         alpn_is_http2: bool,
-    ) -> Serving {
+    ) -> impl Future<Output = ()> + Send {
         let Self { shared: Shared { server, limits, stage, .. }, service, state, records } = self;
         let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
         let (wakes, of_served) = (Arc::<Wakes>::default(), Arc::clone(&state));
         let requests = Requests { service, certificate, records, limits, state };
         let mut served = Served::new(server, stream, requests, of_served, Arc::clone(&wakes));
         // A future keeps room for what it captures and for a local that it moves that into.
-        Box::pin(async move {
+        async move {
             let first = pin!(Rarely::new(deadlines.first(), wakes));
             let ended = tokio::select! {
                 ended = served.ended() => ended,
@@ -168,7 +169,7 @@ where
             if let Err(error) = ended {
                 tracing::debug!(target: LOG, %error, "client connection ended with an error");
             }
-        })
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use tower_error_envelope::exchange::is_same_to_cgi;
 
@@ -48,10 +49,13 @@ impl Hop {
     pub(super) fn new(forwarding: Forwarding, address: IpAddr, tls: bool) -> Self {
         let scheme = if tls { "https" } else { "http" };
         // RFC 7239, section 6: an IPv6 address has brackets, and a colon asks for quotes.
-        let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
-        let element = format!("for={node};proto={scheme}");
-        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"));
-        let (address, element) = (value(&address.to_string()), value(&element));
+        let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+        let address = address.to_string();
+        let element = Bytes::from(format!("for={open}{address}{close};proto={scheme}"));
+        // The address stands within it: one buffer for both is one that each request touches.
+        let begins = "for=".len() + open.len();
+        let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let (address, element) = (value(element.slice(begins..begins + address.len())), value(element));
         Self { forwarding, address, scheme: HeaderValue::from_static(scheme), element }
     }
 

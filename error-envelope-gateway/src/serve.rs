@@ -16,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{Semaphore, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
-use tracing::Instrument;
 
 use super::accept::{Acceptors, Doors};
 use super::access::{AccessLog, ClientRecords};
@@ -288,6 +287,6 @@ where
         let service = ClientService::new(client, self.service.clone());
         let records = ClientRecords::new(self.access_log.as_ref().map(AccessLog::entries), peer.ip().to_canonical());
         let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker), records);
-        tokio::spawn(connection.answer(stream, place, self.tls.clone()).instrument(span));
+        connection.spawn(stream, place, self.tls.clone(), span);
     }
 }

@@ -18,6 +18,7 @@ mod connection;
 mod exchange;
 mod idle;
 mod line;
+mod lines;
 mod outgoing;
 mod reply;
 mod send;

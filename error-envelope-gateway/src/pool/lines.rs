@@ -1,0 +1,58 @@
+//! Header lines in one buffer: a copy that is made for each request, and read for hardly one.
+//!
+//! A list of names and values takes three times the memory, and counts each value's owners up and down again.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// Each is its two lengths, whether its value is sensitive, its name and its value.
+pub(super) fn write(headers: &HeaderMap) -> Vec<u8> {
+    // As most heads are: one that is longer grows the buffer.
+    let mut lines = Vec::with_capacity(64 * headers.len());
+    for (name, value) in headers {
+        let (name, sensitive) = (name.as_str(), value.is_sensitive());
+        lines.extend_from_slice(&(name.len() as u32).to_ne_bytes());
+        lines.extend_from_slice(&(value.len() as u32).to_ne_bytes());
+        lines.push(sensitive.into());
+        lines.extend_from_slice(name.as_bytes());
+        lines.extend_from_slice(value.as_bytes());
+    }
+    lines
+}
+
+/// What [`write`] was given.
+pub(super) fn read(lines: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut rest = lines;
+    while let Some((name, value)) = read_line(&mut rest) {
+        headers.append(name, value);
+    }
+    headers
+}
+
+fn read_line(rest: &mut &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let mut length = || rest.split_off(..4).and_then(|bytes| Some(u32::from_ne_bytes(bytes.try_into().ok()?) as usize));
+    let (name, value) = (length()?, length()?);
+    let is_sensitive = *rest.split_off_first()? != 0;
+    let name = HeaderName::from_bytes(rest.split_off(..name)?).ok()?;
+    let mut value = HeaderValue::from_bytes(rest.split_off(..value)?).ok()?;
+    value.set_sensitive(is_sensitive);
+    Some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("host", &b"a.example"[..]), ("x-a", b""), ("x-a", b"\xff\t two"), ("accept", b"*/*")] {
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers.get_mut("accept").unwrap().set_sensitive(true);
+        let again = read(&write(&headers));
+        assert_eq!(again, headers);
+        assert!(again["accept"].is_sensitive() && !again["host"].is_sensitive());
+        assert_eq!(read(&write(&HeaderMap::new())), HeaderMap::new());
+    }
+}
