@@ -24,8 +24,8 @@
 //! `client_stream` with reads of a `read_size`; `client` says who that is, to
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
-//! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks, which `rarely` looks at; `admin` is the admin address;
-//! `access` writes a line for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening sockets to the next process; `connect`, `linger` and `abort` are about how connections end; `count` counts.
+//! `upgrade` joins two connections; `connection_state` is what they share of a connection; `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` looks at; `admin` is the admin address;
+//! `access` writes a line for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening sockets to the next process; `connect`, `linger`, `abort` and `reset` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 

@@ -20,7 +20,8 @@ impl Seen {
     fn note(&self, request: &Request<Incoming>) {
         let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         let again = self.ids.lock().unwrap().insert(header("x-number").parse().unwrap(), header("x-request-id"));
-        assert_eq!(again, None, "a request came twice");
+        // One that ended its connection is sent once more where it may be (rule F7).
+        assert!(again.is_none() || request.uri().path() == "/gone", "a request came twice");
     }
 
     /// Waits until it has come.
