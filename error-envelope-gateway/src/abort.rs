@@ -23,7 +23,7 @@ const LEAVES: Duration = Duration::from_millis(20);
 impl ResponseProgress {
     /// A body whose breaking off, and whose not being taken, is noted here.
     pub(crate) fn watch<B: Body>(self: Arc<Self>, body: B) -> BreakDetectingBody<B> {
-        BreakDetectingBody { body, broken: None, ended: false, delivery: self }
+        BreakDetectingBody { body, broken: None, ended: false, progress: self }
     }
 }
 
@@ -34,13 +34,13 @@ pin_project! {
         body: B,
         broken: Option<Broken<B::Error>>,
         ended: bool,
-        delivery: Arc<ResponseProgress>,
+        progress: Arc<ResponseProgress>,
     }
 
     impl<B: Body> PinnedDrop for BreakDetectingBody<B> {
         fn drop(this: Pin<&mut Self>) {
             if !this.ended && !this.body.is_end_stream() {
-                this.delivery.cut_off();
+                this.progress.cut_off();
             }
         }
     }
@@ -58,21 +58,21 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
-        if this.delivery.is_held_up() {
+        if this.progress.is_held_up() {
             // One piece for a client that does not read, and not as many as hyper's buffer takes.
             return Poll::Pending;
         }
         if this.broken.is_none() {
             match ready!(this.body.poll_frame(cx)) {
                 Some(Err(error)) => {
-                    this.delivery.broke_off();
+                    this.progress.broke_off();
                     *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });
                 }
                 Some(Ok(frame)) => {
                     if let Some(trailers) = frame.trailers_ref() {
-                        this.delivery.trailers(trailers);
+                        this.progress.trailers(trailers);
                     }
-                    return Poll::Ready(Some(Ok(frame.map_data(|data| this.delivery.give(data)))));
+                    return Poll::Ready(Some(Ok(frame.map_data(|data| this.progress.give(data)))));
                 }
                 None => {
                     *this.ended = true;
@@ -83,7 +83,7 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
         if let Some(broken) = this.broken {
             ready!(broken.left.as_mut().poll(cx));
         }
-        this.delivery.ends_broken();
+        this.progress.ends_broken();
         *this.ended = true;
         Poll::Ready(this.broken.take().map(|broken| Err(broken.error)))
     }

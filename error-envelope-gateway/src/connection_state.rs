@@ -33,7 +33,7 @@ pub(crate) struct ConnectionState {
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
     /// The answers that are on their way: over HTTP/1 one.
-    open: Mutex<SmallVec<[DeliveredSoFar; 1]>>,
+    open: Mutex<SmallVec<[TrackedResponse; 1]>>,
     /// The connection is closed for its client's standing still.
     stalled: AtomicBool,
     /// Is told of what is lost.
@@ -50,8 +50,8 @@ pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 pub(crate) struct ActiveBody(Arc<ConnectionState>);
 
 /// When an answer was seen to move.
-struct DeliveredSoFar {
-    delivery: Weak<ResponseProgress>,
+struct TrackedResponse {
+    progress: Weak<ResponseProgress>,
     taken: u64,
     /// None before it is looked at first.
     moved: Option<Instant>,
@@ -107,23 +107,23 @@ impl ConnectionState {
         self.reset.reset();
     }
 
-    fn deliveries(&self) -> MutexGuard<'_, SmallVec<[DeliveredSoFar; 1]>> {
+    fn responses(&self) -> MutexGuard<'_, SmallVec<[TrackedResponse; 1]>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An answer whose progress is looked at from now on.
-    fn add(&self, delivery: &Arc<ResponseProgress>) {
-        let mut open = self.deliveries();
+    fn add(&self, progress: &Arc<ResponseProgress>) {
+        let mut open = self.responses();
         if open.len() == open.capacity() && open.len() >= FEW {
-            open.retain(|seen| seen.delivery.strong_count() > 0);
+            open.retain(|seen| seen.progress.strong_count() > 0);
         }
-        open.push(DeliveredSoFar { delivery: Arc::downgrade(delivery), taken: 0, moved: None });
+        open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
     /// Over HTTP/1 the last answer is through once the next one begins: its room is the next one's.
     fn forget_last(&self) {
-        let mut open = self.deliveries();
-        if open.last().is_some_and(|last| last.delivery.strong_count() == 0) {
+        let mut open = self.responses();
+        if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
             open.pop();
         }
     }
@@ -134,8 +134,8 @@ impl ConnectionState {
         loop {
             tokio::time::sleep(limit / 4).await;
             let now = Instant::now();
-            let mut open = self.deliveries();
-            open.retain(|seen| seen.delivery.strong_count() > 0);
+            let mut open = self.responses();
+            open.retain(|seen| seen.progress.strong_count() > 0);
             if open.iter_mut().any(|seen| seen.stands_still(now) >= limit) {
                 return;
             }
@@ -154,9 +154,9 @@ impl ActiveRequest {
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         self.0.forget_last();
         let (given, taken, lost, unsent, broken) = Default::default();
-        let delivery = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
-        delivery.connection().add(&delivery);
-        delivery
+        let progress = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
+        progress.connection().add(&progress);
+        progress
     }
 }
 
@@ -173,11 +173,11 @@ impl Drop for ActiveBody {
     }
 }
 
-impl DeliveredSoFar {
+impl TrackedResponse {
     /// For how long it has stood still.
     fn stands_still(&mut self, now: Instant) -> Duration {
-        let Some(delivery) = self.delivery.upgrade() else { return Duration::ZERO };
-        let (given, taken) = (delivery.given.load(Ordering::Relaxed), delivery.taken.load(Ordering::Relaxed));
+        let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
+        let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));
         if given <= taken || taken != self.taken {
             (self.taken, self.moved) = (taken, None);
         }
@@ -188,7 +188,7 @@ impl DeliveredSoFar {
 impl ResponseProgress {
     pub(crate) fn give(self: &Arc<Self>, data: Bytes) -> TrackedData {
         self.given.fetch_add(data.len() as u64, Ordering::Relaxed);
-        TrackedData { data, delivery: Arc::clone(self) }
+        TrackedData { data, progress: Arc::clone(self) }
     }
 
     /// What ends the body may name its error.
@@ -247,7 +247,7 @@ impl Drop for ResponseProgress {
 /// Data that hyper has got.
 pub(crate) struct TrackedData {
     data: Bytes,
-    delivery: Arc<ResponseProgress>,
+    progress: Arc<ResponseProgress>,
 }
 
 impl Buf for TrackedData {
@@ -265,11 +265,11 @@ impl Buf for TrackedData {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
-        self.delivery.took(count);
+        self.progress.took(count);
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        self.delivery.took(length);
+        self.progress.took(length);
         self.data.copy_to_bytes(length)
     }
 }
@@ -277,9 +277,9 @@ impl Buf for TrackedData {
 impl Drop for TrackedData {
     fn drop(&mut self) {
         if self.data.has_remaining() {
-            self.delivery.cut_off();
-            self.delivery.unsent.fetch_add(self.data.len() as u64, Ordering::Relaxed);
-            self.delivery.took(self.data.len());
+            self.progress.cut_off();
+            self.progress.unsent.fetch_add(self.data.len() as u64, Ordering::Relaxed);
+            self.progress.took(self.data.len());
         }
     }
 }

@@ -13,7 +13,7 @@ use hyper::client::conn::TrySendError;
 use tower::BoxError;
 
 use super::connection::Connection;
-use super::lines;
+use super::header_copy;
 use super::outgoing::Outgoing;
 use super::reply::Reply;
 use super::shared::Pool;
@@ -141,12 +141,12 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }
 
-/// A request without a body, again. Hardly one is: its header lines are in one buffer, which is read only then.
+/// A request without a body, again. Hardly one is: its headers are in one buffer, which is read only then.
 pub(crate) struct Again {
     method: Method,
     uri: Uri,
     version: Version,
-    lines: Vec<u8>,
+    headers: Vec<u8>,
 }
 
 impl Again {
@@ -155,14 +155,14 @@ impl Again {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
-            lines: lines::write(request.headers()),
+            headers: header_copy::write(request.headers()),
         })
     }
 
     fn request<B: Body<Data = Bytes> + Unpin>(self) -> Request<Outgoing<B>> {
         let mut request = Request::new(Outgoing::empty());
         (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
-        *request.headers_mut() = lines::read(&self.lines);
+        *request.headers_mut() = header_copy::read(&self.headers);
         request
     }
 }

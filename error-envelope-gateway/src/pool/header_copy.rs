@@ -1,4 +1,4 @@
-//! Header lines in one buffer: a copy that is made for each request, and read for hardly one.
+//! A copy of headers in one buffer. It is made for each request, and read for hardly one.
 //!
 //! A list of names and values takes three times the memory, and counts each value's owners up and down again.
 
@@ -7,22 +7,22 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 /// Each is its two lengths, whether its value is sensitive, its name and its value.
 pub(super) fn write(headers: &HeaderMap) -> Vec<u8> {
     // As most heads are: one that is longer grows the buffer.
-    let mut lines = Vec::with_capacity(64 * headers.len());
+    let mut copy = Vec::with_capacity(64 * headers.len());
     for (name, value) in headers {
         let (name, sensitive) = (name.as_str(), value.is_sensitive());
-        lines.extend_from_slice(&(name.len() as u32).to_ne_bytes());
-        lines.extend_from_slice(&(value.len() as u32).to_ne_bytes());
-        lines.push(sensitive.into());
-        lines.extend_from_slice(name.as_bytes());
-        lines.extend_from_slice(value.as_bytes());
+        copy.extend_from_slice(&(name.len() as u32).to_ne_bytes());
+        copy.extend_from_slice(&(value.len() as u32).to_ne_bytes());
+        copy.push(sensitive.into());
+        copy.extend_from_slice(name.as_bytes());
+        copy.extend_from_slice(value.as_bytes());
     }
-    lines
+    copy
 }
 
 /// What [`write`] was given.
-pub(super) fn read(lines: &[u8]) -> HeaderMap {
+pub(super) fn read(copy: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let mut rest = lines;
+    let mut rest = copy;
     while let Some((name, value)) = read_line(&mut rest) {
         headers.append(name, value);
     }
