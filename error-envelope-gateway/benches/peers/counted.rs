@@ -94,7 +94,7 @@ fn count(proxy: &[String], workload: Workload, requests: usize) -> Count {
     command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
     let process = Process::announced(command.args(proxy));
     workload.run(process.address, requests);
-    process.interrupt();
+    process.terminate();
     read(&file)
 }
 

@@ -124,9 +124,9 @@ impl Process {
         Some(Self { child, address: port, _config: Some(folder), _output: None })
     }
 
-    /// Ends it by SIGINT, as an operator does, and waits.
-    pub(crate) fn interrupt(mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+    /// Ends it by SIGTERM, as an operator does, and waits. SIGINT does nothing in the background of a shell.
+    pub(crate) fn terminate(mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
 
