@@ -32,8 +32,7 @@ use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
-use super::rarely::{Rarely, Wakes};
-use super::served::{Served, Servers};
+use super::served::{Served, Servers, Step};
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
 
@@ -147,23 +146,15 @@ where
     ) -> impl Future<Output = ()> + Send {
         let Self { shared: Shared { server, limits, stage, .. }, service, state, records } = self;
         let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
-        let (wakes, of_served) = (Arc::<Wakes>::default(), Arc::clone(&state));
-        let requests = Requests { service, certificate, records, limits, state };
-        let mut served = Served::new(server, stream, requests, of_served, Arc::clone(&wakes));
+        let requests = Requests { service, certificate, records, limits, state: Arc::clone(&state) };
+        let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
         // A future keeps room for what it captures and for a local that it moves that into.
         async move {
-            let first = pin!(Rarely::new(deadlines.first(), wakes));
-            let ended = tokio::select! {
-                ended = served.ended() => ended,
-                end = first => {
-                    match end {
-                        End::Closed => return,
-                        End::Graceful => served.graceful_shutdown(),
-                    }
-                    tokio::select! {
-                        ended = served.ended() => ended,
-                        () = Box::pin(deadlines.last()) => return,
-                    }
+            let ended = loop {
+                match served.step().await {
+                    Step::Ended(ended) => break ended,
+                    Step::Deadline(End::Closed) => return,
+                    Step::Deadline(End::Graceful) => served.graceful_shutdown(deadlines.clone().last()),
                 }
             };
             if let Err(error) = ended {

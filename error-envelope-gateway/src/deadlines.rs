@@ -14,6 +14,7 @@ use super::limits::ClientLimits;
 /// its way takes, and less than a stop may.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
+#[derive(Clone)]
 pub(crate) struct Deadlines {
     pub(crate) limits: Arc<ClientLimits>,
     pub(crate) stage: watch::Receiver<Stage>,
@@ -22,6 +23,7 @@ pub(crate) struct Deadlines {
 }
 
 /// How a connection ends.
+#[derive(Debug)]
 pub(crate) enum End {
     /// At once.
     Closed,
@@ -31,7 +33,7 @@ pub(crate) enum End {
 
 impl Deadlines {
     /// Resolves once the connection is to end.
-    pub(crate) async fn first(&self) -> End {
+    pub(crate) async fn first(self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
             () = self.state.stall_for(self.limits.write_timeout) => self.stalled(),
@@ -42,7 +44,7 @@ impl Deadlines {
 
     /// Resolves once a connection that has been told to end is not waited for any more: HTTP/2 says goodbye and waits for an
     /// answer, which a rude client does not give.
-    pub(crate) async fn last(&self) {
+    pub(crate) async fn last(self) -> End {
         let mut stage = self.stage.clone();
         // A head that came in half is no request yet: nobody waits for the rest of it.
         let last_head = pin!(async {
@@ -54,6 +56,7 @@ impl Deadlines {
             () = self.state.activity.stops_for(self.limits.idle_timeout) => {}
             () = last_head => {}
         }
+        End::Closed
     }
 
     /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.

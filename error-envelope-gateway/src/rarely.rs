@@ -8,53 +8,52 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use pin_project_lite::pin_project;
-
-pin_project! {
-    /// `F`, polled when it asks for it, or another one that shares its wakes does.
-    pub(crate) struct Rarely<F> {
-        #[pin]
-        future: F,
-        wakes: Arc<Wakes>,
-        // Of `wakes`.
-        waker: Waker,
-        // How many there had been when it was polled last.
-        seen: u32,
-        // The task that polled it last: one that is known asks for no lock.
-        task: Option<Waker>,
-    }
+/// `F`, polled at first and once it was woken; at once again where it has resolved, since it may have more to resolve to.
+pub(crate) struct Rarely<F> {
+    wakes: Arc<Wakes>,
+    /// How many there had been when it was polled last.
+    seen: u32,
+    /// The task that polled it last: one that is known asks for no lock.
+    task: Option<Waker>,
+    future: F,
 }
 
-/// The wakes of all that is polled so in one task.
 #[derive(Default)]
-pub(crate) struct Wakes {
+struct Wakes {
     count: AtomicU32,
     task: Mutex<Option<Waker>>,
 }
 
 impl<F> Rarely<F> {
-    pub(crate) fn new(future: F, wakes: Arc<Wakes>) -> Self {
-        let seen = wakes.count.load(Ordering::Acquire).wrapping_sub(1);
-        Self { future, waker: Waker::from(Arc::clone(&wakes)), wakes, seen, task: None }
+    pub(crate) fn new(future: F) -> Self {
+        Self { wakes: Arc::default(), seen: u32::MAX, task: None, future }
+    }
+
+    /// The future, which is polled again next.
+    pub(crate) fn get_mut(&mut self) -> &mut F {
+        self.seen = self.wakes.count.load(Ordering::Acquire).wrapping_sub(1);
+        &mut self.future
     }
 }
 
-impl<F: Future> Future for Rarely<F> {
+impl<F: Future + Unpin> Future for Rarely<F> {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
         // First the task, then the look: a wake between the two wakes it.
         if !this.task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *this.task = Some(cx.waker().clone());
+            this.task = Some(cx.waker().clone());
             *this.wakes.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         }
         let count = this.wakes.count.load(Ordering::Acquire);
-        if *this.seen == count {
+        if this.seen == count {
             return Poll::Pending;
         }
-        *this.seen = count;
-        this.future.poll(&mut Context::from_waker(this.waker))
+        let waker = Waker::from(Arc::clone(&this.wakes));
+        let polled = Pin::new(&mut this.future).poll(&mut Context::from_waker(&waker));
+        this.seen = if polled.is_ready() { count.wrapping_sub(1) } else { count };
+        polled
     }
 }
 
@@ -86,13 +85,10 @@ mod tests {
     async fn it_is_polled_as_often_as_it_is_woken() {
         let (polls, wakes) = (AtomicUsize::new(0), Instant::now() + Duration::from_secs(9));
         let mut clock = Box::pin(tokio::time::sleep_until(wakes));
-        let mut rarely = Box::pin(Rarely::new(
-            poll_fn(|cx| {
-                polls.fetch_add(1, Ordering::Relaxed);
-                clock.as_mut().poll(cx)
-            }),
-            Arc::default(),
-        ));
+        let mut rarely = Rarely::new(poll_fn(|cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            clock.as_mut().poll(cx)
+        }));
         for _ in 0..5 {
             tokio::select! {
                 () = &mut rarely => panic!("too early"),
@@ -105,11 +101,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_wakes_the_task_that_polls_it_last() {
-        let mut rarely = Box::pin(Rarely::new(sleep(Duration::from_secs(2)), Arc::default()));
+        let mut rarely = Rarely::new(Box::pin(sleep(Duration::from_secs(2))));
         tokio::select! {
             () = &mut rarely => panic!("too early"),
             () = sleep(Duration::from_secs(1)) => {}
         }
         tokio::time::timeout(Duration::from_secs(2), tokio::spawn(rarely)).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_has_resolved_or_changed_is_polled_again() {
+        let mut rarely = Rarely::new(std::future::ready(1));
+        assert_eq!(poll_fn(|cx| Pin::new(&mut rarely).poll(cx)).await, 1);
+        *rarely.get_mut() = std::future::ready(2);
+        assert_eq!(poll_fn(|cx| Pin::new(&mut rarely).poll(cx)).await, 2);
+
+        let mut turns = [Poll::Ready("a"), Poll::Ready("b"), Poll::Pending].into_iter();
+        let mut rarely = Rarely::new(poll_fn(|_| turns.next().expect("it is not polled without a wake")));
+        for expected in [Poll::Ready("a"), Poll::Ready("b"), Poll::Pending, Poll::Pending] {
+            assert_eq!(poll_fn(|cx| Poll::Ready(Pin::new(&mut rarely).poll(cx))).await, expected);
+        }
     }
 }

@@ -25,8 +25,9 @@ use tower::BoxError;
 
 use super::client_stream::ClientStream;
 use super::connection_state::ConnectionState;
+use super::deadlines::End;
 use super::limits::ClientLimits;
-use super::rarely::{Rarely, Wakes};
+use super::rarely::Rarely;
 use super::read_size::{ReadSize, large};
 
 /// A client that asks once is done by then.
@@ -66,32 +67,64 @@ impl Servers {
 type Io<T> = TokioIo<ClientStream<T>>;
 
 /// A connection, from its first byte to its end.
+///
+/// A connection among many has left all caches when its next request comes: what each poll looks at is kept close together, and
+/// what is not looked at is in a box.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
+    state: State<T, S>,
+    waits: Rarely<Waits>,
     servers: Arc<Servers>,
     connection: Arc<ConnectionState>,
-    /// Of what waits beside the server.
-    wakes: Arc<Wakes>,
-    state: State<T, S>,
     /// When its server was last taken down.
     rested: Option<Instant>,
-    /// It was asked to end: a new server would not know.
-    ends: bool,
 }
 
 enum State<T, S: HttpService<Incoming>> {
-    Quiet {
-        stream: ClientStream<T>,
-        service: S,
-        is_new: bool,
-    },
-    Http1 {
-        server: Box<http1::UpgradeableConnection<Io<T>, S>>,
-        rests: Rarely<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    },
+    Quiet(Box<Quiet<T, S>>),
+    Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
     /// It ends between two requests: TLS says so to the client.
-    Closing(ClientStream<T>),
+    Closing(Box<ClientStream<T>>),
     Ended,
+}
+
+/// A connection without a server.
+struct Quiet<T, S> {
+    stream: ClientStream<T>,
+    service: S,
+    is_new: bool,
+}
+
+/// What a connection waits for besides its requests.
+struct Waits {
+    /// While there is a server that can be taken down.
+    rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    deadline: Pin<Box<dyn Future<Output = End> + Send>>,
+}
+
+enum Waited {
+    Rest,
+    Deadline(End),
+}
+
+impl Future for Waits {
+    type Output = Waited;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waited> {
+        if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_ready()) {
+            self.rest = None;
+            return Poll::Ready(Waited::Rest);
+        }
+        self.deadline.as_mut().poll(cx).map(Waited::Deadline)
+    }
+}
+
+/// What a connection has come to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// As hyper's connections resolve.
+    Ended(Result<(), BoxError>),
+    Deadline(End),
 }
 
 impl<T, S, B> Served<T, S>
@@ -103,57 +136,62 @@ where
     B::Error: Into<BoxError>,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
+    /// `deadline` resolves once it is to end.
     pub(super) fn new(
         servers: Arc<Servers>,
         stream: T,
         service: S,
         connection: Arc<ConnectionState>,
-        wakes: Arc<Wakes>,
+        deadline: impl Future<Output = End> + Send + 'static,
     ) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
-        let state = State::Quiet { stream, service, is_new: true };
-        Self { servers, connection, wakes, state, rested: None, ends: false }
+        let state = State::Quiet(Box::new(Quiet { stream, service, is_new: true }));
+        let waits = Rarely::new(Waits { rest: None, deadline: Box::pin(deadline) });
+        Self { state, waits, servers, connection, rested: None }
     }
 
-    /// How it ended, as hyper's connections resolve.
-    pub(super) fn ended(&mut self) -> impl Future<Output = Result<(), BoxError>> {
+    /// Resolves once it has ended, or is to.
+    pub(super) fn step(&mut self) -> impl Future<Output = Step> {
         future::poll_fn(|cx| self.poll(cx))
     }
 
-    /// It ends with what is under way.
-    pub(super) fn graceful_shutdown(&mut self) {
-        self.ends = true;
-        match &mut self.state {
-            State::Quiet { .. } => {
-                if let State::Quiet { stream, .. } = std::mem::replace(&mut self.state, State::Ended) {
-                    self.state = State::Closing(stream);
-                }
+    /// It ends with what is under way, and at `deadline` at last.
+    pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
+        // A new server would not know that it is to end.
+        *self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
+        self.state = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
+            State::Http1(mut server) => {
+                Pin::new(&mut *server).graceful_shutdown();
+                State::Http1(server)
             }
-            State::Http1 { server, .. } => Pin::new(&mut **server).graceful_shutdown(),
-            State::Http2(server) => server.as_mut().graceful_shutdown(),
-            State::Closing(_) | State::Ended => {}
-        }
+            State::Http2(mut server) => {
+                server.as_mut().graceful_shutdown();
+                State::Http2(server)
+            }
+            ends @ (State::Closing(_) | State::Ended) => ends,
+        };
     }
 
-    /// What serves its client, once it has begun to speak.
+    /// Makes what serves its client, once that has begun to speak.
     fn poll_speaks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let State::Quiet { stream, is_new, .. } = &mut self.state else { return Poll::Ready(Ok(())) };
-        let is_http2 = if *is_new { ready!(stream.poll_is_http2(cx))? } else { false };
-        let begins = is_http2 || ready!(stream.poll_begins(cx))?;
-        let State::Quiet { mut stream, service, .. } = std::mem::replace(&mut self.state, State::Ended) else {
+        let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
+        let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
+        let begins = is_http2 || ready!(quiet.stream.poll_begins(cx))?;
+        let State::Quiet(quiet) = std::mem::replace(&mut self.state, State::Ended) else {
             return Poll::Ready(Ok(()));
         };
+        let Quiet { mut stream, service, .. } = *quiet;
         self.state = if !begins {
-            State::Closing(stream)
+            State::Closing(Box::new(stream))
         } else if is_http2 {
             stream.is_shared();
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
-            let server = self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
             let (connection, least) = (Arc::clone(&self.connection), self.shortest_rest());
-            let rests: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(async move { connection.activity.rests_for(least, LONG_REST).await });
-            State::Http1 { server: Box::new(server), rests: Rarely::new(rests, Arc::clone(&self.wakes)) }
+            self.waits.get_mut().rest =
+                Some(Box::pin(async move { connection.activity.rests_for(least, LONG_REST).await }));
+            State::Http1(Box::new(self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades()))
         };
         Poll::Ready(Ok(()))
     }
@@ -169,32 +207,33 @@ where
     /// Takes its server down, between two requests.
     fn rest(&mut self) {
         self.rested = Some(Instant::now());
-        let State::Http1 { server, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let State::Http1(server) = std::mem::replace(&mut self.state, State::Ended) else { return };
         if let Some(parts) = server.into_parts() {
             let mut stream = parts.io.into_inner();
             stream.rewind(&parts.read_buf);
-            self.state = State::Quiet { stream, service: parts.service, is_new: false };
+            self.state = State::Quiet(Box::new(Quiet { stream, service: parts.service, is_new: false }));
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            ready!(self.poll_speaks(cx))?;
-            match &mut self.state {
-                State::Http1 { server, rests } => {
-                    // First the server: what it has heard by now is done before it rests.
-                    if let Poll::Ready(ended) = Pin::new(&mut **server).poll(cx) {
-                        return Poll::Ready(ended.map_err(Into::into));
-                    }
-                    if self.ends {
-                        return Poll::Pending;
-                    }
-                    ready!(Pin::new(rests).poll(cx));
-                    self.rest();
-                }
-                State::Http2(server) => return server.as_mut().poll(cx).map_err(Into::into),
-                State::Closing(stream) => return Pin::new(stream).poll_shutdown(cx).map_err(Into::into),
-                State::Quiet { .. } | State::Ended => return Poll::Ready(Ok(())),
+            // First the server: what it has heard by now is done before it rests.
+            let ended = match &mut self.state {
+                State::Quiet(_) => match self.poll_speaks(cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    other => other,
+                },
+                State::Http1(server) => Pin::new(&mut **server).poll(cx).map_err(Into::into),
+                State::Http2(server) => server.as_mut().poll(cx).map_err(Into::into),
+                State::Closing(stream) => Pin::new(&mut **stream).poll_shutdown(cx).map_err(Into::into),
+                State::Ended => Poll::Ready(Ok(())),
+            };
+            if let Poll::Ready(ended) = ended {
+                return Poll::Ready(Step::Ended(ended));
+            }
+            match ready!(Pin::new(&mut self.waits).poll(cx)) {
+                Waited::Rest => self.rest(),
+                Waited::Deadline(end) => return Poll::Ready(Step::Deadline(end)),
             }
         }
     }

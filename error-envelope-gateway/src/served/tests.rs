@@ -56,7 +56,7 @@ fn served(
         }
     });
     let servers = Arc::new(Servers::new(&ClientLimits::default().max_head(8 << 10)));
-    (client, Served::new(servers, stream, service, connection, Arc::default()))
+    (client, Served::new(servers, stream, service, connection, future::pending()))
 }
 
 fn sum(body: http_body_util::Collected<Bytes>) -> String {
@@ -73,7 +73,7 @@ macro_rules! client {
     ($served:ident, $does:expr) => {
         tokio::select! {
             biased;
-            ended = $served.ended() => panic!("it ended: {ended:?}"),
+            ended = $served.step() => panic!("it ended: {ended:?}"),
             done = async { $does } => done,
         }
     };
@@ -92,7 +92,7 @@ async fn answer(client: &mut DuplexStream, ends: &str) -> String {
 
 macro_rules! is_quiet {
     ($served:ident) => {
-        matches!($served.state, State::Quiet { .. })
+        matches!($served.state, State::Quiet(_))
     };
 }
 
@@ -120,7 +120,7 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
     }
     // Its client has written all that it will, and reads on: it is told that nothing comes.
     client.shutdown().await.unwrap();
-    assert!(served.ended().await.is_ok());
+    assert!(matches!(served.step().await, Step::Ended(Ok(()))));
     let mut rest = String::new();
     assert_eq!(client.read_to_string(&mut rest).await.unwrap(), 0, "nothing is said to a client that has left");
     assert!(matches!(served.state, State::Closing(_)), "no server was made for the end");
@@ -154,9 +154,9 @@ async fn half_a_head_makes_few_servers() {
 async fn a_connection_that_is_to_end_says_so_between_two_requests() {
     let (mut client, mut served) = served(MIB);
     client!(served, sleep(LONG).await);
-    served.graceful_shutdown();
+    served.graceful_shutdown(future::pending());
     assert!(matches!(served.state, State::Closing(_)), "a stream of TLS is shut down, not dropped");
-    assert!(served.ended().await.is_ok());
+    assert!(matches!(served.step().await, Step::Ended(Ok(()))));
     assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
@@ -206,7 +206,7 @@ async fn an_upload_arrives_as_it_was_sent_and_a_head_has_its_own_limit() {
         });
     }
     client.write_all(head(8_200).as_bytes()).await.unwrap();
-    let _ = tokio::time::timeout(LONG, served.ended()).await;
+    let _ = tokio::time::timeout(LONG, served.step()).await;
     drop(served);
     let mut refused = String::new();
     client.read_to_string(&mut refused).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_shutdown_ends_a_quiet_connection_at_once() {
             client.write_all(said).await.unwrap();
             sleep(LONG).await;
         });
-        served.graceful_shutdown();
-        assert!(served.ended().await.is_ok(), "{said:?}");
+        served.graceful_shutdown(future::pending());
+        assert!(matches!(served.step().await, Step::Ended(Ok(()))), "{said:?}");
     }
 }
