@@ -80,7 +80,7 @@ pub(super) struct Served<T, S: HttpService<Incoming>> {
 }
 
 enum State<T, S: HttpService<Incoming>> {
-    Quiet(Box<Quiet<T, S>>),
+    Quiet(Box<QuietConnection<T, S>>),
     Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
     /// It ends between two requests: TLS says so to the client.
@@ -89,7 +89,7 @@ enum State<T, S: HttpService<Incoming>> {
 }
 
 /// A connection without a server.
-struct Quiet<T, S> {
+struct QuietConnection<T, S> {
     stream: ClientStream<T>,
     service: S,
     is_new: bool,
@@ -102,20 +102,21 @@ struct Waits {
     deadline: Pin<Box<dyn Future<Output = End> + Send>>,
 }
 
-enum Waited {
+/// Which of [`Waits`] resolved.
+enum WaitOutcome {
     Rest,
     Deadline(End),
 }
 
 impl Future for Waits {
-    type Output = Waited;
+    type Output = WaitOutcome;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waited> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<WaitOutcome> {
         if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_ready()) {
             self.rest = None;
-            return Poll::Ready(Waited::Rest);
+            return Poll::Ready(WaitOutcome::Rest);
         }
-        self.deadline.as_mut().poll(cx).map(Waited::Deadline)
+        self.deadline.as_mut().poll(cx).map(WaitOutcome::Deadline)
     }
 }
 
@@ -145,7 +146,7 @@ where
         deadline: impl Future<Output = End> + Send + 'static,
     ) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
-        let state = State::Quiet(Box::new(Quiet { stream, service, is_new: true }));
+        let state = State::Quiet(Box::new(QuietConnection { stream, service, is_new: true }));
         let waits = Rarely::new(Waits { rest: None, deadline: Box::pin(deadline) });
         Self { state, waits, servers, connection, rested: None }
     }
@@ -181,7 +182,7 @@ where
         let State::Quiet(quiet) = std::mem::replace(&mut self.state, State::Ended) else {
             return Poll::Ready(Ok(()));
         };
-        let Quiet { mut stream, service, .. } = *quiet;
+        let QuietConnection { mut stream, service, .. } = *quiet;
         self.state = if !begins {
             State::Closing(Box::new(stream))
         } else if is_http2 {
@@ -211,7 +212,7 @@ where
         if let Some(parts) = server.into_parts() {
             let mut stream = parts.io.into_inner();
             stream.rewind(&parts.read_buf);
-            self.state = State::Quiet(Box::new(Quiet { stream, service: parts.service, is_new: false }));
+            self.state = State::Quiet(Box::new(QuietConnection { stream, service: parts.service, is_new: false }));
         }
     }
 
@@ -232,8 +233,8 @@ where
                 return Poll::Ready(Step::Ended(ended));
             }
             match ready!(Pin::new(&mut self.waits).poll(cx)) {
-                Waited::Rest => self.rest(),
-                Waited::Deadline(end) => return Poll::Ready(Step::Deadline(end)),
+                WaitOutcome::Rest => self.rest(),
+                WaitOutcome::Deadline(end) => return Poll::Ready(Step::Deadline(end)),
             }
         }
     }
