@@ -5,6 +5,7 @@
 //! no envelope and no id (rule F5).
 
 use std::convert::Infallible;
+use std::future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -94,9 +95,8 @@ where
         tls: Option<Arc<ServerTls>>,
         span: Span,
     ) {
-        let held = (place, self.state.open());
         set_socket_options(&stream);
-        let stream = Lingering::new(stream, held, Arc::clone(&self.state), &self.shared.limits);
+        let stream = Lingering::new(stream, place, self.state.open(), Arc::clone(&self.shared.limits));
         let Some(tls) = tls else {
             // In the task itself: a box would be one more piece of memory that each request touches.
             tokio::spawn(self.serve(stream, None, false).instrument(span));
@@ -148,19 +148,21 @@ where
         let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
         let requests = Requests { service, certificate, records, limits, state: Arc::clone(&state) };
         let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
-        // A future keeps room for what it captures and for a local that it moves that into.
-        async move {
+        let deadlines = Box::new(deadlines);
+        // Polled by hand: an async function has a state of its own, and keeps it apart from what each poll looks at.
+        future::poll_fn(move |cx| {
             let ended = loop {
-                match served.step().await {
+                match ready!(served.poll_step(cx)) {
                     Step::Ended(ended) => break ended,
-                    Step::Deadline(End::Closed) => return,
-                    Step::Deadline(End::Graceful) => served.graceful_shutdown(deadlines.clone().last()),
+                    Step::Deadline(End::Closed) => return Poll::Ready(()),
+                    Step::Deadline(End::Graceful) => served.graceful_shutdown((*deadlines).clone().last()),
                 }
             };
             if let Err(error) = ended {
                 tracing::debug!(target: LOG, %error, "client connection ended with an error");
             }
-        }
+            Poll::Ready(())
+        })
     }
 }
 

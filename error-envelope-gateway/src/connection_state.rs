@@ -111,21 +111,18 @@ impl ConnectionState {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An answer whose progress is looked at from now on.
-    fn add(&self, progress: &Arc<ResponseProgress>) {
-        let mut open = self.responses();
-        if open.len() == open.capacity() && open.len() >= FEW {
-            open.retain(|seen| seen.progress.strong_count() > 0);
-        }
-        open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
-    }
-
-    /// Over HTTP/1 the last answer is through once the next one begins: its room is the next one's.
-    fn forget_last(&self) {
+    /// Looks at an answer's progress from now on. Over HTTP/1 the last answer is through once the next one begins: its room is
+    /// the next one's.
+    fn watch(&self, progress: &Arc<ResponseProgress>) {
+        let watched = TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None };
         let mut open = self.responses();
         if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
             open.pop();
         }
+        if open.len() == open.capacity() && open.len() >= FEW {
+            open.retain(|seen| seen.progress.strong_count() > 0);
+        }
+        open.push(watched);
     }
 
     /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
@@ -143,6 +140,12 @@ impl ConnectionState {
     }
 }
 
+impl OpenConnection {
+    pub(crate) fn state(&self) -> &ConnectionState {
+        &self.0
+    }
+}
+
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.counted.closed();
@@ -152,10 +155,9 @@ impl Drop for OpenConnection {
 impl ActiveRequest {
     /// Its answer, logged by `id` if it is lost.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
-        self.0.forget_last();
         let (given, taken, lost, unsent, broken) = Default::default();
         let progress = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
-        progress.connection().add(&progress);
+        progress.connection().watch(&progress);
         progress
     }
 }

@@ -1,5 +1,7 @@
 //! HTTP/1.1 connections to the service.
 
+use std::future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -57,8 +59,11 @@ where
         }
     }
 
-    pub(crate) async fn send(&self, place: &mut Place<B>) -> Result<Response<Reply>, BoxError> {
-        pool::send(&self.pool, place).await
+    pub(crate) fn send<'a>(
+        &'a self,
+        place: &'a mut Place<B>,
+    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send + 'a {
+        pool::send(&self.pool, place)
     }
 }
 
@@ -77,11 +82,14 @@ where
         client.max_headers(limits.headers as usize);
     }
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
+    let mut connection = connection.with_upgrades();
+    // Polled by hand, since an async function keeps its state apart from the connection's: one more line of memory for each poll.
+    tokio::spawn(future::poll_fn(move |cx| {
+        if let Err(error) = ready!(Pin::new(&mut connection).poll(cx)) {
             tracing::debug!(target: "error_envelope::gateway::http1", %error, "connection to the service ended with an error");
         }
-    });
+        Poll::Ready(())
+    }));
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
     Ok(Http1 { sender, exchange, probe, worker: workers::here() })

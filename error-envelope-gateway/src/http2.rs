@@ -59,8 +59,11 @@ where
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
 
-    pub(crate) async fn send(&self, place: &mut Place<B>) -> Result<Response<Reply>, BoxError> {
-        pool::send(&self.pool, place).await
+    pub(crate) fn send<'a>(
+        &'a self,
+        place: &'a mut Place<B>,
+    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send + 'a {
+        pool::send(&self.pool, place)
     }
 }
 

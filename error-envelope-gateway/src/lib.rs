@@ -45,6 +45,7 @@ mod deadlines;
 mod error;
 mod forwarded;
 mod handover;
+mod head_limit;
 mod headers;
 mod http1;
 mod http2;

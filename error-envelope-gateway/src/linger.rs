@@ -46,18 +46,23 @@ pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
 /// that its body broke off. A client that lets nothing be written for a while is reset.
+///
+/// A connection among many has left all caches when its next request comes: what each read and write looks at is kept close
+/// together, and the rest in a box.
 pub(crate) struct Lingering {
     /// Taken by `drop` alone.
-    stream: Option<TcpStream>,
-    /// For as long as there is a socket: also when it was upgraded, and while it lingers.
-    held: Option<(Option<ConnectionSlot>, OpenConnection)>,
+    open: Option<(TcpStream, Box<Held>)>,
     client_closed: bool,
-    state: Arc<ConnectionState>,
-    linger: Linger,
-    write_timeout: Duration,
+    limits: Arc<ClientLimits>,
     /// Runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
+}
+
+/// What is held for as long as there is a socket: also when it was upgraded, and while it lingers.
+struct Held {
+    connection: OpenConnection,
     unsent: Unsent,
+    _slot: Option<ConnectionSlot>,
 }
 
 /// How much the kernel takes that it cannot send yet.
@@ -104,47 +109,53 @@ impl Unsent {
 impl Lingering {
     pub(crate) fn new(
         stream: TcpStream,
-        held: (Option<ConnectionSlot>, OpenConnection),
-        state: Arc<ConnectionState>,
-        limits: &ClientLimits,
+        slot: Option<ConnectionSlot>,
+        connection: OpenConnection,
+        limits: Arc<ClientLimits>,
     ) -> Self {
-        let (linger, write_timeout) = (Linger::within(limits), limits.write_timeout);
         let unsent = Unsent::new(limits.stream_buffer, &stream);
-        let (stream, held) = (Some(stream), Some(held));
-        Self { stream, held, client_closed: false, state, linger, write_timeout, clock: None, unsent }
+        let held = Box::new(Held { connection, unsent, _slot: slot });
+        Self { open: Some((stream, held)), client_closed: false, limits, clock: None }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.open.as_mut().map(|(stream, _)| Pin::new(stream)).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Returns a write's result, or a timeout if the client has read nothing for too long.
     fn limit_write_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        let limit = self.write_timeout;
+        if written.is_ready() && self.clock.is_none() {
+            return written;
+        }
+        let limit = self.limits.write_timeout;
+        let Some((stream, held)) = &mut self.open else { return written };
         if written.is_ready() {
-            if let (Some(clock), Some(stream)) = (self.clock.take(), &self.stream) {
-                self.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
+            if let Some(clock) = self.clock.take() {
+                held.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
             }
             return written;
         }
         ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
-        self.state.give_up();
+        held.connection.state().give_up();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some(stream) = self.stream.take() else { return };
-        if self.state.reset.needs_reset() {
+        let Some((stream, held)) = self.open.take() else { return };
+        if held.connection.state().reset.needs_reset() {
             let _ = stream.set_zero_linger();
         } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
-            let (held, linger) = (self.held.take(), self.linger);
+            let linger = Linger::within(&self.limits);
             runtime.spawn(async move {
                 let _ = tokio::time::timeout(linger.time, drain(stream, linger.bytes)).await;
                 drop(held);
             });
+            return;
         }
+        // The place in `--max-connections` is free once there is no socket.
+        drop(stream);
     }
 }
 
@@ -230,7 +241,7 @@ impl AsyncWrite for Lingering {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.as_ref().is_some_and(TcpStream::is_write_vectored)
+        self.open.as_ref().is_some_and(|(stream, _)| stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,7 @@
 //! Who keeps whom waiting.
 //!
 //! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
-//! back is a 504 ([`head_within`]), and its clock stands still while the client is the one who is slow: an upload
+//! back is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stands still while the client is the one who is slow: an upload
 //! that takes longer than the service may think is no fault of the service.
 
 use std::io;
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tower::BoxError;
-use tower::timeout::error::Elapsed;
 
 use super::access::AccessRecord;
 use super::headers;
@@ -68,43 +67,31 @@ impl Body for ClientBody {
 
 /// Knows when the request last moved on, and whether it is the client that holds it up.
 #[derive(Clone)]
-pub(crate) struct Pace(Arc<Mutex<Moves>>);
+pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
-struct Moves {
-    last: Instant,
+struct LastMove {
+    at: Instant,
     waits_for_client: bool,
 }
 
 impl Pace {
     pub(crate) fn start() -> Self {
-        Self(Arc::new(Mutex::new(Moves { last: Instant::now(), waits_for_client: false })))
+        Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false })))
     }
 
-    fn waited_since(&self) -> Instant {
-        let moves = self.moves();
-        if moves.waits_for_client { Instant::now() } else { moves.last }
+    /// Since when the service is the one that keeps the request waiting: now, while the client is.
+    pub(crate) fn waited_since(&self) -> Instant {
+        let last = self.last();
+        if last.waits_for_client { Instant::now() } else { last.at }
     }
 
-    fn moves(&self) -> MutexGuard<'_, Moves> {
+    /// The request moves on, or waits for its client.
+    pub(crate) fn moves(&self, waits_for_client: bool) {
+        *self.last() = LastMove { at: Instant::now(), waits_for_client };
+    }
+
+    fn last(&self) -> MutexGuard<'_, LastMove> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. A request without a body has no pace.
-pub(crate) async fn head_within<T>(
-    limit: Duration,
-    pace: Option<&Pace>,
-    mut head: Pin<&mut impl Future<Output = Result<T, BoxError>>>,
-) -> Result<T, BoxError> {
-    let mut deadline = Instant::now() + limit;
-    loop {
-        match tokio::time::timeout_at(deadline, head.as_mut()).await {
-            Ok(head) => return head,
-            Err(_) => match pace.map(|pace| pace.waited_since() + limit) {
-                Some(later) if later > deadline => deadline = later,
-                _ => return Err(Elapsed::new().into()),
-            },
-        }
     }
 }
 
@@ -126,7 +113,7 @@ impl<B: Body + Unpin> Body for PacedBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
-        *self.pace.moves() = Moves { last: Instant::now(), waits_for_client: frame.is_pending() };
+        self.pace.moves(frame.is_pending());
         if let Poll::Ready(Some(Ok(last))) = &mut frame
             && let Some(trailers) = last.trailers_mut()
         {

@@ -3,10 +3,9 @@
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
 //! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
@@ -19,8 +18,9 @@ use tower_error_envelope::{ErrorCode, Fault};
 use super::access::AccessRecord;
 use super::capacity::{Capacity, Permit, PermitBody};
 use super::error::Error;
+use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
-use super::pace::{Pace, PacedBody, head_within};
+use super::pace::{Pace, PacedBody};
 use super::pool::{Bounds, Outgoing, Place, Reply};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
@@ -30,7 +30,7 @@ use super::{headers, http1, http2};
 pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<Sent<B>>,
     url: Arc<str>,
-    timeout: Duration,
+    head_limit: HeadLimit,
     capacity: Capacity,
 }
 
@@ -75,7 +75,7 @@ where
             Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, limits, bounds)),
             _ => Connections::Http1(http1::Connections::new(upstream, limits, bounds)),
         };
-        Ok(Self { connections, url, timeout, capacity })
+        Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
     }
 
     /// Makes of what is not to be [refused](refuse) the service's request: all of it that needs no wait, since a future moves
@@ -106,28 +106,34 @@ where
         Ok(Prepared { request: Place::Unsent(Request::from_parts(head, body)), pace, share: Some(share), wish, record })
     }
 
-    /// The service's response. Afterwards nothing is left of what was prepared.
-    pub(crate) async fn send(&self, prepared: &mut Prepared<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let Prepared { request, pace, share, wish, record } = prepared;
-        let response = pin!(async {
-            match &self.connections {
-                Connections::Http1(connections) => connections.send(request).await,
-                Connections::Http2(connections) => connections.send(request).await,
+    /// The service's response.
+    #[expect(clippy::manual_async_fn, reason = "an async function has room for its arguments twice")]
+    pub(crate) fn send(
+        self: Arc<Self>,
+        mut prepared: Prepared<B>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
+        async move {
+            let Prepared { request, pace, share, wish, record } = &mut prepared;
+            let response = async {
+                match &self.connections {
+                    Connections::Http1(connections) => connections.send(request).await,
+                    Connections::Http2(connections) => connections.send(request).await,
+                }
+            };
+            let response = self.head_limit.apply(response, pace.take()).await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
             }
-        });
-        let response = head_within(self.timeout, pace.as_ref(), response).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
+            let hop = HopHeaders::from_headers(response.headers());
+            if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
+                // The rest of it would reach the client without the name of its coding.
+                let cause = "the service's response has a transfer coding besides chunked";
+                return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
+            }
+            let (mut head, body) = response.into_parts();
+            headers::towards_client(&mut head, hop);
+            Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
         }
-        let hop = HopHeaders::from_headers(response.headers());
-        if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
-            // The rest of it would reach the client without the name of its coding.
-            let cause = "the service's response has a transfer coding besides chunked";
-            return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
-        }
-        let (mut head, body) = response.into_parts();
-        headers::towards_client(&mut head, hop);
-        Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
     }
 }
 

@@ -6,7 +6,6 @@
 //! for the next ones. (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads
 //! apart from the one for all that is read.)
 
-use std::future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -72,7 +71,7 @@ type Io<T> = TokioIo<ClientStream<T>>;
 /// what is not looked at is in a box.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     state: State<T, S>,
-    waits: Rarely<Waits>,
+    waits: Rarely<Box<Waits>>,
     servers: Arc<Servers>,
     connection: Arc<ConnectionState>,
     /// When its server was last taken down.
@@ -147,19 +146,14 @@ where
     ) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
         let state = State::Quiet(Box::new(QuietConnection { stream, service, is_new: true }));
-        let waits = Rarely::new(Waits { rest: None, deadline: Box::pin(deadline) });
+        let waits = Rarely::new(Box::new(Waits { rest: None, deadline: Box::pin(deadline) }));
         Self { state, waits, servers, connection, rested: None }
-    }
-
-    /// Resolves once it has ended, or is to.
-    pub(super) fn step(&mut self) -> impl Future<Output = Step> {
-        future::poll_fn(|cx| self.poll(cx))
     }
 
     /// It ends with what is under way, and at `deadline` at last.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
         // A new server would not know that it is to end.
-        *self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
+        **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
             State::Http1(mut server) => {
@@ -216,7 +210,8 @@ where
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    /// Ready once it has ended, or is to.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
             // First the server: what it has heard by now is done before it rests.
             let ended = match &mut self.state {

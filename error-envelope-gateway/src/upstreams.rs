@@ -141,7 +141,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.0.begin(request) {
-            Ok((proxy, mut prepared)) => Box::pin(async move { proxy.send(&mut prepared).await }),
+            Ok((proxy, prepared)) => Box::pin(proxy.send(prepared)),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
     }

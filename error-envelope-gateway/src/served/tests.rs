@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::future;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -68,12 +69,19 @@ fn sum(body: http_body_util::Collected<Bytes>) -> String {
     )
 }
 
+async fn step<S>(served: &mut Served<DuplexStream, S>) -> Step
+where
+    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send + 'static>,
+{
+    future::poll_fn(|cx| served.poll_step(cx)).await
+}
+
 /// Does what the client does, while it is served.
 macro_rules! client {
     ($served:ident, $does:expr) => {
         tokio::select! {
             biased;
-            ended = $served.step() => panic!("it ended: {ended:?}"),
+            ended = step(&mut $served) => panic!("it ended: {ended:?}"),
             done = async { $does } => done,
         }
     };
@@ -120,7 +128,7 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
     }
     // Its client has written all that it will, and reads on: it is told that nothing comes.
     client.shutdown().await.unwrap();
-    assert!(matches!(served.step().await, Step::Ended(Ok(()))));
+    assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))));
     let mut rest = String::new();
     assert_eq!(client.read_to_string(&mut rest).await.unwrap(), 0, "nothing is said to a client that has left");
     assert!(matches!(served.state, State::Closing(_)), "no server was made for the end");
@@ -156,7 +164,7 @@ async fn a_connection_that_is_to_end_says_so_between_two_requests() {
     client!(served, sleep(LONG).await);
     served.graceful_shutdown(future::pending());
     assert!(matches!(served.state, State::Closing(_)), "a stream of TLS is shut down, not dropped");
-    assert!(matches!(served.step().await, Step::Ended(Ok(()))));
+    assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))));
     assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
@@ -206,7 +214,7 @@ async fn an_upload_arrives_as_it_was_sent_and_a_head_has_its_own_limit() {
         });
     }
     client.write_all(head(8_200).as_bytes()).await.unwrap();
-    let _ = tokio::time::timeout(LONG, served.step()).await;
+    let _ = tokio::time::timeout(LONG, step(&mut served)).await;
     drop(served);
     let mut refused = String::new();
     client.read_to_string(&mut refused).await.unwrap();
@@ -222,6 +230,6 @@ async fn a_shutdown_ends_a_quiet_connection_at_once() {
             sleep(LONG).await;
         });
         served.graceful_shutdown(future::pending());
-        assert!(matches!(served.step().await, Step::Ended(Ok(()))), "{said:?}");
+        assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))), "{said:?}");
     }
 }
