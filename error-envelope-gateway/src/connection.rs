@@ -202,7 +202,7 @@ where
 {
     type Response = Response<BreakDetectingBody<ResponseBody<B>>>;
     type Error = Infallible;
-    type Future = Answer<Called<ResponseFuture<S::Future>, Oneshot<ClientService<S>, Inbound>>>;
+    type Future = Answer<Called<ResponseFuture<S::Future>, Pin<Box<Oneshot<ClientService<S>, Inbound>>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let active = self.state.begin(request.version());
@@ -212,7 +212,7 @@ where
         // Most services are ready: one that is not is asked again by its request's task.
         let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
-            Poll::Pending => Called::OnceReady { response: service.oneshot(request) },
+            Poll::Pending => Called::OnceReady { response: Box::pin(service.oneshot(request)) },
         };
         Answer { response, around: Some(around) }
     }
@@ -232,17 +232,18 @@ pin_project! {
     #[project = CalledProj]
     enum Called<F, W> {
         AtOnce { #[pin] response: F },
-        OnceReady { #[pin] response: W },
+        // Boxed: the other one takes no room for it.
+        OnceReady { response: W },
     }
 }
 
-impl<F: Future, W: Future<Output = F::Output>> Future for Called<F, W> {
+impl<F: Future, W: Future<Output = F::Output> + Unpin> Future for Called<F, W> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project() {
             CalledProj::AtOnce { response } => response.poll(cx),
-            CalledProj::OnceReady { response } => response.poll(cx),
+            CalledProj::OnceReady { response } => Pin::new(response).poll(cx),
         }
     }
 }

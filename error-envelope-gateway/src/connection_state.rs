@@ -4,8 +4,8 @@
 //!
 //! A client that reads its socket but opens no window of HTTP/2 keeps what is there for it, and hyper does not ask the body
 //! again before there is room: only the data itself tells. So each piece that hyper gets notes when it is taken, and
-//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all is found by
-//! [`linger`](super::linger).) Each answer that is cut off so is logged as abandoned, once (rule F2).
+//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all, and so every client of
+//! HTTP/1, is found by [`linger`](super::linger).) Each answer that is cut off so is logged as abandoned, once (rule F2).
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::Version;
 use http::header::{HeaderMap, HeaderValue};
-use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::access::{AccessRecord, Outcome};
@@ -32,8 +31,8 @@ pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
-    /// The answers that are on their way: over HTTP/1 one.
-    open: Mutex<SmallVec<[TrackedResponse; 1]>>,
+    /// The answers that are on their way over HTTP/2.
+    open: Mutex<Vec<TrackedResponse>>,
     /// The connection is closed for its client's standing still.
     stalled: AtomicBool,
     /// Is told of what is lost.
@@ -107,22 +106,17 @@ impl ConnectionState {
         self.reset.reset();
     }
 
-    fn responses(&self) -> MutexGuard<'_, SmallVec<[TrackedResponse; 1]>> {
+    fn responses(&self) -> MutexGuard<'_, Vec<TrackedResponse>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at an answer's progress from now on. Over HTTP/1 the last answer is through once the next one begins: its room is
-    /// the next one's.
+    /// Looks at an answer's progress from now on.
     fn watch(&self, progress: &Arc<ResponseProgress>) {
-        let watched = TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None };
         let mut open = self.responses();
-        if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
-            open.pop();
-        }
         if open.len() == open.capacity() && open.len() >= FEW {
             open.retain(|seen| seen.progress.strong_count() > 0);
         }
-        open.push(watched);
+        open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
     /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
@@ -157,7 +151,9 @@ impl ActiveRequest {
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         let (given, taken, lost, unsent, broken) = Default::default();
         let progress = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
-        progress.connection().watch(&progress);
+        if progress.request.1.is_http2() {
+            progress.connection().watch(&progress);
+        }
         progress
     }
 }

@@ -67,6 +67,12 @@ pub(super) struct Connection {
 #[derive(Clone, Copy)]
 pub(super) struct Protocol(u8);
 
+impl Protocol {
+    pub(super) fn is_http2(self) -> bool {
+        self.0 == 2
+    }
+}
+
 impl Connection {
     pub(super) fn new(clients: Clients) -> Self {
         Self { protocol: AtomicU8::new(0), clients }
@@ -82,7 +88,7 @@ impl Connection {
 
     /// Whether requests came, in HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
-        self.protocol.load(Ordering::Relaxed) == 2
+        Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }
 
     /// A request came, in this version.

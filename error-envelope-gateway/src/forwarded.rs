@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use tower_error_envelope::exchange::is_same_to_cgi;
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -24,6 +25,9 @@ const OTHERS: [&str; 7] = [
     "cf-connecting-ip",
     "fastly-client-ip",
 ];
+
+/// A longer one has a buffer of its own.
+const LONGEST: usize = "for=\"[2001:db8:1111:2222:3333:4444:5555:6666]\";proto=https".len();
 
 /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,8 +55,9 @@ impl Hop {
         // RFC 7239, section 6: an IPv6 address has brackets, and a colon asks for quotes.
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
-        let element = Bytes::from(format!("for={open}{address}{close};proto={scheme}"));
-        // The address stands within it: one buffer for both is one that each request touches.
+        let element = format!("for={open}{address}{close};proto={scheme}");
+        // The address stands within it, and the text beside its count of users: each request touches one piece of memory.
+        let element = Bytes::from_owner(SmallVec::<[u8; LONGEST]>::from_slice(element.as_bytes()));
         let begins = "for=".len() + open.len();
         let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
         let (address, element) = (value(element.slice(begins..begins + address.len())), value(element));
