@@ -148,6 +148,7 @@ where
         let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
         let requests = Requests { service, certificate, records, limits, state: Arc::clone(&state) };
         let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
+        // For the end alone: each poll looks at what is beside it.
         let deadlines = Box::new(deadlines);
         // Polled by hand: an async function has a state of its own, and keeps it apart from what each poll looks at.
         future::poll_fn(move |cx| {

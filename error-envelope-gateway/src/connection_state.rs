@@ -4,8 +4,8 @@
 //!
 //! A client that reads its socket but opens no window of HTTP/2 keeps what is there for it, and hyper does not ask the body
 //! again before there is room: only the data itself tells. So each piece that hyper gets notes when it is taken, and
-//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all, and so every client of
-//! HTTP/1, is found by [`linger`](super::linger).) Each answer that is cut off so is logged as abandoned, once (rule F2).
+//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all is found by
+//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off so is logged as abandoned, once (rule F2).
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,12 +111,20 @@ impl ConnectionState {
     }
 
     /// Looks at an answer's progress from now on.
-    fn watch(&self, progress: &Arc<ResponseProgress>) {
+    fn track(&self, progress: &Arc<ResponseProgress>) {
         let mut open = self.responses();
         if open.len() == open.capacity() && open.len() >= FEW {
             open.retain(|seen| seen.progress.strong_count() > 0);
         }
         open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
+    }
+
+    /// Where one request comes after the other, the last answer is through once the next one begins: its memory is the next one's.
+    fn forget_last(&self) {
+        let mut open = self.responses();
+        if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
+            open.pop();
+        }
     }
 
     /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
@@ -149,10 +157,14 @@ impl Drop for OpenConnection {
 impl ActiveRequest {
     /// Its answer, logged by `id` if it is lost.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
+        let is_tracked = self.1.is_http2();
+        if is_tracked {
+            self.0.forget_last();
+        }
         let (given, taken, lost, unsent, broken) = Default::default();
         let progress = Arc::new(ResponseProgress { given, taken, lost, id, record, unsent, broken, request: self });
-        if progress.request.1.is_http2() {
-            progress.connection().watch(&progress);
+        if is_tracked {
+            progress.connection().track(&progress);
         }
         progress
     }

@@ -1,4 +1,4 @@
-//! How long a service may think before the head of its response, with one clock for all of its requests.
+//! How long a service may think before the head of its response. One clock looks after all requests of a runtime.
 //!
 //! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a service have
 //! the same limit: none that begins while the clock sleeps is due before it wakes. Each time that it wakes it looks at all of them:
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use slab::Slab;
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, sleep_until};
 use tower::BoxError;
 use tower::timeout::error::Elapsed;
 
 use super::pace::Pace;
-use super::workers::{self, WorkerId};
 
-/// Within the limit. A request that is due a moment after another one waits for so much longer.
+/// How often a clock looks at the requests within the limit, at most. A 504 may come so much of it late.
 const LOOKS: u32 = 100;
 
 /// The limit of one service.
@@ -26,20 +26,20 @@ pub(crate) struct HeadLimit(Arc<Shared>);
 
 struct Shared {
     limit: Duration,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingRequests>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingRequests {
     requests: Slab<WaitingRequest>,
-    /// Where a clock runs: each worker that has requests has its own, and no other's thread is relied on.
-    clocks: Vec<WorkerId>,
+    /// Where a clock runs: in each runtime that has requests, since another one may be blocked, or end.
+    clocks: Vec<runtime::Id>,
 }
 
 /// A request that waits for the head of its response.
 struct WaitingRequest {
     began: Instant,
-    /// Of its body. A request without one has none.
+    /// The pace of its body, if it has one.
     pace: Option<Pace>,
     task: Waker,
     is_late: bool,
@@ -53,17 +53,17 @@ impl HeadLimit {
     /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. Its time begins with its first poll, and
     /// stands still while the client is the one who is slow, by `pace`.
     pub(crate) fn apply<F>(&self, head: F, pace: Option<Pace>) -> LimitedHead<'_, F> {
-        LimitedHead { head, pace, place: Place { shared: &self.0, key: None } }
+        LimitedHead { head, pace, guard: WaitGuard { shared: &self.0, key: None } }
     }
 }
 
 impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingRequests> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the requests that are late. Returns when to look again; none if nothing waits: then this worker's clock has ended.
-    fn wake_late(&self, worker: WorkerId) -> Option<Instant> {
+    /// Wakes the requests that are late. Returns when to look again; none if nothing waits: then the clock of `runtime` has ended.
+    fn wake_late(&self, runtime: runtime::Id) -> Option<Instant> {
         let mut late = Vec::new();
         let mut waiting = self.waiting();
         let now = Instant::now();
@@ -79,7 +79,7 @@ impl Shared {
         }
         let is_needed = !waiting.requests.is_empty();
         if !is_needed {
-            waiting.clocks.retain(|clock| *clock != worker);
+            waiting.clocks.retain(|clock| *clock != runtime);
         }
         drop(waiting);
         late.into_iter().for_each(Waker::wake);
@@ -90,13 +90,13 @@ impl Shared {
 /// Runs until nothing waits, or its runtime ends.
 struct Clock {
     shared: Arc<Shared>,
-    worker: WorkerId,
+    runtime: runtime::Id,
     has_ended: bool,
 }
 
 impl Clock {
     async fn run(mut self) {
-        while let Some(next) = self.shared.wake_late(self.worker) {
+        while let Some(next) = self.shared.wake_late(self.runtime) {
             sleep_until(next).await;
         }
         self.has_ended = true;
@@ -106,18 +106,19 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.shared.waiting().clocks.retain(|clock| *clock != self.worker);
+            self.shared.waiting().clocks.retain(|clock| *clock != self.runtime);
         }
     }
 }
 
-/// A place among the requests that wait, until this is dropped.
-struct Place<'a> {
+/// Takes a request out of those that wait when it is dropped.
+struct WaitGuard<'a> {
     shared: &'a Arc<Shared>,
+    /// None before it waits.
     key: Option<usize>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         let request = self.key.map(|key| self.shared.waiting().requests.remove(key));
         drop(request);
@@ -130,7 +131,7 @@ pin_project! {
         #[pin]
         head: F,
         pace: Option<Pace>,
-        place: Place<'a>,
+        guard: WaitGuard<'a>,
     }
 }
 
@@ -145,19 +146,26 @@ where
         if let Poll::Ready(head) = this.head.poll(cx) {
             return Poll::Ready(head);
         }
-        let Place { shared, key } = this.place;
-        let mut waiting = shared.waiting();
+        let WaitGuard { shared, key } = this.guard;
+        let (runtime, mut waiting) = (Handle::current(), shared.waiting());
         if let Some(key) = *key {
             let request = &mut waiting.requests[key];
             request.task.clone_from(cx.waker());
-            return if request.is_late { Poll::Ready(Err(Elapsed::new().into())) } else { Poll::Pending };
+            if request.is_late {
+                return Poll::Ready(Err(Elapsed::new().into()));
+            }
+        } else {
+            let (began, pace, task) = (Instant::now(), this.pace.take(), cx.waker().clone());
+            *key = Some(waiting.requests.insert(WaitingRequest { began, pace, task, is_late: false }));
         }
-        let (began, pace, task) = (Instant::now(), this.pace.take(), cx.waker().clone());
-        *key = Some(waiting.requests.insert(WaitingRequest { began, pace, task, is_late: false }));
-        let worker = workers::here();
-        if !waiting.clocks.contains(&worker) {
-            waiting.clocks.push(worker);
-            tokio::spawn(Clock { shared: Arc::clone(shared), worker, has_ended: false }.run());
+        let needs_clock = !waiting.clocks.contains(&runtime.id());
+        if needs_clock {
+            waiting.clocks.push(runtime.id());
+        }
+        // A runtime that ends drops the clock at once, which takes the lock.
+        drop(waiting);
+        if needs_clock {
+            runtime.spawn(Clock { shared: Arc::clone(shared), runtime: runtime.id(), has_ended: false }.run());
         }
         Poll::Pending
     }
@@ -221,9 +229,9 @@ mod tests {
         let service = limit.apply(pending::<Result<(), BoxError>>(), Some(pace.clone()));
         let client = async {
             for _ in 0..5 {
-                pace.moves(true);
+                pace.note(true);
                 sleep(2 * LIMIT).await;
-                pace.moves(false);
+                pace.note(false);
                 sleep(LIMIT - SECOND).await;
             }
             pending().await
@@ -236,20 +244,43 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_runtime_leaves_later_requests_a_clock() {
+    fn the_end_of_a_runtime_leaves_a_request_a_clock() {
         let limit = HeadLimit::new(Duration::from_millis(1));
         let runtime =
             || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let mut head = pin!(limit.apply(pending::<Result<(), BoxError>>(), None));
         runtime().block_on(async {
-            let head = limit.apply(pending::<Result<(), BoxError>>(), None);
             tokio::select! {
                 biased;
-                _ = head => panic!("too early"),
+                _ = head.as_mut() => panic!("too early"),
                 () = ready(()) => {}
             }
         });
-        let head = limit.apply(pending::<Result<(), BoxError>>(), None);
+        assert!(limit.0.waiting().clocks.is_empty());
         runtime().block_on(async { timeout(LIMIT, head).await.unwrap().unwrap_err() });
+    }
+
+    #[test]
+    fn a_request_that_begins_while_its_runtime_ends_is_dropped_with_it() {
+        struct AtTheEnd(Arc<HeadLimit>);
+
+        impl Drop for AtTheEnd {
+            fn drop(&mut self) {
+                let head = pin!(self.0.apply(pending::<Result<(), BoxError>>(), None));
+                assert!(head.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+        }
+
+        let limit = Arc::new(HeadLimit::new(LIMIT));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let at_the_end = AtTheEnd(Arc::clone(&limit));
+        runtime.spawn(async move {
+            pending::<()>().await;
+            drop(at_the_end);
+        });
+        drop(runtime);
+        let waiting = limit.0.waiting();
+        assert!(waiting.requests.is_empty() && waiting.clocks.is_empty());
     }
 
     #[test]

@@ -59,10 +59,8 @@ where
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
 
-    pub(crate) fn send<'a>(
-        &'a self,
-        place: &'a mut Place<B>,
-    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send + 'a {
+    /// Not an async function: its future would have a state of its own around the pool's.
+    pub(crate) fn send(&self, place: &mut Place<B>) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
         pool::send(&self.pool, place)
     }
 }

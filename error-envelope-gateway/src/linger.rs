@@ -51,15 +51,15 @@ pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 /// together, and the rest in a box.
 pub(crate) struct Lingering {
     /// Taken by `drop` alone.
-    open: Option<(TcpStream, Box<Held>)>,
+    open: Option<(TcpStream, Box<SocketState>)>,
     client_closed: bool,
     limits: Arc<ClientLimits>,
     /// Runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is held for as long as there is a socket: also when it was upgraded, and while it lingers.
-struct Held {
+/// What is there for as long as the socket is: also when it was upgraded, and while it lingers.
+struct SocketState {
     connection: OpenConnection,
     unsent: Unsent,
     _slot: Option<ConnectionSlot>,
@@ -114,8 +114,8 @@ impl Lingering {
         limits: Arc<ClientLimits>,
     ) -> Self {
         let unsent = Unsent::new(limits.stream_buffer, &stream);
-        let held = Box::new(Held { connection, unsent, _slot: slot });
-        Self { open: Some((stream, held)), client_closed: false, limits, clock: None }
+        let socket = Box::new(SocketState { connection, unsent, _slot: slot });
+        Self { open: Some((stream, socket)), client_closed: false, limits, clock: None }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -128,29 +128,29 @@ impl Lingering {
             return written;
         }
         let limit = self.limits.write_timeout;
-        let Some((stream, held)) = &mut self.open else { return written };
+        let Some((stream, socket)) = &mut self.open else { return written };
         if written.is_ready() {
             if let Some(clock) = self.clock.take() {
-                held.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
+                socket.unsent.adjust_after_wait((clock.deadline() - limit).elapsed(), stream);
             }
             return written;
         }
         ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
-        held.connection.state().give_up();
+        socket.connection.state().give_up();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some((stream, held)) = self.open.take() else { return };
-        if held.connection.state().reset.needs_reset() {
+        let Some((stream, socket)) = self.open.take() else { return };
+        if socket.connection.state().reset.needs_reset() {
             let _ = stream.set_zero_linger();
         } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
             let linger = Linger::within(&self.limits);
             runtime.spawn(async move {
                 let _ = tokio::time::timeout(linger.time, drain(stream, linger.bytes)).await;
-                drop(held);
+                drop(socket);
             });
             return;
         }

@@ -1,8 +1,8 @@
 //! Who keeps whom waiting.
 //!
 //! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
-//! back is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stands still while the client is the one who is slow: an upload
-//! that takes longer than the service may think is no fault of the service.
+//! back is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stands still while the client is the one who is
+//! slow: an upload that takes longer than the service may think is no fault of the service.
 
 use std::io;
 use std::pin::Pin;
@@ -85,8 +85,8 @@ impl Pace {
         if last.waits_for_client { Instant::now() } else { last.at }
     }
 
-    /// The request moves on, or waits for its client.
-    pub(crate) fn moves(&self, waits_for_client: bool) {
+    /// Notes that the request has moved on just now, or waits for its client.
+    pub(crate) fn note(&self, waits_for_client: bool) {
         *self.last() = LastMove { at: Instant::now(), waits_for_client };
     }
 
@@ -113,7 +113,7 @@ impl<B: Body + Unpin> Body for PacedBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
-        self.pace.moves(frame.is_pending());
+        self.pace.note(frame.is_pending());
         if let Poll::Ready(Some(Ok(last))) = &mut frame
             && let Some(trailers) = last.trailers_mut()
         {
