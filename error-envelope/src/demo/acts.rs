@@ -97,7 +97,7 @@ const fn act(path: &'static str, ask: DemoRequest, play: UpstreamBehaviour, expe
 pub(crate) static ACTS: &[DemoCase] = &[
     // What needs no help.
     act("/ok", Get, Says(200, &[], JSON, r#"{"ok":true}"#), Passed(200)),
-    act("/early-hints", Get, Raw("103, then 200", "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"), Passed(200)),
+    act("/early-hints", Get, Raw("103, then 200", "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"), Passed(200)),
     act("/upgrade", Upgrade, Switches, Passed(101)),
     act("/reset-content", Get, Says(205, &[], TEXT, "a 205 has no body"), Empty(205)),
     // Errors without a shape.

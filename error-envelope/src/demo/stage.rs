@@ -10,6 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::acts::{ACTS, DemoCase, UpstreamBehaviour};
 
+type Header = (&'static str, &'static str);
+
+/// A connection that closes unannounced may meet a request that nobody may repeat.
+const CLOSES: [Header; 1] = [("connection", "close")];
+
 /// Plays for whoever connects.
 pub(crate) async fn play(listener: TcpListener) {
     loop {
@@ -29,8 +34,9 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
         let head = String::from_utf8_lossy(&std::mem::replace(&mut read, rest)).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
-            Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act).await,
-            Some(act) if body_of(&act.play) => answer(&mut stream, act).await?,
+            // What it does not read of a request's body would look like its next request.
+            Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act, &CLOSES).await,
+            Some(act) if body_of(&act.play) => answer(&mut stream, act, &[]).await?,
             Some(act) => return misbehave(stream, act, read).await,
             None => stream.write_all(&elsewhere(path)).await?,
         }
@@ -54,11 +60,13 @@ fn body_of(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Says(..) | UpstreamBehaviour::Gzip(..))
 }
 
-async fn answer(stream: &mut TcpStream, act: &DemoCase) -> io::Result<()> {
+async fn answer(stream: &mut TcpStream, act: &DemoCase, further: &[Header]) -> io::Result<()> {
     let response = match &act.play {
-        UpstreamBehaviour::Says(status, headers, kind, body) => response(*status, headers, kind, body.as_bytes()),
+        UpstreamBehaviour::Says(status, headers, kind, body) => {
+            response(*status, &[headers, further].concat(), kind, body.as_bytes())
+        }
         UpstreamBehaviour::Gzip(status, kind, text) => {
-            response(*status, &[("content-encoding", "gzip")], kind, &gzip(text)?)
+            response(*status, &[&[("content-encoding", "gzip")], further].concat(), kind, &gzip(text)?)
         }
         _ => return Ok(()),
     };
@@ -72,7 +80,7 @@ async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::
         UpstreamBehaviour::Resets => stream.set_zero_linger(),
         UpstreamBehaviour::Sleeps(time) => {
             tokio::time::sleep(Duration::from_millis(time)).await;
-            stream.write_all(&response(200, &[], "text/plain", b"good morning")).await
+            stream.write_all(&response(200, &CLOSES, "text/plain", b"good morning")).await
         }
         UpstreamBehaviour::Switches => echo(stream).await,
         UpstreamBehaviour::Reads => read_all(stream, read).await,
@@ -103,7 +111,7 @@ async fn read_all(mut stream: TcpStream, mut read: Vec<u8>) -> io::Result<()> {
             return Ok(());
         }
     }
-    stream.write_all(&response(200, &[("connection", "close")], "text/plain", b"thank you")).await
+    stream.write_all(&response(200, &CLOSES, "text/plain", b"thank you")).await
 }
 
 fn elsewhere(path: &str) -> Vec<u8> {
@@ -116,7 +124,7 @@ fn elsewhere(path: &str) -> Vec<u8> {
     }
 }
 
-fn response(status: u16, headers: &[(&str, &str)], kind: &str, body: &[u8]) -> Vec<u8> {
+fn response(status: u16, headers: &[Header], kind: &str, body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
     let kind = (!kind.is_empty()).then_some(("content-type", kind));
     for (name, value) in headers.iter().copied().chain(kind) {
