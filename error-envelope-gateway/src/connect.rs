@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::keep_alive;
+use super::one_piece::{Joined, one_piece};
 use super::upstream::{Upstream, UpstreamTls};
 
 /// A connection to the service, with TLS or without.
@@ -159,6 +160,10 @@ impl AsyncWrite for Listening {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let mut joined = Joined::new();
+        if let Some(one) = one_piece(bufs, &mut joined) {
+            return self.poll_write(cx, one);
+        }
         let all = bufs.iter().map(|buf| buf.len()).sum();
         if self.deaf {
             return Poll::Ready(Ok(all));

@@ -54,6 +54,7 @@ mod in_flight;
 mod keep_alive;
 mod limits;
 mod linger;
+mod one_piece;
 mod pace;
 mod pool;
 mod proxy;

@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 
 use super::connection_state::{ActiveBody, ConnectionState, OpenConnection};
 use super::limits::ClientLimits;
+use super::one_piece::{Joined, one_piece};
 use super::read_size::{Room, large};
 
 /// How long what nobody wants is read, and how much of it.
@@ -236,7 +237,11 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        let (mut joined, stream) = (Joined::new(), self.stream()?);
+        let written = match one_piece(bufs, &mut joined) {
+            Some(one) => stream.poll_write(cx, one),
+            None => stream.poll_write_vectored(cx, bufs),
+        };
         self.limit_write_time(cx, written)
     }
 
