@@ -20,7 +20,7 @@ use crate::service::listen;
 
 /// Serves until it is killed.
 pub(crate) fn run(service: SocketAddr, pair: Option<(&str, &str)>) {
-    // As tokio makes it, which the gateway takes where it has more than one processor.
+    // As tokio makes it.
     tokio::runtime::Runtime::new().expect("a runtime").block_on(forward(service, pair.map(acceptor)));
 }
 
