@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use smallvec::SmallVec;
 
-/// In bytes. To copy what is longer takes more of the time than it saves.
+/// In bytes, for a head and a short body. The longer the copy, the less of the time is saved; and it is on the stack.
 const SHORT: usize = 1024;
 
 pub(crate) type Joined = SmallVec<[u8; SHORT]>;
