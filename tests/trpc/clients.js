@@ -85,59 +85,65 @@ const tells = (error) => {
   assert.equal(error.message, 'An order with this number exists already')
 }
 
+// All of them before the first test: the runner takes the tests for done, and stops the gateways, as soon as none of those it
+// knows is left.
+const gateways = []
 for (const [kind, settings] of Object.entries({ plain: {}, superjson: { transformer: superjson } })) {
   // As it is deployed, and as a server answers that was left to tell its stacks.
   for (const isDev of [false, true]) {
-    const url = await serve(router({ ...settings, isDev }))
-    for (const [way, link] of Object.entries({ single: httpLink, batched: httpBatchLink })) {
-      const seen = []
-      const client = createTRPCClient({ links: [link({ url, fetch: listening(seen), ...settings })] })
-      const holds = (what, check) => test(`${kind}, ${way}, ${isDev ? 'with' : 'without'} stacks: ${what}`, check)
+    gateways.push({ kind, settings, isDev, url: await serve(router({ ...settings, isDev })) })
+  }
+}
 
-      holds('what is served comes as it is', async () => {
-        assert.equal(await client.ok.query(), 'served')
-      })
-      holds('a 4xx arrives with its own code and message', async () => {
-        tells(await refused(client.taken.query()))
-      })
-      holds('a wrong input arrives with its own code and its issues', async () => {
-        const error = await refused(client.add.mutate({ items: [{ qty: 1 }, { qty: 'three' }] }))
-        assert.equal(error.data?.code, 'BAD_REQUEST')
-        assert.deepEqual(JSON.parse(error.message)[0].path, ['items', 1, 'qty'])
-      })
-      holds('what is not there arrives as NOT_FOUND', async () => {
-        assert.equal((await refused(client.missing.query())).data?.code, 'NOT_FOUND')
-      })
-      holds('a 5xx arrives as one, and tells nothing', async () => {
-        tellsNothing(await refused(client.boom.query()), 'boom')
-        tellsNothing(await refused(client.told.query()), 'told')
-      })
-      holds('two that fail at once', async () => {
-        const [told, boom] = await Promise.all([refused(client.told.query()), refused(client.boom.query())])
-        tellsNothing(told, 'told')
-        tellsNothing(boom, 'boom')
-      })
-      holds('nothing that was thrown went over the wire, and every answer had an id', () => {
-        assert.deepEqual(seen.filter(({ body }) => /s3cret|\/srv\/app/.test(body)), [])
-        assert.deepEqual(seen.filter(({ id }) => !/^req_[0-9A-HJKMNP-TV-Z]{26}$/.test(id)), [])
-        assert.deepEqual(new Set(seen.map(({ status }) => status)), new Set([200, 409, 400, 404, 500]))
-      })
-    }
+for (const { kind, settings, isDev, url } of gateways) {
+  for (const [way, link] of Object.entries({ single: httpLink, batched: httpBatchLink })) {
+    const seen = []
+    const client = createTRPCClient({ links: [link({ url, fetch: listening(seen), ...settings })] })
+    const holds = (what, check) => test(`${kind}, ${way}, ${isDev ? 'with' : 'without'} stacks: ${what}`, check)
 
-    // A batch of which one fails so and another otherwise is a 207, and a streamed one is a 200: successes of HTTP's, which
-    // pass as they came. What is served beside an error, and the error's code, arrive all the same.
-    for (const [way, link] of Object.entries({ batched: httpBatchLink, streamed: httpBatchStreamLink })) {
-      test(`${kind}, ${way}: one that is served, one that is refused and one that fails`, async () => {
-        const client = createTRPCClient({ links: [link({ url, ...settings })] })
-        const [ok, taken, boom] = await Promise.all([
-          client.ok.query(),
-          refused(client.taken.query()),
-          refused(client.boom.query()),
-        ])
-        assert.equal(ok, 'served')
-        tells(taken)
-        assert.equal(boom.data?.code, 'INTERNAL_SERVER_ERROR')
-      })
-    }
+    holds('what is served comes as it is', async () => {
+      assert.equal(await client.ok.query(), 'served')
+    })
+    holds('a 4xx arrives with its own code and message', async () => {
+      tells(await refused(client.taken.query()))
+    })
+    holds('a wrong input arrives with its own code and its issues', async () => {
+      const error = await refused(client.add.mutate({ items: [{ qty: 1 }, { qty: 'three' }] }))
+      assert.equal(error.data?.code, 'BAD_REQUEST')
+      assert.deepEqual(JSON.parse(error.message)[0].path, ['items', 1, 'qty'])
+    })
+    holds('what is not there arrives as NOT_FOUND', async () => {
+      assert.equal((await refused(client.missing.query())).data?.code, 'NOT_FOUND')
+    })
+    holds('a 5xx arrives as one, and tells nothing', async () => {
+      tellsNothing(await refused(client.boom.query()), 'boom')
+      tellsNothing(await refused(client.told.query()), 'told')
+    })
+    holds('two that fail at once', async () => {
+      const [told, boom] = await Promise.all([refused(client.told.query()), refused(client.boom.query())])
+      tellsNothing(told, 'told')
+      tellsNothing(boom, 'boom')
+    })
+    holds('nothing that was thrown went over the wire, and every answer had an id', () => {
+      assert.deepEqual(seen.filter(({ body }) => /s3cret|\/srv\/app/.test(body)), [])
+      assert.deepEqual(seen.filter(({ id }) => !/^req_[0-9A-HJKMNP-TV-Z]{26}$/.test(id)), [])
+      assert.deepEqual(new Set(seen.map(({ status }) => status)), new Set([200, 409, 400, 404, 500]))
+    })
+  }
+
+  // A batch of which one fails so and another otherwise is a 207, and a streamed one is a 200: successes of HTTP's, which
+  // pass as they came. What is served beside an error, and the error's code, arrive all the same.
+  for (const [way, link] of Object.entries({ batched: httpBatchLink, streamed: httpBatchStreamLink })) {
+    test(`${kind}, ${way}: one that is served, one that is refused and one that fails`, async () => {
+      const client = createTRPCClient({ links: [link({ url, ...settings })] })
+      const [ok, taken, boom] = await Promise.all([
+        client.ok.query(),
+        refused(client.taken.query()),
+        refused(client.boom.query()),
+      ])
+      assert.equal(ok, 'served')
+      tells(taken)
+      assert.equal(boom.data?.code, 'INTERNAL_SERVER_ERROR')
+    })
   }
 }
