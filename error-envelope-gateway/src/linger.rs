@@ -8,6 +8,7 @@
 //! but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,7 +19,8 @@ use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -101,7 +103,7 @@ impl Unsent {
         let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
         // A socket that is gone by now says so when it is read.
         #[cfg(target_os = "linux")]
-        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
         let _ = (stream, bytes);
     }
@@ -212,9 +214,33 @@ async fn drain_stream(rest: Incoming, most: u64) {
     while let Some(Ok(_)) = rest.frame().await {}
 }
 
-async fn drain(mut stream: TcpStream, most: u64) -> io::Result<()> {
+/// A client that still has much to send does not keep its worker from others, and one that is silent holds no buffer.
+async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     stream.shutdown().await?;
-    tokio::io::copy(&mut stream.take(most), &mut tokio::io::sink()).await.map(drop)
+    while most > 0 {
+        stream.readable().await?;
+        match drop_piece(&stream, most) {
+            Ok(0) => break,
+            Ok(read) => most -= read as u64,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// Linux drops what TCP has received without copying it (`MSG_TRUNC`, tcp(7)).
+#[cfg(target_os = "linux")]
+const DROP: i32 = rustix::net::RecvFlags::TRUNC.bits().cast_signed();
+#[cfg(not(target_os = "linux"))]
+const DROP: i32 = 0;
+
+fn drop_piece(stream: &TcpStream, most: u64) -> io::Result<usize> {
+    let mut piece = [MaybeUninit::uninit(); 64 << 10];
+    let most = usize::try_from(most).unwrap_or(usize::MAX).min(piece.len());
+    let socket = SockRef::from(stream);
+    stream.try_io(Interest::READABLE, || socket.recv_with_flags(&mut piece[..most], DROP))
 }
 
 impl AsyncRead for Lingering {
