@@ -31,6 +31,7 @@ pub(super) fn check(
         "inner" => as_sent(case, expect, facts, response, call, problems),
         "empty" => empty(response, problems),
         "aborted" => aborted(response, call, problems),
+        "connect" => connect(response, problems),
         "problem" | "success_flag" | "status_in_error" | "error_with_meta" | "json" => {
             dialect(kind, response, problems)
         }
@@ -63,6 +64,25 @@ fn canonical(expect: &Expect, response: &Response, problems: &mut Problems) {
         problems.push(("R1", format!("code {:?} instead of {:?}", envelope.code, expect.code)));
     }
     details(expect, envelope.details.as_deref(), problems);
+    for (field, have, wanted) in [("retry", envelope.retry, &expect.retry), ("docs", envelope.docs, &expect.docs)] {
+        if have != *wanted {
+            problems.push(("E10", format!("{field} {have:?} instead of {wanted:?}")));
+        }
+    }
+}
+
+/// P3: one frame, which ends the stream, over 200.
+fn connect(response: &Response, problems: &mut Problems) {
+    if response.status != 200 {
+        problems.push(("P3", format!("status {} instead of 200", response.status)));
+    }
+    let is_end_stream = match response.body.as_slice() {
+        [2, a, b, c, d, rest @ ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize == rest.len(),
+        _ => false,
+    };
+    if !is_end_stream {
+        problems.push(("P3", "the body is not an end-stream frame alone".into()));
+    }
 }
 
 fn details(expect: &Expect, have: Option<&str>, problems: &mut Problems) {
@@ -120,7 +140,7 @@ fn dialect(kind: &str, response: &Response, problems: &mut Problems) {
     let status = response.status;
     let shape = match kind {
         "problem" => {
-            format!(r#"{{"type":"about:blank","status":{status},"request_id":"$id"}}"#)
+            format!(r#"{{"status":{status},"request_id":"$id"}}"#)
         }
         "success_flag" => r#"{"success":false}"#.to_owned(),
         "status_in_error" if body.get("errors").is_none() => format!(r#"{{"error":{{"status":{status}}}}}"#),
@@ -131,7 +151,7 @@ fn dialect(kind: &str, response: &Response, problems: &mut Problems) {
     let shape = value::json(&shape).expect("JSON by construction");
     problems.extend(missing(&shape, &body, &id, "").map(|what| ("R2", format!("in the body {what}"))));
     let texts: &[&str] = match kind {
-        "problem" => &["/title", "/detail", "/code"],
+        "problem" => &["/type", "/title", "/detail", "/code"],
         "success_flag" => &["/error"],
         "status_in_error" if body.get("errors").is_some() => &["/message"],
         "status_in_error" | "error_with_meta" => &["/error/code", "/error/message"],

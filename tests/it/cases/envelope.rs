@@ -10,6 +10,9 @@ pub(super) struct Envelope {
     pub(super) code: String,
     pub(super) message: String,
     pub(super) details: Option<String>,
+    /// E10's fields.
+    pub(super) retry: Option<String>,
+    pub(super) docs: Option<String>,
     pub(super) request_id: String,
 }
 
@@ -31,6 +34,10 @@ struct Error<'a> {
     message: &'a RawValue,
     #[serde(borrow, default, deserialize_with = "present")]
     details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    retry: Option<&'a RawValue>,
+    #[serde(borrow)]
+    docs: Option<&'a RawValue>,
 }
 
 /// `null` are details too, which an `Option` alone would take for none.
@@ -47,6 +54,8 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
         code: string(outer.error.code)?,
         message: string(outer.error.message)?,
         details: outer.error.details.map(|raw| raw.get().to_owned()),
+        retry: outer.error.retry.map(string).transpose()?,
+        docs: outer.error.docs.map(string).transpose()?,
         request_id: string(outer.request_id)?,
     };
     let exact = rebuilt(&outer);
@@ -54,9 +63,12 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
 }
 
 fn rebuilt(outer: &Outer<'_>) -> String {
-    let details = outer.error.details.map(|raw| format!(r#","details":{}"#, raw.get())).unwrap_or_default();
+    let field =
+        |name: &str, raw: Option<&RawValue>| raw.map(|raw| format!(r#","{name}":{}"#, raw.get())).unwrap_or_default();
+    let Error { details, retry, docs, .. } = &outer.error;
+    let further = [field("details", *details), field("retry", *retry), field("docs", *docs)].concat();
     let (code, message, id) = (outer.error.code.get(), outer.error.message.get(), outer.request_id.get());
-    format!(r#"{{"error":{{"code":{code},"message":{message}{details}}},"request_id":{id}}}"#)
+    format!(r#"{{"error":{{"code":{code},"message":{message}{further}}},"request_id":{id}}}"#)
 }
 
 /// How long an envelope without details is, which a HEAD response's content-length says (E5).

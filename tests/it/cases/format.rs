@@ -211,6 +211,8 @@ pub(super) struct Expect {
     pub(super) message_lacks: Vec<String>,
     pub(super) details: Option<String>,
     pub(super) details_raw: Option<RawText>,
+    pub(super) retry: Option<String>,
+    pub(super) docs: Option<String>,
     pub(super) json: Option<String>,
     pub(super) wire_code: Option<String>,
     #[serde(default)]
