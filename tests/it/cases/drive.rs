@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::HAS;
 use super::always::SECRET;
 use super::check::{self, Problems};
 use super::format::Case;
@@ -121,7 +120,7 @@ struct Tally {
 
 impl Tally {
     fn takes(&mut self, driver: &impl Driver, case: &Case) -> bool {
-        let lacks: Vec<&String> = case.needs.iter().filter(|word| !HAS.contains(&word.as_str())).collect();
+        let lacks: Vec<&String> = case.needs.iter().filter(|word| !super::has(word)).collect();
         if !named(driver.name(), case) {
             *self.not_mine.entry("the case names other drivers").or_default() += 1;
             return false;

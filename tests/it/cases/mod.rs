@@ -1,7 +1,8 @@
 //! The contract as data: `tests/cases/*.toml` through every driver.
 //!
 //! A case is read (`format`, `load`), run by a driver (`layer`, `gateway`, `exchange`) and checked (`check` for what it
-//! names, `always` for what holds in every case). `CASES=part-of-a-name` runs some, `CASES_DIR=folder` runs others.
+//! names, `always` for what holds in every case). `CASES=part-of-a-name` runs some, `CASES_DIR=folder` runs others,
+//! `CASES_WITH=field` runs those that wait for that word.
 
 mod always;
 mod body;
@@ -57,6 +58,12 @@ const HAS: &[&str] = &[
     "streams",
     "words",
 ];
+
+/// Whether this build has a word, or `CASES_WITH=word,word` runs the cases that wait for it as well.
+fn has(word: &str) -> bool {
+    let with = std::env::var("CASES_WITH").unwrap_or_default();
+    HAS.contains(&word) || with.split(',').any(|it| it == word)
+}
 
 /// Rows of the contract that contradict a rule of it, the drivers that show it, and the rule. They are run, and listed; one
 /// that holds is none any more.
