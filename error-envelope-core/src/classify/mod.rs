@@ -32,7 +32,7 @@ use http::{Extensions, StatusCode};
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, Members, ParsedBody, Shape};
+use crate::dialect::{self, Dialect, Foreign, Members, ParsedBody, Shape, charset};
 use crate::fault::Fault;
 use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknown_code};
 use decided::DecidedBy;
@@ -40,7 +40,7 @@ use details::with_issues;
 pub use explanation::Explanation;
 use explanation::record;
 pub(crate) use inner::{Inner, PolicyView, RequestContext};
-use inner::{code_of_status, is_layers_page, of_header, stays};
+use inner::{code_of_status, is_layers_page, is_own, of_header, stays};
 use passing::{details_of, members_pass, message_text};
 
 pub(crate) enum RewriteDecision<'b> {
@@ -67,6 +67,8 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) dropped: Option<Box<str>>,
     /// The body's own code, where nobody knows it here.
     pub(crate) unknown_code: Option<Box<str>>,
+    /// The body as it was read, where that took leniency (R3).
+    pub(crate) lenient: Option<Vec<u8>>,
 }
 
 impl<'b> Rewrite<'b> {
@@ -82,6 +84,7 @@ impl<'b> Rewrite<'b> {
             rule: None,
             dropped: None,
             unknown_code: None,
+            lenient: None,
         }
     }
 
@@ -109,6 +112,13 @@ impl<'b> Rewrite<'b> {
         Self { fault: listed(fault, dialect), text: None, ..self }
     }
 
+    /// What was read of a body that is dropped.
+    fn into_owned<'o>(self) -> Rewrite<'o> {
+        let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient } = self;
+        let text = text.map(|text| Cow::Owned(text.into_owned()));
+        Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient }
+    }
+
     /// The fault with its text.
     pub(crate) fn into_fault(self) -> Fault {
         match self.text {
@@ -123,6 +133,8 @@ impl<'b> Rewrite<'b> {
 pub(crate) enum Retained {
     /// All but a text that may not.
     Whole,
+    /// All but what the layer says of each error: the client asked for the dialect (R11).
+    Negotiated,
     /// Its names alone.
     Names,
     /// Whatever the client's dialect is, an error of tRPC's as far as its clients know it (R10).
@@ -172,6 +184,11 @@ fn classify<'b>(
     let of_input = tells_of_input(inner.status);
     // What is read is large, and stays where it is.
     let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input);
+    if is_unread(&parsed)
+        && let Some(lenient) = charset::lenient(body)
+    {
+        return classify_lenient(lenient, inner, asked, known, explanation);
+    }
     let rewritten;
     let mut unread = None;
     let foreign = match &parsed {
@@ -212,6 +229,30 @@ fn classify<'b>(
     record(&mut explanation, |it| it.note_shapes(known.shapes, body));
     let members = foreign.and_then(|foreign| foreign.members.as_ref()).or(unread);
     RewriteDecision::Rewrite(of_foreign(foreign, members, inner, asked, known, explanation))
+}
+
+/// Whether nothing was read of a body that its text, or JSON, may be in.
+fn is_unread(parsed: &ParsedBody<'_>) -> bool {
+    matches!(parsed, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }))
+}
+
+/// R3: JSON and texts as the languages write them that most services are written in.
+#[cold]
+fn classify_lenient<'b>(
+    lenient: Vec<u8>,
+    inner: &Inner<'_, '_>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+    explanation: Option<&mut Explanation>,
+) -> RewriteDecision<'b> {
+    match classify(&Inner { body: Some(&lenient), ..*inner }, asked, known, explanation) {
+        RewriteDecision::Rewrite(rewrite) => {
+            let mut rewrite = rewrite.into_owned();
+            rewrite.lenient.get_or_insert(lenient);
+            RewriteDecision::Rewrite(rewrite)
+        }
+        RewriteDecision::Pass => RewriteDecision::Pass,
+    }
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -294,9 +335,9 @@ fn of_foreign<'b>(
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = message_text(said, &code, &decided, inner.status);
-    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Retained::Whole } else { Retained::Names });
-    let left = members
-        .filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));
+    let own = foreign.and_then(|it| retained(it, passes, inner.status, known));
+    let stands = matches!(own, Some(Retained::Whole | Retained::Negotiated));
+    let left = members.filter(|members| !stands && inner.status.is_client_error() && members.are_left(said));
     let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
     let details = match foreign.filter(|_| passes) {
         Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
@@ -312,6 +353,16 @@ fn of_foreign<'b>(
     let unknown_code = unknown_code(foreign, &decided, inner.status, known);
     let rule = if let CodeSource::Rule(at, _) = decided { Some(at) } else { None };
     let (fault, by) = (fault.with_raw_details(details), Some(decided.by()));
-    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped: left.dropped, unknown_code };
+    let dropped = left.dropped;
+    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient: None };
     if lists { rewrite.listed(known.dialect) } else { rewrite }
+}
+
+/// What of a body passes that is in the client's own dialect (R11, R12).
+fn retained(foreign: &Foreign<'_>, passes: bool, status: StatusCode, known: &PolicyView<'_>) -> Option<Retained> {
+    if stays(foreign, known) {
+        Some(if passes { Retained::Whole } else { Retained::Names })
+    } else {
+        (is_own(foreign, known) && passes && status.is_client_error()).then_some(Retained::Negotiated)
+    }
 }

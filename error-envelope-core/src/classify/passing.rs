@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::decide::CodeSource;
 use super::details;
-use super::inner::{PolicyView, stays};
+use super::inner::{PolicyView, is_own, stays};
 use crate::code::ErrorCode;
 use crate::dialect::{ClientMessage, Foreign, ParsedError, outgoing};
 use crate::message;
@@ -60,7 +60,7 @@ pub(super) fn members_pass(code: &ErrorCode, decided: &CodeSource<'_>, status: S
     }
 }
 
-/// The details that reach the client, the issue list (E8) and an unknown code (E9) among them.
+/// The details that reach the client, the issue list (E8), an unknown code and a problem's type (E9) among them.
 pub(super) fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
@@ -70,6 +70,14 @@ pub(super) fn details_of(
     known: &PolicyView<'_>,
 ) -> Option<Box<RawValue>> {
     let said = &foreign.said;
+    let described;
+    let kept = match foreign.problem_type().filter(|_| status.is_client_error() && !is_own(foreign, known)) {
+        Some(uri) if details::has_room(said.details.as_deref()) => {
+            described = [kept, &[("type", uri)]].concat();
+            &described
+        }
+        _ => kept,
+    };
     let named = matches!(decided, CodeSource::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);

@@ -6,9 +6,10 @@
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
 
+use super::charset::is_charset;
 use crate::fields;
 
-/// The codings of a body, outermost last; `None` where one is not known here.
+/// The codings of a body, outermost last; `None` where one is not known here. The name of a charset is none.
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     if !fields::has(headers, &CONTENT_ENCODING) {
@@ -16,8 +17,10 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     }
     for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            if !name.eq_ignore_ascii_case("identity") {
-                codings.push(Coding::by_name(name)?);
+            match Coding::by_name(name) {
+                Some(coding) => codings.push(coding),
+                None if name.eq_ignore_ascii_case("identity") || is_charset(name) => {}
+                None => return None,
             }
         }
     }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::form::KnownFields;
 use super::json::Object;
 use super::parsed_error::{Body, ParsedError};
+use super::problem;
 
 /// What they say is said by the head.
 const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
@@ -22,6 +23,11 @@ pub(crate) struct Members<'a> {
 impl<'a> Members<'a> {
     pub(super) fn unread(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
         Self { body: body.object, error: body.error, reads }
+    }
+
+    pub(super) fn problem_type(&self) -> Option<&'a RawValue> {
+        self.body.string("type").filter(|uri| problem::is_type(uri))?;
+        self.body.raw("type")
     }
 
     /// Whether anything is left that nothing reads: of most errors nothing is.

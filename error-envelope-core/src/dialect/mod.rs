@@ -8,6 +8,7 @@
 //! route is `outward`'s.
 
 mod anthropic;
+pub(crate) mod charset;
 pub(crate) mod coding;
 pub(crate) mod connect;
 pub(crate) mod custom;

@@ -32,6 +32,8 @@ pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
     /// Its members pass, its names in any case (R3).
     pub(crate) whole: bool,
+    /// The client asked for it: code, details and id are the layer's (R11).
+    pub(crate) negotiated: bool,
 }
 
 impl<'a> Outgoing<'a> {
@@ -57,7 +59,7 @@ impl PreservedBody<'_> {
     /// Whether the code of an object of the body stays: one that is no name at all is none (R12).
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
-        of.raw("code").is_some_and(is_name) || has_words()
+        !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn preserved(body: &str, whole: bool) -> PreservedBody<'_> {
-        PreservedBody { body: Object::parse(body).unwrap(), whole }
+        PreservedBody { body: Object::parse(body).unwrap(), whole, negotiated: false }
     }
 
     pub(crate) fn text(body: Vec<u8>) -> String {

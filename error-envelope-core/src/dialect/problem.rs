@@ -40,7 +40,11 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
-    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
+    let stays = |name: &str, value: &_| match name {
+        "details" => kept.whole && !kept.negotiated,
+        "code" => kept.whole || is_name(value),
+        _ => kept.whole,
+    };
     let mut set = Vec::new();
     for (name, ours) in [("type", BLANK), ("title", out.title())] {
         if !kept.whole || kept.body.string(name).is_none() {
@@ -60,6 +64,14 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 const BLANK: &str = "about:blank";
+
+/// Whether a type says more than the status, and is short enough for a detail (E9).
+pub(super) fn is_type(uri: &str) -> bool {
+    const MAX_BYTES: usize = 256;
+
+    uri != BLANK && !uri.trim().is_empty() && uri.len() <= MAX_BYTES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use super::parsed_error::{Body, ParsedError, ReadFn};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
 use super::{issues, trpc, words};
+use serde_json::value::RawValue;
 
 macro_rules! shapes {
     (
@@ -303,7 +304,12 @@ fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {
     objects.into_iter().flatten().find_map(issues::parse_beside)
 }
 
-impl Foreign<'_> {
+impl<'a> Foreign<'a> {
+    /// What a problem's clients know it by (RFC 9457 §3.1.1), where that is more than its status, and short (E9).
+    pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
+        self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
+    }
+
     /// Whether the shape defines that name itself: to its clients it says nothing beside the code (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))

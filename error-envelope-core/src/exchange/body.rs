@@ -122,7 +122,12 @@ impl ErrorWriter<'_> {
             return (page.write(&out).into(), leaving.status);
         }
         let kept = own.and_then(|(own, body)| {
-            Some(PreservedBody { body: Object::of_body(body)?, whole: own == Retained::Whole })
+            let negotiated = own == Retained::Negotiated;
+            Some(PreservedBody {
+                body: Object::of_body(body)?,
+                whole: own == Retained::Whole || negotiated,
+                negotiated,
+            })
         });
         let body = match kept {
             Some(kept) => form.rewrite_in_place(&kept, &out),

@@ -86,13 +86,15 @@ impl ObservedError {
             RewriteDecision::Rewrite(rewrite) => {
                 let mut rewrite = rewrite;
                 let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+                let lenient = rewrite.lenient.take();
                 let Rewrite { shape, own, named, by, rule, .. } = rewrite;
                 let fault = rewrite.into_fault();
                 let grpc = exchange.writer().grpc_of(&fault, status, named);
                 let exhibit = exchange.exhibits().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
                     let before = CapturedBody::new(status, &headers, read);
-                    let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, read)));
+                    let kept = lenient.as_deref().unwrap_or(read);
+                    let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, kept)));
                     let written = exchange.writer().rewritten(&mut headers, status, &fault, named, own);
                     (before, CapturedBody::new(written.sent, &headers, &written.body))
                 });

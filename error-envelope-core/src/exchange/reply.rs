@@ -33,6 +33,8 @@ impl Exchange {
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
         let before = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let lenient = rewrite.lenient.take();
+        let read = lenient.as_deref().unwrap_or(read);
         let writer = self.writer();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();

@@ -14,7 +14,7 @@ use crate::classify::credentials::Credentials;
 use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
-use crate::dialect::{self, coding, protocol};
+use crate::dialect::{self, charset, coding, protocol};
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages;
@@ -211,9 +211,13 @@ impl Exchange {
         ResponsePlan::Collect(self, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
     }
 
-    /// The body without its codings, as far as it can be read (R4, R5).
+    /// The body in UTF-8 and without its codings, as far as it can be read (R3–R5).
     pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
         let Collected::Whole(body) = body else { return None };
+        Some(charset::in_utf8(headers, self.uncoded(headers, body)?))
+    }
+
+    fn uncoded<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
             return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
