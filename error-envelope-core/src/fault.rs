@@ -44,6 +44,8 @@ struct Inner {
     message: Option<Cow<'static, str>>,
     wording: MessageSource,
     details: Option<Box<RawValue>>,
+    /// How many issues the list in the details leaves out (R4).
+    left_out: usize,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -59,6 +61,7 @@ impl Clone for Inner {
             message: self.message.clone(),
             wording: self.wording,
             details: self.details.clone(),
+            left_out: self.left_out,
             status: self.status,
             headers: self.headers.clone(),
             source: self.source.clone(),
@@ -96,6 +99,7 @@ impl Fault {
             message: None,
             wording: MessageSource::Raw,
             details: None,
+            left_out: 0,
             status: None,
             headers: None,
             source: None,
@@ -245,6 +249,18 @@ impl Fault {
             self.change().details = details;
         }
         self
+    }
+
+    /// With the number of issues that the list in its details leaves out (R4).
+    pub(crate) fn with_left_out(mut self, left_out: usize) -> Self {
+        if left_out > 0 {
+            self.change().left_out = left_out;
+        }
+        self
+    }
+
+    pub(crate) fn left_out(&self) -> usize {
+        self.0.left_out
     }
 
     /// Of what is changed nothing is prepared.

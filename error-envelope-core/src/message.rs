@@ -10,9 +10,6 @@ pub(crate) use bytes::{has_byte, has_escape};
 /// The longest message in bytes (E2): a line that a person reads, and a header block never has to carry.
 pub(crate) const MAX_BYTES: usize = 1024;
 
-/// The longest text of an unrecognised inner error that passes, in bytes (R3).
-const MAX_FOREIGN_BYTES: usize = 256;
-
 /// `text` as one printable line of at most [`MAX_BYTES`], or `None` where nothing is left of it.
 ///
 /// Line breaks and tabs become one space; control characters, bidirectional overrides and other invisible format
@@ -28,25 +25,26 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
+/// The text of an inner 4xx whose code was not recognised (R3): no page, no JSON, no stack trace.
 pub(crate) fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
-    let trimmed = trimmed(text);
-    if is_plain(trimmed.as_bytes()) {
-        let passes = (1..=MAX_FOREIGN_BYTES).contains(&trimmed.len()) && !has_markup(trimmed) && !is_wrapped(trimmed);
-        return passes.then_some(Cow::Borrowed(trimmed));
-    }
-    let single = !trimmed.contains(|character| is_break(character) && character != '\t');
-    if single && trimmed.len() <= MAX_FOREIGN_BYTES && !has_markup(trimmed) {
-        of_recognised_text(trimmed)
-    } else {
-        None
-    }
+    if has_markup(text) { None } else { of_recognised_text(text) }
+}
+
+/// Whether a text that no JSON holds is a message (R3): one line of at most [`MAX_BYTES`].
+pub(crate) fn is_line(text: &str) -> bool {
+    let text = trimmed(text);
+    text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
+}
+
+/// A text with the number of issues that the list leaves out (R4).
+pub(crate) fn with_more(text: &str, more: usize) -> Cow<'_, str> {
+    truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
 pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // What is cleaned away must not hide it.
-    clean(text).filter(|line| !is_wrapped(line))
+    clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
 }
 
 /// Without white space around it. Most texts have none, and are of ASCII.
@@ -88,9 +86,40 @@ fn is_wrapped(text: &str) -> bool {
         // JSON that was cut off is none any more, and no message either; nor is what Python prints of an object.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
-        Some('"') => is_json(text),
         _ => false,
     }
+}
+
+/// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
+fn is_stack(text: &str) -> bool {
+    if !text.contains(is_break) {
+        return text.contains("Traceback") || text.starts_with("at ") && is_frame(text);
+    }
+    let is_frame = |line: &str| line.trim_start().strip_prefix("at ").is_some_and(is_frame);
+    text.contains("Traceback")
+        || text.split(is_break).any(is_frame)
+        || text.matches("File \"").count() > 1 && {
+            let files = text.split("File \"").skip(1);
+            files.filter(|file| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "))).count()
+                > 1
+        }
+}
+
+/// What stands behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
+fn is_frame(text: &str) -> bool {
+    let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
+    let (call, behind) = text.split_once('(').unwrap_or((text, ""));
+    let is_call = !behind.is_empty() && !call.trim_end().contains(' ') && (call.contains('.') || has_position(behind));
+    is_call || has_position(text.split(' ').next().unwrap_or_default())
+}
+
+/// Whether a text names a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
+fn has_position(text: &str) -> bool {
+    let text = text.trim_end().trim_end_matches(')');
+    let Some((file, line)) = text.rsplit_once(':') else { return false };
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let is_file = file.contains(['/', '\\']) || file.contains('.') && file.contains(':') || file.ends_with(".java");
+    is_number(line) && is_file
 }
 
 fn is_json(text: &str) -> bool {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::code::ErrorCode;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, issues};
 use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
 use crate::message;
@@ -134,8 +134,9 @@ pub(crate) struct InverseMapRule<'a> {
 
 impl<'a> OutwardForm<'a> {
     /// The fault's own words: how it leaves where a client asked for the dialect itself (R11).
-    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode) -> Self {
-        Self { name: Cow::Borrowed(fault.code().as_str()), text: fault.text(), status }
+    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
+        let text = if has_issues { fault.text() } else { stated(fault) };
+        Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
     /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this route.
@@ -154,10 +155,16 @@ impl<'a> OutwardForm<'a> {
         let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(code, status), Cow::Borrowed),
-            text: text.unwrap_or_else(|| fault.text()),
+            text: text.unwrap_or_else(|| if dialect.spec().has_issues { fault.text() } else { stated(fault) }),
             status,
         }
     }
+}
+
+/// The text of a fault in a form without a place for its issues: its own, else the first issue (E8), else its code's.
+pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
+    let first = || issues::written::first_stated(fault.details_json()?, fault.left_out());
+    fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
 
 fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {

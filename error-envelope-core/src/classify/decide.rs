@@ -47,13 +47,15 @@ pub(super) fn decide<'k>(
     {
         return (code, CodeSource::Dialect);
     }
-    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
+    let lists = lists_issues(said, inner.status);
+    // A list states more than a code that the status has as well.
+    let says_more = |code: &ErrorCode| !lists || *code != ErrorCode::of_status(inner.status);
+    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))).filter(says_more) {
         return (code, CodeSource::Dialect);
     }
     if let dialect::DialectCode::Code(code) = own {
         return (code.clone(), CodeSource::Dialect);
     }
-    let lists = lists_issues(said, inner.status);
     let (code, by) = match lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
         false => (code_of_status(inner, asked), by_status(inner.status)),
@@ -100,14 +102,9 @@ impl CodeSource<'_> {
     }
 }
 
-/// Whether a status says that the request was wrong, so that a list says where (E8, R13).
-pub(super) fn tells_of_input(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 422)
-}
-
 /// E8.
 pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
-    tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
+    dialect::tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
 }
 
 /// The code of a shape that the policy also writes, which counts as a canonical one (R15).

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::details;
+use crate::dialect::json::Writer;
 use crate::dialect::{Members, ParsedError};
 use crate::message;
 
@@ -18,6 +19,14 @@ pub(super) struct UnreadFields<'a> {
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
     /// The names of the others.
     pub(super) dropped: Option<Box<str>>,
+}
+
+impl UnreadFields<'_> {
+    /// The kept ones as a JSON object.
+    pub(super) fn as_object(&self) -> Box<str> {
+        let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value.get()));
+        fields.into_string().into()
+    }
 }
 
 /// Sorts them; `kept` are the names that pass, where the details have room for members.

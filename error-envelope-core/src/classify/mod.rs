@@ -34,7 +34,8 @@ use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
 use crate::dialect::{self, Dialect, Foreign, Members, ParsedBody, Shape, charset};
 use crate::fault::Fault;
-use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknown_code};
+use crate::message;
+use decide::{CodeSource, by_status, decide, lists_issues, unknown_code};
 use decided::DecidedBy;
 use details::with_issues;
 pub use explanation::Explanation;
@@ -67,6 +68,8 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) dropped: Option<Box<str>>,
     /// The body's own code, where nobody knows it here.
     pub(crate) unknown_code: Option<Box<str>>,
+    /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
+    pub(crate) kept: Option<Box<str>>,
     /// The body as it was read, where that took leniency (R3).
     pub(crate) lenient: Option<Vec<u8>>,
 }
@@ -84,6 +87,7 @@ impl<'b> Rewrite<'b> {
             rule: None,
             dropped: None,
             unknown_code: None,
+            kept: None,
             lenient: None,
         }
     }
@@ -114,9 +118,9 @@ impl<'b> Rewrite<'b> {
 
     /// What was read of a body that is dropped.
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient } = self;
+        let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
-        Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient }
+        Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient }
     }
 
     /// The fault with its text.
@@ -181,9 +185,8 @@ fn classify<'b>(
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
         return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
-    let of_input = tells_of_input(inner.status);
     // What is read is large, and stays where it is.
-    let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input);
+    let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status);
     if is_unread(&parsed)
         && let Some(lenient) = charset::lenient(body)
     {
@@ -204,7 +207,7 @@ fn classify<'b>(
             if known.protocols_pass && is_protocol_error(protocol, inner.status) {
                 return RewriteDecision::Pass;
             }
-            rewritten = dialect::read_rewritten(body, &known.readable(), of_input)
+            rewritten = dialect::read_rewritten(body, &known.readable(), inner.status)
                 .map(|foreign| without_foreign_code(protocol, foreign, inner.status));
             rewritten.as_ref()
         }
@@ -334,27 +337,36 @@ fn of_foreign<'b>(
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
-    let text = message_text(said, &code, &decided, inner.status);
+    let text = message_text(foreign, &code, &decided, inner.status, known);
+    let more = said.filter(|_| passes).map_or(0, |said| said.more_issues);
     let own = foreign.and_then(|it| retained(it, passes, inner.status, known));
     let stands = matches!(own, Some(Retained::Whole | Retained::Negotiated));
     let left = members.filter(|members| !stands && inner.status.is_client_error() && members.are_left(said));
     let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
+    let takes_fields = known.dialect.spec().takes_fields && !left.kept.is_empty();
+    let kept = takes_fields.then(|| left.as_object());
+    let beside: &[_] = if takes_fields { &[] } else { &left.kept };
     let details = match foreign.filter(|_| passes) {
-        Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
-        None if left.kept.is_empty() => None,
-        None => details::compose(None, &left.kept, None, None),
+        Some(foreign) => details_of(foreign, beside, &code, &decided, inner.status, known),
+        None if beside.is_empty() => None,
+        None => details::compose(None, beside, None, None),
     };
     let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer);
-    let fault = match &text {
-        None => fault(code, None, inner.status),
-        Some(_) => Fault::new(code),
+    let (fault, text) = match text {
+        None if more > 0 => {
+            let stock = message::with_more(code.default_message(), more).into_owned();
+            (Fault::new(code).with_stock_message(stock), None)
+        }
+        None => (fault(code, None, inner.status), None),
+        Some(text) if more > 0 => (Fault::new(code), Some(Cow::Owned(message::with_more(&text, more).into_owned()))),
+        Some(text) => (Fault::new(code), Some(text)),
     };
     let shape = foreign.map(|it| it.shape);
     let unknown_code = unknown_code(foreign, &decided, inner.status, known);
     let rule = if let CodeSource::Rule(at, _) = decided { Some(at) } else { None };
-    let (fault, by) = (fault.with_raw_details(details), Some(decided.by()));
+    let (fault, by) = (fault.with_raw_details(details).with_left_out(more), Some(decided.by()));
     let dropped = left.dropped;
-    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, lenient: None };
+    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient: None };
     if lists { rewrite.listed(known.dialect) } else { rewrite }
 }
 

@@ -9,36 +9,39 @@ use super::decide::CodeSource;
 use super::details;
 use super::inner::{PolicyView, is_own, stays};
 use crate::code::ErrorCode;
-use crate::dialect::{ClientMessage, Foreign, ParsedError, outgoing};
+use crate::dialect::{self, ClientMessage, Foreign, ParsedError, outgoing};
 use crate::message;
 
 /// Which text reaches the client (R3).
 pub(super) fn message_text<'b>(
-    said: Option<&ParsedError<'b>>,
+    foreign: Option<&Foreign<'b>>,
     code: &ErrorCode,
     decided: &CodeSource<'_>,
     status: StatusCode,
+    known: &PolicyView<'_>,
 ) -> Option<Cow<'b, str>> {
     if let CodeSource::Rule(_, rule) = decided
         && let Some(text) = rule.say()
     {
         return Some(Cow::Owned(text.to_owned()));
     }
+    let said = &foreign?.said;
     let (recognised, very_text) = match decided {
-        CodeSource::Layer => return cleaned(said?, message::clean),
+        CodeSource::Layer => return cleaned(said, message::clean),
         CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
-        if very_text { cleaned(said?, message::of_recognised_text) } else { None }
-    } else {
-        let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
-        match said?.client_message() {
-            ClientMessage::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
-            ClientMessage::Nothing if !very_text => None,
-            _ => cleaned(said?, clean),
-        }
+        return if very_text { cleaned(said, message::of_recognised_text) } else { None };
+    }
+    let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
+    // A client of the body's own dialect reads the text, whatever issues are in it (R12).
+    let is_whole = very_text || foreign.is_some_and(|foreign| stays(foreign, known));
+    match &said.client_message {
+        ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
+        ClientMessage::Nothing if !is_whole => None,
+        _ => cleaned(said, clean),
     }
 }
 
@@ -81,15 +84,16 @@ pub(super) fn details_of(
     let named = matches!(decided, CodeSource::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);
-    let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);
+    let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_upstream_code(said) && code != *said);
     let upstream_code = upstream_code
-        .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code));
+        .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code))
+        .filter(|_| !(said.has_issues() && dialect::tells_of_input(status)));
     // Of another code they stay as they came (E1).
     if said.issues.is_none()
         && *code == ErrorCode::INVALID_REQUEST
         && let Some(list) = said.details_as_issues()
     {
-        return details::compose(None, kept, Some(&list), upstream_code);
+        return details::compose(None, kept, Some(&list.json), upstream_code);
     }
     details::compose(said.details.clone(), kept, said.issues.as_deref(), upstream_code)
 }

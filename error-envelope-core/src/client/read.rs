@@ -196,7 +196,6 @@ fn named_issue(violation: &Violation) -> NamedIssue<'_> {
 
 fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
     let status = answer.status;
-    let of_input = matches!(status.as_u16(), 400 | 422);
     let rest = |code, id: Option<&str>| ErrorParts {
         request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
@@ -204,7 +203,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
     };
     let id = || id_in(body, answer.shapes);
     let known = Readable { codes, shapes: answer.shapes };
-    let foreign = match dialect::read(dialect::declared_type(answer.headers), body, &known, of_input) {
+    let foreign = match dialect::read(dialect::declared_type(answer.headers), body, &known, status) {
         ParsedBody::Envelope(envelope) => {
             return ErrorParts {
                 message: text(Some(&envelope.message), &envelope.code, status),
@@ -214,7 +213,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
             };
         }
         ParsedBody::Foreign(foreign) => Some(foreign),
-        ParsedBody::Protocol(_) => dialect::read_rewritten(body, &known, of_input),
+        ParsedBody::Protocol(_) => dialect::read_rewritten(body, &known, status),
         ParsedBody::Unread(_) | ParsedBody::Nothing => None,
     };
     let Some(foreign) = foreign else {
@@ -227,7 +226,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         raw_code: said.code.as_deref().and_then(|name| raw(name, &code)),
         message: text(said.message.as_deref().filter(|text| is_message(text)), &code, status),
         details: match said.details_as_issues() {
-            Some(list) if said.issues.is_none() => details::compose(None, &[], Some(&list), None),
+            Some(list) if said.issues.is_none() => details::compose(None, &[], Some(&list.json), None),
             _ => details::compose(said.details.clone(), &[], said.issues.as_deref(), None),
         },
         shape: Some(foreign.shape),

@@ -16,6 +16,8 @@ use crate::code::ErrorCode;
 pub(super) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
     own,
+    has_issues: false,
+    takes_fields: true,
     reads: &KnownFields {
         of_body: Some(&["type", "error", "request_id"]),
         of_error: &["type", "message", "code", "details"],
@@ -68,6 +70,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let error = Writer::new(out.size()).text("type", out.code).text("message", out.message);
+    let error = out.with_kept(error);
     let body = Writer::new(out.size()).text("type", "error").raw("error", error.close());
     body.text("request_id", out.request_id).close()
 }

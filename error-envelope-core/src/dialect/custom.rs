@@ -145,6 +145,7 @@ impl DialectSpec {
             media_type: &it.media_type,
             id_header: it.id_header.as_deref(),
             has_codes: has(Placeholder::Code) || has(Placeholder::Name),
+            has_issues: has(Placeholder::Issues) || has(Placeholder::Details),
             tells_time: has(Placeholder::Timestamp),
             tells_wait: has(Placeholder::RetryAfter),
             reads: Box::leak(Box::new(it.fields())),
@@ -155,23 +156,6 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// One of these signs that is not read yet, and none of its values.
-    pub(crate) fn new(name: &str, when: Box<[Condition]>) -> Self {
-        Self {
-            name: name.into(),
-            when,
-            code: Places::default(),
-            message: Places::default(),
-            details: Places::default(),
-            issues: None,
-            request_id: None,
-            codes: CodeNames::default(),
-            media_type: "application/json".into(),
-            id_header: None,
-            template: None,
-        }
-    }
-
     /// What of the signs a body does not have; `None` where it is in the shape.
     pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))

@@ -1,6 +1,5 @@
 //! `{"error":{…}}`: what its several forms have in common.
 
-use super::issues;
 use super::json::Object;
 use super::parsed_error::ParsedError;
 
@@ -8,6 +7,5 @@ use super::parsed_error::ParsedError;
 pub(super) fn parse<'a>(error: &Object<'a>) -> ParsedError<'a> {
     let mut said = ParsedError::new(error.name("code"), error.words("message"));
     said.details = error.json("details");
-    said.issues = issues::parse_beside(error);
     said
 }

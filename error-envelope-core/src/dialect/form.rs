@@ -66,6 +66,10 @@ pub(crate) struct DialectSpec {
     /// Every `invalid_request` has an issue list in it, be it one that repeats the message (E8): clients of other
     /// dialects know none.
     pub(crate) lists_issues: bool,
+    /// Its bodies have a place for an issue list. Without one their text states the first issue (E8).
+    pub(crate) has_issues: bool,
+    /// Its error object takes the fields of another shape that a policy keeps (R12).
+    pub(crate) takes_fields: bool,
     /// Its bodies have room for a code. Without one their text is all that clients can tell errors by.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
     pub(crate) has_codes: bool,
@@ -100,6 +104,8 @@ impl DialectSpec {
             media_type: "application/json",
             id_header: None,
             lists_issues: false,
+            has_issues: true,
+            takes_fields: false,
             has_codes: true,
             tells_time: false,
             tells_wait: false,

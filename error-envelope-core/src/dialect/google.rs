@@ -16,7 +16,7 @@ use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
 use super::json::{self, Object, Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::parsed_error::{Body, ParsedError};
+use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use super::status::Status;
 use crate::request_id::RequestId;
@@ -24,15 +24,18 @@ use crate::request_id::RequestId;
 pub(super) const FORM: DialectSpec = DialectSpec {
     tells_wait: true,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
+    own,
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
 /// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
 /// code that nobody knows here (E9).
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let error = body.error.as_ref()?;
+    let (error, status) = match body.error.as_ref() {
+        Some(error) => (error, error.string("status")?),
+        None => (&body.object, Cow::Borrowed(bare_status(&body.object)?)),
+    };
     error.raw("code").filter(|code| json::is_number(code))?;
-    let status = error.string("status")?;
     let mut said = error_object::parse(error);
     let details = GoogleDetails::parse(error);
     said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
@@ -45,7 +48,22 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         Some(reason) => (said.code, said.wider) = (Some(reason), Some(status)),
         None => said.code = Some(status),
     }
+    said.own = said.code.as_deref().map_or(DialectCode::Unknown, own);
     Some(said)
+}
+
+/// The name of the status of a google.rpc.Status, as grpc-gateway and Envoy's transcoder write it: its code is gRPC's.
+fn bare_status(body: &Object<'_>) -> Option<&'static str> {
+    let digits = body.number("code").filter(|digits| digits.len() < 3)?;
+    let status = Status::parse(digits.as_bytes())?;
+    let details = json::array(body.raw("details")?.get())?;
+    let are_typed = details.iter().all(|it| Object::parse(it.get()).is_some_and(|it| it.has("@type")));
+    (are_typed && body.string("message").is_some()).then(|| status.name())
+}
+
+/// `INVALID_ARGUMENT` states no more than a 400.
+fn own(name: &str) -> DialectCode {
+    if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {

@@ -6,28 +6,30 @@
 pub(super) mod list;
 pub(crate) mod written;
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
+pub(crate) use self::list::IssueList;
 use self::list::{List, MAX_STEPS, Path, is_index};
 use super::json::{self, Object};
 use super::sentences::without_values;
 
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
-pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn read(raw: &RawValue) -> Option<IssueList> {
     let text = raw.get();
-    if text.starts_with('[') { read_array(text) } else { from_fields(text).map(Cow::Owned) }
+    if text.starts_with('[') { read_array(text) } else { from_fields(text) }
 }
 
 /// The same, of an array alone: an object of texts by field may be anything.
-pub(crate) fn read_array(text: &str) -> Option<Cow<'_, str>> {
-    from_zod(text).or_else(|| from_locations(text)).map(Cow::Owned)
+pub(crate) fn read_array(text: &str) -> Option<IssueList> {
+    from_zod(text).or_else(|| from_locations(text))
 }
 
-/// The list of an object: `errors` of Laravel and ASP.NET, `issues` of Zod.
-pub(crate) fn parse_beside<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
-    ["errors", "issues"].into_iter().find_map(|name| object.raw(name).and_then(read))
+/// The list of an object, and what it was read from: `errors` of Laravel and ASP.NET, `issues` of Zod.
+pub(super) fn parse_beside<'a>(object: &Object<'a>) -> Option<(IssueList, &'a str)> {
+    ["errors", "issues"].into_iter().find_map(|name| {
+        let list = object.raw(name).filter(|list| !(object.has("data") && list.get().starts_with('[')))?;
+        Some((read(list)?, list.get()))
+    })
 }
 
 /// Whether `details` are an object with a well-formed list under `issues`.
@@ -40,6 +42,14 @@ pub(crate) fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);
     list.close()
+}
+
+/// The same, with the fields of the canonical form alone.
+pub(super) fn are_canonical_in(details: &str) -> bool {
+    let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
+    let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));
+    let list = Object::parse(details).and_then(|details| json::array(details.raw("issues")?.get()));
+    are_in(details) && list.is_some_and(|issues| issues.iter().all(is_canonical))
 }
 
 fn are_zod(text: &str) -> bool {
@@ -57,13 +67,11 @@ fn are_zod(text: &str) -> bool {
 }
 
 /// Zod's own, as far as the canonical list has its members: the others hold what the client sent (R13).
-fn from_zod(text: &str) -> Option<String> {
+fn from_zod(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for issue in json::array(text)? {
-        if list.is_full() {
-            break;
-        }
-        let issue = Object::parse(issue.get())?;
+        // GraphQL's `path` is where its data have a hole.
+        let issue = Object::parse(issue.get()).filter(|issue| !issue.has("locations"))?;
         let message = json::exact(issue.raw("message")?)?;
         let code = match issue.raw("code") {
             Some(code) => Some(json::exact(code)?),
@@ -72,16 +80,13 @@ fn from_zod(text: &str) -> Option<String> {
         let path = path_of_steps(&json::array(issue.raw("path")?.get())?)?;
         list.push(&path, &without_values(&message), code.as_deref());
     }
-    list.into_json()
+    list.into_list()
 }
 
 /// FastAPI: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.
-fn from_locations(text: &str) -> Option<String> {
+fn from_locations(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for entry in json::array(text)? {
-        if list.is_full() {
-            break;
-        }
         let entry = Object::parse(entry.get())?;
         let message = entry.string("msg")?;
         let steps = json::array(entry.raw("loc")?.get())?;
@@ -89,7 +94,7 @@ fn from_locations(text: &str) -> Option<String> {
         let steps = if kind.as_deref() == Some("json_invalid") { without_offset(&steps) } else { &steps };
         list.push(&path_of_location(steps)?, &without_values(&message), kind.as_deref());
     }
-    list.into_json()
+    list.into_list()
 }
 
 /// Of a body that is no JSON FastAPI 0.165 tells where in the text it ends to be: `["body",8]` is no member.
@@ -111,6 +116,8 @@ fn path_of_steps(steps: &[&RawValue]) -> Option<Vec<u8>> {
     let mut path = Path::new();
     for step in steps {
         match json::string(step) {
+            // Pydantic's name for the whole of a model.
+            Some(name) if name == "__root__" => {}
             Some(name) => path.name(&name),
             None if is_index(step.get()) => path.raw(step.get()),
             None if json::is_index(step) => path.name(step.get()),
@@ -121,18 +128,15 @@ fn path_of_steps(steps: &[&RawValue]) -> Option<Vec<u8>> {
 }
 
 /// Laravel and ASP.NET: `{"items.0.name":["Too short."]}`.
-fn from_fields(text: &str) -> Option<String> {
+fn from_fields(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for (field, texts) in Object::parse(text)?.members() {
         let path = path_of_field(field);
         for text in json::array(texts.get())? {
-            if list.is_full() {
-                return list.into_json();
-            }
             list.push(&path, &without_values(&json::string(text)?), None);
         }
     }
-    list.into_json()
+    list.into_list()
 }
 
 fn path_of_field(field: &str) -> Vec<u8> {
@@ -153,7 +157,7 @@ mod tests {
     use super::*;
 
     fn issues(json: &str) -> Option<String> {
-        read(serde_json::from_str(json).unwrap()).map(Cow::into_owned)
+        read(serde_json::from_str(json).unwrap()).map(|list| list.json)
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// The [bits](bit_of) of their names: each shape asks for several that are not there.
     names: u32,
+    /// As it came.
+    text: &'a str,
 }
 
 /// One of 32 for each name. Two names may share one.
@@ -30,7 +32,12 @@ impl<'a> Object<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         // An error of the parser's costs more than what it reads.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
-        if begins { serde_json::from_str(text).ok() } else { None }
+        if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
+    }
+
+    /// The JSON text that it was parsed from.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
     }
 
     /// A body that is one JSON object.
@@ -81,6 +88,17 @@ impl<'a> Object<'a> {
         self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
     }
 
+    /// The elements of an array, under their positions as names.
+    pub(crate) fn of_elements(elements: &[&'a RawValue]) -> Self {
+        let mut object = Self { members: Vec::with_capacity(elements.len()), names: 0, text: "" };
+        for (at, element) in elements.iter().enumerate() {
+            let name = at.to_string();
+            object.names |= bit_of(&name);
+            object.members.push((Cow::Owned(name), element));
+        }
+        object
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.members.iter().map(|(name, value)| (&**name, *value))
     }
@@ -94,6 +112,16 @@ pub(super) fn utf8_text(body: &[u8]) -> Option<&str> {
 /// The elements of a JSON array as raw text.
 pub(crate) fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The text of a body that is one JSON string.
+pub(super) fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
+    string(serde_json::from_str(text).ok()?)
+}
+
+/// Whether a text is JSON's number, boolean or `null`.
+pub(super) fn is_scalar(text: &str) -> bool {
+    matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
 }
 
 /// The text of a JSON string.
@@ -262,7 +290,7 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // As many as an error has, without growing.
-        let mut object = Object { members: Vec::with_capacity(8), names: 0 };
+        let mut object = Object { members: Vec::with_capacity(8), names: 0, text: "" };
         while let Some(Name(name)) = map.next_key()? {
             object.names |= bit_of(&name);
             object.members.push((name, map.next_value()?));

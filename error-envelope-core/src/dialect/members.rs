@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::form::KnownFields;
+use super::framework_errors::is_within;
 use super::json::Object;
 use super::parsed_error::{Body, ParsedError};
 use super::problem;
@@ -10,19 +11,28 @@ use super::problem;
 /// What they say is said by the head.
 const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
-/// Where lists stand that E8 has.
-const LISTS: [&str; 2] = ["errors", "issues"];
-
 /// A body's members, and which of them its shape reads.
 pub(crate) struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
     reads: &'static KnownFields,
+    /// The parts of the body that were read without a shape (R2).
+    sources: [Option<&'a str>; 3],
 }
 
 impl<'a> Members<'a> {
     pub(super) fn unread(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
-        Self { body: body.object, error: body.error, reads }
+        Self { body: body.object, error: body.error, reads, sources: [None; 3] }
+    }
+
+    /// Of a body in no dialect, whose error is another object inside it, or none.
+    pub(super) fn of_undescribed(
+        body: Body<'a, '_>,
+        error: Option<&'a str>,
+        sources: [Option<&'a str>; 3],
+        reads: &'static KnownFields,
+    ) -> Self {
+        Self { body: body.object, error: error.and_then(Object::parse), reads, sources }
     }
 
     pub(super) fn problem_type(&self) -> Option<&'a RawValue> {
@@ -45,32 +55,28 @@ impl<'a> Members<'a> {
     ) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // Where nothing of it is read, an object under `error` is a member like any other.
-        if let Some(error) = self.error.as_ref().filter(|_| !of_error.is_empty()) {
-            each(error, of_error, said, take);
+        // Where a shape reads nothing of it, an object under `error` is a field like any other.
+        let is_undescribed = self.sources.iter().any(Option::is_some);
+        if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
+            self.each(error, of_error, said, take);
         }
-        each(&self.body, of_body, said, take);
+        self.each(&self.body, of_body, said, take);
     }
-}
 
-fn each<'s, 'a>(
-    object: &'s Object<'a>,
-    read: &[&str],
-    said: Option<&ParsedError<'_>>,
-    take: &mut impl FnMut(&'s str, &'a RawValue),
-) {
-    for (name, value) in object.members() {
-        if !read.contains(&name) && !OF_THE_STATUS.contains(&name) && !is_listed(name, said) {
-            take(name, value);
+    fn each<'s>(
+        &'s self,
+        object: &'s Object<'a>,
+        read: &[&str],
+        said: Option<&ParsedError<'_>>,
+        take: &mut impl FnMut(&'s str, &'a RawValue),
+    ) {
+        let source = said.and_then(|said| said.issues_source);
+        let sources = || self.sources.iter().chain([&source]).flatten();
+        for (name, value) in object.members() {
+            let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));
+            if !read.contains(&name) && !OF_THE_STATUS.contains(&name) && !is_read() {
+                take(name, value);
+            }
         }
-    }
-}
-
-/// Whether the issues were read from it.
-fn is_listed(name: &str, said: Option<&ParsedError<'_>>) -> bool {
-    let Some(said) = said.filter(|said| said.issues.is_some()) else { return false };
-    match said.list() {
-        Some(list) => list == name || list.is_empty(),
-        None => LISTS.contains(&name),
     }
 }

@@ -15,8 +15,10 @@ pub(crate) mod custom;
 mod error_object;
 mod error_with_meta;
 pub(crate) mod event_stream;
-mod foreign;
+mod field_names;
+mod foreign_text;
 mod form;
+mod framework_errors;
 mod google;
 pub(crate) mod grpc;
 pub(crate) mod issues;
@@ -25,6 +27,7 @@ mod members;
 mod openai;
 pub(crate) mod outgoing;
 mod parsed_error;
+mod phrases;
 mod place;
 mod problem;
 pub(crate) mod protocol;
@@ -36,13 +39,13 @@ pub(crate) mod status;
 mod status_in_error;
 mod success_flag;
 mod table;
+mod tree;
 pub(crate) mod trpc;
-mod words;
 
 use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::code::CodeSet;
 use crate::fields;
@@ -54,6 +57,7 @@ use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
 pub use table::{Dialect, DialectName, Shape};
 pub(crate) use table::{Foreign, ParsedBody};
+use tree::{Node, Tree};
 
 /// What a policy knows of bodies.
 #[derive(Clone, Copy)]
@@ -63,65 +67,143 @@ pub(crate) struct Readable<'k> {
     pub(crate) shapes: &'k [CustomShape],
 }
 
-/// Reads a whole body. Its [declared media type](declared_type) matters for plain text and problems alone: JSON is known by its first
-/// byte, since services send it as `text/plain` and `text/html` as well. `of_input`: the status says that the request was
-/// wrong, so that frameworks' own words are read (R13).
+/// Reads a whole body of a [declared media type](declared_type): JSON where the type lets it be JSON, else a text (R2).
+///
+/// On a 400 or 422 frameworks' lists of issues and sentences are read as well (R13).
 pub(crate) fn read<'a>(
     media_type: Option<&[u8]>,
     body: &'a [u8],
     known: &Readable<'_>,
-    of_input: bool,
+    status: StatusCode,
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
-    if text.starts_with('{')
-        && let Some(object) = Object::parse(text)
-    {
-        return read_object(Body::new(media_type, object), known, of_input);
+    let kind = TextKind::from_type(media_type);
+    match text.as_bytes().first() {
+        Some(b'{') if kind.may_be_json() => match Object::parse(text) {
+            Some(object) => read_object(Body::new(media_type, object), known, status),
+            None => ParsedBody::Nothing,
+        },
+        Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status),
+        Some(b'"')
+            if kind.is_any_json()
+                && let Some(text) = json::string_of_text(text) =>
+        {
+            read_text(text, status, true)
+        }
+        // What begins like JSON, and is none, was cut or is a page's script.
+        None | Some(b'{' | b'[') => ParsedBody::Nothing,
+        Some(_) if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
+            read_text(Cow::Borrowed(text), status, false)
+        }
+        Some(_) => ParsedBody::Nothing,
     }
-    if text.starts_with('[')
-        && let Some(protocol) = protocol::detect_batch(text)
-    {
+}
+
+/// What a media type states of a body (R2, R3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextKind {
+    Json,
+    /// `text/plain`: an object or an array is JSON all the same.
+    Plain,
+    /// `text/html`, or no type: frameworks send lines of text so, and JSON.
+    Unclear,
+    /// `application/octet-stream`, which is no text.
+    Bytes,
+    Other,
+}
+
+impl TextKind {
+    fn from_type(media_type: Option<&[u8]>) -> Self {
+        let Some(media_type) = media_type else { return Self::Unclear };
+        let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
+        if is(b"application/json") || media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+            Self::Json
+        } else if is(b"text/plain") {
+            Self::Plain
+        } else if is(b"text/html") {
+            Self::Unclear
+        } else if is(b"application/octet-stream") {
+            Self::Bytes
+        } else {
+            Self::Other
+        }
+    }
+
+    fn may_be_json(self) -> bool {
+        self != Self::Other
+    }
+
+    fn is_any_json(self) -> bool {
+        matches!(self, Self::Json | Self::Unclear | Self::Bytes)
+    }
+
+    /// Whether it is a line for people.
+    fn is_text(self, text: &str) -> bool {
+        match self {
+            Self::Plain | Self::Json => true,
+            Self::Unclear => !message::is_page(text),
+            Self::Bytes | Self::Other => false,
+        }
+    }
+}
+
+fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
+    let said = framework_errors::of_text(text, tells_of_input(status), is_json);
+    ParsedBody::Foreign(Foreign { shape: Shape::PlainText, said, members: None })
+}
+
+/// An array of one object is that object, unless it names a place: then it is a list of one issue (R2).
+fn read_array<'a>(
+    media_type: Option<&[u8]>,
+    text: &'a str,
+    known: &Readable<'_>,
+    status: StatusCode,
+) -> ParsedBody<'a> {
+    let Some(elements) = json::array(text) else { return ParsedBody::Nothing };
+    if let Some(protocol) = protocol::detect_batch(text) {
         return ParsedBody::Protocol(protocol);
     }
-    if of_input
-        && text.starts_with('[')
-        && let Some(said) = words::of_array(text)
+    if let Some(foreign) = table::read_custom_array(&elements, known.shapes) {
+        return ParsedBody::Foreign(foreign);
+    }
+    let only = if let [only] = &elements[..] { Some(*only) } else { None };
+    if let Some(text) = only.and_then(json::string) {
+        return read_text(text, status, true);
+    }
+    let is_issue = || Tree::parse(text).root().and_then(Node::only).is_some_and(foreign_text::names_place);
+    if tells_of_input(status)
+        && (only.is_none() || is_issue())
+        && let Some(said) = framework_errors::of_array(text)
     {
         return ParsedBody::Foreign(Foreign { shape: Shape::Issues, said, members: None });
     }
-    // A text may begin like JSON: "{id} is missing".
-    match media_type {
-        _ if !text.is_empty() && is_plain_text(media_type, text) => {
-            let said = if of_input { words::of_text(text) } else { None };
-            let said = said.unwrap_or_else(|| ParsedError::new(None, Some(Cow::Borrowed(text))));
-            ParsedBody::Foreign(Foreign { shape: Shape::PlainText, said, members: None })
-        }
-        _ => ParsedBody::Nothing,
+    match only.and_then(|only| Object::parse(only.get())) {
+        Some(object) => table::read(Body::new(media_type, object), known.shapes, status),
+        None => ParsedBody::Nothing,
     }
 }
 
-/// Whether a text is a line for people: `text/html` and no type at all are where frameworks send one without a thought (R3).
-fn is_plain_text(media_type: Option<&[u8]>, text: &str) -> bool {
-    let named = media_type.is_some_and(|it| it.eq_ignore_ascii_case(b"text/plain"));
-    named || media_type.is_none_or(|it| it.eq_ignore_ascii_case(b"text/html")) && !message::is_page(text)
+/// Whether a status means that the request was wrong, so that a list states where (E8, R13).
+pub(crate) fn tells_of_input(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422)
 }
 
-fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> ParsedBody<'a> {
+fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, known.codes) {
         ParsedBody::Envelope(envelope)
     } else if let Some(protocol) = protocol::detect(&body) {
         ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, known.shapes, of_input)
+        table::read(body, known.shapes, status)
     }
 }
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
-pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, of_input: bool) -> Option<Foreign<'a>> {
+pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
     // A batch of tRPC's is told by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input) {
+    match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
         _ => None,
     }

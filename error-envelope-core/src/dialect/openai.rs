@@ -13,12 +13,15 @@ use super::issues::written;
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
+use super::place::Place;
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     own,
     // Its clients know an error by its member, and skip events with a name.
     error_event: None,
+    has_issues: false,
+    takes_fields: true,
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
@@ -58,8 +61,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     // Some servers repeat the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     said.code = said.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
-    if let Some(param) = error.words("param") {
-        said.issues = said.issues.or_else(|| Some(Cow::Owned(written::of_parameter(&param, &message))));
+    if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
+        said.issues = Some(Cow::Owned(written::of_place(&place, &message)));
     }
     Some(said)
 }
@@ -67,7 +70,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let error = Writer::new(out.size()).text("message", out.message).text("type", kind(out.status));
     let error = error.raw("param", param(out)).text("code", out.code);
-    Writer::new(out.size()).raw("error", error.close()).close()
+    Writer::new(out.size()).raw("error", out.with_kept(error).close()).close()
 }
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {

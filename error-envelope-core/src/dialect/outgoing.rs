@@ -18,6 +18,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) message: &'a str,
     /// JSON text.
     pub(crate) details: Option<&'a str>,
+    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    pub(crate) kept: Option<&'a str>,
     pub(crate) request_id: &'a str,
     /// When the request began.
     pub(crate) now: SystemTime,
@@ -47,6 +49,11 @@ impl<'a> Outgoing<'a> {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
 
+    pub(super) fn with_kept(&self, json: Writer) -> Writer {
+        let Some(kept) = self.kept.and_then(Object::parse) else { return json };
+        kept.members().fold(json, |json, (name, value)| json.raw(name, value.get()))
+    }
+
     pub(super) fn with_details(&self, json: Writer) -> Writer {
         match self.details {
             Some(details) => json.raw("details", details),
@@ -68,10 +75,16 @@ pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// The form of a code that is worth keeping (E9): `[A-Za-z0-9_.-]{1,64}`.
+/// The form of a name that may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which holds no address.
 pub(crate) fn is_identifier(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// The form of a code of a service's that a client gets beside the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
+pub(crate) fn is_upstream_code(code: &str) -> bool {
+    (1..=64).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
 }
 
 /// RFC 3339, in UTC, with milliseconds.
@@ -97,6 +110,7 @@ pub(crate) mod tests {
             code: "not_found",
             message: "Not found.",
             details: None,
+            kept: None,
             request_id: ID,
             now: SystemTime::UNIX_EPOCH,
             domain: "x.test",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::issues;
+use super::issues::{self, IssueList};
 use super::json::Object;
 use crate::code::ErrorCode;
 
@@ -34,29 +34,25 @@ pub(crate) struct ParsedError<'a> {
     pub(crate) details: Option<Cow<'a, str>>,
     /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
     pub(crate) issues: Option<Cow<'a, str>>,
-    /// What the dialect's own names say.
+    /// How many issues the array leaves out (R4).
+    pub(crate) more_issues: usize,
+    /// What the dialect's own names mean.
     pub(crate) own: DialectCode,
-    /// What its words say beside the issues (R13): few have any.
-    pub(crate) words: Option<Box<FrameworkMessage>>,
+    /// What of the message a client may get (R13).
+    pub(crate) client_message: ClientMessage,
+    /// The part of the body that the message was read from, and the one of the issues.
+    pub(super) message_source: Option<&'a str>,
+    pub(super) issues_source: Option<&'a str>,
 }
 
-/// What a framework's words leave of a body (R13).
-#[derive(Debug, Default)]
-pub(crate) struct FrameworkMessage {
-    /// What of the message a client may be told.
-    pub(crate) told: ClientMessage,
-    /// The member that the issues were read from; the whole body's is empty.
-    pub(crate) list: Option<String>,
-}
-
-/// What of a message is left when its words were read (R13).
+/// What of a message is left where it was read for issues (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum ClientMessage {
     #[default]
     All,
-    /// The issues say it.
+    /// The issues have it.
     Nothing,
-    /// It quoted what was sent.
+    /// It without the value that was sent.
     Text(String),
 }
 
@@ -76,17 +72,23 @@ pub(crate) enum DialectCode {
 
 impl<'a> ParsedError<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self { code, wider: None, message, details: None, issues: None, own: DialectCode::Unknown, words: None }
+        Self {
+            code,
+            wider: None,
+            message,
+            details: None,
+            issues: None,
+            more_issues: 0,
+            own: DialectCode::Unknown,
+            client_message: ClientMessage::All,
+            message_source: None,
+            issues_source: None,
+        }
     }
 
-    /// What of the message a client may be told.
-    pub(crate) fn client_message(&self) -> &ClientMessage {
-        self.words.as_ref().map_or(&ClientMessage::All, |words| &words.told)
-    }
-
-    /// The member that the issues were read from, where its words say so; the whole body's is empty.
-    pub(super) fn list(&self) -> Option<&str> {
-        self.words.as_ref().and_then(|words| words.list.as_deref())
+    pub(super) fn set_issues(&mut self, list: IssueList) {
+        self.issues = Some(Cow::Owned(list.json));
+        self.more_issues = list.more;
     }
 
     /// What it names its code, the most telling first.
@@ -102,7 +104,7 @@ impl<'a> ParsedError<'a> {
     }
 
     /// The list that the details are, with nothing around it.
-    pub(crate) fn details_as_issues(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn details_as_issues(&self) -> Option<IssueList> {
         self.details.as_deref().and_then(issues::read_array)
     }
 }

@@ -2,32 +2,11 @@
 //!
 //! Names come from the client where it chooses them: a place has no more than so many steps, and so much of each.
 
+use super::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
 use super::issues::list::{MAX_STEPS, Path, is_index};
 
 /// Longer than any field's name.
 const MAX_NAME_CHARS: usize = 128;
-
-/// The parts of a request, in the words of frameworks: a place may begin with one.
-const PARTS: [&str; 18] = [
-    "body",
-    "query",
-    "querystring",
-    "params",
-    "path",
-    "header",
-    "headers",
-    "cookie",
-    "cookies",
-    "json",
-    "form",
-    "files",
-    "payload",
-    "request",
-    "req",
-    "json_or_form",
-    "view_args",
-    "query_and_form",
-];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -73,25 +52,39 @@ impl Place {
         place
     }
 
+    /// The field that a parameter's name is, without the part of the request before it; `None` where it names none.
+    pub(super) fn of_parameter(name: &str) -> Option<Self> {
+        if is_no_place(name) || is_whole_name(name) {
+            return None;
+        }
+        let mut place = Self::parse(name);
+        if place.begins_with_part(true) {
+            place.without_part();
+        }
+        Some(place).filter(Self::has_name)
+    }
+
     pub(super) fn dotted(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
             // A type's parameter (`tags[0].<list element>`) and what has no name (`a.?`) are no steps.
-            if !step.is_empty() && step != "$" && !(step.starts_with('<') && step.ends_with('>')) {
+            // Nor are a validator's names for the whole.
+            if !step.is_empty() && !matches!(step, "$" | "$input") && !(step.starts_with('<') && step.ends_with('>')) {
                 self.step(step);
             }
             rest = others;
         }
     }
 
-    /// A name of a map, dotted or not: one of very many steps is one step (E8).
-    pub(super) fn field(&mut self, name: &str) {
+    /// A name of a map. A dotted one is split, without the part of the request that it begins with (R13); one of very many
+    /// steps is one step (E8).
+    pub(super) fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
-            self.push(Step::Name(name.to_owned()))
-        } else {
-            self.dotted(name)
+            return self.push(Step::Name(name.to_owned()));
         }
+        let in_part = name.split_once('.').filter(|(part, _)| is_leading_part(part));
+        self.dotted(in_part.map_or(name, |(_, inside)| inside));
     }
 
     /// A JSON Pointer (RFC 6901), its fragment, or what is written like one.
@@ -103,10 +96,16 @@ impl Place {
 
     /// A name, or the digits of an index.
     pub(super) fn step(&mut self, step: &str) {
+        // tsoa's.
+        let step = step.strip_prefix('$').filter(|digits| is_index(digits)).unwrap_or(step);
         if is_index(step) { self.push(Step::Index(step.to_owned())) } else { self.name(step) }
     }
 
     pub(super) fn name(&mut self, name: &str) {
+        // Pydantic's name for the whole of a model.
+        if name == "__root__" {
+            return;
+        }
         self.push(Step::Name(match name.char_indices().nth(MAX_NAME_CHARS) {
             Some((end, _)) => format!("{}…", &name[..end]),
             None => name.to_owned(),
@@ -128,14 +127,6 @@ impl Place {
 
     pub(super) fn len(&self) -> usize {
         self.steps.len()
-    }
-
-    /// How long its names are.
-    pub(super) fn bytes(&self) -> usize {
-        let length = |step: &Step| match step {
-            Step::Name(text) | Step::Index(text) => text.len() + 1,
-        };
-        self.steps.iter().map(length).sum()
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
@@ -179,6 +170,18 @@ impl Place {
         }
     }
 
+    /// Without the parameter of a method that it begins with, and the method's name before that (Bean Validation):
+    /// `admit.arg0.ward`.
+    pub(super) fn without_argument(&mut self) {
+        let is_argument = |step: &Step| match step {
+            Step::Name(name) => name.strip_prefix("arg").is_some_and(is_index),
+            Step::Index(_) => false,
+        };
+        if let Some(at) = self.steps.iter().take(2).position(is_argument) {
+            self.steps.drain(..=at);
+        }
+    }
+
     /// As a JSON array.
     pub(super) fn json(&self) -> Vec<u8> {
         let mut path = Path::new();
@@ -190,10 +193,6 @@ impl Place {
         }
         path.close()
     }
-}
-
-pub(super) fn is_part(name: &str) -> bool {
-    PARTS.contains(&name)
 }
 
 /// Whether a text may be a place: names, dots and brackets alone.

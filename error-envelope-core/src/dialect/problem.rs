@@ -20,7 +20,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
     let untold = body.error.is_none();
     let body = &body.object;
-    let shaped = body.string("title").is_some() && ["type", "status", "detail"].into_iter().any(|name| body.has(name));
+    let shaped = body.string("title").is_some() && ["type", "detail"].into_iter().any(|name| body.has(name));
     if !untold || !typed && !shaped {
         return None;
     }

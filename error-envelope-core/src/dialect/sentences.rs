@@ -2,6 +2,7 @@
 //!
 //! One table (`table.rs`): a row is a pattern, what of it a client may be told, and where it was seen.
 
+mod jackson;
 mod jsonschema;
 mod pattern;
 mod pydantic;
@@ -14,6 +15,7 @@ use self::pattern::Captures;
 pub(super) use self::quoted::without_values;
 pub(super) use self::reading::Reading;
 use self::table::{SENTENCES, Sentence, When};
+use super::tree::Node;
 
 /// A longer text is no list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
@@ -22,14 +24,15 @@ const MAX_JOINED_BYTES: usize = 8 * 1024;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Context<'c> {
     pub(super) in_list: bool,
-    /// Whether the body has a member.
-    pub(super) has: Option<&'c dyn Fn(&str) -> bool>,
+    /// The JSON body that it stands in.
+    pub(super) body: Option<Node<'c, 'c>>,
 }
 
 /// The sentences of a text, each with the field that it names; none where one of them names none.
 pub(super) fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
+        .or_else(|| Some(vec![jackson::read(text)?]))
         .or_else(|| of_jsonschema(text))
         .or_else(|| several(text, context))
         .or_else(|| Some(vec![one(text, context)?]))
@@ -102,7 +105,7 @@ impl Sentence {
         let holds = match self.when {
             When::Always => true,
             When::InList => context.in_list,
-            When::Beside(member) => context.has.is_some_and(|has| has(member)),
+            When::Beside(field) => context.body.is_some_and(|body| body.has(field)),
         };
         let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);

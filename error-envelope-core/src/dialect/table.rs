@@ -5,17 +5,23 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
-use std::sync::LazyLock;
 
-use super::custom::{CustomShape, Description};
-use super::foreign::{self, Row};
-use super::form::{Described, DialectSpec, KnownFields};
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::custom::CustomShape;
+use super::foreign_text::{self, ForeignText, Found};
+use super::form::{DialectSpec, KnownFields};
+use super::framework_errors;
+use super::issues;
+use super::json::Object;
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
-use super::{issues, trpc, words};
-use serde_json::value::RawValue;
+use super::tells_of_input;
+use super::tree::{Node, Tree};
+use super::trpc;
 
 macro_rules! shapes {
     (
@@ -138,16 +144,8 @@ shapes! {
     Connect: "connect",
 }
 
-/// What a body is read as that has none of the dialects' signs, in the order of reading.
-const PARSE_ONLY: [(Shape, &[Row]); 7] = [
-    (Shape::ErrorObject, foreign::ERROR_OBJECT),
-    (Shape::FastApi, foreign::FASTAPI),
-    (Shape::Spring, foreign::SPRING),
-    (Shape::ErrorText, foreign::ERROR_TEXT),
-    (Shape::StatusInError, foreign::STATUS_IN_ERROR),
-    (Shape::Message, foreign::MESSAGE),
-    (Shape::Message, foreign::OTHER_TEXT),
-];
+/// What Spring writes beside the text is stated by the head.
+static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
 /// What the bodies of protocols say that keep their own shape unless `protocols = "rewrite"`. The protocol's signs tell
 /// them (R10), not a description's.
@@ -155,13 +153,6 @@ const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
-
-/// The rows of [`PARSE_ONLY`], compiled once.
-static DESCRIBED: LazyLock<Vec<(Shape, &Description, KnownFields)>> = LazyLock::new(|| {
-    let rows = PARSE_ONLY.iter().flat_map(|(shape, rows)| rows.iter().map(|row| (*shape, row.compile(shape.as_str()))));
-    let leaked = rows.map(|(shape, description)| (shape, &*Box::leak(Box::new(description))));
-    leaked.map(|(shape, description)| (shape, description, description.fields())).collect()
-});
 
 impl Default for Dialect {
     fn default() -> Self {
@@ -251,57 +242,135 @@ pub(crate) enum ParsedBody<'a> {
     Nothing,
 }
 
-/// The first shape that fits, a policy's own first; the members alone where none is known. `of_input`: frameworks' own
-/// words are read as well (R13).
-pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> ParsedBody<'a> {
+/// The first shape that fits, a policy's own first; the fields alone where nothing was read.
+pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: StatusCode) -> ParsedBody<'a> {
     for shape in shapes {
-        if let Some(said) = shape.spec().read(&body) {
-            return foreign(Shape::Custom(*shape), said, shape.spec().reads, body, of_input);
+        if let Some(parsed) = shape.spec().read(&body) {
+            return foreign(Shape::Custom(*shape), parsed, shape.spec().reads, body, status);
         }
     }
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.spec().read, dialect.spec().reads));
     for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
-        if let Some(said) = read(&body) {
-            return foreign(shape, said, reads, body, of_input);
+        if let Some(parsed) = read(&body) {
+            return foreign(shape, parsed, reads, body, status);
         }
     }
-    for (shape, row, reads) in DESCRIBED.iter() {
-        if let Some(said) = row.read(&body) {
-            return foreign(*shape, said, reads, body, of_input);
-        }
-    }
-    let mut said = ParsedError::new(None, None);
-    let is_list = of_input && words::add_to(&mut said, &body);
-    let members = Members::unread(body, &KnownFields::NOTHING);
-    if is_list {
-        ParsedBody::Foreign(Foreign { shape: Shape::Issues, said, members: Some(members) })
-    } else {
-        ParsedBody::Unread(members)
-    }
+    undescribed(body, status)
 }
 
-/// What a body of a known shape says, and what stands beside it.
+/// An array in a shape of the policy's own: its places begin with an index (R15).
+pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomShape]) -> Option<Foreign<'a>> {
+    if shapes.is_empty() {
+        return None;
+    }
+    let body = Body::new(None, Object::of_elements(elements));
+    let (shape, said) = shapes.iter().find_map(|shape| Some((*shape, shape.spec().read(&body)?)))?;
+    Some(Foreign { shape: Shape::Custom(shape), said, members: None })
+}
+
+/// What a body of a known shape states, and what stands beside it.
 fn foreign<'a>(
     shape: Shape,
-    mut said: ParsedError<'a>,
+    mut parsed: ParsedError<'a>,
     reads: &'static KnownFields,
     body: Body<'a, '_>,
-    of_input: bool,
+    status: StatusCode,
 ) -> ParsedBody<'a> {
-    let describes_issues = matches!(shape, Shape::Custom(custom) if custom.description().issues.is_some());
-    if !describes_issues {
-        // Lists of field errors stand beside the shapes (E8).
-        said.issues = said.issues.or_else(|| issues_of(&body));
-        if of_input {
-            words::add_to(&mut said, &body);
+    let of_input = tells_of_input(status);
+    if let Shape::Custom(custom) = shape {
+        if of_input && custom.description().issues.is_none() {
+            let tree = Tree::parse(body.object.text());
+            tree.root()
+                .into_iter()
+                .for_each(|root| framework_errors::add_beside(&mut parsed, root, reads.of_body.unwrap_or_default()));
         }
+    } else if of_input {
+        add_issues(&mut parsed, &body, status);
+    } else {
+        // A parameter is wrong only where the request is.
+        parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
+        lists_beside(&mut parsed, &body);
     }
-    ParsedBody::Foreign(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
+    ParsedBody::Foreign(Foreign { shape, said: parsed, members: Some(Members::unread(body, reads)) })
 }
 
-fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {
+fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {
+    let tree = Tree::parse(body.object.text());
+    let Some(root) = tree.root() else { return };
+    let read = foreign_text::read(root, status);
+    parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
+    framework_errors::add_to(parsed, root, &read);
+    if parsed.issues.is_none() {
+        lists_beside(parsed, body);
+    }
+}
+
+/// A body that is in no dialect (R2).
+fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
+    let tree = Tree::parse(body.object.text());
+    let Some(root) = tree.root() else { return ParsedBody::Nothing };
+    let read = foreign_text::read(root, status);
+    // A server's own names of errors are few: what else a 5xx calls a code may be anything.
+    let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
+    let value = |found: &Found<'_, 'a>| found.value.clone();
+    let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
+    parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
+    let details = details(root, &read);
+    parsed.details = details.map(|details| Cow::Borrowed(details.raw()));
+    if tells_of_input(status) {
+        framework_errors::add_to(&mut parsed, root, &read);
+        if parsed.message.is_none() && parsed.issues.is_none() {
+            parsed.message = foreign_text::only_sentence(root).map(|text| text.value);
+            framework_errors::clean_message(&mut parsed);
+        }
+    }
+    if parsed.issues.is_none() {
+        lists_beside(&mut parsed, &body);
+    }
+    let shape = shape_of(root, &parsed);
+    let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
+    let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
+    let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
+    let members = Members::of_undescribed(body, holder, sources, reads);
+    match shape {
+        Some(shape) => ParsedBody::Foreign(Foreign { shape, said: parsed, members: Some(members) }),
+        None => ParsedBody::Unread(members),
+    }
+}
+
+/// The details of a body in no dialect: by their name, or JSON-RPC's data, or what FastAPI has instead of a text.
+fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
+    let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
+    let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
+    named.or_else(detail).filter(|details| !details.is_null())
+}
+
+/// The shape's name in the log; `None` of a body that states nothing.
+fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
+    if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
+        return parsed.issues.is_some().then_some(Shape::Issues);
+    }
+    let has = |name| body.has(name);
+    Some(match body.field("error") {
+        Some(error) if error.is_object() => Shape::ErrorObject,
+        _ if has("detail") => Shape::FastApi,
+        Some(_) if has("timestamp") && has("status") && has("path") => Shape::Spring,
+        Some(error) if error.is_text() => Shape::ErrorText,
+        _ if body.field("errors").is_some_and(|it| it.is_object()) && parsed.issues.is_some() => Shape::StatusInError,
+        _ => Shape::Message,
+    })
+}
+
+/// Lists of field errors beside the text, in the forms of E8.
+fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
+    if parsed.issues.is_some() {
+        return;
+    }
     let objects = [body.error.as_ref(), Some(&body.object)];
-    objects.into_iter().flatten().find_map(issues::parse_beside)
+    if let Some((list, source)) = objects.into_iter().flatten().find_map(issues::parse_beside) {
+        parsed.set_issues(list);
+        parsed.issues_source = Some(source);
+    }
 }
 
 impl<'a> Foreign<'a> {

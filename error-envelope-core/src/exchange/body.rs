@@ -113,6 +113,7 @@ impl ErrorWriter<'_> {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
+            kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
             domain: self.policy.rpc_domain(),
             retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
@@ -153,7 +154,7 @@ impl ErrorWriter<'_> {
         kept: bool,
     ) -> OutwardForm<'a> {
         if self.negotiated() || self.dialect() == Dialect::Standard {
-            return OutwardForm::canonical(fault, status);
+            return OutwardForm::canonical(fault, status, self.page().is_none());
         }
         let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.very_text() });

@@ -6,7 +6,7 @@ use std::error::Error;
 use bytes::Bytes;
 use http::{Response, response};
 
-use super::writer::OutgoingReply;
+use super::writer::{ErrorWriter, OutgoingReply};
 use super::{BoxError, CapturedBody, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
 use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
@@ -30,13 +30,14 @@ impl Exchange {
         read: &[u8],
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+        let kept = rewrite.kept.take();
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
         let before = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
-        let writer = self.writer();
-        let known = if own.is_none() {
+        let writer = ErrorWriter { kept: kept.as_deref(), ..self.writer() };
+        let known = if own.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
         } else {

@@ -12,6 +12,7 @@ use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
+use crate::outward;
 
 impl ErrorWriter<'_> {
     /// An error with this HTTP status, as a call gets it. `named` says that something inside named its code (R1), `headers`
@@ -41,7 +42,8 @@ impl ErrorWriter<'_> {
         headers: &HeaderMap,
         write: impl FnOnce(&RpcError<'_>) -> T,
     ) -> T {
-        let text = fault.text();
+        let has_issues = !self.request.rpc.is_some_and(Rpc::is_grpc);
+        let text = if has_issues { fault.text() } else { outward::stated(fault) };
         let others = fault.details_json().and_then(|details| without_noise(false, details, &text));
         write(&RpcError {
             status,

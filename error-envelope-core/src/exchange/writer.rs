@@ -34,6 +34,8 @@ pub(super) struct ErrorWriter<'e> {
     /// When the request began, where its dialect tells.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
+    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    pub(super) kept: Option<&'e str>,
 }
 
 /// An error as it leaves.
@@ -70,6 +72,7 @@ impl Exchange {
             target: aside.and_then(|aside| aside.target.as_ref()),
             began: aside.and_then(|aside| aside.began),
             id: &self.id_header,
+            kept: None,
         }
     }
 }

@@ -10,31 +10,45 @@ use crate::message;
 /// layer outside reads of it by default (R4, E7), message and envelope included.
 pub(super) const MAX_BYTES: usize = 56 * 1024;
 
+/// As many issues of a foreign body are written (R4).
+pub(in crate::dialect) const MAX_ISSUES: usize = 100;
+
 /// More steps than any form has: a path of thousands says no more than its first ones.
 pub(in crate::dialect) const MAX_STEPS: usize = 32;
 
 /// The longest number that every client's language counts exactly.
 const MAX_DIGITS: usize = 15;
 
+/// A list as a JSON array.
+pub(crate) struct IssueList {
+    pub(crate) json: String,
+    /// How many issues it leaves out (R4).
+    pub(crate) more: usize,
+}
+
 pub(in crate::dialect) struct List {
     json: Vec<u8>,
-    full: bool,
+    len: usize,
+    more: usize,
 }
 
 impl List {
     pub(in crate::dialect) fn new() -> Self {
-        Self { json: vec![b'['], full: false }
+        Self { json: vec![b'['], len: 0, more: 0 }
     }
 
     pub(in crate::dialect) fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
-        let message = message::clean(message).unwrap_or(Cow::Borrowed("Invalid."));
-        self.full |= self.json.len() + path.len() + message.len() + code.map_or(0, str::len) > MAX_BYTES;
-        if self.full {
+        let message = if self.is_full() { None } else { message::clean(message) };
+        let message = message.unwrap_or(Cow::Borrowed("Invalid."));
+        let size = self.json.len() + path.len() + message.len() + code.map_or(0, str::len);
+        if self.is_full() || size > MAX_BYTES {
+            self.more += 1;
             return;
         }
-        if self.json.len() > 1 {
+        if self.len > 0 {
             self.json.push(b',');
         }
+        self.len += 1;
         self.json.extend_from_slice(b"{\"path\":");
         self.json.extend_from_slice(path);
         self.json.extend_from_slice(b",\"message\":");
@@ -46,9 +60,19 @@ impl List {
         self.json.push(b'}');
     }
 
-    /// Nothing more is taken: what is read on is read in vain.
+    /// Whether it takes nothing more, and only counts.
     pub(in crate::dialect) fn is_full(&self) -> bool {
-        self.full
+        self.len == MAX_ISSUES || self.more > 0
+    }
+
+    /// How many issues it has.
+    pub(in crate::dialect) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(in crate::dialect) fn into_list(self) -> Option<IssueList> {
+        let more = self.more;
+        self.into_json().map(|json| IssueList { json, more })
     }
 
     pub(in crate::dialect) fn into_json(self) -> Option<String> {

@@ -8,12 +8,16 @@ use serde_json::value::RawValue;
 use super::are_zod;
 use super::list::{List, MAX_STEPS, Path, is_index};
 use crate::dialect::json::{self, Object, Writer, push_string};
+use crate::dialect::place::Place;
+use crate::dialect::sentences::without_values;
 use crate::message;
 
-/// The list of one parameter, such as `messages[0].content`, whose name becomes a path.
-pub(crate) fn of_parameter(param: &str, message: &str) -> String {
+/// The list of one parameter that is wrong.
+pub(in crate::dialect) fn of_place(place: &Place, message: &str) -> String {
     let mut list = List::new();
-    push(&mut list, param, message, None);
+    // What is no message is none in an issue either (R3).
+    let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
+    list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
     list.close()
 }
 
@@ -48,6 +52,19 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
 pub(crate) fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
+}
+
+/// The first issue as a text, and how many there are beside it (E8); `None` where there is none.
+pub(crate) fn first_stated(details: &str, left_out: usize) -> Option<String> {
+    let issues = list_in(details)?;
+    let message = Object::parse(issues.first()?.get())?.string("message")?;
+    let more = issues.len() - 1 + left_out;
+    let steps =
+        path_of(issues.first()?)?.into_iter().map(|step| json::string(step).unwrap_or(Cow::Borrowed(step.get())));
+    let mut place = steps.collect::<Vec<_>>().join(".");
+    place.push_str(if place.is_empty() { "" } else { ": " });
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    message::clean(&[&*place, &*message, &*more].concat()).map(Cow::into_owned)
 }
 
 /// An issue whose path is a parameter's name, such as `messages[0].content`.
@@ -162,13 +179,17 @@ mod tests {
             ("input.[1][text]", r#"["input",1,"text"]"#, "input[1].text"),
             ("007", r#"["007"]"#, "007"),
         ] {
-            let list = of_parameter(param, "m");
+            let list = of_place(&Place::parse(param), "m");
             assert_eq!(list, format!("[{{\"path\":{path},\"message\":\"m\"}}]"));
             assert_eq!(first_parameter(&format!("{{\"issues\":{list}}}")).as_deref(), Some(again));
         }
         assert_eq!(first_parameter(r#"{"issues":[{"path":[],"message":"m"}]}"#), None);
-        assert!(of_parameter("p", "{\"a\":1}").contains("\"Invalid.\""));
-        assert!(of_parameter(&"a.".repeat(50), "m").contains("a.a.a"));
+        assert!(of_place(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
+        assert!(
+            of_parameters([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
+                .unwrap()
+                .contains("a.a.a")
+        );
     }
 
     #[test]

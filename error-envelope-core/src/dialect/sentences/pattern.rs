@@ -12,6 +12,9 @@
 //! | `{kind}` | anything | its first word |
 //! | `{type}` | anything | the type, if the language has it |
 //! | `{text}` | anything | as it is |
+//! | `{bean}` | a text of Bean Validation's | as it is |
+//! | `{argument}` | a place behind the name of a method's parameter | never |
+//! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
 //! | `{value}` | anything, to where the text behind it stands for the last time | never |
 //! | `{subject}` | a word that is no name of a field; in what quotes a value alone | never |
 //! | `{repr}` | the same, as Python prints values | never |
@@ -19,7 +22,8 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::place::{self, Place, is_dotted};
+use crate::dialect::field_names::is_part;
+use crate::dialect::place::{Place, is_dotted};
 
 /// What the placeholders of a pattern fit, in their order.
 pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
@@ -64,12 +68,19 @@ fn is_of(kind: &str, text: &str) -> bool {
         "owned" => text.is_empty() || is_dotted(text),
         "part" => {
             let first = text.split(['/', '.', '[']).next().unwrap_or_default();
-            let is_part = place::is_part(first) || first == "data";
-            is_part && !text.ends_with(['/', '.', ':']) && (text.contains('/') || is_dotted(text))
+            let is_part = is_part(first);
+            is_part
+                && !text.contains(' ')
+                && !text.ends_with(['/', '.', ':'])
+                && (text.contains('/') || is_dotted(text))
         }
         "index" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
         "word" => text.len() <= 64 && text.chars().all(|it| it.is_alphanumeric() || matches!(it, '_' | '-' | '.')),
         "repr" => is_repr(text),
+        "quoted" => is_quoted(text),
+        "name" => !text.is_empty() && !text.contains('`'),
+        "bean" => BEAN_TEXTS.iter().any(|begins| text.starts_with(begins)),
+        "argument" => is_dotted(text),
         "value" => true,
         _ => !text.is_empty(),
     }
@@ -82,9 +93,25 @@ pub(super) fn is_repr(text: &str) -> bool {
         || matches!(text, "True" | "False" | "None")
 }
 
+/// How the texts of Bean Validation's own constraints begin (Hibernate Validator 8).
+const BEAN_TEXTS: [&str; 6] =
+    ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
+
+/// Whether a text is a value in quotes or brackets, a number or a literal, and no more.
+pub(super) fn is_quoted(text: &str) -> bool {
+    const QUOTES: [(char, char); 8] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
+
+    let text = text.trim();
+    let is_within = |(open, close): &(char, char)| text.len() > 1 && text.starts_with(*open) && text.ends_with(*close);
+    let is_literal =
+        || matches!(text, "true" | "false" | "null" | "undefined" | "True" | "False" | "None" | "NaN" | "nan" | "nil");
+    QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
+}
+
 fn is_field(text: &str) -> bool {
     let first = text.split(['.', '[']).next().unwrap_or_default();
-    let is_whole_part = first.len() == text.len() && place::is_part(first);
+    let is_whole_part = first.len() == text.len() && is_part(first);
     let begins_otherwise = text.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit());
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
@@ -97,6 +124,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
             // Joi and yup call the whole so.
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
+            "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
             "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
             "part" => place = of_part(text),
             "index" => place.step(text),
@@ -106,6 +134,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     if let Some((_, name)) = captures.iter().find(|(kind, _)| *kind == "name") {
         place.end_with(name.strip_prefix('.').unwrap_or(name));
     }
+    place.without_argument();
     place
 }
 

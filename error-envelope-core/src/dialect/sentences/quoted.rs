@@ -79,6 +79,8 @@ struct Quoting {
 #[derive(Clone, Copy)]
 enum Kind {
     Any,
+    /// In quotes or brackets, a number or a literal.
+    Quoted,
     Repr,
     /// What the sentence is about, without quotes: a value, unless it has the form of a field's name.
     Subject,
@@ -88,6 +90,7 @@ impl Kind {
     fn fits(self, text: &str) -> bool {
         match self {
             Self::Any => true,
+            Self::Quoted => super::pattern::is_quoted(text),
             Self::Repr => super::pattern::is_repr(text),
             Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !is_named(text),
         }
@@ -110,7 +113,8 @@ fn is_named(word: &str) -> bool {
 
 impl Quoting {
     fn new(row: &Sentence) -> Option<Self> {
-        let kinds = [("{value}", Kind::Any), ("{repr}", Kind::Repr), ("{subject}", Kind::Subject)];
+        let kinds =
+            [("{value}", Kind::Any), ("{quoted}", Kind::Quoted), ("{repr}", Kind::Repr), ("{subject}", Kind::Subject)];
         let (before, behind, is) = kinds.into_iter().find_map(|(placeholder, is)| {
             let (before, behind) = row.pattern.split_once(placeholder)?;
             Some((before, behind, is))
@@ -224,6 +228,7 @@ mod tests {
             for row in rows() {
                 let value = match row.is {
                     Kind::Any => value.clone(),
+                    Kind::Quoted => format!("\"{value}\""),
                     Kind::Repr => format!("'{value}'"),
                     Kind::Subject => value.split_whitespace().collect(),
                 };

@@ -37,11 +37,13 @@ impl Sentence {
 }
 
 const AJV: &str = "ajv 8.17, behind Fastify 5.12";
+const BEAN: &str = "Hibernate Validator 8.0";
 const AXUM: &str = "axum 0.8.9";
 const CLASS: &str = "class-validator 0.15";
 const DJANGO: &str = "Django REST framework 3.18, Django 5.2";
 const GARDE: &str = "garde 0.22";
 const GRAPE: &str = "Grape 2.4";
+const JACKSON: &str = "Jackson 2.19";
 const JOI: &str = "Joi 17.13";
 const JSONSCHEMA: &str = "jsonschema 4.24";
 const LOOPBACK: &str = "LoopBack 4";
@@ -50,7 +52,7 @@ const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
 // Of two that fit a text, the first says more.
-pub(super) const SENTENCES: [Sentence; 156] = [
+pub(super) const SENTENCES: [Sentence; 168] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -157,7 +159,7 @@ pub(super) const SENTENCES: [Sentence; 156] = [
     row("ajv 6.12", "{part} should {text}", "should {text}").joined(", "),
     row(AJV, "must have required property '{name}'", ""),
     row("ajv 6.12", "should have required property '{name}'", ""),
-    row("ajv-i18n 4.2, behind Fastify 5.12", "{part} {text}", "{text}").when(When::Beside("statusCode")),
+    row("ajv-i18n 4.2, behind Fastify 5.12", "{part} {text}", "{text}").when(When::Beside("statusCode")).joined(", "),
     row(GRAPE, "{field} is missing", "").joined(", "),
     row(GRAPE, "{field} is invalid", "").joined(", "),
     row(GRAPE, "{field} is empty", "").joined(", "),
@@ -176,11 +178,19 @@ pub(super) const SENTENCES: [Sentence; 156] = [
     row(MICRONAUT, "Failed to convert argument [{path}]{value}", "Failed to convert argument [{path}]"),
     row(MICRONAUT, "Required {word} [{path}] not specified", ""),
     row(MICRONAUT, "{part}: {text}", "{text}").when(When::Beside("_links")),
-    row(MICRONAUT, "{path}: {text}", "{text}").when(When::Beside("_links")),
+    row(MICRONAUT, "{argument}: {text}", "{text}").when(When::Beside("_links")),
+    row(BEAN, "{path}: {bean}", "{bean}").when(When::InList),
+    row(BEAN, "{path} {bean}", "{bean}").when(When::InList),
+    row(BEAN, "{deep}: {bean}", "{bean}").joined(", "),
     row(
         "Litestar 2.25",
         "Missing required {word} parameter '{path}' for path {value}",
         "Missing required {word} parameter '{path}'",
+    ),
+    row(
+        "msgspec 0.22",
+        "Object missing required field `{name}` - at `{path}`",
+        "Object missing required field `{name}`",
     ),
     row("Litestar 2.25, msgspec 0.22", "Object missing required field `{name}`", ""),
     row("Litestar 2.25, msgspec 0.22", "Object contains unknown field `{name}`", ""),
@@ -223,9 +233,17 @@ pub(super) const SENTENCES: [Sentence; 156] = [
     row(DJANGO, "“{value}” is not a valid …", "Not a valid "),
     row(DJANGO, "“{value}” value …", "Value "),
     row(DJANGO, "Value '{value}' is not a valid choice…", "Not a valid choice"),
+    row("schematics 2.1", "Value '{value}' is not …", "Value is not "),
+    row("superstruct 2.0", "…, but received: {quoted}", ""),
+    row("Effect 3.17", "…, actual {quoted}", ""),
+    row("ArkType 2.1", "… (was {quoted})", ""),
+    row("Kinto 20.1", "…: {repr} is not of type …", ": not of type "),
+    row("routing-controllers 0.11", "…Value (\"{value}\") cannot be parsed…", "Value cannot be parsed"),
+    row(JACKSON, "… from String \"{value}\": …", ": "),
+    row(JACKSON, "… from String value ('{value}')…", " from a text"),
     row(DJANGO, "Select a valid choice. {value} is not one of the available choices.…", "Select a valid choice."),
-    row("msgspec 0.22", "Invalid enum value {value}", "Invalid enum value"),
-    row("msgspec 0.22", "Invalid value {value}", "Invalid value"),
+    row("msgspec 0.22", "Invalid enum value {quoted}", "Invalid enum value"),
+    row("msgspec 0.22", "Invalid value {quoted}", "Invalid value"),
     row("Litestar 2.25", "Validation failed for {text}?{value}", "Validation failed for {text}"),
     row(MICRONAUT, "… for value [{value}", ""),
     row("Spring 6.2", "…; nested exception is {value}", ""),
@@ -249,7 +267,7 @@ pub(super) const SENTENCES: [Sentence; 156] = [
 impl Sentence {
     /// Whether it names a field; else it says what it quotes.
     pub(super) fn names_field(&self) -> bool {
-        const PLACES: [&str; 8] = ["path", "field", "deep", "owned", "part", "index", "name", "serde"];
+        const PLACES: [&str; 9] = ["path", "field", "deep", "owned", "argument", "part", "index", "name", "serde"];
         self.pattern.split('{').skip(1).any(|it| PLACES.iter().any(|kind| it.starts_with(kind)))
     }
 }
@@ -270,7 +288,10 @@ mod tests {
     fn r13_what_is_said_holds_no_value() {
         for row in SENTENCES {
             assert!(
-                !row.says.contains("{value}") && !row.says.contains("{subject}") && !row.says.contains("{repr}"),
+                !row.says.contains("{value}")
+                    && !row.says.contains("{quoted}")
+                    && !row.says.contains("{subject}")
+                    && !row.says.contains("{repr}"),
                 "{}",
                 row.pattern
             );

@@ -1,45 +1,50 @@
-//! What a part of a body says is wrong, and what is known of where it stands (rule R13).
+//! The issues of one part of a body, and what is known of where that part stands (rule R13).
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use super::names::Meaning;
-use crate::dialect::issues::list::List;
+use super::entry::message_of;
+use crate::dialect::field_names::Meaning;
+use crate::dialect::issues::IssueList;
+use crate::dialect::issues::list::{List, MAX_ISSUES};
 use crate::dialect::place::Place;
 use crate::dialect::sentences;
+use crate::dialect::tree::Node;
 
-/// More bytes of issues than a list has room for.
-const MAX_BYTES: usize = 64 * 1024;
-
-/// What an issue takes beside its path and its text.
-const BYTES_OF_ISSUE: usize = 24;
-
-/// What a candidate says.
+/// The issues of a candidate.
 #[derive(Default)]
-pub(super) struct Found {
-    issues: Vec<Issue>,
-    bytes: usize,
-    /// One of them is said of the whole, by a name that stands for it.
+pub(super) struct Found<'t, 'a> {
+    /// As many as are written.
+    issues: Vec<Issue<'t, 'a>>,
+    /// Those that are not, and how many of them name a field.
+    more: usize,
+    more_places: usize,
+    /// One of them is about the whole, by a name that stands for it.
     pub(super) of_whole: bool,
 }
 
-struct Issue {
-    place: Place,
-    text: String,
-    code: Option<String>,
+pub(super) struct Issue<'t, 'a> {
+    pub(super) place: Place,
+    pub(super) text: Cow<'a, str>,
+    pub(super) code: Option<Cow<'a, str>>,
+    /// The object that the text is in, which may repeat the value that was sent.
+    pub(super) entry: Option<Node<'t, 'a>>,
 }
 
 /// What is known of where a candidate stands.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Surroundings {
-    /// It stands below a member that means errors.
+    /// It stands below a field that means errors.
     pub(super) means_errors: bool,
-    /// The nearest such member says so of data as well: `details`, `data`.
+    /// The nearest such field means data as well: `details`, `data`.
     pub(super) is_vague: bool,
+    /// The body is GraphQL's: a `path` is where its data have a hole.
+    pub(super) is_graphql: bool,
     pub(super) depth: usize,
 }
 
 impl Surroundings {
-    /// So many members deep a candidate stands at most.
+    /// So many fields deep a candidate stands at most.
     pub(super) const DEEPEST: usize = 3;
 
     pub(super) fn deeper(self) -> Self {
@@ -58,17 +63,14 @@ impl Surroundings {
     }
 }
 
-impl Found {
-    pub(super) fn push(&mut self, place: Place, text: &str, code: Option<&str>) {
-        if !self.is_full() {
-            self.bytes += place.bytes() + text.len() + BYTES_OF_ISSUE;
-            self.issues.push(Issue { place, text: text.to_owned(), code: code.map(str::to_owned) });
+impl<'t, 'a> Found<'t, 'a> {
+    pub(super) fn push(&mut self, issue: Issue<'t, 'a>) {
+        if self.issues.len() < MAX_ISSUES {
+            self.issues.push(issue);
+        } else {
+            self.more += 1;
+            self.more_places += usize::from(issue.place.has_name());
         }
-    }
-
-    /// Nothing more is taken: what is read on is read in vain.
-    pub(super) fn is_full(&self) -> bool {
-        self.bytes > MAX_BYTES
     }
 
     pub(super) fn rank(&self, around: Surroundings) -> (usize, bool, Reverse<usize>) {
@@ -80,7 +82,7 @@ impl Found {
     }
 
     fn places(&self) -> usize {
-        self.issues.iter().filter(|issue| issue.place.has_name()).count()
+        self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 
     /// The whole candidate decides whether its places begin with parts of the request, or with fields of that name.
@@ -91,7 +93,10 @@ impl Found {
             if begin {
                 issue.place.without_part();
             }
-            if let Some(name) = sentences::missing_name(&issue.text) {
+            issue.place.without_argument();
+            if issue.text.contains(['`', '\'', '"'])
+                && let Some(name) = sentences::missing_name(&issue.text)
+            {
                 issue.place.end_with(&name);
             }
             // A path of numbers alone names no field.
@@ -101,15 +106,16 @@ impl Found {
         }
     }
 
-    pub(super) fn into_json(self) -> Option<String> {
+    pub(super) fn into_list(self) -> Option<IssueList> {
         let mut list = List::new();
-        for Issue { place, text, code } in self.issues {
+        for Issue { place, text, code, entry } in self.issues {
             let sentence = if place.is_empty() { sentences::read(&text, sentences::Context::default()) } else { None };
             match sentence.as_deref() {
                 Some([one]) => list.push(&one.place.json(), &one.text, code.as_deref()),
-                _ => list.push(&place.json(), &text, code.as_deref()),
+                _ => list.push(&place.json(), &message_of(entry, &text), code.as_deref()),
             }
         }
-        list.into_json()
+        let list = list.into_list()?;
+        Some(IssueList { more: list.more + self.more, ..list })
     }
 }

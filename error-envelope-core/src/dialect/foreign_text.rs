@@ -1,0 +1,142 @@
+//! The text and the code of a JSON body that is in no dialect (rule R2).
+//!
+//! 1. The object with the text: the body, or the one object in it that has one, two deep at most. An array of one object
+//!    is that object.
+//! 2. The text: the first of the fields that have one; a sentence goes before a word.
+//! 3. The code: the first of the fields that have one; else the word beside the sentence.
+//!
+//! Nothing here decides whether a client gets it.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::field_names::{CODES, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS, meaning};
+use super::phrases::{is_phrase, is_phrase_as_code};
+use super::tree::Node;
+
+/// What was read, and where.
+pub(super) struct ForeignText<'t, 'a> {
+    /// The object with the text; the body where there is none.
+    pub(super) holder: Node<'t, 'a>,
+    /// The objects around it, the outermost first.
+    pub(super) wrappers: Vec<Node<'t, 'a>>,
+    pub(super) text: Option<Found<'t, 'a>>,
+    pub(super) code: Option<Found<'t, 'a>>,
+}
+
+/// A value, and the field that it was found under.
+#[derive(Clone)]
+pub(super) struct Found<'t, 'a> {
+    pub(super) value: Cow<'a, str>,
+    pub(super) field: Node<'t, 'a>,
+}
+
+/// An object around the error, and one more around that (R2).
+const MAX_WRAPPERS: usize = 2;
+
+/// Reads an object.
+pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
+    let (holder, wrappers) = match holder(body, Vec::new()) {
+        // What names a place in a map is an issue, and nothing around it a wrapper.
+        Some((holder, wrappers)) if !wrappers.is_empty() && (names_place(holder) || holder.has("path")) => {
+            (holder, Vec::new())
+        }
+        Some(found) => found,
+        None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
+    };
+    let texts: Vec<_> = texts(holder).collect();
+    let sentence = texts.iter().position(|text| !is_word(&text.value, status));
+    let at = sentence.unwrap_or(0);
+    let around = wrappers.iter().rev().copied().chain([body]);
+    let code = std::iter::once(holder).chain(around).find_map(code).or_else(|| {
+        let word = texts.iter().enumerate().find(|(other, text)| *other != at && is_code(&text.value));
+        word.map(|(_, text)| text.clone())
+    });
+    ForeignText { holder, wrappers, text: texts.into_iter().nth(at), code }
+}
+
+/// The one text with a space in it of an object that has no other (R2): on a 400 or 422 it states what is wrong.
+pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
+    let mut sentences = body.children().filter_map(|field| {
+        let value = field.words().filter(|text| text.trim().contains(' '))?;
+        Some(Found { value, field })
+    });
+    sentences.next().filter(|_| sentences.next().is_none())
+}
+
+/// The object that has the text, and those around it; `None` where there is none, or where several could be it.
+fn holder<'t, 'a>(object: Node<'t, 'a>, mut wrappers: Vec<Node<'t, 'a>>) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
+    if texts(object).next().is_some() {
+        return Some((object, wrappers));
+    }
+    if wrappers.len() == MAX_WRAPPERS {
+        return None;
+    }
+    wrappers.push(object);
+    let objects = object.children().filter_map(|field| {
+        // A list of one error is that error.
+        let listed = || field.only().filter(|_| meaning(field, object) != Meaning::Nothing);
+        Some(field).filter(|it| it.is_object()).or_else(listed).filter(|it| it.is_object())
+    });
+    let mut found = objects.filter_map(|inside| holder(inside, wrappers.clone()));
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// The texts of an object, the first before the others.
+pub(super) fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
+    let texts = TEXTS.iter().filter_map(move |name| {
+        let field = object.field_in_any_case(name)?;
+        Some(Found { value: field.words()?, field })
+    });
+    // OData's.
+    let by_language = move || {
+        let field = object.field("message").filter(|it| it.is_object())?;
+        Some(Found { value: field.field("value")?.words()?, field })
+    };
+    let lists = TEXT_LISTS.iter().filter_map(move |name| {
+        let field = object.field_in_any_case(name)?;
+        Some(Found { value: field.only()?.words()?, field })
+    });
+    texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
+}
+
+/// Whether a text states no more than a word could, or than the status does.
+fn is_word(text: &str, status: StatusCode) -> bool {
+    let text = text.trim();
+    let repeats = || {
+        let behind = text.get(..5).filter(|it| it.eq_ignore_ascii_case("error")).map(|_| text[5..].trim_start());
+        behind.is_some_and(|behind| behind.starts_with(status.as_str()))
+    };
+    !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
+}
+
+fn code<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
+    CODES.iter().find_map(|name| {
+        let field = object.field_in_any_case(name)?;
+        let value = field.only().unwrap_or(field).word_or_digits().filter(|value| is_code(value))?;
+        // AWS writes the namespace of a name before it.
+        let value = match (*name, value) {
+            ("__type", Cow::Borrowed(value)) => Cow::Borrowed(value.rsplit('#').next().unwrap_or(value)),
+            (_, value) => value,
+        };
+        Some(Found { value, field })
+    })
+}
+
+/// Whether a code states more than the status, or than that there is an error.
+fn is_code(code: &str) -> bool {
+    let is_status = code.len() == 3 && code.parse::<u16>().is_ok_and(|code| (100..600).contains(&code));
+    let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));
+    !is_status && !is_word && !is_phrase_as_code(code) && !code.contains(' ')
+}
+
+/// Whether an object names a place: in an array of one it is a list of one issue then (R2, R13).
+pub(super) fn names_place(object: Node<'_, '_>) -> bool {
+    PLACES.iter().any(|name| {
+        let is_place = |field: Node<'_, '_>| {
+            !field.is_null() && (!PLACES_OF_DATA.contains(name) || *name == "path" && field.is_array())
+        };
+        object.field(name).is_some_and(is_place)
+    })
+}

@@ -1,0 +1,262 @@
+//! What frameworks state of bad input (rule R13).
+//!
+//! On a 400 or 422 alone, and only of what R2 has not read. A body is read by its structure first (`search`, with `map` and
+//! `entry`), by the sentences in it second (`sentences.rs`). What is only alike stays what it was: a wrong path is worse than
+//! none.
+//!
+//! Of each issue the path, the text and a code go on. A value that was sent does not.
+
+mod entry;
+mod found;
+mod map;
+mod search;
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::field_names::TOP_PLACES;
+use super::foreign_text::{self, ForeignText};
+use super::issues::{self, list::List};
+use super::json::{Object, Writer};
+use super::parsed_error::{ClientMessage, ParsedError};
+use super::place::{Place, is_dotted};
+use super::sentences::{self, Context, Reading, without_values};
+use super::tree::{Node, Tree};
+use crate::message;
+
+/// A text; on a 400 or 422 (`of_input`) with the issues that it states. One outside of JSON is one line (R3).
+pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
+    let readings = if of_input { sentences::read(&text, Context::default()) } else { None };
+    let mut parsed = ParsedError::new(None, Some(text));
+    match readings {
+        Some(readings) => take(&mut parsed, list_of(&readings)),
+        None if of_input => clean_message(&mut parsed),
+        None => {}
+    }
+    let text = match &parsed.client_message {
+        ClientMessage::Text(text) => text,
+        _ => parsed.message.as_deref().unwrap_or_default(),
+    };
+    if !is_json && !message::is_line(text) {
+        parsed.client_message = ClientMessage::Nothing;
+    }
+    parsed
+}
+
+/// The issues of a JSON array.
+pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
+    let tree = Tree::parse(text);
+    let root = tree.root()?;
+    let mut parsed = ParsedError::new(None, None);
+    if let Some(found) = search::issues(root, &[], &[]) {
+        parsed.set_issues(found.list);
+        return Some(parsed);
+    }
+    let list = of_sentences(root, true, Context { in_list: true, ..Context::default() })?;
+    set_list(&mut parsed, list);
+    Some(parsed)
+}
+
+/// The same of what stands beside a shape of the policy's own, which has read the fields that it has `taken`.
+pub(super) fn add_beside<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
+    if parsed.issues.is_none()
+        && let Some(found) = search::issues(body, &[], taken)
+    {
+        found_in_structure(parsed, found);
+    }
+    clean_message(parsed);
+}
+
+/// Adds the issues of a JSON object to what its shape, or R2, has read of it.
+pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) {
+    if parsed.details.as_deref().is_some_and(issues::are_canonical_in) {
+        return;
+    }
+    if parsed.issues.is_some() {
+        return clean_message(parsed);
+    }
+    if let Some(found) = search::issues(body, &read.wrappers, &[]) {
+        found_in_structure(parsed, found);
+        return clean_message(parsed);
+    }
+    let context = Context { in_list: false, body: Some(body) };
+    if let Some(list) = of_place(parsed, body, read) {
+        set_list(parsed, list);
+        clean_message(parsed);
+    } else if let Some((field, list)) = of_lists(body, read, Context { in_list: true, ..context }) {
+        set_list(parsed, list);
+        parsed.issues_source = Some(field.raw());
+        if parsed.message.as_deref().is_some_and(|text| read.text.as_ref().is_some_and(|it| it.value == text))
+            && read.text.as_ref().is_some_and(|text| is_within(text.field.raw(), field.raw()))
+        {
+            parsed.client_message = ClientMessage::Nothing;
+        }
+        clean_message(parsed);
+    } else if let Some(readings) = texts(body, read).find_map(|text| sentences::read(&text, context)) {
+        take(parsed, list_of(&readings));
+    } else {
+        clean_message(parsed);
+    }
+    drop_unread_list(parsed);
+}
+
+fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
+    parsed.details = parsed.details.take().and_then(|details| without(details, found.source));
+    // The text of a single error is its issue's.
+    if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
+        parsed.client_message = ClientMessage::Nothing;
+    }
+    parsed.set_issues(found.list);
+    parsed.issues_source = Some(found.source);
+}
+
+/// Whether one part of a body stands inside of another.
+pub(super) fn is_within(inner: &str, outer: &str) -> bool {
+    outer.as_bytes().as_ptr_range().contains(&inner.as_ptr())
+}
+
+/// A body with a text and one place at its top, or with the names of several under `params` (WordPress).
+fn of_place<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
+    let text = parsed.message.as_deref()?;
+    let text = without_values(text);
+    let mut list = List::new();
+    for object in [read.holder, body] {
+        if let Some(place) = place_of(object) {
+            list.push(&place.json(), &text, None);
+            return Some(list);
+        }
+    }
+    let mut holders = [Some(body), body.field("data")].into_iter().flatten();
+    let names = holders.find_map(|object| object.field("params")?.elements())?;
+    for name in names {
+        list.push(&Place::parse(&name.text().filter(|name| is_place(name))?).json(), &text, None);
+    }
+    (list.len() > 0).then_some(list)
+}
+
+fn place_of(object: Node<'_, '_>) -> Option<Place> {
+    let named = TOP_PLACES.iter().find_map(|name| {
+        let text = object.string(name).filter(|it| is_place(it))?;
+        Place::of_parameter(&text)
+    });
+    let listed = || {
+        let steps = object.field("path").filter(|_| !object.has("locations"))?.elements()?;
+        let mut place = Place::default();
+        for step in steps {
+            place.step(&step.word_or_digits()?);
+        }
+        Some(place)
+    };
+    named.or_else(listed).filter(Place::has_name)
+}
+
+/// Whether a text is a place, and no sentence or address.
+fn is_place(text: &str) -> bool {
+    text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
+}
+
+/// Lists of sentences, and lists of entries whose sentences alone state where.
+fn of_lists<'t, 'a>(
+    body: Node<'t, 'a>,
+    read: &ForeignText<'t, 'a>,
+    context: Context<'_>,
+) -> Option<(Node<'t, 'a>, List)> {
+    const LISTS: [&str; 8] =
+        ["errors", "message", "messages", "errorMessages", "problems", "error", "detail", "_embedded"];
+
+    let objects = || [body, read.holder].into_iter();
+    LISTS.into_iter().find_map(|name| {
+        let field = objects().find_map(|object| object.field(name))?;
+        let list = field.field("errors").filter(|_| name == "_embedded").unwrap_or(field);
+        Some((field, of_sentences(list, name != "_embedded", context)?))
+    })
+}
+
+/// The issues of texts. `is_list`: they are such whether they name a field or not, if there are several.
+fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
+    let mut list = List::new();
+    let mut names_field = false;
+    for element in elements.elements()? {
+        let text = match element.text() {
+            Some(text) => text,
+            None => entry::text(Some(element).filter(|it| it.is_object())?, true)?.1,
+        };
+        match sentences::read(&text, context).filter(|_| !list.is_full()) {
+            Some(readings) => {
+                names_field = true;
+                readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
+            }
+            None => list.push(b"[]", &without_values(&text), None),
+        }
+    }
+    (names_field || is_list && list.len() > 1).then_some(list)
+}
+
+/// The texts of a body, and of its error.
+fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
+    let holders = [Some(read.holder), (read.holder.raw() != body.raw()).then_some(body)];
+    let of_objects = holders.into_iter().flatten().flat_map(foreign_text::texts).map(|text| text.value);
+    // rouille's cause, and salvo's where it is built for debugging.
+    let cause = body.field("cause").and_then(|cause| cause.string("description"));
+    let in_debug = move || Some(Cow::Owned(sentences::in_debug(&body.field("error")?.string("cause")?)?));
+    of_objects.chain(cause).chain(std::iter::once_with(in_debug).flatten())
+}
+
+fn list_of(readings: &[Reading]) -> List {
+    let mut list = List::new();
+    readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
+    list
+}
+
+fn set_list(parsed: &mut ParsedError<'_>, list: List) {
+    list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
+}
+
+/// The issues hold all that the text states.
+fn take(parsed: &mut ParsedError<'_>, list: List) {
+    set_list(parsed, list);
+    parsed.issues_source = parsed.message_source;
+    parsed.client_message = ClientMessage::Nothing;
+}
+
+/// The message without the value that was sent; details that are a text are treated like it.
+pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
+    if parsed.client_message == ClientMessage::All
+        && let Some(Cow::Owned(text)) = parsed.message.as_deref().map(without_values)
+    {
+        parsed.client_message = ClientMessage::Text(text);
+    }
+    let clean = |details: &str| match without_values(&serde_json::from_str::<Cow<'_, str>>(details).ok()?) {
+        Cow::Owned(text) => serde_json::to_string(&text).ok(),
+        Cow::Borrowed(_) => None,
+    };
+    if let Some(details) = parsed.details.as_deref().filter(|it| it.starts_with('"')).and_then(clean) {
+        parsed.details = Some(Cow::Owned(details));
+    }
+}
+
+/// A list under `issues` that has none is no detail: its elements may repeat what was sent.
+fn drop_unread_list(parsed: &mut ParsedError<'_>) {
+    let Some(Cow::Borrowed(details)) = parsed.details else { return };
+    let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
+    if let Some(list) = list.filter(|list| list.starts_with('[')) {
+        parsed.details = without(Cow::Borrowed(details), list);
+    }
+}
+
+/// Details without the field that the issues were read from: it repeats what was sent as well.
+fn without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
+    if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
+        return None;
+    }
+    let Some(object) = Object::parse(&details) else { return Some(details) };
+    if !object.members().any(|(_, value)| value.get().contains(source)) {
+        return Some(details);
+    }
+    let mut left = Writer::new(details.len());
+    for (name, value) in object.members().filter(|(_, value)| !value.get().contains(source)) {
+        left = left.raw(name, value.get());
+    }
+    if left.is_empty() { None } else { Some(Cow::Owned(left.into_string())) }
+}

@@ -1,0 +1,215 @@
+//! An object that states what is wrong with one field: which field is the place, which the text (rule R13).
+
+use std::borrow::Cow;
+
+use super::found::{Found, Issue, Surroundings};
+use crate::dialect::field_names::{
+    self, ISSUE_CODES, ISSUE_TEXTS, PLACES, PLACES_OF_DATA, TEXTS, VALUES, is_no_place, is_part,
+};
+use crate::dialect::outgoing::is_identifier;
+use crate::dialect::place::Place;
+use crate::dialect::sentences::without_values;
+use crate::dialect::tree::Node;
+
+/// Lists of the same inside an entry: express-validator's, yup's.
+const INNER_LISTS: [&str; 2] = ["nestedErrors", "fields"];
+
+/// What validators put around a value that they quote.
+const QUOTES: [(char, char); 8] =
+    [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
+
+/// Reads an element of a list; `false` where it is none.
+pub(super) fn read<'t, 'a>(
+    found: &mut Found<'t, 'a>,
+    object: Node<'t, 'a>,
+    around: Surroundings,
+    inherited: Option<&Cow<'a, str>>,
+) -> bool {
+    if !object.is_object() {
+        return false;
+    }
+    if object.has("constraints") || object.has("children") {
+        return of_class_validator(found, object, &mut Place::default(), 0);
+    }
+    let own = text(object, around.means_errors);
+    let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else { return false };
+    let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
+    if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
+        let around = around.deeper();
+        return inner.all(|it| read(found, it, around, Some(&text)));
+    }
+    let Ok(places) = places(object, around, name) else { return false };
+    for mut place in places {
+        if let Some(name) = missing_name(object) {
+            place.end_with(&name);
+        }
+        push(found, place, object, text.clone());
+    }
+    true
+}
+
+/// The text of an entry, and its name.
+pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
+    let names = TEXTS.into_iter().chain(ISSUE_TEXTS);
+    let named = names.filter_map(|name| Some((name, object.field_in_any_case(name)?.words()?))).next();
+    let has_place = || PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place));
+    match named {
+        Some((name, text)) => {
+            let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place();
+            is_issue.then_some((name, text))
+        }
+        // typia's and Marble's, which have no text.
+        None => {
+            let expected = object.string("expected").filter(|_| has_place() || object.has("path"))?;
+            Some(("expected", Cow::Owned(format!("expected {expected}"))))
+        }
+    }
+}
+
+/// Adds an issue of this text, and the code beside it.
+pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
+    let code = ISSUE_CODES.iter().find_map(|name| {
+        // express-validator's `type` is what it is, not what is wrong.
+        entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
+    });
+    found.push(Issue { place, text, code, entry: Some(entry) });
+}
+
+/// The places of an entry: of most one. An entry without any has an empty one; one that is none spoils the entry.
+pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
+    let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
+    let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
+    let is_graphql = around.is_graphql || object.has("locations");
+    let mut empty = None;
+    for name in PLACES {
+        let Some(value) = object.field(name).filter(|value| !value.is_null()) else { continue };
+        let is_list = name == "path" && value.is_array();
+        if name == text || PLACES_OF_DATA.contains(&name) && !is_of_errors && !is_list || name == "path" && is_graphql {
+            continue;
+        }
+        match parse_place(object, name, value) {
+            Some(places) if places.iter().all(Place::is_empty) => empty = Some(places),
+            Some(places) => {
+                let known = |place: Place| if is_known { place.in_known_part() } else { place };
+                return Ok(places.into_iter().map(known).collect());
+            }
+            None if matches!(name, "path" | "loc") => return Err(()),
+            None => {}
+        }
+    }
+    Ok(empty.unwrap_or_else(|| vec![Place::default()]))
+}
+
+fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<Vec<Place>> {
+    if matches!(name, "members" | "memberNames") {
+        return value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
+    }
+    if name == "source" {
+        return Some(vec![of_json_api(value)?]);
+    }
+    if value.is_array() {
+        return Some(vec![of_steps(value, name == "loc")?]);
+    }
+    let text = value.text()?;
+    // A word for a part of the request, or Litestar's name of the whole body.
+    let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
+    if name == "location" && is_part(&text) {
+        return None;
+    }
+    let is_whole = is_no_place(&text) || field_names::is_whole_name(&text) || is_body();
+    Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
+}
+
+/// `["items",0]`. `located`: it begins with a part of the request.
+fn of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
+    let mut place = Place::default();
+    for step in steps.children() {
+        match step.text() {
+            Some(name) => place.step(&name),
+            // Standard Schema's, and Valibot's.
+            None if step.is_object() => place.step(&step.field("key")?.word_or_digits()?),
+            None => place.step(step.digits().filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()))?),
+        }
+    }
+    if located {
+        place.without_part();
+        place = place.in_known_part();
+    }
+    Some(place)
+}
+
+/// JSON:API's (Rails 8.0 with jsonapi-serializer) where its media type is not.
+fn of_json_api(source: Node<'_, '_>) -> Option<Place> {
+    let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
+    let inside = ["/data/attributes", "/data/relationships", "/data"];
+    Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
+}
+
+/// ajv's, in whatever language its texts are.
+fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
+    ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
+}
+
+/// Stands for a value while the sentence around it is read: the value may go on like a sentence.
+const MASK: &str = "\u{fffd}";
+
+/// What of a text may be said: not the value that stands beside it, where the text quotes it or begins with it, and no value
+/// that only the sentence quotes.
+pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
+    let values = entry.map(values_of).unwrap_or_default();
+    let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
+    let mut masked = Cow::Borrowed(text);
+    for value in values.iter().filter(|value| !is_plain(value) && text.contains(&***value)) {
+        for (open, close) in QUOTES {
+            masked = masked.replace(&format!("{open}{value}{close}"), &format!("{open}{MASK}{close}")).into();
+        }
+    }
+    let mut left = without_values(&masked).into_owned();
+    let mask = matches!(masked, Cow::Owned(_)).then_some(MASK);
+    for value in values.iter().map(|value| &**value).chain(mask) {
+        if value.len() < left.len() && left.contains(value) {
+            left = without_quoted(&left, value);
+        }
+    }
+    left
+}
+
+/// The values that an entry repeats, as they are and as JSON escapes them.
+fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
+    let of_context = entry.field("context").and_then(|context| context.field("value"));
+    let values = VALUES.iter().filter_map(|name| entry.field(name)).chain(of_context);
+    let both = |value: Node<'_, 'a>| {
+        let text = value.text().unwrap_or(Cow::Borrowed(value.raw()));
+        [text, Cow::Borrowed(value.raw().trim_matches('"'))]
+    };
+    values.flat_map(both).filter(|value| !value.is_empty()).collect()
+}
+
+fn without_quoted(text: &str, value: &str) -> String {
+    let mut left = text.to_owned();
+    for (open, close) in QUOTES {
+        left = left.replace(&format!("{open}{value}{close}"), " ");
+    }
+    if let Some(rest) = left.strip_prefix(value).and_then(|rest| rest.strip_prefix(' ')) {
+        left = rest.to_owned();
+    }
+    if left == text { left } else { left.split_whitespace().collect::<Vec<_>>().join(" ") }
+}
+
+/// class-validator's own objects (0.15, behind NestJS): `{"property","constraints":{name:text},"children":[…]}`.
+fn of_class_validator<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, place: &mut Place, depth: usize) -> bool {
+    const DEPTH: usize = 16;
+
+    let Some(property) = entry.string("property") else { return false };
+    let mark = place.len();
+    place.step(&property);
+    for constraint in entry.field("constraints").into_iter().flat_map(Node::children) {
+        let Some(text) = constraint.text() else { return false };
+        let code = Some(constraint.name()).filter(|name| is_identifier(name)).map(|name| Cow::Owned(name.to_owned()));
+        found.push(Issue { place: place.clone().in_known_part(), text, code, entry: Some(entry) });
+    }
+    let mut children = entry.field("children").into_iter().flat_map(Node::children);
+    let read = depth < DEPTH && children.all(|child| of_class_validator(found, child, place, depth + 1));
+    place.truncate(mark);
+    read
+}

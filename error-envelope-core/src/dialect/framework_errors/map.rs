@@ -1,0 +1,248 @@
+//! Maps from names to what is wrong with them (rule R13): texts, lists of texts, lists of such objects, such maps again,
+//! objects with a text of their own.
+
+use std::borrow::Cow;
+
+use super::entry;
+use super::found::{Found, Issue, Surroundings};
+use crate::dialect::field_names::{Meaning, PLACES, is_part, is_text_or_code, is_whole, meaning};
+use crate::dialect::place::Place;
+use crate::dialect::tree::Node;
+
+/// Deeper than any form is.
+const DEPTH: usize = 24;
+
+/// Fields of an error object, or of data: what has one is no map from fields to single texts.
+const OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
+
+/// Reads an object; `false` where it has a field that is something else.
+pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
+    if let Some(fields) = object.field("fieldErrors").filter(|it| it.is_object()) {
+        // Zod's `flatten()`.
+        let whole = object.field("formErrors").is_none_or(|texts| texts_here(found, &Place::default(), texts));
+        return whole && read(found, fields, around.under(Meaning::Errors));
+    }
+    if object.has("properties") || object.has("items") {
+        // Its `treeifyError()`.
+        if (Map { found, around, wraps: false }).tree(&mut Place::default(), object, 0) {
+            return true;
+        }
+        *found = Found::default();
+    }
+    let mut map = Map { found, around, wraps: false };
+    (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
+}
+
+/// The same for each element of a list: of what is wrong with each element that was sent.
+pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
+    let mut map = Map { found, around, wraps: false };
+    let mut place = Place::default();
+    list.children()
+        .enumerate()
+        .all(|(index, element)| element.is_object() && map.indexed(&mut place, index, element, 0))
+}
+
+/// What is around a list of errors, or holds the text beside them, is no map of fields.
+fn has_errors_inside(object: Node<'_, '_>) -> bool {
+    object.children().any(|field| match field.raw().as_bytes() {
+        [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => true,
+        [b'[', ..] => match meaning(field, object) {
+            Meaning::Errors => {
+                !matches!(field.name(), "_errors" | "nonFieldErrors" | "non_field_errors" | "formErrors")
+            }
+            Meaning::ErrorsOrData => field.raw().contains('{'),
+            Meaning::Nothing => false,
+        },
+        [b'{', ..] => meaning(field, object) != Meaning::Nothing,
+        _ => false,
+    })
+}
+
+fn texts_here<'t, 'a>(found: &mut Found<'t, 'a>, place: &Place, texts: Node<'t, 'a>) -> bool {
+    let Some(mut texts) = texts.elements() else { return false };
+    texts.all(|text| text.text().is_some_and(|text| push(found, place.clone(), text)))
+}
+
+fn push<'a>(found: &mut Found<'_, 'a>, place: Place, text: Cow<'a, str>) -> bool {
+    found.push(Issue { place, text, code: None, entry: None });
+    true
+}
+
+struct Map<'f, 't, 'a> {
+    found: &'f mut Found<'t, 'a>,
+    around: Surroundings,
+    /// A list of one map only wraps it (Cerberus).
+    wraps: bool,
+}
+
+impl<'t, 'a> Map<'_, 't, 'a> {
+    fn object(&mut self, place: &mut Place, fields: Node<'t, 'a>, depth: usize) -> bool {
+        if depth > DEPTH {
+            return false;
+        }
+        let takes_texts = self.takes_single(fields);
+        fields.children().all(|field| {
+            let mark = place.len();
+            if is_whole(field, fields) {
+                self.found.of_whole |= field.is_text() || field.children().next().is_some_and(Node::is_text);
+            } else {
+                place.key(field.name());
+            }
+            let read = self.value(place, field, depth, takes_texts);
+            place.truncate(mark);
+            read
+        })
+    }
+
+    /// What stands under a name.
+    fn value(&mut self, place: &mut Place, value: Node<'t, 'a>, depth: usize, takes_texts: bool) -> bool {
+        if value.is_array() {
+            return self.list(place, value, depth);
+        }
+        if let Some(text) = value.text() {
+            // hapi's `source` is one.
+            return !text.trim().is_empty() && takes_texts && !is_part(&text) && self.text(place, text);
+        }
+        let is_entry = self.around.means_errors && value.is_object() && self.entry(place, value);
+        is_entry || value.is_object() && self.object(place, value, depth + 1)
+    }
+
+    fn list(&mut self, place: &mut Place, list: Node<'t, 'a>, depth: usize) -> bool {
+        if let Some(only) = list.only().filter(|only| only.is_object())
+            && (self.wraps || has_numbers_alone(only))
+        {
+            let wraps = std::mem::replace(&mut self.wraps, true);
+            let read = self.object(place, only, depth + 1);
+            self.wraps = wraps;
+            return read;
+        }
+        list.children().enumerate().all(|(index, element)| self.element(place, element, index, depth))
+    }
+
+    fn element(&mut self, place: &mut Place, element: Node<'t, 'a>, index: usize, depth: usize) -> bool {
+        if let Some(text) = element.text() {
+            return self.text(place, text);
+        }
+        if !element.is_object() {
+            return false;
+        }
+        // What has a place of its own is an entry of a list.
+        let is_placed = || PLACES.iter().any(|name| element.field(name).is_some_and(|place| !place.is_null()));
+        if entry::text(element, self.around.means_errors).is_some() && is_placed() {
+            return false;
+        }
+        self.entry(place, element) || self.indexed(place, index, element, depth)
+    }
+
+    /// What is wrong with an element of a list; nothing is, with some.
+    fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+        let mark = place.len();
+        place.step(&index.to_string());
+        let read = self.object(place, fields, depth + 1);
+        place.truncate(mark);
+        read
+    }
+
+    fn text(&mut self, place: &Place, text: Cow<'a, str>) -> bool {
+        // At the top, and where data may stand, a name is a field of the request if its text states what is wrong.
+        let is_issue = self.around.means_errors && !self.around.is_vague || is_verdict(&text);
+        is_issue && push(self.found, place.clone().in_known_part(), text)
+    }
+
+    /// Single texts are what is wrong under a field that means errors, where none of them is the text of an error.
+    fn takes_single(&self, fields: Node<'t, 'a>) -> bool {
+        let is_error = |field: Node<'_, '_>| {
+            let name = field.name();
+            is_text_or_code(name) && meaning(field, fields) == Meaning::Nothing
+                || self.around.is_vague && OF_ERRORS.contains(&name)
+                || field.is_array() && meaning(field, fields) != Meaning::Nothing && field.raw().contains('{')
+        };
+        self.around.means_errors && !fields.children().any(is_error)
+    }
+
+    /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
+    fn entry(&mut self, place: &Place, it: Node<'t, 'a>) -> bool {
+        /// Beside a `message` one of these tells an entry of a validator's from anything else.
+        const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
+
+        let is_signed = || SIGNS.iter().any(|sign| it.has(sign));
+        let text = entry::text(it, self.around.means_errors)
+            .filter(|(name, _)| self.around.means_errors || *name == "msg" || *name == "message" && is_signed());
+        let is_silent = || it.string("code").is_some() && it.field("message").is_some_and(Node::is_null);
+        let text = match text {
+            Some((_, text)) => text,
+            None if is_silent() => "".into(),
+            None => return false,
+        };
+        // celebrate's keys.
+        let own = if place.is_empty() { entry::places(it, self.around, "").unwrap_or_default() } else { Vec::new() };
+        let places = if own.is_empty() { vec![place.clone()] } else { own };
+        places.into_iter().for_each(|place| entry::push(self.found, place.in_known_part(), it, text.clone()));
+        true
+    }
+
+    /// `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
+    fn tree(&mut self, place: &mut Place, it: Node<'t, 'a>, depth: usize) -> bool {
+        if depth > DEPTH
+            || !it.field("errors").is_some_and(|texts| texts_here(self.found, &place.clone().in_known_part(), texts))
+        {
+            return false;
+        }
+        let properties = it.field("properties").filter(|it| it.is_object());
+        let of_properties = properties
+            .into_iter()
+            .flat_map(Node::children)
+            .all(|field| self.branch(place, field, depth, |place| place.name(field.name())));
+        let items = it.field("items").filter(|it| it.is_array());
+        of_properties
+            && items
+                .into_iter()
+                .flat_map(Node::children)
+                .enumerate()
+                .filter(|(_, item)| !item.is_null())
+                .all(|(index, item)| self.branch(place, item, depth, |place| place.step(&index.to_string())))
+    }
+
+    fn branch(&mut self, place: &mut Place, tree: Node<'t, 'a>, depth: usize, step: impl FnOnce(&mut Place)) -> bool {
+        let mark = place.len();
+        step(place);
+        let read = tree.is_object() && self.tree(place, tree, depth + 1);
+        place.truncate(mark);
+        read
+    }
+}
+
+/// Whether all names of an object are numbers.
+fn has_numbers_alone(object: Node<'_, '_>) -> bool {
+    let is_number =
+        |field: Node<'_, '_>| !field.name().is_empty() && field.name().bytes().all(|byte| byte.is_ascii_digit());
+    object.children().next().is_some() && object.children().all(is_number)
+}
+
+/// Whether a text states what is wrong, where it may as well be data.
+fn is_verdict(text: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "required",
+        "invalid",
+        "missing",
+        "blank",
+        "empty",
+        "taken",
+        "unknown",
+        "duplicate",
+        "mandatory",
+        "unexpected",
+        "forbidden",
+        "unique",
+        "short",
+        "long",
+    ];
+
+    let text = text.trim();
+    let is_word = |word: &str| WORDS.iter().any(|it| word.eq_ignore_ascii_case(it));
+    !text.is_ascii()
+        || text.contains(' ')
+        || text.ends_with(['.', '!'])
+        || text.is_empty()
+        || text.split(['_', '-', '.', '!']).any(is_word)
+}

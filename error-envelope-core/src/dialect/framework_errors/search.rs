@@ -1,0 +1,120 @@
+//! Where in a JSON body its issues stand, by its structure (rule R13).
+//!
+//! Each list and each object of the body, at most three fields deep, is a candidate: a list of entries, or a map from
+//! names to what is wrong with them. The one that names most places counts; between equals the outermost below a field
+//! that means errors. What wraps the error (R2) is never a map.
+
+use super::found::{Found, Surroundings};
+use super::{entry, map};
+use crate::dialect::field_names::meaning;
+use crate::dialect::issues::IssueList;
+use crate::dialect::json;
+use crate::dialect::tree::{Node, Tree};
+
+/// The issues of a body, and what they were read from.
+pub(super) struct Issues<'a> {
+    pub(super) list: IssueList,
+    /// The JSON text of what they were read from.
+    pub(super) source: &'a str,
+}
+
+struct Candidate<'x> {
+    found: Found<'x, 'x>,
+    source: Node<'x, 'x>,
+    around: Surroundings,
+}
+
+/// The issues of a body. `wrappers` and what the policy's own shape has `taken` are no maps.
+pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
+    if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
+        return None;
+    }
+    let texts = lists_in_texts(body);
+    let trees: Vec<Tree<'_>> = texts.iter().map(|(_, text)| Tree::parse(text)).collect();
+    let wrappers: Vec<&str> = wrappers.iter().map(|wrapper| wrapper.raw()).collect();
+    let mut search = Search { best: None, wrappers: &wrappers, taken };
+    let is_graphql = body.has("data") && body.field("errors").is_some_and(Node::is_array);
+    search.value(body, body, Surroundings { is_graphql, ..Surroundings::default() });
+    for ((field, _), tree) in texts.iter().zip(&trees) {
+        if let Some(list) = tree.root() {
+            search.list(list, *field, Surroundings { depth: 1, ..Surroundings::default() });
+        }
+    }
+    let Candidate { found, source, .. } = search.best?;
+    let start = source.raw().as_ptr() as usize - body.raw().as_ptr() as usize;
+    let source = &body.raw()[start..start + source.raw().len()];
+    Some(Issues { list: found.into_list()?, source })
+}
+
+/// Whether a text is a list: a ZodError's message is its issues as JSON; some throw it as it is (Zod 4.6 behind Hono 4.13,
+/// tRPC 11).
+fn is_list_in_text(value: Node<'_, '_>) -> bool {
+    value.raw().starts_with("\"[")
+}
+
+fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
+    const MOST: usize = 4;
+
+    let objects = body.children().filter(|it| it.is_object());
+    let fields = std::iter::once(body).chain(objects).flat_map(Node::children).filter(|it| is_list_in_text(*it));
+    let list = |field: Node<'t, 'a>| {
+        let text = field.text()?.trim().to_owned();
+        json::array(&text)?;
+        Some((field, text))
+    };
+    fields.filter_map(list).take(MOST).collect()
+}
+
+struct Search<'x, 's> {
+    best: Option<Candidate<'x>>,
+    wrappers: &'s [&'s str],
+    taken: &'s [&'s str],
+}
+
+impl<'x> Search<'x, '_> {
+    fn value(&mut self, value: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        if value.is_object() {
+            self.object(value, source, around);
+        } else if value.is_array() {
+            self.list(value, source, around);
+        }
+    }
+
+    fn object(&mut self, object: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        let mut found = Found::default();
+        let is_taken = |field: Node<'_, '_>| around.depth == 0 && self.taken.contains(&field.name());
+        let is_wrapper =
+            object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
+        if !is_wrapper && map::read(&mut found, object, around) {
+            self.offer(found, source, around);
+        }
+        if around.depth == Surroundings::DEEPEST {
+            return;
+        }
+        for field in object.children() {
+            if around.depth > 0 || !self.taken.contains(&field.name()) {
+                self.value(field, field, around.under(meaning(field, object)));
+            }
+        }
+    }
+
+    fn list(&mut self, list: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        let mut found = Found::default();
+        let mut read = list.children().all(|element| entry::read(&mut found, element, around, None));
+        if !read {
+            found = Found::default();
+            read = map::read_elements(&mut found, list, around);
+        }
+        if read {
+            self.offer(found, source, around);
+        }
+    }
+
+    fn offer(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        found.finish();
+        let counts = found.of_whole || found.names_field();
+        if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {
+            self.best = Some(Candidate { found, source, around });
+        }
+    }
+}
