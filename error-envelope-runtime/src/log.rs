@@ -163,7 +163,7 @@ fn write(level: Level, event: &Event) {
                     cause,
                     client_request_id = event.notes().client_request_id(),
                     upstream_request_id = event.notes().upstream_request_id(),
-                    dropped_members = event.notes().dropped_members(),
+                    dropped_fields = event.notes().dropped_fields(),
                     body_limit_per = event.notes().body_limit_per().map(|per| per.as_str()),
                     "{}",
                     message(event)

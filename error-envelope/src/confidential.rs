@@ -13,9 +13,10 @@
 use std::ops::Range;
 
 /// The tables and keys of a policy file beside `auth`.
-const OPEN: [&str; 14] = [
+const OPEN: [&str; 15] = [
     "version",
     "include",
+    "base",
     "request_id",
     "rpc",
     "defaults",

@@ -21,7 +21,7 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) mode: Mode,
     pub(crate) kind: Kind,
-    /// The names of members that are dropped.
+    /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
     /// Bodies come with it.
     pub(crate) has_bodies: bool,
@@ -103,7 +103,7 @@ impl<'a> ErrorRecord<'a> {
             route: event.route(),
             mode: event.mode(),
             kind: Kind::from_event(event),
-            dropped: event.notes().dropped_members().map(harmless),
+            dropped: event.notes().dropped_fields().map(harmless),
             has_bodies: event.exhibit().is_some(),
             form: event.notes().path_form().map(harmless),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),

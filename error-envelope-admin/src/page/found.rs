@@ -41,7 +41,7 @@ fn shown(entry: &Entry, span: Span) -> Markup {
     let more = html! {
         div { dt { "Mode" } dd { (entry.mode.as_str()) } }
         @if let Some(dropped) = &entry.dropped {
-            div { dt { "Members dropped" } dd { (foreign(dropped)) } }
+            div { dt { "Fields dropped" } dd { (foreign(dropped)) } }
         }
     };
     let statuses = errors::statuses(entry);

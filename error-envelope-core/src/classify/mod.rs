@@ -64,7 +64,7 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) by: Option<DecidedBy>,
     /// Which rule did, where one did.
     pub(crate) rule: Option<usize>,
-    /// The names of members that no rule reads, and that no client gets (R14).
+    /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
     /// The body's own code, where nobody knows it here.
     pub(crate) unknown_code: Option<Box<str>>,

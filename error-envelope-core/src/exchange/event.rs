@@ -150,12 +150,12 @@ impl Event {
         Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
     }
 
-    /// Notes what was lost of a foreign body: members by their names (R14), and a code that nobody knows here.
+    /// Notes what was lost of a foreign body: fields by their names (R14), and a code that nobody knows here.
     #[inline]
     pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
         if names.is_some() || code.is_some() {
             let notes = self.notes.get_or_insert_default();
-            (notes.dropped_members, notes.unknown_code) = (names, code);
+            (notes.dropped_fields, notes.unknown_code) = (names, code);
         }
     }
 

@@ -7,11 +7,13 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::request::printable;
 use crate::code::ErrorCode;
 use crate::fault::length_value;
 use crate::{fields, page};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
@@ -130,6 +132,29 @@ fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
 #[inline]
 pub(super) fn expose(headers: &mut HeaderMap) {
     expose_all(headers, &EXPOSED);
+}
+
+/// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
+/// the id of the service that is asked for help.
+pub(super) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
+    let mut lines = headers.get_all(X_REQUEST_ID).iter();
+    let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
+    if theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
+        return;
+    }
+    let kept = printable(theirs.as_bytes());
+    if let Ok(kept) = HeaderValue::from_bytes(kept.trim().as_bytes())
+        && !kept.is_empty()
+    {
+        headers.insert(X_UPSTREAM_REQUEST_ID, kept);
+    }
+}
+
+/// Adds the service's id to what E4 exposes, where the response has one.
+pub(super) fn expose_upstream_id(headers: &mut HeaderMap) {
+    if fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
+        expose_all(headers, &[X_UPSTREAM_REQUEST_ID.as_str()]);
+    }
 }
 
 /// Adds what a gRPC-Web client reads, too.

@@ -43,7 +43,7 @@ pub enum UnreadReason {
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
-    pub(super) dropped_members: Option<Box<str>>,
+    pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
@@ -108,11 +108,11 @@ impl EventFields {
         self.upstream_request_id.as_deref()
     }
 
-    /// The names of the members of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
-    /// `keep_members` names them (R14). At most 16 of 64 characters; never a value.
+    /// The names of the fields of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
+    /// `keep_fields` names them (R14). At most 16 of 64 characters; never a value.
     #[must_use]
-    pub fn dropped_members(&self) -> Option<&str> {
-        self.dropped_members.as_deref()
+    pub fn dropped_fields(&self) -> Option<&str> {
+        self.dropped_fields.as_deref()
     }
 
     /// The code of an inner error that nobody knows here, where it is formed as names of errors are: `seat_taken`,
@@ -150,7 +150,7 @@ impl EventFields {
         let Self {
             client_request_id,
             upstream_request_id,
-            dropped_members,
+            dropped_fields,
             unknown_code,
             readings,
             counts_whole,
@@ -158,7 +158,7 @@ impl EventFields {
             path_form: _,
             exhibit: _,
         } = self;
-        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code];
+        let texts = [client_request_id, upstream_request_id, dropped_fields, unknown_code];
         texts.iter().all(|note| note.is_none()) && readings.is_empty() && !counts_whole && policy_status.is_none()
     }
 }

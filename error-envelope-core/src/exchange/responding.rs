@@ -274,7 +274,7 @@ impl Exchange {
             rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
             protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),
-            kept: self.policy().kept_members(&self.settings),
+            kept: self.policy().kept_fields(&self.settings),
             dialect: writer.dialect(),
             negotiated: writer.negotiated(),
             page: writer.page().is_some(),

@@ -114,6 +114,7 @@ impl Exchange {
     #[inline(always)]
     pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         expose(self.settings, headers);
+        self.hand_on_id(headers);
         let (body_context, mut notes, id) = self.into_parts();
         if let Some(theirs) = identify(headers, id) {
             notes.get_or_insert_default().upstream_request_id = Some(theirs);
@@ -145,13 +146,25 @@ impl Exchange {
     }
 
     pub(super) fn identify_response(&mut self, headers: &mut HeaderMap) {
+        self.hand_on_id(headers);
         if let Some(theirs) = identify(headers, self.id_header.clone()) {
             self.notes_mut().upstream_request_id = Some(theirs);
         }
     }
+
+    /// I3: the client gets the inner service's own id beside ours, where the policy says so, in every mode.
+    #[inline(always)]
+    fn hand_on_id(&self, headers: &mut HeaderMap) {
+        if self.policy().ids().upstream {
+            head::hand_on_id(headers, &self.id_header);
+            if exposes(self.settings) {
+                head::expose_upstream_id(headers);
+            }
+        }
+    }
 }
 
-/// Whether anything of a response is changed beside its id.
+/// Whether anything of a response is changed beside its ids.
 pub(super) fn changes_responses(mode: Mode) -> bool {
     !matches!(mode, Mode::Off | Mode::Observe)
 }
@@ -159,9 +172,14 @@ pub(super) fn changes_responses(mode: Mode) -> bool {
 /// E4, in every mode but `off` and `observe`.
 #[inline(always)]
 pub(super) fn expose(settings: ResponseSettings, headers: &mut HeaderMap) {
-    if settings.expose_headers && changes_responses(settings.mode) {
+    if exposes(settings) {
         head::expose(headers);
     }
+}
+
+#[inline(always)]
+fn exposes(settings: ResponseSettings) -> bool {
+    settings.expose_headers && changes_responses(settings.mode)
 }
 
 /// I3: the inner service's own id gives way, and is noted where it differs.

@@ -52,6 +52,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// Sets whether clients get the inner service's own `x-request-id` as `x-upstream-request-id` (rule I3): never by default.
+    pub fn upstream_request_id(mut self, upstream: bool) -> Self {
+        self.ids.upstream = upstream;
+        self
+    }
+
     /// Sets whose codes those are, to RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
     /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
     ///

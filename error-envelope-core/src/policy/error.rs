@@ -35,7 +35,7 @@ struct Inner {
     wrong: String,
     right: String,
     #[cfg(feature = "policy-file")]
-    missing: Option<PathBuf>,
+    missing: Vec<PathBuf>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -83,15 +83,15 @@ impl PolicyError {
     /// The file that is not there.
     #[cfg(feature = "policy-file")]
     pub(super) fn without(mut self, missing: &Path) -> Self {
-        self.0.missing = Some(missing.to_owned());
+        self.0.missing.push(missing.to_owned());
         self
     }
 
     #[cfg(feature = "policy-file")]
-    /// The file that the policy names and that does not exist.
-    #[must_use]
-    pub fn missing(&self) -> Option<&Path> {
-        self.0.missing.as_deref()
+    /// The files that the policy names and that do not exist; for a pattern that matches nothing, the pattern in each
+    /// folder that was searched.
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.0.missing.iter().map(PathBuf::as_path)
     }
 
     #[cfg(feature = "policy-file")]
@@ -184,6 +184,17 @@ pub(crate) enum TablePath {
     Map(usize, usize),
     Outward(usize, usize),
     Route(usize, usize),
+}
+
+#[cfg(feature = "policy-file")]
+impl TablePath {
+    /// The part of a table of settings.
+    pub(super) const fn part(&self) -> Option<usize> {
+        match self {
+            Self::Defaults(part) | Self::Route(part, _) => Some(*part),
+            _ => None,
+        }
+    }
 }
 
 /// Where a place stands: a key, or a table where the key is not there.

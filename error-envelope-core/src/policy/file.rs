@@ -1,8 +1,9 @@
 //! The policy file: TOML that says what the builders say, refused whole where anything in it is wrong (rule M2).
 //!
-//! 1. The file and all that it includes are gathered; each is parsed, and names a key that it does not have by line.
-//! 2. Each file's tables become part of the builder: those of a file with a `[scope]` a part of their own, those of
-//!    any other file, a base, a part of the file that includes it, whose keys and rules come before the base's.
+//! 1. The file, its bases and all that it includes are gathered; each is parsed, and names a key that it does not have
+//!    by line.
+//! 2. Each file's tables become part of the builder: those of an included file, which has a `[scope]`, a part of their
+//!    own, those of a base a part of the file that names it, whose keys and rules come before the base's.
 //! 3. The builder refuses what is wrong in them, and the refusal is led back to its file and line.
 //!
 //! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
@@ -77,18 +78,20 @@ impl Loaded {
     /// The same, or what is wrong, in the order in which it was found.
     fn read(name: &str, text: &str, env: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
         let mistakes = Mistakes::default();
-        let SourceFiles { texts, folders } = gather(name, text, env, &mistakes, known);
+        let gathered = gather(name, text, env, &mistakes, known);
+        let order = gathered.in_order();
+        // A table that is no TOML, or a file that is not there, may define any name.
+        let is_whole = mistakes.count() == 0;
+        let SourceFiles { texts, folders } = gathered;
         let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes, known)).collect();
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
-        let is_toml = parsed.iter().all(Document::is_toml);
-        let mut reader = Reader::new(&texts, &roots, env, &mistakes);
-        let has_known_version = reader.read_shared(is_toml);
+        let mut reader = Reader::new((&texts, &order), &roots, env, &mistakes);
+        let has_known_version = reader.read_shared(is_whole);
         if has_known_version {
-            reader.in_order().into_iter().for_each(|file| reader.read(file));
+            order.iter().for_each(|file| reader.read(*file));
         }
         let Reader { builder, sources, more_files, mut problems, .. } = reader;
-        // A table that is no TOML may have any name.
-        problems.names_are_complete = is_toml;
+        problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
             let of = |error: &PolicyError| parsed.iter().find(|it| error.file().is_some_and(|file| it.is_called(file)));

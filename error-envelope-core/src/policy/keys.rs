@@ -198,7 +198,7 @@ keys! {
     require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
     no_transform: NoTransform, reply NoTransform;
     protocols: Protocols, reply Protocols;
-    keep_members: Vec<String>, reply Option<ListIndex>, by intern_names;
+    keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
     preflight: Preflight, guard Preflight, weaker passes_preflights;
     paths: Paths, path Paths, weaker reads_on;
     case: LetterCase, path LetterCase, weaker tells_case;

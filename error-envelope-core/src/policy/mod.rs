@@ -186,11 +186,12 @@ impl CompiledScope {
     }
 }
 
-/// How ids are made (rules I2, I4).
+/// How ids are made, and whether the service's own is kept (rules I2, I3, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {
     pub(crate) trust_valid: bool,
     pub(crate) traceparent: bool,
+    pub(crate) upstream: bool,
 }
 
 /// Where a policy came from.

@@ -19,9 +19,9 @@ impl Policy {
         &self.part(manner.part).outward
     }
 
-    /// The members of a foreign 4xx body that pass into the details (rule R14).
-    pub(crate) fn kept_members(&self, manner: &ResponseSettings) -> &[Box<str>] {
-        manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+    /// The fields of a foreign 4xx body that pass into the details (rule R14).
+    pub(crate) fn kept_fields(&self, manner: &ResponseSettings) -> &[Box<str>] {
+        manner.keep_fields.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     /// The page of errors for browsers (rule R16).

@@ -115,10 +115,10 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets which members of a foreign 4xx body pass into the details (rule R14), by their names: what no rule reads of
+            /// Sets which fields of a foreign 4xx body pass into the details (rule R14), by their names: what no rule reads of
             /// it is dropped else, and its names logged. An empty list passes none, as is the default.
-            pub fn keep_members<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-                self.keys_mut().keep_members = Some(names.into_iter().map(Into::into).collect());
+            pub fn keep_fields<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().keep_fields = Some(names.into_iter().map(Into::into).collect());
                 self
             }
 

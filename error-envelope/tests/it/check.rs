@@ -51,7 +51,7 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
           \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
           \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
-          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\", \"paths\",
+          \"no_transform\", \"protocols\", \"keep_fields\", \"preflight\", \"paths\",
           \"case\", \"event_streams\", \"html\" and \"expose_headers\"
 
 1 file: 1 error, no warnings, no notes
@@ -176,7 +176,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
-keep_members     []                      default
+keep_fields      []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default

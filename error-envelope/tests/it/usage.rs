@@ -106,7 +106,7 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
           \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
           \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
-          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\", \"paths\",
+          \"no_transform\", \"protocols\", \"keep_fields\", \"preflight\", \"paths\",
           \"case\", \"event_streams\", \"html\" and \"expose_headers\"
 "
     );

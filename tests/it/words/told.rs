@@ -157,7 +157,7 @@ pub(crate) fn check(status: u8, media_type: &'static str, body: &[u8]) {
 
 /// The envelope that comes out: as it should be, and the same when another layer reads it (E1, E7, E8).
 fn envelope_of(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
-    let policy = Policy::builder().keep_members(["keep"]).build().expect("a policy");
+    let policy = Policy::builder().keep_fields(["keep"]).build().expect("a policy");
     let policy = Arc::new(policy);
     let once = rewritten(&policy, status, media_type, body);
     let Some(once) = once else { return String::new() };

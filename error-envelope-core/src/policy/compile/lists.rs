@@ -171,13 +171,13 @@ impl Lists {
     }
 
     pub(in crate::policy) fn intern_names(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
-        refuse_twice("keep_members", names)?;
+        refuse_twice("keep_fields", names)?;
         if names.iter().any(String::is_empty) {
-            return Err(SettingError::new("keep_members", "a member has no name", "name the members as the body does"));
+            return Err(SettingError::new("keep_fields", "a field has no name", "name the fields as the body does"));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
         let right = "let services that keep nearly the same share a list";
-        one_of_few(kept, "keep_members", "lists of members", right)
+        one_of_few(kept, "keep_fields", "lists of fields", right)
     }
 
     pub(in crate::policy) fn pages(&mut self, page: &ErrorPage) -> Result<Option<ListIndex>, SettingError> {

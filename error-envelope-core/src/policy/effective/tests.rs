@@ -67,7 +67,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
-keep_members     []                      default
+keep_fields      []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
@@ -102,7 +102,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
-keep_members     []                      default
+keep_fields      []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
@@ -179,7 +179,7 @@ macro_rules! set {
             Key::Auth(names) => on.auth(names),
             Key::Observe(observe) => on.auth_observe(observe),
             Key::Headers(names) => on.require_headers(names),
-            Key::Keep(names) => on.keep_members(names),
+            Key::Keep(names) => on.keep_fields(names),
             Key::Preflight(preflight) => on.preflight(preflight),
             Key::Streams(streams) => on.event_streams(streams),
             Key::Html(html) => on.html(html),
@@ -239,14 +239,14 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 
 /// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
-    let manner = ResponseSettings { keep_members: None, html: None, part: 0, route: None, ..settings.manner() };
+    let manner = ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.manner() };
     let keys = Settings { manner, content_types: None, auth: None, require_headers: None, ..*settings };
     format!(
         "{keys:?} {:?} {:?} {:?} {:?} {:?}",
         policy.content_types(settings),
         policy.schemes(settings),
         policy.required_headers(settings),
-        policy.kept_members(&settings.manner()),
+        policy.kept_fields(&settings.manner()),
         policy.page(&settings.manner()),
     )
 }

@@ -76,6 +76,11 @@ impl<'a> Document<'a> {
         self.text.get(span).unwrap_or_default()
     }
 
+    /// The `FILE:LINE` of a byte.
+    pub(super) fn location(&self, at: usize) -> String {
+        format!("{}:{}", self.file, line_of(self.text.as_bytes(), at))
+    }
+
     pub(super) fn mistakes(&self) -> &'a Mistakes {
         self.mistakes
     }

@@ -1,4 +1,4 @@
-//! The files of one policy: the first, and those that it includes, and those that they include.
+//! The files of one policy: the first, its bases and those that it includes, and theirs.
 
 use std::path::{Path, PathBuf};
 
@@ -15,15 +15,24 @@ const MAX_FILES: usize = 4096;
 /// `/**/*.toml`, which would look through all that the machine has; systems watch some 8,000 folders of one user's, too.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
-/// A file, and what it includes.
+/// A file, and the file that names it.
 pub(super) struct Text {
     /// What errors call it.
     pub(super) name: String,
     pub(super) text: String,
-    /// The place of the file that includes it.
-    pub(super) includer: Option<usize>,
+    /// `None` for the first file.
+    pub(super) parent: Option<Parent>,
     folder: PathBuf,
     canonical: Option<PathBuf>,
+}
+
+/// The file that names another one.
+pub(super) struct Parent {
+    pub(super) file: usize,
+    /// In `base`, not in `include`.
+    pub(super) is_base: bool,
+    /// `FILE:LINE` of the name.
+    pub(super) location: String,
 }
 
 /// All files, and the folders in which more may appear.
@@ -43,19 +52,38 @@ pub(super) fn gather(
     let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at, env, mistakes, known);
+        gathered.gather_named(at, env, mistakes, known);
         at += 1;
     }
     gathered
 }
 
 impl SourceFiles {
-    fn include(&mut self, at: usize, env: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
+    /// The files by precedence: each before its bases, of which the last one comes first, and before what it includes.
+    pub(super) fn in_order(&self) -> Vec<usize> {
+        fn visit(texts: &[Text], file: usize, order: &mut Vec<usize>) {
+            order.push(file);
+            let named = (0..texts.len()).filter_map(|at| Some((at, texts[at].parent.as_ref()?)));
+            let named = named.filter(|(_, parent)| parent.file == file);
+            let (bases, included): (Vec<_>, Vec<_>) = named.partition(|(_, parent)| parent.is_base);
+            bases.iter().rev().chain(&included).for_each(|(at, _)| visit(texts, *at, order));
+        }
+        let mut order = Vec::new();
+        visit(&self.texts, 0, &mut order);
+        order
+    }
+
+    fn gather_named(&mut self, at: usize, env: &dyn PolicyEnv, mistakes: &Mistakes, known: &KnownMistakes) {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
         let document = Document::parse(&name, &text, mistakes, known);
         document.report_syntax();
-        for pattern in document.root().read("include", Value::elements).into_iter().flatten() {
+        let root = document.root();
+        // A file with a scope has no base: the key is refused where the file is read.
+        for base in root.read("base", Value::elements).filter(|_| root.get("scope").is_none()).into_iter().flatten() {
+            document.keep(base_of(&folder, &base).and_then(|path| self.insert((at, true), &base, &path, env)));
+        }
+        for pattern in root.read("include", Value::elements).into_iter().flatten() {
             document.keep(self.include_pattern(at, &folder, &pattern, env));
         }
     }
@@ -67,31 +95,44 @@ impl SourceFiles {
         pattern: &Value<'_>,
         env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
-        let Some(folders) = folders_of(folder, pattern.text()?) else {
-            let wrong = format!("{:?} searches more than {MAX_FOLDERS} folders", pattern.text()?);
+        let written = pattern.text()?;
+        if !is_wildcard(written) {
+            return self.insert((at, false), pattern, &named_file(folder, pattern)?, env);
+        }
+        let Some(folders) = folders_of(folder, written) else {
+            let wrong = format!("{written:?} searches more than {MAX_FOLDERS} folders");
             return Err(pattern.error(wrong, "narrow the pattern"));
         };
-        let found = files_of(folder, pattern)?;
+        let found = matching_files(folder, pattern)?;
+        if found.is_empty() {
+            // A folder that was renamed would take the guards of its files with it.
+            let wrong = format!("{written:?} matches no file");
+            let refused = pattern.error(wrong, "create the first file, or remove the pattern");
+            return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
+        }
         self.folders.extend(folders);
-        found.iter().try_for_each(|path| self.insert(at, pattern, path, env))
+        found.iter().try_for_each(|path| self.insert((at, false), pattern, path, env))
     }
 
     fn insert(
         &mut self,
-        includer: usize,
-        pattern: &Value<'_>,
+        (file, is_base): (usize, bool),
+        name: &Value<'_>,
         path: &Path,
         env: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
-        let text = Text::new(&path.display().to_string(), text, Some(includer));
+        let parent = Parent { file, is_base, location: name.location() };
+        let text = Text::new(&path.display().to_string(), text, Some(parent));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
-            return Err(pattern.error(wrong, "include each file once, and no file that includes this one"));
+            return Err(
+                name.error(wrong, "name each file once, and no file that includes this one or has it as a base")
+            );
         }
         if self.texts.len() == MAX_FILES {
             let wrong = format!("the policy has more than {MAX_FILES} files");
-            return Err(pattern.error(wrong, "narrow the pattern"));
+            return Err(name.error(wrong, "narrow the pattern"));
         }
         self.texts.push(text);
         Ok(())
@@ -99,10 +140,10 @@ impl SourceFiles {
 }
 
 impl Text {
-    fn new(name: &str, text: String, includer: Option<usize>) -> Self {
+    fn new(name: &str, text: String, parent: Option<Parent>) -> Self {
         let path = Path::new(name);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self { name: name.to_owned(), text, includer, folder, canonical: path.canonicalize().ok() }
+        Self { name: name.to_owned(), text, parent, folder, canonical: path.canonicalize().ok() }
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -110,27 +151,40 @@ impl Text {
     }
 }
 
-/// The files that an element of `include` names, in the order of their names.
-fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyError> {
-    let written = pattern.text()?;
+/// The file that an element of `base` names.
+fn base_of(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
+    if is_wildcard(name.text()?) {
+        return Err(
+            name.error("a base has no wildcard", "name each file; of two bases that set one key the last one wins")
+        );
+    }
+    named_file(folder, name)
+}
+
+/// The file of a name without a wildcard.
+fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
+    let written = name.text()?;
     if written.is_empty() {
-        return Err(pattern.error("\"\" names no file", "write a path, as in \"services/*.toml\""));
+        return Err(name.error("\"\" names no file", "write a path, as in \"services/*.toml\""));
     }
-    if !is_wildcard(written) {
-        let path = folder.join(written);
-        return match path.metadata() {
-            Ok(meta) if meta.is_dir() => {
-                let wrong = format!("{} is a folder", path.display());
-                Err(pattern.error(wrong, "name its files, as in \"services/*.toml\""))
-            }
-            // What is no regular file is refused where it is read.
-            Ok(_) => Ok(vec![path]),
-            Err(_) => {
-                let refused = pattern.error(format!("{} is not a file", path.display()), "name a file that exists");
-                Err(refused.without(&path))
-            }
-        };
+    let path = folder.join(written);
+    match path.metadata() {
+        Ok(meta) if meta.is_dir() => {
+            let wrong = format!("{} is a folder", path.display());
+            Err(name.error(wrong, "name its files, as in \"services/*.toml\""))
+        }
+        // What is no regular file is refused where it is read.
+        Ok(_) => Ok(path),
+        Err(_) => {
+            let wrong = format!("{} is not a file", path.display());
+            Err(name.error(wrong, "create it, or remove its name here").without(&path))
+        }
     }
+}
+
+/// The files that an element of `include` with a wildcard names, in the order of their names.
+fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyError> {
+    let written = pattern.text()?;
     let escaped = glob::Pattern::escape(&folder.display().to_string());
     let full = Path::new(&escaped).join(written);
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };

@@ -124,7 +124,11 @@ impl<'a> Table<'a> {
             self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()) && !self.is_known(key.get_ref()));
         for key in unknown.take_while(|_| !self.mistakes().is_full()) {
             let name = key.get_ref();
-            let right = nearest(name, known.iter().copied());
+            let renamed = RENAMED.iter().find(|(old, new)| name == old && known.contains(new));
+            let right = match renamed {
+                Some((_, new)) => format!("the key is called {new:?} now"),
+                None => nearest(name, known.iter().copied()),
+            };
             let wrong = format!("unknown key {name:?}");
             self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));
         }
@@ -191,6 +195,9 @@ impl<'a> Table<'a> {
         if self.key.is_empty() { key.to_owned() } else { dotted(&self.key, key) }
     }
 }
+
+/// Keys of older versions, and what they are called now.
+const RENAMED: [(&str, &str); 1] = [("keep_members", "keep_fields")];
 
 /// What to point at where a value is wrong: the value. A table has its name instead, as its value is all of its lines.
 fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {

@@ -36,7 +36,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(
-        texts: &'a [Text],
+        (texts, order): (&'a [Text], &[usize]),
         roots: &'a [Table<'a>],
         env: &'a dyn PolicyEnv,
         mistakes: &'a Mistakes,
@@ -50,13 +50,13 @@ impl<'a> Reader<'a> {
             builder: Policy::builder(),
             problems: Problems::default(),
             mistakes,
-            sources: Sources::new(texts.iter().map(|it| ((it.name.clone(), it.text.clone()), it.includer))),
+            sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())), order),
             more_files: Vec::new(),
         }
     }
 
     /// Reads what all files must know of each other: their versions, scopes and codes. Whether the versions are known.
-    pub(super) fn read_shared(&mut self, is_toml: bool) -> bool {
+    pub(super) fn read_shared(&mut self, is_whole: bool) -> bool {
         for (file, root) in self.roots.iter().enumerate() {
             if !tables::read_version(root) {
                 return false;
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
             self.parts.push(part);
             root.tables("code").iter().for_each(|table| self.read_code(file, table));
         }
-        self.codes.is_complete = is_toml;
+        self.codes.is_complete = is_whole;
         self.codes.known = CodeSet::new(self.codes.own.clone());
         self.builder.codes = self.codes.own.clone();
         true
@@ -88,10 +88,14 @@ impl<'a> Reader<'a> {
         NamedFiles { folder, env: self.env, read: &mut self.more_files }
     }
 
-    /// A file with a scope makes a part; one without adds to the part of the file that includes it.
+    /// A file with a scope makes a part; a base adds to the part of the file that names it.
     fn part_for_file(&mut self, file: usize) -> usize {
-        let around = self.texts[file].includer.map_or(0, |includer| self.parts[includer]);
-        let Some(table) = self.roots[file].table("scope") else { return around };
+        let parent = self.texts[file].parent.as_ref();
+        let around = parent.map_or(0, |parent| self.parts[parent.file]);
+        tables::check_scope(&self.roots[file], parent);
+        let Some(table) = self.roots[file].table("scope").filter(|_| parent.is_none_or(|it| !it.is_base)) else {
+            return around;
+        };
         let part = self.builder.scopes.len() + 1;
         let place = TablePath::Scope(part);
         let scope = self.read_table(file, place.clone(), &table, |_| tables::read_scope(&table));
@@ -115,19 +119,6 @@ impl<'a> Reader<'a> {
         let wrong = "the scope is not inside the scope of the including file";
         let refused = SettingError::new("", wrong, "narrow it, or include the file in a file without a scope");
         Err(self.sources.located_in_file(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
-    }
-
-    /// The files, each before those that it includes: what it says comes before what its bases say.
-    pub(super) fn in_order(&self) -> Vec<usize> {
-        fn visit(texts: &[Text], file: usize, order: &mut Vec<usize>) {
-            order.push(file);
-            for included in (0..texts.len()).filter(|other| texts[*other].includer == Some(file)) {
-                visit(texts, included, order);
-            }
-        }
-        let mut order = Vec::new();
-        visit(self.texts, 0, &mut order);
-        order
     }
 
     pub(super) fn read(&mut self, file: usize) {
@@ -209,8 +200,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a file that includes this one sets the key (POLICY.md); `ways` are the names that it may have there. Two bases
-    /// that set one key are refused: nothing says which of them would come first.
+    /// Whether a file that comes before this one sets the key (POLICY.md); `ways` are the names that it may have there.
     fn is_overridden(
         &mut self,
         place: &TablePath,
@@ -218,15 +208,10 @@ impl<'a> Reader<'a> {
         (name, ways): (&str, &[&str]),
         weakens: bool,
     ) -> bool {
-        let set = self.sources.places_of(place, ways);
-        if let Some(other) = set.iter().find(|other| !self.sources.is_above(other.file, at.file)) {
-            let wrong = format!("{name} is already set ({})", other.line);
-            table.refuse_key(name, wrong, "two bases cannot set one key: keep one of them");
-        } else if let Some(own) = set.first() {
-            let base = (format!("{name} = {}", table.written(name)), self.sources.line(at, name));
-            self.sources.overrides.push(Override { place: place.clone(), key: own.key.clone(), base, weakens });
-        }
-        !set.is_empty()
+        let Some(key) = self.sources.set_key(place, ways).map(str::to_owned) else { return false };
+        let base = (format!("{name} = {}", table.written(name)), self.sources.line(at, name));
+        self.sources.overrides.push(Override { place: place.clone(), key, base, weakens });
+        true
     }
 
     /// Names are shared by all files (POLICY.md).

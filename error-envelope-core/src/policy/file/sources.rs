@@ -9,9 +9,9 @@ use crate::policy::error::{PolicyError, Problem, SourceSpan, TablePath};
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<(String, String)>,
-    /// For each file, the one that includes it.
-    includers: Vec<Option<usize>>,
-    /// What bases say, and a file that includes them says otherwise.
+    /// The files by precedence.
+    order: Vec<usize>,
+    /// What bases say, and a file that comes before them says otherwise.
     pub(crate) overrides: Vec<Override>,
     /// The defaults of one part may stand in several files.
     tables: HashMap<TablePath, Vec<TableAt>>,
@@ -29,15 +29,7 @@ pub(super) struct TableAt {
     pub(super) keys: Vec<(String, Range<usize>)>,
 }
 
-/// A key that a table sets.
-pub(super) struct SetKey {
-    pub(super) file: usize,
-    pub(super) key: String,
-    /// `FILE:LINE`.
-    pub(super) line: String,
-}
-
-/// A key of a base that a file which includes it sets anew.
+/// A key of a base that a file before it sets anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     pub(crate) place: TablePath,
@@ -49,26 +41,15 @@ pub(crate) struct Override {
 }
 
 impl Sources {
-    /// Of files, each with its text and the place of the file that includes it.
-    pub(super) fn new(files: impl Iterator<Item = ((String, String), Option<usize>)>) -> Self {
-        let (files, includers) = files.unzip();
-        Self { files, includers, ..Self::default() }
+    /// Of files, each with its text, and their places by precedence.
+    pub(super) fn new(files: impl Iterator<Item = (String, String)>, order: &[usize]) -> Self {
+        Self { files: files.collect(), order: order.to_owned(), ..Self::default() }
     }
 
-    /// Whether a file includes another one, by itself or by those that it includes.
-    pub(super) fn is_above(&self, file: usize, other: usize) -> bool {
-        let above = |file: &usize| self.includers.get(*file).copied().flatten();
-        std::iter::successors(above(&other), above).any(|includer| includer == file)
-    }
-
-    /// Where the tables of a place say one of these keys.
-    pub(super) fn places_of(&self, place: &TablePath, keys: &[&str]) -> Vec<SetKey> {
-        let tables = self.tables.get(place).into_iter().flatten();
-        let set = tables.filter_map(|table| {
-            let (key, _) = table.keys.iter().find(|(name, _)| keys.contains(&name.as_str()))?;
-            Some(SetKey { file: table.file, key: key.clone(), line: self.line(table, key) })
-        });
-        set.collect()
+    /// The name under which a table of this place sets one of these keys, the file that comes first before others.
+    pub(super) fn set_key(&self, place: &TablePath, keys: &[&str]) -> Option<&str> {
+        let mut set = self.tables.get(place)?.iter().flat_map(|table| &table.keys).map(|(name, _)| name.as_str());
+        set.find(|name| keys.contains(name))
     }
 
     /// The `FILE:LINE` of a table's key.
@@ -80,10 +61,13 @@ impl Sources {
             .unwrap_or_default()
     }
 
-    /// Whether one table stands in a base of the file that another one stands in.
+    /// Whether one table stands in a base, and the file of another one comes before that. Only bases share a part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
-        let file = |place, key| self.table_of(place, key).map(|table| table.file);
-        matches!((file(of, ""), file(place, key)), (Some(file), Some(other)) if self.is_above(file, other))
+        let rank = |place, key| {
+            let table = self.table_of(place, key)?;
+            self.order.iter().position(|file| *file == table.file)
+        };
+        place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
     fn table_of(&self, place: &TablePath, key: &str) -> Option<&TableAt> {

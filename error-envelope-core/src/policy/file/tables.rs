@@ -1,6 +1,7 @@
 //! The tables of one file.
 
 use super::env::NamedFiles;
+use super::gather::Parent;
 use super::read::Table;
 use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;
@@ -16,6 +17,7 @@ pub(super) fn check_root(root: &Table<'_>) {
     root.only(&[
         "version",
         "include",
+        "base",
         "request_id",
         "rpc",
         "defaults",
@@ -40,6 +42,29 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
         other => Err(version.error(format!("version {other} is not known"), "write version = 1")),
     });
     is_known.is_some() || root.get("version").is_none()
+}
+
+/// Refuses an included file without a scope, whose settings would hold for others, and a scope in or with a base.
+pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
+    let has_scope = root.get("scope").is_some();
+    match parent {
+        Some(Parent { is_base: false, location, .. }) if !has_scope => {
+            let right = format!("add [scope], or name the file in `base` instead of `include` ({location})");
+            root.refuse_key("scope", "an included file needs a [scope]", right);
+        }
+        Some(Parent { is_base: true, location, .. }) if has_scope => {
+            let right = format!("remove [scope], or name the file in `include` instead of `base` ({location})");
+            root.refuse_key("scope", "a base has no [scope]", right);
+        }
+        _ if has_scope && root.get("base").is_some() => {
+            root.refuse_key(
+                "base",
+                "a file with a [scope] has no base",
+                "name the base in the file that includes this one",
+            );
+        }
+        _ => {}
+    }
 }
 
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
@@ -78,9 +103,10 @@ impl<'a> BaseTable<'_, 'a> {
 pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, builder: &mut PolicyBuilder) {
     match place {
         TablePath::RequestId => {
-            table.table.only(&["trust", "traceparent"]);
+            table.table.only(&["trust", "traceparent", "upstream"]);
             table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
             table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
+            table.put("upstream", Value::boolean, &mut builder.ids.upstream);
         }
         TablePath::Rpc => {
             table.table.only(&["domain"]);

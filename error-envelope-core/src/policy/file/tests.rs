@@ -13,17 +13,19 @@ use crate::loader::PolicyLoader;
 use crate::outward::OutwardRule;
 use crate::policy::keys::TableSettings;
 use crate::policy::{
-    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope,
-    Trust, UnknownCodes,
+    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, Preflight, Protocols,
+    Route, Scope, Trust, UnknownCodes,
 };
 
 const EVERY_KEY: &str = r#"
 version = 1
 include = []
+base = []
 
 [request_id]
 trust = "valid"
 traceparent = true
+upstream = true
 
 [rpc]
 domain = "orders.example.com"
@@ -42,7 +44,7 @@ auth_observe = false
 require_headers = ["tenant", "app id"]
 no_transform = "respect"
 protocols = "rewrite"
-keep_members = ["field", "retry_in"]
+keep_fields = ["field", "retry_in"]
 preflight = "guard"
 paths = "refuse"
 case = "exact"
@@ -138,6 +140,7 @@ fn built() -> Policy {
     let builder = Policy::builder()
         .trust(Trust::Valid)
         .traceparent(true)
+        .upstream_request_id(true)
         .mode(Mode::Fill)
         .dialect(Dialect::Problem)
         .auth(["app", "partner"])
@@ -154,7 +157,7 @@ fn built() -> Policy {
         .require_headers(["tenant", "app id"])
         .no_transform(NoTransform::Respect)
         .protocols(Protocols::Rewrite)
-        .keep_members(["field", "retry_in"])
+        .keep_fields(["field", "retry_in"])
         .preflight(Preflight::Guard)
         .paths(Paths::Refuse)
         .case(LetterCase::Exact)
@@ -230,16 +233,16 @@ fn the_defaults_written_out_are_the_default_policy() {
 }
 
 #[test]
-fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
+fn r14_a_list_of_kept_fields_has_a_place_in_a_byte() {
     let with = |lists: usize| {
-        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_members = [\"a{at}\"]\n"));
+        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_fields = [\"a{at}\"]\n"));
         Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
     };
     let policy = with(255).unwrap();
-    let kept = |path| policy.kept_members(&policy.normalised(&http::Method::GET, "", path).manner()).to_vec();
+    let kept = |path| policy.kept_fields(&policy.normalised(&http::Method::GET, "", path).manner()).to_vec();
     assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
     let refused = with(256).unwrap_err().to_string();
-    assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
+    assert!(refused.starts_with("policy.toml:769: route[255].keep_fields: there are more than 255"), "{refused}");
     assert_eq!(size_of::<crate::policy::ResponseSettings>(), 16);
 }
 
@@ -264,7 +267,6 @@ fn folder(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
 
 const ORDERS: &str = r#"
 version = 1
-include = ["shared.toml"]
 [scope]
 hosts = ["Orders.example.com"]
 prefix = "/orders"
@@ -293,29 +295,42 @@ to = "order_gone"
 "#;
 
 #[test]
-fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
-    let root = "version = 1\ninclude = [\"services/o*.toml\"]\n[[map]]\ncode = \"X\"\nto = \"gone\"\n";
-    let files = [("policy.toml", root), ("services/orders.toml", ORDERS), ("services/shared.toml", SHARED)];
+fn bases_and_an_included_file_and_a_scope_in_rust_make_the_same_policy() {
+    let root = "version = 1\ninclude = [\"services/o*.toml\"]\nbase = [\"first.toml\", \"shared/last.toml\"]\n[[map]]\n\
+                code = \"X\"\nto = \"gone\"\n";
+    let first = "version = 1\ndefaults.mode = \"fill\"\ndefaults.json = true\n[[map]]\ncode = \"Y\"\nto = \"gone\"\n";
+    let last = SHARED.replacen("version = 1\n", "version = 1\nbase = [\"base.toml\"]\n", 1);
+    let files = [
+        ("policy.toml", root),
+        ("services/orders.toml", ORDERS),
+        ("first.toml", first),
+        ("shared/last.toml", &last),
+        ("shared/base.toml", "version = 1\ndefaults.mode = \"off\"\ndefaults.case = \"exact\"\n"),
+    ];
     let read = PolicyLoader::new().load(folder("included", &files).join("policy.toml")).unwrap();
-    assert_eq!((read.files().count(), read.folders().count()), (3, 1));
+    assert_eq!((read.files().count(), read.folders().count()), (5, 1));
     let gone = ErrorCode::custom("order_gone", 410);
     let orders = Scope::new()
         .host("orders.example.com")
         .prefix("/orders")
         .body_limit(10)
-        .mode(Mode::Observe)
         .route(Route::new("/orders/{id}").mode(Mode::Own))
         .map(MapRule::to(gone.clone()).code("GONE"))
-        .map(MapRule::to(gone.clone()).code("LOST"))
         .outward(OutwardRule::new([gone.clone()]).name("GONE"));
-    let built = Policy::builder().code(gone).scope(orders).map(MapRule::to(ErrorCode::GONE).code("X")).build().unwrap();
+    let builder = Policy::builder().mode(Mode::Observe).json(true).case(LetterCase::Exact).code(gone.clone());
+    let rules = [
+        MapRule::to(ErrorCode::GONE).code("X"),
+        MapRule::to(gone).code("LOST"),
+        MapRule::to(ErrorCode::GONE).code("Y"),
+    ];
+    let built = rules.into_iter().fold(builder.scope(orders), PolicyBuilder::map).build().unwrap();
     assert_eq!(format!("{:#?}", read.into_policy().without_origin()), format!("{:#?}", built.without_origin()));
 }
 
 #[test]
 fn a_pattern_that_looks_through_too_many_folders_is_refused() {
     let root = "version = 1\ninclude = [\"many/**/*.toml\"]\n";
-    let files = [("policy.toml", root), ("many/a/one.toml", "version = 1\n")];
+    let files = [("policy.toml", root), ("many/a/one.toml", "version = 1\n[scope]\nprefix = \"/a\"\n")];
     let many = folder("wide", &files).join("many");
     let load = || PolicyLoader::new().load(many.with_file_name("policy.toml")).map(|read| read.files().count());
     (0..8200).for_each(|at| fs::create_dir_all(many.join(at.to_string())).unwrap());

@@ -156,6 +156,11 @@ impl<'a> Value<'a> {
         self.document.error_at(self.span.clone(), &self.key, wrong.into(), right.into())
     }
 
+    /// `FILE:LINE`.
+    pub(super) fn location(&self) -> String {
+        self.document.location(self.span.start)
+    }
+
     pub(super) fn mistyped(&self, right: &str) -> PolicyError {
         self.error(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
     }
