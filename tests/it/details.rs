@@ -128,7 +128,8 @@ properties.of.enum = ["a", -7, 0.5, true]
 
     // A file that an included file names is relative to that.
     let outer = "version = 1\ninclude = [\"services/a.toml\"]\n";
-    let nested = [("policy.toml", outer), ("services/a.toml", BY_FILE), ("services/schemas/a.json", schema)];
+    let part = format!("scope.prefix = \"/a\"\n{BY_FILE}");
+    let nested = [("policy.toml", outer), ("services/a.toml", &*part), ("services/schemas/a.json", schema)];
     assert_eq!(schema_of(&Policy::from_file(folder("nested", &nested)).unwrap()), schema_of(&by_file));
 }
 

@@ -49,10 +49,18 @@ fn rule(text: &str) -> String {
     format!("[[map]]\nstatus = 404\nto = \"not_found\"\nsay = \"{text}\"\n")
 }
 
-/// A policy that includes these. Where they say nothing, nor does it: a rule of its own would come first.
+/// A part of a policy, of a team whose paths begin with this.
+fn part(prefix: &str, text: &str) -> String {
+    format!("version = 1\nscope.prefix = \"{prefix}\"\n{}", rule(text))
+}
+
+/// A policy that includes these.
 fn including(pattern: &str) -> String {
     format!("version = 1\ninclude = [\"{pattern}\"]\n")
 }
+
+/// What a request asks for: something of a team's.
+const PATH: &str = "/team/a/b/x";
 
 /// What a 404 says by itself.
 const UNSAID: &str = "Not found.";
@@ -74,13 +82,13 @@ impl Served {
 
     /// The code for a request with this token.
     fn code_with(&self, token: &str) -> String {
-        let request = Request::builder().header("authorization", format!("Bearer {token}"));
+        let request = Request::builder().uri(PATH).header("authorization", format!("Bearer {token}"));
         error(&self.service, request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
     }
 
     /// What a browser sees of its 404.
     fn page(&self) -> String {
-        let request = Request::builder().header("accept", "text/html").body(Full::default()).unwrap();
+        let request = Request::builder().uri(PATH).header("accept", "text/html").body(Full::default()).unwrap();
         String::from_utf8_lossy(&body(&self.service, request)).into_owned()
     }
 
@@ -94,7 +102,8 @@ impl Served {
 }
 
 fn says(service: &ErrorEnvelopeService<Inner>) -> String {
-    error(service, Request::new(Full::default()))["message"].as_str().unwrap().to_owned()
+    let request = Request::builder().uri(PATH).body(Full::default()).unwrap();
+    error(service, request)["message"].as_str().unwrap().to_owned()
 }
 
 fn error(service: &ErrorEnvelopeService<Inner>, request: Request<Full<Bytes>>) -> Value {

@@ -314,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn i3_the_services_id_goes_on_in_printable_form() {
+        let handed_on = |lines: &[&[u8]]| {
+            let line = |line: &&[u8]| (X_REQUEST_ID, HeaderValue::from_bytes(line).unwrap());
+            let mut headers = HeaderMap::new();
+            headers.extend(lines.iter().map(line));
+            hand_on_id(&mut headers, &HeaderValue::from_static("req_1"));
+            headers.get(X_UPSTREAM_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned())
+        };
+        for (id, sent) in
+            [(&b"a-1"[..], Some("a-1")), (b"req_1", None), (b"", None), (b" \t ", None), (b"a\tb ", Some("ab"))]
+        {
+            assert_eq!(handed_on(&[id]).as_deref(), sent, "{id:?}");
+        }
+        assert_eq!(handed_on(&["é".repeat(200).as_bytes()]), Some("é".repeat(128)));
+        assert_eq!((handed_on(&[]), handed_on(&[b"a", b"a"])), (None, None));
+    }
+
+    #[test]
     fn r11_vary_is_merged_into_what_was_there() {
         for (before, after) in [
             (&[][..], &["accept"][..]),

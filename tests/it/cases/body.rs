@@ -195,11 +195,13 @@ fn as_sent(
             .push(("E5", format!("a body of {} bytes is not the inner one of {}", response.body.len(), wanted.len())));
     }
     let exposed = |name: &str| name == "access-control-expose-headers" && expect.exposed != Some(false);
+    // I3: it is said where it is expected.
+    let handed_on = |name: &str| name == "x-upstream-request-id" && expect.headers.contains_key(name);
     let names = response.headers.iter().chain(&sent.headers).map(|(name, _)| name.as_str());
     let mut names: Vec<&str> = names.filter(|name| !of_connection(name, &sent.headers, sent.status)).collect();
     names.sort_unstable();
     names.dedup();
-    for name in names.into_iter().filter(|name| !exposed(name)) {
+    for name in names.into_iter().filter(|name| !exposed(name) && !handed_on(name)) {
         let (have, want) = (response.lines(name), super::seen::lines(&sent.headers, name));
         let own = want.is_empty() && facts.over_socket && name == "date"
             || name == "content-length" && (want.is_empty() || have.is_empty());

@@ -118,6 +118,7 @@ impl Seen<'_> {
     /// E4's last sentence.
     pub(super) fn exposed(&self, problems: &mut Problems) {
         const NAMES: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
+        const UPSTREAM: &str = "x-upstream-request-id";
         const FIELD: &str = "access-control-expose-headers";
         let crossing = !self.response.lines("access-control-allow-origin").is_empty();
         let policy = self.policy();
@@ -132,7 +133,10 @@ impl Seen<'_> {
         let have: Vec<&str> = have.split(',').map(str::trim).collect();
         let before = self.sent_lines(FIELD).join(",").to_ascii_lowercase();
         let before = before.split(',').map(str::trim).filter(|name| !name.is_empty());
-        for name in NAMES.into_iter().chain(before).filter(|name| !have.contains(name)) {
+        let upstream = policy.contains("upstream = true") && !self.response.lines(UPSTREAM).is_empty();
+        for name in
+            NAMES.into_iter().chain(upstream.then_some(UPSTREAM)).chain(before).filter(|name| !have.contains(name))
+        {
             problems.push(("E4", format!("{FIELD} {have:?} does not name {name}")));
         }
     }

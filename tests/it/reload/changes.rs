@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Folder, Served, UNSAID, including, saying};
+use super::{Folder, Served, UNSAID, including, part, saying};
 
 #[test]
 fn m3_a_file_that_is_replaced_by_rename_takes_effect_each_time() {
@@ -57,7 +57,7 @@ fn m3_a_link_that_is_swapped_takes_effect_each_time() {
 
 fn mount(folder: &Folder, version: &str, text: &str) {
     folder.write(&format!("{version}/policy.toml"), &including("*-service.toml"));
-    folder.write(&format!("{version}/orders-service.toml"), &saying(text));
+    folder.write(&format!("{version}/orders-service.toml"), &part("/team", text));
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn m3_a_link_to_a_file_elsewhere_takes_effect_where_either_changes() {
 #[test]
 fn m3_an_included_file_that_changes_takes_effect() {
     let folder = Folder::new();
-    folder.write("services/orders.toml", &saying("one"));
+    folder.write("services/orders.toml", &part("/team", "one"));
     let served = Served::watch(folder.write("policy.toml", &including("services/orders.toml")));
     assert_eq!(served.says(), "one");
-    folder.write("services/orders.toml", &saying("two"));
+    folder.write("services/orders.toml", &part("/team", "two"));
     served.until_it_says("two");
-    folder.replace("services/orders.toml", &saying("three"));
+    folder.replace("services/orders.toml", &part("/team", "three"));
     served.until_it_says("three");
 }
 
@@ -93,10 +93,11 @@ fn m3_an_included_file_that_changes_takes_effect() {
 fn m3_a_file_that_a_wildcard_finds_takes_effect_when_it_comes_and_when_it_goes() {
     let folder = Folder::new();
     folder.write("services/readme.txt", "not a policy");
+    folder.write("services/others.toml", &part("/others", "others"));
     let served = Served::watch(folder.write("policy.toml", &including("services/*.toml")));
     assert_eq!(served.says(), UNSAID);
     for text in ["one", "two"] {
-        folder.write("services/orders.toml", &saying(text));
+        folder.write("services/orders.toml", &part("/team", text));
         served.until_it_says(text);
         folder.remove("services/orders.toml");
         served.until_it_says(UNSAID);
@@ -106,26 +107,32 @@ fn m3_a_file_that_a_wildcard_finds_takes_effect_when_it_comes_and_when_it_goes()
 #[test]
 fn m3_a_wildcards_folder_that_comes_later_takes_effect() {
     let folder = Folder::new();
+    folder.write("services/others/policy.toml", &part("/others", "others"));
     let served = Served::watch(folder.write("policy.toml", &including("services/*/policy.toml")));
-    for (service, text) in [("a-orders", "one"), ("a-carts", "two"), ("a-books", "three")] {
-        folder.write(&format!("services/{service}/policy.toml"), &saying(text));
-        // Rules stand in the order of the files' names: the newest is the first.
+    for (service, prefix, text) in [("c", "/team", "one"), ("b", "/team/a", "two"), ("a", "/team/a/b", "three")] {
+        folder.write(&format!("services/{service}/policy.toml"), &part(prefix, text));
         served.until_it_says(text);
     }
-    fs::remove_dir_all(folder.path("services")).unwrap();
-    served.until_it_says(UNSAID);
-    folder.write("services/b/policy.toml", &saying("four"));
-    served.until_it_says("four");
 }
 
 #[test]
 fn m3_a_policy_that_includes_another_file_from_now_on_watches_that() {
     let folder = Folder::new();
-    folder.write("one/orders.toml", &saying("one"));
-    folder.write("two/orders.toml", &saying("two"));
+    folder.write("one/orders.toml", &part("/team", "one"));
+    folder.write("two/orders.toml", &part("/team", "two"));
     let served = Served::watch(folder.write("policy.toml", &including("one/orders.toml")));
     folder.replace("policy.toml", &including("two/orders.toml"));
     served.until_it_says("two");
-    folder.write("two/orders.toml", &saying("three"));
+    folder.write("two/orders.toml", &part("/team", "three"));
     served.until_it_says("three");
+}
+
+#[test]
+fn m3_a_base_that_changes_takes_effect() {
+    let folder = Folder::new();
+    folder.write("bases/organisation.toml", &saying("one"));
+    let served = Served::watch(folder.write("policy.toml", "version = 1\nbase = [\"bases/organisation.toml\"]\n"));
+    assert_eq!(served.says(), "one");
+    folder.replace("bases/organisation.toml", &saying("two"));
+    served.until_it_says("two");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Folder, Served, UNSAID, including, saying};
+use super::{Folder, Served, including, part, saying};
 use crate::wait::{until, when};
 
 #[test]
@@ -38,7 +38,7 @@ fn m2_an_included_file_that_was_refused_takes_effect_when_it_is_put_right() {
     folder.write("services/orders.toml", "version = 1\nrout = 1\n");
     fs::write(unheard, including("../services/orders.toml")).unwrap();
     assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml:2: "));
-    folder.write("services/orders.toml", &saying("two"));
+    folder.write("services/orders.toml", &part("/team", "two"));
     served.until_it_says("two");
 }
 
@@ -49,7 +49,7 @@ fn m2_an_included_file_that_was_missing_takes_effect_when_it_is_there() {
     let unheard = folder.unheard("etc/policy.toml");
     fs::write(unheard, including("../a/services/orders.toml")).unwrap();
     assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml is not a file"));
-    folder.write("a/services/orders.toml", &saying("two"));
+    folder.write("a/services/orders.toml", &part("/team", "two"));
     served.until_it_says("two");
 }
 
@@ -103,20 +103,41 @@ fn until_code(served: &Served, code: &str) {
     });
 }
 
-/// None of the folders is there that the pattern names, save one that nothing else is in.
+/// A folder that is renamed takes nothing away: what is refused leaves the old policy active until a file is there again.
 #[test]
-fn m2_a_folder_of_an_include_that_is_made_later_takes_effect() {
+fn m2_a_folder_of_an_include_that_is_renamed_is_refused_and_taken_once_it_is_back() {
     for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml"] {
         let folder = Folder::new();
-        fs::create_dir_all(folder.path("etc/a")).unwrap();
-        let served = Served::watch(folder.write("etc/policy.toml", &including(pattern)));
-        assert_eq!(served.says(), UNSAID);
         let services = format!("etc/{}", pattern.trim_end_matches("/*.toml").replace('*', "c"));
-        folder.write(&format!("{services}/orders.toml"), &saying("two"));
-        served.until_it_says("two");
+        folder.write(&format!("{services}/orders.toml"), &part("/team", "one"));
+        let served = Served::watch(folder.write("etc/policy.toml", &including(pattern)));
         folder.rename(&services, "gone");
-        served.until_it_says(UNSAID);
-        folder.write(&format!("{services}/orders.toml"), &saying("three"));
-        served.until_it_says("three");
+        refused_for_nothing(&served, pattern);
+        assert_eq!(served.says(), "one");
+        folder.write(&format!("{services}/orders.toml"), &part("/team", "two"));
+        served.until_it_says("two");
     }
+}
+
+/// None of the folders is there that the pattern names, save one that nothing else is in.
+#[test]
+fn m2_an_include_of_nothing_takes_effect_once_there_is_a_file() {
+    for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml", "a/*/c/*.toml"] {
+        let folder = Folder::new();
+        fs::create_dir_all(folder.path("etc/a")).unwrap();
+        let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
+        fs::write(folder.unheard("etc/policy.toml"), including(pattern)).unwrap();
+        refused_for_nothing(&served, pattern);
+        let services =
+            pattern.trim_end_matches("/*.toml").replacen('*', if pattern.contains("b/*") { "c" } else { "b" }, 1);
+        folder.write(&format!("etc/{services}/orders.toml"), &part("/team", "two"));
+        served.until_it_says("two");
+    }
+}
+
+#[track_caller]
+fn refused_for_nothing(served: &Served, pattern: &str) {
+    let refused = served.layer.reload().unwrap_err().to_string();
+    let right = "matches no file; create the first file, or remove the line";
+    assert!(refused.ends_with(&format!("policy.toml:2: include[0]: {pattern:?} {right}")), "{refused}");
 }

@@ -138,7 +138,7 @@ fn m2_a_missing_included_file_is_told_once_with_the_line_that_includes_it() {
     let it = Unheard::new();
     it.write(&including("gone.toml"));
     let gone = it.folder.path("a/b/gone.toml");
-    let right = "is not a file; name a file that exists";
+    let right = "is not a file; create it, or remove its name here";
     it.expect_refusal(&format!("a/b/policy.toml:2: include[0]: {} {right}", gone.display()));
 }
 

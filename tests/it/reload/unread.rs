@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use error_envelope_runtime::PolicyHandle;
 use tower_error_envelope::policy::PolicyLoader;
 
-use super::{Folder, Served, including, saying};
+use super::{Folder, Served, including, part, saying};
 use crate::wait::{until, when};
 
 #[test]
@@ -47,13 +47,13 @@ fn irregular() -> [(&'static str, Make); 4] {
 #[test]
 fn m2_a_part_that_becomes_a_link_to_nothing_is_refused_and_taken_once_that_is_there() {
     let folder = Folder::new();
-    folder.write("services/orders.toml", &saying("one"));
+    folder.write("services/orders.toml", &part("/team", "one"));
     let served = Served::watch(folder.write("policy.toml", &including("services/*.toml")));
     folder.link("services/new", "../data/orders.toml");
     folder.rename("services/new", "services/orders.toml");
     assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml: cannot be read"));
     assert_eq!(served.says(), "one");
-    folder.write("data/orders.toml", &saying("two"));
+    folder.write("data/orders.toml", &part("/team", "two"));
     served.until_it_says("two");
 }
 

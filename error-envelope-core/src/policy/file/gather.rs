@@ -107,7 +107,7 @@ impl SourceFiles {
         if found.is_empty() {
             // A folder that was renamed would take the guards of its files with it.
             let wrong = format!("{written:?} matches no file");
-            let refused = pattern.error(wrong, "create the first file, or remove the pattern");
+            let refused = pattern.error(wrong, "create the first file, or remove the line");
             return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
         }
         self.folders.extend(folders);
