@@ -56,8 +56,13 @@ impl Running {
     }
 
     pub(crate) fn is_told_to_end(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        self.is_sent("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn is_sent(&self, signal: &str) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -2,14 +2,16 @@
 
 mod names;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -275,6 +277,63 @@ fn m3_a_reload_moves_new_requests_and_the_old_connections_end() {
     wait_for("no service is for it any more", || gateway.says("/a/4").0 == 404);
     assert_eq!(gateway.says("/b/2"), (200, "new /b/2".to_owned()));
     drop(gateway.process);
+}
+
+/// A folder that a deployment moves away takes no guard with it, whatever notices first: the watching thread or the signal.
+#[test]
+fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
+    let orders = Service::start("orders");
+    let key = "ab".repeat(32);
+    let closed = scope("prefix = \"/orders\"", &orders)
+        + "[defaults]\nauth = [\"team\"]\n[auth.team]\nscheme = \"bearer\"\n"
+        + &format!("keys = [{{ id = \"a\", sha256 = \"{key}\" }}]\n");
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let more = ["--upstream", &orders.url, "--admin", "0"];
+    let by = |command| logging_to(log.path(), &command);
+    let mut gateway = Gateway::start_by(MAIN, &[("orders.toml", &closed)], &more, by);
+    let admin = gateway.process.says("admin on http://");
+    let counts = |text: &str| ask(&admin, "localhost", "/metrics", "").1.contains(text);
+    let [there, gone] = ["services", "services.gone"].map(|name| gateway.folder.path().join(name));
+    let (asked, ended, began) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
+    let client = || {
+        let mut statuses = HashSet::new();
+        // What fails meanwhile is to be told.
+        while !ended.load(Ordering::SeqCst) && began.elapsed() < 2 * PATIENCE {
+            statuses.insert(gateway.says("/orders/1").0);
+            asked.fetch_add(1, Ordering::SeqCst);
+        }
+        statuses
+    };
+    let until_more_are_asked = || {
+        let before = asked.load(Ordering::SeqCst);
+        wait_for("more requests", || asked.load(Ordering::SeqCst) > before + 50);
+    };
+    thread::scope(|scope| {
+        let clients = [scope.spawn(client), scope.spawn(client)];
+        until_more_are_asked();
+        fs::rename(&there, &gone).unwrap();
+        gateway.process.is_sent("HUP");
+        let refused = "include[0]: \"services/*.toml\" matches no file; create the first file, or remove the line";
+        let tells = |line: &str| line.contains("ERROR") && line.contains(refused);
+        wait_for("an ERROR names the include", || fs::read_to_string(&log).unwrap().lines().any(tells));
+        wait_for("it is counted", || counts("error_envelope_policy_reloads_total{outcome=\"refused\"} 1"));
+        until_more_are_asked();
+        fs::rename(&gone, &there).unwrap();
+        gateway.process.is_sent("HUP");
+        wait_for("the files are taken again", || counts("error_envelope_policy_refused 0"));
+        until_more_are_asked();
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(clients.map(|client| client.join().unwrap()), [(); 2].map(|()| HashSet::from([401])));
+    });
+    assert_eq!(orders.requests(), 0);
+}
+
+/// The command, with its standard error in this file.
+fn logging_to(log: &Path, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "log=$1; shift; exec \"$@\" 2>\"$log\"", "sh"]).arg(log);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell
 }
 
 /// What comes over a first connection, and nothing is answered.
