@@ -50,7 +50,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
 async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after() {
     let folder = tempfile::tempdir().unwrap();
     let (file, part) = (folder.path().join("policy.toml"), folder.path().join("part.toml"));
-    let text = "version = 1\ninclude = [\"part.toml\"]\n";
+    let text = "version = 1\nbase = [\"part.toml\"]\n";
     fs::write(&file, text).unwrap();
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let admin = Admin::new();

@@ -43,7 +43,7 @@ async fn the_policy_page_says_what_of_a_base_is_overridden() {
     let folder = tempfile::tempdir().unwrap();
     let (file, base) = (folder.path().join("policy.toml"), folder.path().join("base.toml"));
     fs::write(&base, "version = 1\n[defaults]\nmode = \"enforce\"\nnegotiate = false\n").unwrap();
-    fs::write(&file, "version = 1\ninclude = [\"base.toml\"]\n[defaults]\nmode = \"observe\"\n").unwrap();
+    fs::write(&file, "version = 1\nbase = [\"base.toml\"]\n[defaults]\nmode = \"observe\"\n").unwrap();
     let admin = Admin::new();
     let _layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let page = ask(&admin, "GET", "/policy/view").await.body;

@@ -257,3 +257,59 @@ fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a
     }
     assert_eq!((run.code, &*run.err), (Some(1), ""));
 }
+
+/// What `check` prints of a policy of these files: its titles, and lines that name a file.
+#[track_caller]
+fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("version = 1\n{text}")).unwrap();
+    }
+    let at = format!("{}/", folder.path().display());
+    let run = run(&["check", &format!("{at}policy.toml")]);
+    let is_shown = |line: &&str| line.starts_with(&at) || line.contains(".toml\",");
+    let titles = run.out.lines().filter(is_shown).map(|line| line.replace(&at, ""));
+    (titles.collect(), run.code)
+}
+
+#[test]
+fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a_guard() {
+    let files = [
+        ("policy.toml", "base = [\"one.toml\", \"two.toml\"]\n[defaults]\ndialect = \"problem\"\n"),
+        ("one.toml", "[defaults]\nbody_limit = 3\ndialect = \"openai\"\nnegotiate = false\n"),
+        (
+            "two.toml",
+            "[defaults]\nbody_limit = 7\ndialect = \"google\"\nnegotiate = true\n[[route]]\nmatch = \"/x\"\nbody_limit = 9\n",
+        ),
+    ];
+    let (titles, code) = titles(&files);
+    let expected = [
+        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"google\" of the base (two.toml:4) [overrides-base]",
+        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"openai\" of the base (one.toml:4) [overrides-base]",
+        "two.toml:3: defaults.body_limit: warning: this asks less of requests than body_limit = 3 of the base (one.toml:3) [weakens-base]",
+        "two.toml:5: defaults.negotiate: note: this overrides negotiate = false of the base (one.toml:5) [overrides-base]",
+    ];
+    assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(0)));
+}
+
+#[test]
+fn an_old_policy_is_told_each_line_to_change() {
+    let files = [
+        (
+            "policy.toml",
+            "include = [\n  \"organisation.toml\",\n  \"teams/*.toml\",\n]\n[defaults]\nkeep_members = [\"hint\"]\n",
+        ),
+        ("organisation.toml", "[defaults]\nkeep_members = [\"field\"]\nauth = [\"team\"]\n"),
+    ];
+    let (titles, code) = titles(&files);
+    let expected = [
+        "policy.toml:4: include[1]: \"teams/*.toml\" matches no file",
+        "4 |   \"teams/*.toml\",",
+        "policy.toml:7: defaults.keep_members: unknown key \"keep_members\"",
+        "organisation.toml:1: scope: an included file needs a [scope]",
+        "organisation.toml:3: defaults.keep_members: unknown key \"keep_members\"",
+    ];
+    assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(1)));
+}
