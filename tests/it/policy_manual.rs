@@ -20,6 +20,7 @@ fn read(folder: &str, text: &str) -> Result<PolicyFile, String> {
     fs::create_dir_all(folder.join("services")).unwrap();
     fs::write(folder.join("policy.toml"), text).unwrap();
     fs::write(folder.join("services/orders.toml"), &shown(POLICY)[1]).unwrap();
+    fs::write(folder.join("organisation.toml"), "version = 1\n").unwrap();
     let secret = "a secret of at least thirty-two bytes";
     let loader = PolicyLoader::new().environment(move |name| (name == "DASHBOARD_JWT_SECRET").then(|| secret.into()));
     loader.verifiers(["partner"]).load(folder.join("policy.toml")).map_err(|error| error.to_string())
@@ -28,7 +29,7 @@ fn read(folder: &str, text: &str) -> Result<PolicyFile, String> {
 #[test]
 fn m2_the_file_that_the_manual_shows_is_right() {
     let file = read("policy-manual", &shown(POLICY)[0]).unwrap();
-    assert_eq!(file.files().count(), 2);
+    assert_eq!(file.files().count(), 3);
     let _ = ErrorEnvelopeLayer::new().policy(file.into_policy());
 }
 

@@ -7,13 +7,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::request::printable;
 use crate::code::ErrorCode;
 use crate::fault::length_value;
 use crate::{fields, page};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+pub(super) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
@@ -132,22 +131,6 @@ fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
 #[inline]
 pub(super) fn expose(headers: &mut HeaderMap) {
     expose_all(headers, &EXPOSED);
-}
-
-/// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
-/// the id of the service that is asked for help.
-pub(super) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
-    let mut lines = headers.get_all(X_REQUEST_ID).iter();
-    let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
-    if theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
-        return;
-    }
-    let kept = printable(theirs.as_bytes());
-    if let Ok(kept) = HeaderValue::from_bytes(kept.trim().as_bytes())
-        && !kept.is_empty()
-    {
-        headers.insert(X_UPSTREAM_REQUEST_ID, kept);
-    }
 }
 
 /// Adds the service's id to what E4 exposes, where the response has one.
@@ -311,24 +294,6 @@ mod tests {
             id: None,
             http1: true,
         }
-    }
-
-    #[test]
-    fn i3_the_services_id_goes_on_in_printable_form() {
-        let handed_on = |lines: &[&[u8]]| {
-            let line = |line: &&[u8]| (X_REQUEST_ID, HeaderValue::from_bytes(line).unwrap());
-            let mut headers = HeaderMap::new();
-            headers.extend(lines.iter().map(line));
-            hand_on_id(&mut headers, &HeaderValue::from_static("req_1"));
-            headers.get(X_UPSTREAM_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned())
-        };
-        for (id, sent) in
-            [(&b"a-1"[..], Some("a-1")), (b"req_1", None), (b"", None), (b" \t ", None), (b"a\tb ", Some("ab"))]
-        {
-            assert_eq!(handed_on(&[id]).as_deref(), sent, "{id:?}");
-        }
-        assert_eq!(handed_on(&["é".repeat(200).as_bytes()]), Some("é".repeat(128)));
-        assert_eq!((handed_on(&[]), handed_on(&[b"a", b"a"])), (None, None));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderValue};
 
 use super::auth::PendingAuth;
 use super::event::EventLabel;
-use super::head::{self, X_REQUEST_ID};
+use super::head::{self, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID};
 use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
 use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, KnownMethod, Origin};
 use crate::fault::Fault;
+use crate::fields;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::{Mode, Policy, ResponseSettings};
 use crate::request_id::RequestId;
@@ -156,7 +157,7 @@ impl Exchange {
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
-            head::hand_on_id(headers, &self.id_header);
+            hand_on_id(headers, &self.id_header);
             if exposes(self.settings) {
                 head::expose_upstream_id(headers);
             }
@@ -182,10 +183,49 @@ fn exposes(settings: ResponseSettings) -> bool {
     settings.expose_headers && changes_responses(settings.mode)
 }
 
+/// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
+/// the id of the service that is asked for help.
+fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
+    let mut lines = headers.get_all(X_REQUEST_ID).iter();
+    let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
+    if theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
+        return;
+    }
+    let kept = printable(theirs.as_bytes());
+    if let Ok(kept) = HeaderValue::from_bytes(kept.trim().as_bytes())
+        && !kept.is_empty()
+    {
+        headers.insert(X_UPSTREAM_REQUEST_ID, kept);
+    }
+}
+
 /// I3: the inner service's own id gives way, and is noted where it differs.
 #[inline(always)]
 fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
     let theirs = headers.insert(X_REQUEST_ID, id)?;
     let differs = headers.get(X_REQUEST_ID).is_some_and(|ours| *ours != theirs);
     differs.then(|| printable(theirs.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i3_the_services_id_goes_on_in_printable_form() {
+        let handed_on = |lines: &[&[u8]]| {
+            let line = |line: &&[u8]| (X_REQUEST_ID, HeaderValue::from_bytes(line).unwrap());
+            let mut headers = HeaderMap::new();
+            headers.extend(lines.iter().map(line));
+            hand_on_id(&mut headers, &HeaderValue::from_static("req_1"));
+            headers.get(X_UPSTREAM_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned())
+        };
+        for (id, sent) in
+            [(&b"a-1"[..], Some("a-1")), (b"req_1", None), (b"", None), (b" \t ", None), (b"a\tb ", Some("ab"))]
+        {
+            assert_eq!(handed_on(&[id]).as_deref(), sent, "{id:?}");
+        }
+        assert_eq!(handed_on(&["é".repeat(200).as_bytes()]), Some("é".repeat(128)));
+        assert_eq!((handed_on(&[]), handed_on(&[b"a", b"a"])), (None, None));
+    }
 }

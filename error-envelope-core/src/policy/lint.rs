@@ -8,7 +8,7 @@
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
 //! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody;
-//! 5. [`overrides`]: what a file says otherwise than the bases that it includes;
+//! 5. [`overrides`]: what a file sets instead of its bases;
 //! 6. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
 
 mod methods;

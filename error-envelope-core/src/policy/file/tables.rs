@@ -85,7 +85,7 @@ pub(super) const PROCESS_WIDE: [(&str, TablePath); 5] = [
     ("drain", TablePath::Drain),
 ];
 
-/// A table whose keys are set where no file that includes this one says them.
+/// A table whose keys are set where no file that comes before this one sets them.
 pub(super) struct BaseTable<'t, 'a> {
     pub(super) table: &'t Table<'a>,
     pub(super) overridden: &'t [String],

@@ -1,4 +1,4 @@
-//! What a file says otherwise than a base that it includes (POLICY.md): a note, and a warning where less is asked of a request.
+//! What a file sets instead of a base (POLICY.md): a note, and a warning where less is asked of a request.
 
 use std::collections::HashSet;
 
