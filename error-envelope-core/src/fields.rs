@@ -53,6 +53,11 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
+/// Whether a line has another name than this one, which is [the same to CGI](is_same_to_cgi).
+pub(crate) fn has_look_alike(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.keys().any(|other| other != name && is_same_to_cgi(other.as_str(), name.as_str()))
+}
+
 /// The lengths of some names, which tell most others apart from them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lengths(u32);

@@ -17,7 +17,7 @@ const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 /// The id of one request: the same in the handler, the logs, the headers and the body.
 ///
 /// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32, and
-/// parses from that form, a bare ULID in either case, or a hyphenated UUID, whose 128 bits it keeps.
+/// parses from that form, a bare ULID in either case, or a UUID with its hyphens or without, whose 128 bits it keeps.
 ///
 /// ```
 /// use tower_error_envelope::RequestId;
@@ -135,7 +135,8 @@ impl FromStr for RequestId {
         match text.len() {
             TEXT_LEN => text.strip_prefix(PREFIX).ok_or(error).and_then(from_ulid),
             ULID_LEN => from_ulid(text),
-            36 => Uuid::try_parse(text).map_err(|_| error).and_then(|uuid| Self::from_bits(uuid.as_u128())),
+            // nginx writes `$request_id` without hyphens.
+            32 | 36 => Uuid::try_parse(text).map_err(|_| error).and_then(|uuid| Self::from_bits(uuid.as_u128())),
             _ => Err(error),
         }
     }
@@ -190,13 +191,13 @@ impl TryFrom<Uuid> for RequestId {
     }
 }
 
-/// A text that is neither a `req_` ULID, nor a bare ULID, nor a hyphenated UUID, or that is all zeros.
+/// A text that is neither a `req_` ULID, nor a bare ULID, nor a UUID, or that is all zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRequestIdError(());
 
 impl fmt::Display for ParseRequestIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a request id: expected req_ and a ULID, a ULID, or a hyphenated UUID, and not all zeros")
+        f.write_str("not a request id: expected req_ and a ULID, a ULID, or a UUID, and not all zeros")
     }
 }
 
@@ -215,6 +216,9 @@ mod tests {
             "0193B03E-7A20-7CC5-8A4B-9F1C2D3E4F50".parse(),
             "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>()
         );
+        for digits in ["0193b03e7a207cc58a4b9f1c2d3e4f50", "0193B03E7A207CC58A4B9F1C2D3E4F50"] {
+            assert_eq!(digits.parse(), "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>());
+        }
     }
 
     #[test]
@@ -229,7 +233,14 @@ mod tests {
             "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3",
             "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D ",
             "req_0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50",
-            "0193b03e7a207cc58a4b9f1c2d3e4f50",
+            "req_0193b03e7a207cc58a4b9f1c2d3e4f50",
+            "0193b03e7a207cc58a4b9f1c2d3e4f5",
+            "0193b03e7a207cc58a4b9f1c2d3e4f500",
+            "0193b03e7a207cc58a4b9f1c2d3e4f5g",
+            "0193b03e-7a207cc58a4b9f1c2d3e4f5",
+            "{193b03e7a207cc58a4b9f1c2d3e4f5}",
+            "+193b03e7a207cc58a4b9f1c2d3e4f50",
+            "00000000000000000000000000000000",
             "00000000-0000-0000-0000-000000000000",
             "00000000000000000000000000",
         ] {

@@ -42,6 +42,7 @@ fn log_and_count(event: &mut Event) {
         None if abandoned => write(Level::INFO, event),
         _ => write(Level::ERROR, event),
     }
+    warn_of_original_path(event.request_id(), event.notes());
     if let Some(observer) = event.observer() {
         show(observer, event);
     }
@@ -65,10 +66,34 @@ pub fn log_unenforced(event: Option<Box<Event>>) {
     }
 }
 
-/// Notes that no error carries to the log (I2, I3).
+/// A layer may stand inside a router by mistake: its policy then speaks of other paths than it sees (G0). Noted once.
+#[inline]
+fn warn_of_original_path(id: RequestId, notes: &EventFields) {
+    if notes.only_original_path() {
+        tracing::warn!(
+            target: "tower_error_envelope",
+            request_id = %id,
+            "the policy's routes match only the path before a router stripped its prefix; both paths are guarded"
+        );
+    }
+}
+
+/// Notes that no error carries to the log (I2, I3, G0, G1).
 #[inline]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
+        warn_of_original_path(id, &notes);
+        if let Some(names) = notes.removed_headers() {
+            tracing::info!(
+                target: "tower_error_envelope",
+                request_id = %id,
+                removed_headers = names,
+                "removed request headers that a service may take for others"
+            );
+        }
+        if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
+            return;
+        }
         // Each success of a service with ids of its own has them.
         tracing::trace!(
             target: "tower_error_envelope",
@@ -163,6 +188,7 @@ fn write(level: Level, event: &Event) {
                     cause,
                     client_request_id = event.notes().client_request_id(),
                     upstream_request_id = event.notes().upstream_request_id(),
+                    removed_headers = event.notes().removed_headers(),
                     dropped_fields = event.notes().dropped_fields(),
                     body_limit_per = event.notes().body_limit_per().map(|per| per.as_str()),
                     "{}",

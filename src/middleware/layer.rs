@@ -306,7 +306,7 @@ impl ErrorEnvelopeLayer {
 fn terms(terms: ExchangeConfig) -> ExchangeConfig {
     let terms = terms.with_recogniser(recognise);
     #[cfg(feature = "axum")]
-    let terms = terms.with_framework_route(super::route::framework_route);
+    let terms = terms.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
     terms
 }
 

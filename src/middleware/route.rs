@@ -61,6 +61,12 @@ impl RequestSlot {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
+/// axum's, which each router leaves there: its `nest` strips a prefix (G0).
+#[cfg(feature = "axum")]
+pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
+    extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
+}
+
 /// axum's, whose pattern cannot be taken out as it is: each text is kept once.
 #[cfg(feature = "axum")]
 mod matched_path {

@@ -138,7 +138,7 @@ fn classified(status: StatusCode, text: &str) -> Fault {
     let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()) };
     let nothing = HeaderMap::new();
     let asked =
-        RequestContext { credentials: Credentials::from_headers(&nothing, &[]), method: &Method::GET, path: None };
+        RequestContext { credentials: Credentials::from_headers(&nothing, false), method: &Method::GET, path: None };
     let known = PolicyView {
         codes: &CodeSet::default(),
         shapes: &[],

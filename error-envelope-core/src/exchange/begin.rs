@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Version};
+use http::{Method, Uri, Version};
 
 use super::auth::{self, AuthDecision};
 use super::path_form::path_form;
@@ -74,8 +74,12 @@ impl Exchange {
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
-        let given = request::identify(policy.ids(), head, &sent, id);
-        let Some(settings) = policy.cached_settings(head, sent.overrides_method()) else {
+        let mut given = request::identify(policy.ids(), head, &sent, id);
+        let cached = match terms.original_uri(head) {
+            None => policy.cached_settings(head, sent.overrides_method()),
+            Some(_) => None,
+        };
+        let Some(settings) = cached else {
             return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
@@ -99,7 +103,7 @@ impl Exchange {
                 return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
             }
         }
-        request::remove_forged(policy, &sent, &mut head.headers);
+        request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
         let told = HERE.then(|| (given.id, given.header.clone()));
         let asked = RequestView { head, sent: &sent, body, claimed };
         let mut exchange = Self::new(terms, &asked, given, manner);
@@ -123,7 +127,8 @@ impl Exchange {
         given: AssignedId,
     ) -> Admission {
         let policy = terms.policy();
-        let (mut matched, unmatched) = match policy.matched(head) {
+        let original = terms.original_uri(head).map(Uri::path);
+        let (mut matched, unmatched) = match policy.matched_as(head, original, sent.overrides_method()) {
             Ok(matched) => (matched, None),
             Err(why) => (policy.unmatched(head, why), Some(why)),
         };
@@ -136,12 +141,12 @@ impl Exchange {
         head: &mut Parts,
         body: BodyFacts,
         sent: &HeaderFlags,
-        given: AssignedId,
+        mut given: AssignedId,
         matched: &mut Matched,
         unmatched: Option<Unmatched>,
     ) -> Admission {
         let policy = &**terms.policy();
-        request::remove_forged(policy, sent, &mut head.headers);
+        request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let claimed = request::claimed(head, sent, body, || request::guarding(matched));
@@ -168,6 +173,7 @@ impl Exchange {
             Some(fault) => AuthDecision::Closed(fault, None),
         };
         exchange.note_readings(std::mem::take(&mut matched.others));
+        exchange.note_original_path(matched, head);
         exchange.after_auth(door, guarded, HERE.then_some(head))
     }
 
@@ -205,7 +211,7 @@ impl Exchange {
         let mut request = RequestFlags::new(asked, &settings, terms.policy());
         let mut aside = ColdState::new(asked, notes, &settings, &terms);
         if asked.sent.has_credentials() {
-            let credentials = Credentials::from_headers(&asked.head.headers, terms.policy().key_headers());
+            let credentials = Credentials::from_headers(&asked.head.headers, asked.sent.has_key());
             request.credentials = credentials.kind();
             if let Credentials::Scheme(name) = credentials {
                 aside.get_or_insert_default().scheme = Some(name.into());
@@ -224,6 +230,18 @@ impl Exchange {
     fn note_readings(&mut self, readings: Vec<MatchedReading>) {
         if !readings.is_empty() {
             self.notes_mut().readings = readings;
+        }
+    }
+
+    /// What follows the path before a prefix was stripped (G0), and what the log says of it.
+    fn note_original_path(&mut self, matched: &Matched, head: &Parts) {
+        if matched.only_original && self.policy().is_first_original() {
+            self.notes_mut().only_original_path = true;
+        }
+        let original = if matched.follows_original { self.terms.original_uri(head) } else { None };
+        let (Some(original), Some(aside)) = (original, &mut self.aside) else { return };
+        if let (Some((_, target)), Some(path)) = (&mut aside.target, original.path_and_query()) {
+            *target = path.clone();
         }
     }
 

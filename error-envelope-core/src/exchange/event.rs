@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use http::{Extensions, StatusCode};
+use http::request::Parts;
+use http::{Extensions, StatusCode, Uri};
 
 use super::request::printable;
 use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
@@ -29,6 +30,10 @@ pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + S
 /// The pattern that the framework around the layer has found for a request, as it left it in the extensions (L1). It must
 /// be one of a bounded set, never a path: it becomes a label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
+
+/// The request's URI as it was before the framework around the layer stripped a prefix of its path, as it left it in the
+/// extensions (G0).
+pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
 /// One error, or one abandoned request: an adapter logs it once.
 #[derive(Debug)]
@@ -120,6 +125,7 @@ pub struct ExchangeConfig {
     recogniser: Option<Recogniser>,
     observer: Option<Arc<dyn Observer>>,
     framework_route: Option<FrameworkRoute>,
+    original_uri: Option<OriginalUri>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -317,8 +323,9 @@ impl ExchangeConfig {
     /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
     /// tells the time (R2), or a call's error says until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
-        let (classifier, recogniser, observer, framework_route) = (None, None, None, None);
-        Self { policy: policy.into(), classifier, recogniser, observer, framework_route, clock }
+        let (classifier, recogniser, observer) = (None, None, None);
+        let (framework_route, original_uri) = (None, None);
+        Self { policy: policy.into(), classifier, recogniser, observer, framework_route, original_uri, clock }
     }
 
     /// Sets what is asked of an error before the contract's list (F1).
@@ -337,6 +344,12 @@ impl ExchangeConfig {
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }
+    }
+
+    /// Sets what finds the URI of a request before the framework stripped a prefix of its path: that path is guarded, too (G0).
+    #[must_use]
+    pub fn with_original_uri(self, find: OriginalUri) -> Self {
+        Self { original_uri: Some(find), ..self }
     }
 
     /// Sets who sees the errors.
@@ -379,6 +392,13 @@ impl ExchangeConfig {
     #[inline]
     pub(super) fn framework_route(&self, extensions: &Extensions) -> Option<Arc<str>> {
         self.framework_route.and_then(|find| find(extensions))
+    }
+
+    /// The URI before a prefix was stripped, if the path is another one and the policy tells paths apart.
+    #[inline]
+    pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
+        let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
+        find(&head.extensions).filter(|original| original.path() != head.uri.path())
     }
 
     /// Who sees the errors.

@@ -43,6 +43,8 @@ pub enum UnreadReason {
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
+    pub(super) removed_headers: Option<Box<str>>,
+    pub(super) only_original_path: bool,
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) readings: Vec<MatchedReading>,
@@ -108,6 +110,20 @@ impl EventFields {
         self.upstream_request_id.as_deref()
     }
 
+    /// The names of the request headers that were removed because a CGI-like service would take them for others (G1), with
+    /// commas between them: see [`is_removed`](super::is_removed).
+    #[must_use]
+    pub fn removed_headers(&self) -> Option<&str> {
+        self.removed_headers.as_deref()
+    }
+
+    /// Whether the policy's routes match the path as it was before a framework stripped a prefix, and not the path that the
+    /// layer sees (G0). It is noted once for each policy.
+    #[must_use]
+    pub fn only_original_path(&self) -> bool {
+        self.only_original_path
+    }
+
     /// The names of the fields of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
     /// `keep_fields` names them (R14). At most 16 of 64 characters; never a value.
     #[must_use]
@@ -150,6 +166,8 @@ impl EventFields {
         let Self {
             client_request_id,
             upstream_request_id,
+            removed_headers,
+            only_original_path,
             dropped_fields,
             unknown_code,
             readings,
@@ -158,7 +176,8 @@ impl EventFields {
             path_form: _,
             exhibit: _,
         } = self;
-        let texts = [client_request_id, upstream_request_id, dropped_fields, unknown_code];
-        texts.iter().all(|note| note.is_none()) && readings.is_empty() && !counts_whole && policy_status.is_none()
+        let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];
+        let flags = [*only_original_path, *counts_whole, policy_status.is_some()];
+        texts.iter().all(|note| note.is_none()) && readings.is_empty() && flags == [false; 3]
     }
 }

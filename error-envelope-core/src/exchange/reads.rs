@@ -16,12 +16,16 @@ pub(super) enum HeaderUse {
     Credentials,
     Expect,
     Id,
+    /// Services commonly read keys from it (R1).
+    Key,
     /// It names another method, in any spelling that CGI takes for it (G0).
     MethodOverride,
     /// It is [removed](is_removed).
     Removed,
     Te,
     TransferEncoding,
+    /// A service may take it for the content type; it is removed.
+    TypeLookAlike,
     Upgrade,
 }
 
@@ -67,16 +71,23 @@ headers! {
         2 "te" Te,
         6 "accept" Accept,
         6 "expect" Expect,
+        6 "apikey" Key,
         7 "upgrade" Upgrade,
-        9 "x-api-key" Credentials,
+        7 "api-key" Key,
+        9 "x-api-key" Key,
         12 "content-type" ContentType,
         12 "x-request-id" Id,
         12 "grpc-timeout" Call,
+        12 "x-auth-token" Key,
         13 "authorization" Credentials,
+        13 "private-token" Key,
         14 "content-length" ContentLength,
+        14 "x-goog-api-key" Key,
+        14 "x-access-token" Key,
         17 "transfer-encoding" TransferEncoding,
         18 "connect-timeout-ms" Call,
         24 "connect-protocol-version" Call,
+        25 "ocp-apim-subscription-key" Key,
     looked_up:
         4 "host",
         6 "origin",
@@ -89,14 +100,18 @@ impl HeaderUse {
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
         // Here, so that of most names the length alone is asked for.
-        let name = name.as_str();
-        if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }
+        match name.as_str() {
+            name if is_override(name) => Some(Self::MethodOverride),
+            name if !is_removed(name) => None,
+            name if is_same_to_cgi(name, TYPE) => Some(Self::TypeLookAlike),
+            _ => Some(Self::Removed),
+        }
     }
 }
 
 /// Whether a request header of this name, in lower case, is removed whatever the policy says: a CGI-like service would take it
-/// for the request's `x-request-id` (E3), or for the path itself (gunicorn believes `script_name` and `path_info` of a proxy on
-/// its own machine, which would lead around the guards, G0). An adapter that [copies](is_read) few lines of a head copies all of
+/// for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself (gunicorn believes
+/// `script_name` and `path_info` of a proxy on its own machine, which would lead around the guards, G0). An adapter that [copies](is_read) few lines of a head copies all of
 /// one that has such a line.
 ///
 /// ```
@@ -112,15 +127,18 @@ pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
 }
 
 fn is_misread(name: &str) -> bool {
-    PATHS.contains(&name) || name != ID && is_same_to_cgi(name, ID)
+    PATHS.contains(&name) || ONCE.iter().any(|once| name != *once && is_same_to_cgi(name, once))
 }
 
-const ID: &str = "x-request-id";
+const TYPE: &str = "content-type";
+
+/// What a service is to read of one line alone.
+const ONCE: [&str; 4] = [TYPE, "x-request-id", "content-length", "transfer-encoding"];
 
 /// What gunicorn takes for the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
-const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+const REMOVED_LENGTHS: Lengths = Lengths::from_names(&ONCE).or(Lengths::from_names(&PATHS));
 
 const MISLEADING_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
@@ -162,7 +180,9 @@ mod tests {
         RequestId::from_parts(1, 2)
     }
 
-    const NAMES: [&str; 28] = [
+    const NAMES: [&str; 30] = [
+        "api-key",
+        "x-access-token",
         "x-http-method-override",
         "x_http_method",
         "te",
@@ -273,7 +293,15 @@ mod tests {
     fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
         let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
         let terms = Arc::new(ExchangeConfig::new(routes, || SystemTime::UNIX_EPOCH));
-        for name in ["x_request_id", "script_name", "path_info"] {
+        for name in [
+            "x_request_id",
+            "script_name",
+            "path_info",
+            "content_type",
+            "content.type",
+            "content_length",
+            "transfer_encoding",
+        ] {
             let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
             assert!(super::is_removed(name));
             assert!(matches!(

@@ -1,4 +1,5 @@
-//! Required headers (rule G1): there, once, and of the right form.
+//! Required headers (rule G1): there, once, and of the right form. A line whose name a CGI-like service reads as the same
+//! is a repetition.
 //!
 //! A header that is missing and one that is badly formed or repeated have a message each. The pattern must match the
 //! whole value; without one, any value that is not empty will do.
@@ -12,6 +13,7 @@ use super::expression::{HEADER_VALUES, WholeValue};
 use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::fields::has_look_alike;
 
 /// A header that requests must carry: `[header.*]` in the policy file (rule G1).
 ///
@@ -121,7 +123,7 @@ impl HeaderGuard {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let mut values = headers.get_all(&self.name).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) if self.accepts(value) => Ok(()),
+            (Some(value), None) if self.accepts(value) && !has_look_alike(headers, &self.name) => Ok(()),
             (None, _) => Err(self.missing.clone()),
             _ => Err(self.invalid.clone()),
         }
@@ -174,6 +176,24 @@ mod tests {
             assert_eq!(verdict(&guard(), bad), Err("bad_request: bad".to_owned()), "{bad:?}");
         }
         assert_eq!(verdict(&guard(), &[]), Err("bad_request: The header x-tenant is missing.".to_owned()));
+    }
+
+    #[test]
+    fn g1_a_look_alike_is_a_repetition_and_alone_it_is_no_header() {
+        let guard = RequiredHeader::new("x-tenant_id").compile().unwrap();
+        let check = |lines: &[(&'static str, &'static str)]| {
+            let line = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            guard.check(&lines.iter().map(line).collect()).map_err(|fault| fault.to_string())
+        };
+        let missing = "bad_request: The header x-tenant_id is missing.";
+        let invalid = "bad_request: The header x-tenant_id is badly formed or repeated.";
+        assert_eq!(check(&[("x-tenant_id", "a"), ("x-tenant_ix", "b"), ("x-tenantid", "c")]), Ok(()));
+        assert_eq!(check(&[("x-tenant-id", "a"), ("x_tenant_id", "b")]), Err(missing.to_owned()));
+        for name in ["x-tenant-id", "x_tenant_id", "x.tenant~id"] {
+            assert_eq!(check(&[("x-tenant_id", "a"), (name, "a")]), Err(invalid.to_owned()), "{name}");
+        }
     }
 
     #[test]

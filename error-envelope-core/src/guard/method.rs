@@ -1,7 +1,7 @@
 //! The methods that a service may read a request's method as (rule G0).
 //!
 //! Services differ in whether letter case counts, and some put another method in the place of the one that was sent: that of a
-//! header, or of the query's `_method`, on every method but GET and HEAD. Patterns name methods in capitals.
+//! header on any method, or that of the query's `_method` on any method but GET and HEAD. Patterns name methods in capitals.
 
 use http::Method;
 use http::request::Parts;
@@ -14,8 +14,11 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 
 pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 
-/// The most methods that a request is guarded as: an honest client names two.
+/// The most other methods that a request may name: an honest client names one.
 const MOST: usize = 8;
+
+/// A shorter query names no more methods than that: each takes at least `_method=A`.
+const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
 /// A request names more methods than are guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,34 +41,54 @@ pub(crate) fn is_plain(head: &Parts) -> bool {
     }
 }
 
+/// Whether a request names no more methods than are guarded, its headers aside.
+#[inline]
+pub(crate) fn names_few(head: &Parts) -> bool {
+    matches!(head.method, Method::GET | Method::HEAD)
+        || head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY)
+        || is_plain(head)
+}
+
+/// Whether a request can be read as another method than its own.
+pub(crate) fn names_another(head: &Parts) -> bool {
+    methods(head).map_or(true, |methods| methods.len() > own(&head.method).count())
+}
+
 /// A first look, which finds every spelling of `_method` and some queries besides.
 fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// Every method that a request can be read as, the one as sent first.
+/// Every method that a request can be read as, its own first.
 pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
-    let mut found = vec![head.method.clone()];
-    let mut add = |name: &[u8]| {
-        // What is no token is no method to any service, and neither is an empty one.
-        let Ok(method) = Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()) else { return Ok(()) };
-        match found.len() {
-            _ if found.contains(&method) => Ok(()),
-            MOST => Err(TooManyMethods),
-            _ => {
-                found.push(method);
-                Ok(())
-            }
+    let mut found: Vec<Method> = own(&head.method).collect();
+    let most = found.len() + MOST;
+    let mut add = |name: &[u8]| match in_capitals(name) {
+        Some(method) if !found.contains(&method) => {
+            found.push(method);
+            if found.len() > most { Err(TooManyMethods) } else { Ok(()) }
         }
+        _ => Ok(()),
     };
-    add(head.method.as_str().as_bytes())?;
     for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name.as_str())) {
         value.as_bytes().split(|byte| *byte == b',').try_for_each(&mut add)?;
     }
-    if !["get", "head"].iter().any(|safe| head.method.as_str().eq_ignore_ascii_case(safe)) {
+    // A service that tells `get` from GET takes it for another method.
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         overrides_of(head.uri.query().unwrap_or_default()).iter().try_for_each(|name| add(name))?;
     }
     Ok(found)
+}
+
+/// The request's own method, as it is sent and in capitals.
+fn own(sent: &Method) -> impl Iterator<Item = Method> {
+    let other = in_capitals(sent.as_str().as_bytes()).filter(|method| method != sent);
+    std::iter::once(sent.clone()).chain(other)
+}
+
+/// What is no token is no method to any service, and neither is an empty one.
+fn in_capitals(name: &[u8]) -> Option<Method> {
+    Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()).ok()
 }
 
 /// The values of the query's `_method`. PHP turns what no variable's name has into `_`, and ends a name at a NUL.
@@ -112,6 +135,7 @@ mod tests {
             ("POST", "/?+.METHOD=put;_method=", &[], &["POST", "PUT"]),
             ("POST", "/?_method%00x=put", &[], &["POST", "PUT"]),
             ("GET", "/?_method=DELETE", &[], &["GET"]),
+            ("get", "/?_method=DELETE", &[], &["get", "GET", "DELETE"]),
             ("PUT", "/?_method=DELETE", &[], &["PUT", "DELETE"]),
             ("POST", "/?x_method=DELETE", &[], &["POST"]),
         ] {
@@ -121,8 +145,38 @@ mod tests {
 
     #[test]
     fn g0_more_methods_than_are_guarded_are_too_many() {
-        let list: Vec<String> = (0..MOST).map(|at| format!("M{at}")).collect();
-        let request = Request::builder().header("x-http-method-override", list.join(","));
-        assert_eq!(methods(&request.body(()).unwrap().into_parts().0), Err(TooManyMethods));
+        let named = |number: usize| {
+            let list: Vec<String> = (0..number).map(|at| format!("M{at}")).collect();
+            let request = Request::builder().method("get").header("x-http-method-override", list.join(",") + ",GET,M0");
+            methods(&request.body(()).unwrap().into_parts().0).map(|methods| methods.len())
+        };
+        assert_eq!((named(MOST), named(MOST + 1)), (Ok(2 + MOST), Err(TooManyMethods)));
+    }
+
+    #[test]
+    fn g0_a_short_query_names_no_more_methods_than_are_guarded() {
+        let query: Vec<String> = (b'A'..=b'I').map(|name| format!("_method={}", char::from(name))).collect();
+        let query = query.join("&");
+        let head =
+            |query: &str| Request::builder().method("PUT").uri(format!("/?{query}")).body(()).unwrap().into_parts().0;
+        assert_eq!(methods(&head(&query)), Err(TooManyMethods));
+        assert!(!names_few(&head(&query)) && names_few(&head(&query[1..])));
+    }
+
+    #[test]
+    fn g0_a_request_names_another_method_than_its_own() {
+        for (uri, line, names_another) in [
+            ("/", ("x-http-method", "OPTIONS"), false),
+            ("/?_method=options", ("x-other", "DELETE"), false),
+            ("/", ("x-http-method", "DELETE"), true),
+            ("/?_method=DELETE", ("x-other", "DELETE"), true),
+        ] {
+            let request = Request::builder().method("OPTIONS").uri(uri).header(line.0, line.1);
+            assert_eq!(
+                super::names_another(&request.body(()).unwrap().into_parts().0),
+                names_another,
+                "{uri} {line:?}"
+            );
+        }
     }
 }

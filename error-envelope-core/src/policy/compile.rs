@@ -92,6 +92,7 @@ impl PolicyBuilder {
             upstreams: upstreams::distinct(&named),
             is_everywhere: false,
             names_methods: false,
+            original_reported: Arc::default(),
             asks_of_requests: false,
         }
         .with_usual()

@@ -23,6 +23,10 @@ pub(crate) struct Matched {
     pub(crate) others: Vec<MatchedReading>,
     /// Readings of the path meet routes whose guards differ, and one of them refuses such paths (`paths`).
     pub(crate) is_refused: bool,
+    /// `normal` is of the path before a framework stripped a prefix.
+    pub(crate) follows_original: bool,
+    /// Of the two paths that one alone matches a route.
+    pub(crate) only_original: bool,
 }
 
 /// A reading, and what holds for it.
@@ -45,38 +49,89 @@ pub(crate) enum Unmatched {
 impl Matched {
     /// One reading is all.
     pub(crate) fn only(normal: Settings) -> Self {
-        Self { normal, others: Vec::new(), is_refused: false }
+        Self::new(normal, Vec::new(), false)
+    }
+
+    fn new(normal: Settings, others: Vec<MatchedReading>, is_refused: bool) -> Self {
+        Self { normal, others, is_refused, follows_original: false, only_original: false }
     }
 
     /// The guards of every reading, each kind once.
     pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
+
+    /// Both, where this is of a path whose prefix a framework stripped, and the other of the path before. A path that meets
+    /// neither a route nor a scope asks for nothing beside one that does: a policy is written for one of the two.
+    fn and_original(self, original: Self) -> Self {
+        let only_original = !self.has_route() && original.has_route();
+        let own_place = self.guards().any(Settings::has_place);
+        if !original.guards().any(Settings::has_place) {
+            return self;
+        }
+        let is_refused = self.is_refused || original.is_refused;
+        let follows_original = !self.normal.label().has_route();
+        let normal = if follows_original { original.normal } else { self.normal };
+        let mut others = original.others;
+        if own_place {
+            let are_new =
+                |reading: &MatchedReading| !others.iter().any(|known| known.settings.guards_like(&reading.settings));
+            let own: Vec<_> = self.others.into_iter().filter(are_new).collect();
+            others.extend(own);
+        }
+        Self { normal, others, is_refused, follows_original, only_original }
+    }
+
+    fn has_route(&self) -> bool {
+        self.guards().any(|settings| settings.label().has_route())
+    }
+
+    /// Leaves out what the normalised reading asks for anyway.
+    fn without_repetitions(mut self) -> Self {
+        self.others.retain(|other| !other.settings.guards_like(&self.normal));
+        self
+    }
 }
 
 impl Policy {
-    /// What holds for a request (rule G0).
+    /// What holds for a request whose path no framework has changed (rule G0).
     ///
     /// # Errors
     ///
     /// The policy asks for the host and the request does not tell it, or there are too many readings.
-    #[inline(never)]
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
+        self.matched_as(head, None, true)
+    }
+
+    /// The same. `original` is the path before a framework stripped a prefix; `overrides` says whether a header may name
+    /// another method.
+    #[inline(never)]
+    pub(crate) fn matched_as(
+        &self,
+        head: &Parts,
+        original: Option<&str>,
+        overrides: bool,
+    ) -> Result<Matched, Unmatched> {
         let hosts = if self.scopes.ask_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
-        let several = match self.names_methods {
+        let several = match self.names_methods || overrides || !method::names_few(head) {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
             false => Vec::new(),
         };
         let methods = if several.is_empty() { std::slice::from_ref(&head.method) } else { &several[..] };
-        let path = head.uri.path();
-        match hosts.other.as_ref() {
-            None => self.matched_by(methods, &[&*hosts.first], path),
-            Some(other) => self.matched_by(methods, &[&*hosts.first, other], path),
+        let hosts: &[&str] = match &hosts.other {
+            None => &[&hosts.first],
+            Some(other) => &[&hosts.first, other],
+        };
+        let matched = self.matched_by(methods, hosts, head.uri.path())?;
+        Ok(match original {
+            None => matched,
+            Some(path) => matched.and_original(self.matched_by(methods, hosts, path)?),
         }
+        .without_repetitions())
     }
 
-    /// The same, for every method and host that the request can be read as. The first of them are its own, and there is one
-    /// of each at least.
+    /// The guards of every reading of one path, for every method and host that the request can be read as. The first of them
+    /// are its own, and there is one of each at least.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &str) -> Result<Matched, Unmatched> {
         let paths = paths_of(path)?;
         let normal = if paths.len() > 1 { normalise(path.as_bytes()).into() } else { Cow::Borrowed(path.as_bytes()) };
@@ -107,8 +162,7 @@ impl Policy {
             }
         }
         let normal = own.unwrap_or_else(|| self.settings(&methods[0], hosts[0], &normal));
-        others.retain(|other| !other.settings.guards_like(&normal));
-        Ok(Matched { normal, others, is_refused })
+        Ok(Matched::new(normal, others, is_refused))
     }
 
     /// What the rest of a request follows that is refused for its readings (rule G0).
@@ -136,11 +190,12 @@ impl Policy {
         if has_readings(path.as_bytes()) {
             return None;
         }
+        let is_plain = if self.names_methods { method::is_plain(head) } else { method::names_few(head) };
+        if overrides || !is_plain {
+            return None;
+        }
         if self.is_everywhere {
             return Some(&self.root_scope().defaults);
-        }
-        if self.names_methods && (overrides || !method::is_plain(head)) {
-            return None;
         }
         let narrowest = if self.parts.len() == 1 {
             0
@@ -172,7 +227,7 @@ impl Policy {
     /// What holds for a path, where the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
-        self.matched_by(std::slice::from_ref(method), &[""], path)
+        self.matched_by(std::slice::from_ref(method), &[""], path).map(Matched::without_repetitions)
     }
 
     /// The routes that a reading meets, the most specific first.

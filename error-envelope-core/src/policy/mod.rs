@@ -54,6 +54,7 @@ mod weaker;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderName;
 
@@ -155,6 +156,8 @@ pub struct Policy {
     is_everywhere: bool,
     /// Some route holds for some methods alone.
     names_methods: bool,
+    /// Whether it was reported that routes match the path alone that a request had before a framework stripped a prefix.
+    original_reported: Arc<AtomicBool>,
     /// Some requests have to be remembered for their errors: their path, or when they began.
     asks_of_requests: bool,
 }
@@ -287,6 +290,17 @@ impl Policy {
         self.codes.find(name)
     }
 
+    /// Whether one path may ask for other guards than another.
+    #[inline]
+    pub(crate) fn tells_paths_apart(&self) -> bool {
+        !self.is_everywhere
+    }
+
+    /// Whether routes that match the path before a prefix was stripped alone are to be reported: the first time.
+    pub(crate) fn is_first_original(&self) -> bool {
+        !self.original_reported.swap(true, Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn asks_of_requests(&self) -> bool {
         self.asks_of_requests
@@ -341,6 +355,7 @@ impl Default for Policy {
             upstreams: Box::default(),
             is_everywhere: true,
             names_methods: false,
+            original_reported: Arc::default(),
             asks_of_requests: false,
         }
     }

@@ -34,6 +34,11 @@ impl ResponseSettings {
 }
 
 impl Settings {
+    /// Whether they are of a route or a scope.
+    pub(super) fn has_place(&self) -> bool {
+        self.label().has_route() || self.part() > 0
+    }
+
     #[inline]
     pub(crate) fn manner(&self) -> ResponseSettings {
         self.manner

@@ -326,6 +326,7 @@ impl Stage<'_> {
         let sides = [
             ("client_request_id", notes.client_request_id()),
             ("upstream_request_id", notes.upstream_request_id()),
+            ("removed_headers", notes.removed_headers()),
             ("dropped_fields", notes.dropped_fields()),
         ];
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {

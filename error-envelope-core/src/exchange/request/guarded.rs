@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::content_type::Declared;
-use crate::guard::method::is_override;
+use crate::guard::method;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
 
 /// The smallest limit of all readings, each in its own mode (G0).
@@ -144,14 +144,17 @@ fn asking<'m>(matched: &'m Matched, asked: &RequestView<'_>) -> impl Iterator<It
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
-/// A CORS preflight: browsers send it without credentials, and without a body (G0).
+/// A CORS preflight: browsers send it without credentials (G0).
 pub(in crate::exchange) fn is_preflight(asked: &RequestView<'_>) -> bool {
-    asked.head.method == Method::OPTIONS
-        && asked.head.headers.contains_key(ORIGIN)
-        && asked.head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    let RequestView { head, sent, .. } = *asked;
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(ORIGIN)
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        // Browsers send nothing of the following with it. A service answers an upgrade with 101 whatever the method is, and
+        // may run the method that is named.
+        && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(asked), BodyPresence::No)
-        // Browsers never send one with it, and a service may run what it names.
-        && !asked.head.headers.keys().any(|name| is_override(name.as_str()))
+        && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))
 }
 
 /// Whether a request carries a body, which a guard of its type asks (G3).

@@ -17,6 +17,9 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// How much of a foreign id is logged, in characters (I2).
 const MAX_NOTE: usize = 128;
 
+/// How many names of removed headers are logged: more of them say nothing that the first ones do not.
+const MAX_NAMES: usize = 8;
+
 /// The id that the request gets.
 pub(in crate::exchange) struct AssignedId {
     pub(in crate::exchange) id: RequestId,
@@ -65,23 +68,38 @@ pub(in crate::exchange) fn mark(
 }
 
 /// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always
-/// [removed](is_removed).
+/// [removed](is_removed), which are noted.
 #[inline(always)]
-pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &HeaderFlags, headers: &mut HeaderMap) {
+pub(in crate::exchange) fn remove_forged(
+    policy: &Policy,
+    sent: &HeaderFlags,
+    headers: &mut HeaderMap,
+    notes: &mut Option<Box<EventFields>>,
+) {
     let ids = policy.forwarded_ids();
     if sent.has(HeaderFlags::FORGED) || !ids.is_empty() {
-        remove_all(ids, sent, headers);
+        remove_all(ids, sent, headers, notes);
     }
 }
 
 #[inline(never)]
-fn remove_all(forwarded_ids: &[HeaderName], sent: &HeaderFlags, headers: &mut HeaderMap) {
+fn remove_all(
+    forwarded_ids: &[HeaderName],
+    sent: &HeaderFlags,
+    headers: &mut HeaderMap,
+    notes: &mut Option<Box<EventFields>>,
+) {
     auth::forward::remove(forwarded_ids, headers);
     if sent.has(HeaderFlags::FORGED) {
-        while let Some(name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() {
-            headers.remove(name);
-        }
+        notes.get_or_insert_default().removed_headers = Some(remove_look_alikes(headers));
     }
+}
+
+/// Returns their names, at most [`MAX_NAMES`].
+fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name.as_str())).cloned().collect();
+    names.iter().for_each(|name| drop(headers.remove(name)));
+    names.iter().take(MAX_NAMES).map(HeaderName::as_str).collect::<Vec<_>>().join(", ").into()
 }
 
 /// At most [`MAX_NOTE`] printable characters of somebody's id.

@@ -21,6 +21,7 @@ pub(in crate::exchange) struct HeaderFlags {
 impl HeaderFlags {
     /// There is an `x-request-id`.
     pub(super) const ID: u32 = 1;
+    /// There is an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
     /// An `accept` may tell RFC 9457 and the envelope apart (R11).
     pub(super) const CHOOSES: u32 = 1 << 2;
@@ -44,6 +45,8 @@ impl HeaderFlags {
     const METHOD: u32 = 1 << 15;
     /// A header that a service would take for the layer's own word.
     pub(super) const FORGED: u32 = 1 << 16;
+    /// A header that services read keys from has a value (R1).
+    const KEY: u32 = 1 << 17;
 
     /// Beside what they tell, the first content type.
     #[inline]
@@ -72,14 +75,18 @@ impl HeaderFlags {
                     first_of(has, Self::EXPECT, Self::EXPECTS, expects)
                 }
                 HeaderUse::Id => Self::ID,
+                HeaderUse::Key => bit(Self::KEY, has_value(value)),
                 HeaderUse::MethodOverride => Self::METHOD,
                 HeaderUse::Removed => Self::FORGED,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
+                // It counts as a second line (G3); alone it counts as none.
+                HeaderUse::TypeLookAlike => Self::FORGED | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
         }
-        has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
+        let has_key = |name: &HeaderName| head.headers.get_all(name).iter().any(has_value);
+        has |= bit(Self::KEY, key_headers.iter().any(has_key));
         let length = length.filter(|_| has & Self::TWO_LENGTHS == 0).and_then(body_limit::length);
         let headers = match media_type {
             _ if has & (Self::CALL | Self::CALL_TYPE) == 0 => CallHeaders::default(),
@@ -112,8 +119,17 @@ impl HeaderFlags {
 
     #[inline]
     pub(in crate::exchange) fn has_credentials(&self) -> bool {
-        self.has(Self::CREDENTIALS)
+        self.has(Self::CREDENTIALS | Self::KEY)
     }
+
+    #[inline]
+    pub(in crate::exchange) fn has_key(&self) -> bool {
+        self.has(Self::KEY)
+    }
+}
+
+fn has_value(value: &HeaderValue) -> bool {
+    !value.as_bytes().trim_ascii().is_empty()
 }
 
 #[inline]

@@ -5,12 +5,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::alphabet::{is_key_byte, is_token_byte};
 use super::outcome::{AuthFailure, Rejection};
+use crate::fields::has_look_alike;
 
 /// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
+    // No other name looks like `authorization`: it has letters alone.
     let value = only_line(headers, &AUTHORIZATION)?;
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
@@ -31,8 +33,11 @@ fn is_b64token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().copied().all(is_token_byte)
 }
 
-/// A key in a header of its own.
+/// A key in a header of its own. A line whose name a CGI-like service reads as the same is a second one.
 pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
+    if headers.contains_key(name) && has_look_alike(headers, name) {
+        return Err(Rejection::token(AuthFailure::Malformed));
+    }
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
