@@ -32,6 +32,8 @@ def commands(made):
         "flask": ([*gunicorn, "doors:flask_app", "--bind"], made / "python"),
         "django": ([*gunicorn, "doors:django_app", "--bind"], made / "python"),
         "php": (["php", "-S"], APPS / "php"),
+        "upgrade": (["node", "upgrade.js"], made / "node"),
+        "cheroot": ([python / "python", "cheroot_app.py"], made / "python"),
     }
 
 
@@ -45,7 +47,7 @@ class Client:
     def ask(self, method, target, headers=()):
         """Returns the status and the body; status 0 if the connection closes without an answer."""
         lines = [f"{method} {target} HTTP/1.1", "host: app.example", *(f"{name}: {value}" for name, value in headers)]
-        if method not in ("GET", "HEAD", "DELETE", "delete"):
+        if method not in ("GET", "HEAD", "DELETE", "delete") and "content-length" not in dict(headers):
             lines.append("content-length: 0")
         for is_last in (self.socket is None, True):
             try:
@@ -61,8 +63,8 @@ class Client:
         self.socket.sendall(head)
         response = HTTPResponse(self.socket, method=method)
         response.begin()
-        body = response.read().decode("utf-8", "replace")
-        if response.will_close:
+        body = response.read().decode("utf-8", "replace") or response.getheader("x-door", "")
+        if response.will_close or response.status == 101:
             self.close()
         return response.status, body
 

@@ -32,6 +32,7 @@ def ways_in():
         yield "POST", target, []
         yield "GET", f"http://other.example{target}", []
     yield from methods()
+    yield from headers()
 
 
 def paths():
@@ -62,8 +63,30 @@ def methods():
         yield "OPTIONS", "/items/7", [*PREFLIGHT, (name, "DELETE")]
     for query in QUERIES:
         yield "POST", f"/items/7?{query}", []
+        yield "OPTIONS", f"/items/7?{query}", PREFLIGHT
 
 
+def headers():
+    """Upgrades that look like preflights, and headers that look like the one that a guard reads."""
+    for upgrade in UPGRADES:
+        for lines in [[*PREFLIGHT, *upgrade], [*upgrade, *PREFLIGHT]]:
+            yield "OPTIONS", "/admin/x", lines
+        for method in ["GET", "options", "POST"]:
+            yield method, "/admin/x", [*PREFLIGHT, *upgrade]
+    for name in TENANTS:
+        for lines in [[("x-tenant", "a"), (name, "ROOT")], [(name, "ROOT"), ("x-tenant", "a")], [(name, "ROOT")]]:
+            yield "GET", "/tenants/x", lines
+
+
+UPGRADES = [
+    [("connection", "upgrade"), ("upgrade", "websocket")],
+    [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
+    [("Upgrade", "websocket"), ("Connection", "UPGRADE")],
+    [("connection", "upgrade"), ("upgrade", "websocket"), ("content-length", "0")],
+    [("connection", "upgrade"), ("upgrade", "x"), ("upgrade", "websocket")],
+    [("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQAAP__")],
+]
+TENANTS = ["x-tenant", "X-Tenant", "x_tenant", "X_TENANT", "x.tenant", "x!tenant", "x~tenant"]
 PREFLIGHT = [("origin", "https://app.example"), ("access-control-request-method", "POST")]
 QUERIES = """
 _method=DELETE _method=delete a=1&_method=DELETE %5fmethod=DELETE _method=%44ELETE _method=PATCH&_method=DELETE
