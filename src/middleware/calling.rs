@@ -89,6 +89,7 @@ where
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
+                runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
                 polled(head, ResponseBody::reply(written.body))
             }

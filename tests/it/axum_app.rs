@@ -15,7 +15,9 @@ use axum::{Json, Router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, RequestId};
+use tower_error_envelope::middleware::KillSwitch;
+use tower_error_envelope::policy::Dialect;
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, RequestId, Route};
 
 use crate::kit::{Answer, Breaking, SECRET, answer, logged, only};
 
@@ -78,6 +80,37 @@ async fn send(app: Router, request: Request) -> Answer {
 
 fn request(method: Method, path: &str) -> Request {
     Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+}
+
+#[test]
+fn m1_a_fault_that_a_handler_returns_is_written_in_every_mode_and_under_the_kill_switch() {
+    let switch = KillSwitch::new();
+    let policy = || {
+        let route = |path: &str, mode| Route::new(path).mode(mode);
+        let modes = [("/off", Mode::Off), ("/observe", Mode::Observe), ("/own", Mode::Own), ("/fill", Mode::Fill)];
+        let policy = modes.into_iter().fold(Policy::builder(), |policy, (path, mode)| policy.route(route(path, mode)));
+        policy.route(route("/openai", Mode::Off).dialect(Dialect::OpenAi)).build().unwrap()
+    };
+    let layer = ErrorEnvelopeLayer::new().policy(policy()).kill_switch(switch.clone());
+    let paths = ["/off", "/observe", "/own", "/fill", "/enforce", "/openai"];
+    let app = paths.into_iter().fold(Router::new(), |app, path| app.route(path, get(fault))).layer(layer);
+    let ((), lines) = logged(async {
+        for is_off in [false, true] {
+            assert!(!is_off || switch.off());
+            for path in paths {
+                let request = Request::get(path).body(Body::empty()).unwrap();
+                let answer = answer(app.clone().oneshot(request).await.unwrap()).await;
+                let body: Value =
+                    serde_json::from_slice(answer.body.as_ref()).unwrap_or_else(|_| panic!("{path}: {answer:?}"));
+                assert_eq!((answer.head.status.as_u16(), &body["error"]["message"]), (429, &json!("Three a minute.")));
+                assert_eq!(answer.head.headers["retry-after"], "20", "{path}");
+                assert_eq!(answer.head.headers["x-error-code"], "rate_limited", "{path}");
+                assert_eq!(body.get("request_id").is_some(), path != "/openai", "{body}");
+            }
+        }
+    });
+    let faults = lines.iter().filter(|line| line.text.contains("origin=\"fault\"")).count();
+    assert_eq!(faults, 2 * paths.len(), "{lines:?}");
 }
 
 #[tokio::test]

@@ -94,11 +94,21 @@ fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
             }
         }
         Some(bare) => {
-            if !observed.is_but_for_the_id(bare) {
+            // A fault has no bytes of its own: it is written in every mode, and what would have refused its request is logged
+            // before it.
+            let written = observed.code().is_some();
+            if written
+                && (observed.status != bare.status || !of_observed.last().is_some_and(|told| told.is_of(observed)))
+            {
+                fail("a fault is another one, or is not logged");
+            }
+            if !written && !observed.is_but_for_the_id(bare) {
                 fail("another answer than without the layer");
             }
             let foretold = match (of_observed, of_enforced) {
                 ([], []) => enforced.status < 400,
+                ([_], [_]) if written => observed.is_but_for_the_id(enforced),
+                ([told, _], [wanted]) if written => told.foretells(bare, wanted, enforced),
                 ([told], [wanted]) => told.foretells(bare, wanted, enforced),
                 _ => false,
             };

@@ -165,7 +165,7 @@ impl Exchange {
             && let Some((theirs, ours)) = self.ids_of_layers()
             && let Some(body) = connect::readdressed(body, theirs, ours)
         {
-            return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event });
+            return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event, unenforced: None });
         }
         CollectedAction::Restore(self.body_context(), Box::new(event))
     }
@@ -208,7 +208,7 @@ fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
-    ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event })
+    ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event, unenforced: None })
 }
 
 /// What a call may end with.

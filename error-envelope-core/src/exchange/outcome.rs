@@ -86,6 +86,8 @@ pub struct RewrittenBody {
     pub body: Bytes,
     /// What to log.
     pub event: Event,
+    /// What would have refused the request in another mode than `observe` (M1), to be logged, too.
+    pub unenforced: Option<Box<Event>>,
 }
 
 /// How a body ends that failed.

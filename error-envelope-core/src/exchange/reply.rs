@@ -65,7 +65,7 @@ impl Exchange {
         event.note_lost(lost);
         event.decided(by, part, rule);
         event.show(before, after);
-        RewrittenBody { body, event }
+        RewrittenBody { body, event, unenforced: None }
     }
 
     #[inline]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use super::request::MAX_HEADERS;
 use super::{
     BodyContext, BodyFacts, Collected, CollectedAction, Event, EventFields, Exchange, Failure, ObservedError, Origin,
-    ResponsePlan, UnreadReason, fill, head,
+    ResponsePlan, RewrittenBody, UnreadReason, fill, head,
 };
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision};
@@ -18,6 +18,7 @@ use crate::dialect::{self, charset, coding, protocol};
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages;
+use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
@@ -35,22 +36,35 @@ impl Exchange {
         if let Some((rpc, names)) = self.answered_call(head) {
             return self.call_head(rpc, &names, head, body());
         }
-        match self.settings.mode {
-            Mode::Off => return self.pass(head, body),
-            Mode::Observe => return self.observe(head, body()),
-            Mode::Own | Mode::Fill | Mode::Enforce => {}
+        if matches!(head.status.as_u16(), 400..=599) {
+            return self.error_head(head, body());
         }
-        match head.status.as_u16() {
-            101 | 200..=399 => self.success(head, body),
-            400..=599 => {
-                let body = body();
-                if self.keeps(head, body) { self.pass_preserved(head, body) } else { self.error(head, body) }
-            }
-            _ => {
+        match self.settings.mode {
+            Mode::Off => self.pass(head, body),
+            Mode::Observe => self.observe(head, body()),
+            Mode::Own | Mode::Fill | Mode::Enforce if is_success(head.status) => self.success(head, body),
+            Mode::Own | Mode::Fill | Mode::Enforce => {
                 head.status = StatusCode::BAD_GATEWAY;
                 ResponsePlan::Rewrite(self.write(head, Fault::new(ErrorCode::OTHER), Origin::Inner))
             }
         }
+    }
+
+    fn error_head(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        match self.settings.mode {
+            Mode::Enforce => self.error(head, body),
+            _ if self.is_fault_alone(head, body) => self.error(head, body),
+            Mode::Off => self.pass(head, || body),
+            Mode::Observe => self.observe(head, body),
+            Mode::Own | Mode::Fill if self.keeps(head, body) => self.pass_preserved(head, body),
+            Mode::Own | Mode::Fill => self.error(head, body),
+        }
+    }
+
+    /// Whether a service returned a fault that nobody inside has written: it has no bytes that a mode preserves (M1).
+    fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        let has_body = || !body.is_empty() || self.request.is_head() && body_limit::declared(&head.headers) > Some(0);
+        classify::fault_in(&head.extensions).is_some() && !has_body()
     }
 
     /// Whether what is not read of a body may be sent after all (M1): an adapter that reads it in place cannot.
@@ -188,8 +202,7 @@ impl Exchange {
     #[inline]
     pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            let fault = classify::listed(fault, self.writer().dialect());
-            return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
+            return ResponsePlan::Rewrite(self.write_fault(head, fault));
         }
         if self.passes(&head.headers) {
             return self.pass_preserved(head, body);
@@ -209,6 +222,13 @@ impl Exchange {
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };
         ResponsePlan::Collect(self, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
+    }
+
+    /// In `observe`, what would have refused the request is logged beside it.
+    fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
+        let unenforced = self.observed_refusal(head.status).map(Box::new);
+        let fault = classify::listed(fault, self.writer().dialect());
+        RewrittenBody { unenforced, ..self.write(head, fault, Origin::Fault) }
     }
 
     /// The body in UTF-8 and without its codings, as far as it can be read (R3–R5).

@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use super::Exchange;
 use super::head::{self, ErrorHead, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS, RequestFlags};
-use super::state::expose;
 use crate::classify;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -200,8 +199,11 @@ impl ErrorWriter<'_> {
 
     /// E4; a gRPC-Web client knows an error by its head (P2).
     fn expose(&self, headers: &mut HeaderMap) {
-        expose(*self.settings, headers);
-        if self.settings.expose_headers && matches!(self.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
+        if !self.settings.expose_headers {
+            return;
+        }
+        head::expose(headers);
+        if matches!(self.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
             head::expose_grpc(headers);
         }
     }
