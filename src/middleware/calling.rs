@@ -11,6 +11,7 @@ use super::collecting::{Collecting, Reading};
 use super::decided::BodyOutcome;
 use super::event_body::EventBody;
 use super::facts::facts;
+use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{PolledReply, Reply, ResponseBody, reply_of};
 use super::resumed_body::ResumedBody;
@@ -89,6 +90,7 @@ where
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
+                remove_reason(&mut head);
                 runtime::log_unenforced(written.unenforced.take());
                 runtime::log_event(&mut written.event);
                 polled(head, ResponseBody::reply(written.body))

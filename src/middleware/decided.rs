@@ -9,6 +9,7 @@ use http_body::Body;
 
 use super::collecting::{CollectJob, Collecting, End, Reading};
 use super::read_bytes::ReadBytes;
+use super::reason::remove_reason;
 use error_envelope_core::exchange::{
     BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason,
 };
@@ -102,6 +103,7 @@ fn decided(
             BodyOutcome::Replay(Response::from_parts(head, body), trailers)
         }
         CollectedAction::Rewrite(mut written) => {
+            remove_reason(&mut head);
             let _ = catch(|| drop(error));
             runtime::log_event(&mut written.event);
             BodyOutcome::Reply(Response::from_parts(head, written.body))

@@ -304,7 +304,7 @@ impl ErrorEnvelopeLayer {
 
 /// What the layer knows of other crates' types.
 fn terms(terms: ExchangeConfig) -> ExchangeConfig {
-    let terms = terms.with_recogniser(recognise);
+    let terms = terms.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
     #[cfg(feature = "axum")]
     let terms = terms.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
     terms

@@ -22,6 +22,7 @@ mod layer;
 mod not_ready;
 mod peeking;
 mod read_bytes;
+mod reason;
 mod recognise;
 mod request_body;
 mod response_body;

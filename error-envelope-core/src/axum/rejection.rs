@@ -135,7 +135,7 @@ fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
 /// What the layer makes of a response with this text, under a policy that says nothing.
 fn classified(status: StatusCode, text: &str) -> Fault {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]);
-    let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()) };
+    let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()), reason: None };
     let nothing = HeaderMap::new();
     let asked =
         RequestContext { credentials: Credentials::from_headers(&nothing, false), method: &Method::GET, path: None };

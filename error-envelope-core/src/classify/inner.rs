@@ -24,6 +24,8 @@ pub(crate) struct Inner<'h, 'b> {
     pub(crate) headers: &'h HeaderMap,
     /// The whole body, or `None` where there is none to read: HEAD, too long, too late, broken off, coded.
     pub(crate) body: Option<&'b [u8]>,
+    /// What an empty one has instead: the [own words](super::reason::own_words) of its status line.
+    pub(crate) reason: Option<&'b str>,
 }
 
 /// What the request said, as far as an answer to it depends on that.

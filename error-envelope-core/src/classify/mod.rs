@@ -22,6 +22,7 @@ pub(crate) mod failure;
 mod inner;
 mod left;
 mod passing;
+pub(crate) mod reason;
 pub(crate) mod rpc;
 pub mod rule;
 
@@ -181,7 +182,7 @@ fn classify<'b>(
 ) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
     // Most routers' own errors: their status is all they say.
-    if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
+    if body.is_empty() && inner.reason.is_none() && inner.headers.is_empty() && known.rules.is_empty() {
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
         return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
@@ -221,7 +222,10 @@ fn classify<'b>(
                 record(&mut explanation, |it| it.header = Some(envelope.code.as_str().to_owned()));
                 return of_envelope(again(&envelope, inner, asked, known), &envelope, known);
             }
-            None => None,
+            None => {
+                rewritten = inner.reason.map(Foreign::plain_text);
+                rewritten.as_ref()
+            }
         },
         ParsedBody::Nothing if is_layers_page(inner.headers) => match of_header(inner, known) {
             Some(envelope) => return of_page(again(&envelope, inner, asked, known), &envelope, known),

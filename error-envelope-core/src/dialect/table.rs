@@ -374,6 +374,12 @@ fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
 }
 
 impl<'a> Foreign<'a> {
+    /// A text that no framework's sentences are read in.
+    pub(crate) fn plain_text(text: &'a str) -> Self {
+        let said = ParsedError::new(None, Some(Cow::Borrowed(text)));
+        Self { shape: Shape::PlainText, said, members: None }
+    }
+
     /// What a problem's clients know it by (RFC 9457 §3.1.1), where that is more than its status, and short (E9).
     pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
         self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)

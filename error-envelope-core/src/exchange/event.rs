@@ -35,6 +35,9 @@ pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 /// extensions (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
+/// The reason phrase of an HTTP/1 response, as the adapter's client has left it in the extensions (R3).
+pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
+
 /// One error, or one abandoned request: an adapter logs it once.
 #[derive(Debug)]
 #[must_use]
@@ -126,6 +129,7 @@ pub struct ExchangeConfig {
     observer: Option<Arc<dyn Observer>>,
     framework_route: Option<FrameworkRoute>,
     original_uri: Option<OriginalUri>,
+    reason_phrase: Option<ReasonPhrase>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -324,8 +328,17 @@ impl ExchangeConfig {
     /// tells the time (R2), or a call's error says until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         let (classifier, recogniser, observer) = (None, None, None);
-        let (framework_route, original_uri) = (None, None);
-        Self { policy: policy.into(), classifier, recogniser, observer, framework_route, original_uri, clock }
+        let (framework_route, original_uri, reason_phrase) = (None, None, None);
+        Self {
+            policy: policy.into(),
+            classifier,
+            recogniser,
+            observer,
+            framework_route,
+            original_uri,
+            reason_phrase,
+            clock,
+        }
     }
 
     /// Sets what is asked of an error before the contract's list (F1).
@@ -350,6 +363,12 @@ impl ExchangeConfig {
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
+    }
+
+    /// Sets what finds the reason phrase of a response (R3).
+    #[must_use]
+    pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
+        Self { reason_phrase: Some(find), ..self }
     }
 
     /// Sets who sees the errors.
@@ -399,6 +418,11 @@ impl ExchangeConfig {
     pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
         find(&head.extensions).filter(|original| original.path() != head.uri.path())
+    }
+
+    #[inline]
+    pub(super) fn reason_phrase<'e>(&self, extensions: &'e Extensions) -> Option<&'e [u8]> {
+        self.reason_phrase.and_then(|find| find(extensions))
     }
 
     /// Who sees the errors.

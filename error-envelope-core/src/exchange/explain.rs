@@ -4,7 +4,7 @@
 use http::response;
 
 use super::{Collected, Exchange, MapRuleId};
-use crate::classify::{self, Explanation};
+use crate::classify::{self, Explanation, Inner};
 use crate::dialect::Dialect;
 
 impl Exchange {
@@ -25,7 +25,10 @@ impl Exchange {
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
-        self.with_known(head.status, &head.headers, decoded.as_deref(), classify::explain)
+        let reason = self.reason(head, || matches!(body, Collected::Whole([])));
+        let (status, headers) = (head.status, &head.headers);
+        let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref() };
+        self.with_known(inner, classify::explain)
     }
 
     /// The rules that were tried, in their order.

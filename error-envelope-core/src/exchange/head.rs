@@ -2,8 +2,8 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, CONTENT_TYPE, ETAG, EXPIRES, PRAGMA,
+    TRAILER, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -61,6 +61,7 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHe
     forbid_storing(headers, status, &seen);
     if own.is_page {
         headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
+        headers.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
     }
     if own.negotiates {
         vary_by_accept(headers, seen.vary);

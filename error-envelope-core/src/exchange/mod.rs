@@ -55,7 +55,7 @@ mod writer;
 
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
-pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, FrameworkRoute, Observer, OriginalUri};
+pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, FrameworkRoute, Observer, OriginalUri, ReasonPhrase};
 pub use self::event_stream::EventStream;
 pub use self::method::KnownMethod;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};

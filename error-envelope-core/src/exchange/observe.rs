@@ -19,6 +19,8 @@ pub struct ObservedError {
     pub(super) exchange: Exchange,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// What one without a body says in its status line.
+    pub(super) reason: Option<Box<str>>,
 }
 
 /// The service's headers may carry what no log is to see (L3).
@@ -77,12 +79,12 @@ impl Exchange {
 impl ObservedError {
     /// The body has ended, or will be read no further: what came of it decides, as it would have.
     pub fn finish(self, body: Collected<'_>) -> Event {
-        let Self { exchange, status, headers } = self;
+        let Self { exchange, status, headers, reason } = self;
         let decoded = exchange.decoded(&headers, body);
         if let Some(told) = exchange.told_by_connect(decoded.as_deref()) {
             return exchange.told_status(&told);
         }
-        match exchange.classify(status, &headers, decoded.as_deref()) {
+        match exchange.classify(status, &headers, decoded.as_deref(), reason.as_deref()) {
             RewriteDecision::Rewrite(rewrite) => {
                 let mut rewrite = rewrite;
                 let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());

@@ -11,7 +11,7 @@ use super::{
     ResponsePlan, RewrittenBody, UnreadReason, fill, head,
 };
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision};
+use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision, reason};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, charset, coding, protocol};
@@ -63,8 +63,7 @@ impl Exchange {
 
     /// Whether a service returned a fault that nobody inside has written: it has no bytes that a mode preserves (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
-        let has_body = || !body.is_empty() || self.request.is_head() && body_limit::declared(&head.headers) > Some(0);
-        classify::fault_in(&head.extensions).is_some() && !has_body()
+        classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
     /// Whether what is not read of a body may be sent after all (M1): an adapter that reads it in place cannot.
@@ -85,8 +84,10 @@ impl Exchange {
         if fills && let Some(told) = self.told_by_connect(decoded.as_deref()) {
             return self.unary_error(head, &told, body);
         }
+        let reason = self.reason(head, || matches!(body, Collected::Whole([])));
         if fills
-            && let RewriteDecision::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref())
+            && let RewriteDecision::Rewrite(rewrite) =
+                self.classify(head.status, &head.headers, decoded.as_deref(), reason.as_deref())
         {
             let read = decoded.as_deref().unwrap_or_default();
             return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
@@ -186,7 +187,8 @@ impl Exchange {
         }
         let inspect = self.policy().inspect();
         let (tail, headers) = (self.body_context(), head.headers.clone());
-        let observed = ObservedError { exchange: self, status: head.status, headers };
+        let reason = self.reason(head, || self.has_no_bytes(head, body));
+        let observed = ObservedError { exchange: self, status: head.status, headers, reason };
         if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut event = observed.finish(Collected::Unreadable(&[]));
             event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
@@ -211,7 +213,8 @@ impl Exchange {
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
         if self.request.is_head() || unreadable && !looks {
-            return match self.classify(head.status, &head.headers, None) {
+            let reason = self.reason(head, || self.has_no_bytes(head, body));
+            return match self.classify(head.status, &head.headers, None, reason.as_deref()) {
                 RewriteDecision::Rewrite(rewrite) => {
                     let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);
                     written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
@@ -268,20 +271,29 @@ impl Exchange {
         status: StatusCode,
         headers: &HeaderMap,
         body: Option<&'b [u8]>,
+        reason: Option<&'b str>,
     ) -> RewriteDecision<'b> {
-        self.with_known(status, headers, body, classify::response)
+        self.with_known(Inner { status, headers, body, reason }, classify::response)
+    }
+
+    /// What a 4xx that has no body says in its status line (R3).
+    pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
+        let phrase = if head.status.is_client_error() { self.terms.reason_phrase(&head.extensions) } else { None }?;
+        reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
+    }
+
+    /// Whether a response has no body, nor would have one to GET.
+    fn has_no_bytes(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        body.is_empty() && !(self.request.is_head() && body_limit::declared(&head.headers) > Some(0))
     }
 
     /// Reads an inner error by what the request said, and by what the policy knows.
     #[inline(always)]
     pub(super) fn with_known<'h, 'b, T>(
         &self,
-        status: StatusCode,
-        headers: &'h HeaderMap,
-        body: Option<&'b [u8]>,
+        inner: Inner<'h, 'b>,
         read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
     ) -> T {
-        let inner = Inner { status, headers, body };
         let writer = self.writer();
         let asked = RequestContext {
             credentials: self.credentials(),

@@ -113,6 +113,9 @@ impl Scripted {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("looked at before the run");
             response.headers_mut().append(name, HeaderValue::from_bytes(value).expect("looked at before the run"));
         }
+        if let Some(phrase) = self.inner.raw().and_then(|raw| wire::response_in(&raw)?.0.reason_phrase()) {
+            response.extensions_mut().insert(phrase);
+        }
         if let Some(said) = &self.inner.fault {
             response.extensions_mut().insert(fault(said));
         }

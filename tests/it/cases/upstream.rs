@@ -242,7 +242,8 @@ fn last_chunk(inner: &Inner) -> Vec<u8> {
 }
 
 fn head_bytes(inner: &Inner, sent: &Sent, bodiless: bool) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {} Said\r\n", sent.status).into_bytes();
+    let reason = http::StatusCode::from_u16(sent.status).ok().and_then(|status| status.canonical_reason());
+    let mut bytes = format!("HTTP/1.1 {} {}\r\n", sent.status, reason.unwrap_or_default()).into_bytes();
     for (name, value) in &sent.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }

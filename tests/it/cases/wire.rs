@@ -158,6 +158,14 @@ impl Read for Timed {
 
 impl Head {
     /// The status of a response's head.
+    /// As hyper's client keeps it.
+    pub(super) fn reason_phrase(&self) -> Option<hyper::ext::ReasonPhrase> {
+        let phrase = self.first_line.splitn(3, ' ').nth(2)?;
+        let status = http::StatusCode::from_u16(self.status().ok()?).ok()?;
+        let is_kept = status.canonical_reason() != Some(phrase);
+        is_kept.then(|| phrase.as_bytes().try_into().ok())?
+    }
+
     pub(super) fn status(&self) -> io::Result<u16> {
         let mut parts = self.first_line.splitn(3, ' ');
         let version = parts.next().unwrap_or("");

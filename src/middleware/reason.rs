@@ -1,0 +1,21 @@
+//! The reason phrase of HTTP/1, as hyper's client keeps it and hyper's server sends it (rule R3, feature `hyper`).
+
+use http::Extensions;
+use http::response::Parts;
+
+/// The phrase, if it is not what the crate `http` has for the status.
+#[cfg(feature = "hyper")]
+pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
+    extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)
+}
+
+#[cfg(not(feature = "hyper"))]
+pub(super) fn reason_phrase(_: &Extensions) -> Option<&[u8]> {
+    None
+}
+
+/// Removes the phrase from an error that is written anew: it may be a text that no client is to read.
+pub(super) fn remove_reason(_head: &mut Parts) {
+    #[cfg(feature = "hyper")]
+    _head.extensions.remove::<hyper::ext::ReasonPhrase>();
+}
