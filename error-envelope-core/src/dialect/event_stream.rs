@@ -1,9 +1,15 @@
 //! Event streams (HTML's "Server-sent events"): where one of them is between two events, and the event that ends one (rule F6).
 
+mod typed;
+
+pub(crate) use typed::TypedEventScanner;
+
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
-const ERROR: &[u8] = b"event: error\ndata: {";
+/// What an error begins with, as [`event`] writes it: with a name, and without one.
+const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
+const ERROR: &[u8] = b"data: {\"error\":{";
 
 /// What may lead a stream.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
@@ -54,9 +60,10 @@ impl EventScanner {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, Mark::Part(0) | Mark::Passed)
     }
 
-    /// Where an event with an error begins that these bytes end with, as [`event`] writes it.
-    pub(crate) fn last_error(mut self, data: &[u8]) -> Option<usize> {
-        let at = data.windows(ERROR.len()).rposition(|part| part == ERROR)?;
+    /// Where an event with an error begins that these bytes end with, as [`event`] writes it in a dialect.
+    pub(crate) fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
+        let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
+        let at = data.windows(begins.len()).rposition(|part| part == begins)?;
         self.read(&data[..at]);
         self.is_between_events().then_some(at)
     }
@@ -207,8 +214,10 @@ mod tests {
         ] {
             let mut scanner = EventScanner::default();
             scanner.read(stream);
-            assert_eq!(scanner.last_error(data), at, "{}", String::from_utf8_lossy(data));
+            assert_eq!(scanner.last_error(Some("error"), data), at, "{}", String::from_utf8_lossy(data));
         }
+        let data = b"data: {\"error\":1}\n\ndata: {\"error\":{}}\n\n";
+        assert_eq!(EventScanner::default().last_error(None, data), Some(19));
     }
 
     #[test]

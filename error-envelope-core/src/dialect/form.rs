@@ -79,6 +79,8 @@ pub(crate) struct DialectSpec {
     pub(crate) tells_wait: bool,
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
     pub(crate) error_event: Option<&'static str>,
+    /// Its clients also read streams whose events have a type and a number: that event of a body, by its number.
+    pub(crate) typed_event: Option<fn(&[u8], u64) -> Option<Vec<u8>>>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
@@ -110,6 +112,7 @@ impl DialectSpec {
             tells_time: false,
             tells_wait: false,
             error_event: Some("error"),
+            typed_event: None,
             read,
             reads: &KnownFields::ERROR,
             write,

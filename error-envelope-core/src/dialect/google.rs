@@ -23,6 +23,8 @@ use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     tells_wait: true,
+    // With a name, its clients end quietly, as if all had been sent.
+    error_event: None,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
     own,
     ..DialectSpec::new("google", read, write, rewrite_in_place)

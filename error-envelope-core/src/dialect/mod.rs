@@ -51,6 +51,7 @@ use crate::code::CodeSet;
 use crate::fields;
 use crate::message;
 pub use custom::{CustomShape, Expected, PathNotation};
+pub(crate) use form::DialectSpec;
 use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;

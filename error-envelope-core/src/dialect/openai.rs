@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
-use super::json::{Writer, quoted, with_members};
+use super::json::{Object, Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::place::Place;
@@ -22,10 +22,20 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     error_event: None,
     has_issues: false,
     takes_fields: true,
+    typed_event: Some(typed_event),
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
+
+/// The last event of OpenAI's Responses.
+fn typed_event(body: &[u8], number: u64) -> Option<Vec<u8>> {
+    let error = Object::of_body(body)?.object("error")?;
+    let json = |name| error.raw(name).map_or("null", |raw| raw.get());
+    let event = Writer::new(body.len()).text("type", "error").raw("code", json("code"));
+    let event = event.raw("message", json("message")).raw("param", "null");
+    Some(event.raw("sequence_number", number.to_string()).close())
+}
 
 const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";

@@ -14,7 +14,7 @@ use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{Dialect, standard, trpc};
+use crate::dialect::{Dialect, DialectSpec, standard, trpc};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
@@ -76,11 +76,20 @@ impl ErrorWriter<'_> {
     }
 
     /// The event with which a broken event stream ends (F6): in the route's dialect, whatever body its client would rather
-    /// have (R11), since the head has left.
-    pub(super) fn event(&self, fault: &Fault) -> Vec<u8> {
+    /// have (R11), since the head has left. `number` is its own where the events before have a type.
+    pub(super) fn event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
-        let (body, _) = writer.body_of(fault, fault.status_code(), None, fault.headers());
-        event_stream::event(writer.dialect().spec().error_event, &body)
+        let (form, fault) = (self.event_form(), classify::listed(fault, writer.dialect()));
+        let (body, _) = writer.body_of(&fault, fault.status_code(), None, fault.headers());
+        match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
+            Some(typed) => event_stream::event(Some("error"), &typed),
+            None => event_stream::event(form.error_event, &body),
+        }
+    }
+
+    /// The form of the events of [`ErrorWriter::event`].
+    pub(super) fn event_form(&self) -> &'static DialectSpec {
+        ErrorWriter { request: self.request.without_preference(), ..*self }.dialect().spec()
     }
 
     /// The canonical body of an error with this text.

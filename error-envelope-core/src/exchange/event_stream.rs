@@ -3,13 +3,14 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use http::{StatusCode, response};
 
 use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;
 use crate::dialect;
-use crate::dialect::event_stream::{EVENT_STREAM, EventScanner};
+use crate::dialect::coding;
+use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner};
 use crate::fault::Fault;
 use crate::policy::{EventStreams, Mode};
 
@@ -20,6 +21,8 @@ use crate::policy::{EventStreams, Mode};
 pub struct EventStream {
     exchange: Exchange,
     scanner: EventScanner,
+    /// Where the dialect has events with a type.
+    typed: Option<TypedEventScanner>,
     /// Trailers have passed: nothing follows them.
     ended: bool,
 }
@@ -41,12 +44,15 @@ impl EventStream {
     pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.readdressed(data);
         self.scanner.read(data);
+        if let Some(typed) = &mut self.typed {
+            typed.read(data);
+        }
         readdressed
     }
 
     fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
         let (theirs, ours) = self.exchange.ids_of_layers()?;
-        let event = self.scanner.last_error(data)?;
+        let event = self.scanner.last_error(self.exchange.writer().event_form().error_event, data)?;
         let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
         let mut data = data.to_vec();
         data[id..id + ours.len()].copy_from_slice(ours.as_bytes());
@@ -68,16 +74,19 @@ impl EventStream {
     }
 
     /// The body broke off with `cause`: between two events the last frame is one that says so.
-    pub fn failed(self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let origin = if failure.origin == Origin::Panic { Origin::Panic } else { Origin::Error };
+    pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
+        let origin = match failure.origin {
+            origin @ (Origin::Panic | Origin::Fault) => origin,
+            _ => Origin::Error,
+        };
         if self.ended || !self.scanner.is_between_events() {
             return BodyFailure {
                 last: FinalFrame::BrokenOff,
                 event: self.into_body_context().broke_off(origin, cause),
             };
         }
-        let fault = Fault::new(failure_code(&failure));
-        let last = self.exchange.writer().event(&fault);
+        let fault = self.exchange.adopted(stream_fault(failure));
+        let last = self.exchange.writer().event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
         let event = self.into_body_context().broke_off(origin, cause);
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
@@ -93,11 +102,13 @@ impl EventStream {
     }
 }
 
-/// The upstream's failure, or the process's own: a client can do no more with the others of F1.
-fn failure_code(failure: &Failure) -> ErrorCode {
-    let code = failure.fault.code();
-    let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(code);
-    if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR }
+/// The fault itself; else the upstream's failure, or the process's own: a client can do no more with the others of F1.
+fn stream_fault(failure: Failure) -> Fault {
+    if failure.origin == Origin::Fault {
+        return failure.fault;
+    }
+    let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(failure.fault.code());
+    Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
 impl Exchange {
@@ -121,12 +132,13 @@ impl Exchange {
             && !is_bodiless
             && is_stream()
             && !has_length()
-            && !headers.contains_key(CONTENT_ENCODING)
+            && coding::codings(headers).is_some_and(|codings| codings.is_empty())
     }
 
     pub(super) fn into_event_stream(mut self, head: &mut response::Parts) -> Box<EventStream> {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
-        Box::new(EventStream { exchange: self, scanner: EventScanner::default(), ended: false })
+        let typed = self.writer().event_form().typed_event.map(|_| TypedEventScanner::default());
+        Box::new(EventStream { exchange: self, scanner: EventScanner::default(), typed, ended: false })
     }
 }

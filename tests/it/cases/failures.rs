@@ -60,6 +60,7 @@ fn refused() -> BoxError {
 /// What a body says whose service fails within it by itself, or whose connection broke.
 pub(super) fn body_failure(inner: &Inner) -> BoxError {
     match inner.fails {
+        Some(Fails::ErrorInBody) if inner.fault.is_some() => inner.fault.as_ref().map(fault).expect("a fault").into(),
         Some(Fails::ErrorInBody) => Opaque.into(),
         _ => Wrapped(std::io::Error::new(std::io::ErrorKind::ConnectionReset, SECRET).into()).into(),
     }

@@ -66,7 +66,8 @@ impl Seen<'_> {
             let no_upgrade = self.facts.http2 && name == "upgrade";
             let theirs = dropped(status).contains(&name) || of_connection(name, &sent.headers, status);
             // What a page may load is said with the page (R16).
-            let of_page = self.is_page() && name == "content-security-policy";
+            let of_page =
+                self.is_page() && matches!(name, "content-security-policy" | "content-security-policy-report-only");
             OURS.contains(&name) || theirs || no_upgrade || of_page
         };
         for name in names.into_iter().filter(|name| !replaced(name)) {

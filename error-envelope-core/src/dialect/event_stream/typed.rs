@@ -1,0 +1,183 @@
+//! Event streams whose events are JSON objects with a `type` and a number, as OpenAI's Responses are (rule F6).
+//!
+//! An event may be many megabytes long, so nothing of it is kept but the number, and where in the object a byte is.
+
+/// Reads the events of a stream as they pass, in whatever pieces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TypedEventScanner {
+    /// How many bytes of [`DATA`] the line has begun with.
+    field: usize,
+    /// The line has bytes.
+    in_line: bool,
+    /// A line has ended in CR: a LF is no further one.
+    after_cr: bool,
+    object: ObjectScanner,
+    /// An event had a type.
+    is_typed: bool,
+    last: Option<u64>,
+}
+
+const DATA: &[u8] = b"data:";
+
+impl TypedEventScanner {
+    pub(crate) fn read(&mut self, data: &[u8]) {
+        data.iter().for_each(|byte| self.step(*byte));
+    }
+
+    /// The number of one more event, if the events before have a type.
+    pub(crate) fn next_number(&self) -> Option<u64> {
+        self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
+    }
+
+    fn step(&mut self, byte: u8) {
+        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+        match byte {
+            b'\n' if after_cr => {}
+            b'\n' | b'\r' => self.end_line(),
+            _ if self.field == DATA.len() => self.object.step(byte),
+            _ => self.begin_line(byte),
+        }
+    }
+
+    fn begin_line(&mut self, byte: u8) {
+        let begins = !self.in_line || self.field > 0;
+        self.field = if begins && byte == DATA[self.field] { self.field + 1 } else { 0 };
+        self.in_line = true;
+    }
+
+    /// An empty line ends the event.
+    fn end_line(&mut self) {
+        if !self.in_line {
+            let object = std::mem::take(&mut self.object);
+            if object.is_whole_and_typed() {
+                self.is_typed = true;
+                self.last = object.number.or(self.last);
+            }
+        }
+        (self.in_line, self.field) = (false, 0);
+    }
+}
+
+/// Where in a JSON text a byte is, and what of its top level was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct ObjectScanner {
+    depth: u32,
+    quoted: bool,
+    escaped: bool,
+    is_object: bool,
+    /// The name of a field at the top comes next, or is being read.
+    in_name: bool,
+    name: Name,
+    is_typed: bool,
+    number: Option<u64>,
+}
+
+/// The name of a field, as far as it is one of two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Name {
+    /// Bytes of it that were read.
+    length: usize,
+    is_type: bool,
+    is_number: bool,
+}
+
+impl Name {
+    const TYPE: &[u8] = b"type";
+    const NUMBER: &[u8] = b"sequence_number";
+
+    fn begin() -> Self {
+        Self { length: 0, is_type: true, is_number: true }
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.is_type &= Self::TYPE.get(self.length) == Some(&byte);
+        self.is_number &= Self::NUMBER.get(self.length) == Some(&byte);
+        self.length += 1;
+    }
+
+    fn end(&mut self) {
+        self.is_type &= self.length == Self::TYPE.len();
+        self.is_number &= self.length == Self::NUMBER.len();
+    }
+}
+
+impl ObjectScanner {
+    fn is_whole_and_typed(&self) -> bool {
+        self.is_object && self.is_typed && self.depth == 0 && !self.quoted
+    }
+
+    fn step(&mut self, byte: u8) {
+        if self.quoted {
+            return self.step_quoted(byte);
+        }
+        match byte {
+            b'"' => {
+                self.quoted = true;
+                if self.depth == 1 && self.in_name {
+                    self.name = Name::begin();
+                } else if self.depth == 1 {
+                    self.is_typed |= self.name.is_type;
+                }
+            }
+            b'{' | b'[' => {
+                if self.depth == 0 {
+                    (self.is_object, self.in_name) = (byte == b'{', byte == b'{');
+                }
+                self.depth += 1;
+            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b':' if self.depth == 1 => self.in_name = false,
+            b',' if self.depth == 1 => (self.in_name, self.name) = (self.is_object, Name::default()),
+            b'0'..=b'9' if self.depth == 1 && self.name.is_number => {
+                let digits = self.number.unwrap_or(0);
+                self.number = Some(digits.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
+            }
+            _ => {}
+        }
+    }
+
+    fn step_quoted(&mut self, byte: u8) {
+        let ends = byte == b'"' && !self.escaped;
+        self.escaped = byte == b'\\' && !self.escaped;
+        self.quoted = !ends;
+        if self.depth == 1 && self.in_name {
+            if ends { self.name.end() } else { self.name.step(byte) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f6_a_typed_event_has_a_number_that_goes_on() {
+        for (stream, number) in [
+            ("", None),
+            ("data: 1\n\n", None),
+            ("data: {\"object\":\"chunk\",\"choices\":[{\"type\":\"x\"}]}\n\n", None),
+            ("data: {\"type\":\"a\",\"sequence_number\":7}\n\n", Some(8)),
+            ("data: {\"type\":\"a\",\"sequence_number\":7}\r\n\r\n", Some(8)),
+            (
+                "event: a\rdata:{\"response\":{\"sequence_number\":3,\"type\":1},\"sequence_number\": 12 ,\"type\":\"a\"}\r\r",
+                Some(13),
+            ),
+            ("data: {\"type\":\"a\"}\n\n", Some(0)),
+            ("data: {\"type\":1,\"sequence_number\":7}\n\n", None),
+            ("data: [\"type\",\"a\"]\n\n", None),
+            ("data: {\"ty\\\"pe\":\"type\",\"types\":\"a\",\"typ\":\"a\"}\n\n", None),
+            ("data: {\"type\":\"}\\\"\",\ndata: \"sequence_number\":7}\n\n", Some(8)),
+            ("data: {\"type\":\"a\",\r\ndata: \"sequence_number\":7}\r\n\r\n", Some(8)),
+            // An event that has not ended counts for nothing.
+            ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: {\"type\":\"a\",\"sequence_number\":8}\n", Some(8)),
+            ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: [DONE]\n\n: ping\n\n", Some(8)),
+            ("xdata: {\"type\":\"a\"}\n\n", None),
+        ] {
+            for size in [1, 5, 1000] {
+                let mut scanner = TypedEventScanner::default();
+                stream.as_bytes().chunks(size).for_each(|piece| scanner.read(piece));
+                assert_eq!(scanner.next_number(), number, "{stream}");
+            }
+        }
+    }
+}
