@@ -101,6 +101,11 @@ impl RequestId {
     }
 }
 
+/// The trace id of a valid W3C `traceparent` (L1).
+pub(crate) fn trace_id_of(value: &[u8]) -> Option<&str> {
+    if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
+}
+
 /// Whether `value` is a valid W3C `traceparent` (I4): what another tracer would continue.
 pub(crate) fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

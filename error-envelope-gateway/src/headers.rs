@@ -7,6 +7,7 @@ use http::header::{
 };
 use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
+use hyper::ext::ReasonPhrase;
 
 /// What is for one hop, besides what `connection` names.
 static OF_ONE_HOP: [HeaderName; 6] = [
@@ -152,8 +153,13 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     }
     // hyper would answer in the service's own HTTP/1.0, where no body of unknown length can be told from a broken one.
     head.version = Version::HTTP_11;
-    // A reason phrase among them: HTTP/2 has none, and the layer may write another status (rule E6).
+    // The layer reads the reason phrase of a 4xx (R3). Of others there is none to keep: HTTP/2 has no phrase, and the layer may
+    // write another status (E6).
+    let reason = if head.status.is_client_error() { head.extensions.remove::<ReasonPhrase>() } else { None };
     head.extensions.clear();
+    if let Some(reason) = reason {
+        head.extensions.insert(reason);
+    }
 }
 
 /// Whether a list header has `token`, in any letter case.

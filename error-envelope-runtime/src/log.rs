@@ -9,7 +9,7 @@ use std::path::Path;
 use http::StatusCode;
 use tracing::Level;
 
-use error_envelope_core::exchange::{BoxError, Event, EventFields, LocalReply, Observer, Origin};
+use error_envelope_core::exchange::{BoxError, Event, EventFields, LocalReply, Observer, Origin, fault_cause};
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
@@ -190,6 +190,7 @@ fn write(level: Level, event: &Event) {
                     upstream_request_id = event.notes().upstream_request_id(),
                     removed_headers = event.notes().removed_headers(),
                     dropped_fields = event.notes().dropped_fields(),
+                    trace_id = event.notes().trace_id(),
                     body_limit_per = event.notes().body_limit_per().map(|per| per.as_str()),
                     "{}",
                     message(event)
@@ -215,14 +216,14 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
-/// What the line does not say yet. Of a [`Fault`] it has the code, and the client has the text: its causes are left, or, where
-/// it has none, a text of its own.
+/// What the line does not have yet. Of a [`Fault`] it has the code: its causes are left, or, if it has none, its own text and
+/// the paths of its issues.
 fn unsaid_cause(error: &BoxError) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
         return Some(text_after(error, 1));
     }
-    Some(fault.text()).filter(|text| *text != fault.code().message()).map(|text| bounded(text.into_owned()))
+    fault_cause(fault).map(bounded)
 }
 
 /// The error and its causes on one line. `Display` is the user's own, and may panic (F2).

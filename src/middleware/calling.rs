@@ -39,6 +39,10 @@ where
             ended = self.as_mut().take_call();
         }
         let Some(call) = ended else { return Poll::Pending };
+        // An error's own event is inside the span, too (L1).
+        let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
+        let span = if fails { call.around.as_ref().and_then(|around| around.span.clone()) } else { None };
+        let _inside = span::enter(span.as_ref());
         match (outcome, polled) {
             (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
             (outcome, polled) => Poll::Ready(Ok(failed(call, outcome, polled))),
@@ -82,7 +86,6 @@ where
         let Call { exchange, around } = call;
         let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
-        let deadline = || around.and_then(|around| around.deadline);
         match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
@@ -115,7 +118,7 @@ where
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                polled(head, ResponseBody::watch(body, RpcBody::new(watch, deadline())))
+                polled(head, ResponseBody::watch(body, RpcBody::new(watch, around.and_then(|around| around.deadline))))
             }
             ResponsePlan::Stream(stream, event) => {
                 match event {
@@ -125,7 +128,8 @@ where
                 polled(head, ResponseBody::events(body, EventBody::new(stream)))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let reading = Reading::new(max_bytes, timeout, deadline());
+                let (span, deadline) = around.map(|around| (around.span, around.deadline)).unwrap_or_default();
+                let reading = Reading::new(max_bytes, timeout, deadline, span);
                 self.collect(exchange, head, reading, body, cx)
             }
         }

@@ -8,6 +8,7 @@ use bytes::Buf;
 use http::response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tracing::Span;
 
 use super::budget::{Budget, Deadline};
 use super::read_bytes::ReadBytes;
@@ -38,6 +39,8 @@ pub(super) struct Reading {
     budget: Budget,
     /// When the client of an RPC call waits no longer.
     deadline: Option<Deadline>,
+    /// The request's.
+    pub(super) span: Option<Span>,
     pub(super) waits: Waits,
 }
 
@@ -52,9 +55,9 @@ pub(super) enum End {
 
 impl Reading {
     #[inline]
-    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>, span: Option<Span>) -> Self {
         let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
-        Self { read, budget, deadline, waits: Waits::default() }
+        Self { read, budget, deadline, span, waits: Waits::default() }
     }
 
     #[inline]

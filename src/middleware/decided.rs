@@ -10,6 +10,7 @@ use http_body::Body;
 use super::collecting::{CollectJob, Collecting, End, Reading};
 use super::read_bytes::ReadBytes;
 use super::reason::remove_reason;
+use super::span;
 use error_envelope_core::exchange::{
     BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason,
 };
@@ -47,6 +48,8 @@ where
         let end = ready!(job.reading.poll(this.body, cx));
         Poll::Ready(this.waiting.take().map(|job| {
             let CollectJob { exchange, head, reading } = *job;
+            let span = reading.span.clone();
+            let _inside = span::enter(span.as_ref());
             ended(exchange, head, reading, end)
         }))
     }

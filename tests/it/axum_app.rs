@@ -83,6 +83,33 @@ fn request(method: Method, path: &str) -> Request {
 }
 
 #[test]
+fn l1_a_faults_text_and_the_paths_of_its_issues_are_its_cause_and_the_trace_and_the_span_are_there() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let fails = || async {
+        let issue = json!({"path": ["items", 0, "qty"], "message": "not 7"});
+        Fault::new(ErrorCode::INVALID_REQUEST).message("Look at the cart.").details(json!({"issues": [issue]}))
+    };
+    let policy = Policy::builder().body_limit(3).build().unwrap();
+    let app =
+        Router::new().route("/cart/{id}", get(fails).post(|| async {})).layer(ErrorEnvelopeLayer::new().policy(policy));
+    let ask = async |method: &str, traceparent: String, body: &'static str| {
+        let request = Request::builder().method(method).uri("/cart/7").header("traceparent", traceparent);
+        let request = request.header("content-length", body.len()).body(Body::from(body)).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    let ((), lines) = logged(async {
+        ask("GET", format!("00-{trace}-00f067aa0ba902b7-01"), "").await;
+        ask("GET", format!("00-{trace}-0000000000000000-01"), "").await;
+        ask("POST", String::new(), "12345").await;
+    });
+    let lines: Vec<_> = lines.iter().filter(|line| line.text.contains("origin=")).collect();
+    let [traced, untraced, refused] = &lines[..] else { panic!("{lines:?}") };
+    assert!(traced.text.contains("cause=\"Look at the cart. (items[0].qty)\""), "{traced:?}");
+    assert!(traced.text.contains(&format!("trace_id=\"{trace}\"")) && !untraced.text.contains("trace_id"), "{lines:?}");
+    assert!(refused.text.contains("cause=\"body limit: more than 3 bytes\""), "{refused:?}");
+}
+
+#[test]
 fn m1_a_fault_that_a_handler_returns_is_written_in_every_mode_and_under_the_kill_switch() {
     let switch = KillSwitch::new();
     let policy = || {

@@ -1,4 +1,4 @@
-//! The route and the method of an error (L1), where the policy has no route for its request.
+//! The route and the method of an error (L1): the framework's route, else the policy's.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,9 +24,9 @@ impl Observer for Events {
 }
 
 #[tokio::test]
-async fn l1_an_error_has_its_method_and_the_frameworks_route_where_the_policy_has_none() {
+async fn l1_an_error_has_its_method_and_the_frameworks_route_whatever_the_policy_has() {
     let events = Events::default();
-    let policy = Policy::builder().route(Route::new("/ours/{id}")).build().unwrap();
+    let policy = Policy::builder().route(Route::new("/ours/{*rest}")).build().unwrap();
     let layer = ErrorEnvelopeLayer::new().policy(policy).observer(events.clone());
     let fails = || get(|| async { StatusCode::NOT_FOUND });
     let app = Router::new()
@@ -43,7 +43,7 @@ async fn l1_an_error_has_its_method_and_the_frameworks_route_where_the_policy_ha
     let expected = [
         seen("/seats/{id}", "GET", true),
         seen("/seats/{id}", "POST", true),
-        seen("/ours/{id}", "GET", false),
+        seen("/ours/{id}", "GET", true),
         seen("/halls/{hall}/rows/{row}", "GET", true),
     ];
     assert_eq!(*events.0.lock().unwrap(), expected);

@@ -153,13 +153,13 @@ impl Exchange {
         let asked = RequestView { head, sent, body, claimed };
         let mut guarded = request::guard(policy, matched, &asked);
         let is_preflight = request::is_preflight(&asked);
-        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text));
+        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));
         match unmatched {
             // RFC 9112 §3.2: a request that names two hosts has no route.
-            Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(Fault::new(ErrorCode::BAD_REQUEST)),
+            Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
             Some(Unmatched::NoHost) => {
                 // Where nothing refuses, nothing begins to (M1).
-                guarded.observed_unmet.get_or_insert_with(|| Fault::new(ErrorCode::BAD_REQUEST));
+                guarded.observed_unmet.get_or_insert_with(no_host);
             }
             Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
             None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
@@ -191,7 +191,7 @@ impl Exchange {
         let policy = &**terms.policy();
         let matched = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why));
         let given = request::identify(policy.ids(), head, &sent, id);
-        let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
+        let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("more headers than a head may have");
         let asked = RequestView { head, sent: &sent, body, claimed: None };
         let exchange = Self::new(terms, &asked, given, matched.normal.manner());
         Admission::Answer(Box::new(exchange.refuse(fault, None)))
@@ -219,7 +219,7 @@ impl Exchange {
         }
         let method = KnownMethod::from(&asked.head.method);
         let has_route = settings.label().has_route();
-        let framework_route = if has_route { None } else { terms.framework_route(&asked.head.extensions) };
+        let framework_route = terms.framework_route(&asked.head.extensions);
         if !has_route && framework_route.is_none() && terms.observer().is_some() && terms.policy().observes_bodies() {
             note_path_form(&mut aside, asked.head.uri.path());
         }
@@ -330,6 +330,10 @@ impl Exchange {
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
         self.aside.as_mut().and_then(|aside| aside.unenforced.take())
     }
+}
+
+fn no_host() -> Fault {
+    Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request names no host, or two")
 }
 
 /// For whoever looks for the route that is missing.

@@ -64,7 +64,6 @@ pub(super) struct EventLabel {
     pub(super) settings: LogLabel,
     /// `None` where the request is not known any more.
     pub(super) method: Option<KnownMethod>,
-    /// Where the policy has no route.
     pub(super) framework_route: Option<Arc<str>>,
 }
 
@@ -73,10 +72,10 @@ impl EventLabel {
         Self { settings, method: None, framework_route: None }
     }
 
-    /// The pattern of the policy's route, else the framework's.
+    /// The framework's route, else the pattern of the policy's.
     pub(super) fn route<'a>(&'a self, terms: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
-        let pattern = terms.policy.route_pattern(self.settings);
-        pattern.map(|pattern| pattern.shared()).or(self.framework_route.as_ref())
+        let pattern = || terms.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
+        self.framework_route.as_ref().or_else(pattern)
     }
 }
 
@@ -240,7 +239,7 @@ impl Event {
         self.rule
     }
 
-    /// The pattern of the most specific route that matched, or the framework's where the policy has none (L1): never a path
+    /// The framework's pattern, or that of the policy's most specific route if the framework has none (L1): never a path
     /// (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
@@ -259,11 +258,7 @@ impl Event {
     /// Whether the route is the framework's: no rule of the policy can name it.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
-        self.policy_route().is_none() && self.label.framework_route.is_some()
-    }
-
-    fn policy_route(&self) -> Option<&str> {
-        self.terms.policy().route_label(self.label.settings)
+        self.label.framework_route.is_some()
     }
 
     /// The request's method; `None` where the request is not known any more, as of an answer that was not taken.
@@ -353,7 +348,7 @@ impl ExchangeConfig {
         Self { recogniser: Some(recogniser), ..self }
     }
 
-    /// Sets what finds the framework's route of a request that the policy has none for (L1).
+    /// Sets what finds the framework's route of a request (L1).
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }

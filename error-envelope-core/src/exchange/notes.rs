@@ -1,10 +1,11 @@
 //! What an event has beside its code and its status: where the error came from, what of it was not read, and what else is
 //! noted of the request.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use super::BodyCapture;
 use crate::policy::{BodyLimitPer, MatchedReading};
+use crate::request_id;
 
 /// Where an error came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ pub struct EventFields {
     pub(super) only_original_path: bool,
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
+    /// The request's only `traceparent`, valid or not: few requests have an error, and look.
+    pub(super) traceparent: Option<HeaderValue>,
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
@@ -139,6 +142,12 @@ impl EventFields {
         self.unknown_code.as_deref()
     }
 
+    /// The trace id of the request's `traceparent`, if that came and is valid.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
+    }
+
     /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
     /// [`BodyLimitPer::Body`] (P1).
     #[must_use]
@@ -170,6 +179,7 @@ impl EventFields {
             only_original_path,
             dropped_fields,
             unknown_code,
+            traceparent: _,
             readings,
             counts_whole,
             policy_status,

@@ -70,7 +70,7 @@ impl Exchange {
             status: Some(status),
             would_be: Some(self.writer().leaving_status(fault, rewritten, kept)),
             code: Some(fault.code().clone()),
-            cause: cause_of(fault),
+            cause: if origin == Origin::Fault { Some(Box::new(fault.clone())) } else { cause_of(fault) },
             ..self.event_of(origin)
         }
     }

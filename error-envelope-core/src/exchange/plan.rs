@@ -39,7 +39,7 @@ impl Admission {
         }
     }
 
-    /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
+    /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
     #[must_use]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
         match self {

@@ -23,6 +23,8 @@ pub(super) enum HeaderUse {
     /// It is [removed](is_removed).
     Removed,
     Te,
+    /// Its trace id is logged with an error (L1).
+    Trace,
     TransferEncoding,
     /// A service may take it for the content type; it is removed.
     TypeLookAlike,
@@ -75,6 +77,7 @@ headers! {
         7 "upgrade" Upgrade,
         7 "api-key" Key,
         9 "x-api-key" Key,
+        11 "traceparent" Trace,
         12 "content-type" ContentType,
         12 "x-request-id" Id,
         12 "grpc-timeout" Call,

@@ -18,7 +18,10 @@ impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.adopted(fault);
-        self.write_read(head, Rewrite::unchanged(fault), origin, &[])
+        let cause = (origin == Origin::Fault).then(|| Box::new(fault.clone()) as BoxError);
+        let mut written = self.write_read(head, Rewrite::unchanged(fault), origin, &[]);
+        written.event.cause = cause;
+        written
     }
 
     /// Writes an inner error anew that was read, from this body.

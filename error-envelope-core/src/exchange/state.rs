@@ -28,7 +28,6 @@ pub struct Exchange {
     pub(super) id_header: HeaderValue,
     pub(super) request: RequestFlags,
     pub(super) method: KnownMethod,
-    /// Where the policy has no route.
     pub(super) framework_route: Option<Arc<str>>,
     pub(super) flags: Option<BodyFlags>,
     pub(super) aside: Option<Box<ColdState>>,
@@ -65,12 +64,12 @@ impl Exchange {
         &self.id_header
     }
 
-    /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
+    /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
     #[must_use]
     #[inline]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
-        let pattern = self.policy().route_pattern(self.settings.label());
-        pattern.map(|pattern| pattern.shared()).or(self.framework_route.as_ref())
+        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
+        self.framework_route.as_ref().or_else(pattern)
     }
 
     /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.

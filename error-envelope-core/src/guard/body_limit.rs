@@ -269,7 +269,8 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
 /// The answer to a body over the limit.
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
-    Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok())
+    let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
+    fault.caused_by(format!("body limit: more than {limit} bytes"))
 }
 
 /// The answer to a body that is no sequence of messages.

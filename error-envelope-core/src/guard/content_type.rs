@@ -70,7 +70,8 @@ impl MediaTypes {
 }
 
 fn refusal(types: &[String], accept: HeaderValue) -> Fault {
-    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, accept);
+    let cause = format!("header content-type: not {}", types.join(" or "));
+    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, accept).caused_by(cause);
     match types {
         [json] if json == JSON => fault,
         [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),

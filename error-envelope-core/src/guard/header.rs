@@ -72,11 +72,13 @@ impl RequiredHeader {
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         SettingError::unless_message("missing", &missing.text)?;
         SettingError::unless_message("invalid", &invalid.text)?;
+        let refusal =
+            |text: Text, why: &str| text.fault().caused_by(format!("header {name}: {why}")).with_stored_reply();
         Ok(HeaderGuard {
-            name,
             pattern,
-            missing: missing.fault().with_stored_reply(),
-            invalid: invalid.fault().with_stored_reply(),
+            missing: refusal(missing, "missing"),
+            invalid: refusal(invalid, "badly formed or repeated"),
+            name,
         })
     }
 }

@@ -79,6 +79,18 @@ pub(crate) fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
+/// The paths of the issues, each once, without what is wrong there.
+pub(crate) fn paths(details: &str) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
+        let path = parameter_of(&path);
+        if !path.is_empty() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
 fn parse_issue(raw: &RawValue) -> Option<NamedIssue<'_>> {
     let issue = Object::parse(raw.get())?;
     Some(NamedIssue {

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::Method;
 use http::uri::PathAndQuery;
+use http::{HeaderValue, Method};
 
-use super::RequestView;
+use super::identity::TRACEPARENT;
+use super::{HeaderFlags, RequestView};
 use crate::exchange::{Event, EventFields, ExchangeConfig};
 use crate::fault::Fault;
+use crate::fields;
 use crate::policy::{BodyLimitPer, ResponseSettings};
 
 /// What few requests have, out of the way of the others.
@@ -29,6 +31,8 @@ pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) counts_whole: bool,
     /// How long the client waits for the whole call.
     pub(in crate::exchange) deadline: Option<Duration>,
+    /// As it came, valid or not.
+    traceparent: Option<HeaderValue>,
 }
 
 impl ColdState {
@@ -37,6 +41,9 @@ impl ColdState {
         let mut notes = self.notes.clone();
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
+        }
+        if self.traceparent.is_some() {
+            notes.get_or_insert_default().traceparent = self.traceparent.clone();
         }
         notes
     }
@@ -48,7 +55,8 @@ impl ColdState {
         settings: &ResponseSettings,
         terms: &ExchangeConfig,
     ) -> Option<Box<Self>> {
-        if notes.is_none() && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
+        let is_traced = asked.sent.has(HeaderFlags::TRACED);
+        if notes.is_none() && !is_traced && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
             return None;
         }
         Self::noted(asked, notes, settings, terms)
@@ -65,7 +73,10 @@ impl ColdState {
         let tells_time = terms.policy().dialect(settings).spec().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);
         let counts_whole = asked.claimed == Some(BodyLimitPer::Body);
-        if notes.is_none() && !asks_path && !tells_time && deadline.is_none() && !counts_whole {
+        let is_traced = asked.sent.has(HeaderFlags::TRACED);
+        let traceparent = if is_traced { fields::only(&asked.head.headers, &TRACEPARENT).cloned() } else { None };
+        let is_plain = notes.is_none() && deadline.is_none() && traceparent.is_none();
+        if is_plain && !asks_path && !tells_time && !counts_whole {
             return None;
         }
         let target = asks_path.then(|| {
@@ -74,6 +85,6 @@ impl ColdState {
             (asked.head.method.clone(), path)
         });
         let began = tells_time.then(terms.clock);
-        Some(Box::new(Self { notes, target, began, counts_whole, deadline, ..Self::default() }))
+        Some(Box::new(Self { notes, target, began, counts_whole, deadline, traceparent, ..Self::default() }))
     }
 }

@@ -12,7 +12,7 @@ use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Policy, ResponseSettings};
 use crate::request_id::{RequestId, is_traceparent};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How much of a foreign id is logged, in characters (I2).
 const MAX_NOTE: usize = 128;

@@ -47,6 +47,7 @@ impl HeaderFlags {
     pub(super) const FORGED: u32 = 1 << 16;
     /// A header that services read keys from has a value (R1).
     const KEY: u32 = 1 << 17;
+    pub(super) const TRACED: u32 = 1 << 18;
 
     /// Beside what they tell, the first content type.
     #[inline]
@@ -79,6 +80,7 @@ impl HeaderFlags {
                 HeaderUse::MethodOverride => Self::METHOD,
                 HeaderUse::Removed => Self::FORGED,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
+                HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
                 // It counts as a second line (G3); alone it counts as none.
                 HeaderUse::TypeLookAlike => Self::FORGED | Self::TWO_TYPES,

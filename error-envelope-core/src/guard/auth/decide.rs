@@ -1,5 +1,7 @@
 //! Several schemes and one request: one that lets in is enough (rule G2).
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -138,10 +140,28 @@ impl Scheme {
             None if not.why == AuthFailure::Malformed => self.malformed(),
             None => Fault::new(code),
         };
+        let cause = format!("scheme {}: {}", self.name, not.why.as_str());
         match &not.cause {
-            None => fault,
-            Some(AuthCause::Known(cause)) => fault.caused_by(*cause),
-            Some(AuthCause::Failed(error)) => fault.caused_by(error.clone()),
+            None => fault.caused_by(cause),
+            Some(AuthCause::Known(known)) => fault.caused_by(format!("{cause}: {known}")),
+            // The error itself, whose causes the log follows.
+            Some(AuthCause::Failed(error)) => fault.caused_by(SchemeFailure(cause, error.clone())),
         }
+    }
+}
+
+/// A verifier that failed.
+#[derive(Debug)]
+struct SchemeFailure(String, Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for SchemeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for SchemeFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.1)
     }
 }

@@ -49,6 +49,20 @@ pub(super) enum AuthFailure {
     Unavailable,
 }
 
+impl AuthFailure {
+    /// The words in the log.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "no credentials",
+            Self::Malformed => "malformed credentials",
+            Self::Invalid => "invalid credentials",
+            Self::NoEmail => "no verified email",
+            Self::Expired => "expired or revoked credentials",
+            Self::Unavailable => "no answer from the verifier",
+        }
+    }
+}
+
 /// More than the client is told, for the log.
 #[derive(Clone)]
 pub(super) enum AuthCause {
