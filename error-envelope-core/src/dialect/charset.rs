@@ -34,7 +34,7 @@ pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [
 }
 
 /// Whether a `content-encoding` is the name of a charset, which is no coding (R5).
-pub(super) fn is_charset(name: &str) -> bool {
+pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
 

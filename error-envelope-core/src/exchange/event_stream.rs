@@ -3,13 +3,13 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{StatusCode, response};
 
 use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;
 use crate::dialect;
-use crate::dialect::coding;
+use crate::dialect::charset;
 use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner};
 use crate::fault::Fault;
 use crate::policy::{EventStreams, Mode};
@@ -132,7 +132,7 @@ impl Exchange {
             && !is_bodiless
             && is_stream()
             && !has_length()
-            && coding::codings(headers).is_some_and(|codings| codings.is_empty())
+            && headers.get_all(CONTENT_ENCODING).iter().all(|name| name.to_str().is_ok_and(charset::is_charset))
     }
 
     pub(super) fn into_event_stream(mut self, head: &mut response::Parts) -> Box<EventStream> {
