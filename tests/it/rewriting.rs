@@ -1,11 +1,12 @@
 //! Whatever an inner service says, the client gets the envelope (E1, E2, E7, E8).
 
 mod beside;
+mod protocols;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
 use tower_error_envelope::exchange::{
@@ -23,14 +24,14 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
 /// The response that this request gets.
 pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = request.into_parts();
-    let ended = BodyFacts { ended: true, ..BodyFacts::default() };
+    let ended = BodyFacts { ended: request.method == Method::GET, ..BodyFacts::default() };
     let admission = Exchange::begin(
         ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH).into(),
         &mut request,
         ended,
         || ID.parse::<RequestId>().unwrap(),
     );
-    let Admission::Forward(exchange, ..) = admission else { panic!("a GET without a body is forwarded") };
+    let Admission::Forward(exchange, ..) = admission else { panic!("nothing guards the request") };
     let (mut head, body) = inner.clone().into_parts();
     let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
     let sent = match exchange.response_head(&mut head, || facts) {

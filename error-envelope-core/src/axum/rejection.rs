@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::cause;
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision};
+use crate::classify::{self, Inner, KeptProtocols, PolicyView, Posted, RequestContext, RewriteDecision};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
 use crate::fault::{AsFault, Fault};
@@ -137,24 +137,26 @@ fn classified(status: StatusCode, text: &str) -> Fault {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]);
     let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()), reason: None };
     let nothing = HeaderMap::new();
-    let asked =
-        RequestContext { credentials: Credentials::from_headers(&nothing, false), method: &Method::GET, path: None };
+    let asked = RequestContext {
+        credentials: Credentials::from_headers(&nothing, false),
+        method: &Method::GET,
+        path: None,
+        posted: Posted::Other,
+    };
     let known = PolicyView {
         codes: &CodeSet::default(),
         shapes: &[],
         rules: &[],
         by_status: false,
-        protocols_pass: false,
+        protocols: KeptProtocols::Nothing,
         kept: &[],
         dialect: Dialect::Standard,
         negotiated: false,
         page: false,
     };
-    match classify::response(&inner, &asked, &known) {
-        RewriteDecision::Rewrite(rewrite) => rewrite.into_fault(),
-        RewriteDecision::Pass => Fault::new(ErrorCode::of_status(status)),
-    }
-    .status(status)
+    let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
+        classify::response(&inner, &asked, &known);
+    rewrite.into_fault().status(status)
 }
 
 fn with_cause(fault: Fault, rejection: impl Error + Send + Sync + 'static) -> Fault {

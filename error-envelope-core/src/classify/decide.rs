@@ -29,8 +29,8 @@ pub(super) fn decide<'k>(
 ) -> (ErrorCode, CodeSource<'k>) {
     if let Some(foreign) = foreign {
         record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.said), inner.status)));
-        if let Some(code) = canonical_code(&foreign.said, known) {
-            return (code, CodeSource::Layer);
+        if let Some(decided) = canonical_code(&foreign.said, inner, known) {
+            return decided;
         }
         if let Some(decided) = of_layer(foreign, inner, known) {
             record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
@@ -107,11 +107,28 @@ pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -
     dialect::tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
 }
 
-/// The code of a shape that the policy also writes, which counts as a canonical one (R15).
-fn canonical_code(said: &ParsedError<'_>, known: &PolicyView<'_>) -> Option<ErrorCode> {
+/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx nobody but a layer
+/// vouches for a code that is not known here, nor for a text.
+fn canonical_code<'k>(
+    said: &ParsedError<'_>,
+    inner: &Inner<'_, '_>,
+    known: &PolicyView<'_>,
+) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = said.code.as_deref().filter(|_| said.own == dialect::DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, known.codes)?;
-    (is_known || !known.by_status).then_some(code)
+    let is_layers = !inner.status.is_server_error() || is_code_of_layer(&code, inner, known);
+    match is_layers {
+        _ if known.by_status && !is_known => None,
+        true => Some((code, CodeSource::Layer)),
+        false => {
+            (is_known && code != ErrorCode::INTERNAL_ERROR).then_some((code, CodeSource::Otherwise(DecidedBy::Dialect)))
+        }
+    }
+}
+
+/// Whether the head is one of a layer's, and has this code.
+fn is_code_of_layer(code: &ErrorCode, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> bool {
+    has_layers_head(inner.headers) && of_header(inner, known).is_some_and(|head| head.code == *code)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
@@ -131,10 +148,9 @@ fn of_layer<'k>(
         }
         false if known.by_status => None,
         // Services have headers of that name, too: by itself it vouches for no server's text.
-        _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => {
-            Some((code, CodeSource::Otherwise(DecidedBy::Layer)))
-        }
-        false if inner.status.is_server_error() && !has_layers_head(inner.headers) => {
+        _ if (code == ErrorCode::INTERNAL_ERROR || inner.status.is_server_error())
+            && !has_layers_head(inner.headers) =>
+        {
             Some((code, CodeSource::Otherwise(DecidedBy::Layer)))
         }
         _ => Some((code, CodeSource::Layer)),

@@ -10,6 +10,7 @@ use super::credentials::{self, Credentials};
 use super::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
+use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::{self, Envelope};
 use crate::dialect::{self, Dialect, Foreign, Readable};
 use crate::page;
@@ -33,6 +34,44 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
+    pub(crate) posted: Posted,
+}
+
+/// What a request posted, as far as it asks an OAuth server for something (R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// As RFC 6749 and its extensions do.
+    Form,
+    /// As RFC 7591 does.
+    Json,
+    /// Anything else, or nothing.
+    Other,
+}
+
+/// Which protocols keep their shape (R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptProtocols {
+    All,
+    /// Those that `protocols = "rewrite"` leaves.
+    Some,
+    /// A call's client reads none but its own.
+    Nothing,
+}
+
+impl KeptProtocols {
+    /// Whether an error of that protocol keeps its shape.
+    pub(crate) fn keep(self, protocol: Protocol) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some => !protocol.is_rewritten(),
+            Self::Nothing => false,
+        }
+    }
+
+    /// The same by its media type alone.
+    pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
+        named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
+    }
 }
 
 /// What the policy knows.
@@ -43,8 +82,7 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) rules: &'a [Arc<Rule>],
     /// An unknown canonical code gives way to its status (E2).
     pub(crate) by_status: bool,
-    /// JSON-RPC and OAuth errors keep their shape (R10).
-    pub(crate) protocols_pass: bool,
+    pub(crate) protocols: KeptProtocols,
     /// Members that pass into the details, by name (R14).
     pub(crate) kept: &'a [Box<str>],
     /// What the client gets.
@@ -58,6 +96,16 @@ pub(crate) struct PolicyView<'a> {
 impl<'a> PolicyView<'a> {
     pub(super) fn readable(&self) -> Readable<'a> {
         Readable { codes: self.codes, shapes: self.shapes }
+    }
+
+    /// Whether an error of that protocol keeps its shape towards who asked so (R10).
+    pub(super) fn keeps(&self, protocol: Protocol, asked: &RequestContext<'_>) -> bool {
+        let is_asked = match (protocol, asked.posted) {
+            (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
+            (Protocol::OAuth { .. }, posted) => posted == Posted::Form,
+            _ => true,
+        };
+        is_asked && self.protocols.keep(protocol)
     }
 }
 

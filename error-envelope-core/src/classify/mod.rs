@@ -41,15 +41,15 @@ use decided::DecidedBy;
 use details::with_issues;
 pub use explanation::Explanation;
 use explanation::record;
-pub(crate) use inner::{Inner, PolicyView, RequestContext};
-use inner::{code_of_status, is_layers_page, is_own, of_header, stays};
+pub(crate) use inner::{Inner, KeptProtocols, PolicyView, Posted, RequestContext};
+use inner::{code_of_status, has_layers_head, is_layers_page, is_own, of_header, stays};
 use passing::{details_of, members_pass, message_text};
 
 pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
     Rewrite(Rewrite<'b>),
-    /// A protocol that keeps its shape (R10).
-    Pass,
+    /// It passes in the shape of its protocol (R10): this is what is told of it beside its body.
+    Pass(Rewrite<'b>),
 }
 
 pub(crate) struct Rewrite<'b> {
@@ -142,8 +142,8 @@ pub(crate) enum Retained {
     Negotiated,
     /// Its names alone.
     Names,
-    /// Whatever the client's dialect is, an error of tRPC's as far as its clients know it (R10).
-    Trpc,
+    /// Whatever the client's dialect is, what its protocol's clients may have of it (R10).
+    Protocol(Protocol),
     /// A page, but for the id (R16).
     Page,
 }
@@ -202,14 +202,20 @@ fn classify<'b>(
         }
         &ParsedBody::Protocol(protocol) => {
             record(&mut explanation, |it| it.is_protocol = true);
-            if known.protocols_pass && protocol == Protocol::Trpc && inner.status.is_server_error() {
-                return RewriteDecision::Rewrite(of_trpc(inner.status));
-            }
-            if known.protocols_pass && is_protocol_error(protocol, inner.status) {
-                return RewriteDecision::Pass;
+            if known.keeps(protocol, asked) {
+                let rewrite = || of_protocol(inner, asked, known);
+                match protocol.filtered(body, inner.status, "") {
+                    // A second layer is to know it again (E7).
+                    Some(written) if is_protocol(&written, inner, known) => {
+                        let own = Some(Retained::Protocol(protocol));
+                        return RewriteDecision::Rewrite(Rewrite { own, ..rewrite() });
+                    }
+                    None if inner.status.is_client_error() => return RewriteDecision::Pass(rewrite()),
+                    _ => {}
+                }
             }
             rewritten = dialect::read_rewritten(body, &known.readable(), inner.status)
-                .map(|foreign| without_foreign_code(protocol, foreign, inner.status));
+                .map(|foreign| without_code_on_5xx(foreign, inner.status));
             rewritten.as_ref()
         }
         ParsedBody::Foreign(foreign) => Some(foreign),
@@ -258,25 +264,33 @@ fn classify_lenient<'b>(
             rewrite.lenient.get_or_insert(lenient);
             RewriteDecision::Rewrite(rewrite)
         }
-        RewriteDecision::Pass => RewriteDecision::Pass,
+        RewriteDecision::Pass(rewrite) => RewriteDecision::Pass(rewrite.into_owned()),
     }
 }
 
-/// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
-/// names itself under any.
-fn is_protocol_error(protocol: Protocol, status: StatusCode) -> bool {
-    protocol != Protocol::OAuth || status.is_client_error()
+fn is_protocol(body: &[u8], inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> bool {
+    let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status);
+    matches!(parsed, ParsedBody::Protocol(_))
 }
 
-/// A 5xx keeps its shape, and says no more than its status does (R10).
-fn of_trpc(status: StatusCode) -> Rewrite<'static> {
-    let fault = Fault::new(ErrorCode::of_status(status));
-    Rewrite { own: Some(Retained::Trpc), ..Rewrite::decided(fault, by_status(status)) }
+/// What is told of an error that keeps its protocol's shape: its code, and the text that it has on a 5xx (R10). A layer
+/// inside has told it already (E7).
+fn of_protocol(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Rewrite<'static> {
+    match of_header(inner, known).filter(|_| has_layers_head(inner.headers)) {
+        Some(envelope) => Rewrite::decided(again(&envelope, inner, asked, known), DecidedBy::Layer),
+        None => {
+            let Rewrite { fault, text, named, by, rule, .. } = of_foreign(None, None, inner, asked, known, None);
+            let text = text.map(|text| Cow::Owned(text.into_owned()));
+            Rewrite { text, named, by, rule, ..Rewrite::unchanged(fault) }
+        }
+    }
 }
 
-/// What looks like a protocol's code, where it is none, is a text like any other.
-fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
-    foreign.said.code = foreign.said.code.filter(|_| is_protocol_error(protocol, status));
+/// What a protocol calls its error is no canonical code: on a 5xx it would vouch for the text.
+fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
+    if status.is_server_error() {
+        (foreign.said.code, foreign.said.wider) = (None, None);
+    }
     foreign
 }
 

@@ -105,6 +105,13 @@ impl EventScanner {
     }
 }
 
+/// Whether a text begins with a line of an event: a field, or a comment.
+pub(super) fn begins_with_field(text: &str) -> bool {
+    let line = text.split(['\r', '\n']).next().unwrap_or_default();
+    let field = line.split_once(':').map_or(line, |(field, _)| field);
+    matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
+}
+
 /// An event with this name, where it has one, and these data, which are JSON: it has line ends between its tokens alone.
 pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);

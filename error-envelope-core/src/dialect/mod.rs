@@ -56,6 +56,7 @@ use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
+use protocol::ProtocolType;
 pub use table::{Dialect, DialectName, Shape};
 pub(crate) use table::{Foreign, ParsedBody};
 use tree::{Node, Tree};
@@ -78,19 +79,23 @@ pub(crate) fn read<'a>(
     status: StatusCode,
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
+    let named = media_type.and_then(ProtocolType::new);
+    // What is not the protocol's has no type (R10).
+    let media_type = media_type.filter(|_| named.is_none());
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
         Some(b'{') if kind.may_be_json() => match Object::parse(text) {
-            Some(object) => read_object(Body::new(media_type, object), known, status),
+            Some(object) => read_object(Body::new(media_type, object), known, status, named),
             None => ParsedBody::Nothing,
         },
-        Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status),
+        Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status, named),
         Some(b'"')
             if kind.is_any_json()
                 && let Some(text) = json::string_of_text(text) =>
         {
             read_text(text, status, true)
         }
+        Some(_) if let Some(protocol) = named.and_then(|named| named.of_text(text)) => ParsedBody::Protocol(protocol),
         // What begins like JSON, and is none, was cut or is a page's script.
         None | Some(b'{' | b'[') => ParsedBody::Nothing,
         Some(_) if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
@@ -159,9 +164,10 @@ fn read_array<'a>(
     text: &'a str,
     known: &Readable<'_>,
     status: StatusCode,
+    named: Option<ProtocolType>,
 ) -> ParsedBody<'a> {
     let Some(elements) = json::array(text) else { return ParsedBody::Nothing };
-    if let Some(protocol) = protocol::detect_batch(text) {
+    if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect_batch(text)) {
         return ParsedBody::Protocol(protocol);
     }
     if let Some(foreign) = table::read_custom_array(&elements, known.shapes) {
@@ -189,10 +195,15 @@ pub(crate) fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
 
-fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
+fn read_object<'a>(
+    body: Body<'a, '_>,
+    known: &Readable<'_>,
+    status: StatusCode,
+    named: Option<ProtocolType>,
+) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, known.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = protocol::detect(&body) {
+    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect(&body)) {
         ParsedBody::Protocol(protocol)
     } else {
         table::read(body, known.shapes, status)

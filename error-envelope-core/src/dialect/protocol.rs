@@ -1,134 +1,179 @@
-//! Protocols that name themselves and keep their own shape (rule R10).
+//! Protocols that keep their own shape (rule R10).
+//!
+//! A body is one of theirs because of what it is. Its media type adds no more than which protocol a body may be that does
+//! not name one itself; any other body under such a type is read as if it had none.
+//!
+//! On a 4xx it passes, without the stacks of its errors. On a 5xx its structure passes, with the catalogue's message in the
+//! place of its texts; what has no such place is written anew like any other error.
 
-use super::event_stream::EVENT_STREAM;
+mod filter;
+mod oauth;
+mod soap;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::event_stream::{self, EVENT_STREAM};
 use super::json::{self, Object};
-use super::parsed_error::{Body, ParsedError};
+use super::parsed_error::Body;
 use super::trpc;
+pub(super) use oauth::read as read_oauth;
+use soap::SoapVersion;
 
-/// A protocol that only its body gives away.
+/// A protocol that keeps its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
+    EventStream,
+    Fhir,
+    GraphQl,
+    JsonApi,
     JsonRpc,
-    JsonRpcBatch,
-    /// RFC 6749 §5.2. It keeps its shape on a 4xx alone: the RFC knows no other.
-    OAuth,
-    /// It keeps its shape under any status; on a 5xx without what a stranger is not told.
+    /// RFC 6749 §5.2: it is one only to a request that asks for one.
+    OAuth {
+        /// It is of RFC 7591, whose requests are JSON.
+        is_registration: bool,
+    },
+    Orpc,
+    Scim,
+    Soap(SoapVersion),
     Trpc,
 }
 
-/// The media types whose bodies pass as they are.
-const SELF_NAMED: [&str; 6] = [
-    "application/graphql-response+json",
-    "application/soap+xml",
-    "application/scim+json",
-    "application/vnd.api+json",
-    EVENT_STREAM,
-    "application/grpc",
+/// A media type of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProtocolType {
+    EventStream,
+    Json(Protocol),
+    Soap,
+}
+
+const TYPES: [(&str, ProtocolType); 6] = [
+    ("application/graphql-response+json", ProtocolType::Json(Protocol::GraphQl)),
+    ("application/scim+json", ProtocolType::Json(Protocol::Scim)),
+    ("application/vnd.api+json", ProtocolType::Json(Protocol::JsonApi)),
+    ("application/fhir+json", ProtocolType::Json(Protocol::Fhir)),
+    ("application/soap+xml", ProtocolType::Soap),
+    (EVENT_STREAM, ProtocolType::EventStream),
 ];
 
-/// What the registry of OAuth errors knows for the responses of RFC 6749 §5.2 and its extensions: RFC 6750, 7009, 7591,
-/// 8628, 8707, 9449 and 9470.
-const OAUTH_ERRORS: [&str; 21] = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "invalid_token",
-    "insufficient_scope",
-    "unsupported_token_type",
-    "invalid_redirect_uri",
-    "invalid_client_metadata",
-    "invalid_software_statement",
-    "unapproved_software_statement",
-    "authorization_pending",
-    "slow_down",
-    "access_denied",
-    "expired_token",
-    "invalid_target",
-    "invalid_dpop_proof",
-    "use_dpop_nonce",
-    "insufficient_user_authentication",
-];
+/// The name that RFC 7644 §3.12 gives to an error.
+const SCIM_ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// Whether a body of this media type keeps its shape whatever it says.
-pub(crate) fn names_itself(media_type: &[u8]) -> bool {
-    SELF_NAMED.iter().any(|name| media_type.eq_ignore_ascii_case(name.as_bytes()))
-        || media_type.get(..17).is_some_and(|start| {
-            start.eq_ignore_ascii_case(b"application/grpc+") || start.eq_ignore_ascii_case(b"application/grpc-")
-        })
+impl ProtocolType {
+    /// The protocol whose type this is.
+    pub(crate) fn new(media_type: &[u8]) -> Option<Self> {
+        TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
+    }
+
+    /// Whose a JSON object or array is under this type.
+    pub(crate) fn of_json(self) -> Option<Protocol> {
+        if let Self::Json(protocol) = self { Some(protocol) } else { None }
+    }
+
+    /// Whose a text is under this type that is no JSON.
+    pub(super) fn of_text(self, text: &str) -> Option<Protocol> {
+        match self {
+            Self::EventStream => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
+            Self::Soap => soap::version(text).map(Protocol::Soap),
+            Self::Json(_) => None,
+        }
+    }
+}
+
+impl Protocol {
+    /// Whether `protocols = "rewrite"` writes its errors anew.
+    pub(crate) const fn is_rewritten(self) -> bool {
+        matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
+    }
+
+    /// The word that its media types have.
+    pub(crate) const fn format(self) -> &'static str {
+        if matches!(self, Self::Soap(_)) { "xml" } else { "json" }
+    }
+
+    /// The body of an error as its client gets it, with this message on a 5xx; `None` where it passes as it is (4xx), or has
+    /// no place for a message (5xx).
+    pub(crate) fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::EventStream => None,
+            Self::Soap(version) => status.is_server_error().then(|| soap::fault(version, message)),
+            _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message),
+            _ => filter::without_stacks(json::utf8_text(body)?),
+        }
+    }
+}
+
+/// Whether a body of this media type is one of gRPC's, whoever asked.
+pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+
+    media_type.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+        && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
 }
 
 /// The protocol of a JSON object.
 pub(super) fn detect(body: &Body<'_, '_>) -> Option<Protocol> {
-    if is_json_rpc(&body.object) {
+    let object = &body.object;
+    if is_json_rpc(object) {
         Some(Protocol::JsonRpc)
     } else if trpc::is_error(body) {
         Some(Protocol::Trpc)
-    } else if is_oauth(&body.object) {
-        Some(Protocol::OAuth)
+    } else if is_orpc(object) {
+        Some(Protocol::Orpc)
+    } else if is_graphql(object) {
+        Some(Protocol::GraphQl)
+    } else if is_scim(object) {
+        Some(Protocol::Scim)
+    } else if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") {
+        Some(Protocol::Fhir)
     } else {
-        None
+        oauth::detect(object).map(|is_registration| Protocol::OAuth { is_registration })
     }
 }
 
-/// The protocol of a JSON array: a batch of JSON-RPC 2.0 responses, or of tRPC errors.
+/// The protocol of a JSON array: a batch, all of whose elements are the protocol's.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
     if all(|it| is_json_rpc(&it)) {
-        Some(Protocol::JsonRpcBatch)
+        Some(Protocol::JsonRpc)
     } else if all(|it| trpc::is_error(&Body::new(None, it))) {
         Some(Protocol::Trpc)
+    } else if all(|it| is_orpc(&it)) {
+        Some(Protocol::Orpc)
     } else {
         None
     }
 }
 
+/// A response of JSON-RPC 2.0.
 fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-fn is_oauth(body: &Object<'_>) -> bool {
-    body.members().all(|(name, value)| {
-        matches!(name, "error" | "error_description" | "error_uri") && json::string(value).is_some()
-    }) && body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
+/// oRPC's `{"json":{"defined","code","status","message"…}}`, beside which it writes `meta` alone.
+fn is_orpc(body: &Object<'_>) -> bool {
+    let is_error = |error: Object<'_>| {
+        error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))
+            && error.string("code").is_some_and(|code| super::outgoing::is_identifier(&code))
+            && error.number("status").is_some()
+            && error.string("message").is_some()
+    };
+    body.members().all(|(name, _)| matches!(name, "json" | "meta")) && body.object("json").is_some_and(is_error)
 }
 
-/// An OAuth error where it is rewritten: its `error` is a code, its description the text.
-pub(super) fn read_oauth<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let body = &body.object;
-    let description = body.words("error_description")?;
-    is_oauth(body).then(|| ParsedError::new(body.words("error"), Some(description)))
+/// GraphQL over plain JSON: errors alone are any API's, so that `data` or a place in the document must be there, too.
+fn is_graphql(body: &Object<'_>) -> bool {
+    let Some(errors) = body.raw("errors").and_then(|errors| json::array(errors.get())) else { return false };
+    let with_message = |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations"));
+    let located: Option<Vec<_>> = errors.iter().map(|it| Object::parse(it.get()).and_then(with_message)).collect();
+    located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))
+}
+
+fn is_scim(body: &Object<'_>) -> bool {
+    let names_error = |name: &&RawValue| json::string(name).is_some_and(|name| name == SCIM_ERROR);
+    body.raw("schemas").and_then(|names| json::array(names.get())).is_some_and(|names| names.iter().any(names_error))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn r10_media_types_that_name_themselves() {
-        for named in [
-            "application/soap+xml",
-            "Text/Event-Stream",
-            "application/grpc",
-            "application/grpc+proto",
-            "application/grpc-web-text",
-        ] {
-            assert!(names_itself(named.as_bytes()), "{named}");
-        }
-        for other in ["application/json", "text/plain", "application/grpcx", "application/xml", ""] {
-            assert!(!names_itself(other.as_bytes()), "{other}");
-        }
-    }
-
-    #[test]
-    fn r10_a_batch_is_whole() {
-        let batch = r#"[{"jsonrpc":"2.0","id":1,"result":1},{"jsonrpc":"2.0","id":2,"error":{}}]"#;
-        assert_eq!(detect_batch(batch), Some(Protocol::JsonRpcBatch));
-        for other in ["[]", r#"[{"jsonrpc":"2.0"},1]"#, r#"[{"a":1}]"#] {
-            assert_eq!(detect_batch(other), None, "{other}");
-        }
-    }
-}
+mod tests;

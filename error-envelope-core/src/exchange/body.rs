@@ -14,7 +14,7 @@ use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{Dialect, DialectSpec, standard, trpc};
+use crate::dialect::{Dialect, DialectSpec, standard};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
@@ -63,8 +63,8 @@ impl ErrorWriter<'_> {
         own: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        if let Some((Retained::Trpc, body)) = own {
-            return (trpc::masked(body, &fault.text()).unwrap_or_default().into(), status);
+        if let Some((Retained::Protocol(protocol), body)) = own {
+            return (protocol.filtered(body, status, &fault.text()).unwrap_or_default().into(), status);
         }
         if let Some((Retained::Page, page)) = own {
             return (page::with_id(page, headers.get(X_REQUEST_ID), self.id), status);

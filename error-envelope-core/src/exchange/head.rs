@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
 use crate::fault::length_value;
-use crate::{fields, page};
+use crate::{dialect, fields, page};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
@@ -26,7 +26,7 @@ const MORE_HEADERS: usize = 7;
 /// What the head of a written error says by itself.
 pub(super) struct ErrorHead<'a> {
     pub(super) code: &'a ErrorCode,
-    pub(super) content_type: &'static str,
+    pub(super) content_type: HeaderValue,
     /// None where the head is the whole answer (P1).
     pub(super) length: Option<u64>,
     /// Another `Accept` could have got another body (R11, R16).
@@ -44,7 +44,7 @@ const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHead<'_>) {
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHead<'_>) {
     let mut seen = InnerHeadFlags::scan(headers, status);
     if seen.old {
         remove_old(headers, status, own.http1);
@@ -52,13 +52,11 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHe
         seen.cache_control = seen.cache_control && headers.contains_key(CACHE_CONTROL);
     }
     headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(own.content_type));
+    headers.insert(CONTENT_TYPE, own.content_type);
     if let Some(length) = own.length {
         headers.insert(CONTENT_LENGTH, length_value(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_ERROR_CODE, code_value(own.code));
-    forbid_storing(headers, status, &seen);
+    mark(headers, status, own.code, &seen);
     if own.is_page {
         headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
         headers.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
@@ -69,6 +67,31 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHe
     if let Some((name, id)) = own.id {
         headers.insert(name, id.clone());
     }
+}
+
+/// Marks the head of an error that keeps its body as that of a written one is marked (R10).
+pub(super) fn mark_kept(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode) {
+    let seen = InnerHeadFlags::scan(headers, status);
+    mark(headers, status, code, &seen);
+}
+
+fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &InnerHeadFlags) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_ERROR_CODE, code_value(code));
+    forbid_storing(headers, status, seen);
+}
+
+/// The type of a body that is written anew in the form that it came in, if it names that format. It is UTF-8 now.
+pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
+    let Some(value) = fields::only(headers, &CONTENT_TYPE) else { return HeaderValue::from_static("application/json") };
+    let lower = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let is_named = lower.contains(format);
+    match (is_named, !lower.contains("charset") || lower.contains("utf-8")) {
+        (true, true) => Some(value.clone()),
+        (true, false) => dialect::essence(headers).and_then(|named| HeaderValue::from_bytes(named).ok()),
+        _ => None,
+    }
+    .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
 /// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
@@ -288,7 +311,7 @@ mod tests {
 
         ErrorHead {
             code: &CODE,
-            content_type: "application/json",
+            content_type: HeaderValue::from_static("application/json"),
             length: Some(1),
             negotiates: true,
             is_page: false,
@@ -309,12 +332,12 @@ mod tests {
         ] {
             let lines: Vec<_> = before.iter().map(|line| ("vary", *line)).collect();
             let mut head = headers(&lines);
-            rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
+            rewrite(&mut head, StatusCode::NOT_FOUND, error_head());
             let lines: Vec<_> = head.get_all(VARY).iter().map(|line| line.to_str().unwrap()).collect();
             assert_eq!(lines, after, "{before:?}");
         }
         let mut fixed = headers(&[("vary", "origin")]);
-        rewrite(&mut fixed, StatusCode::NOT_FOUND, &ErrorHead { negotiates: false, ..error_head() });
+        rewrite(&mut fixed, StatusCode::NOT_FOUND, ErrorHead { negotiates: false, ..error_head() });
         assert_eq!(fixed["vary"], "origin");
     }
 
@@ -341,22 +364,22 @@ mod tests {
     #[test]
     fn r7_what_held_for_the_old_hop_allows_nobody_to_store_an_error() {
         let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "cache-control")]);
-        rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
+        rewrite(&mut head, StatusCode::NOT_FOUND, error_head());
         assert_eq!(head["cache-control"], "no-store");
         let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "x-hop")]);
-        rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
+        rewrite(&mut head, StatusCode::NOT_FOUND, error_head());
         assert_eq!(head["cache-control"], "max-age=60");
     }
 
     #[test]
     fn r6_upgrade_stays_on_426_and_is_named() {
         let mut kept = headers(&[("upgrade", "h2c"), ("connection", "Upgrade, x-hop"), ("x-hop", "1")]);
-        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &error_head());
+        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, error_head());
         assert_eq!(kept["upgrade"], "h2c");
         assert_eq!(kept["connection"], "upgrade");
         assert!(!kept.contains_key("x-hop"));
         let mut gone = headers(&[("upgrade", "h2c"), ("connection", "Upgrade")]);
-        rewrite(&mut gone, StatusCode::NOT_FOUND, &error_head());
+        rewrite(&mut gone, StatusCode::NOT_FOUND, error_head());
         assert!(!gone.contains_key("upgrade") && !gone.contains_key("connection"));
     }
 }

@@ -108,7 +108,7 @@ impl ObservedError {
                 event.show(before, after);
                 event
             }
-            RewriteDecision::Pass => exchange.passed(status),
+            RewriteDecision::Pass(rewrite) => Event { code: Some(rewrite.code().clone()), ..exchange.passed(status) },
         }
     }
 }

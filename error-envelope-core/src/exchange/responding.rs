@@ -11,10 +11,11 @@ use super::{
     ResponsePlan, RewrittenBody, UnreadReason, fill, head,
 };
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision, reason};
+use crate::classify::{self, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
 use crate::code::ErrorCode;
+use crate::dialect::protocol::{self, ProtocolType};
 use crate::dialect::rpc::Rpc;
-use crate::dialect::{self, charset, coding, protocol};
+use crate::dialect::{self, charset, coding};
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages;
@@ -85,14 +86,17 @@ impl Exchange {
             return self.unary_error(head, &told, body);
         }
         let reason = self.reason(head, || matches!(body, Collected::Whole([])));
-        if fills
-            && let RewriteDecision::Rewrite(rewrite) =
-                self.classify(head.status, &head.headers, decoded.as_deref(), reason.as_deref())
-        {
-            let read = decoded.as_deref().unwrap_or_default();
-            return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
-        }
-        let (tail, event) = self.preserve(head);
+        let (tail, event) = if fills {
+            match self.classify(head.status, &head.headers, decoded.as_deref(), reason.as_deref()) {
+                RewriteDecision::Rewrite(rewrite) => {
+                    let read = decoded.as_deref().unwrap_or_default();
+                    return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
+                }
+                RewriteDecision::Pass(rewrite) => self.preserve_protocol(head, rewrite.code()),
+            }
+        } else {
+            self.preserve(head)
+        };
         CollectedAction::Restore(tail, event)
     }
 
@@ -144,6 +148,13 @@ impl Exchange {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
         (self.body_context(), Box::new(self.passed(head.status)))
+    }
+
+    /// As [`Exchange::preserve`], of an error whose code is known (R10).
+    fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode) -> (BodyContext, Box<Event>) {
+        head::mark_kept(&mut head.headers, head.status, code);
+        let (tail, event) = self.preserve(head);
+        (tail, Box::new(Event { code: Some(code.clone()), ..*event }))
     }
 
     fn pass_preserved(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
@@ -206,7 +217,9 @@ impl Exchange {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             return ResponsePlan::Rewrite(self.write_fault(head, fault));
         }
-        if self.passes(&head.headers) {
+        // What breaks off where it passes is to end with an event (F6).
+        let is_stream = self.settings.mode == Mode::Fill && self.appends_error(head, || body);
+        if is_stream || self.passes(&head.headers) {
             return self.pass_preserved(head, body);
         }
         let inspect = self.policy().inspect();
@@ -214,14 +227,15 @@ impl Exchange {
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
         if self.request.is_head() || unreadable && !looks {
             let reason = self.reason(head, || self.has_no_bytes(head, body));
-            return match self.classify(head.status, &head.headers, None, reason.as_deref()) {
-                RewriteDecision::Rewrite(rewrite) => {
-                    let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);
-                    written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
-                    ResponsePlan::Rewrite(written)
-                }
-                RewriteDecision::Pass => self.pass_preserved(head, body),
-            };
+            let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
+                self.classify(head.status, &head.headers, None, reason.as_deref());
+            if self.keeps_head(head) {
+                let (tail, event) = self.preserve_protocol(head, rewrite.code());
+                return ResponsePlan::Keep(tail, event);
+            }
+            let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);
+            written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
+            return ResponsePlan::Rewrite(written);
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };
         ResponsePlan::Collect(self, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
@@ -232,6 +246,24 @@ impl Exchange {
         let unenforced = self.observed_refusal(head.status).map(Box::new);
         let fault = classify::listed(fault, self.writer().dialect());
         RewrittenBody { unenforced, ..self.write(head, fault, Origin::Fault) }
+    }
+
+    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows (E5). Of a
+    /// 5xx the status decides: what GET would get is not known.
+    fn keeps_head(&self, head: &response::Parts) -> bool {
+        let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
+        self.request.is_head()
+            && head.status.is_client_error()
+            && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
+            && named().is_some_and(|it| self.protocols().keep_type(it))
+    }
+
+    fn protocols(&self) -> KeptProtocols {
+        match self.settings.protocols {
+            _ if self.request.rpc.is_some() => KeptProtocols::Nothing,
+            Protocols::Pass => KeptProtocols::All,
+            Protocols::Rewrite => KeptProtocols::Some,
+        }
     }
 
     /// The body in UTF-8 and without its codings, as far as it can be read (R3–R5).
@@ -253,16 +285,15 @@ impl Exchange {
         Some(Cow::Borrowed(body))
     }
 
-    /// What keeps its shape by its head alone (R9, R10).
+    /// What keeps its shape by its head alone (R9, P1).
     pub(super) fn passes(&self, headers: &HeaderMap) -> bool {
         let no_transform = || {
             let lines = headers.get_all(CACHE_CONTROL);
             lines.iter().flat_map(head::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
         };
-        // No other protocol is one that an RPC client reads.
-        let names_itself = || dialect::essence(headers).is_some_and(protocol::names_itself);
+        let is_grpc = || dialect::essence(headers).is_some_and(protocol::names_grpc);
         !headers.is_empty()
-            && (self.request.rpc.is_none() && names_itself()
+            && (self.request.rpc.is_none() && is_grpc()
                 || self.settings.no_transform == NoTransform::Respect && no_transform())
     }
 
@@ -299,13 +330,14 @@ impl Exchange {
             credentials: self.credentials(),
             method: writer.target.map_or(&Method::GET, |(method, _)| method),
             path: writer.target.map(|(_, path)| path.path()),
+            posted: self.request.posted(),
         };
         let known = PolicyView {
             codes: self.policy().codes(),
             shapes: self.policy().shapes(&self.settings),
             rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
-            protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),
+            protocols: self.protocols(),
             kept: self.policy().kept_fields(&self.settings),
             dialect: writer.dialect(),
             negotiated: writer.negotiated(),

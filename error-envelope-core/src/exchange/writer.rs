@@ -187,10 +187,10 @@ impl ErrorWriter<'_> {
         };
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
-        if matches!(own, Some((classify::Retained::Trpc, _))) {
-            (own_head.content_type, own_head.is_page) = (Dialect::Standard.spec().media_type, false);
+        if let Some((classify::Retained::Protocol(protocol), _)) = own {
+            (own_head.content_type, own_head.is_page) = (head::kept_type(headers, protocol.format()), false);
         }
-        head::rewrite(headers, leaving.status, &own_head);
+        head::rewrite(headers, leaving.status, own_head);
         for (name, value) in &leaving.head {
             headers.insert(name, value.clone());
         }
@@ -212,7 +212,7 @@ impl ErrorWriter<'_> {
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
-            content_type: self.content_type(),
+            content_type: HeaderValue::from_static(self.content_type()),
             length,
             // Over 200 a cache sees no error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))

@@ -81,9 +81,9 @@ words! {
         Respect = "respect",
     }
 
-    /// What becomes of JSON-RPC and OAuth errors (rule R10).
+    /// What becomes of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     Protocols {
-        /// They keep their own shape.
+        /// They keep their own shape; on a 5xx without the service's texts.
         #[default]
         Pass = "pass",
         /// They are rewritten like any other error.

@@ -109,7 +109,7 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets what becomes of JSON-RPC and OAuth errors (rule R10).
+            /// Sets what becomes of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
             pub fn protocols(mut self, protocols: $crate::policy::Protocols) -> Self {
                 self.keys_mut().protocols = Some(protocols);
                 self

@@ -167,7 +167,11 @@ impl Seen<'_> {
     fn is_canonical(&self) -> bool {
         let unnamed = || {
             let json = self.response.header("content-type").as_deref() == Some("application/json");
-            json && self.case.request.method() != "HEAD" && !self.policy().contains("dialect") && !self.rpc()
+            let keeps_shape = self.case.rules.iter().any(|rule| rule == "R10");
+            json && self.case.request.method() != "HEAD"
+                && !self.policy().contains("dialect")
+                && !self.rpc()
+                && !keeps_shape
         };
         match self.expect.body.as_deref() {
             Some(kind) => kind == "envelope",

@@ -197,11 +197,12 @@ fn as_sent(
     let exposed = |name: &str| name == "access-control-expose-headers" && expect.exposed != Some(false);
     // I3: it is said where it is expected.
     let handed_on = |name: &str| name == "x-upstream-request-id" && expect.headers.contains_key(name);
+    let marks = |name: &str| is_mark(name, response);
     let names = response.headers.iter().chain(&sent.headers).map(|(name, _)| name.as_str());
     let mut names: Vec<&str> = names.filter(|name| !of_connection(name, &sent.headers, sent.status)).collect();
     names.sort_unstable();
     names.dedup();
-    for name in names.into_iter().filter(|name| !exposed(name) && !handed_on(name)) {
+    for name in names.into_iter().filter(|name| !exposed(name) && !handed_on(name) && !marks(name)) {
         let (have, want) = (response.lines(name), super::seen::lines(&sent.headers, name));
         let own = want.is_empty() && facts.over_socket && name == "date"
             || name == "content-length" && (want.is_empty() || have.is_empty());
@@ -209,6 +210,19 @@ fn as_sent(
             problems.push(("E5", format!("lines of {name}: {have:?} instead of the inner {want:?}")));
         }
     }
+}
+
+/// Whether a line is one of those that an error gets which keeps its protocol's shape (R10): it has a code.
+fn is_mark(name: &str, response: &Response) -> bool {
+    let lines = response.lines(name);
+    let is = match name {
+        "x-error-code" => lines.len() == 1,
+        "x-content-type-options" => lines == ["nosniff"],
+        "cache-control" => lines == ["no-store"],
+        "expires" | "pragma" | "cdn-cache-control" | "surrogate-control" => lines.is_empty(),
+        _ => false,
+    };
+    is && response.lines("x-error-code").len() == 1
 }
 
 fn short(text: &str) -> String {

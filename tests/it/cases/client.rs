@@ -67,10 +67,12 @@ fn text(seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {
     let Some(body) = body else { return };
     // A client knows no policy.
     let is_described = seen.case.policy.as_deref().is_some_and(|policy| policy.contains("[shape."));
-    if error.shape().is_none() && !is_described {
+    // Nor every protocol that keeps its shape.
+    let is_protocols = seen.case.rules.iter().any(|rule| rule == "R10");
+    if error.shape().is_none() && !is_described && !is_protocols {
         return problems.push(("C", "the client reads nothing of the body".into()));
     }
-    let places = ["/error/message", "/detail", "/message", "/error"];
+    let places = ["/error/message", "/detail", "/message", "/error_description", "/error"];
     let said = places.iter().find_map(|place| body.pointer(place)?.as_str());
     if said.is_some_and(|said| said != error.message()) {
         problems.push(("C", format!("the client reads the message {:?} instead of {said:?}", error.message())));

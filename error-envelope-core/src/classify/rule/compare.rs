@@ -17,11 +17,6 @@ impl Rule {
             && self.text.as_ref().is_none_or(|own| other.text.as_ref().is_some_and(|its| own.covers(its)))
     }
 
-    /// The media type that it asks for.
-    pub(crate) fn content_type(&self) -> Option<&str> {
-        self.content_type.as_deref()
-    }
-
     /// Whether it asks for a text that no message is once the white space around it is gone.
     pub(crate) fn asks_for_margins(&self) -> bool {
         self.very_text().is_some_and(|text| text != text.trim())

@@ -3,6 +3,7 @@
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
+use crate::classify::Posted;
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::{prefers_page, prefers_problem};
@@ -17,23 +18,25 @@ const CHEAP_REST: u64 = 64 * 1024;
 /// What of the request's head matters later: a few bits that every request carries.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::exchange) struct RequestFlags {
-    bits: u8,
+    bits: u16,
     /// The protocol of a call (section P).
     pub(in crate::exchange) rpc: Option<Rpc>,
     pub(in crate::exchange) credentials: CredentialKind,
 }
 
 impl RequestFlags {
-    const HEAD: u8 = 1;
-    const HTTP1: u8 = 1 << 1;
-    const BODY: u8 = 1 << 2;
-    const EXPECTS: u8 = 1 << 3;
-    const CHEAP_REST: u8 = 1 << 4;
-    const PROBLEM: u8 = 1 << 5;
-    const STREAM: u8 = 1 << 6;
-    const TRAILERS: u8 = 1 << 7;
+    const HEAD: u16 = 1;
+    const HTTP1: u16 = 1 << 1;
+    const BODY: u16 = 1 << 2;
+    const EXPECTS: u16 = 1 << 3;
+    const CHEAP_REST: u16 = 1 << 4;
+    const PROBLEM: u16 = 1 << 5;
+    const STREAM: u16 = 1 << 6;
+    const TRAILERS: u16 = 1 << 7;
+    const FORM: u16 = 1 << 8;
+    const JSON: u16 = 1 << 9;
     /// No call has it.
-    const PAGE: u8 = Self::STREAM;
+    const PAGE: u16 = Self::STREAM;
 
     #[inline]
     pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
@@ -52,6 +55,9 @@ impl RequestFlags {
             let cheap =
                 is_http1 && asked.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
+            if head.method == Method::POST {
+                bits |= flag(Self::FORM, sent.has(HeaderFlags::FORM)) | flag(Self::JSON, sent.has(HeaderFlags::JSON));
+            }
         }
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
@@ -67,7 +73,7 @@ impl RequestFlags {
     }
 
     #[inline]
-    fn is(self, bit: u8) -> bool {
+    fn is(self, bit: u16) -> bool {
         self.bits & bit != 0
     }
 
@@ -84,6 +90,17 @@ impl RequestFlags {
     /// A body is on its way, or will be.
     pub(in crate::exchange) fn has_body(self) -> bool {
         self.is(Self::BODY)
+    }
+
+    /// What it posted, as far as an OAuth server is asked by it (R10).
+    pub(in crate::exchange) fn posted(self) -> Posted {
+        if self.is(Self::FORM) {
+            Posted::Form
+        } else if self.is(Self::JSON) {
+            Posted::Json
+        } else {
+            Posted::Other
+        }
     }
 
     /// `Expect: 100-continue`: the client sends its body when it is asked to.
@@ -129,7 +146,7 @@ impl RequestFlags {
 }
 
 #[inline]
-fn flag(bit: u8, set: bool) -> u8 {
+fn flag(bit: u16, set: bool) -> u16 {
     if set { bit } else { 0 }
 }
 

@@ -48,6 +48,9 @@ impl HeaderFlags {
     /// A header that services read keys from has a value (R1).
     const KEY: u32 = 1 << 17;
     pub(super) const TRACED: u32 = 1 << 18;
+    /// The first content type is a form's, or JSON.
+    pub(super) const FORM: u32 = 1 << 20;
+    pub(super) const JSON: u32 = 1 << 19;
 
     /// Beside what they tell, the first content type.
     #[inline]
@@ -68,7 +71,10 @@ impl HeaderFlags {
                 HeaderUse::ContentType => {
                     media_type = media_type.or(Some(value));
                     let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
-                    Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
+                    Self::TYPE
+                        | second
+                        | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
+                        | posted(value.as_bytes())
                 }
                 HeaderUse::Credentials => Self::CREDENTIALS,
                 HeaderUse::Expect => {
@@ -137,6 +143,20 @@ fn has_value(value: &HeaderValue) -> bool {
 #[inline]
 fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
+}
+
+/// What a POST of this type may ask an OAuth server for (R10). Nearly all types are told by their length or one byte.
+#[inline]
+fn posted(value: &[u8]) -> u32 {
+    let is = |name: &[u8]| {
+        let (start, rest) = value.split_at(name.len());
+        start.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
+    };
+    match value.get(12) {
+        Some(b'j' | b'J') if value.len() >= 16 => bit(HeaderFlags::JSON, is(b"application/json")),
+        Some(b'x' | b'X') if value.len() >= 33 => bit(HeaderFlags::FORM, is(b"application/x-www-form-urlencoded")),
+        _ => 0,
+    }
 }
 
 /// A header whose first line counts: `what`, if that line says it.

@@ -6,7 +6,6 @@ use super::report::Report;
 use super::witness::Witness;
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
-use crate::dialect::protocol::names_itself;
 use crate::guard::pattern::Pattern;
 use crate::policy::error::TablePath;
 use crate::policy::file::Loaded;
@@ -16,7 +15,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     let (patterns, dialects) = (report.loaded.patterns(), dialects_of(report.loaded, witnesses));
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
-        never_asked(report, part, &patterns, dialects.is_empty());
+        never_asked(report, part, &patterns);
     }
     // One finding for the rules that make it, however many scopes have it from them.
     let mut told = HashSet::new();
@@ -49,17 +48,11 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// What a rule speaks of passes as it is: by its media type (R10), or by the mode of the route that it is bound to (M1).
-/// In another dialect than the standard one a rule is read backwards as well, for what the layer answers itself (R12).
-fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], all_standard: bool) {
+/// What a rule speaks of passes as it is, by the mode of the route that it is bound to (M1).
+fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
     for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
-        // gRPC's own are read where a client speaks it (P1).
-        let passes = |it: &&str| all_standard && names_itself(it.as_bytes()) && !it.starts_with("application/grpc");
-        if let Some(media_type) = rule.content_type().filter(passes) {
-            let wrong = format!("only errors of RPC clients reach the rule: others of {media_type} pass through");
-            report.warn(NEVER_FITS, (&place, "content_type"), wrong, "remove it: the protocol keeps its own format");
-        } else if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
+        if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
             let wrong =
                 format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
             report.warn(NEVER_FITS, (&place, "route"), wrong, "remove it, or give the route another mode");

@@ -168,21 +168,6 @@ fn r1_a_map_rule_that_never_fits() {
 }
 
 #[test]
-fn r10_a_map_rule_for_what_passes_by_its_type() {
-    let text = "[[map]]\ncontent_type = \"Application/SOAP+xml\"\nto = \"gone\"\n";
-    assert_lints(
-        text,
-        &[
-            "map-never-fits p.toml:3: map[0].content_type: only errors of RPC clients reach the rule: others of application/soap+xml pass through; remove it: the protocol keeps its own format",
-        ],
-    );
-    assert_lints(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
-    assert_lints(&text.replace("Application/SOAP+xml", "text/html"), &[]);
-    let backwards = format!("[defaults]\ndialect = \"success_flag\"\n{text}message = \"It is gone.\"\n");
-    assert!(lints(&backwards).iter().all(|lint| lint.name() != "map-never-fits"));
-}
-
-#[test]
 fn m1_a_map_rule_on_a_route_where_errors_pass() {
     let rule = "[[map]]\nstatus = 404\nroute = \"GET /old/{*r}\"\nto = \"gone\"\n";
     let text = format!("{rule}[[route]]\nmatch = \"/old/{{*r}}\"\nmode = \"off\"\n");

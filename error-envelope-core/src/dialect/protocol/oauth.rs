@@ -1,0 +1,78 @@
+//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and what may stand beside it.
+
+use crate::dialect::json::Object;
+use crate::dialect::parsed_error::{Body, ParsedError};
+
+/// The registered errors: RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID Connect, its
+/// CIBA, and UMA.
+const ERRORS: [&str; 46] = [
+    "access_denied",
+    "account_selection_required",
+    "authorization_pending",
+    "consent_required",
+    "expired_login_hint_token",
+    "expired_token",
+    "incompatible_ace_profiles",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+    "interaction_required",
+    "invalid_authorization_details",
+    "invalid_binding_message",
+    "invalid_client",
+    "invalid_client_metadata",
+    "invalid_dpop_proof",
+    "invalid_grant",
+    "invalid_redirect_uri",
+    "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
+    "invalid_scope",
+    "invalid_software_statement",
+    "invalid_target",
+    "invalid_token",
+    "invalid_user_code",
+    "login_required",
+    "missing_user_code",
+    "need_info",
+    "registration_not_supported",
+    "request_denied",
+    "request_not_supported",
+    "request_submitted",
+    "request_uri_not_supported",
+    "server_error",
+    "slow_down",
+    "temporarily_unavailable",
+    "transaction_failed",
+    "unapproved_software_statement",
+    "unauthorized_client",
+    "unknown_user_id",
+    "unmet_authentication_requirements",
+    "unsupported_grant_type",
+    "unsupported_pop_key",
+    "unsupported_response_type",
+    "unsupported_token_type",
+    "use_dpop_nonce",
+];
+
+/// Those of RFC 7591, whose requests are JSON.
+const REGISTRATION_ERRORS: [&str; 4] =
+    ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
+
+pub(super) fn is_registered(error: &str) -> bool {
+    ERRORS.contains(&error)
+}
+
+/// Whether a body has the form of an error, and whether it is one of a client's registration.
+pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
+    let error = body.string("error").filter(|error| is_registered(error))?;
+    let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
+    (!is_other).then(|| REGISTRATION_ERRORS.contains(&&*error))
+}
+
+/// Where it is rewritten its `error` is a code, its description the text.
+pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    let body = &body.object;
+    let description = body.words("error_description")?;
+    detect(body)?;
+    Some(ParsedError::new(body.words("error"), Some(description)))
+}

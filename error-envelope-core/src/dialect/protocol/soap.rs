@@ -1,0 +1,147 @@
+//! SOAP: whether a body is an envelope, and the fault that takes the place of one on a 5xx (rule R10).
+//!
+//! No XML is parsed. A scanner skips what may stand before the root element, and looks at that element's tags.
+
+/// The version of an envelope, by its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SoapVersion {
+    V11,
+    V12,
+}
+
+const NAMESPACE_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const NAMESPACE_12: &str = "http://www.w3.org/2003/05/soap-envelope";
+
+/// The version of a text whose root element is an `Envelope`, from its first tag to its last. One of an unknown namespace
+/// counts as the newer one.
+pub(super) fn version(text: &str) -> Option<SoapVersion> {
+    let tag = root_tag(text)?;
+    let name = tag.split(|it: char| it.is_ascii_whitespace() || it == '/').next()?;
+    let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    let ends = || text.trim_end().strip_suffix('>')?.trim_end().strip_suffix(name)?.strip_suffix("</");
+    if local != "Envelope" || ends().is_none() {
+        return None;
+    }
+    let is_old = tag.contains(NAMESPACE_11) && !tag.contains(NAMESPACE_12);
+    Some(if is_old { SoapVersion::V11 } else { SoapVersion::V12 })
+}
+
+/// A fault of the service's with this text. SOAP 1.1 calls the receiver `Server`, and lets a dot refine that.
+pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
+    let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let (namespace, fault) = match version {
+        SoapVersion::V11 => {
+            let code = "<faultcode>env:Server.Receiver</faultcode>";
+            (NAMESPACE_11, format!("{code}<faultstring>{text}</faultstring>"))
+        }
+        SoapVersion::V12 => {
+            let code = "<env:Code><env:Value>env:Receiver</env:Value></env:Code>";
+            (NAMESPACE_12, format!(r#"{code}<env:Reason><env:Text xml:lang="en">{text}</env:Text></env:Reason>"#))
+        }
+    };
+    let body = format!("<env:Body><env:Fault>{fault}</env:Fault></env:Body>");
+    format!(r#"<?xml version="1.0" encoding="UTF-8"?><env:Envelope xmlns:env="{namespace}">{body}</env:Envelope>"#)
+        .into_bytes()
+}
+
+/// What stands between the brackets of the root element's first tag.
+fn root_tag(text: &str) -> Option<&str> {
+    let mut rest = text.trim_start();
+    loop {
+        rest = if let Some(instruction) = rest.strip_prefix("<?") {
+            behind(instruction, "?>")?
+        } else if let Some(comment) = rest.strip_prefix("<!--") {
+            behind(comment, "-->")?
+        } else if let Some(doctype) = rest.strip_prefix("<!DOCTYPE") {
+            behind_doctype(doctype)?
+        } else {
+            return inside_tag(rest.strip_prefix('<')?);
+        }
+        .trim_start();
+    }
+}
+
+fn behind<'t>(text: &'t str, end: &str) -> Option<&'t str> {
+    text.split_once(end).map(|(_, behind)| behind)
+}
+
+/// Up to the first `>` that is not quoted.
+fn inside_tag(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        let at = rest.find(['"', '\'', '>'])?;
+        let (found, next) = (&rest[at..=at], &rest[at + 1..]);
+        if found == ">" {
+            return Some(&text[..text.len() - rest.len() + at]);
+        }
+        rest = behind(next, found)?;
+    }
+}
+
+/// Behind a document type: it may declare entities in brackets, and quote or comment on any of these characters.
+fn behind_doctype(text: &str) -> Option<&str> {
+    let (mut rest, mut in_brackets) = (text, false);
+    loop {
+        let at = rest.find(['"', '\'', '[', ']', '<', '>'])?;
+        let (found, next) = (&rest[at..=at], &rest[at + 1..]);
+        rest = match found {
+            "\"" | "'" => behind(next, found)?,
+            "<" if next.starts_with("!--") => behind(&next[3..], "-->")?,
+            "<" if next.starts_with('?') => behind(next, "?>")?,
+            ">" if !in_brackets => return Some(next),
+            _ => {
+                in_brackets = found == "[" || in_brackets && found != "]";
+                next
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r10_an_envelope_is_known_by_its_root_element() {
+        for envelope in [
+            "<Envelope></Envelope>",
+            "<s:Envelope xmlns:s='x>y'\n><s:Body/></s:Envelope >\n",
+            "\u{feff}<?xml version=\"1.0\"?>\r\n<!-- > don't --><?pi <a> ?><s:Envelope></s:Envelope>",
+            "<!DOCTYPE a [<!ENTITY b \"]>\"><!-- ' ]> --><?c ']>?>]><s:Envelope></s:Envelope>",
+            "<!DOCTYPE a SYSTEM \"]>\">\n<Envelope></Envelope>",
+        ] {
+            assert_eq!(version(envelope.trim_start_matches('\u{feff}')), Some(SoapVersion::V12), "{envelope}");
+        }
+        for other in [
+            "",
+            "<",
+            "Envelope",
+            "<envelope></envelope>",
+            "<Envelope/>",
+            "<Envelope>",
+            "<Envelope></Envelope>pq: s3cret",
+            "<Envelopes></Envelopes>",
+            "<Envelope:a></Envelope:a>",
+            "<!-- <Envelope></Envelope>",
+            "<!DOCTYPE html><html><Envelope></Envelope></html>",
+            "<?xml",
+            "<!DOCTYPE a [",
+            "<Envelope a='></Envelope>",
+        ] {
+            assert_eq!(version(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn r10_a_fault_has_the_version_of_what_came() {
+        for (namespace, is) in
+            [(NAMESPACE_11, SoapVersion::V11), (NAMESPACE_12, SoapVersion::V12), ("x", SoapVersion::V12)]
+        {
+            let came = format!("<s:Envelope xmlns:s=\"{namespace}\"><s:Body/></s:Envelope>");
+            assert_eq!(version(&came), Some(is));
+            let written = String::from_utf8(fault(is, "a < b & c")).unwrap();
+            assert!(written.contains(">a &lt; b &amp; c<") && written.contains("Receiver"), "{written}");
+            assert_eq!(version(&written), Some(is));
+        }
+    }
+}
