@@ -92,17 +92,11 @@ fn is_wrapped(text: &str) -> bool {
 
 /// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
 fn is_stack(text: &str) -> bool {
-    if !text.contains(is_break) {
-        return text.contains("Traceback") || text.starts_with("at ") && is_frame(text);
-    }
     let is_frame = |line: &str| line.trim_start().strip_prefix("at ").is_some_and(is_frame);
+    let is_pythons = |file: &str| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "));
     text.contains("Traceback")
         || text.split(is_break).any(is_frame)
-        || text.matches("File \"").count() > 1 && {
-            let files = text.split("File \"").skip(1);
-            files.filter(|file| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "))).count()
-                > 1
-        }
+        || text.split("File \"").skip(1).filter(|file| is_pythons(file)).count() > 1
 }
 
 /// What stands behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
@@ -228,10 +222,14 @@ mod tests {
             "{'a': 1}",
             "[1,2]",
             "[]",
-            "\"quoted\"",
-            "a\nb",
             "\u{200b}<b>x</b>",
             "\u{7}{\"a\":1}",
+            "no\n\tat com.shop.Cart.add(Cart.java:41)",
+            "Error: no\n    at f (/srv/tram.js:1:2)",
+            "Error: no\n    at async /srv/tram.js:1:2",
+            "at Shop.Cart.Add(String sku) in C:\\cart.cs:line 4",
+            "Traceback (most recent call last):",
+            "File \"a.py\", line 1\nFile \"b.py\", line 2",
         ] {
             assert_eq!(from_foreign_text(text), None, "{text}");
         }
@@ -242,11 +240,20 @@ mod tests {
             "{id} is missing",
             "404 page not found\n",
             "a < b",
+            "\"quoted\"",
+            "at the counter",
+            "at 10:30 (see the desk)",
+            "at [Source: (a); line: 1]",
+            "File \"orders.csv\", line 3: no date",
         ] {
             assert_eq!(from_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
         }
-        assert!(from_foreign_text(&"a".repeat(256)).is_some());
-        assert_eq!(from_foreign_text(&"a".repeat(257)), None);
+        assert_eq!(
+            from_foreign_text("Sold out. Meet us\nat the counter.").as_deref(),
+            Some("Sold out. Meet us at the counter.")
+        );
+        assert_eq!(from_foreign_text(&"a".repeat(1024)).unwrap().len(), 1024);
+        assert!(from_foreign_text(&"a".repeat(1025)).unwrap().ends_with('…'));
     }
 
     proptest::proptest! {

@@ -121,7 +121,7 @@ fn r3_which_text_and_details_of_a_status_pass() {
             Some(r#"{"k":"v","upstream_code":"STOCKOUT"}"#),
         ),
         (foreign(Code::NotFound, "<html>", "gone", "x"), "gone", 410, "The resource is gone.", Some(r#"{"k":"v"}"#)),
-        (Status::not_found("two\nlines"), "not_found", 404, "Not found.", None),
+        (Status::not_found("two\nlines"), "not_found", 404, "two lines", None),
         (Status::cancelled("Left."), "bad_request", 499, "Left.", None),
         (Status::new(Code::Ok, "fine"), "internal_error", 500, STOCK, None),
     ] {
