@@ -148,6 +148,7 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     // RFC 9110 §15.5.22: a 426 that does not say which protocol is useless.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
     hop.strip(&mut head.headers);
+    keep_one_length(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
@@ -159,6 +160,19 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     head.extensions.clear();
     if let Some(reason) = reason {
         head.extensions.insert(reason);
+    }
+}
+
+/// Writes a length that stands in a list or on several lines once (R6): hyper has refused those that differ, and clients of
+/// HTTP/2 take no list.
+fn keep_one_length(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lines.next() else { return };
+    if lines.next().is_some() || first.as_bytes().contains(&b',') {
+        let value = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(CONTENT_LENGTH, value);
+        }
     }
 }
 

@@ -113,8 +113,9 @@ function plainText(body: string | undefined, mediaType: string | null): string |
   const text = (body ?? "").trim();
   const essence = mediaType?.split(";", 1)[0]?.trim().toLowerCase();
   const isText = essence === "text/plain" || ((essence === undefined || essence === "text/html") && !PAGE.test(text));
-  // Nothing is wrapped twice.
-  const isWrapped = WRAPPED.test(text) || (/^[["]/.test(text) && jsonIn(text) !== undefined);
+  // Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
+  const isQuoted = text.startsWith('"') && jsonIn(text) !== undefined;
+  const isWrapped = WRAPPED.test(text) || /^[{[]/.test(text) || isQuoted;
   return isText && !isWrapped ? text : undefined;
 }
 

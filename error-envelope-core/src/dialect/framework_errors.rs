@@ -10,6 +10,7 @@ mod entry;
 mod found;
 mod map;
 mod search;
+mod sent_values;
 
 use std::borrow::Cow;
 

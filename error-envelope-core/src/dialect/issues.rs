@@ -6,12 +6,18 @@
 pub(super) mod list;
 pub(crate) mod written;
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 
 pub(crate) use self::list::IssueList;
 use self::list::{List, MAX_STEPS, Path, is_index};
 use super::json::{self, Object};
 use super::sentences::without_values;
+
+/// Whether a status means that the request was wrong, so that a list states where (E8, R13).
+pub(crate) fn tells_of_input(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422)
+}
 
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<IssueList> {

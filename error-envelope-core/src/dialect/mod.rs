@@ -52,6 +52,7 @@ use crate::fields;
 use crate::message;
 pub use custom::{CustomShape, Expected, PathNotation};
 pub(crate) use form::DialectSpec;
+pub(crate) use issues::tells_of_input;
 use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;
@@ -126,7 +127,10 @@ impl TextKind {
             Self::Json
         } else if is(b"text/plain") {
             Self::Plain
-        } else if is(b"text/html") {
+        } else if is(b"text/html")
+            || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
+        {
+            // tonic-web gives whatever it passes a type of gRPC-Web's.
             Self::Unclear
         } else if is(b"application/octet-stream") {
             Self::Bytes
@@ -188,11 +192,6 @@ fn read_array<'a>(
         Some(object) => table::read(Body::new(media_type, object), known.shapes, status),
         None => ParsedBody::Nothing,
     }
-}
-
-/// Whether a status means that the request was wrong, so that a list states where (E8, R13).
-pub(crate) fn tells_of_input(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 422)
 }
 
 fn read_object<'a>(

@@ -13,13 +13,12 @@ use super::custom::CustomShape;
 use super::foreign_text::{self, ForeignText, Found};
 use super::form::{DialectSpec, KnownFields};
 use super::framework_errors;
-use super::issues;
+use super::issues::{self, tells_of_input};
 use super::json::Object;
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
-use super::tells_of_input;
 use super::tree::{Node, Tree};
 use super::trpc;
 

@@ -81,10 +81,10 @@ async fn around_a_router_each_way_that_compiles_covers_everything() {
     }
 }
 
-/// What the manual warns of: axum takes the prefix off before the layer sees the path.
+/// axum takes the prefix off before the layer sees the path, and keeps the path as it was.
 #[tokio::test]
-async fn inside_nest_a_policy_of_whole_paths_guards_nothing() {
-    for (pattern, status) in [("/inner/{*rest}", 200), ("/{*rest}", 400)] {
+async fn inside_nest_a_policy_guards_by_whole_paths_and_by_stripped_ones() {
+    for (pattern, status) in [("/inner/{*rest}", 400), ("/{*rest}", 400), ("/other/{*rest}", 200)] {
         let tenant = Policy::builder().header("tenant", RequiredHeader::new("x-tenant"));
         let policy = tenant.route(Route::new(pattern).require_headers(["tenant"])).build().unwrap();
         let inner = bare().layer(ErrorEnvelopeLayer::new().policy(policy));

@@ -625,8 +625,9 @@ def _plain_text(body: bytes, media_type: str | None) -> str | None:
         return None
     essence = None if media_type is None else media_type.partition(";")[0].strip().lower()
     is_text = essence == "text/plain" or (essence in (None, "text/html") and not _PAGE.search(text))
-    # Nothing is wrapped twice.
-    is_wrapped = _WRAPPED.match(text) or (text[:1] in ("[", '"') and not isinstance(_json_in(text), _Missing))
+    # Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
+    is_quoted = text[:1] == '"' and not isinstance(_json_in(text), _Missing)
+    is_wrapped = _WRAPPED.match(text) or text[:1] in ("{", "[") or is_quoted
     return text if is_text and not is_wrapped else None
 
 

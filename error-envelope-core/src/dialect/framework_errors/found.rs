@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use super::entry::message_of;
+use super::sent_values::message_of;
 use crate::dialect::field_names::Meaning;
 use crate::dialect::issues::IssueList;
 use crate::dialect::issues::list::{List, MAX_ISSUES};

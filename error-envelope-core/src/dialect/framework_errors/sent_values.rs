@@ -1,0 +1,57 @@
+//! The text of an issue without the value that the client sent (rule R13), which often stands beside it.
+
+use std::borrow::Cow;
+
+use crate::dialect::field_names::VALUES;
+use crate::dialect::sentences::without_values;
+use crate::dialect::tree::Node;
+
+/// What validators put around a value that they quote.
+const QUOTES: [(char, char); 8] =
+    [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
+
+/// Stands for a value while the sentence around it is read: the value may go on like a sentence.
+const MASK: &str = "\u{fffd}";
+
+/// What of a text may be said: not the value that stands beside it, where the text quotes it or begins with it, and no value
+/// that only the sentence quotes.
+pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
+    let values = entry.map(values_of).unwrap_or_default();
+    let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
+    let mut masked = Cow::Borrowed(text);
+    for value in values.iter().filter(|value| !is_plain(value) && text.contains(&***value)) {
+        for (open, close) in QUOTES {
+            masked = masked.replace(&format!("{open}{value}{close}"), &format!("{open}{MASK}{close}")).into();
+        }
+    }
+    let mut left = without_values(&masked).into_owned();
+    let mask = matches!(masked, Cow::Owned(_)).then_some(MASK);
+    for value in values.iter().map(|value| &**value).chain(mask) {
+        if value.len() < left.len() && left.contains(value) {
+            left = without_quoted(&left, value);
+        }
+    }
+    left
+}
+
+/// The values that an entry repeats, as they are and as JSON escapes them.
+fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
+    let of_context = entry.field("context").and_then(|context| context.field("value"));
+    let values = VALUES.iter().filter_map(|name| entry.field(name)).chain(of_context);
+    let both = |value: Node<'_, 'a>| {
+        let text = value.text().unwrap_or(Cow::Borrowed(value.raw()));
+        [text, Cow::Borrowed(value.raw().trim_matches('"'))]
+    };
+    values.flat_map(both).filter(|value| !value.is_empty()).collect()
+}
+
+fn without_quoted(text: &str, value: &str) -> String {
+    let mut left = text.to_owned();
+    for (open, close) in QUOTES {
+        left = left.replace(&format!("{open}{value}{close}"), " ");
+    }
+    if let Some(rest) = left.strip_prefix(value).and_then(|rest| rest.strip_prefix(' ')) {
+        left = rest.to_owned();
+    }
+    if left == text { left } else { left.split_whitespace().collect::<Vec<_>>().join(" ") }
+}
