@@ -15,6 +15,7 @@ mod dialects;
 mod examples;
 mod failures;
 mod floors;
+mod foreign_texts;
 mod framework_route;
 mod hpack;
 mod hyper_matrix;

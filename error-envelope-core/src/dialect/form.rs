@@ -55,6 +55,9 @@ pub(super) trait Described: fmt::Debug + Sync {
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str>;
 }
 
+/// Writes the last event of a stream of typed events, from the error's body and the number of the event.
+pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
+
 /// A shape that errors are written in (rules R2, R12).
 pub(crate) struct DialectSpec {
     /// The word of the policy file and the log.
@@ -80,7 +83,7 @@ pub(crate) struct DialectSpec {
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
     pub(crate) error_event: Option<&'static str>,
     /// Its clients also read streams whose events have a type and a number: that event of a body, by its number.
-    pub(crate) typed_event: Option<fn(&[u8], u64) -> Option<Vec<u8>>>,
+    pub(crate) typed_event: Option<TypedEvent>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,

@@ -70,7 +70,8 @@ impl Place {
             let (step, others) = dotted_step(rest);
             // A type's parameter (`tags[0].<list element>`) and what has no name (`a.?`) are no steps.
             // Nor are a validator's names for the whole.
-            if !step.is_empty() && !matches!(step, "$" | "$input") && !(step.starts_with('<') && step.ends_with('>')) {
+            let is_type = step.starts_with('<') && step.ends_with('>');
+            if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
             }
             rest = others;

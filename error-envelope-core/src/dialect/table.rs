@@ -231,6 +231,10 @@ pub(crate) struct Foreign<'a> {
 }
 
 /// What a whole error body is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it stays where it is read, and a box would cost each error an allocation"
+)]
 pub(crate) enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),

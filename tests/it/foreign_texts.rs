@@ -1,0 +1,147 @@
+//! Text first, path last (rules R2, R3, R13): a text that a service sends reaches its client in every dialect, and no path
+//! is made up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tower_error_envelope::Policy;
+use tower_error_envelope::policy::Dialect;
+
+use crate::rewriting::rewritten_for;
+
+/// R2's names of texts.
+const TEXTS: [&str; 15] = [
+    "message",
+    "msg",
+    "error_msg",
+    "errmsg",
+    "errorMessage",
+    "error_message",
+    "error_description",
+    "description",
+    "detail",
+    "reason",
+    "faultstring",
+    "statusMessage",
+    "error",
+    "err",
+    "title",
+];
+
+fn client_gets(dialect: Dialect, status: u16, body: &Value) -> String {
+    let policy = Arc::new(Policy::builder().dialect(dialect).build().unwrap());
+    let inner = Response::builder().status(status).header("content-type", "application/json");
+    let inner = inner.body(Bytes::from(body.to_string())).unwrap();
+    String::from_utf8(rewritten_for(&policy, Request::new(()), &inner).into_body().to_vec()).unwrap()
+}
+
+/// Statuses that mean neither credentials, whose code may be another one, nor a protocol.
+fn client_error() -> impl Strategy<Value = u16> {
+    prop::sample::select(vec![400, 402, 403, 404, 409, 410, 422, 429, 451, 499])
+}
+
+/// What stands beside a text and states nothing.
+fn noise() -> impl Strategy<Value = Map<String, Value>> {
+    let value =
+        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (600..9000_i32).prop_map(Value::from)];
+    prop::collection::btree_map("x[a-z]{2,5}", value, 0..3)
+        .prop_map(|fields: BTreeMap<_, _>| fields.into_iter().collect())
+}
+
+fn in_some_case(name: &str, case: u8) -> String {
+    match case {
+        0 => name.to_ascii_uppercase(),
+        1 => name.to_ascii_lowercase(),
+        2 => name[..1].to_ascii_uppercase() + &name[1..],
+        _ => name.to_owned(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn r2_a_text_reaches_the_client_under_each_name_in_each_wrapper_and_dialect(
+        status in client_error(),
+        name in prop::sample::select(&TEXTS[..]),
+        case in 0..6_u8,
+        text in "[A-Z][a-z]{1,9}( [a-z]{1,9}){1,60}\\.",
+        code in prop::option::of(("code|errorCode|error_code|key", "[A-Z]{2,6}_[A-Z]{2,9}")),
+        mut fields in noise(),
+        wrappers in prop::collection::vec(("[bcfgh][a-z]{3,9}", noise()), 0..3),
+        is_array: bool,
+    ) {
+        fields.insert(in_some_case(name, case), json!(text));
+        if let Some((name, code)) = code {
+            fields.insert(name, json!(code));
+        }
+        let wrapped = wrappers.into_iter().fold(Value::Object(fields), |inside, (name, mut around)| {
+            around.insert(name, inside);
+            Value::Object(around)
+        });
+        let body = if is_array { json!([wrapped]) } else { wrapped };
+        for dialect in Dialect::ALL {
+            let got = client_gets(*dialect, status, &body);
+            prop_assert!(got.contains(&text), "{dialect:?} {status}: {body} became {got}");
+            prop_assert!(!got.contains("\"path\":[\""), "{dialect:?} {status}: {body} became {got}");
+        }
+    }
+
+    #[test]
+    fn r13_where_no_error_field_stands_no_issue_has_a_path(status in prop::sample::select(vec![400, 422]), body in things()) {
+        let got: Value = serde_json::from_str(&client_gets(Dialect::Standard, status, &body)).unwrap();
+        let issues = got.pointer("/error/details/issues").and_then(Value::as_array).cloned().unwrap_or_default();
+        prop_assert!(issues.iter().all(|issue| issue["path"] == json!([])), "{body} became {got}");
+    }
+
+    #[test]
+    fn r4_a_body_that_is_cut_is_answered(at in 0..2_000_usize, body in things()) {
+        let text = body.to_string();
+        let cut = text.char_indices().map(|(at, _)| at).nth(at).map_or(text.as_str(), |end| &text[..end]);
+        let inner = Response::builder().status(422).header("content-type", "application/json");
+        let inner = inner.body(Bytes::copy_from_slice(cut.as_bytes())).unwrap();
+        let policy = Arc::new(Policy::builder().build().unwrap());
+        let got = rewritten_for(&policy, Request::new(()), &inner);
+        prop_assert!(serde_json::from_slice::<Value>(got.body()).is_ok());
+    }
+}
+
+/// Data as services send it, without a field that means errors: names of things, and texts about them.
+fn things() -> impl Strategy<Value = Value> {
+    let word = "[a-z]{1,8}|Line 7 is closed\\.|/trams/7|No such tram\\.";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        word.prop_map(Value::from),
+    ];
+    let words = || prop::collection::vec("[a-z]{1,8}", 0..4).prop_map(Value::from);
+    let name = "name|key|path|target|title|message|reason|id|stops|rows|tram|items|seat|kind|note|[a-z]{3}";
+    let thing = leaf.prop_recursive(4, 40, 5, move |inside| {
+        prop_oneof![
+            words(),
+            prop::collection::vec(prop::collection::btree_map(name, inside.clone(), 0..4), 0..4)
+                .prop_map(|objects| json!(objects)),
+            prop::collection::btree_map(name, inside, 0..5).prop_map(|fields: BTreeMap<_, _>| json!(fields)),
+        ]
+    });
+    prop::collection::btree_map(name, thing, 0..6).prop_map(|fields: BTreeMap<_, _>| json!(fields))
+}
+
+#[test]
+fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
+    let deep = |depth: usize| (0..depth).fold(json!({"message": "Sold out."}), |inside, _| json!({ "w": inside }));
+    assert!(client_gets(Dialect::Standard, 409, &deep(2)).contains("Sold out."));
+    assert!(!client_gets(Dialect::Standard, 409, &deep(10)).contains("Sold out."));
+    let many: Vec<_> = (0..1_000).map(|at| json!({"field": format!("f{at}"), "message": "No."})).collect();
+    let got: Value = serde_json::from_str(&client_gets(Dialect::Standard, 422, &json!({ "errors": many }))).unwrap();
+    assert_eq!(got["error"]["details"]["issues"].as_array().unwrap().len(), 100);
+    assert_eq!(got["error"]["message"], "The request failed validation. (and 900 more)");
+    let long = "n".repeat(10_000);
+    let got = client_gets(Dialect::Standard, 422, &json!({ "errors": { &*long: ["Too long."] } }));
+    assert!(got.contains("Too long.") && got.len() < 1_000, "{got}");
+}
