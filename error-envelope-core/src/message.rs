@@ -92,6 +92,11 @@ fn is_wrapped(text: &str) -> bool {
 
 /// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
 fn is_stack(text: &str) -> bool {
+    // Nearly all texts are one line.
+    if !has_byte(text.as_bytes(), b'\n') && !text.contains('\r') {
+        return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
+            || text.strip_prefix("at ").is_some_and(is_frame);
+    }
     let is_frame = |line: &str| line.trim_start().strip_prefix("at ").is_some_and(is_frame);
     let is_pythons = |file: &str| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "));
     text.contains("Traceback")

@@ -16,7 +16,6 @@ use super::draining::RemainingRequest;
 use super::peeking::{AfterPeek, Peeking};
 use super::request_body::RequestBody;
 use super::response_body::{PolledReply, Reply, ResponseBody};
-use super::span;
 use super::state::{State, StateProj};
 use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
@@ -149,13 +148,9 @@ where
 
 /// A request whose future is dropped before its response: logged once, and a panic goes no further (F2).
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
-    let mut span = None;
     let event = match state.as_mut().project() {
         StateProj::Done => return,
-        StateProj::Calling { call, .. } => call.take().map(|call| {
-            span = call.around.and_then(|around| around.span);
-            call.exchange.abandoned()
-        }),
+        StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
         StateProj::Collecting { collecting } => collecting.abandoned(),
         StateProj::Keeping { keeping } => keeping.as_mut().and_then(|it| it.as_mut().abandoned()),
         StateProj::Peeking { peeking } => peeking.abandoned(),
@@ -164,7 +159,7 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     };
     let _ = catch(|| state.set(State::Done));
     if let Some(mut event) = event {
-        let _inside = span::enter(span.as_ref());
+        // Not inside the request's span: what drops the future may have one that tells why.
         runtime::log_event(&mut event);
     }
 }

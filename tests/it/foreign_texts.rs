@@ -120,7 +120,7 @@ fn things() -> impl Strategy<Value = Value> {
         word.prop_map(Value::from),
     ];
     let words = || prop::collection::vec("[a-z]{1,8}", 0..4).prop_map(Value::from);
-    let name = "name|key|path|target|title|message|reason|id|stops|rows|tram|items|seat|kind|note|[a-z]{3}";
+    let name = "name|key|path|target|title|msg|reason|id|stops|rows|tram|items|seat|kind|note|[a-z]{3}";
     let thing = leaf.prop_recursive(4, 40, 5, move |inside| {
         prop_oneof![
             words(),

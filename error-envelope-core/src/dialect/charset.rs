@@ -65,6 +65,9 @@ fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
         true
     });
     let unquoted = charset?.split(|byte| *byte == b'"').find(|part| !part.is_empty())?;
+    if unquoted.eq_ignore_ascii_case(b"utf-8") {
+        return None;
+    }
     Encoding::for_label_no_replacement(unquoted)
 }
 

@@ -45,15 +45,14 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
         Some(found) => found,
         None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
     };
-    let texts: Vec<_> = texts(holder).collect();
-    let sentence = texts.iter().position(|text| !is_word(&text.value, status));
-    let at = sentence.unwrap_or(0);
+    let sentence = texts(holder).find(|text| !is_word(&text.value, status));
+    let text = sentence.or_else(|| texts(holder).next());
     let around = wrappers.iter().rev().copied().chain([body]);
     let code = std::iter::once(holder).chain(around).find_map(code).or_else(|| {
-        let word = texts.iter().enumerate().find(|(other, text)| *other != at && is_code(&text.value));
-        word.map(|(_, text)| text.clone())
+        let text = text.as_ref()?;
+        texts(holder).find(|word| !std::ptr::eq(word.field.raw(), text.field.raw()) && is_code(&word.value))
     });
-    ForeignText { holder, wrappers, text: texts.into_iter().nth(at), code }
+    ForeignText { holder, wrappers, text, code }
 }
 
 /// The one text with a space in it of an object that has no other (R2): on a 400 or 422 it states what is wrong.

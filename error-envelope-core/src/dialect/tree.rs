@@ -44,7 +44,7 @@ impl<'a> Tree<'a> {
     /// Takes apart a text that is valid JSON.
     pub(super) fn parse(text: &'a str) -> Self {
         let mut parser =
-            Parser { text, at: 0, values: Vec::with_capacity(16), open: Vec::with_capacity(4), name: None };
+            Parser { text, at: 0, values: Vec::with_capacity(16), open: [0; MAX_DEPTH], depth: 0, name: None };
         while parser.step() {}
         Self { values: parser.values }
     }
@@ -58,7 +58,9 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     values: Vec<Value<'a>>,
-    open: Vec<usize>,
+    /// The places of the values that are not closed, the innermost last.
+    open: [usize; MAX_DEPTH],
+    depth: usize,
     name: Option<Cow<'a, str>>,
 }
 
@@ -66,9 +68,11 @@ impl<'a> Parser<'a> {
     fn step(&mut self) -> bool {
         let Some(byte) = self.text.as_bytes().get(self.at) else { return false };
         match byte {
-            b'{' | b'[' if self.open.len() < MAX_DEPTH => {
-                self.open.push(self.values.len());
+            b'{' | b'[' if self.depth < MAX_DEPTH => {
+                let place = self.values.len();
                 self.push(self.at, self.at + 1);
+                self.open[self.depth] = place;
+                self.depth += 1;
             }
             b'{' | b'[' => self.push(self.at, end_of_nested(self.text, self.at)),
             b'}' | b']' => self.close(),
@@ -81,9 +85,8 @@ impl<'a> Parser<'a> {
 
     fn push(&mut self, start: usize, end: usize) {
         let name = self.name.take().unwrap_or_default();
-        let parent = self.open.iter().rev().find(|open| **open < self.values.len());
-        if let Some(parent) = parent {
-            self.values[*parent].names |= bit_of(&name);
+        if self.depth > 0 {
+            self.values[self.open[self.depth - 1]].names |= bit_of(&name);
         }
         let next = self.values.len() + 1;
         self.values.push(Value { name, raw: &self.text[start..end], next, names: 0 });
@@ -92,7 +95,9 @@ impl<'a> Parser<'a> {
 
     fn close(&mut self) {
         self.at += 1;
-        let Some(open) = self.open.pop() else { return };
+        let Some(depth) = self.depth.checked_sub(1) else { return };
+        self.depth = depth;
+        let open = self.open[depth];
         let next = self.values.len();
         let value = &mut self.values[open];
         let start = value.raw.as_ptr() as usize - self.text.as_ptr() as usize;
@@ -102,7 +107,7 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) {
         let end = end_of_string(self.text, self.at);
-        let in_object = self.open.last().is_some_and(|open| self.values[*open].raw.starts_with('{'));
+        let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
         if in_object && self.name.is_none() {
             self.name = Some(text_of(&self.text[self.at..end]).unwrap_or_default());
             self.at = end;
