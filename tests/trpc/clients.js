@@ -71,10 +71,10 @@ const refused = async (promise) => {
   return error
 }
 
-const tellsNothing = (error, path) => {
+const tellsNothing = (error) => {
   assert.equal(error.data?.code, 'INTERNAL_SERVER_ERROR')
   assert.equal(error.data.httpStatus, 500)
-  assert.equal(error.data.path, path)
+  assert.equal(error.data.path, undefined)
   assert.equal(error.data.stack, undefined)
   assert.equal(error.message, UNEXPECTED)
 }
@@ -116,13 +116,13 @@ for (const { kind, settings, isDev, url } of gateways) {
       assert.equal((await refused(client.missing.query())).data?.code, 'NOT_FOUND')
     })
     holds('a 5xx arrives as one, and tells nothing', async () => {
-      tellsNothing(await refused(client.boom.query()), 'boom')
-      tellsNothing(await refused(client.told.query()), 'told')
+      tellsNothing(await refused(client.boom.query()))
+      tellsNothing(await refused(client.told.query()))
     })
     holds('two that fail at once', async () => {
       const [told, boom] = await Promise.all([refused(client.told.query()), refused(client.boom.query())])
-      tellsNothing(told, 'told')
-      tellsNothing(boom, 'boom')
+      tellsNothing(told)
+      tellsNothing(boom)
     })
     holds('nothing that was thrown went over the wire, and every answer had an id', () => {
       assert.deepEqual(seen.filter(({ body }) => /s3cret|\/srv\/app/.test(body)), [])

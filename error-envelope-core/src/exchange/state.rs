@@ -187,7 +187,9 @@ fn exposes(settings: ResponseSettings) -> bool {
 fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
-    if theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
+    // A proxy joins repeated lines by a comma.
+    let is_repeated = theirs.as_bytes().contains(&b',');
+    if is_repeated || theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
         return;
     }
     let kept = printable(theirs.as_bytes());

@@ -78,6 +78,15 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
         (inner.drops.is_some(), "its connections to the service are Envoy's own"),
         (upgrades, "Envoy: it takes `upgrade` off a response"),
+        (case.name == "no-preflight/another-method", "Envoy: it refuses the method (V2)"),
+        (
+            case.name.starts_with("no-preflight/") && request.has_header("upgrade"),
+            "Envoy: it takes off an `upgrade` that it does not serve, so that none reaches the service",
+        ),
+        (
+            case.name == "reason-phrase/own-words" || case.name.starts_with("reason-phrases/"),
+            "Envoy: it shows the module no reason phrase",
+        ),
         (case.name == "drain-budget/type", "Envoy: it closes behind a request that is not whole (V4)"),
     ]
     .into_iter()
