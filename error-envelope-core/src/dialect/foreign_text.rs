@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::field_names::{CODES, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS, meaning};
+use super::field_names::{CODES, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS};
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
 
@@ -75,8 +75,7 @@ fn holder<'t, 'a>(object: Node<'t, 'a>, mut wrappers: Vec<Node<'t, 'a>>) -> Opti
     wrappers.push(object);
     let objects = object.children().filter_map(|field| {
         // A list of one error is that error.
-        let listed = || field.only().filter(|_| meaning(field, object) != Meaning::Nothing);
-        Some(field).filter(|it| it.is_object()).or_else(listed).filter(|it| it.is_object())
+        Some(field).filter(|it| it.is_object()).or_else(|| field.only()).filter(|it| it.is_object())
     });
     let mut found = objects.filter_map(|inside| holder(inside, wrappers.clone()));
     found.next().filter(|_| found.next().is_none())

@@ -103,8 +103,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             // hapi's `source` is one.
             return !text.trim().is_empty() && takes_texts && !is_part(&text) && self.text(place, text);
         }
-        let is_entry = self.around.means_errors && value.is_object() && self.entry(place, value);
-        is_entry || value.is_object() && self.object(place, value, depth + 1)
+        value.is_object() && (self.entry(place, value) || self.object(place, value, depth + 1))
     }
 
     fn list(&mut self, place: &mut Place, list: Node<'t, 'a>, depth: usize) -> bool {
@@ -160,14 +159,12 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.around.means_errors && !fields.children().any(is_error)
     }
 
-    /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
+    /// Below a field that means errors, a text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
     fn entry(&mut self, place: &Place, it: Node<'t, 'a>) -> bool {
-        /// Beside a `message` one of these tells an entry of a validator's from anything else.
-        const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
-
-        let is_signed = || SIGNS.iter().any(|sign| it.has(sign));
-        let text = entry::text(it, self.around.means_errors)
-            .filter(|(name, _)| self.around.means_errors || *name == "msg" || *name == "message" && is_signed());
+        if !self.around.means_errors {
+            return false;
+        }
+        let text = entry::text(it, true);
         let is_silent = || it.string("code").is_some() && it.field("message").is_some_and(Node::is_null);
         let text = match text {
             Some((_, text)) => text,
