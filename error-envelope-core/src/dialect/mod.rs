@@ -1,7 +1,7 @@
 //! The shapes in which services say what went wrong (rule R2).
 //!
 //! [`read`] tells what a body says, whichever shape it has: the canonical envelope first, then the protocols that keep
-//! their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`](form::DialectSpec), a constant
+//! their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`], a constant
 //! in a file of its own, and a row in `table.rs`.
 //!
 //! Nothing is decided here: which code follows, and what of it a client may read, is `classify`'s, how it leaves on a
