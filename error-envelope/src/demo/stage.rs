@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -125,7 +126,9 @@ fn elsewhere(path: &str) -> Vec<u8> {
 }
 
 fn response(status: u16, headers: &[Header], kind: &str, body: &[u8]) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
+    // Of an error without a body the phrase would be the text (R3).
+    let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: {}\r\n", body.len());
     let kind = (!kind.is_empty()).then_some(("content-type", kind));
     for (name, value) in headers.iter().copied().chain(kind) {
         head += &format!("{name}: {value}\r\n");
