@@ -81,11 +81,11 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (case.name == "no-preflight/another-method", "Envoy: it refuses the method (V2)"),
         (
             case.name.starts_with("no-preflight/") && request.has_header("upgrade"),
-            "Envoy: it takes off an `upgrade` that it does not serve, so that none reaches the service",
+            "an `upgrade` that Envoy does not serve reaches neither the module nor the service",
         ),
         (
             case.name == "reason-phrase/own-words" || case.name.starts_with("reason-phrases/"),
-            "Envoy: it shows the module no reason phrase",
+            "a module of Envoy's sees no reason phrase",
         ),
         (case.name == "drain-budget/type", "Envoy: it closes behind a request that is not whole (V4)"),
     ]
