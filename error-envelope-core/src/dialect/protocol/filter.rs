@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::oauth;
+use crate::dialect::field_names::TEXTS;
 use crate::dialect::json;
 
 /// How deep what passes may be nested: no error is, and some parsers take no more.
@@ -14,26 +15,8 @@ const MAX_DEPTH: usize = 64;
 /// Fields whose strings clients go by, as far as they are short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
 
-/// Fields whose strings are texts for people (R2), and FHIR's.
-const TEXT_NAMES: [&str; 17] = [
-    "message",
-    "msg",
-    "error_msg",
-    "errmsg",
-    "errorMessage",
-    "error_message",
-    "error_description",
-    "description",
-    "detail",
-    "reason",
-    "faultstring",
-    "statusMessage",
-    "error",
-    "err",
-    "title",
-    "diagnostics",
-    "text",
-];
+/// FHIR's names of texts, beside R2's.
+const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
 /// The structure of a valid JSON text, with this message in the place of each text; `None` where there is no such place.
 pub(super) fn structure(json: &str, message: &str) -> Option<Vec<u8>> {
@@ -214,7 +197,7 @@ fn judge_string(name: &str, text: &str) -> Verdict {
         "code" | "status" => passes(64, b"_-"),
         "error" if oauth::is_registered(text) => Verdict::Tell,
         _ if NAMES_OF_SIGNS.contains(&name) => passes(128, b"_.:/-"),
-        _ if TEXT_NAMES.iter().any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
+        _ if TEXTS.iter().chain(&TEXTS_OF_FHIR).any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
         _ => Verdict::Drop,
     }
 }
