@@ -170,7 +170,7 @@ impl<P: Proxy> Session<P> {
             self.gateways.iter_mut().for_each(P::end);
         }
         let of_earlier = |line: &str| {
-            let id = line.split_once("request_id=").and_then(|(_, rest)| rest.split_whitespace().next());
+            let id = line.split_once("request_id=").and_then(|(_, rest)| rest.split([' ', '}']).next());
             id.is_some_and(|id| self.earlier.contains(id))
         };
         let log = || {
