@@ -1,18 +1,28 @@
-"""OpenAI's and Anthropic's own clients, over a stream that breaks off behind the gateway: their own errors come (F6).
+"""Clients of LLMs, over a stream that breaks off behind the gateway: each raises its own error (F6).
 
     sdks.py GATEWAY_COMMAND POLICY
 """
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import threading
 import unittest
+import warnings
+
+# Before the import, which fetches a list of prices otherwise.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import anthropic
+import litellm
 import openai
+from google import genai
+from google.genai import errors as gemini_errors
+
+litellm.suppress_debug_info = True
 
 CHUNK = {
     "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
@@ -25,7 +35,9 @@ START = {
         "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
     },
 }
+CANDIDATE = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Once upon"}]}, "index": 0}]}
 EVENTS = {
+    ":streamGenerateContent": f"data: {json.dumps(CANDIDATE)}\r\n\r\n",
     "/chat/completions": f"data: {json.dumps(CHUNK)}\n\n",
     "/messages": f"event: message_start\ndata: {json.dumps(START)}\n\n",
 }
@@ -41,7 +53,7 @@ def break_off(connection):
         left = int(re.search(rb"(?i)content-length: (\d+)", head)[1]) - len(body)
         while left > 0:
             left -= len(connection.recv(65536))
-        path = head.split(b" ")[1].decode()
+        path = head.split(b" ")[1].split(b"?")[0].decode()
         event = next(event for end, event in EVENTS.items() if path.endswith(end)).encode()
         connection.sendall(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -106,6 +118,27 @@ class Broken(unittest.TestCase):
         body = raised.exception.body
         self.assertEqual((body["type"], body["error"]["type"]), ("error", "api_error"))
         self.assertEqual(body["request_id"], raised.exception.response.headers["x-request-id"])
+
+    def test_gemini_raises_its_own_error(self):
+        options = {"base_url": self.url, "api_version": "gemini", "retry_options": {"attempts": 1}}
+        read = []
+        with genai.Client(api_key="k", http_options=options) as client, self.assertRaises(gemini_errors.ServerError) as raised:
+            for chunk in client.models.generate_content_stream(model="m", contents="?"):
+                read.append(chunk.text)
+        self.assertEqual(read, ["Once upon"])
+        self.assertEqual((raised.exception.code, raised.exception.status), (502, "UNAVAILABLE"))
+
+    def test_litellm_raises_what_the_provider_s_event_holds(self):
+        routes = {"openai/m": "/v1", "gemini/m": "/gemini", "anthropic/m": ""}
+        for model, path in routes.items():
+            with self.subTest(model), warnings.catch_warnings(action="ignore"):
+                messages = [{"role": "user", "content": "?"}]
+                with self.assertRaises(litellm.exceptions.MidStreamFallbackError) as raised:
+                    for _ in litellm.completion(
+                        model=model, api_base=self.url + path, api_key="k", messages=messages, stream=True, max_retries=0
+                    ):
+                        pass
+                self.assertIn("An upstream provider failed.", str(raised.exception.original_exception))
 
 
 if __name__ == "__main__":
