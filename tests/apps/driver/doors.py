@@ -33,6 +33,7 @@ def commands(made):
         "django": ([*gunicorn, "doors:django_app", "--bind"], made / "python"),
         "php": (["php", "-S"], APPS / "php"),
         "upgrade": (["node", "upgrade.js"], made / "node"),
+        "deno": (["node_modules/.bin/deno", "run", "--allow-net", "deno.js"], made / "node"),
         "cheroot": ([python / "python", "cheroot_app.py"], made / "python"),
     }
 

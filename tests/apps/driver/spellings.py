@@ -78,12 +78,14 @@ def headers():
             yield "GET", "/tenants/x", lines
 
 
+HANDSHAKE = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")]
 UPGRADES = [
     [("connection", "upgrade"), ("upgrade", "websocket")],
     [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
     [("Upgrade", "websocket"), ("Connection", "UPGRADE")],
     [("connection", "upgrade"), ("upgrade", "websocket"), ("content-length", "0")],
     [("connection", "upgrade"), ("upgrade", "x"), ("upgrade", "websocket")],
+    [("connection", "upgrade"), ("upgrade", "websocket"), *HANDSHAKE],
     [("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQAAP__")],
 ]
 TENANTS = ["x-tenant", "X-Tenant", "x_tenant", "X_TENANT", "x.tenant", "x!tenant", "x~tenant"]
