@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tower_error_envelope::Policy;
@@ -92,6 +92,27 @@ proptest! {
     }
 
     #[test]
+    fn r2_the_text_of_a_body_that_a_service_sent_reaches_the_client_however_it_is_wrapped(
+        sent in prop::sample::select(bodies_with_a_text()),
+        wrappers in prop::collection::vec("[bcfgh][a-z]{3,9}", 0..3),
+        is_array: bool,
+    ) {
+        let (status, body, text) = sent;
+        let wrapped = wrappers.into_iter().fold(body, |inside, name| json!({ name: inside }));
+        let wrapped = if is_array { json!([wrapped]) } else { wrapped };
+        // A body that has wrappers of its own bears no more than two in all.
+        prop_assume!(named_text(status, &wrapped).as_ref() == Some(&text));
+        // Beside issues the text may be one of them, or the framework's sentence about them.
+        let has_issues = client_gets(Dialect::Standard, status, &wrapped).contains("\"issues\":[");
+        let least = if has_issues { 1 } else { words(&text).count() / 3 };
+        for dialect in Dialect::ALL {
+            let got = client_gets(*dialect, status, &wrapped);
+            let came = words(&text).filter(|word| got.contains(word)).count();
+            prop_assert!(came >= least, "{dialect:?} {status}: {wrapped} became {got}");
+        }
+    }
+
+    #[test]
     fn r13_where_no_error_field_stands_no_issue_has_a_path(status in prop::sample::select(vec![400, 422]), body in things()) {
         let got: Value = serde_json::from_str(&client_gets(Dialect::Standard, status, &body)).unwrap();
         let issues = got.pointer("/error/details/issues").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -129,7 +150,20 @@ fn things() -> impl Strategy<Value = Value> {
             prop::collection::btree_map(name, inside, 0..5).prop_map(|fields: BTreeMap<_, _>| json!(fields)),
         ]
     });
-    prop::collection::btree_map(name, thing, 0..6).prop_map(|fields: BTreeMap<_, _>| json!(fields))
+    prop::collection::btree_map(name, thing, 0..6)
+        .prop_map(|fields: BTreeMap<_, _>| without_lists_in_paths(json!(fields)))
+}
+
+/// A `path` that is a list of names is a place wherever a text stands beside it (R13).
+fn without_lists_in_paths(body: Value) -> Value {
+    match body {
+        Value::Object(mut fields) => {
+            fields.retain(|name, value| name != "path" || !value.is_array());
+            fields.into_iter().map(|(name, value)| (name, without_lists_in_paths(value))).collect()
+        }
+        Value::Array(values) => values.into_iter().map(without_lists_in_paths).collect(),
+        other => other,
+    }
 }
 
 #[test]
@@ -144,4 +178,73 @@ fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
     let long = "n".repeat(10_000);
     let got = client_gets(Dialect::Standard, 422, &json!({ "errors": { &*long: ["Too long."] } }));
     assert!(got.contains("Too long.") && got.len() < 1_000, "{got}");
+}
+
+/// The 4xx bodies of the cases and of the recorded applications in which R2 names a text that R3 lets pass.
+fn bodies_with_a_text() -> Vec<(u16, Value, String)> {
+    let bodies = crate::cases::client_errors().into_iter().chain(recorded());
+    let with_text = bodies.filter_map(|(status, body)| {
+        // Rocket's cause is the text then (R13).
+        let text = named_text(status, &body).filter(|_| body.get("cause").is_none())?;
+        let is_trace = |line: &str| line.trim_start().starts_with("at ") && !line.contains("[Source");
+        let hidden = text.starts_with(['{', '[', '<']) || text.contains("Traceback") || text.lines().any(is_trace);
+        (status < 500 && !hidden && words(&text).count() > 1).then_some((status, body, text))
+    });
+    with_text.collect()
+}
+
+fn recorded() -> impl Iterator<Item = (u16, Value)> {
+    let apps: Value = serde_json::from_str(include_str!("../apps/said.json")).unwrap();
+    let rows = apps.as_object().unwrap().values().flat_map(|app| app["rows"].as_object().unwrap().values());
+    let sent = rows.filter_map(|row| {
+        let body = serde_json::from_str(row["said"]["body"].as_str()?).ok()?;
+        Some((u16::try_from(row["said"]["status"].as_u64()?).ok()?, body))
+    });
+    sent.filter(|(status, _)| (400..500).contains(status)).collect::<Vec<_>>().into_iter()
+}
+
+/// The words that a text must bring to the client but for values and places, which R13 takes out.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 2)
+}
+
+/// R2, as a reader of the contract would find it: the first sentence under its names, in the body, in the one object of an
+/// array, or in at most two wrappers.
+fn named_text(status: u16, body: &Value) -> Option<String> {
+    let mut object = sole_object(body);
+    for _ in 0..=2 {
+        let fields = object.as_object()?;
+        let mut texts = TEXTS.iter().flat_map(|text| {
+            fields
+                .iter()
+                .filter(move |(name, _)| name.eq_ignore_ascii_case(text))
+                .filter_map(|(_, value)| value.as_str())
+        });
+        if texts.clone().next().is_some() {
+            let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+            let is_sentence = |text: &&str| text.contains(' ') && !text.starts_with("Error ") && Some(*text) != phrase;
+            return texts.find(is_sentence).map(str::to_owned);
+        }
+        let holds_text = |value: &&Value| {
+            value.as_object().is_some_and(|fields| {
+                fields
+                    .iter()
+                    .any(|(name, value)| value.is_string() && TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)))
+            })
+        };
+        let inner: Vec<&Value> = fields.values().map(sole_object).collect();
+        object = match inner.iter().copied().filter(holds_text).collect::<Vec<_>>()[..] {
+            [inner] => inner,
+            _ if inner.len() == 1 => inner[0],
+            _ => return None,
+        };
+    }
+    None
+}
+
+fn sole_object(value: &Value) -> &Value {
+    match value.as_array().map(Vec::as_slice) {
+        Some([only]) => only,
+        _ => value,
+    }
 }

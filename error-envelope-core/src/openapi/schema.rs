@@ -155,8 +155,7 @@ fn has_issues(at: &str) -> Json {
 /// Open at the end (E2): the last branch takes every code of the form.
 fn error_code(codes: &Codes) -> Json {
     // Generators of types read a branch without a type as one that takes anything.
-    let any_other =
-        object([("type", text("string")), ("description", text(format!("Any other code. {RETRYABLE}")))]);
+    let any_other = object([("type", text("string")), ("description", text(format!("Any other code. {RETRYABLE}")))]);
     object([
         ("type", text("string")),
         ("pattern", text(CODE)),

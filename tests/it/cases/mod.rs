@@ -37,6 +37,16 @@ mod upstream;
 mod value;
 mod wire;
 
+/// The status and JSON of each 4xx that a service of the cases sends.
+pub(crate) fn client_errors() -> Vec<(u16, serde_json::Value)> {
+    let cases = load::folders().iter().flat_map(|folder| load::cases(folder)).collect::<Vec<_>>();
+    let sent = cases.iter().filter_map(|case| {
+        let status = case.inner.status.filter(|status| (400..500).contains(status))?;
+        Some((status, serde_json::from_slice(&case.inner.body()?).ok()?))
+    });
+    sent.collect()
+}
+
 /// What this build has of the words in `cases/README.md`; a case that needs another one waits.
 const HAS: &[&str] = &[
     "auth",
