@@ -10,7 +10,7 @@
 //! 4. Time is the median of several batches, and rough.
 //!
 //! Below it, what a policy costs that has much more than matches (`scale.rs`), what a shape of the policy's own costs
-//! (`shape.rs`), what the readings of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
+//! (`shape.rs`), what the longest error bodies cost (`long_body.rs`), what the readings of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
 //!
 //! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
 //! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
@@ -21,6 +21,7 @@ mod call;
 mod cases;
 mod check;
 mod fused;
+mod long_body;
 mod measure;
 mod reading;
 mod scale;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 
 use call::Around;
 use cases::Case;
+use long_body::Repeated;
 use measure::Cost;
 use reading::{Long, Written};
 use scale::{Asked, Size};
@@ -56,6 +58,9 @@ fn main() -> ExitCode {
         ["--long", size, long, requests] => {
             reading::run_long(named(size), named(long), requests.parse().expect("a number"));
         }
+        ["--long-body", shape, requests] => {
+            long_body::run(named(shape), requests.parse().expect("a number"));
+        }
         ["--shape", form, inner, requests] => {
             shape::run(named(form), named(inner), requests.parse().expect("a number"));
         }
@@ -67,7 +72,9 @@ fn main() -> ExitCode {
             print!("{}", table::write(&rows));
             let mut risen = Vec::new();
             if measure::has_valgrind() {
-                for (table, more) in [scale::table(), shape::table(), reading::table(), call::table(is_check)] {
+                let tables =
+                    [scale::table(), shape::table(), long_body::table(), reading::table(), call::table(is_check)];
+                for (table, more) in tables {
                     print!("\n{table}");
                     risen.extend(more);
                 }
@@ -82,6 +89,7 @@ fn main() -> ExitCode {
             Around::ALL.iter().for_each(|around| call::run(*around, 1));
             scale::write();
             Inner::ALL.iter().for_each(|inner| Form::ALL.iter().for_each(|form| shape::run(*form, *inner, 1)));
+            Repeated::ALL.iter().for_each(|shape| long_body::run(*shape, 1));
             Written::ALL.iter().for_each(|written| reading::run(*written, false, 1));
             Long::ALL.iter().for_each(|long| Size::ALL.iter().for_each(|size| reading::run_long(*size, *long, 1)));
             Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));

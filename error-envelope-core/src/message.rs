@@ -17,7 +17,9 @@ pub(crate) const MAX_BYTES: usize = 1024;
 /// that a second layer keeps the text (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    let line = if is_plain(trimmed.as_bytes()) || !trimmed.chars().any(is_unprintable) {
+    // What is behind is cut.
+    let read = &trimmed[..boundary(trimmed, MAX_BYTES)];
+    let line = if is_plain(read.as_bytes()) || !read.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
     } else {
         Cow::Owned(printable(trimmed))
@@ -125,8 +127,9 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
+/// As much of a text as is not cut.
 fn printable(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
+    let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
     for character in text.chars() {
         if is_break(character) || gap && character == ' ' {
@@ -136,23 +139,26 @@ fn printable(text: &str) -> String {
                 line.push(' ');
             }
             line.push(character);
+            if line.len() > MAX_BYTES && character != ' ' {
+                break;
+            }
         }
     }
     line.trim().to_owned()
 }
 
-fn truncated(mut line: Cow<'_, str>) -> Cow<'_, str> {
+fn truncated(line: Cow<'_, str>) -> Cow<'_, str> {
     const MARK: &str = "…";
     if line.len() > MAX_BYTES {
-        let mut end = MAX_BYTES - MARK.len();
-        while !line.is_char_boundary(end) {
-            end -= 1;
-        }
-        let line = line.to_mut();
-        line.truncate(end);
-        line.push_str(MARK);
+        let end = boundary(&line, MAX_BYTES - MARK.len());
+        return Cow::Owned([&line[..end], MARK].concat());
     }
     line
+}
+
+/// Where a text may be cut that is to have so many bytes at most.
+fn boundary(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 fn is_break(character: char) -> bool {

@@ -171,10 +171,20 @@ fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
     let deep = |depth: usize| (0..depth).fold(json!({"message": "Sold out."}), |inside, _| json!({ "w": inside }));
     assert!(client_gets(Dialect::Standard, 409, &deep(2)).contains("Sold out."));
     assert!(!client_gets(Dialect::Standard, 409, &deep(10)).contains("Sold out."));
-    let many: Vec<_> = (0..1_000).map(|at| json!({"field": format!("f{at}"), "message": "No."})).collect();
-    let got: Value = serde_json::from_str(&client_gets(Dialect::Standard, 422, &json!({ "errors": many }))).unwrap();
-    assert_eq!(got["error"]["details"]["issues"].as_array().unwrap().len(), 100);
-    assert_eq!(got["error"]["message"], "The request failed validation. (and 900 more)");
+    let list = |part: fn(usize) -> Value| Value::Array((0..1_000).map(part).collect());
+    let map = |part: fn(usize) -> Value| (0..1_000).map(|at| (format!("f{at}"), part(at))).collect::<Value>();
+    for many in [
+        json!({ "errors": list(|at| json!({"field": format!("f{at}"), "message": "No."})) }),
+        json!({ "errors": list(|at| json!(format!("\"f{at}\" is required"))) }),
+        json!({ "errors": map(|_| json!(["No."])) }),
+        json!({ "errors": map(|_| json!({"a": {"b": ["No."]}})) }),
+        json!({ "errors": map(|_| json!({"message": "No.", "code": "no"})) }),
+        json!({ "items": list(|_| json!({"a": ["Too few."]})) }),
+    ] {
+        let got: Value = serde_json::from_str(&client_gets(Dialect::Standard, 422, &many)).unwrap();
+        assert_eq!(got["error"]["details"]["issues"].as_array().unwrap().len(), 100, "{got}");
+        assert_eq!(got["error"]["message"], "The request failed validation. (and 900 more)");
+    }
     let long = "n".repeat(10_000);
     let got = client_gets(Dialect::Standard, 422, &json!({ "errors": { &*long: ["Too long."] } }));
     assert!(got.contains("Too long.") && got.len() < 1_000, "{got}");

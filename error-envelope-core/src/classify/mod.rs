@@ -369,7 +369,8 @@ fn of_foreign<'b>(
         None if beside.is_empty() => None,
         None => details::compose(None, beside, None, None),
     };
-    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer);
+    let has_list = passes && said.is_some_and(|said| said.issues.is_some());
+    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer) && !has_list;
     let (fault, text) = match text {
         None if more > 0 => {
             let stock = message::with_more(code.default_message(), more).into_owned();

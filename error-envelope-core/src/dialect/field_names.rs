@@ -3,7 +3,7 @@
 //!
 //! Names in [`TEXTS`], [`TEXT_LISTS`] and [`CODES`] count in any letter case.
 
-use super::tree::Node;
+use super::tree::{Names, Node};
 
 /// Fields that hold the text of an error, the first before the others (R2).
 pub(crate) const TEXTS: [&str; 15] = [
@@ -24,11 +24,18 @@ pub(crate) const TEXTS: [&str; 15] = [
     "title",
 ];
 
+/// The same, to look them up.
+pub(super) static TEXTS_BY_NAME: Names<15> = Names::new(TEXTS);
+
 /// Fields whose list of a single text is the text (R2).
-pub(super) const TEXT_LISTS: [&str; 6] = ["error", "errors", "messages", "errorMessages", "problems", "message"];
+pub(super) static TEXT_LISTS: Names<6> =
+    Names::new(["error", "errors", "messages", "errorMessages", "problems", "message"]);
 
 /// Further names of the text of an issue: Spring's, Mongoose's.
-pub(super) const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
+const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
+
+/// The same, to look them up.
+pub(super) static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 
 /// Names of texts that data has as well: beside a name alone they are no sign of an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
@@ -197,24 +204,35 @@ fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
 
 /// What a field's name states of its value: services spell it with capitals, underscores and hyphens.
 pub(super) fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
-    if field.name().len() > LONGEST {
+    if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;
     }
-    let name = normalized(field.name());
-    let ends = ["errors", "violations", "issues", "invalidparams"].iter().any(|end| name.ends_with(end));
-    match &*name {
-        _ if ends || name.starts_with("validation") => Meaning::Errors,
-        "modelstate" | "inner" => Meaning::Errors,
-        "error" | "detail" | "details" | "fields" | "params" => Meaning::ErrorsOrData,
-        "message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,
-        "data" if fails(parent) || has_keywords(field) => Meaning::ErrorsOrData,
+    let mut buffer = [0; LONGEST];
+    let name = normalized(field.name(), &mut buffer);
+    let ends: [&[u8]; 4] = [b"errors", b"violations", b"issues", b"invalidparams"];
+    match name {
+        _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
+        b"modelstate" | b"inner" => Meaning::Errors,
+        b"error" | b"detail" | b"details" | b"fields" | b"params" => Meaning::ErrorsOrData,
+        b"message" if field.is_object() && !is_by_language(field) => Meaning::ErrorsOrData,
+        b"data" if fails(parent) || has_keywords(field) => Meaning::ErrorsOrData,
         _ => Meaning::Nothing,
     }
 }
 
+/// The letters that the names below end with, or the one that the other begins with.
+fn may_mean_errors(name: &[u8]) -> bool {
+    let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
+    let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));
+    matches!(last, Some(b's' | b'r' | b'l' | b'e' | b'a' | b'S' | b'R' | b'L' | b'E' | b'A'))
+        || matches!(first, Some(b'v' | b'V'))
+}
+
 /// In lower case, without underscores and hyphens.
-fn normalized(name: &str) -> String {
-    name.chars().filter(|it| !matches!(it, '_' | '-')).flat_map(char::to_lowercase).collect()
+fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
+    let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
+    let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();
+    &buffer[..length]
 }
 
 /// Longer than any of the names.

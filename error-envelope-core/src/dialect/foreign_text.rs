@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::field_names::{CODES, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS};
+use super::field_names::{CODES, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME};
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
 
@@ -35,9 +35,12 @@ pub(super) struct Found<'t, 'a> {
 /// An object around the error, and one more around that (R2).
 const MAX_WRAPPERS: usize = 2;
 
+/// What has more fields, or elements, is data: the error is not looked for behind them.
+const MOST_BESIDE: usize = 256;
+
 /// Reads an object.
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    let (holder, wrappers) = match holder(body, Vec::new()) {
+    let (holder, wrappers) = match holder(body, 0) {
         // What names a place in a map is an issue, and nothing around it a wrapper.
         Some((holder, wrappers)) if !wrappers.is_empty() && (names_place(holder) || holder.has("path")) => {
             (holder, Vec::new())
@@ -49,8 +52,8 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     let text = sentence.or_else(|| texts(holder).next());
     let around = wrappers.iter().rev().copied().chain([body]);
     let code = std::iter::once(holder).chain(around).find_map(code).or_else(|| {
-        let text = text.as_ref()?;
-        texts(holder).find(|word| !std::ptr::eq(word.field.raw(), text.field.raw()) && is_code(&word.value))
+        let text = text.as_ref()?.field.raw();
+        texts_of(holder, |field| !std::ptr::eq(field.raw(), text)).find(|word| is_code(&word.value))
     });
     ForeignText { holder, wrappers, text, code }
 }
@@ -65,35 +68,49 @@ pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>>
 }
 
 /// The object that has the text, and those around it; `None` where there is none, or where several could be it.
-fn holder<'t, 'a>(object: Node<'t, 'a>, mut wrappers: Vec<Node<'t, 'a>>) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
-    if texts(object).next().is_some() {
-        return Some((object, wrappers));
+fn holder<'t, 'a>(object: Node<'t, 'a>, depth: usize) -> Option<(Node<'t, 'a>, Vec<Node<'t, 'a>>)> {
+    if has_text(object) {
+        return Some((object, Vec::new()));
     }
-    if wrappers.len() == MAX_WRAPPERS {
+    if depth == MAX_WRAPPERS {
         return None;
     }
-    wrappers.push(object);
-    let objects = object.children().filter_map(|field| {
+    let objects = object.children().take(MOST_BESIDE).filter_map(|field| {
         // A list of one error is that error.
         Some(field).filter(|it| it.is_object()).or_else(|| field.only()).filter(|it| it.is_object())
     });
-    let mut found = objects.filter_map(|inside| holder(inside, wrappers.clone()));
-    found.next().filter(|_| found.next().is_none())
+    let mut found = objects.filter_map(|inside| holder(inside, depth + 1));
+    let (holder, mut wrappers) = found.next().filter(|_| found.next().is_none())?;
+    wrappers.insert(0, object);
+    Some((holder, wrappers))
+}
+
+/// Whether an object has a text.
+fn has_text(object: Node<'_, '_>) -> bool {
+    object.named(&TEXTS_BY_NAME).any(|(_, field)| field.has_words()) || texts(object).next().is_some()
 }
 
 /// The texts of an object, the first before the others.
-pub(super) fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
-    let texts = TEXTS.iter().filter_map(move |name| {
-        let field = object.field_in_any_case(name)?;
+fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
+    texts_of(object, |_| true)
+}
+
+/// Those of the fields that are asked for.
+pub(super) fn texts_of<'t, 'a>(
+    object: Node<'t, 'a>,
+    is_asked: impl Fn(&Node<'t, 'a>) -> bool + Copy,
+) -> impl Iterator<Item = Found<'t, 'a>> {
+    let texts = object.named(&TEXTS_BY_NAME).filter_map(move |(_, field)| {
+        let field = Some(field).filter(is_asked)?;
         Some(Found { value: field.words()?, field })
     });
     // OData's.
     let by_language = move || {
-        let field = object.field("message").filter(|it| it.is_object())?;
+        let field = object.field("message").filter(|it| it.is_object()).filter(is_asked)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
-    let lists = TEXT_LISTS.iter().filter_map(move |name| {
-        let field = object.field_in_any_case(name)?;
+    let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
+        let field = Some(field).filter(is_asked)?;
         Some(Found { value: field.only()?.words()?, field })
     });
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)

@@ -120,16 +120,16 @@ pub(super) fn is_within(inner: &str, outer: &str) -> bool {
 /// A body with a text and one place at its top, or with the names of several under `params` (WordPress).
 fn of_place<'a>(parsed: &ParsedError<'a>, body: Node<'_, 'a>, read: &ForeignText<'_, 'a>) -> Option<List> {
     let text = parsed.message.as_deref()?;
-    let text = without_values(text);
     let mut list = List::new();
     for object in [read.holder, body] {
         if let Some(place) = place_of(object) {
-            list.push(&place.json(), &text, None);
+            list.push(&place.json(), &without_values(text), None);
             return Some(list);
         }
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
     let names = holders.find_map(|object| object.field("params")?.elements())?;
+    let text = without_values(text);
     for name in names {
         list.push(&Place::parse(&name.text().filter(|name| is_place(name))?).json(), &text, None);
     }
@@ -179,11 +179,15 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
     let mut list = List::new();
     let mut names_field = false;
     for element in elements.elements()? {
+        if list.is_full() {
+            list.leave_out(1);
+            continue;
+        }
         let text = match element.text() {
             Some(text) => text,
             None => entry::text(Some(element).filter(|it| it.is_object())?, true)?.1,
         };
-        match sentences::read(&text, context).filter(|_| !list.is_full()) {
+        match sentences::read(&text, context) {
             Some(readings) => {
                 names_field = true;
                 readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
@@ -197,7 +201,11 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
 /// The texts of a body, and of its error.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     let holders = [Some(read.holder), (read.holder.raw() != body.raw()).then_some(body)];
-    let of_objects = holders.into_iter().flatten().flat_map(foreign_text::texts).map(|text| text.value);
+    // The first was taken from its JSON already, which takes long.
+    let first = read.text.as_ref().map(|text| text.field.raw());
+    let is_other = move |field: &Node<'_, '_>| first.is_none_or(|first| !std::ptr::eq(first, field.raw()));
+    let others = holders.into_iter().flatten().flat_map(move |object| foreign_text::texts_of(object, is_other));
+    let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
     // rouille's cause, and salvo's where it is built for debugging.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
     let in_debug = move || Some(Cow::Owned(sentences::in_debug(&body.field("error")?.string("cause")?)?));

@@ -126,17 +126,26 @@ pub(super) fn is_scalar(text: &str) -> bool {
 
 /// The text of a JSON string.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    exact(raw).or_else(|| with_lone_surrogates(raw.get()).map(Cow::Owned))
+    text(raw.get())
+}
+
+/// The same of JSON that the parser has taken already.
+pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
+    exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
 /// The text of a JSON string that is Unicode as it stands.
 pub(crate) fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    exact_text(raw.get())
+}
+
+fn exact_text(json: &str) -> Option<Cow<'_, str>> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     if !has_byte(inside.as_bytes(), b'\\') {
         // The parser that took the value for JSON has seen to everything but escapes.
         return Some(Cow::Borrowed(inside));
     }
-    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+    serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
 /// The text of a JSON string that a language of UTF-16 cut inside a character, as `JSON.stringify` escapes it: what is

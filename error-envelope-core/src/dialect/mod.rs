@@ -90,20 +90,22 @@ pub(crate) fn read<'a>(
             None => ParsedBody::Nothing,
         },
         Some(b'[') if kind.may_be_json() => read_array(media_type, text, known, status, named),
-        Some(b'"')
-            if kind.is_any_json()
-                && let Some(text) = json::string_of_text(text) =>
-        {
-            read_text(text, status, true)
-        }
-        Some(_) if let Some(protocol) = named.and_then(|named| named.of_text(text)) => ParsedBody::Protocol(protocol),
-        // What begins like JSON, and is none, was cut or is a page's script.
-        None | Some(b'{' | b'[') => ParsedBody::Nothing,
-        Some(_) if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
-            read_text(Cow::Borrowed(text), status, false)
-        }
-        Some(_) => ParsedBody::Nothing,
+        first => match (json_text(kind, text), named.and_then(|named| named.of_text(text))) {
+            (Some(text), _) => read_text(text, status, true),
+            (None, Some(protocol)) => ParsedBody::Protocol(protocol),
+            // What begins like JSON, and is none, was cut or is a page's script.
+            _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
+            _ if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
+                read_text(Cow::Borrowed(text), status, false)
+            }
+            _ => ParsedBody::Nothing,
+        },
     }
+}
+
+/// A body that is one JSON string.
+fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
+    if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
 
 /// What a media type states of a body (R2, R3).

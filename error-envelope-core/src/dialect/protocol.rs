@@ -11,6 +11,7 @@ mod oauth;
 mod soap;
 
 use http::StatusCode;
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::event_stream::{self, EVENT_STREAM};
@@ -162,11 +163,18 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.members().all(|(name, _)| matches!(name, "json" | "meta")) && body.object("json").is_some_and(is_error)
 }
 
+/// The first errors of a list tell whose it is.
+const MOST_LOOKED_AT: usize = 16;
+
 /// GraphQL over plain JSON: errors alone are any API's, so that `data` or a place in the document must be there, too.
 fn is_graphql(body: &Object<'_>) -> bool {
-    let Some(errors) = body.raw("errors").and_then(|errors| json::array(errors.get())) else { return false };
+    let may_be =
+        |errors: &&RawValue| body.has("data") || memmem::find(errors.get().as_bytes(), b"\"locations\"").is_some();
+    let errors = body.raw("errors").filter(may_be).and_then(|errors| json::array(errors.get()));
+    let Some(errors) = errors else { return false };
     let with_message = |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations"));
-    let located: Option<Vec<_>> = errors.iter().map(|it| Object::parse(it.get()).and_then(with_message)).collect();
+    let first = errors.iter().take(MOST_LOOKED_AT);
+    let located: Option<Vec<_>> = first.map(|it| Object::parse(it.get()).and_then(with_message)).collect();
     located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))
 }
 

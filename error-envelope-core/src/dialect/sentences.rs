@@ -8,13 +8,15 @@ mod pattern;
 mod pydantic;
 mod quoted;
 mod reading;
+mod screen;
 mod serde;
 mod table;
 
 use self::pattern::Captures;
 pub(super) use self::quoted::without_values;
 pub(super) use self::reading::Reading;
-use self::table::{SENTENCES, Sentence, When};
+use self::screen::BytePairs;
+use self::table::{Sentence, When};
 use super::tree::Node;
 
 /// A longer text is no list of sentences.
@@ -34,9 +36,13 @@ pub(super) fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     pydantic::read(text)
         .or_else(|| Some(vec![jackson::read(text)?]))
         .or_else(|| of_jsonschema(text))
-        .or_else(|| several(text, context))
-        .or_else(|| Some(vec![one(text, context)?]))
+        .or_else(|| of_rows(text, context))
         .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
+}
+
+fn of_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+    let pairs = BytePairs::of(text);
+    several(text, &pairs, context).or_else(|| Some(vec![one(text, &pairs, context)?]))
 }
 
 fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
@@ -49,33 +55,34 @@ fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
 
 /// The name that a sentence of a known place ends it with.
 pub(super) fn missing_name(text: &str) -> Option<String> {
-    let of_row = SENTENCES.iter().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
+    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
         _ => None,
     });
     of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
 }
 
-fn several(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+/// `pairs` are the text's, and hold those of each of its pieces.
+fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
     }
     ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
-        let pieces = pieces(text, joined, context);
+        let pieces = pieces(text, joined, pairs, context);
         let is_joined = pieces.len() > 1;
-        is_joined.then(|| pieces.into_iter().map(|piece| one_of(piece, joined, context)).collect()).flatten()
+        is_joined.then(|| pieces.into_iter().map(|piece| one_of(piece, joined, pairs, context)).collect()).flatten()
     })
 }
 
 /// A text where it goes on with another sentence.
-fn pieces<'t>(text: &'t str, joined: &str, context: Context<'_>) -> Vec<&'t str> {
+fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
     let (mut pieces, mut start) = (Vec::new(), 0);
     for (at, _) in text.match_indices(joined).take(MOST) {
         let rest = &text[at + joined.len()..];
         let first = rest.split(joined).next().unwrap_or_default();
-        if [rest, first].into_iter().any(|it| one_of(it, joined, context).is_some()) {
+        if [rest, first].into_iter().any(|it| one_of(it, joined, pairs, context).is_some()) {
             pieces.push(text[start..at].trim_end());
             start = at + joined.len();
         }
@@ -84,13 +91,13 @@ fn pieces<'t>(text: &'t str, joined: &str, context: Context<'_>) -> Vec<&'t str>
     pieces
 }
 
-fn one_of(text: &str, joined: &str, context: Context<'_>) -> Option<Reading> {
+fn one_of(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let text = if joined == "\n" { text.trim() } else { text };
-    SENTENCES.iter().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
+    pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-fn one(text: &str, context: Context<'_>) -> Option<Reading> {
-    let of_row = SENTENCES.iter().find_map(|row| row.read(text, context));
+fn one(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
+    let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 

@@ -5,16 +5,14 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::json;
-use crate::message::has_byte;
 
 /// Deeper values are not taken apart.
 const MAX_DEPTH: usize = 32;
 
 pub(super) struct Tree<'a> {
     values: Vec<Value<'a>>,
+    texts: usize,
 }
 
 struct Value<'a> {
@@ -23,6 +21,8 @@ struct Value<'a> {
     raw: &'a str,
     /// The place of the next value that is not inside this one.
     next: usize,
+    /// How many texts stand before it in the body, fields' names aside.
+    texts_before: usize,
     /// Of an object, the [bits](bit_of) of its fields' names: most lookups are for a name that is not there.
     names: u64,
 }
@@ -34,7 +34,27 @@ pub(super) struct Node<'t, 'a> {
     at: usize,
 }
 
+/// Names that are looked up together.
+pub(super) struct Names<const N: usize> {
+    names: [&'static str; N],
+    bits: [u64; N],
+    any: u64,
+}
+
+impl<const N: usize> Names<N> {
+    pub(super) const fn new(names: [&'static str; N]) -> Self {
+        let (mut bits, mut any, mut at) = ([0; N], 0, 0);
+        while at < N {
+            bits[at] = bit_of(names[at]);
+            any |= bits[at];
+            at += 1;
+        }
+        Self { names, bits, any }
+    }
+}
+
 /// One of 64 for each name, whatever its letter case. Two names may share one.
+#[inline]
 const fn bit_of(name: &str) -> u64 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0].to_ascii_lowercase() as usize };
     1 << ((first + 7 * name.len()) % 64)
@@ -43,10 +63,17 @@ const fn bit_of(name: &str) -> u64 {
 impl<'a> Tree<'a> {
     /// Takes apart a text that is valid JSON.
     pub(super) fn parse(text: &'a str) -> Self {
-        let mut parser =
-            Parser { text, at: 0, values: Vec::with_capacity(16), open: [0; MAX_DEPTH], depth: 0, name: None };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            values: Vec::with_capacity(16 + text.len() / 16),
+            open: [0; MAX_DEPTH],
+            depth: 0,
+            name: None,
+            texts: 0,
+        };
         while parser.step() {}
-        Self { values: parser.values }
+        Self { values: parser.values, texts: parser.texts }
     }
 
     pub(super) fn root(&self) -> Option<Node<'_, 'a>> {
@@ -62,6 +89,7 @@ struct Parser<'a> {
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,
+    texts: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -89,7 +117,8 @@ impl<'a> Parser<'a> {
             self.values[self.open[self.depth - 1]].names |= bit_of(&name);
         }
         let next = self.values.len() + 1;
-        self.values.push(Value { name, raw: &self.text[start..end], next, names: 0 });
+        self.values.push(Value { name, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
+        self.texts += usize::from(self.text.as_bytes()[start] == b'"');
         self.at = end;
     }
 
@@ -106,10 +135,12 @@ impl<'a> Parser<'a> {
     }
 
     fn string(&mut self) {
-        let end = end_of_string(self.text, self.at);
+        let (end, has_escape) = end_of_string(self.text, self.at);
         let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
         if in_object && self.name.is_none() {
-            self.name = Some(text_of(&self.text[self.at..end]).unwrap_or_default());
+            let raw = &self.text[self.at..end];
+            let plain = raw.get(1..raw.len() - 1).filter(|_| !has_escape).map(Cow::Borrowed);
+            self.name = Some(plain.or_else(|| json::text(raw)).unwrap_or_default());
             self.at = end;
         } else {
             self.push(self.at, end);
@@ -117,17 +148,21 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn end_of_string(text: &str, start: usize) -> usize {
+/// Where a string ends, and whether it has an escape.
+fn end_of_string(text: &str, start: usize) -> (usize, bool) {
     let bytes = text.as_bytes();
-    let mut at = start + 1;
+    let (mut at, mut has_escape) = (start + 1, false);
     while at < bytes.len() {
         match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
+            b'"' => return (at + 1, has_escape),
+            b'\\' => {
+                has_escape = true;
+                at += 2;
+            }
             _ => at += 1,
         }
     }
-    text.len()
+    (text.len(), has_escape)
 }
 
 fn end_of_word(text: &str, start: usize) -> usize {
@@ -140,7 +175,7 @@ fn end_of_nested(text: &str, start: usize) -> usize {
     while let Some(byte) = text.as_bytes().get(at) {
         match byte {
             b'"' => {
-                at = end_of_string(text, at);
+                (at, _) = end_of_string(text, at);
                 continue;
             }
             b'{' | b'[' => depth += 1,
@@ -153,17 +188,14 @@ fn end_of_nested(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// The text of a JSON string.
-fn text_of(raw: &str) -> Option<Cow<'_, str>> {
-    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if !has_byte(inside.as_bytes(), b'\\') {
-        return Some(Cow::Borrowed(inside));
-    }
-    let raw: &RawValue = serde_json::from_str(raw).ok()?;
-    json::string(raw)
+/// Whether four hexadecimal digits stand for something else than white space.
+fn begins_with_letter(digits: &[u8]) -> bool {
+    let number = digits.get(..4).and_then(|it| u32::from_str_radix(str::from_utf8(it).ok()?, 16).ok());
+    number.and_then(char::from_u32).is_some_and(|letter| !letter.is_whitespace())
 }
 
 impl<'t, 'a> Node<'t, 'a> {
+    #[inline]
     fn value(self) -> &'t Value<'a> {
         &self.tree.values[self.at]
     }
@@ -194,6 +226,12 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
+    /// How many texts it is or has, at any depth.
+    pub(super) fn count_texts(self) -> usize {
+        let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
+        behind - self.value().texts_before
+    }
+
     /// The fields of an object or the elements of an array, in order.
     pub(super) fn children(self) -> impl Iterator<Item = Node<'t, 'a>> {
         let (end, mut at) = (self.value().next, self.at + 1);
@@ -215,20 +253,36 @@ impl<'t, 'a> Node<'t, 'a> {
         elements.next().filter(|_| elements.next().is_none())
     }
 
+    /// The fields that have these names in any letter case, in the order of the names.
+    pub(super) fn named<const N: usize>(
+        self,
+        names: &'static Names<N>,
+    ) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
+        let has = self.value().names;
+        let some = if has & names.any != 0 && self.is_object() { N } else { 0 };
+        let may_be = names.names.iter().zip(names.bits).take(some).filter(move |(_, bit)| has & bit != 0);
+        may_be.filter_map(move |(name, _)| Some((*name, self.last(|have| have.eq_ignore_ascii_case(name))?)))
+    }
+
     /// The last field of that name.
+    #[inline]
     pub(super) fn field(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have == name)
     }
 
     /// The last field of that name in any letter case.
+    #[inline]
     pub(super) fn field_in_any_case(self, name: &str) -> Option<Node<'t, 'a>> {
         self.fields(name, |have| have.eq_ignore_ascii_case(name))
     }
 
+    #[inline]
     fn fields(self, name: &str, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
-        if self.value().names & bit_of(name) == 0 || !self.is_object() {
-            return None;
-        }
+        if self.value().names & bit_of(name) != 0 && self.is_object() { self.last(is) } else { None }
+    }
+
+    #[inline(never)]
+    fn last(self, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
         self.children().filter(|field| is(field.name())).last()
     }
 
@@ -238,7 +292,16 @@ impl<'t, 'a> Node<'t, 'a> {
 
     /// The text of a JSON string.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
-        if self.is_text() { text_of(self.raw()) } else { None }
+        if self.is_text() { json::text(self.raw()) } else { None }
+    }
+
+    /// Whether it is a JSON string that is not blank.
+    pub(super) fn has_words(self) -> bool {
+        match self.raw().as_bytes() {
+            [b'"', b'!'..=b'[' | b']'..=b'~', _, ..] | [b'"', b'\\', b'"' | b'\\' | b'/', ..] => true,
+            [b'"', b'\\', b'u', digits @ ..] if begins_with_letter(digits) => true,
+            _ => self.words().is_some(),
+        }
     }
 
     /// The text of a JSON string that is not blank.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, PLACES, PLACES_OF_DATA, TEXTS, is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS_BY_NAME, PLACES, PLACES_OF_DATA, TEXTS_BY_NAME, is_no_place, is_part,
 };
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
@@ -22,6 +22,10 @@ pub(super) fn read<'t, 'a>(
 ) -> bool {
     if !object.is_object() {
         return false;
+    }
+    if found.is_full() {
+        found.count(count(object, around));
+        return true;
     }
     if object.has("constraints") || object.has("children") {
         return of_class_validator(found, object, &mut Place::default(), 0);
@@ -43,10 +47,25 @@ pub(super) fn read<'t, 'a>(
     true
 }
 
+/// How many issues a part of a body has that is not read: texts, and objects that state what is wrong.
+pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
+    if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
+        return part.count_texts();
+    }
+    if let Some(constraints) = part.field("constraints") {
+        // class-validator's.
+        return [Some(constraints), part.field("children")].into_iter().flatten().map(|it| count(it, around)).sum();
+    }
+    if part.children().any(Node::is_text) && text(part, around.means_errors).is_some() {
+        return 1;
+    }
+    part.children().map(|child| count(child, around)).sum()
+}
+
 /// The text of an entry, and its name.
 pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
-    let names = TEXTS.into_iter().chain(ISSUE_TEXTS);
-    let named = names.filter_map(|name| Some((name, object.field_in_any_case(name)?.words()?))).next();
+    let mut texts = object.named(&TEXTS_BY_NAME).chain(object.named(&ISSUE_TEXTS_BY_NAME));
+    let named = texts.find_map(|(name, field)| Some((name, field.words()?)));
     let has_place = || PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place));
     match named {
         Some((name, text)) => {

@@ -65,11 +65,24 @@ impl Surroundings {
 
 impl<'t, 'a> Found<'t, 'a> {
     pub(super) fn push(&mut self, issue: Issue<'t, 'a>) {
-        if self.issues.len() < MAX_ISSUES {
-            self.issues.push(issue);
-        } else {
+        if self.is_full() {
             self.more += 1;
             self.more_places += usize::from(issue.place.has_name());
+        } else {
+            self.issues.push(issue);
+        }
+    }
+
+    /// Whether further issues are only counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.issues.len() == MAX_ISSUES
+    }
+
+    /// Counts issues that are not read. Where those before them name fields, so do they.
+    pub(super) fn count(&mut self, issues: usize) {
+        self.more += issues;
+        if self.issues.last().is_some_and(|issue| issue.place.has_name()) {
+            self.more_places += issues;
         }
     }
 
@@ -81,7 +94,8 @@ impl<'t, 'a> Found<'t, 'a> {
         self.places() > 0
     }
 
-    fn places(&self) -> usize {
+    /// How many places it names.
+    pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 

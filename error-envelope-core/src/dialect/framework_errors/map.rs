@@ -82,6 +82,10 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
         let takes_texts = self.takes_single(fields);
         fields.children().all(|field| {
+            if self.found.is_full() {
+                self.found.count(entry::count(field, self.around));
+                return true;
+            }
             let mark = place.len();
             if is_whole(field, fields) {
                 self.found.of_whole |= field.is_text() || field.children().next().is_some_and(Node::is_text);
@@ -119,6 +123,10 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 
     fn element(&mut self, place: &mut Place, element: Node<'t, 'a>, index: usize, depth: usize) -> bool {
+        if self.found.is_full() {
+            self.found.count(entry::count(element, self.around));
+            return true;
+        }
         if let Some(text) = element.text() {
             return self.text(place, text);
         }
@@ -135,6 +143,10 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// What is wrong with an element of a list; nothing is, with some.
     fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+        if self.found.is_full() {
+            self.found.count(entry::count(fields, self.around));
+            return true;
+        }
         let mark = place.len();
         place.step(&index.to_string());
         let read = self.object(place, fields, depth + 1);
@@ -152,7 +164,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     fn takes_single(&self, fields: Node<'t, 'a>) -> bool {
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
-            is_text_or_code(name) && meaning(field, fields) == Meaning::Nothing
+            is_text_or_code(name)
                 || self.around.is_vague && OF_ERRORS.contains(&name)
                 || field.is_array() && meaning(field, fields) != Meaning::Nothing && field.raw().contains('{')
         };

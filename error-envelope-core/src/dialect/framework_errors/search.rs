@@ -20,6 +20,7 @@ pub(super) struct Issues<'a> {
 
 struct Candidate<'x> {
     found: Found<'x, 'x>,
+    places: usize,
     source: Node<'x, 'x>,
     around: Surroundings,
 }
@@ -32,7 +33,7 @@ pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &
     let texts = lists_in_texts(body);
     let trees: Vec<Tree<'_>> = texts.iter().map(|(_, text)| Tree::parse(text)).collect();
     let wrappers: Vec<&str> = wrappers.iter().map(|wrapper| wrapper.raw()).collect();
-    let mut search = Search { best: None, wrappers: &wrappers, taken };
+    let mut search = Search { candidates: 0, best: None, wrappers: &wrappers, taken };
     let is_graphql = body.has("data") && body.field("errors").is_some_and(Node::is_array);
     search.value(body, body, Surroundings { is_graphql, ..Surroundings::default() });
     for ((field, _), tree) in texts.iter().zip(&trees) {
@@ -65,7 +66,11 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
     fields.filter_map(list).take(MOST).collect()
 }
 
+/// More objects and lists than the errors of any service have around them.
+const MOST_CANDIDATES: usize = 256;
+
 struct Search<'x, 's> {
+    candidates: usize,
     best: Option<Candidate<'x>>,
     wrappers: &'s [&'s str],
     taken: &'s [&'s str],
@@ -73,6 +78,7 @@ struct Search<'x, 's> {
 
 impl<'x> Search<'x, '_> {
     fn value(&mut self, value: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        self.candidates += 1;
         if value.is_object() {
             self.object(value, source, around);
         } else if value.is_array() {
@@ -80,25 +86,42 @@ impl<'x> Search<'x, '_> {
         }
     }
 
+    /// Whether it may name more places than the best one, or as many: it has a text for each.
+    fn may_be_best(&self, value: Node<'x, 'x>) -> bool {
+        (value.is_object() || value.is_array())
+            && self.candidates < MOST_CANDIDATES
+            && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
+    }
+
+    /// Whether it names as many places at most, and does not rank before the best one then.
+    fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
+        self.best.as_ref().is_some_and(|best| {
+            value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
+        })
+    }
+
     fn object(&mut self, object: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
         let mut found = Found::default();
         let is_taken = |field: Node<'_, '_>| around.depth == 0 && self.taken.contains(&field.name());
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
-        if !is_wrapper && map::read(&mut found, object, around) {
+        if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
             self.offer(found, source, around);
         }
         if around.depth == Surroundings::DEEPEST {
             return;
         }
         for field in object.children() {
-            if around.depth > 0 || !self.taken.contains(&field.name()) {
+            if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
                 self.value(field, field, around.under(meaning(field, object)));
             }
         }
     }
 
     fn list(&mut self, list: Node<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
+        if self.is_beaten(list, around) {
+            return;
+        }
         let mut found = Found::default();
         let mut read = list.children().all(|element| entry::read(&mut found, element, around, None));
         if !read {
@@ -114,7 +137,7 @@ impl<'x> Search<'x, '_> {
         found.finish();
         let counts = found.of_whole || found.names_field();
         if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {
-            self.best = Some(Candidate { found, source, around });
+            self.best = Some(Candidate { places: found.places(), found, source, around });
         }
     }
 }

@@ -38,12 +38,13 @@ impl List {
     }
 
     pub(in crate::dialect) fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
-        let message = if self.is_full() { None } else { message::clean(message) };
-        let message = message.unwrap_or(Cow::Borrowed("Invalid."));
+        if self.is_full() {
+            return self.leave_out(1);
+        }
+        let message = message::clean(message).unwrap_or(Cow::Borrowed("Invalid."));
         let size = self.json.len() + path.len() + message.len() + code.map_or(0, str::len);
-        if self.is_full() || size > MAX_BYTES {
-            self.more += 1;
-            return;
+        if size > MAX_BYTES {
+            return self.leave_out(1);
         }
         if self.len > 0 {
             self.json.push(b',');
@@ -58,6 +59,11 @@ impl List {
             push_string(&mut self.json, code);
         }
         self.json.push(b'}');
+    }
+
+    /// Counts issues that are not written.
+    pub(in crate::dialect) fn leave_out(&mut self, issues: usize) {
+        self.more += issues;
     }
 
     /// Whether it takes nothing more, and only counts.

@@ -22,6 +22,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::dialect::field_names::is_part;
 use crate::dialect::place::{Place, is_dotted};
 
@@ -52,9 +54,9 @@ fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
         return is_of(kind, &text[..end]).then_some(end);
     }
     if matches!(kind, "value" | "repr") {
-        return text.rfind(next).filter(|end| is_of(kind, &text[..*end]));
+        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of(kind, &text[..*end]));
     }
-    text.match_indices(next).map(|(end, _)| end).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
+    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
 }
 
 /// A text is not searched longer for where a name in it ends.

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use memchr::memmem;
+
 use super::jsonschema::first_line;
+use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
 
@@ -17,8 +20,8 @@ pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
     if let Some(first) = first_line(text) {
         return Cow::Owned(without_values(first).into_owned());
     }
-    let found = QUOTING
-        .iter()
+    let pairs = BytePairs::of(text);
+    let found = quoting(&pairs)
         .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
@@ -34,13 +37,17 @@ pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote, taken apart once: each text of a list is asked for all of them.
+/// The rows of the table that quote, taken apart once: they are looked for in each text of a list.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
+fn quoting(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
+    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.have(needed)))
+}
+
 /// Whether a sentence that quotes a value begins before this byte.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
-    QUOTING.iter().any(|row| row.find(text).is_some_and(|(from, _)| from < at))
+    quoting(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
 
 /// What serde's texts stand behind.
@@ -73,6 +80,7 @@ struct Quoting {
     /// Nothing: to the end.
     behind: &'static str,
     says: &'static str,
+    needs: Option<NeededPairs>,
 }
 
 /// What stands in the sentence as its value.
@@ -125,18 +133,23 @@ impl Quoting {
             is,
             behind: behind.trim_end_matches('…'),
             says: row.says,
+            needs: needed_by(row),
         })
     }
 
     /// From where to where it is a sentence with a value.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
-        let from = if self.starts { text.starts_with(first).then_some(0) } else { text.find(first) }?;
+        let from = if self.starts {
+            text.starts_with(first).then_some(0)
+        } else {
+            memmem::find(text.as_bytes(), first.as_bytes())
+        }?;
         let before = from + first.len();
-        let value = before + text[before..].find(last)? + last.len();
+        let value = before + memmem::find(&text.as_bytes()[before..], last.as_bytes())? + last.len();
         let end = match self.behind {
             "" => text.len(),
-            behind => value + text[value..].rfind(behind)?,
+            behind => value + memmem::rfind(&text.as_bytes()[value..], behind.as_bytes())?,
         };
         if !self.is.fits(&text[value..end]) {
             return None;

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::dialect::place::{Place, is_dotted};
 
 const MISSING: &str = "missing field `";
@@ -113,6 +115,9 @@ fn of_form(text: &str) -> String {
     [form, kind.trim_end(), behind].concat()
 }
 
+/// ` at line ` and ` column ` with two numbers of 20 digits.
+const MOST_OF_POSITION: usize = 57;
+
 /// Without serde_json's ` at line 1 column 14`.
 pub(super) fn without_position(text: &str) -> &str {
     let position = |at: usize| {
@@ -120,7 +125,10 @@ pub(super) fn without_position(text: &str) -> &str {
         let number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
         (number(line) && number(column)).then_some(at)
     };
-    text.rfind(" at line ").and_then(position).map_or(text, |at| &text[..at])
+    // It is the end of the text.
+    let tail = text.len().saturating_sub(MOST_OF_POSITION);
+    let at = memmem::rfind(&text.as_bytes()[tail..], b" at line ").map(|at| tail + at);
+    at.and_then(position).map_or(text, |at| &text[..at])
 }
 
 /// The path, and what is said of it. A path holds names of the client's, which may look like anything; serde's own
@@ -132,8 +140,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
     }
     // In quotes it is a value of the program's own text.
     let unquoted = &text[..text.find('"').unwrap_or(text.len())];
-    let before_form = unquoted.match_indices(": ").find(|(at, _)| is_form(&text[at + 2..]));
-    if let Some((at, _)) = before_form {
+    let before_form = memmem::find_iter(unquoted.as_bytes(), ": ").find(|at| is_form(&text[at + 2..]));
+    if let Some(at) = before_form {
         return Some((&text[..at], &text[at + 2..]));
     }
     text.split_once(": ").filter(|(path, said)| is_dotted(path) && !said.is_empty())

@@ -52,7 +52,7 @@ const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
 // Of two that fit a text, the first says more.
-pub(super) const SENTENCES: [Sentence; 168] = [
+pub(super) static SENTENCES: [Sentence; 168] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn each_sentence_was_seen_somewhere() {
-        for row in SENTENCES {
+        for row in &SENTENCES {
             let version = row.seen.rsplit_once(' ').map(|(_, version)| version).unwrap_or_default();
             assert!(version.starts_with(|digit: char| digit.is_ascii_digit()), "{}", row.seen);
         }
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn r13_what_is_said_holds_no_value() {
-        for row in SENTENCES {
+        for row in &SENTENCES {
             assert!(
                 !row.says.contains("{value}")
                     && !row.says.contains("{quoted}")

@@ -1,0 +1,84 @@
+//! Which rows of the table a text cannot fit, by the pairs of bytes in it.
+//!
+//! The words of a row stand in each text that it fits, and so do their pairs of letters. A text is looked through once for
+//! all rows: most have a pair that is not in it.
+
+use std::array;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::table::{SENTENCES, Sentence};
+
+/// The pairs of bytes that a text has. Two pairs may share a place.
+pub(super) struct BytePairs([bool; PLACES]);
+
+const PLACES: usize = 1024;
+
+/// Pairs that a row needs, the rarest in the table first; of a row with fewer the first one stands again.
+#[derive(Clone, Copy)]
+pub(super) struct NeededPairs([usize; 6]);
+
+impl BytePairs {
+    pub(super) fn of(text: &str) -> Self {
+        let mut has = [false; PLACES];
+        text.as_bytes().windows(2).for_each(|pair| has[place(pair)] = true);
+        Self(has)
+    }
+
+    #[inline]
+    pub(super) fn have(&self, needed: NeededPairs) -> bool {
+        needed.0.iter().all(|at| self.0[*at % PLACES])
+    }
+
+    /// The rows whose pairs are all there.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
+        ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.have(needed))).map(|(row, _)| *row)
+    }
+}
+
+#[inline]
+fn place(pair: &[u8]) -> usize {
+    (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
+}
+
+/// Each row, with what it needs; nothing where its words have no pair.
+static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
+    let mut times = HashMap::new();
+    SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);
+    SENTENCES.iter().map(|row| (row, needed(row.pattern, &times))).collect()
+});
+
+/// What a row of the table needs.
+pub(super) fn needed_by(row: &Sentence) -> Option<NeededPairs> {
+    ROWS.iter().find(|(other, _)| std::ptr::eq(*other, row))?.1
+}
+
+fn needed(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPairs> {
+    let mut pairs: Vec<usize> = pairs(pattern).collect();
+    pairs.sort_by_key(|pair| (times[pair], *pair));
+    pairs.dedup();
+    let first = *pairs.first()?;
+    Some(NeededPairs(array::from_fn(|at| pairs.get(at).copied().unwrap_or(first))))
+}
+
+/// The pairs of a pattern's words, without its placeholders.
+fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
+    let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
+    words.flat_map(|words| words.as_bytes().windows(2).map(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_takes_a_text_of_its_own_words() {
+        for row in &SENTENCES {
+            let words = row.pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
+            let text = words.collect::<Vec<_>>().join("x");
+            assert!(BytePairs::of(&text).rows().any(|it| std::ptr::eq(it, row)), "{text}");
+        }
+        let plain = BytePairs::of("Nothing fits in here.");
+        assert!(plain.rows().filter(|row| row.pattern.len() > 12).count() < 10);
+    }
+}
