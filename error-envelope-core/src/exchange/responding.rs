@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
 use super::{
-    BodyContext, BodyFacts, Collected, CollectedAction, Event, EventFields, Exchange, Failure, ObservedError, Origin,
-    ResponsePlan, RewrittenBody, UnreadReason, fill, head,
+    BodyContext, BodyFacts, CapturedBody, Collected, CollectedAction, Event, EventFields, Exchange, Failure,
+    ObservedError, Origin, ResponsePlan, RewrittenBody, UnreadReason, fill, head,
 };
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
@@ -92,7 +92,9 @@ impl Exchange {
                     let read = decoded.as_deref().unwrap_or_default();
                     return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
                 }
-                RewriteDecision::Pass(rewrite) => self.preserve_protocol(head, rewrite.code()),
+                RewriteDecision::Pass(rewrite) => {
+                    self.preserve_protocol(head, rewrite.code(), decoded.as_deref().unwrap_or_default())
+                }
             }
         } else {
             self.preserve(head)
@@ -150,11 +152,14 @@ impl Exchange {
         (self.body_context(), Box::new(self.passed(head.status)))
     }
 
-    /// As [`Exchange::preserve`], of an error whose code is known (R10).
-    fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode) -> (BodyContext, Box<Event>) {
+    /// As [`Exchange::preserve`], of an error whose code is known (R10), and what was read of its body.
+    fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode, read: &[u8]) -> (BodyContext, Box<Event>) {
         head::mark_kept(&mut head.headers, head.status, code);
-        let (tail, event) = self.preserve(head);
-        (tail, Box::new(Event { code: Some(code.clone()), ..*event }))
+        let body = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let (tail, mut event) = self.preserve(head);
+        event.show(body.clone(), body);
+        event.code = Some(code.clone());
+        (tail, event)
     }
 
     fn pass_preserved(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
@@ -230,7 +235,7 @@ impl Exchange {
             let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
                 self.classify(head.status, &head.headers, None, reason.as_deref());
             if self.keeps_head(head) {
-                let (tail, event) = self.preserve_protocol(head, rewrite.code());
+                let (tail, event) = self.preserve_protocol(head, rewrite.code(), &[]);
                 return ResponsePlan::Keep(tail, event);
             }
             let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);

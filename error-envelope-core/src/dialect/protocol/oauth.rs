@@ -59,7 +59,8 @@ const REGISTRATION_ERRORS: [&str; 4] =
     ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
 
 pub(super) fn is_registered(error: &str) -> bool {
-    ERRORS.binary_search(&error).is_ok()
+    let is_name = error.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_');
+    is_name && ERRORS.binary_search(&error).is_ok()
 }
 
 /// Whether a body has the form of an error, and whether it is one of a client's registration.
