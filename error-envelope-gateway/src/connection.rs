@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -187,10 +188,11 @@ impl<S> Requests<S> {
         let record = self.records.begin(&mut request);
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
+        self.state.bind(&mut head);
         // The layer and the gateway add so many: at once, the map grows once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
-        let body = LingeringBody::new(body, head.version, &self.limits, &self.state);
+        let body = LingeringBody::new(body, &head, &self.limits, &self.state);
         let body = ClientBody::new(body, self.limits.client_timeout, record.clone());
         (Request::from_parts(head, body), record)
     }
@@ -203,7 +205,8 @@ where
 {
     type Response = Response<BreakDetectingBody<ResponseBody<B>>>;
     type Error = Infallible;
-    type Future = Answer<Called<ResponseFuture<S::Future>, Pin<Box<Oneshot<ClientService<S>, Inbound>>>>>;
+    type Future =
+        Answer<Called<ResponseFuture<S::Future>, Pin<Box<Oneshot<ClientService<S>, Inbound>>>>, ResponseBody<B>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let active = self.state.begin(request.version());
@@ -215,16 +218,17 @@ where
             Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
             Poll::Pending => Called::OnceReady { response: Box::pin(service.oneshot(request)) },
         };
-        Answer { response, around: Some(around) }
+        Answer { response, around: Some(around), held: None }
     }
 }
 
 pin_project! {
     /// An answer before its head.
-    struct Answer<F> {
+    struct Answer<F, B> {
         #[pin]
         response: F,
         around: Option<AnswerContext>,
+        held: Option<Box<Held<B>>>,
     }
 }
 
@@ -249,13 +253,52 @@ impl<F: Future, W: Future<Output = F::Output> + Unpin> Future for Called<F, W> {
     }
 }
 
+/// An answer whose request's body nobody wanted. If what is left of it is there already, it is skipped, and the connection serves
+/// on; else the answer says that the connection closes.
+struct Held<B> {
+    response: Response<B>,
+    rest: Incoming,
+    polls: u8,
+    bytes: usize,
+}
+
+impl<B> Held<B> {
+    /// hyper reads once more between two of them.
+    const MOST_POLLS: u8 = 3;
+    const MOST_BYTES: usize = 64 * 1024;
+
+    /// Whether the rest was read, once that is known.
+    fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                    if self.rest.is_end_stream() {
+                        return Poll::Ready(true);
+                    }
+                    if self.bytes > Self::MOST_BYTES {
+                        return Poll::Ready(false);
+                    }
+                }
+                Poll::Ready(ended) => return Poll::Ready(ended.is_none()),
+                Poll::Pending if self.polls == Self::MOST_POLLS => return Poll::Ready(false),
+                Poll::Pending => {
+                    self.polls += 1;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
 /// What a request has around the layer.
 struct AnswerContext {
     active: ActiveRequest,
     record: Option<AccessRecord>,
 }
 
-impl<F, B> Future for Answer<F>
+impl<F, B> Future for Answer<F, ResponseBody<B>>
 where
     F: Future<Output = Result<Response<ResponseBody<B>>, Infallible>>,
     B: Body<Data = Bytes>,
@@ -264,8 +307,39 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Ok(response) = ready!(this.response.poll(cx));
-        let Some(AnswerContext { active, record }) = this.around.take() else { return Poll::Pending };
+        if this.held.is_none() {
+            let Ok(response) = ready!(this.response.poll(cx));
+            let active = this.around.as_ref().map(|around| &around.active);
+            match active.filter(|active| active.leaves_body_unread()).and_then(ActiveRequest::take_rest) {
+                Some(rest) => *this.held = Some(Box::new(Held { response, rest, polls: 0, bytes: 0 })),
+                None => return Self::leave(this.around, response),
+            }
+        }
+        let Some(held) = this.held else { return Poll::Pending };
+        let was_read = ready!(held.poll_skip(cx));
+        if let (true, Some(around)) = (was_read, this.around.as_ref()) {
+            around.active.rest_was_read();
+        }
+        match this.held.take() {
+            Some(held) => Self::leave(this.around, held.response),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F, B> Answer<F, ResponseBody<B>>
+where
+    F: Future<Output = Result<Response<ResponseBody<B>>, Infallible>>,
+    B: Body<Data = Bytes>,
+{
+    fn leave(
+        around: &mut Option<AnswerContext>,
+        mut response: Response<ResponseBody<B>>,
+    ) -> Poll<<Self as Future>::Output> {
+        let Some(AnswerContext { active, record }) = around.take() else { return Poll::Pending };
+        if active.leaves_body_unread() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(record) = &record {
             record.answered(&response);
         }

@@ -9,18 +9,21 @@
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Version;
 use http::header::{HeaderMap, HeaderValue};
+use http::request::Parts;
+use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::access::{AccessRecord, Outcome};
 use super::count::{Clients, Connection, Protocol};
 use super::idle::Activity;
 use super::in_flight::RequestTracker;
+use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
 /// Those that are gone are forgotten when there are so many, and twice as many as there are.
@@ -31,10 +34,16 @@ pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
+    /// Its own connections to services, once it has authenticated one (F7).
+    bound: OnceLock<Arc<BoundConnections>>,
     /// The answers that are on their way over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
     /// The connection is closed for its client's standing still.
     stalled: AtomicBool,
+    /// Over HTTP/1: the body of the request was not read to its end, so that hyper closes the connection after the answer.
+    unread: AtomicBool,
+    /// That body, once nobody wants it.
+    rest: Mutex<Option<Incoming>>,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
 }
@@ -46,7 +55,11 @@ pub(crate) struct OpenConnection(Arc<ConnectionState>);
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
 /// A request body that may have more to come, until this is dropped.
-pub(crate) struct ActiveBody(Arc<ConnectionState>);
+pub(crate) struct ActiveBody {
+    state: Arc<ConnectionState>,
+    /// To read on would tell it to send its body.
+    expects_continue: bool,
+}
 
 /// When an answer was seen to move.
 struct TrackedResponse {
@@ -74,9 +87,9 @@ pub(crate) struct ResponseProgress {
 
 impl ConnectionState {
     pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
-        let (reset, open, stalled) = Default::default();
+        let (reset, open, stalled, unread, rest, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
-        Arc::new(Self { activity, reset, counted, open, stalled, tracker })
+        Arc::new(Self { activity, reset, counted, bound, open, stalled, unread, rest, tracker })
     }
 
     /// Counts the connection until the guard is dropped.
@@ -86,13 +99,25 @@ impl ConnectionState {
     }
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
+        if self.unread.swap(false, Ordering::Relaxed) {
+            self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
         self.activity.request_started();
         ActiveRequest(Arc::clone(self), self.counted.request_started(version))
     }
 
-    pub(crate) fn begin_body(self: &Arc<Self>) -> ActiveBody {
+    pub(crate) fn begin_body(self: &Arc<Self>, expects_continue: bool) -> ActiveBody {
         self.activity.body_started();
-        ActiveBody(Arc::clone(self))
+        self.unread.store(true, Ordering::Relaxed);
+        ActiveBody { state: Arc::clone(self), expects_continue }
+    }
+
+    /// Leaves in a request which connections to services are its client's own.
+    pub(crate) fn bind(&self, head: &mut Parts) {
+        let authenticates = authenticates_connection(&head.headers);
+        if authenticates || self.bound.get().is_some() {
+            Binding::insert(self.bound.get_or_init(Arc::default), authenticates, &mut head.extensions);
+        }
     }
 
     /// Whether requests came, in HTTP/2.
@@ -155,6 +180,21 @@ impl Drop for OpenConnection {
 }
 
 impl ActiveRequest {
+    /// Whether hyper will close the connection after an answer that leaves now, since it cannot skip what is left of the request.
+    pub(crate) fn leaves_body_unread(&self) -> bool {
+        self.0.unread.load(Ordering::Relaxed)
+    }
+
+    /// What is left of the request's body, which nobody reads.
+    pub(crate) fn take_rest(&self) -> Option<Incoming> {
+        self.0.rest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The rest was read.
+    pub(crate) fn rest_was_read(&self) {
+        self.0.unread.store(false, Ordering::Relaxed);
+    }
+
     /// Its answer, logged by `id` if it is lost.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         let is_tracked = self.1.is_http2();
@@ -170,6 +210,20 @@ impl ActiveRequest {
     }
 }
 
+impl ActiveBody {
+    /// It was read to its end.
+    pub(crate) fn was_read(&self) {
+        self.state.unread.store(false, Ordering::Relaxed);
+    }
+
+    /// Nobody reads the rest of it.
+    pub(crate) fn leave(&self, rest: Incoming) {
+        if !self.expects_continue {
+            *self.state.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(rest);
+        }
+    }
+}
+
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.activity.request_ended();
@@ -179,7 +233,7 @@ impl Drop for ActiveRequest {
 
 impl Drop for ActiveBody {
     fn drop(&mut self) {
-        self.0.activity.body_ended();
+        self.state.activity.body_ended();
     }
 }
 

@@ -19,7 +19,7 @@ use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::{HEADERS, UpstreamLimits};
 use super::pool::{
-    self, Connection, Exchange, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered,
+    self, Binding, Connection, Exchange, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered,
 };
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
@@ -60,8 +60,12 @@ where
     }
 
     /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(&self, place: &mut Place<B>) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
-        pool::send(&self.pool, place)
+    pub(crate) fn send(
+        &self,
+        place: &mut Place<B>,
+        binding: Option<Binding>,
+    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
+        pool::send(&self.pool, place, binding)
     }
 }
 
@@ -91,6 +95,13 @@ where
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
     Ok(Http1 { sender, exchange, probe, worker: workers::here() })
+}
+
+/// Whether a response without a body, to HEAD or with 304, declares one.
+fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    response.body().is_end_stream() && (has_length || headers.contains_key(TRANSFER_ENCODING))
 }
 
 /// A connection to the service.
@@ -152,8 +163,9 @@ where
     }
 
     fn received(&self, response: &Response<Incoming>) {
-        // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on.
-        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on. One that
+        // declares a body for HEAD or with 304 may send it, and the next client would read it (F7).
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE || declares_body_of_none(response) {
             self.exchange.refuse_reuse();
         }
     }

@@ -4,8 +4,12 @@
 //! asked for: strangers would open as many as they can think of names.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,7 +65,7 @@ where
 
     /// Not an async function: its future would have a state of its own around the pool's.
     pub(crate) fn send(&self, place: &mut Place<B>) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
-        pool::send(&self.pool, place)
+        pool::send(&self.pool, place, None)
     }
 }
 
@@ -82,21 +86,44 @@ where
     while connection.current_max_send_streams() == UNKNOWN {
         if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {
             ended?;
-            return Err("the service closed the connection before it sent its HTTP/2 settings".into());
+            return Err(not_connected("the service closed the connection before it sent its HTTP/2 settings"));
         }
     }
-    let room = connection.current_max_send_streams();
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
+    if connection.current_max_send_streams() == 0 {
+        return Err(not_connected("the service allows no HTTP/2 streams"));
+    }
+    let connection = Arc::new(Mutex::new(Some(connection)));
+    let polled = Arc::clone(&connection);
+    tokio::spawn(poll_fn(move |cx| {
+        let mut guard = polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(connection) = guard.as_mut() else { return Poll::Ready(()) };
+        if let Err(error) = ready!(Pin::new(connection).poll(cx)) {
             tracing::debug!(target: "error_envelope::gateway::http2", %error, "HTTP/2 connection to the service ended with an error");
         }
-    });
-    if room == 0 {
-        Err("the service allows no HTTP/2 streams".into())
-    } else {
-        Ok(Http2 { sender, room, opened: Arc::new(workers::here()) })
-    }
+        let ended = guard.take();
+        drop(guard);
+        drop(ended);
+        Poll::Ready(())
+    }));
+    let last = AtomicUsize::new(UNKNOWN);
+    let room = move || {
+        // While its task polls it, what it said last holds: the pool is locked here, and nothing may wait.
+        if let Ok(connection) = connection.try_lock() {
+            last.store(connection.as_ref().map_or(0, |it| it.current_max_send_streams()), Relaxed);
+        }
+        last.load(Relaxed)
+    };
+    Ok(Http2 { sender, opened: Arc::new(Opened { worker: workers::here(), room: Box::new(room) }) })
 }
+
+/// A service that says goodbye first is one that was not reached (F4a).
+fn not_connected(text: &'static str) -> BoxError {
+    io::Error::new(io::ErrorKind::NotConnected, text).into()
+}
+
+/// What HTTP/1 takes of a head, and as much again for how HTTP/2 counts it. h2 ends the whole connection for a head that is
+/// larger than that by a quarter: this is the size at which a head fails alone (F7).
+const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
     let mut client = Builder::new(TokioExecutor::new());
@@ -109,17 +136,23 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
         .initial_max_send_streams(UNKNOWN)
         .initial_stream_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
-        .max_send_buf_size(limits.stream_window as usize);
+        .max_send_buf_size(limits.stream_window as usize)
+        .max_header_list_size(limits.buffer.saturating_mul(HEAD_FACTOR));
     client
 }
 
 /// A handle to a connection to the service.
 struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// The streams that the service allowed as the connection began.
-    room: usize,
-    /// Its identity, and where it was opened.
-    opened: Arc<WorkerId>,
+    /// It is its identity, too.
+    opened: Arc<Opened>,
+}
+
+/// What the handles to a connection share.
+struct Opened {
+    worker: WorkerId,
+    /// How many streams the service allows now.
+    room: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl<B: Send + 'static> Connection for Http2<B> {
@@ -134,11 +167,11 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 
     fn room(&self) -> usize {
-        self.room
+        (self.opened.room)()
     }
 
     fn share(&self) -> Option<Self> {
-        Some(Self { sender: self.sender.clone(), room: self.room, opened: Arc::clone(&self.opened) })
+        Some(Self { sender: self.sender.clone(), opened: Arc::clone(&self.opened) })
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -146,7 +179,7 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 
     fn worker(&self) -> WorkerId {
-        *self.opened
+        self.opened.worker
     }
 
     fn poll_reusable(&mut self, _: &mut Context<'_>) -> Poll<bool> {

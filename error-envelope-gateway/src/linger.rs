@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Version;
+use http::header::EXPECT;
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -25,11 +27,13 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
+use tower::BoxError;
 
 use super::connection_state::{ActiveBody, ConnectionState, OpenConnection};
 use super::limits::ClientLimits;
 use super::one_piece::{Joined, one_piece};
 use super::read_size::{Room, large};
+use super::reset;
 
 /// How long what nobody wants is read, and how much of it.
 #[derive(Clone, Copy)]
@@ -168,19 +172,27 @@ pub(crate) struct LingeringBody {
     body: Option<Incoming>,
     lingers: bool,
     linger: Linger,
-    _active: Option<ActiveBody>,
+    /// Of HTTP/1.
+    active: Option<ActiveBody>,
 }
 
 impl LingeringBody {
-    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits, state: &Arc<ConnectionState>) -> Self {
-        let lingers = version == Version::HTTP_2;
-        let active = (!lingers && !body.is_end_stream()).then(|| state.begin_body());
-        Self { body: Some(body), lingers, linger: Linger::within(limits), _active: active }
+    pub(crate) fn new(body: Incoming, head: &Parts, limits: &ClientLimits, state: &Arc<ConnectionState>) -> Self {
+        let lingers = head.version == Version::HTTP_2;
+        let begun = !lingers && !body.is_end_stream();
+        let active = begun.then(|| state.begin_body(head.headers.contains_key(EXPECT)));
+        Self { body: Some(body), lingers, linger: Linger::within(limits), active }
     }
 }
 
 impl Drop for LingeringBody {
     fn drop(&mut self) {
+        if let Some(active) = &self.active {
+            if let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) {
+                active.leave(rest);
+            }
+            return;
+        }
         let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
         if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(self.linger.time, drain_stream(rest, self.linger.bytes)));
@@ -190,11 +202,20 @@ impl Drop for LingeringBody {
 
 impl Body for LingeringBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            None if this.lingers && reset::is_cut_off(body) => Some(Err(reset::within_body("client"))),
+            frame => frame.map(|frame| frame.map_err(reset::of_client)),
+        };
+        if let Some(active) = &this.active
+            && (frame.is_none() || body.is_end_stream())
+        {
+            active.was_read();
+        }
         // After an error nothing more comes.
         self.lingers &= matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tower::BoxError;
+use tower_error_envelope::exchange::client_left;
 
 use super::access::AccessRecord;
 use super::headers;
@@ -45,10 +46,12 @@ impl Body for ClientBody {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.clock = None;
-            if let (Some(record), Some(Ok(frame))) = (&this.record, &frame) {
-                record.received(frame.data_ref().map_or(0, Bytes::len) as u64);
+            match (&this.record, &frame) {
+                (Some(record), Some(Ok(frame))) => record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
+                (Some(record), Some(Err(error))) if client_left(&**error) => record.client_left(),
+                _ => {}
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return Poll::Ready(frame);
         }
         ready!(this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.limit))).as_mut().poll(cx));
         this.clock = None;

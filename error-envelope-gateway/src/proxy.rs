@@ -21,7 +21,7 @@ use super::error::Error;
 use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
 use super::pace::{Pace, PacedBody};
-use super::pool::{Bounds, Outgoing, Place, Reply};
+use super::pool::{Binding, Bounds, Outgoing, Place, Reply};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2};
@@ -49,6 +49,7 @@ pub(crate) struct Prepared<B> {
     share: Option<Permit>,
     wish: Option<UpgradeRequest>,
     record: Option<AccessRecord>,
+    binding: Option<Binding>,
 }
 
 impl<B> Proxy<B>
@@ -82,6 +83,7 @@ where
     /// what it holds.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
+        let binding = Binding::take_from(request.extensions_mut());
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
@@ -103,7 +105,14 @@ where
             Connections::Http1(connections) => connections.prepare(&mut head, &body),
             Connections::Http2(connections) => connections.prepare(&mut head),
         }
-        Ok(Prepared { request: Place::Unsent(Request::from_parts(head, body)), pace, share: Some(share), wish, record })
+        Ok(Prepared {
+            request: Place::Unsent(Request::from_parts(head, body)),
+            pace,
+            share: Some(share),
+            wish,
+            record,
+            binding,
+        })
     }
 
     /// The service's response.
@@ -113,10 +122,10 @@ where
         mut prepared: Prepared<B>,
     ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         async move {
-            let Prepared { request, pace, share, wish, record } = &mut prepared;
+            let Prepared { request, pace, share, wish, record, binding } = &mut prepared;
             let response = async {
                 match &self.connections {
-                    Connections::Http1(connections) => connections.send(request).await,
+                    Connections::Http1(connections) => connections.send(request, binding.take()).await,
                     Connections::Http2(connections) => connections.send(request).await,
                 }
             };
@@ -164,9 +173,9 @@ pub struct UpstreamBody(PermitBody<Reply>);
 
 impl Body for UpstreamBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.0).poll_frame(cx)
     }
 

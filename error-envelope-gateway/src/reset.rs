@@ -1,8 +1,13 @@
-//! Whether a connection ends with a reset.
+//! Whether a connection ends with a reset, and whether a stream did.
 
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use http::Version;
+use http_body::Body;
+use hyper::body::Incoming;
+use tower::BoxError;
 
 /// Whether a connection's last body broke off in a way that only a reset tells.
 #[derive(Default)]
@@ -31,4 +36,22 @@ impl ResetOnBreak {
     pub(crate) fn needs_reset(&self) -> bool {
         self.broken.load(Relaxed)
     }
+}
+
+/// Whether a body over HTTP/2 that has no more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the end,
+/// h2 knows better.
+pub(crate) fn is_cut_off(body: &Incoming) -> bool {
+    !body.is_end_stream()
+}
+
+/// The error of a body that is [cut off](is_cut_off).
+pub(crate) fn within_body(peer: &str) -> BoxError {
+    io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream within its body")).into()
+}
+
+/// The same of a client's body, with a client that is gone told from one that frames its body wrongly (F1a).
+pub(crate) fn of_client(error: hyper::Error) -> BoxError {
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());
+    if is_gone { io::Error::new(io::ErrorKind::ConnectionReset, error).into() } else { error.into() }
 }

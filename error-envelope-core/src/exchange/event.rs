@@ -154,6 +154,20 @@ impl Event {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
+    /// Of a request whose client left before it had sent it: nobody reads its answer (F1a).
+    pub(super) fn abandoned(self) -> Self {
+        Self {
+            origin: Origin::Abandoned,
+            code: None,
+            status: None,
+            grpc: None,
+            dialect: None,
+            by: None,
+            rule: None,
+            ..self
+        }
+    }
+
     /// Of an error that keeps its shape.
     pub(super) fn preserved(self, status: StatusCode) -> Self {
         Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }

@@ -112,6 +112,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the client left before it had sent its request: whatever comes of it, the request is abandoned (F1a).
+    #[inline]
+    pub(super) fn client_left(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
+    }
+
     /// The client's part in a failure: its body broke off, or came too slowly (F1).
     pub(super) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;

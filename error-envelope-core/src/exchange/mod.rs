@@ -77,4 +77,4 @@ pub use crate::classify::decided::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;
-pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction};
+pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction, client_left};

@@ -62,12 +62,14 @@ impl Exchange {
         let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = leaving;
         // In place: it is large.
+        let client_left = self.client_left();
         let mut event = self.event(origin, cause);
         (event.dialect, event.status, event.grpc) = (shape, Some(status), grpc);
         event.code = Some(code);
         event.note_lost(lost);
         event.decided(by, part, rule);
         event.show(before, after);
+        let event = if client_left { event.abandoned() } else { event };
         RewrittenBody { body, event, unenforced: None }
     }
 
@@ -98,8 +100,10 @@ impl Exchange {
         let unenforced = self.unenforced();
         let after = self.exhibits().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = leaving;
+        let client_left = self.client_left();
         let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
         event.show(None, after);
+        let event = if client_left { event.abandoned() } else { event };
         LocalReply { reply, drain, event, unenforced }
     }
 

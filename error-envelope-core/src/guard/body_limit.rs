@@ -111,7 +111,8 @@ impl BodyMeter {
             return;
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
-        self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN });
+        let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
+        self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
     /// Whether the body is a stream of messages over HTTP/2, whose rest need not be read.
@@ -181,6 +182,14 @@ pub(crate) struct ObservedLimit {
     pub(crate) first_byte: bool,
 }
 
+/// Whether an error of a request's body is that its client left (F1a): the connection ended or was reset within the body. A body
+/// that is framed wrongly is another error.
+pub fn client_left(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+
+    cause::has_io_kind(error, |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
 impl BodyFlags {
     pub(crate) const OVER: u8 = 1;
     pub(crate) const BROKEN: u8 = 2;
@@ -192,6 +201,8 @@ impl BodyFlags {
     pub(crate) const BEGUN: u8 = 32;
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
+    /// Its client left before it had sent the body (F1a).
+    pub(crate) const LEFT: u8 = 128;
 
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());

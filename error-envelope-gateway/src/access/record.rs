@@ -55,6 +55,8 @@ pub(crate) struct Entry {
     pub(super) code: OnceLock<HeaderValue>,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
+    /// Within its request: what it is answered nobody reads (F1a).
+    client_left: AtomicBool,
     /// In microseconds since it began.
     ended: AtomicU64,
     outcome: AtomicU8,
@@ -95,7 +97,15 @@ impl AccessRecord {
         self.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// The client left before it had sent its request.
+    pub(crate) fn client_left(&self) {
+        self.0.client_left.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn answered<B>(&self, response: &Response<B>) {
+        if self.0.client_left.load(Ordering::Relaxed) {
+            return;
+        }
         let _ = self.0.status.set(response.status());
         self.coded(response.headers());
     }
@@ -135,6 +145,7 @@ impl Entry {
             code: OnceLock::new(),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
+            client_left: AtomicBool::new(false),
             ended: AtomicU64::new(0),
             outcome: AtomicU8::new(Outcome::Abandoned as u8),
         }
@@ -146,6 +157,9 @@ impl Entry {
     }
 
     pub(super) fn outcome(&self) -> Outcome {
+        if self.client_left.load(Ordering::Relaxed) {
+            return Outcome::Abandoned;
+        }
         let ended = self.outcome.load(Ordering::Relaxed);
         [Outcome::Complete, Outcome::CutOff].into_iter().find(|it| *it as u8 == ended).unwrap_or(Outcome::Abandoned)
     }

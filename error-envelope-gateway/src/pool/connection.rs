@@ -15,7 +15,7 @@ pub(crate) trait Connection: Sized + Send + 'static {
     /// The same, but asks the system: for a request that would be lost.
     fn has_ended(&self) -> bool;
 
-    /// How many requests it takes at once; asked once it is open.
+    /// How many requests it takes at once now: a service may change that at any time.
     fn room(&self) -> usize;
 
     /// A second handle to the same connection; `None` if only one request at a time goes over it.

@@ -18,9 +18,15 @@ pub(super) struct Idle<C> {
 
 struct Unused<C> {
     connection: C,
-    /// How many requests may be sent over it now.
-    room: usize,
+    /// How many requests are on it now. A shared one stays here while it is used.
+    in_use: usize,
     since: u32,
+}
+
+impl<C: Connection> Unused<C> {
+    fn has_room(&self) -> bool {
+        !C::IS_SHARED || self.in_use < self.connection.room()
+    }
 }
 
 impl<C> Default for Idle<C> {
@@ -30,41 +36,42 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// The newest that is fit, of this worker's if there is one. What is not fit on the way to it goes to `unfit`: it is not for dropping under a lock.
+    /// The newest that is fit and has room, of this worker's if there is one. What is not fit on the way to it goes to `unfit`:
+    /// it is not for dropping under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
-        while let Some(mut newest) = self.take_nearest() {
-            if !newest.connection.is_fit() {
-                unfit.push(newest.connection);
-                continue;
-            }
-            if newest.room > 1
-                && let Some(shared) = newest.connection.share()
+        loop {
+            let index = self.nearest()?;
+            let nearest = self.connections.get_mut(index)?;
+            if nearest.connection.is_fit()
+                && let Some(shared) = nearest.connection.share()
             {
-                newest.room -= 1;
-                self.connections.push_back(newest);
+                nearest.in_use += 1;
                 return Some(shared);
             }
-            return Some(newest.connection);
-        }
-        None
-    }
-
-    fn take_nearest(&mut self) -> Option<Unused<C>> {
-        let here = workers::here();
-        let nearest = self.connections.iter().rposition(|each| each.connection.worker() == here);
-        let newest = self.connections.len().checked_sub(1)?;
-        self.connections.remove(nearest.unwrap_or(newest))
-    }
-
-    /// There is room for so many requests more on this connection.
-    pub(super) fn put(&mut self, connection: C, room: usize) {
-        let since = self.round;
-        match self.connections.back_mut() {
-            Some(newest) if newest.connection.is_same(&connection) => {
-                newest.room = newest.room.saturating_add(room);
-                newest.since = since;
+            let Unused { connection, .. } = self.connections.remove(index)?;
+            if connection.is_fit() {
+                return Some(connection);
             }
-            _ => self.connections.push_back(Unused { connection, room, since }),
+            unfit.push(connection);
+        }
+    }
+
+    fn nearest(&self) -> Option<usize> {
+        let here = workers::here();
+        let may_be = |each: &Unused<C>| each.has_room() || !each.connection.is_fit();
+        let nearest = self.connections.iter().rposition(|each| each.connection.worker() == here && may_be(each));
+        nearest.or_else(|| self.connections.iter().rposition(may_be))
+    }
+
+    /// Nobody uses this connection.
+    pub(super) fn put(&mut self, connection: C) {
+        self.connections.push_back(Unused { connection, in_use: 0, since: self.round });
+    }
+
+    /// A request on a shared connection has ended.
+    pub(super) fn end_use(&mut self, connection: &C) {
+        if let Some(used) = self.connections.iter_mut().find(|each| each.connection.is_same(connection)) {
+            (used.in_use, used.since) = (used.in_use.saturating_sub(1), self.round);
         }
     }
 
@@ -76,10 +83,18 @@ impl<C: Connection> Idle<C> {
     /// Takes out what nobody has used for as long as a connection may be idle.
     pub(super) fn end_round(&mut self) -> Vec<C> {
         self.round = self.round.wrapping_add(1);
-        let kept = usize::from(C::IS_SHARED);
-        let removable = self.connections.len().saturating_sub(kept);
-        let unused = |each: &&Unused<C>| self.round.wrapping_sub(each.since) >= ROUNDS;
-        let unused = self.connections.iter().take(removable).take_while(unused).count();
-        self.connections.drain(..unused).map(|each| each.connection).collect()
+        let (kept, mut unused, mut at) = (usize::from(C::IS_SHARED), Vec::new(), 0);
+        while at + kept < self.connections.len() {
+            let each = &self.connections[at];
+            if each.in_use == 0 && self.round.wrapping_sub(each.since) >= ROUNDS {
+                unused.extend(self.connections.remove(at).map(|each| each.connection));
+            } else if C::IS_SHARED {
+                at += 1;
+            } else {
+                // Those behind it were used later.
+                break;
+            }
+        }
+        unused
     }
 }

@@ -8,13 +8,15 @@
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
 //! 4. A connection whose response began before its request was sent to the end does not come back ([`exchange`]).
-//! 5. What the service cannot have processed is sent to another connection, and what may be repeated is sent once more,
+//! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone ([`bound`]).
+//! 6. What the service cannot have processed is sent to another connection, and what may be repeated is sent once more,
 //!    on a fresh one ([`mod@send`]).
 //!
 //! hyper-util's pools do not express these rules. Its ready-made client repeats only what was never written, bounds idle
 //! connections alone and has no line. Its `pool::cache` looks at no bound, cannot be asked for a fresh connection, and
 //! keeps the connection that lost the race against one that came back: a client that asks again at once gets a second one.
 
+mod bound;
 mod connection;
 mod exchange;
 mod header_copy;
@@ -30,6 +32,7 @@ mod state;
 mod tests;
 mod turn;
 
+pub(crate) use self::bound::{Binding, BoundConnections, authenticates_connection};
 pub(super) use self::connection::Connection;
 pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::Outgoing;

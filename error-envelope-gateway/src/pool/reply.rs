@@ -4,16 +4,20 @@
 //! moment after the last byte: a client that asks again at once would find no connection, and a second one would be opened.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tower::BoxError;
 
+use super::bound::BoundConnections;
 use super::connection::Connection;
 use super::shared::Pool;
 use crate::count::GaugeGuard;
+use crate::reset;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
@@ -21,13 +25,20 @@ pub(super) struct Lease<C: Connection> {
     connection: Option<C>,
     is_used: bool,
     pool: Pool<C>,
+    /// Whose it is, if it is no other client's any more.
+    bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
 
 impl<C: Connection> Lease<C> {
     pub(super) fn new(connection: C, is_used: bool, pool: Pool<C>) -> Self {
         let counted = pool.metrics().request(is_used);
-        Self { connection: Some(connection), is_used, pool, _counted: counted }
+        Self { connection: Some(connection), is_used, pool, bound: None, _counted: counted }
+    }
+
+    /// It goes back to the client that it is bound to.
+    pub(super) fn bind(&mut self, bound: Option<Arc<BoundConnections>>) {
+        self.bound = bound;
     }
 
     /// Whether a request was sent over it before.
@@ -44,7 +55,10 @@ impl<C: Connection> Lease<C> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
         let is_reusable = ready!(connection.poll_reusable(cx));
         if let (Some(connection), true) = (self.connection.take(), is_reusable) {
-            self.pool.give_back(connection);
+            match self.bound.take() {
+                Some(bound) => bound.put(&self.pool, connection),
+                None => self.pool.give_back(connection),
+            }
         }
         Poll::Ready(())
     }
@@ -73,12 +87,13 @@ impl<C: Connection> GiveBack for Lease<C> {
 /// A response's body.
 pub(crate) struct Reply {
     body: Incoming,
+    is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
     last: Option<LastFrame>,
 }
 
 /// The end, or the frame that is followed by it.
-type LastFrame = Option<Result<Frame<Bytes>, hyper::Error>>;
+type LastFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl Reply {
     /// Whether nothing comes after the head. Over a connection that has switched protocols something else does.
@@ -90,18 +105,22 @@ impl Reply {
     pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
-        response.map(|body| Self { body, lease, last: None })
+        let is_http2 = response.version() == Version::HTTP_2;
+        response.map(|body| Self { body, is_http2, lease, last: None })
     }
 }
 
 impl Body for Reply {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if this.last.is_none() {
-            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+            let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                None if this.is_http2 && reset::is_cut_off(&this.body) => Some(Err(reset::within_body("service"))),
+                frame => frame.map(|frame| frame.map_err(Into::into)),
+            };
             match &frame {
                 Some(Err(_)) => this.lease = None,
                 Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(frame),

@@ -12,10 +12,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tower::BoxError;
 
+use super::bound::Binding;
 use super::connection::Connection;
 use super::header_copy;
 use super::outgoing::Outgoing;
-use super::reply::Reply;
+use super::reply::{Lease, Reply};
 use super::shared::Pool;
 
 /// Sends requests over a connection.
@@ -59,7 +60,11 @@ pub(crate) enum Place<B> {
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
-pub(crate) async fn send<B, C>(pool: &Pool<C>, place: &mut Place<B>) -> Result<Response<Reply>, BoxError>
+pub(crate) async fn send<B, C>(
+    pool: &Pool<C>,
+    place: &mut Place<B>,
+    binding: Option<Binding>,
+) -> Result<Response<Reply>, BoxError>
 where
     B: Body<Data = Bytes> + Unpin,
     C: Connection + Sends<B>,
@@ -68,11 +73,16 @@ where
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
-        let mut lease = if may_repeat {
+        let own = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
+        let is_own = own.is_some();
+        let mut lease = if let Some(own) = own {
+            Lease::new(own, true, pool.clone())
+        } else if may_repeat {
             pool.take_within(&mut queue_time).await?
         } else {
             pool.take_fresh_within(&mut queue_time).await?
         };
+        lease.bind(binding.as_ref().and_then(|binding| binding.bind(is_own)));
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
         let Place::Unsent(request) = &*place else { return Err("there is no request to send".into()) };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -35,7 +36,11 @@ pub(super) struct Shared<C: Connection> {
     open: Box<dyn Fn(PoolSlot) -> Connecting<C> + Send + Sync>,
     bounds: Bounds,
     metrics: UpstreamMetrics,
+    id: u64,
 }
+
+/// How many pools there were.
+static POOLS: AtomicU64 = AtomicU64::new(0);
 
 impl<C: Connection> Clone for Pool<C> {
     fn clone(&self) -> Self {
@@ -54,9 +59,15 @@ impl<C: Connection> Pool<C> {
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {
         let open = Box::new(move |place| Box::pin(open(place)) as Connecting<C>);
-        let shared = Arc::new(Shared { state: Mutex::default(), open, bounds, metrics });
+        let shared =
+            Arc::new(Shared { state: Mutex::default(), open, bounds, metrics, id: POOLS.fetch_add(1, Relaxed) });
         tokio::spawn(close_unused(Arc::downgrade(&shared), bounds.idle_timeout));
         Self(shared)
+    }
+
+    /// No other pool of the process has it, or had it.
+    pub(super) fn id(&self) -> u64 {
+        self.0.id
     }
 
     /// The most connections to the service at once.
@@ -75,13 +86,21 @@ impl<C: Connection> Pool<C> {
 
     /// Returns a connection to the pool for the next request. A closed one is dropped: else each queued request would get it.
     pub(super) fn give_back(&self, connection: C) {
-        let unfit = if connection.is_fit() {
-            self.state().give_back(connection, self.max_connections())
+        let mut unfit = Vec::new();
+        if connection.is_fit() {
+            self.state().give_back(connection, self.max_connections(), &mut unfit);
         } else {
-            Some(connection)
-        };
+            unfit.push(connection);
+        }
         drop(unfit);
         self.open_missing_connections();
+    }
+
+    /// A service may take more requests at once than a moment ago.
+    pub(super) fn look_for_room(&self) {
+        let mut unfit = Vec::new();
+        self.state().serve_line(&mut unfit);
+        drop(unfit);
     }
 
     /// Opens a connection for each queued request that has none opening yet, up to the limit.
@@ -133,7 +152,9 @@ struct Opening<C: Connection> {
 impl<C: Connection> Opening<C> {
     fn end(&mut self, outcome: Result<C, BoxError>) {
         self.ended = true;
-        self.pool.state().opened(self.id, outcome);
+        let mut unfit = Vec::new();
+        self.pool.state().opened(self.id, outcome, &mut unfit);
+        drop(unfit);
         self.pool.open_missing_connections();
     }
 }

@@ -53,22 +53,44 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// For the first request in line that may have a used connection, else for the next one that comes. Returns the
-    /// connection if it has to be closed: all places are taken, and the first request in line needs a fresh one.
-    pub(super) fn give_back(&mut self, mut connection: C, bound: usize) -> Option<C> {
+    /// For the first request in line that may have a used connection, else for the next one that comes. Adds what has to be closed
+    /// to `unfit`: the connection itself if all places are taken, and the first request in line needs a fresh one.
+    pub(super) fn give_back(&mut self, mut connection: C, bound: usize, unfit: &mut Vec<C>) {
+        if C::IS_SHARED {
+            self.idle.end_use(&connection);
+            unfit.push(connection);
+            return self.serve_line(unfit);
+        }
         let needs_place = self.openings.is_empty() && self.places >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
-            return Some(connection);
+            return unfit.push(connection);
         }
-        while let Some(index) = self.line.iter().position(|waiter| !waiter.needs_fresh) {
-            let Some(waiter) = self.line.remove(index) else { break };
+        while let Some(waiter) = self.next_for_used() {
             match waiter.grant(Ok(Granted { connection, is_used: true })) {
                 Some(Ok(refused)) => connection = refused.connection,
-                _ => return None,
+                _ => return,
             }
         }
-        self.idle.put(connection, 1);
-        None
+        self.idle.put(connection);
+    }
+
+    /// Takes the first request out of line that may have a used connection.
+    fn next_for_used(&mut self) -> Option<Waiter<C>> {
+        let index = self.line.iter().position(|waiter| !waiter.needs_fresh)?;
+        self.line.remove(index)
+    }
+
+    /// Gives room on shared connections to requests in line: one has ended, or the service takes more of them.
+    pub(super) fn serve_line(&mut self, unfit: &mut Vec<C>) {
+        while self.line.iter().any(|waiter| !waiter.needs_fresh)
+            && let Some(shared) = self.idle.take(unfit)
+        {
+            let Some(waiter) = self.next_for_used() else { return };
+            if let Some(Ok(refused)) = waiter.grant(Ok(Granted { connection: shared, is_used: true })) {
+                self.idle.end_use(&refused.connection);
+                unfit.push(refused.connection);
+            }
+        }
     }
 
     /// Returns the ids of the connections to open now, and counts them as places.
@@ -93,10 +115,12 @@ impl<C: Connection> State<C> {
 
     /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them: unless
     /// it was given up, and is nobody's.
-    pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>) {
+    ///
+    /// What is to be closed goes to `unfit`.
+    pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
         let was_wanted = self.end_opening(id);
         match outcome {
-            Ok(connection) => self.hand_out(connection),
+            Ok(connection) => self.hand_out(connection, unfit),
             Err(error) if was_wanted => self.fail_first(error),
             Err(_) => {}
         }
@@ -126,26 +150,28 @@ impl<C: Connection> State<C> {
         if C::IS_SHARED { self.line.len().min(1) } else { self.line.len() }
     }
 
-    fn hand_out(&mut self, connection: C) {
-        let mut room = connection.room();
-        while room > 1
-            && let Some(shared) = connection.share()
-            && let Some(waiter) = self.line.pop_front()
-        {
-            if waiter.grant(Ok(Granted { connection: shared, is_used: false })).is_none() {
-                room -= 1;
-            }
-        }
+    fn hand_out(&mut self, connection: C, unfit: &mut Vec<C>) {
         let mut last = connection;
-        while room == 1
-            && let Some(waiter) = self.line.pop_front()
-        {
+        if C::IS_SHARED {
+            self.idle.put(last);
+            while !self.line.is_empty()
+                && let Some(shared) = self.idle.take(unfit)
+                && let Some(waiter) = self.line.pop_front()
+            {
+                if let Some(Ok(refused)) = waiter.grant(Ok(Granted { connection: shared, is_used: false })) {
+                    self.idle.end_use(&refused.connection);
+                    unfit.push(refused.connection);
+                }
+            }
+            return;
+        }
+        while let Some(waiter) = self.line.pop_front() {
             match waiter.grant(Ok(Granted { connection: last, is_used: false })) {
                 Some(Ok(refused)) => last = refused.connection,
                 _ => return,
             }
         }
-        self.idle.put(last, room);
+        self.idle.put(last);
     }
 
     fn fail_first(&mut self, error: BoxError) {

@@ -17,6 +17,9 @@ use crate::count::GaugeGuard;
 /// walks the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
+/// How often a request in line looks whether a service takes more requests on a connection: nothing tells when it does.
+const ROOM_ROUND: Duration = Duration::from_millis(50);
+
 impl<C: Connection> Pool<C> {
     /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile. `queue_time` is
     /// what is left of the request's, and the wait for a used connection is taken off it.
@@ -81,9 +84,11 @@ impl<C: Connection> Turn<C> {
     /// `left` is what is left of the request's queue time: a request that joins the line again does not start anew.
     /// The wait for a connection that was opened is not taken off.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
+        let mut began = Instant::now();
         loop {
-            let began = Instant::now();
-            match tokio::time::timeout(*left, &mut self.receiver).await {
+            let (now, until) = (Instant::now(), began + *left);
+            let look = if C::IS_SHARED { until.min(now + ROOM_ROUND) } else { until };
+            match tokio::time::timeout_at(look, &mut self.receiver).await {
                 Ok(Ok(outcome)) => {
                     let Granted { connection, is_used } = outcome?;
                     if is_used {
@@ -92,7 +97,9 @@ impl<C: Connection> Turn<C> {
                     return Ok(Lease::new(connection, is_used, self.pool.clone()));
                 }
                 Ok(Err(_)) => return Err("the pool of connections to the service was closed".into()),
+                Err(_) if look < until => self.pool.look_for_room(),
                 Err(_) if self.pool.state().is_served_by_opening(self.id) => {
+                    began = Instant::now();
                     *left = self.pool.queue_time().max(SHORTEST_ROUND);
                 }
                 Err(_) => return Err(Overloaded::new().into()),

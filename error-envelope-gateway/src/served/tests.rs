@@ -34,7 +34,7 @@ fn served(
     let connection = ConnectionState::new(Clients::new(), tracker);
     let of_requests = Arc::clone(&connection);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (active, body) = (of_requests.begin(request.version()), of_requests.begin_body());
+        let (active, body) = (of_requests.begin(request.version()), of_requests.begin_body(false));
         async move {
             let path = request.uri().path().to_owned();
             let answer = match &*path {

@@ -249,12 +249,12 @@ fn http2(streams: u32, reset: Option<Reason>, go: Option<Arc<Semaphore>>) -> (Se
     (service, seen)
 }
 
-fn request(method: &str, path: &str) -> String {
+pub(super) fn request(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nhost: test.example\r\n\r\n")
 }
 
 /// A response on a connection that stays open: its head, and a body of a known length.
-fn response(client: &mut std::net::TcpStream) -> String {
+pub(super) fn response(client: &mut std::net::TcpStream) -> String {
     let head = read_head(client);
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
@@ -262,7 +262,7 @@ fn response(client: &mut std::net::TcpStream) -> String {
     head + &String::from_utf8_lossy(&body)
 }
 
-fn read_head(client: &mut std::net::TcpStream) -> String {
+pub(super) fn read_head(client: &mut std::net::TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -81,6 +81,11 @@ impl Service {
         Self { address, accepted, talking, _runtime: runtime }
     }
 
+    /// How many connections it has accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.lock().expect("no panic under the lock").len()
+    }
+
     /// Waits until it has read all that it was ever sent; whoever connected has to be gone.
     pub(crate) fn read_to_the_end(&self) {
         // They are accepted in the order in which they came: before this one, and so are all that still wait.

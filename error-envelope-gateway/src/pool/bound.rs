@@ -1,0 +1,78 @@
+//! Connections that were authenticated (rule F7).
+//!
+//! NTLM and Negotiate authenticate a connection instead of a request: whoever sends the next request on it is who logged in. So
+//! a connection to a service that has carried such credentials serves its client's connection alone, and ends with it.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Extensions;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+use super::connection::Connection;
+use super::shared::Pool;
+
+/// The connections to services that serve one client's connection, each with the id of its pool.
+#[derive(Default)]
+pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
+
+/// A request of a client's connection that has, or is to have, connections of its own.
+#[derive(Clone)]
+pub(crate) struct Binding {
+    connections: Arc<BoundConnections>,
+    /// It has credentials for its connection.
+    authenticates: bool,
+}
+
+/// Whether any request of the process had a binding: else none is looked for.
+static BINDINGS: AtomicBool = AtomicBool::new(false);
+
+impl Binding {
+    /// Leaves it in a request's extensions.
+    pub(crate) fn insert(connections: &Arc<BoundConnections>, authenticates: bool, extensions: &mut Extensions) {
+        BINDINGS.store(true, Relaxed);
+        extensions.insert(Self { connections: Arc::clone(connections), authenticates });
+    }
+
+    /// The binding of a request, for the pool that sends it.
+    #[inline]
+    pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
+        // Where it was stored on another thread, the request's way here made it known to this one.
+        if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
+    }
+
+    /// A connection of the client's own, if it is not in use.
+    pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
+        let mut connections = self.connections.lock();
+        let index = connections.iter().position(|(id, _)| *id == pool.id())?;
+        let (_, connection) = connections.swap_remove(index);
+        drop(connections);
+        connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
+    }
+
+    /// What a connection is bound to that this request goes over: its own one stays so, another one becomes so by credentials.
+    pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
+        (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
+    }
+}
+
+impl BoundConnections {
+    /// Takes back a connection after its request.
+    pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
+        self.lock().push((pool.id(), Box::new(connection)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Box<dyn Any + Send>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a request has credentials that authenticate its connection.
+pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
+    let is_such = |value: &HeaderValue| {
+        let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
+    };
+    headers.get_all(AUTHORIZATION).iter().any(is_such)
+}
