@@ -33,7 +33,7 @@ use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
-use super::pace::ClientBody;
+use super::pace::{ClientBody, UnsentBody};
 use super::served::{Served, Servers, Step};
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
@@ -310,7 +310,7 @@ where
         if this.held.is_none() {
             let Ok(response) = ready!(this.response.poll(cx));
             let active = this.around.as_ref().map(|around| &around.active);
-            match active.filter(|active| active.leaves_body_unread()).and_then(ActiveRequest::take_rest) {
+            match active.filter(|active| active.leaves_body_unread(false)).and_then(ActiveRequest::take_rest) {
                 Some(rest) => *this.held = Some(Box::new(Held { response, rest, polls: 0, bytes: 0 })),
                 None => return Self::leave(this.around, response),
             }
@@ -337,7 +337,8 @@ where
         mut response: Response<ResponseBody<B>>,
     ) -> Poll<<Self as Future>::Output> {
         let Some(AnswerContext { active, record }) = around.take() else { return Poll::Pending };
-        if active.leaves_body_unread() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let is_unsent = response.extensions().get::<UnsentBody>().is_some();
+        if active.leaves_body_unread(is_unsent) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(record) = &record {

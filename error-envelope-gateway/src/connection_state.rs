@@ -42,7 +42,9 @@ pub(crate) struct ConnectionState {
     stalled: AtomicBool,
     /// Over HTTP/1: the body of the request was not read to its end, so that hyper closes the connection after the answer.
     unread: AtomicBool,
-    /// That body, once nobody wants it.
+    /// Nobody will read on in that body.
+    left: AtomicBool,
+    /// What is left of it.
     rest: Mutex<Option<Incoming>>,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
@@ -87,9 +89,9 @@ pub(crate) struct ResponseProgress {
 
 impl ConnectionState {
     pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
-        let (reset, open, stalled, unread, rest, bound) = Default::default();
+        let (reset, open, stalled, unread, left, rest, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
-        Arc::new(Self { activity, reset, counted, bound, open, stalled, unread, rest, tracker })
+        Arc::new(Self { activity, reset, counted, bound, open, stalled, unread, left, rest, tracker })
     }
 
     /// Counts the connection until the guard is dropped.
@@ -100,6 +102,7 @@ impl ConnectionState {
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
         if self.unread.swap(false, Ordering::Relaxed) {
+            self.left.store(false, Ordering::Relaxed);
             self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         self.activity.request_started();
@@ -180,9 +183,10 @@ impl Drop for OpenConnection {
 }
 
 impl ActiveRequest {
-    /// Whether hyper will close the connection after an answer that leaves now, since it cannot skip what is left of the request.
-    pub(crate) fn leaves_body_unread(&self) -> bool {
-        self.0.unread.load(Ordering::Relaxed)
+    /// Whether hyper will close the connection after an answer that leaves now, since it cannot skip what is left of the request:
+    /// nobody reads on in its body, or a service has not taken it, which will not now that it has answered (`is_unsent`).
+    pub(crate) fn leaves_body_unread(&self, is_unsent: bool) -> bool {
+        self.0.unread.load(Ordering::Relaxed) && (is_unsent || self.0.left.load(Ordering::Relaxed))
     }
 
     /// What is left of the request's body, which nobody reads.
@@ -218,6 +222,7 @@ impl ActiveBody {
 
     /// Nobody reads the rest of it.
     pub(crate) fn leave(&self, rest: Incoming) {
+        self.state.left.store(true, Ordering::Relaxed);
         if !self.expects_continue {
             *self.state.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(rest);
         }

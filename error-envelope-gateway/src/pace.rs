@@ -75,11 +75,16 @@ pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 struct LastMove {
     at: Instant,
     waits_for_client: bool,
+    ended: bool,
 }
+
+/// In the extensions of a response that came before its request's body was sent to the end.
+#[derive(Clone, Copy)]
+pub(crate) struct UnsentBody;
 
 impl Pace {
     pub(crate) fn start() -> Self {
-        Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false })))
+        Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
     /// Since when the service is the one that keeps the request waiting: now, while the client is.
@@ -90,7 +95,17 @@ impl Pace {
 
     /// Notes that the request has moved on just now, or waits for its client.
     pub(crate) fn note(&self, waits_for_client: bool) {
-        *self.last() = LastMove { at: Instant::now(), waits_for_client };
+        let mut last = self.last();
+        (last.at, last.waits_for_client) = (Instant::now(), waits_for_client);
+    }
+
+    fn end(&self) {
+        self.last().ended = true;
+    }
+
+    /// Whether the body was sent to its end.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.last().ended
     }
 
     fn last(&self) -> MutexGuard<'_, LastMove> {
@@ -117,6 +132,9 @@ impl<B: Body + Unpin> Body for PacedBody<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
         self.pace.note(frame.is_pending());
+        if matches!(frame, Poll::Ready(None)) || frame.is_ready() && self.body.is_end_stream() {
+            self.pace.end();
+        }
         if let Poll::Ready(Some(Ok(last))) = &mut frame
             && let Some(trailers) = last.trailers_mut()
         {

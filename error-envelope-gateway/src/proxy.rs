@@ -20,7 +20,7 @@ use super::capacity::{Capacity, Permit, PermitBody};
 use super::error::Error;
 use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
-use super::pace::{Pace, PacedBody};
+use super::pace::{Pace, PacedBody, UnsentBody};
 use super::pool::{Binding, Bounds, Outgoing, Place, Reply};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
@@ -129,6 +129,7 @@ where
                     Connections::Http2(connections) => connections.send(request).await,
                 }
             };
+            let sent = pace.clone();
             let response = self.head_limit.apply(response, pace.take()).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
@@ -141,6 +142,9 @@ where
             }
             let (mut head, body) = response.into_parts();
             headers::towards_client(&mut head, hop);
+            if sent.is_some_and(|sent| !sent.has_ended()) {
+                head.extensions.insert(UnsentBody);
+            }
             Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
         }
     }
