@@ -26,7 +26,8 @@ for line in tour.read_text().splitlines():
     headers = dict(row["headers"])
     code = headers.get("x-error-code")
     error = errors.ApiError.parse(row["status"], row["body"])
-    if code is None or not row["body"]:
+    # What passes in its protocol's own form (R10) is no envelope.
+    if code is None or not row["body"] or '"jsonrpc"' in row["body"]:
         continue
     assert error is not None, row
     assert error.code == code and errors.known(code).value == code, row

@@ -14,7 +14,8 @@ const [tour, wellformed, malformed] = process.argv.slice(2).map((file) => readFi
 const rows = tour.trimEnd().split("\n").map((line) => JSON.parse(line));
 const bodies = rows.flatMap(({ name, headers, body }) => {
   const code = headers.find(([header]) => header === "x-error-code")?.[1];
-  return code === undefined || body === "" ? [] : [{ name, code, body: JSON.parse(body) }];
+  // What passes in its protocol's own form (R10) is no envelope.
+  return code === undefined || body === "" || body.includes('"jsonrpc"') ? [] : [{ name, code, body: JSON.parse(body) }];
 });
 assert.ok(bodies.length >= 30, `only ${bodies.length} error bodies in the tour`);
 

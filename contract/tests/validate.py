@@ -66,7 +66,8 @@ def has_headers(row, response):
 responses = document["components"]["responses"]
 rows = [json.loads(line) for line in tour.read_text(encoding="utf-8").splitlines()]
 errors = [row for row in rows if any(name == "x-error-code" for name, _ in row["headers"])]
-bodies = [row for row in errors if row["body"]]
+# What passes in its protocol's own form (R10) is no envelope.
+bodies = [row for row in errors if row["body"] and '"jsonrpc"' not in row["body"]]
 check(len(bodies) >= 30, f"only {len(bodies)} error bodies in the tour")
 for row in errors:
     has_headers(row, responses.get(f"Error{row['status']}", responses["Error"]))
