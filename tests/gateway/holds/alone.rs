@@ -442,3 +442,104 @@ fn f7_each_request_gets_its_own_answer_from_a_service_that_fails_at_random() {
     let whole = whole.into_inner();
     assert!(whole > all / 2 && whole < all, "{whole} of {all}");
 }
+
+#[test]
+fn f4a_what_a_goodbye_does_not_count_goes_to_another_connection() {
+    for last in [0, 1, 3, 5, 7, 9, 11] {
+        let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, noted) = (Arc::clone(&connections), Arc::clone(&asked));
+        let service = Service::raw(move |stream| {
+            let (connections, asked) = (Arc::clone(&counted), Arc::clone(&noted));
+            async move {
+                let is_first = connections.fetch_add(1, Ordering::SeqCst) == 0;
+                let mut frames = Frames::accept(stream).await;
+                frames.writes.allow(100).await;
+                let mut streams = Vec::new();
+                while let Some((kind, _, stream)) = frames.next().await {
+                    if kind != HEADERS {
+                        continue;
+                    }
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    if !is_first {
+                        frames.writes.answer(stream, END_STREAM).await;
+                        continue;
+                    }
+                    streams.push(stream);
+                    if streams.len() == 5 {
+                        frames.writes.go_away(last).await;
+                        for stream in streams.iter().filter(|stream| **stream <= last) {
+                            frames.writes.answer(*stream, END_STREAM).await;
+                        }
+                    }
+                }
+            }
+        });
+        let gateway = Gateway::start(service.address, &["--upstream-h2"]);
+        let mut clients: Vec<_> = (0..5).map(|_| gateway.connect()).collect();
+        for client in &mut clients {
+            client.write_all(request("POST", "/").as_bytes()).unwrap();
+        }
+        for client in &mut clients {
+            assert!(read_head(client).starts_with("HTTP/1.1 200 "), "the last stream is {last}");
+        }
+        let processed = [1, 3, 5, 7, 9].into_iter().filter(|stream| *stream <= last).count();
+        assert_eq!(asked.load(Ordering::SeqCst), 5 + 5 - processed, "the last stream is {last}");
+    }
+}
+
+#[test]
+fn f7_a_bound_of_streams_that_goes_up_and_down_loses_no_request() {
+    let service = Service::raw(|stream| async move {
+        let mut frames = Frames::accept(stream).await;
+        frames.writes.allow(100).await;
+        let mut answers = 0;
+        while let Some((kind, _, stream)) = frames.next().await {
+            if kind == HEADERS {
+                answers += 1;
+                frames.writes.allow(if answers % 2 == 0 { 100 } else { 1 }).await;
+                frames.writes.answer(stream, END_STREAM).await;
+            }
+        }
+    });
+    let gateway = Gateway::start(service.address, &["--upstream-h2", "--upstream-connections", "3"]);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let mut client = gateway.connect();
+                for _ in 0..40 {
+                    client.write_all(request("GET", "/").as_bytes()).unwrap();
+                    assert!(read_head(&mut client).starts_with("HTTP/1.1 200 "));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn f7_clients_that_are_offered_ntlm_and_do_not_log_in_hold_no_connection() {
+    let service = Service::raw(|mut stream| async move {
+        while head(&mut stream).await.is_some() {
+            let _ = stream.write_all(NTLM.as_bytes()).await;
+        }
+    });
+    let gateway = Gateway::start(service.address, &["--upstream-connections", "2"]);
+    let mut clients: Vec<_> = (0..200).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.write_all(request("GET", "/").as_bytes()).unwrap();
+        assert!(response(client).starts_with("HTTP/1.1 401 "));
+    }
+    assert!(service.accepted() <= 2);
+    // Those that log in and stay count against the bound of all.
+    for client in &mut clients[..2] {
+        let login = request("GET", "/").replace("\r\n\r\n", "\r\nauthorization: NTLM a\r\n\r\n");
+        client.write_all(login.as_bytes()).unwrap();
+        assert!(response(client).starts_with("HTTP/1.1 401 "));
+    }
+    let refused = gateway.ask(&request("GET", "/").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    drop(clients);
+    until("there is room again", || {
+        let answer = gateway.ask(&request("GET", "/").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+        when(answer.starts_with("HTTP/1.1 401 "), answer)
+    });
+}
