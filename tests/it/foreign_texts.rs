@@ -258,3 +258,46 @@ fn sole_object(value: &Value) -> &Value {
         _ => value,
     }
 }
+
+#[test]
+fn r4_a_real_body_that_is_cut_at_any_byte_is_answered() {
+    let policy = Arc::new(Policy::builder().build().unwrap());
+    let bodies: Vec<_> = recorded().map(|(status, body)| (status, body.to_string())).collect();
+    for (status, body) in bodies.iter().step_by(bodies.len() / 20) {
+        for end in 0..=body.len() {
+            let inner = Response::builder().status(*status).header("content-type", "application/json");
+            let inner = inner.body(Bytes::copy_from_slice(&body.as_bytes()[..end])).unwrap();
+            let got = rewritten_for(&policy, Request::new(()), &inner);
+            let got: Value =
+                serde_json::from_slice(got.body()).unwrap_or_else(|error| panic!("{body} at {end}: {error}"));
+            assert!(got["error"]["message"].is_string(), "{body} at {end} became {got}");
+        }
+    }
+}
+
+#[test]
+fn r4_many_elements_and_duplicate_names_are_answered() {
+    let texts = |count: usize| json!({ "errors": vec!["No such tram."; count], "message": "Sold out." }).to_string();
+    let duplicates = r#"{"message":"First.","message":"Sold out."}"#.to_owned();
+    for body in [texts(10_000), texts(1), duplicates, format!("[{}]", vec!["1"; 10_000].join(","))] {
+        let inner = Response::builder().status(409).header("content-type", "application/json");
+        let inner = inner.body(Bytes::from(body.clone())).unwrap();
+        let policy = Arc::new(Policy::builder().build().unwrap());
+        let got = rewritten_for(&policy, Request::new(()), &inner).into_body();
+        let got: Value = serde_json::from_slice(&got).unwrap();
+        let within = body.len() <= 64 << 10 && !body.starts_with('[');
+        assert_eq!(got["error"]["message"] == "Sold out.", within, "{} bytes became {got}", body.len());
+    }
+}
+
+#[test]
+fn e2_a_text_is_cut_at_its_bound_and_not_before() {
+    for (length, is_cut) in [(1_023, false), (1_024, false), (1_025, true), (4_000, true)] {
+        let text = format!("S{}.", "o".repeat(length - 2));
+        let got: Value =
+            serde_json::from_str(&client_gets(Dialect::Standard, 409, &json!({ "message": text }))).unwrap();
+        let message = got["error"]["message"].as_str().unwrap();
+        assert_eq!(message.ends_with('…'), is_cut, "{length}");
+        assert_eq!(message.len(), length.min(1_024), "{length}");
+    }
+}
