@@ -66,7 +66,7 @@ impl<'a> Tree<'a> {
         let mut parser = Parser {
             text,
             at: 0,
-            values: Vec::with_capacity(16 + text.len() / 16),
+            values: Vec::with_capacity(16 + text.len() / 6),
             open: [0; MAX_DEPTH],
             depth: 0,
             name: None,
@@ -111,6 +111,7 @@ impl<'a> Parser<'a> {
         true
     }
 
+    #[inline]
     fn push(&mut self, start: usize, end: usize) {
         let name = self.name.take().unwrap_or_default();
         if self.depth > 0 {
@@ -118,10 +119,10 @@ impl<'a> Parser<'a> {
         }
         let next = self.values.len() + 1;
         self.values.push(Value { name, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
-        self.texts += usize::from(self.text.as_bytes()[start] == b'"');
         self.at = end;
     }
 
+    #[inline]
     fn close(&mut self) {
         self.at += 1;
         let Some(depth) = self.depth.checked_sub(1) else { return };
@@ -134,6 +135,7 @@ impl<'a> Parser<'a> {
         value.next = next;
     }
 
+    #[inline]
     fn string(&mut self) {
         let (end, has_escape) = end_of_string(self.text, self.at);
         let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
@@ -144,11 +146,13 @@ impl<'a> Parser<'a> {
             self.at = end;
         } else {
             self.push(self.at, end);
+            self.texts += 1;
         }
     }
 }
 
 /// Where a string ends, and whether it has an escape.
+#[inline]
 fn end_of_string(text: &str, start: usize) -> (usize, bool) {
     let bytes = text.as_bytes();
     let (mut at, mut has_escape) = (start + 1, false);
@@ -261,7 +265,7 @@ impl<'t, 'a> Node<'t, 'a> {
         let has = self.value().names;
         let some = if has & names.any != 0 && self.is_object() { N } else { 0 };
         let may_be = names.names.iter().zip(names.bits).take(some).filter(move |(_, bit)| has & bit != 0);
-        may_be.filter_map(move |(name, _)| Some((*name, self.last(|have| have.eq_ignore_ascii_case(name))?)))
+        may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
     /// The last field of that name.
@@ -278,12 +282,21 @@ impl<'t, 'a> Node<'t, 'a> {
 
     #[inline]
     fn fields(self, name: &str, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
-        if self.value().names & bit_of(name) != 0 && self.is_object() { self.last(is) } else { None }
+        if self.value().names & bit_of(name) != 0 && self.is_object() { self.last(name, is) } else { None }
     }
 
     #[inline(never)]
-    fn last(self, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
-        self.children().filter(|field| is(field.name())).last()
+    fn last(self, name: &str, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
+        let (values, end) = (&self.tree.values, self.value().next);
+        let (mut at, mut last) = (self.at + 1, None);
+        while at < end {
+            let field = &values[at];
+            if field.name.len() == name.len() && is(&field.name) {
+                last = Some(Node { at, ..self });
+            }
+            at = field.next;
+        }
+        last
     }
 
     pub(super) fn has(self, name: &str) -> bool {

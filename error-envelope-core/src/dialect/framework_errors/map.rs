@@ -80,7 +80,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if depth > DEPTH {
             return false;
         }
-        let takes_texts = self.takes_single(fields);
+        let takes_texts = fields.children().any(Node::is_text) && self.takes_single(fields);
         fields.children().all(|field| {
             if self.found.is_full() {
                 self.found.count(entry::count(field, self.around));

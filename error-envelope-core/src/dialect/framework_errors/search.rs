@@ -67,7 +67,7 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
 }
 
 /// More objects and lists than the errors of any service have around them.
-const MOST_CANDIDATES: usize = 256;
+const MOST_CANDIDATES: usize = 128;
 
 struct Search<'x, 's> {
     candidates: usize,

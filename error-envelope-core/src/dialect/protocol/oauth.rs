@@ -1,6 +1,6 @@
 //! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and what may stand beside it.
 
-use crate::dialect::json::Object;
+use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
 /// The registered errors: RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID Connect, its
@@ -65,7 +65,9 @@ pub(super) fn is_registered(error: &str) -> bool {
 
 /// Whether a body has the form of an error, and whether it is one of a client's registration.
 pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
-    let error = body.string("error").filter(|error| is_registered(error))?;
+    // Each begins with a small letter: most texts are told by that.
+    let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
+    let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
     (!is_other).then(|| REGISTRATION_ERRORS.contains(&&*error))
 }
