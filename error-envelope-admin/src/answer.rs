@@ -1,7 +1,7 @@
 //! Answers, with what each of them says of itself.
 
 use std::convert::Infallible;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -79,9 +79,11 @@ pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     answer
 }
 
-/// RFC 3339, in UTC.
+/// RFC 3339, in UTC. A clock that is wrong costs no answer.
 pub(crate) fn time(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
+    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
+
+    humantime::format_rfc3339_millis(at.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)).to_string()
 }
 
 fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {

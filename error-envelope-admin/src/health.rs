@@ -10,9 +10,13 @@ pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
 }
 
 pub(crate) fn ready(asked: &AdminRequest<'_>) -> Answer {
-    if asked.shared().is_ready() {
-        answer::text(StatusCode::OK, "ready")
-    } else {
-        answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining")
+    let shared = asked.shared();
+    if !shared.is_ready() {
+        return answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    let status = shared.policy_status();
+    match status.as_ref().and_then(|status| status.missing_key_sets().first().copied()) {
+        Some(url) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("waiting for the key set at {url}")),
+        None => answer::text(StatusCode::OK, "ready"),
     }
 }

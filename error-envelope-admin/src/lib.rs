@@ -7,7 +7,7 @@
 //! | `GET /policy/view` | the active policy as a page: what holds where, from which file |
 //! | `GET /metrics/view` | what is counted, as a table |
 //! | `GET /healthz` | `ok` while the process answers at all |
-//! | `GET /readyz` | `ready`, or 503 from the moment that it drains |
+//! | `GET /readyz` | `ready`, or 503 from the moment that it drains, and while a key set was never fetched |
 //! | `GET /metrics` | what is counted, as Prometheus reads it |
 //! | `GET /policy` | the active policy: since when, from which files, its routes, what was refused last |
 //! | `GET /mode` | whether the kill switch is thrown, since when, by whom and why |

@@ -1,11 +1,14 @@
 //! The admin address beside the gateway: up until the last request is through.
 
-use std::convert::Infallible;
-use std::pin::pin;
+use std::time::Duration;
 
 use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+const LOG: &str = "error_envelope::gateway::admin";
+/// Long enough for a descriptor to come free.
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// The admin address, or none.
 pub(crate) struct AdminServer(pub(crate) Option<(Admin, TcpListener)>);
@@ -24,15 +27,48 @@ impl AdminServer {
 
     /// Serves it until the gateway has ended, or has dropped what it was given.
     pub(crate) async fn run_with<G: Future>(self, gateway: impl FnOnce(AdminOpen) -> G) -> G::Output {
-        let (ended, end) = oneshot::channel();
-        let gateway = gateway(AdminOpen { _ended: ended });
+        let (open, state) = watch::channel(true);
+        let gateway = gateway(AdminOpen(open));
         let Some((admin, listener)) = self.0 else { return gateway.await };
-        let admin = pin!(admin.serve(listener, async { drop(end.await) }));
-        tokio::join!(admin, gateway).1
+        tokio::join!(serve_while_open(&admin, listener, state), gateway).1
     }
 }
 
-/// The admin address is served until this is dropped.
-pub(crate) struct AdminOpen {
-    _ended: oneshot::Sender<Infallible>,
+/// The admin address is served until this is dropped, but for pauses.
+pub(crate) struct AdminOpen(watch::Sender<bool>);
+
+impl AdminOpen {
+    /// Leaves clients in the queue, for another process that takes over.
+    pub(crate) fn pause(&self) {
+        self.0.send_replace(false);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Drop for AdminOpen {
+    fn drop(&mut self) {
+        self.pause();
+    }
+}
+
+async fn serve_while_open(admin: &Admin, listener: TcpListener, mut open: watch::Receiver<bool>) {
+    let listener = match listener.into_std() {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(target: LOG, %error, "cannot serve the admin address"),
+    };
+    while open.wait_for(|open| *open).await.is_ok() {
+        match listener.try_clone().and_then(TcpListener::from_std) {
+            Ok(listener) => {
+                let mut state = open.clone();
+                admin.serve(listener, async move { drop(state.wait_for(|open| !*open).await) }).await;
+            }
+            Err(error) => {
+                tracing::warn!(target: LOG, %error, "cannot serve the admin address; retrying");
+                tokio::time::sleep(OPEN_AGAIN).await;
+            }
+        }
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! The log has its address as the field `client.address` of a span. HTTP/1 runs on the task of its connection, which the span
 //! is around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A span that
-//! nobody wants is none, and costs nothing.
+//! nobody wants is none, and costs nothing. [`date`] is the time of a response without one.
+
+pub(crate) mod date;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -17,6 +19,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 use tracing::Span;
 
+use self::date::add_date;
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{self, InFlight, RequestTracker};
 use super::pace::ClientBody;
@@ -136,6 +139,7 @@ where
             if own.going.is_closing() && !own.has_own_task && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            add_date(response.headers_mut());
             let id = in_flight::loggable_request_id(response.headers());
             response.map(|body| ResponseBody { body: Some(body), id, ended: false, own })
         }))

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use std::{fmt, future, io};
+use std::{fmt, future, io, iter};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,11 +20,11 @@ use tower_error_envelope::middleware::RequestBody;
 use super::accept::{Acceptors, Doors};
 use super::access::{AccessLog, ClientRecords};
 use super::admin::{AdminOpen, AdminServer};
-use super::client::{Client, ClientService, Inbound};
+use super::client::{Client, ClientService, Inbound, date};
 use super::config::GatewayConfig;
 use super::connection::{Connection, Shared};
 use super::forwarded::Forwarding;
-use super::handover::{Offer, Successor};
+use super::handover::Handover;
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
@@ -48,7 +48,7 @@ pub struct Gateway {
     workers: Workers,
     address: SocketAddr,
     config: GatewayConfig,
-    offer: Option<Offer>,
+    handover: Handover,
 }
 
 impl Gateway {
@@ -63,26 +63,41 @@ impl Gateway {
     /// As [`Gateway::bind`], with a socket that listens already.
     ///
     /// # Errors
-    /// It does not listen, there are not enough descriptors, or the system has no room for a thread.
+    /// It does not listen, there are not enough descriptors, the system has no room for a thread, or its clock is before 1970 or
+    /// after 9999.
     pub fn listening(listener: TcpListener, mut config: GatewayConfig) -> io::Result<Self> {
+        date::check_clock()?;
         SockRef::from(&listener).listen(QUEUE)?;
         let address = listener.local_addr()?;
         count::describe();
         tls::count::describe();
         let admin = config.admin.as_ref().map(|(_, listener)| listener);
-        let offer = config.upgrade.take().map(|socket| Offer::new(socket, &listener, admin)).transpose()?;
-        let workers = Workers::start(config.workers)?;
+        let handover = Handover::new(config.upgrade.take(), &listener, admin)?;
+        let mut workers = Workers::start(config.workers)?;
+        take_first_times(&mut workers);
         // A runtime that does not accept is not woken either.
         let listener = listener.into_std()?;
         let further = (1..workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
         let listeners = further.into_iter().chain([listener]).collect();
-        Ok(Self { listeners, workers, address, config, offer })
+        Ok(Self { listeners, workers, address, config, handover })
     }
 
     /// Where it listens: port 0 has become a free one.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Takes the place of the gateway whose [upgrade socket](GatewayConfig::upgrade_socket) this one has: that one accepts no clients when this
+    /// returns. Call it when all else is done that can fail, and [serve](Self::serve) next: the other gateway serves again after
+    /// five seconds without a report from this one.
+    ///
+    /// It does nothing without such a gateway, or the second time. [`Gateway::serve`] does it where it was not done.
+    ///
+    /// # Errors
+    /// The other gateway serves on: this process has too few descriptors left for clients, or took too long.
+    pub async fn take_over(&mut self) -> Result<(), crate::Error> {
+        self.handover.take_over().await
     }
 
     /// Serves `service`, with the layer around it, until `stop`, and on for the time to drain; then stops accepting, and lets
@@ -100,7 +115,7 @@ impl Gateway {
 
     /// As [`Gateway::serve`]. What is in flight ends at once when `at_once` is ready, whose output is logged and returned.
     pub async fn serve_until<S, B, T>(
-        self,
+        mut self,
         service: S,
         stop: impl Future<Output = ()>,
         at_once: impl Future<Output = T>,
@@ -113,7 +128,10 @@ impl Gateway {
         B::Error: Into<BoxError> + Send,
         T: fmt::Display,
     {
-        let Self { listeners, workers, config, offer, .. } = self;
+        if !self.handover.take_over_or_log().await {
+            return None;
+        }
+        let Self { listeners, workers, config, handover, .. } = self;
         let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
@@ -125,8 +143,24 @@ impl Gateway {
             ConnectionConfig { tls, forwarding, service, limits, shared, tracker: Arc::clone(&tracker), access_log };
         let ending = Ending { stages, tracker, limits };
         let doors = Doors { listeners, workers, room: Arc::new(Semaphore::new(limits.max_connections as usize)) };
-        admin.run_with(|admin| entrance.run(doors, ending, offer, admin, stop, at_once)).await
+        admin.run_with(|admin| entrance.run(doors, ending, handover, admin, stop, at_once)).await
     }
+}
+
+/// Returns when each thread has taken it: the clock may be set a moment later.
+fn take_first_times(workers: &mut Workers) {
+    let (taking, taken) = mpsc::channel::<Infallible>();
+    workers.run(iter::repeat_with(|| {
+        let taking = taking.clone();
+        move || {
+            date::take_first_time();
+            drop(taking);
+        }
+    }));
+    drop(taking);
+    date::take_first_time();
+    // It ends without a message, once the last thread has dropped its sender.
+    let _ = taken.recv();
 }
 
 /// What the connections are told at the end, and how long it takes.
@@ -179,12 +213,11 @@ impl Ending {
     }
 }
 
-/// Waits for a process that is ready to take over: for ever where there is no upgrade socket.
-async fn successor_by(offer: Option<&Offer>) -> Successor {
-    match offer {
-        Some(offer) => offer.wait_for_successor().await,
-        None => future::pending().await,
-    }
+/// Why a gateway accepts no clients any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AcceptEnd {
+    Stopped,
+    HandedOver,
 }
 
 /// Whoever sends clients here needs time to see that the gateway drains, and to send them elsewhere.
@@ -218,17 +251,18 @@ where
         self,
         mut doors: Doors,
         ending: Ending,
-        offer: Option<Offer>,
+        handover: Handover,
         admin: AdminOpen,
         stop: impl Future<Output = ()>,
         at_once: impl Future<Output = T>,
     ) -> Option<T> {
+        let release = handover.releaser();
         let to_its_end = async {
             let mut stop = pin!(ending.drained_after(stop));
-            let handed_over = self.accept_to_the_end(&mut doors, offer, stop.as_mut()).await;
+            let end = self.accept_to_the_end(&mut doors, handover, &admin, stop.as_mut()).await;
             // Nobody would know which of two gateways answers.
-            let admin = Some(admin).filter(|_| !handed_over);
-            if handed_over {
+            let admin = Some(admin).filter(|_| end == AcceptEnd::Stopped);
+            if end == AcceptEnd::HandedOver {
                 ending.serve_remaining(stop).await;
             }
             ending.finish().await;
@@ -237,45 +271,59 @@ where
         tokio::select! {
             () = to_its_end => None,
             told = at_once => {
+                release();
                 ending.cut_short(&told);
                 Some(told)
             }
         }
     }
 
-    /// Accepts clients until `stop`, or until another process has taken over; returns whether one has.
+    /// Accepts clients until `stop`, or until another process has taken over.
     async fn accept_to_the_end(
         self,
         doors: &mut Doors,
-        offer: Option<Offer>,
+        handover: Handover,
+        admin: &AdminOpen,
         mut stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> bool {
+    ) -> AcceptEnd {
         let again_in = self.limits.accept_retry;
         let serve = move |stream, peer, place| self.spawn_connection(stream, peer, place);
         let (mut acceptors, here) = Acceptors::start(doors, again_in, serve);
         // Each client meets one process: another one hears that it may begin, or that this one ends, once nobody accepts here.
         let steer = async move {
+            if !handover.report_serving().await {
+                acceptors.end().await;
+                return AcceptEnd::Stopped;
+            }
             loop {
-                let mut successor = pin!(successor_by(offer.as_ref()));
-                let ready = tokio::select! {
+                let successor = tokio::select! {
                     () = stop.as_mut() => None,
-                    successor = successor.as_mut() => Some(successor),
+                    successor = handover.successor() => Some(successor),
                     () = acceptors.ended() => panic!("nobody accepts clients any more"),
                 };
-                let Some(ready) = ready else {
+                // Else it would serve beside the successor if this gateway died now, and after a stop that an operator asked for.
+                handover.release_predecessor();
+                let Some(successor) = successor else {
                     acceptors.end().await;
-                    return false;
+                    return AcceptEnd::Stopped;
                 };
+                admin.pause();
                 acceptors.pause().await;
-                if ready.confirm().await.is_ok() {
+                let end = tokio::select! {
+                    biased;
+                    replaced = successor.replace() => replaced.ok().map(|()| AcceptEnd::HandedOver),
+                    () = stop.as_mut() => Some(AcceptEnd::Stopped),
+                };
+                if let Some(end) = end {
                     acceptors.end().await;
-                    return true;
+                    return end;
                 }
                 acceptors.resume();
+                admin.resume();
             }
         };
         tokio::select! {
-            handed_over = steer => handed_over,
+            end = steer => end,
             never = here => match never {},
         }
     }

@@ -50,7 +50,9 @@ impl Servers {
         // What a head may take is a matter of `idle`: hyper has a timer of its own for each.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
+        // Each response has the date that `client` gives it. In HTTP/1, hyper's own error responses have hyper's.
         http2
+            .auto_date_header(false)
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.ping_interval)
             .keep_alive_timeout(limits.ping_timeout)

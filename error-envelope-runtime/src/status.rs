@@ -77,6 +77,19 @@ impl PolicyStatus {
         &self.outline
     }
 
+    /// The URLs of the key sets that no fetch has brought yet, without their queries, which may hold credentials: requests with
+    /// a token of theirs get 503.
+    #[must_use]
+    pub fn missing_key_sets(&self) -> Vec<&str> {
+        #[cfg(feature = "jwt")]
+        let missing = self.policy.remote_keys().filter(|keys| !keys.has_set());
+        #[cfg(feature = "jwt")]
+        let missing = missing.map(|keys| keys.url().split('?').next().unwrap_or_default()).collect();
+        #[cfg(not(feature = "jwt"))]
+        let missing = Vec::new();
+        missing
+    }
+
     /// What was refused last; `None` where nothing was. It is still told once it was put right.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {

@@ -2,6 +2,8 @@
 
 mod activation;
 mod blocked;
+mod deaths;
+mod kills;
 mod load;
 mod outcomes;
 mod process;

@@ -1,6 +1,7 @@
 //! The gateway under load, in a binary of its own: what takes both cores must not run beside tests that read a clock.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
+mod clock;
 #[path = "../it/command.rs"]
 mod command;
 mod flip;

@@ -79,6 +79,25 @@ impl Watching {
     }
 }
 
+/// A load balancer sends nobody to a gateway that would refuse each token with 503.
+#[test]
+fn g2_a_gateway_is_not_ready_while_a_key_set_was_never_fetched() {
+    let service = Service::new(|_| std::future::ready(Response::new(full("done"))));
+    let folder = Folder::new("never-fetched");
+    let policy = folder.path("policy.toml");
+    let auth = "scheme = \"jwt\"\njwks_url = \"https://127.0.0.1:1/keys?a=b\"\nalgorithms = [\"RS256\"]";
+    fs::write(&policy, format!("version = 1\n[auth.id]\n{auth}\n[defaults]\nauth = [\"id\"]\n")).unwrap();
+    let gateway = Gateway::before(&service.url(), &["--policy", policy.to_str().unwrap(), "--admin", "0"]);
+    let answer = gateway.ask_admin("GET", "/readyz");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nwaiting for the key set at https://127.0.0.1:1/keys\n"), "{answer}");
+    fs::write(&policy, "version = 1\n").unwrap();
+    until("it needs no key set", || {
+        let answer = gateway.ask_admin("GET", "/readyz");
+        when(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ready\n"), answer)
+    });
+}
+
 #[test]
 fn m2_a_pipe_in_place_of_the_policy_stops_nothing_and_a_good_file_takes_effect_by_itself() {
     let it = Watching::start("pipe");

@@ -79,6 +79,28 @@ fn a_link_swapped_under_load_shows_in_the_next_handshake_and_nobody_is_refused()
     });
 }
 
+/// It is active all the same, and each time is one warning.
+#[test]
+fn an_expired_certificate_is_a_warning_at_the_start_and_when_it_replaces_another() {
+    const WARNING: &str = "the active certificate has expired; replace it";
+    let (service, folder) = (service(), Folder::new("expired"));
+    let place = folder.path("");
+    Pair::expired().write(&place);
+    let gateway = secured(&service, &place, &[]);
+    let logs = |text: &str, times: usize| {
+        until(text, || when(gateway.log_from(0).matches(text).count() == times, gateway.log_from(0)));
+    };
+    logs(WARNING, 1);
+    Pair::new().rename_to(&place);
+    logs("reloaded the certificate", 1);
+    Pair::expired().rename_to(&place);
+    logs("reloaded the certificate", 2);
+    logs(WARNING, 2);
+    let log = gateway.stopped();
+    assert_eq!(log.matches("2001-01-01T00:00:00Z").count(), 2, "{log}");
+    assert_eq!(log.lines().filter(|line| line.contains(WARNING) && line.contains("\"WARN\"")).count(), 2, "{log}");
+}
+
 fn pairs() -> Vec<Pair> {
     (0..=REPLACED).map(|_| Pair::new()).collect()
 }
@@ -333,6 +355,7 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
     let mut new = None;
     let asked = under_load(old.address, &trust, || {
         let new = new.insert(secured(&service, &places[1], &more));
+        until("it accepts", || when(new.log_from(0).contains("took over"), new.log_from(0)));
         // Whoever comes from here on is the next one's, however busy the threads of the other one are.
         let after: Vec<_> = (0..32).map(|_| TcpStream::connect(new.address).unwrap()).collect();
         for stream in after {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
@@ -12,6 +12,9 @@ use tower_error_envelope::middleware::RequestSlot;
 
 /// Whether any request of the process has had a record: without an access log none is looked for.
 static RECORDS: AtomicBool = AtomicBool::new(false);
+
+/// The end of the year 9999, which RFC 3339 ends with: a clock that is wrong costs no line.
+const LAST_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 /// What writes the line of a request that has ended.
 pub(crate) trait WriteEntry: Send + Sync {
@@ -131,7 +134,7 @@ impl Entry {
         let headers = request.headers();
         Self {
             log,
-            time: SystemTime::now(),
+            time: SystemTime::now().clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_TIME),
             began: Instant::now(),
             method: request.method().clone(),
             path: request.uri().path_and_query().cloned(),

@@ -15,9 +15,15 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// What comes before the names of the sockets. Another meaning of the lines is another number.
-pub(super) const SOCKETS: &str = "error-envelope-upgrade 1";
+pub(super) const SOCKETS: &str = "error-envelope-upgrade 2";
+/// The successor has all that it needs.
 pub(super) const READY: &str = "ready";
+/// The predecessor accepts no clients any more.
 pub(super) const YOURS: &str = "yours";
+/// The successor accepts clients.
+pub(super) const SERVING: &str = "serving";
+/// The successor needs no stand-in any more: it was told to stop, or hands over itself.
+pub(super) const RELEASED: &str = "released";
 
 /// A line is a few words.
 const MOST_BYTES: usize = 1024;
@@ -35,18 +41,21 @@ pub(super) fn is_trusted(stream: &UnixStream) -> io::Result<bool> {
 
 /// Sends a line, and the descriptors with it.
 pub(super) async fn send(stream: &UnixStream, line: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let sent = stream.async_io(Interest::WRITABLE, || send_now(stream, line, descriptors));
+    timeout(LINE_WITHIN, sent).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+/// As [`send`], where the socket has room for the line at once.
+pub(super) fn send_now(stream: &UnixStream, line: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let line = format!("{line}\n");
-    let sent = stream.async_io(Interest::WRITABLE, || {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        Ok(sendmsg(stream, &[IoSlice::new(line.as_bytes())], &mut control, flags)?)
-    });
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let sent = sendmsg(stream, &[IoSlice::new(line.as_bytes())], &mut control, flags)?;
     // A socket's buffer has room for a whole line, or for none of it.
-    let sent = timeout(LINE_WITHIN, sent).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
@@ -54,7 +63,7 @@ pub(super) async fn send(stream: &UnixStream, line: &str, descriptors: &[Borrowe
 pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     let (mut line, mut descriptors) = (Vec::new(), Vec::new());
     while !line.ends_with(b"\n") {
-        let some = stream.async_io(Interest::READABLE, || receive_some(stream, &mut line, &mut descriptors));
+        let some = stream.async_io(Interest::READABLE, || receive_byte(stream, &mut line, &mut descriptors));
         if some.await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -62,8 +71,32 @@ pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<Owne
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
+    Ok((text(line)?, descriptors))
+}
+
+/// The line that is there now.
+///
+/// # Errors
+/// There is none yet (`WouldBlock`), or the other side has ended.
+pub(super) fn receive_now(stream: &UnixStream) -> io::Result<String> {
+    let (mut line, mut descriptors) = (Vec::new(), Vec::new());
+    while !line.ends_with(b"\n") && line.len() <= MOST_BYTES {
+        if receive_byte(stream, &mut line, &mut descriptors)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    text(line)
+}
+
+/// Whether the other process has ended: the kernel closes its side, whatever ended it.
+pub(super) fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
+}
+
+fn text(line: Vec<u8>) -> io::Result<String> {
     let line = String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok((line.trim_end().to_owned(), descriptors))
+    Ok(line.trim_end().to_owned())
 }
 
 /// As [`receive`], of a line that is owed at once.
@@ -71,8 +104,9 @@ pub(super) async fn receive_soon(stream: &UnixStream) -> io::Result<(String, Vec
     timeout(LINE_WITHIN, receive(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-fn receive_some(stream: &UnixStream, line: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
-    let mut bytes = [0; MOST_BYTES];
+/// The next byte alone: what follows may be the next line.
+fn receive_byte(stream: &UnixStream, line: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut bytes = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =

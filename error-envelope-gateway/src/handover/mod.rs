@@ -3,15 +3,20 @@
 //! 1. A gateway with an [`UpgradeSocket`] listens there for its successor, of the same user or root.
 //! 2. The successor connects ([`Takeover::begin`]), and gets the listening sockets themselves (`SCM_RIGHTS`): what waits in
 //!    their queues stays there. The old gateway serves on.
-//! 3. When all that it needs is read, the successor says so ([`Takeover::finish`]). The old gateway stops accepting, and only
-//!    then replies; the successor begins to accept, and the old gateway lets its connections end.
-//! 4. A successor that ends before, or takes longer than a minute, changes nothing. An old gateway that ends meanwhile leaves the
-//!    sockets to the successor.
+//! 3. The successor reads all that it needs ([`Takeover::prepare`]), and makes its gateway with its threads. Then it reports that
+//!    it is ready ([`Gateway::take_over`](crate::Gateway::take_over)). The old gateway stops accepting, and only then replies.
+//! 4. The successor accepts, and reports that. The old gateway stands by for two seconds, with its sockets open, and then lets its
+//!    connections end.
+//! 5. The kernel closes the connection of a process that ends, whatever ended it. The old gateway then accepts again; the
+//!    successor serves with the sockets that it has, or binds its own where it has none yet.
 //!
 //! The upgrade socket is handed over as well, so that the next process finds whoever serves. Nothing else is: neither
-//! connections nor what is kept in memory. [`sockets`] is what was given, [`message`] is what is said.
+//! connections nor what is kept in memory. [`sockets`] is what was given, [`message`] is what is said, [`predecessor`] and
+//! [`upgrade_socket`] are the two ends of it, and [`neighbours`] are both for one gateway.
 
 mod message;
+mod neighbours;
+mod predecessor;
 mod sockets;
 mod takeover;
 mod upgrade_socket;
@@ -20,4 +25,4 @@ pub use self::sockets::{ListeningSockets, SocketPurpose};
 pub use self::takeover::Takeover;
 pub use self::upgrade_socket::UpgradeSocket;
 
-pub(crate) use self::upgrade_socket::{Offer, Successor};
+pub(crate) use self::neighbours::Handover;

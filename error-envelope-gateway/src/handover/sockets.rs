@@ -4,12 +4,18 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
 use tokio::net::{TcpListener, lookup_host};
+use tokio::time::sleep;
 
 use crate::error::Error;
+
+/// A process that dies closes its descriptors one after the other, the one to its successor perhaps first.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
+const BIND_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a listening socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ impl SocketPurpose {
 #[must_use]
 pub struct ListeningSockets {
     given: Vec<(SocketPurpose, BlockingListener)>,
+    /// A gateway has just died here: the kernel may take a moment to close its sockets.
+    after_death: bool,
 }
 
 impl ListeningSockets {
@@ -70,6 +78,11 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
+    /// Has [`listen`](Self::listen) wait for an address that a gateway which has just died still holds.
+    pub(super) fn after_death(self) -> Self {
+        Self { after_death: true, ..self }
+    }
+
     fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
             return Err(unusable_sockets(&format_args!("two sockets are for {}, and one is served", purpose.name())));
@@ -99,7 +112,7 @@ impl ListeningSockets {
     ) -> Result<TcpListener, Error> {
         let unusable = |error: io::Error| Error::unreadable(error.to_string());
         let Some(place) = self.given.iter().position(|(known, _)| *known == purpose) else {
-            return TcpListener::bind(asked.unwrap_or(default)).await.map_err(unusable);
+            return self.bind(asked.unwrap_or(default)).await.map_err(unusable);
         };
         let (_, listener) = self.given.swap_remove(place);
         let address = listener.local_addr().map_err(unusable)?;
@@ -112,6 +125,18 @@ impl ListeningSockets {
                 .with_advice("use that address, or stop what serves there first: a socket keeps its address"));
         }
         TcpListener::from_std(listener).map_err(unusable)
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
+        let until = Instant::now() + if self.after_death { FREE_WITHIN } else { Duration::ZERO };
+        loop {
+            match TcpListener::bind(address).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                    sleep(BIND_AGAIN).await;
+                }
+                bound => return bound,
+            }
+        }
     }
 }
 

@@ -8,45 +8,76 @@ use tokio::net::UnixStream;
 use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_error_envelope::auth::KeyFetcher;
 
-use super::message::{self, READY, SOCKETS, YOURS};
+use super::message::{self, SOCKETS};
+use super::predecessor::{Predecessor, is_unused, takeover_error};
 use super::sockets::ListeningSockets;
 use super::upgrade_socket::{OWN_NAME, UpgradeSocket};
 use crate::error::Error;
 
-const LOG: &str = "error_envelope::gateway::handover";
+/// How often a process may end before it has handed anything over: one that was killed does once, and then nobody listens.
+const MOST_ENDS: usize = 3;
 
 /// A process on its way to an upgrade socket: to that of the gateway whose place it takes, or to a new one.
 #[must_use]
 pub struct Takeover {
     path: PathBuf,
     /// The gateway that serves now, and its upgrade socket.
-    predecessor: Option<(UnixStream, BlockingListener)>,
+    predecessor: Option<(Predecessor, BlockingListener)>,
 }
 
 impl Takeover {
-    /// Asks the gateway that listens at `path` for its sockets. Where none does, `sockets` are the ones that there are.
+    /// Requests the sockets of the gateway that listens at `path`. Where none does, or where it ends before it has handed them over,
+    /// `sockets` are returned.
     ///
     /// # Errors
     /// Whoever listens there is of another user, or hands nothing over, or what it hands over cannot be used.
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
-        let predecessor = match UnixStream::connect(path).await {
-            Ok(stream) => stream,
-            Err(error) if is_unused(&error) => return Ok((Self { path: path.to_owned(), predecessor: None }, sockets)),
-            Err(error) => return Err(takeover_error(path, error)),
-        };
-        if !message::is_trusted(&predecessor).map_err(|error| takeover_error(path, error))? {
+        let mut ends = 0;
+        loop {
+            let stream = match UnixStream::connect(path).await {
+                Ok(stream) => stream,
+                Err(error) if is_unused(&error) => {
+                    let is_left = error.kind() == io::ErrorKind::ConnectionRefused;
+                    let sockets = if is_left || ends > 0 { sockets.after_death() } else { sockets };
+                    return Ok((Self { path: path.to_owned(), predecessor: None }, sockets));
+                }
+                Err(error) => return Err(takeover_error(path, error)),
+            };
+            let predecessor = Predecessor::new(stream, path.to_owned());
+            match Self::receive(path, predecessor).await? {
+                Some(received) => return Ok(received),
+                None if ends < MOST_ENDS => ends += 1,
+                None => return Err(takeover_error(path, "what listens there ends each connection")),
+            }
+        }
+    }
+
+    /// What the gateway hands over; `None` if it ends first.
+    async fn receive(path: &Path, predecessor: Predecessor) -> Result<Option<(Self, ListeningSockets)>, Error> {
+        if !message::is_trusted(predecessor.stream()).map_err(|error| takeover_error(path, error))? {
             return Err(takeover_error(path, "a process of another user listens there"));
         }
-        let (line, descriptors) =
-            message::receive_soon(&predecessor).await.map_err(|error| takeover_error(path, error))?;
-        let Some(names) = line.strip_prefix(SOCKETS).filter(|_| !descriptors.is_empty()) else {
+        let (line, descriptors) = match message::receive_soon(predecessor.stream()).await {
+            Ok(received) => received,
+            Err(error) if message::is_end(&error) => return Ok(None),
+            Err(error) => return Err(takeover_error(path, error)),
+        };
+        let Some(names) = line.strip_prefix(SOCKETS) else {
             return Err(takeover_error(path, format_args!("the gateway there hands nothing over: {line}")));
         };
-        let mut named: Vec<_> = names.split_whitespace().map(str::to_owned).zip(descriptors).collect();
+        let names: Vec<_> = names.split_whitespace().map(str::to_owned).collect();
+        // The kernel drops those that have no room here.
+        if descriptors.len() < names.len() {
+            let problem = "this process has too few descriptors left for the sockets of the gateway there";
+            return Err(
+                takeover_error(path, problem).with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
+            );
+        }
+        let mut named: Vec<_> = names.into_iter().zip(descriptors).collect();
         let own = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
         let own = own.ok_or_else(|| takeover_error(path, "its upgrade socket is missing"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
-        Ok((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets))
+        Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets)))
     }
 
     /// Whether another gateway runs, which this one replaces.
@@ -55,31 +86,20 @@ impl Takeover {
         self.predecessor.is_some()
     }
 
-    /// Takes its place: that gateway has stopped accepting when this returns. Call it when nothing can fail any more.
+    /// Makes the upgrade socket of the new gateway. The other gateway serves on, until
+    /// [`Gateway::take_over`](crate::Gateway::take_over) replaces it.
     ///
     /// It waits for the key sets that `layer`'s policy fetches: the other gateway has them.
     ///
     /// # Errors
-    /// The other gateway serves on, since a key set could not be fetched or this took too long; or the upgrade socket cannot be
-    /// made.
-    pub async fn finish(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
+    /// A key set cannot be fetched, or the upgrade socket cannot be made.
+    pub async fn prepare(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
-        let Some((stream, own)) = predecessor else {
+        let Some((predecessor, own)) = predecessor else {
             return UpgradeSocket::bind(&path).map_err(|error| takeover_error(&path, error));
         };
         await_keys(layer).await.map_err(|error| takeover_error(&path, error))?;
-        // One that does not wait any more has said why.
-        let _ = message::send(&stream, READY, &[]).await;
-        let answered = message::receive_soon(&stream).await;
-        let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
-        match answered {
-            Ok((line, _)) if line == YOURS => tracing::info!(target: LOG, process, "took over from another gateway"),
-            Ok((line, _)) => return Err(takeover_error(&path, format_args!("the gateway there serves on: {line}"))),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(takeover_error(&path, error)),
-            // Its sockets are here: who waits there is served.
-            Err(_) => tracing::warn!(target: LOG, process, "the other gateway ended while this one took over"),
-        }
-        UpgradeSocket::new(own).map_err(|error| takeover_error(&path, error))
+        UpgradeSocket::new(own, Some(predecessor)).map_err(|error| takeover_error(&path, error))
     }
 }
 
@@ -102,13 +122,4 @@ async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
 /// The URL without its query, which may hold a credential.
 fn without_query(url: &str) -> &str {
     url.split_once('?').map_or(url, |(place, _)| place)
-}
-
-/// Whether no gateway listens there: there is no socket, or one that an ended process left.
-fn is_unused(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
-}
-
-fn takeover_error(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::unreadable(format!("{}: {why}", path.display()))
 }

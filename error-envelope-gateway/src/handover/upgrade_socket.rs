@@ -9,10 +9,12 @@ use std::os::unix::net::UnixListener as BlockingListener;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::net::listen;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use super::message::{self, READY, SOCKETS, YOURS};
+use super::message::{self, READY, SERVING, SOCKETS, YOURS};
+use super::predecessor::Predecessor;
 use super::sockets::SocketPurpose;
 
 const LOG: &str = "error_envelope::gateway::handover";
@@ -23,17 +25,29 @@ pub(super) const OWN_NAME: &str = "upgrade";
 /// How long a successor may take to read its policy and certificates: as long as an operator watches, and no reason to refuse
 /// the next one for ever.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a successor may take from the moment that it may accept until it does: many times what that takes, and short enough
+/// for a client in the queue. A third process waits for its reply longer than this and the pause before it.
+const SERVING_WITHIN: Duration = Duration::from_secs(5);
+/// How long a gateway can serve again in place of its successor: what is wrong with a new binary or its configuration shows at its
+/// first requests.
+const STANDS_BY: Duration = Duration::from_secs(2);
+/// So many successors may wait.
+const QUEUE: i32 = 128;
 /// Long enough for a descriptor to come free.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where a gateway listens for the process that takes its place.
 #[must_use]
-pub struct UpgradeSocket(UnixListener);
+pub struct UpgradeSocket {
+    listener: UnixListener,
+    predecessor: Option<Predecessor>,
+}
 
 impl UpgradeSocket {
-    pub(super) fn new(listener: BlockingListener) -> io::Result<Self> {
+    pub(super) fn new(listener: BlockingListener, predecessor: Option<Predecessor>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener).map(Self)
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self { listener, predecessor })
     }
 
     /// Binds a new socket; replaces one that an ended process left.
@@ -50,29 +64,48 @@ impl UpgradeSocket {
         }
         let listener = BlockingListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        Self::new(listener)
+        Self::new(listener, None)
     }
 }
 
 /// The sockets that a gateway hands over, and the upgrade socket where it does.
-pub(crate) struct Offer {
-    socket: UpgradeSocket,
+pub(super) struct Offer {
+    listener: UnixListener,
     sockets: Vec<(&'static str, OwnedFd)>,
 }
 
 impl Offer {
-    pub(crate) fn new(socket: UpgradeSocket, clients: &TcpListener, admin: Option<&TcpListener>) -> io::Result<Self> {
+    /// With the gateway whose place this one takes.
+    pub(super) fn new(
+        socket: UpgradeSocket,
+        clients: &TcpListener,
+        admin: Option<&TcpListener>,
+    ) -> io::Result<(Option<Predecessor>, Self)> {
+        let UpgradeSocket { listener, predecessor } = socket;
         let mut sockets = vec![(SocketPurpose::Clients.name(), clients.as_fd().try_clone_to_owned()?)];
         if let Some(admin) = admin {
             sockets.push((SocketPurpose::Admin.name(), admin.as_fd().try_clone_to_owned()?));
         }
-        Ok(Self { socket, sockets })
+        Ok((predecessor, Self { listener, sockets }))
+    }
+
+    /// Opens so many descriptors, and closes them.
+    ///
+    /// # Errors
+    /// The process has fewer left.
+    pub(super) fn reserve_descriptors(&self, count: usize) -> io::Result<()> {
+        let open = |_| self.listener.as_fd().try_clone_to_owned();
+        (0..count).map(open).collect::<io::Result<Vec<_>>>().map(drop)
     }
 
     /// Waits for a process that is ready to take this one's place.
-    pub(crate) async fn wait_for_successor(&self) -> Successor {
+    pub(super) async fn wait_for_successor(&self) -> Successor {
+        // The kernel gives clients of a socket the process that called this last: another one did, where this one has taken over.
+        if let Err(error) = listen(&self.listener, QUEUE) {
+            tracing::warn!(target: LOG, %error, "the next process may log a wrong process id for this one");
+        }
         loop {
-            let stream = match self.socket.0.accept().await {
+            let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(target: LOG, %error, "cannot accept a connection on the upgrade socket; retrying");
@@ -93,11 +126,13 @@ impl Offer {
             return refuse(stream, "this process is of another user").await;
         }
         let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).chain([OWN_NAME]).collect();
-        let own = self.socket.0.as_fd();
+        let own = self.listener.as_fd();
         let descriptors: Vec<BorrowedFd<'_>> =
             self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
+            // The end of this one is seen before the next one is refused because of it.
+            biased;
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
             never = self.refuse_others() => match never {},
         };
@@ -112,7 +147,7 @@ impl Offer {
     /// Refuses further processes while one is taking over. Never ends.
     async fn refuse_others(&self) -> Infallible {
         loop {
-            match self.socket.0.accept().await {
+            match self.listener.accept().await {
                 Ok((stream, _)) => drop(refuse(&stream, "another process is taking over").await),
                 Err(_) => sleep(ACCEPT_AGAIN).await,
             }
@@ -127,18 +162,35 @@ pub(crate) struct Successor {
 }
 
 impl Successor {
-    /// Tells it that it may accept, and logs what came of it.
+    /// Has it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway does not accept.
     ///
     /// # Errors
-    /// It is gone.
-    pub(crate) async fn confirm(self) -> io::Result<()> {
+    /// It is gone, or does not begin to serve: this gateway is to accept again.
+    pub(crate) async fn replace(self) -> io::Result<()> {
         let Self { stream, process } = self;
-        let told = message::send(&stream, YOURS, &[]).await;
-        match &told {
-            Ok(()) => tracing::info!(target: LOG, process, "another gateway took over"),
-            Err(error) => hand_over_failed(process, error),
+        if let Err(error) = begin_serving(&stream).await {
+            hand_over_failed(process, &error);
+            return Err(error);
         }
-        told
+        tracing::info!(target: LOG, process, "another gateway took over");
+        match timeout(STANDS_BY, message::receive(&stream)).await {
+            Ok(Err(error)) => {
+                tracing::warn!(target: LOG, process, %error, "the gateway that took over has ended; this one serves again");
+                Err(error)
+            }
+            // RELEASED, or enough time.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn begin_serving(stream: &UnixStream) -> io::Result<()> {
+    message::send(stream, YOURS, &[]).await?;
+    match timeout(SERVING_WITHIN, message::receive(stream)).await {
+        Ok(Ok((line, _))) if line == SERVING => Ok(()),
+        Ok(Ok(_)) => refuse(stream, "the new gateway did not report that it serves").await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => refuse(stream, "the new gateway did not serve within five seconds").await,
     }
 }
 

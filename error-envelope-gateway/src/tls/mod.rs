@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use error_envelope_runtime::files;
 use error_envelope_runtime::files::{FileReader, Look, Patience, Unread, WatchedFolders};
@@ -80,6 +81,7 @@ impl ServerTls {
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
         count::record_active_certificate(not_after);
+        warn_if_expired(&pair, not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
@@ -137,6 +139,7 @@ impl ServerTls {
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
             tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
+            warn_if_expired(&self.pair, not_after);
         }
     }
 
@@ -154,6 +157,16 @@ impl ServerTls {
         let is_new = *last != outcome;
         *last = outcome;
         is_new
+    }
+}
+
+/// It is active all the same: a clock may be wrong, and a client may accept it.
+fn warn_if_expired(pair: &Pair, not_after: Option<i64>) {
+    let Some(expired) = not_after.and_then(|second| u64::try_from(second).ok()) else { return };
+    let expired = SystemTime::UNIX_EPOCH + Duration::from_secs(expired);
+    if expired < SystemTime::now() {
+        let expired = humantime::format_rfc3339_seconds(expired);
+        tracing::warn!(target: LOG, files = %pair, %expired, "the active certificate has expired; replace it");
     }
 }
 

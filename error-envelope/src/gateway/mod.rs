@@ -143,8 +143,8 @@ fn listen_failed(asked: &str, problem: &str, advice: Option<&str>) -> CommandErr
     CommandError::Io(format!("--listen {asked}: {problem}\n = help: {advice}"))
 }
 
-/// Takes over where another gateway serves, and says where it listens: the first line of standard output is for scripts that
-/// wait for it.
+/// Opens the gateway, writes where it listens, and takes over where another one serves: the first line of standard output is for
+/// scripts that wait for it.
 pub(crate) async fn open(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
@@ -165,14 +165,18 @@ pub(crate) async fn open(
     let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.address();
     let config = match takeover {
-        Some(takeover) => config.upgrade_socket(takeover.finish(&layer).await.map_err(|error| upgrade_failed(&error))?),
+        Some(takeover) => {
+            config.upgrade_socket(takeover.prepare(&layer).await.map_err(|error| upgrade_failed(&error))?)
+        }
         None => config,
     };
     let gateway = Gateway::listening(listener, on_call.serve_with(config));
-    let gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
+    let mut gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
     say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
         say(format_args!("admin on http://{admin}"))?;
     }
+    // Last: the other gateway serves until then, whatever fails here.
+    gateway.take_over().await.map_err(|error| upgrade_failed(&error))?;
     Ok(gateway)
 }

@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 
 use error_envelope_gateway::{Gateway, GatewayConfig, ListeningSockets, SocketPurpose, Takeover};
 use http::{Request, Response};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tower::service_fn;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
@@ -30,6 +28,8 @@ struct Blocks {
     address: SocketAddr,
     gate: Arc<Mutex<()>>,
     blocked: Arc<AtomicUsize>,
+    /// All requests, those of `/block` among them.
+    asked: Arc<AtomicUsize>,
     stop: oneshot::Sender<()>,
     serves: JoinHandle<()>,
 }
@@ -37,25 +37,28 @@ struct Blocks {
 impl Blocks {
     fn new(socket: &Path) -> Self {
         let runtime = Runtime::new().unwrap();
-        let (gate, blocked) = (Arc::<Mutex<()>>::default(), Arc::<AtomicUsize>::default());
-        let asked = (Arc::clone(&gate), Arc::clone(&blocked));
+        let (gate, blocked, asked): (Arc<Mutex<()>>, Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
+        let given = (Arc::clone(&gate), Arc::clone(&blocked), Arc::clone(&asked));
         let service = service_fn(move |request: Request<_>| {
+            given.2.fetch_add(1, Ordering::SeqCst);
             if request.uri().path() == "/block" {
-                asked.1.fetch_add(1, Ordering::SeqCst);
-                drop(asked.0.lock().unwrap());
+                given.1.fetch_add(1, Ordering::SeqCst);
+                drop(given.0.lock().unwrap());
             }
             std::future::ready(Ok::<_, std::convert::Infallible>(Response::new(full("done"))))
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let (address, serves) = runtime.block_on(async {
             let layer = ErrorEnvelopeLayer::new();
-            let (takeover, _) = Takeover::begin(socket, ListeningSockets::default()).await.unwrap();
-            let socket = takeover.finish(&layer).await.unwrap();
+            let (takeover, mut sockets) = Takeover::begin(socket, ListeningSockets::default()).await.unwrap();
+            let socket = takeover.prepare(&layer).await.unwrap();
             let config = GatewayConfig::new(layer).workers(WORKERS).upgrade_socket(socket);
-            let gateway = Gateway::bind("127.0.0.1:0", config).await.unwrap();
+            let listener = sockets.listen(SocketPurpose::Clients, None, "127.0.0.1:0").await.unwrap();
+            let mut gateway = Gateway::listening(listener, config).unwrap();
+            gateway.take_over().await.unwrap();
             (gateway.local_addr(), tokio::spawn(gateway.serve(service, async { drop(stopped.await) })))
         });
-        Self { runtime, address, gate, blocked, stop, serves }
+        Self { runtime, address, gate, blocked, asked, stop, serves }
     }
 
     /// Blocks so many of its threads, each by a client, until `gate` is unlocked.
@@ -95,15 +98,15 @@ fn socket(name: &str) -> (Folder, PathBuf) {
     (folder, socket)
 }
 
-/// One that is begun: the clients' socket with it. It tries again while another one is taking over.
-async fn begun(socket: &Path) -> (Takeover, TcpListener) {
-    let (takeover, mut sockets) = loop {
+/// One that is begun. It tries again while another one is taking over.
+async fn begun(socket: &Path) -> Takeover {
+    let (takeover, _) = loop {
         if let Ok(begun) = Takeover::begin(socket, ListeningSockets::default()).await {
             break begun;
         }
     };
     assert!(takeover.has_predecessor());
-    (takeover, sockets.listen(SocketPurpose::Clients, None, "127.0.0.1:0").await.unwrap())
+    takeover
 }
 
 #[test]
@@ -113,22 +116,15 @@ fn they_are_waited_for_and_accept_nobody_when_they_come_back() {
     let held = old.gate.lock().unwrap();
     let blocked = old.block(WORKERS);
     let began = Instant::now();
-    let (upgrade, listener) = old.runtime.block_on(async {
-        let (takeover, listener) = begun(&socket).await;
-        (takeover.finish(&ErrorEnvelopeLayer::new()).await.unwrap(), listener)
-    });
+    let new = Blocks::new(&socket);
     assert!(began.elapsed() >= Duration::from_secs(1), "it was told while threads could still accept");
     let waiting: Vec<_> = (0..16).map(|_| start(old.address, "/")).collect();
     drop(held);
     blocked.into_iter().for_each(is_answered);
+    waiting.into_iter().for_each(is_answered);
+    assert_eq!((old.asked.load(Ordering::SeqCst), new.asked.load(Ordering::SeqCst)), (WORKERS, 16));
     old.runtime.block_on(old.serves).unwrap();
-    for _ in &waiting {
-        old.runtime
-            .block_on(async { timeout(TOO_LONG, listener.accept()).await })
-            .expect("a client of the new process")
-            .unwrap();
-    }
-    drop(upgrade);
+    new.stopped();
 }
 
 #[test]

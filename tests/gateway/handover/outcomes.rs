@@ -155,7 +155,7 @@ fn of_two_at_once_the_second_is_refused() {
     let mut first = UnixStream::connect(place.socket()).unwrap();
     let mut greeting = [0; 64];
     let read = first.read(&mut greeting).unwrap();
-    assert_eq!(&greeting[..read], b"error-envelope-upgrade 1 clients upgrade\n");
+    assert_eq!(&greeting[..read], b"error-envelope-upgrade 2 clients upgrade\n");
     let (code, said) = place.refused(&[]);
     assert!(code == Some(2) && said.contains("another process is taking over"), "{code:?} {said}");
     // The first one leaves, whatever it says.
@@ -188,9 +188,14 @@ fn a_process_that_is_gone_once_it_was_ready_changes_nothing() {
 }
 
 #[test]
-fn sigterm_during_a_hand_over_leaves_the_sockets_to_the_new_process() {
+fn sigterm_and_kill_9_during_a_hand_over_leave_the_sockets_to_the_new_process() {
+    ends_during_a_hand_over("TERM", Some(0));
+    ends_during_a_hand_over("KILL", None);
+}
+
+fn ends_during_a_hand_over(signal: &str, code: Option<i32>) {
     let service = service();
-    let place = Place::new("sigterm", &service);
+    let place = Place::new(signal, &service);
     let old = place.gateway(&[]);
     let address = old.address;
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -199,10 +204,10 @@ fn sigterm_during_a_hand_over_leaves_the_sockets_to_the_new_process() {
     let (takeover, mut sockets) = begun.unwrap();
     assert!(takeover.has_predecessor());
     let (status, log) = {
-        old.signal("TERM");
+        old.signal(signal);
         old.ended()
     };
-    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(status.code(), code, "{log}");
     // Nobody accepts now, and nobody is refused.
     let mut waits = TcpStream::connect(address).unwrap();
     waits.set_read_timeout(Some(TOO_LONG)).unwrap();
@@ -210,7 +215,7 @@ fn sigterm_during_a_hand_over_leaves_the_sockets_to_the_new_process() {
     let answer = runtime.block_on(async {
         let listener = sockets.listen(SocketPurpose::Clients, None, "127.0.0.1:0").await.unwrap();
         let layer = ErrorEnvelopeLayer::new();
-        let socket = takeover.finish(&layer).await.unwrap();
+        let socket = takeover.prepare(&layer).await.unwrap();
         let gateway = Library::listening(listener, GatewayConfig::new(layer).upgrade_socket(socket)).unwrap();
         let upstream: Upstream = service.url().parse().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -121,8 +121,7 @@ impl Gateway {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
-        assert!(sent.expect("kill").success(), "kill -{name}");
+        signal(self.id(), name);
     }
 
     /// SIGTERM, and all that it has ever logged.
@@ -158,9 +157,7 @@ impl Gateway {
 
     /// Those that it has open, by their names in the kernel.
     pub(crate) fn sockets(&self) -> HashSet<String> {
-        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc");
-        let opened = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
-        opened.map(|it| it.display().to_string()).filter(|it| it.starts_with("socket:")).collect()
+        sockets_of(self.child.id())
     }
 
     pub(crate) fn threads(&self) -> u64 {
@@ -185,6 +182,18 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The sockets that a process has open, by their names in the kernel: none of one that has ended.
+pub(crate) fn sockets_of(process: u32) -> HashSet<String> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten();
+    let opened = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+    opened.map(|it| it.display().to_string()).filter(|it| it.starts_with("socket:")).collect()
+}
+
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status();
+    assert!(sent.expect("kill").success(), "kill -{name}");
 }
 
 /// A line that the layer logged.

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{
@@ -20,6 +20,15 @@ pub(super) struct Pair(CertifiedKey<KeyPair>);
 impl Pair {
     pub(super) fn new() -> Self {
         Self(generate_simple_self_signed(["localhost".to_owned()]).unwrap())
+    }
+
+    /// One whose certificate has expired in 2001.
+    pub(super) fn expired() -> Self {
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        (parameters.not_before, parameters.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+        let signing_key = KeyPair::generate().unwrap();
+        let cert = parameters.self_signed(&signing_key).unwrap();
+        Self(CertifiedKey { cert, signing_key })
     }
 
     pub(super) fn pem(&self) -> String {

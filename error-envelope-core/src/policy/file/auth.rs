@@ -171,9 +171,11 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
-        (None, None, None) if ["secret_env", "jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
-            Ok(JwtKeys::secret(UNKNOWN_SECRET))
+        // Else `algorithms` would be refused as well, for keys that the scheme does not have.
+        (None, None, None) if ["jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
+            Ok(JwtKeys::remote(RemoteKeys::never_fetched(UNKNOWN_KEYS)))
         }
+        (None, None, None) if table.is_known("secret_env") => Ok(JwtKeys::secret(UNKNOWN_SECRET)),
         (None, None, None) => {
             let right = "name one: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
             Err(table.error("the scheme has neither a secret nor a key set", right))
@@ -192,6 +194,10 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
 /// Stands for a secret that is wrong, so that what else is wrong with its table is found, too: no policy is made of it.
 #[cfg(feature = "jwt")]
 const UNKNOWN_SECRET: &str = "stands for a secret that is wrong; as long as the longest asks for";
+
+/// Stands for public keys whose file or URL is wrong.
+#[cfg(feature = "jwt")]
+const UNKNOWN_KEYS: &str = "https://unknown.invalid/";
 
 #[cfg(feature = "jwt")]
 const ONE_OF_THEM: &str = "keep one of them";

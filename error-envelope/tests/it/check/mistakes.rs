@@ -171,6 +171,18 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
 }
 
+/// The scheme that is checked further has public keys like the one that was refused, and no secret.
+#[test]
+fn a_refused_key_set_is_one_mistake() {
+    for keys in ["jwks_url = \"http://id.example/keys\"", "jwks_url = 5", "jwks_file = \"missing.json\""] {
+        let text = format!("version = 1\n[auth.a]\nscheme = \"jwt\"\n{keys}\nalgorithms = [\"RS256\"]\n");
+        let (out, code) = check_in("key-set", &text, &[]);
+        let titles = out.lines().filter(|line| line.starts_with("policy.toml:")).count();
+        assert!(out.starts_with("policy.toml:4: auth.a.jwks_"), "{out}");
+        assert_eq!((titles, code), (1, Some(1)), "{out}");
+    }
+}
+
 #[test]
 fn what_is_beside_a_mistake_of_syntax_is_told_with_it() {
     let text = "version = 1\n[defaults]\nmode = enforce\nauth = [\"unknown\"]\n[[route]]\nmatch = \"/a/{b\"\n\

@@ -1,0 +1,98 @@
+//! The gateways before and after this one.
+
+use std::sync::Arc;
+use std::{future, io, mem};
+
+use tokio::net::TcpListener;
+
+use super::predecessor::Predecessor;
+use super::upgrade_socket::{Offer, Successor, UpgradeSocket};
+use crate::error::Error;
+
+const LOG: &str = "error_envelope::gateway::handover";
+
+/// For the first client, its service and the files that both need, and as many again for what comes at once.
+const FIRST_DESCRIPTORS: usize = 16;
+
+/// The hand-overs of one gateway: the one to it, and the one from it; by default neither.
+pub(crate) struct Handover {
+    predecessor: Option<Arc<Predecessor>>,
+    has_taken_over: bool,
+    offer: Option<Offer>,
+}
+
+impl Handover {
+    pub(crate) fn new(
+        socket: Option<UpgradeSocket>,
+        clients: &TcpListener,
+        admin: Option<&TcpListener>,
+    ) -> io::Result<Self> {
+        let (predecessor, offer) = match socket {
+            Some(socket) => {
+                let (predecessor, offer) = Offer::new(socket, clients, admin)?;
+                (predecessor.map(Arc::new), Some(offer))
+            }
+            None => (None, None),
+        };
+        Ok(Self { predecessor, has_taken_over: false, offer })
+    }
+
+    /// Has the predecessor stop accepting. The second time it does nothing.
+    ///
+    /// # Errors
+    /// The predecessor serves on.
+    pub(crate) async fn take_over(&mut self) -> Result<(), Error> {
+        if mem::replace(&mut self.has_taken_over, true) {
+            return Ok(());
+        }
+        let (Some(predecessor), Some(offer)) = (&self.predecessor, &self.offer) else { return Ok(()) };
+        // One that accepts nobody for want of descriptors fails only at its first client.
+        offer.reserve_descriptors(FIRST_DESCRIPTORS).map_err(|error| {
+            Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway serves on"))
+                .with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
+        })?;
+        if !predecessor.replace().await? {
+            self.predecessor = None;
+        }
+        Ok(())
+    }
+
+    /// As [`take_over`](Self::take_over); returns whether it did, and logs why not.
+    pub(crate) async fn take_over_or_log(&mut self) -> bool {
+        is_done(self.take_over().await)
+    }
+
+    /// Reports that this gateway accepts clients. Returns false, and logs why, if the predecessor serves on.
+    pub(crate) async fn report_serving(&self) -> bool {
+        match &self.predecessor {
+            Some(predecessor) => is_done(predecessor.report_serving().await),
+            None => true,
+        }
+    }
+
+    /// Waits for a process that is ready to take over: for ever where there is no upgrade socket.
+    pub(crate) async fn successor(&self) -> Successor {
+        match &self.offer {
+            Some(offer) => offer.wait_for_successor().await,
+            None => future::pending().await,
+        }
+    }
+
+    /// Lets the predecessor end, whatever becomes of this gateway.
+    pub(crate) fn release_predecessor(&self) {
+        self.releaser()();
+    }
+
+    /// As [`release_predecessor`](Self::release_predecessor), later.
+    pub(crate) fn releaser(&self) -> impl FnOnce() + use<> {
+        let predecessor = self.predecessor.clone();
+        move || predecessor.iter().for_each(|predecessor| predecessor.release())
+    }
+}
+
+fn is_done(outcome: Result<(), Error>) -> bool {
+    if let Err(error) = &outcome {
+        tracing::error!(target: LOG, %error, "cannot take over from the other gateway");
+    }
+    outcome.is_ok()
+}
