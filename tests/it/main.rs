@@ -6,6 +6,7 @@ mod axum_extract;
 mod cases;
 mod client;
 mod command;
+mod contract_page;
 mod copies;
 mod credentials;
 mod decided;
