@@ -47,7 +47,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let mut set = Vec::new();
     for (name, ours) in [("type", BLANK), ("title", out.title())] {
-        if !kept.whole || kept.body.string(name).is_none() {
+        if !kept.whole || kept.body.words(name).is_none() {
             set.push((name, quoted(ours)));
         }
     }
