@@ -2,7 +2,7 @@
 //!
 //! The log has its address as the field `client.address` of a span. HTTP/1 runs on the task of its connection, which the span
 //! is around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A span that
-//! nobody wants is none, and costs nothing. [`date`] is the time of a response without one.
+//! nobody wants is none, and costs nothing. [`date`] adds the `date` of a response without one.
 
 pub(crate) mod date;
 

@@ -66,7 +66,7 @@ impl GatewayConfig {
         self
     }
 
-    /// Hands its listening sockets to the next process that asks for them there, stands by for two seconds, and ends then:
+    /// Hands its listening sockets to the next process that connects there, stands by for two seconds, and ends then:
     /// connections that there are have [`ClientLimits::idle_timeout`] to end, with `connection: close` or GOAWAY, and what is in flight
     /// [`ClientLimits::stop_timeout`] after that.
     pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {

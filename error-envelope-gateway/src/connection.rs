@@ -218,7 +218,7 @@ where
             Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
             Poll::Pending => Called::OnceReady { response: Box::pin(service.oneshot(request)) },
         };
-        Answer { response, around: Some(around), held: None }
+        Answer { response, around: Some(around), unread: None }
     }
 }
 
@@ -228,7 +228,7 @@ pin_project! {
         #[pin]
         response: F,
         around: Option<AnswerContext>,
-        held: Option<Box<Held<B>>>,
+        unread: Option<Box<UnreadRest<B>>>,
     }
 }
 
@@ -253,16 +253,16 @@ impl<F: Future, W: Future<Output = F::Output> + Unpin> Future for Called<F, W> {
     }
 }
 
-/// An answer whose request's body nobody wanted. If what is left of it is there already, it is skipped, and the connection serves
-/// on; else the answer says that the connection closes.
-struct Held<B> {
+/// A response to a request whose body was not read to its end. If the rest is there already, it is skipped, and the connection
+/// stays open; else the response has `connection: close`.
+struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
     polls: u8,
     bytes: usize,
 }
 
-impl<B> Held<B> {
+impl<B> UnreadRest<B> {
     /// hyper reads once more between two of them.
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
@@ -307,21 +307,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.held.is_none() {
+        if this.unread.is_none() {
             let Ok(response) = ready!(this.response.poll(cx));
             let active = this.around.as_ref().map(|around| &around.active);
             match active.filter(|active| active.leaves_body_unread(false)).and_then(ActiveRequest::take_rest) {
-                Some(rest) => *this.held = Some(Box::new(Held { response, rest, polls: 0, bytes: 0 })),
+                Some(rest) => *this.unread = Some(Box::new(UnreadRest { response, rest, polls: 0, bytes: 0 })),
                 None => return Self::leave(this.around, response),
             }
         }
-        let Some(held) = this.held else { return Poll::Pending };
-        let was_read = ready!(held.poll_skip(cx));
+        let Some(unread) = this.unread else { return Poll::Pending };
+        let was_read = ready!(unread.poll_skip(cx));
         if let (true, Some(around)) = (was_read, this.around.as_ref()) {
             around.active.rest_was_read();
         }
-        match this.held.take() {
-            Some(held) => Self::leave(this.around, held.response),
+        match this.unread.take() {
+            Some(unread) => Self::leave(this.around, unread.response),
             None => Poll::Pending,
         }
     }

@@ -42,9 +42,9 @@ pub(crate) struct ConnectionState {
     stalled: AtomicBool,
     /// Over HTTP/1: the body of the request was not read to its end, so that hyper closes the connection after the answer.
     unread: AtomicBool,
-    /// Nobody will read on in that body.
+    /// That body was dropped.
     left: AtomicBool,
-    /// What is left of it.
+    /// Its rest.
     rest: Mutex<Option<Incoming>>,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
@@ -183,13 +183,13 @@ impl Drop for OpenConnection {
 }
 
 impl ActiveRequest {
-    /// Whether hyper will close the connection after an answer that leaves now, since it cannot skip what is left of the request:
-    /// nobody reads on in its body, or a service has not taken it, which will not now that it has answered (`is_unsent`).
+    /// Whether hyper will close the connection after a response that leaves now, since it cannot skip the rest of the request: its
+    /// body was dropped, or it was not sent to the service to its end, which has responded and will not take more (`is_unsent`).
     pub(crate) fn leaves_body_unread(&self, is_unsent: bool) -> bool {
         self.0.unread.load(Ordering::Relaxed) && (is_unsent || self.0.left.load(Ordering::Relaxed))
     }
 
-    /// What is left of the request's body, which nobody reads.
+    /// The rest of a request's body that was dropped.
     pub(crate) fn take_rest(&self) -> Option<Incoming> {
         self.0.rest.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -220,7 +220,7 @@ impl ActiveBody {
         self.state.unread.store(false, Ordering::Relaxed);
     }
 
-    /// Nobody reads the rest of it.
+    /// It is dropped with this rest.
     pub(crate) fn leave(&self, rest: Incoming) {
         self.state.left.store(true, Ordering::Relaxed);
         if !self.expects_continue {

@@ -107,7 +107,7 @@ where
     }));
     let last = AtomicUsize::new(UNKNOWN);
     let room = move || {
-        // While its task polls it, what it said last holds: the pool is locked here, and nothing may wait.
+        // While its task polls it, the last value is used: the pool is locked here, and nothing may wait.
         if let Ok(connection) = connection.try_lock() {
             last.store(connection.as_ref().map_or(0, |it| it.current_max_send_streams()), Relaxed);
         }

@@ -95,22 +95,22 @@ fn texts<'t, 'a>(object: Node<'t, 'a>) -> impl Iterator<Item = Found<'t, 'a>> {
     texts_of(object, |_| true)
 }
 
-/// Those of the fields that are asked for.
+/// The texts of the fields that `is_wanted` takes.
 pub(super) fn texts_of<'t, 'a>(
     object: Node<'t, 'a>,
-    is_asked: impl Fn(&Node<'t, 'a>) -> bool + Copy,
+    is_wanted: impl Fn(&Node<'t, 'a>) -> bool + Copy,
 ) -> impl Iterator<Item = Found<'t, 'a>> {
     let texts = object.named(&TEXTS_BY_NAME).filter_map(move |(_, field)| {
-        let field = Some(field).filter(is_asked)?;
+        let field = Some(field).filter(is_wanted)?;
         Some(Found { value: field.words()?, field })
     });
     // OData's.
     let by_language = move || {
-        let field = object.field("message").filter(|it| it.is_object()).filter(is_asked)?;
+        let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
     let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
-        let field = Some(field).filter(is_asked)?;
+        let field = Some(field).filter(is_wanted)?;
         Some(Found { value: field.only()?.words()?, field })
     });
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)

@@ -21,7 +21,7 @@ struct Value<'a> {
     raw: &'a str,
     /// The place of the next value that is not inside this one.
     next: usize,
-    /// How many texts stand before it in the body, fields' names aside.
+    /// The number of texts before it in the body, without the names of fields.
     texts_before: usize,
     /// Of an object, the [bits](bit_of) of its fields' names: most lookups are for a name that is not there.
     names: u64,

@@ -154,7 +154,7 @@ impl Event {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
-    /// Of a request whose client left before it had sent it: nobody reads its answer (F1a).
+    /// The event of a client that left before it had sent its request: its response has no reader (F1a).
     pub(super) fn abandoned(self) -> Self {
         Self {
             origin: Origin::Abandoned,

@@ -58,7 +58,7 @@ pub(crate) struct Entry {
     pub(super) code: OnceLock<HeaderValue>,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
-    /// Within its request: what it is answered nobody reads (F1a).
+    /// The client left within its request, so that its response has no reader (F1a).
     client_left: AtomicBool,
     /// In microseconds since it began.
     ended: AtomicU64,

@@ -22,7 +22,7 @@ pub(super) const READY: &str = "ready";
 pub(super) const YOURS: &str = "yours";
 /// The successor accepts clients.
 pub(super) const SERVING: &str = "serving";
-/// The successor needs no stand-in any more: it was told to stop, or hands over itself.
+/// The successor needs no stand-in any more: it stops, or hands over itself.
 pub(super) const RELEASED: &str = "released";
 
 /// A line is a few words.

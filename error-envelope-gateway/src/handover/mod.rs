@@ -11,7 +11,7 @@
 //!    successor serves with the sockets that it has, or binds its own where it has none yet.
 //!
 //! The upgrade socket is handed over as well, so that the next process finds whoever serves. Nothing else is: neither
-//! connections nor what is kept in memory. [`sockets`] is what was given, [`message`] is what is said, [`predecessor`] and
+//! connections nor what is kept in memory. [`sockets`] are those that a process inherits, [`message`] is the protocol, [`predecessor`] and
 //! [`upgrade_socket`] are the two ends of it, and [`neighbours`] are both for one gateway.
 
 mod message;

@@ -46,7 +46,7 @@ impl Handover {
             return Ok(());
         }
         let (Some(predecessor), Some(offer)) = (&self.predecessor, &self.offer) else { return Ok(()) };
-        // One that accepts nobody for want of descriptors fails only at its first client.
+        // Without descriptors it starts, and fails at its first client.
         offer.reserve_descriptors(FIRST_DESCRIPTORS).map_err(|error| {
             Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway serves on"))
                 .with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")

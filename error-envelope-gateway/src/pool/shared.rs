@@ -87,10 +87,13 @@ impl<C: Connection> Pool<C> {
     /// Returns a connection to the pool for the next request. A closed one is dropped: else each queued request would get it.
     pub(super) fn give_back(&self, connection: C) {
         let mut unfit = Vec::new();
-        if connection.is_fit() {
-            self.state().give_back(connection, self.max_connections(), &mut unfit);
+        if !connection.is_fit() {
+            drop(connection);
+        } else if C::IS_SHARED {
+            self.state().end_use(&connection, &mut unfit);
+            drop(connection);
         } else {
-            unfit.push(connection);
+            self.state().give_back(connection, self.max_connections(), &mut unfit);
         }
         drop(unfit);
         self.open_missing_connections();

@@ -56,11 +56,6 @@ impl<C: Connection> State<C> {
     /// For the first request in line that may have a used connection, else for the next one that comes. Adds what has to be closed
     /// to `unfit`: the connection itself if all places are taken, and the first request in line needs a fresh one.
     pub(super) fn give_back(&mut self, mut connection: C, bound: usize, unfit: &mut Vec<C>) {
-        if C::IS_SHARED {
-            self.idle.end_use(&connection);
-            unfit.push(connection);
-            return self.serve_line(unfit);
-        }
         let needs_place = self.openings.is_empty() && self.places >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
             return unfit.push(connection);
@@ -72,6 +67,12 @@ impl<C: Connection> State<C> {
             }
         }
         self.idle.put(connection);
+    }
+
+    /// A request on a shared connection has ended: its room is for the first in line.
+    pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
+        self.idle.end_use(connection);
+        self.serve_line(unfit);
     }
 
     /// Takes the first request out of line that may have a used connection.

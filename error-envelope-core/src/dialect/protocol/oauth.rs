@@ -65,7 +65,7 @@ pub(super) fn is_registered(error: &str) -> bool {
 
 /// Whether a body has the form of an error, and whether it is one of a client's registration.
 pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
-    // Each begins with a small letter: most texts are told by that.
+    // Each begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
