@@ -3,6 +3,7 @@
 //! It shares its process with what carries the traffic, and must not be a way to take that down: heads, waits and
 //! connections are capped.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -39,9 +40,10 @@ impl Admin {
     /// Serves until `stop`: that is where the process ends, not where it begins to [drain](Self::drain).
     ///
     /// It serves HTTP/1.1, one answer a connection, 64 connections at most, and says a warning in the log where it listens
-    /// on an address that is not loopback: it asks nobody for credentials.
-    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        if let Ok(address) = listener.local_addr() {
+    /// on an address that is not loopback: it asks nobody for credentials. A listener that is lent can be served again later;
+    /// until then its clients wait.
+    pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
+        if let Ok(address) = listener.borrow().local_addr() {
             announce(address);
         }
         let (room, (stopping, stopped)) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), watch::channel(()));
@@ -51,7 +53,7 @@ impl Admin {
             tokio::select! {
                 () = &mut stop => break,
                 _ = upkeep.tick() => self.upkeep(),
-                (stream, place) = accept(&listener, &room) => spawn(self.clone().answer_on(stream, place, stopped.clone())),
+                (stream, place) = accept(listener.borrow(), &room) => spawn(self.clone().answer_on(stream, place, stopped.clone())),
             }
         }
         drop((listener, stopped));

@@ -1,14 +1,8 @@
 //! The admin address beside the gateway: up until the last request is through.
 
-use std::time::Duration;
-
 use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-const LOG: &str = "error_envelope::gateway::admin";
-/// Long enough for a descriptor to come free.
-const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// The admin address, or none.
 pub(crate) struct AdminServer(pub(crate) Option<(Admin, TcpListener)>);
@@ -55,20 +49,8 @@ impl Drop for AdminOpen {
 }
 
 async fn serve_while_open(admin: &Admin, listener: TcpListener, mut open: watch::Receiver<bool>) {
-    let listener = match listener.into_std() {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(target: LOG, %error, "cannot serve the admin address"),
-    };
     while open.wait_for(|open| *open).await.is_ok() {
-        match listener.try_clone().and_then(TcpListener::from_std) {
-            Ok(listener) => {
-                let mut state = open.clone();
-                admin.serve(listener, async move { drop(state.wait_for(|open| !*open).await) }).await;
-            }
-            Err(error) => {
-                tracing::warn!(target: LOG, %error, "cannot serve the admin address; retrying");
-                tokio::time::sleep(OPEN_AGAIN).await;
-            }
-        }
+        let mut state = open.clone();
+        admin.serve(&listener, async move { drop(state.wait_for(|open| !*open).await) }).await;
     }
 }
