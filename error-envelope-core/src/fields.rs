@@ -53,9 +53,23 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Whether a line has another name than this one, which is [the same to CGI](is_same_to_cgi).
-pub(crate) fn has_look_alike(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers.keys().any(|other| other != name && is_same_to_cgi(other.as_str(), name.as_str()))
+/// The value of a name, and whether another line of that name, or of one that is [the same to CGI](is_same_to_cgi), may be
+/// taken for it.
+pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
+    let (name, mut value, mut others) = (name.as_str(), None, 0);
+    // Names of few lengths are compared: that is cheaper than to hash one.
+    for (other, line) in headers {
+        let other = other.as_str();
+        if other.len() != name.len() {
+            continue;
+        }
+        if value.is_none() && other == name {
+            value = Some(line);
+        } else if is_same_to_cgi(other, name) {
+            others += 1;
+        }
+    }
+    (value, others > 0)
 }
 
 /// The lengths of some names, which tell most others apart from them.

@@ -95,7 +95,7 @@ fn is_wrapped(text: &str) -> bool {
 /// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
 fn is_stack(text: &str) -> bool {
     // Nearly all texts are one line.
-    if !has_byte(text.as_bytes(), b'\n') && !text.contains('\r') {
+    if !has_byte(text.as_bytes(), b'\n') && !has_byte(text.as_bytes(), b'\r') {
         return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
             || text.strip_prefix("at ").is_some_and(is_frame);
     }

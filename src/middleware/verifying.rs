@@ -74,7 +74,7 @@ impl<S, B> Verifying<S, B> {
         let outcome = match polled {
             Ok(Poll::Ready(Ok(verified))) => Ok(verified),
             Ok(Poll::Ready(Err(error))) => {
-                let text = runtime::cause_text(&error);
+                let text = runtime::cause_text(&*error);
                 let _ = catch(|| drop(error));
                 Err(text)
             }

@@ -1,10 +1,11 @@
 //! What is kept of an event.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{BoxError, CapturedBody, DecidedBy, Event, Origin};
+use error_envelope_core::exchange::{CapturedBody, DecidedBy, Event, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime::cause_text;
@@ -113,7 +114,7 @@ impl<'a> ErrorRecord<'a> {
 
 /// The error and its causes on one line, as the log has it, without what looks like a credential.
 #[cold]
-fn shown_cause(cause: &BoxError) -> Box<str> {
+fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     /// More is in the log.
     const LONGEST: usize = 1024;
 

@@ -125,7 +125,7 @@ impl TextKind {
     fn from_type(media_type: Option<&[u8]>) -> Self {
         let Some(media_type) = media_type else { return Self::Unclear };
         let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
-        if is(b"application/json") || media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+        if media_type == b"application/json" || media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
             Self::Json
         } else if is(b"text/plain") {
             Self::Plain

@@ -160,7 +160,7 @@ fn is_orpc(body: &Object<'_>) -> bool {
             && error.number("status").is_some()
             && error.string("message").is_some()
     };
-    body.members().all(|(name, _)| matches!(name, "json" | "meta")) && body.object("json").is_some_and(is_error)
+    body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
 /// The first errors of a list tell whose it is.

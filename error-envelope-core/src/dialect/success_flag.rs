@@ -45,13 +45,10 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
-    let others = || body.members().filter(|(name, _)| !matches!(*name, "success" | "error"));
-    others().next()?;
-    let mut details = Writer::new(64);
-    for (name, value) in others() {
-        details = details.raw(name, value.get());
-    }
-    if details.is_empty() { None } else { Some(Cow::Owned(details.into_string())) }
+    let mut others = body.members().filter(|(name, _)| !matches!(*name, "success" | "error")).peekable();
+    others.peek()?;
+    let details = others.fold(Writer::new(64), |details, (name, value)| details.raw(name, value.get()));
+    Some(Cow::Owned(details.into_string()))
 }
 
 #[cfg(test)]

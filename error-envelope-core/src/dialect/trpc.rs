@@ -12,7 +12,7 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
         "id" => value.get() == "null",
         _ => false,
     };
-    body.object.members().all(is_alone) && body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some())
+    body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
 /// Where `protocols = "rewrite"`: its data name the code.

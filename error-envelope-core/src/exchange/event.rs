@@ -52,7 +52,7 @@ pub struct Event {
     pub(super) unread: Option<UnreadReason>,
     pub(super) by: Option<DecidedBy>,
     pub(super) rule: Option<MapRuleId>,
-    pub(super) cause: Option<BoxError>,
+    pub(super) cause: Option<Cause>,
     pub(super) notes: Option<Box<EventFields>>,
     pub(super) terms: Arc<ExchangeConfig>,
     pub(super) label: EventLabel,
@@ -132,6 +132,26 @@ pub struct ExchangeConfig {
     pub(super) clock: fn() -> SystemTime,
 }
 
+/// What failed.
+#[derive(Debug)]
+pub enum Cause {
+    /// An error of the service's, of a guard's, or of the proxy's.
+    Error(BoxError),
+    /// The fault that was answered with, which has a source.
+    Fault(Fault),
+}
+
+impl Cause {
+    /// It as an error.
+    #[must_use]
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        match self {
+            Self::Error(error) => &**error,
+            Self::Fault(fault) => fault,
+        }
+    }
+}
+
 impl Event {
     /// The request's id.
     #[must_use]
@@ -152,20 +172,6 @@ impl Event {
             format!("{} {} meets {route}", reading.method, printable(&reading.path))
         };
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
-    }
-
-    /// The event of a client that left before it had sent its request: its response has no reader (F1a).
-    pub(super) fn abandoned(self) -> Self {
-        Self {
-            origin: Origin::Abandoned,
-            code: None,
-            status: None,
-            grpc: None,
-            dialect: None,
-            by: None,
-            rule: None,
-            ..self
-        }
     }
 
     /// Of an error that keeps its shape.
@@ -289,12 +295,12 @@ impl Event {
 
     /// What failed, for the log alone. Its `Display` may be the user's own code.
     #[must_use]
-    pub fn cause(&self) -> Option<&BoxError> {
-        self.cause.as_ref()
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_ref().map(Cause::error)
     }
 
     /// What failed, once it is logged: its drop may be the user's own code, too.
-    pub fn take_cause(&mut self) -> Option<BoxError> {
+    pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
 

@@ -57,7 +57,7 @@ mod writer;
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
 pub use self::event::{
-    BoxError, Classifier, Event, ExchangeConfig, FrameworkRoute, Observer, OriginalUri, ReasonPhrase,
+    BoxError, Cause, Classifier, Event, ExchangeConfig, FrameworkRoute, Observer, OriginalUri, ReasonPhrase,
 };
 pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;

@@ -8,7 +8,7 @@ use std::fmt;
 use http::{HeaderMap, StatusCode};
 
 use super::reply::cause_of;
-use super::{CapturedBody, Collected, Event, Exchange, Origin};
+use super::{CapturedBody, Cause, Collected, Event, Exchange, Origin};
 use crate::classify::{Rewrite, RewriteDecision};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
@@ -70,7 +70,7 @@ impl Exchange {
             status: Some(status),
             would_be: Some(self.writer().leaving_status(fault, rewritten, kept)),
             code: Some(fault.code().clone()),
-            cause: if origin == Origin::Fault { Some(Box::new(fault.clone())) } else { cause_of(fault) },
+            cause: if origin == Origin::Fault { Some(Cause::Fault(fault.clone())) } else { cause_of(fault) },
             ..self.event_of(origin)
         }
     }

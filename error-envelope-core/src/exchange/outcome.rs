@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::event::EventLabel;
-use super::{BoxError, DrainBudget, Event, ExchangeConfig, Origin};
+use super::{BoxError, Cause, DrainBudget, Event, ExchangeConfig, Origin};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
@@ -133,7 +133,7 @@ impl Failure {
 impl BodyContext {
     /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
-        Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(cause), ..self.event(origin) }
+        Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
     }
 
     /// An event that has nothing yet but its origin.

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::response;
 
 use super::request::{self, HeaderFlags, RequestView};
-use super::{BodyFacts, BoxError, Exchange, ExchangeConfig, Failure, LocalReply, Origin, ResponsePlan};
+use super::{BodyFacts, BoxError, Cause, Exchange, ExchangeConfig, Failure, LocalReply, Origin, ResponsePlan};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -54,7 +54,7 @@ impl Exchange {
         let mut rewrite = Rewrite::unchanged(classify::listed(fault, self.writer().dialect()));
         rewrite.named = false;
         let mut written = self.write_read(head, rewrite, Origin::Proxy, &[]);
-        written.event.cause = Some(cause);
+        written.event.cause = Some(Cause::Error(cause));
         ResponsePlan::Rewrite(written)
     }
 }

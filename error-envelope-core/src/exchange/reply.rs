@@ -4,12 +4,14 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{Response, response};
+use http::{Response, StatusCode, response};
 
 use super::writer::{ErrorWriter, OutgoingReply};
-use super::{BoxError, CapturedBody, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
+use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
 use crate::classify::{self, Rewrite};
+use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Policy;
@@ -18,7 +20,7 @@ impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.adopted(fault);
-        let cause = (origin == Origin::Fault).then(|| Box::new(fault.clone()) as BoxError);
+        let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         let mut written = self.write_read(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
         written
@@ -62,15 +64,28 @@ impl Exchange {
         let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = leaving;
         // In place: it is large.
-        let client_left = self.client_left();
-        let mut event = self.event(origin, cause);
-        (event.dialect, event.status, event.grpc) = (shape, Some(status), grpc);
-        event.code = Some(code);
+        let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.note_lost(lost);
-        event.decided(by, part, rule);
+        if event.status.is_some() {
+            event.dialect = shape;
+            event.decided(by, part, rule);
+        }
         event.show(before, after);
-        let event = if client_left { event.abandoned() } else { event };
         RewrittenBody { body, event, unenforced: None }
+    }
+
+    /// A client that left before it had sent its request reads no reply: none is logged (F1a).
+    #[inline(always)]
+    fn event_of_reply(
+        self,
+        origin: Origin,
+        cause: Option<Cause>,
+        (status, grpc, code): (StatusCode, Option<Status>, ErrorCode),
+    ) -> Event {
+        if self.client_left() {
+            return self.event(Origin::Abandoned, cause);
+        }
+        Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) }
     }
 
     #[inline]
@@ -96,14 +111,12 @@ impl Exchange {
         if !self.request.is_head() {
             *reply.body_mut() = leaving.body;
         }
-        let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
+        let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
         let after = self.exhibits().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = leaving;
-        let client_left = self.client_left();
-        let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
+        let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.show(None, after);
-        let event = if client_left { event.abandoned() } else { event };
         LocalReply { reply, drain, event, unenforced }
     }
 
@@ -139,6 +152,6 @@ pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
 }
 
 /// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).
-pub(super) fn cause_of(fault: &Fault) -> Option<BoxError> {
-    fault.source().map(|_| Box::new(fault.clone()) as BoxError)
+pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
+    fault.source().map(|_| Cause::Fault(fault.clone()))
 }

@@ -299,7 +299,9 @@ impl Exchange {
         let is_grpc = || dialect::essence(headers).is_some_and(protocol::names_grpc);
         !headers.is_empty()
             && (self.request.rpc.is_none() && is_grpc()
-                || self.settings.no_transform == NoTransform::Respect && no_transform())
+                || self.settings.no_transform == NoTransform::Respect
+                    && fields::has(headers, &CACHE_CONTROL)
+                    && no_transform())
     }
 
     pub(super) fn classify<'b>(

@@ -14,7 +14,7 @@ use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
 use super::reply::cause_of;
 use super::state::changes_responses;
-use super::{BodyContext, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
+use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -252,7 +252,7 @@ impl RpcResponse {
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
         let status = fault.status_code();
         Event {
-            cause: cause.or_else(|| cause_of(fault)),
+            cause: cause.map(Cause::Error).or_else(|| cause_of(fault)),
             code: Some(fault.code().clone()),
             status: Some(status),
             grpc: Some(Status::leaving(fault.code(), status)),

@@ -9,7 +9,7 @@ use super::auth::PendingAuth;
 use super::event::EventLabel;
 use super::head::{self, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID};
 use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
-use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, KnownMethod, Origin};
+use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, KnownMethod, Origin};
 use crate::fault::Fault;
 use crate::fields;
 use crate::guard::body_limit::BodyFlags;
@@ -100,7 +100,7 @@ impl Exchange {
     }
 
     #[inline]
-    pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
+    pub(super) fn event(self, origin: Origin, cause: Option<Cause>) -> Event {
         let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
         Event { cause, notes, ..self.into_context_and_fields().0.event(origin) }
     }

@@ -13,7 +13,7 @@ use super::expression::{HEADER_VALUES, WholeValue};
 use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::fields::has_look_alike;
+use crate::fields;
 
 /// A header that requests must carry: `[header.*]` in the policy file (rule G1).
 ///
@@ -123,9 +123,8 @@ impl HeaderGuard {
     }
 
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let mut values = headers.get_all(&self.name).iter();
-        match (values.next(), values.next()) {
-            (Some(value), None) if self.accepts(value) && !has_look_alike(headers, &self.name) => Ok(()),
+        match fields::with_rivals(headers, &self.name) {
+            (Some(value), false) if self.accepts(value) => Ok(()),
             (None, _) => Err(self.missing.clone()),
             _ => Err(self.invalid.clone()),
         }

@@ -1,18 +1,17 @@
 //! The credentials that a request carries: a token after `Bearer`, or a key in a header of its own (rule G2).
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use super::alphabet::{is_key_byte, is_token_byte};
 use super::outcome::{AuthFailure, Rejection};
-use crate::fields::has_look_alike;
+use crate::fields;
 
 /// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
-    // No other name looks like `authorization`: it has letters alone.
     let value = only_line(headers, &AUTHORIZATION)?;
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
@@ -35,21 +34,16 @@ fn is_b64token(token: &[u8]) -> bool {
 
 /// A key in a header of its own. A line whose name a CGI-like service reads as the same is a second one.
 pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
-    if headers.contains_key(name) && has_look_alike(headers, name) {
-        return Err(Rejection::token(AuthFailure::Malformed));
-    }
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// An empty line says as little as none; two lines may say two things.
+/// An empty line is as good as none; two lines may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
-    let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    match (lines.next(), lines.next()) {
-        (None, _) => Err(AuthFailure::Missing.into()),
-        (Some(line), None) if line.trim_ascii().is_empty() => Err(AuthFailure::Missing.into()),
-        (Some(line), None) => Ok(line),
-        (Some(_), Some(_)) => Err(Rejection::token(AuthFailure::Malformed)),
+    match fields::with_rivals(headers, name) {
+        (Some(_), true) => Err(Rejection::token(AuthFailure::Malformed)),
+        (Some(line), false) if !line.as_bytes().trim_ascii().is_empty() => Ok(line.as_bytes()),
+        _ => Err(AuthFailure::Missing.into()),
     }
 }
