@@ -40,12 +40,10 @@ pub(crate) struct ConnectionState {
     open: Mutex<Vec<TrackedResponse>>,
     /// The connection is closed for its client's standing still.
     stalled: AtomicBool,
-    /// Over HTTP/1: the body of the request was not read to its end, so that hyper closes the connection after the answer.
-    unread: AtomicBool,
-    /// That body was dropped.
-    left: AtomicBool,
-    /// Its rest.
-    rest: Mutex<Option<Incoming>>,
+    /// Over HTTP/1: the last request has a body.
+    has_body: AtomicBool,
+    /// The body of the last request that has one.
+    body: Mutex<LastBody>,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
 }
@@ -56,9 +54,24 @@ pub(crate) struct OpenConnection(Arc<ConnectionState>);
 /// A request in flight, until this is dropped.
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
+/// A request body over HTTP/1, and what is left of it. hyper is within it until all of it was read.
+#[derive(Default)]
+struct LastBody {
+    /// Tells it from the bodies before, which may be held for longer than their requests take.
+    number: usize,
+    /// It was not read to its end, so that hyper closes the connection after the response.
+    is_unread: bool,
+    /// It was dropped.
+    is_left: bool,
+    /// Its response has left: nothing can be said in its head any more.
+    is_answered: bool,
+    rest: Option<Incoming>,
+}
+
 /// A request body that may have more to come, until this is dropped.
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
+    number: usize,
     /// To read on would tell it to send its body.
     expects_continue: bool,
 }
@@ -89,9 +102,9 @@ pub(crate) struct ResponseProgress {
 
 impl ConnectionState {
     pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
-        let (reset, open, stalled, unread, left, rest, bound) = Default::default();
+        let (reset, open, stalled, has_body, body, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
-        Arc::new(Self { activity, reset, counted, bound, open, stalled, unread, left, rest, tracker })
+        Arc::new(Self { activity, reset, counted, bound, open, stalled, has_body, body, tracker })
     }
 
     /// Counts the connection until the guard is dropped.
@@ -101,9 +114,8 @@ impl ConnectionState {
     }
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
-        if self.unread.swap(false, Ordering::Relaxed) {
-            self.left.store(false, Ordering::Relaxed);
-            self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.has_body.swap(false, Ordering::Relaxed) {
+            self.drop_rest();
         }
         self.activity.request_started();
         ActiveRequest(Arc::clone(self), self.counted.request_started(version))
@@ -111,8 +123,31 @@ impl ConnectionState {
 
     pub(crate) fn begin_body(self: &Arc<Self>, expects_continue: bool) -> ActiveBody {
         self.activity.body_started();
-        self.unread.store(true, Ordering::Relaxed);
-        ActiveBody { state: Arc::clone(self), expects_continue }
+        self.has_body.store(true, Ordering::Relaxed);
+        let mut body = self.body();
+        let number = body.number.wrapping_add(1);
+        *body = LastBody { number, is_unread: true, ..LastBody::default() };
+        ActiveBody { state: Arc::clone(self), number, expects_continue }
+    }
+
+    fn body(&self) -> MutexGuard<'_, LastBody> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what is left of a body: hyper skips it, or closes the connection.
+    fn drop_rest(&self) {
+        drop(self.take_rest(true));
+    }
+
+    /// What is left of the last body. While it is kept here, hyper is within it.
+    fn take_rest(&self, is_answered: bool) -> Option<Incoming> {
+        let mut body = self.body();
+        body.is_answered |= is_answered;
+        let rest = body.rest.take();
+        if rest.is_some() {
+            self.activity.body_ended();
+        }
+        rest
     }
 
     /// Leaves in a request which connections to services are its client's own.
@@ -186,21 +221,27 @@ impl ActiveRequest {
     /// Whether hyper will close the connection after a response that leaves now, since it cannot skip the rest of the request: its
     /// body was dropped, or it was not sent to the service to its end, which has responded and will not take more (`is_unsent`).
     pub(crate) fn leaves_body_unread(&self, is_unsent: bool) -> bool {
-        self.0.unread.load(Ordering::Relaxed) && (is_unsent || self.0.left.load(Ordering::Relaxed))
+        self.0.has_body.load(Ordering::Relaxed) && {
+            let body = self.0.body();
+            body.is_unread && (is_unsent || body.is_left)
+        }
     }
 
     /// The rest of a request's body that was dropped.
     pub(crate) fn take_rest(&self) -> Option<Incoming> {
-        self.0.rest.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.take_rest(false)
     }
 
     /// The rest was read.
     pub(crate) fn rest_was_read(&self) {
-        self.0.unread.store(false, Ordering::Relaxed);
+        self.0.body().is_unread = false;
     }
 
     /// Its answer, logged by `id` if it is lost.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
+        if self.0.has_body.load(Ordering::Relaxed) {
+            self.0.drop_rest();
+        }
         let is_tracked = self.1.is_http2();
         if is_tracked {
             self.0.forget_last();
@@ -217,14 +258,22 @@ impl ActiveRequest {
 impl ActiveBody {
     /// It was read to its end.
     pub(crate) fn was_read(&self) {
-        self.state.unread.store(false, Ordering::Relaxed);
+        let mut body = self.state.body();
+        if body.number == self.number {
+            body.is_unread = false;
+        }
     }
 
-    /// It is dropped with this rest.
+    /// It is dropped with this rest, which is kept for as long as the response has not left.
     pub(crate) fn leave(&self, rest: Incoming) {
-        self.state.left.store(true, Ordering::Relaxed);
-        if !self.expects_continue {
-            *self.state.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(rest);
+        let mut body = self.state.body();
+        if body.number != self.number || !body.is_unread {
+            return;
+        }
+        body.is_left = true;
+        if !self.expects_continue && !body.is_answered {
+            self.state.activity.body_started();
+            body.rest = Some(rest);
         }
     }
 }

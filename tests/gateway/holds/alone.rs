@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderName, HeaderValue, Response};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::frames::{DATA, END_STREAM, Frames, HEADERS, RST_STREAM};
 use super::gateway::{Gateway, events};
 use super::pool::{read_head, request, response};
-use super::service::{Service, head};
+use super::service::{Service, full, head};
 use crate::wait::{until, when};
 
 const NTLM: &str = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n";
@@ -362,6 +363,35 @@ fn f7_a_connection_that_will_close_says_so() {
             client.write_all(request("GET", "/").as_bytes()).unwrap();
             assert!(read_head(&mut client).starts_with("HTTP/1.1 200 "));
         }
+    }
+}
+
+#[test]
+fn f7_what_is_left_of_a_body_is_never_taken_for_the_next_request() {
+    // hyper resets what it was not given to read, as Node does.
+    let service = Service::new(|request| async move {
+        if request.uri().path() == "/whole" {
+            let _ = request.into_body().collect().await;
+        }
+        Response::new(full("answered"))
+    });
+    let gateway = Gateway::start(service.address, &["--upstream-h2"]);
+    let body = [b"4e20\r\n", &[b'x'; 20_000][..], b"\r\n0\r\n\r\n"].concat();
+    let head = |path| request("POST", path).replace("\r\n\r\n", "\r\ntransfer-encoding: chunked\r\n\r\n");
+    for rounds in 0..20 {
+        let mut client = gateway.connect();
+        for _ in 0..=rounds % 3 {
+            client.write_all(&[head("/whole").as_bytes(), &body].concat()).unwrap();
+            assert!(response(&mut client).starts_with("HTTP/1.1 200 "));
+        }
+        client.write_all(head("/early").as_bytes()).unwrap();
+        let early = response(&mut client);
+        assert!(early.starts_with("HTTP/1.1 200 ") && early.contains("connection: close"), "{early}");
+        // It may be closed by now.
+        let _ = client.write_all(&[&body, request("GET", "/next").as_bytes()].concat());
+        let mut behind = Vec::new();
+        let _ = client.read_to_end(&mut behind);
+        assert_eq!(String::from_utf8_lossy(&behind), "");
     }
 }
 
