@@ -310,7 +310,7 @@ where
         if this.unread.is_none() {
             let Ok(response) = ready!(this.response.poll(cx));
             let active = this.around.as_ref().map(|around| &around.active);
-            match active.filter(|active| active.leaves_body_unread(false)).and_then(ActiveRequest::take_rest) {
+            match active.filter(|active| active.leaves_body_unread(|| false)).and_then(ActiveRequest::take_rest) {
                 Some(rest) => *this.unread = Some(Box::new(UnreadRest { response, rest, polls: 0, bytes: 0 })),
                 None => return Self::leave(this.around, response),
             }
@@ -337,7 +337,7 @@ where
         mut response: Response<ResponseBody<B>>,
     ) -> Poll<<Self as Future>::Output> {
         let Some(AnswerContext { active, record }) = around.take() else { return Poll::Pending };
-        let is_unsent = response.extensions().get::<UnsentBody>().is_some();
+        let is_unsent = || response.extensions().get::<UnsentBody>().is_some();
         if active.leaves_body_unread(is_unsent) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

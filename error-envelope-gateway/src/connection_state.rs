@@ -220,10 +220,10 @@ impl Drop for OpenConnection {
 impl ActiveRequest {
     /// Whether hyper will close the connection after a response that leaves now, since it cannot skip the rest of the request: its
     /// body was dropped, or it was not sent to the service to its end, which has responded and will not take more (`is_unsent`).
-    pub(crate) fn leaves_body_unread(&self, is_unsent: bool) -> bool {
+    pub(crate) fn leaves_body_unread(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.0.has_body.load(Ordering::Relaxed) && {
             let body = self.0.body();
-            body.is_unread && (is_unsent || body.is_left)
+            body.is_unread && (body.is_left || is_unsent())
         }
     }
 

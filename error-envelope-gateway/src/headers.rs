@@ -90,9 +90,14 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
+/// The lines of a name. Heads are short: their lines are looked through for less than one name is hashed.
+pub(crate) fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
+    headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
+}
+
 /// Whether a request names one host, which HTTP/1.0 need not.
 pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(HOST).into_iter();
+    let mut hosts = lines(request.headers(), &HOST);
     match (hosts.next(), hosts.next()) {
         (None, _) => request.uri().authority().is_some() || request.version() < Version::HTTP_11,
         (Some(host), None) => is_host(host.as_bytes()),
@@ -166,9 +171,11 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
 /// Writes a length that stands in a list or on several lines once (R6): hyper has refused those that differ, and clients of
 /// HTTP/2 take no list.
 fn keep_one_length(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lines.next() else { return };
-    if lines.next().is_some() || first.as_bytes().contains(&b',') {
+    let mut all = lines(headers, &CONTENT_LENGTH);
+    let (Some(first), second) = (all.next(), all.next()) else { return };
+    let has_second = second.is_some();
+    drop(all);
+    if has_second || first.as_bytes().contains(&b',') {
         let value = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
         if let Ok(value) = HeaderValue::from_bytes(value) {
             headers.insert(CONTENT_LENGTH, value);

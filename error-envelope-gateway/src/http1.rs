@@ -100,8 +100,8 @@ where
 /// Whether a response without a body, to HEAD or with 304, declares one.
 fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
-    let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
-    response.body().is_end_stream() && (has_length || headers.contains_key(TRANSFER_ENCODING))
+    let has_length = || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    response.body().is_end_stream() && (has_length() || headers.contains_key(TRANSFER_ENCODING))
 }
 
 /// A connection to the service.

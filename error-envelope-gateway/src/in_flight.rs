@@ -8,6 +8,8 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
 
+use super::headers::lines;
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How near a gateway is to its end.
@@ -94,7 +96,7 @@ impl Drop for InFlight {
 
 /// The request id to log if the response is lost; `None` for a gRPC or Connect call, whose end the layer logs.
 pub(super) fn loggable_request_id(head: &HeaderMap) -> Option<HeaderValue> {
-    let kind = head.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let kind = lines(head, &CONTENT_TYPE).next().map_or(&b""[..], HeaderValue::as_bytes);
     let is_a_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect");
-    head.get(&REQUEST_ID).filter(|_| !is_a_call).cloned()
+    lines(head, &REQUEST_ID).next().filter(|_| !is_a_call).cloned()
 }

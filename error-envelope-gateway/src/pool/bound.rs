@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::connection::Connection;
 use super::shared::Pool;
+use crate::headers::lines;
 
 /// The connections to services that serve one client's connection, each with the id of its pool.
 #[derive(Default)]
@@ -74,5 +75,5 @@ pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();
         scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
     };
-    headers.get_all(AUTHORIZATION).iter().any(is_such)
+    lines(headers, &AUTHORIZATION).any(is_such)
 }
