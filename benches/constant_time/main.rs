@@ -102,27 +102,27 @@ fn end_to_end() -> f64 {
         let id = || RequestId::from_parts(rand::random(), rand::random()).to_string();
         let sent: Vec<Arc<str>> = (0..16).map(|_| id().into()).collect();
         let near = usize::from(rand::random::<bool>());
-        let terms = terms(&sent, near);
+        let config = config(&sent, near);
         // Its first refusal prepares the others.
-        drop(refused((terms.clone(), request("nobody's"))));
-        let pairs = sent.chunks(2).map(|pair| [near, 1 - near].map(|at| (terms.clone(), pair[at].clone())));
+        drop(refused((config.clone(), request("nobody's"))));
+        let pairs = sent.chunks(2).map(|pair| [near, 1 - near].map(|at| (config.clone(), pair[at].clone())));
         pairs.collect()
     };
-    let prepare = |(terms, key): &(Arc<ExchangeConfig>, Arc<str>)| (terms.clone(), request(key));
+    let prepare = |(config, key): &(Arc<ExchangeConfig>, Arc<str>)| (config.clone(), request(key));
     t_value(fresh, prepare, refused)
 }
 
-fn refused((terms, mut head): (Arc<ExchangeConfig>, Parts)) -> (Admission, Parts) {
+fn refused((config, mut head): (Arc<ExchangeConfig>, Parts)) -> (Admission, Parts) {
     let facts = BodyFacts { ended: true, ..BodyFacts::default() };
     let id = || RequestId::from_parts(1, 1);
-    let admission = Exchange::begin(terms, &mut head, facts, id);
+    let admission = Exchange::begin(config, &mut head, facts, id);
     assert!(matches!(admission, Admission::Answer(_)));
     (admission, head)
 }
 
 /// A policy whose keys are those that are sent, but for one character: the last of each second one from `near` on, the first
 /// of the others.
-fn terms(sent: &[Arc<str>], near: usize) -> Arc<ExchangeConfig> {
+fn config(sent: &[Arc<str>], near: usize) -> Arc<ExchangeConfig> {
     let wrong = |(at, key): (usize, &Arc<str>)| {
         let place = if at % 2 == near { key.len() - 1 } else { 0 };
         Key::of_secret(&**key, format!("{}~{}", &key[..place], &key[place + 1..]))

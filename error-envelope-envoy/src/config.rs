@@ -44,8 +44,8 @@ impl FilterModule {
     }
 
     /// What holds for a stream that begins now (M3).
-    pub(crate) fn terms(&self) -> Arc<ExchangeConfig> {
-        self.in_force.terms()
+    pub(crate) fn config(&self) -> Arc<ExchangeConfig> {
+        self.in_force.config()
     }
 
     /// Whether each error is told in dynamic metadata.

@@ -165,7 +165,7 @@ pin_project! {
             this.own.end(|| {
                 this.body.set(None);
                 if let Some(id) = lost {
-                    this.own.going.untaken(id);
+                    this.own.going.not_taken(id);
                 }
             });
         }

@@ -349,7 +349,7 @@ impl Drop for ResponseProgress {
     fn drop(&mut self) {
         let given_up = *self.lost.get_mut() && self.connection().stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
-            self.connection().tracker.untaken(id);
+            self.connection().tracker.not_taken(id);
         }
         if let Some(record) = &self.record {
             let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {

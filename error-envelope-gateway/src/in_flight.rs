@@ -43,9 +43,9 @@ impl RequestTracker {
     }
 
     /// An answer did not reach its client.
-    pub(super) fn untaken(&self, id: &HeaderValue) {
+    pub(super) fn not_taken(&self, id: &HeaderValue) {
         if let Some(id) = id.to_str().ok().and_then(|id| id.parse::<RequestId>().ok()) {
-            self.layer.untaken(id);
+            self.layer.not_taken(id);
         }
     }
 
@@ -75,8 +75,8 @@ pub(super) struct InFlight(Arc<RequestTracker>);
 
 impl InFlight {
     /// An answer did not reach its client.
-    pub(super) fn untaken(&self, id: &HeaderValue) {
-        self.0.untaken(id);
+    pub(super) fn not_taken(&self, id: &HeaderValue) {
+        self.0.not_taken(id);
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -39,7 +39,7 @@ pub struct PolicyHandle {
 #[derive(Clone)]
 enum Source {
     Fixed {
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         since: SystemTime,
     },
     #[cfg(feature = "policy-file")]
@@ -82,8 +82,8 @@ impl PolicyHandle {
     /// The same with another policy, for good.
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
-        let terms = self.source.terms().with_policy(policy);
-        Self { source: Source::fixed(terms), ..self }
+        let config = self.source.config().with_policy(policy);
+        Self { source: Source::fixed(config), ..self }
     }
 
     /// The same with the policy of a file. A thread of its own reads it again whenever one of the policy's files changes, and
@@ -96,18 +96,18 @@ impl PolicyHandle {
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
-        let terms = self.source.terms().with_policy(reloader.policy());
-        Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(terms)) }, ..self })
+        let config = self.source.config().with_policy(reloader.policy());
+        Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
     /// The same with other terms around the policy, also after it changes.
     #[must_use]
-    pub fn with_terms(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
-        let terms = Arc::new(change(ExchangeConfig::clone(&self.source.terms())));
+    pub fn with_config(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
+        let config = Arc::new(change(ExchangeConfig::clone(&self.source.config())));
         let source = match self.source {
-            Source::Fixed { since, .. } => Source::Fixed { terms, since },
+            Source::Fixed { since, .. } => Source::Fixed { config, since },
             #[cfg(feature = "policy-file")]
-            Source::Watched { reloader, .. } => Source::Watched { reloader, latest: Arc::new(ArcSwap::new(terms)) },
+            Source::Watched { reloader, .. } => Source::Watched { reloader, latest: Arc::new(ArcSwap::new(config)) },
         };
         Self { source, ..self }
     }
@@ -115,7 +115,7 @@ impl PolicyHandle {
     /// Shows each error to an observer, once, as it is logged.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
-        self.with_terms(|terms| terms.with_observer(Some(observer)))
+        self.with_config(|config| config.with_observer(Some(observer)))
     }
 
     /// Lets a switch put every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off).
@@ -127,25 +127,25 @@ impl PolicyHandle {
     /// What holds for a request that begins now.
     #[must_use]
     #[inline]
-    pub fn terms(&self) -> Arc<ExchangeConfig> {
-        let terms = self.source.terms();
+    pub fn config(&self) -> Arc<ExchangeConfig> {
+        let config = self.source.config();
         match &self.switched {
-            Some(switched) if switched.is_off() => switched.off(terms),
-            _ => terms,
+            Some(switched) if switched.is_off() => switched.off(config),
+            _ => config,
         }
     }
 
     /// The policy that holds for a request that begins now.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
-        self.terms().policy().clone()
+        self.config().policy().clone()
     }
 
     /// The active policy, since when, from which files, and what was refused last. A thrown switch is left out of it.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
-            Source::Fixed { terms, since } => PolicyStatus::fixed(terms.policy().clone(), *since),
+            Source::Fixed { config, since } => PolicyStatus::fixed(config.policy().clone(), *since),
             #[cfg(feature = "policy-file")]
             Source::Watched { reloader, .. } => reloader.status(),
         }
@@ -173,23 +173,23 @@ impl PolicyHandle {
 }
 
 impl Source {
-    fn fixed(terms: ExchangeConfig) -> Self {
-        Self::Fixed { terms: Arc::new(terms), since: clock::now() }
+    fn fixed(config: ExchangeConfig) -> Self {
+        Self::Fixed { config: Arc::new(config), since: clock::now() }
     }
 
     #[inline]
-    fn terms(&self) -> Arc<ExchangeConfig> {
+    fn config(&self) -> Arc<ExchangeConfig> {
         match self {
-            Self::Fixed { terms, .. } => terms.clone(),
+            Self::Fixed { config, .. } => config.clone(),
             #[cfg(feature = "policy-file")]
             Self::Watched { reloader, latest } => {
                 let (policy, known) = (reloader.policy(), latest.load_full());
                 if Arc::ptr_eq(known.policy(), &policy) {
                     return known;
                 }
-                let terms = Arc::new(known.with_policy(policy));
-                latest.store(terms.clone());
-                terms
+                let config = Arc::new(known.with_policy(policy));
+                latest.store(config.clone());
+                config
             }
         }
     }

@@ -200,9 +200,9 @@ impl Switched {
     }
 
     #[cold]
-    pub(crate) fn off(&self, terms: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
+    pub(crate) fn off(&self, config: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
         let made = |made: &Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>| match made {
-            Some((of, off)) if Arc::ptr_eq(of, &terms) => Some(off.clone()),
+            Some((of, off)) if Arc::ptr_eq(of, &config) => Some(off.clone()),
             _ => None,
         };
         if let Some(off) = made(&self.made.read().unwrap_or_else(PoisonError::into_inner)) {
@@ -210,8 +210,8 @@ impl Switched {
         }
         let mut kept = self.made.write().unwrap_or_else(PoisonError::into_inner);
         made(&kept).unwrap_or_else(|| {
-            let off = Arc::new(terms.with_policy(Policy::clone(terms.policy()).in_mode(Mode::Off)));
-            *kept = Some((terms, off.clone()));
+            let off = Arc::new(config.with_policy(Policy::clone(config.policy()).in_mode(Mode::Off)));
+            *kept = Some((config, off.clone()));
             off
         })
     }

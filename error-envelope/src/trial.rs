@@ -74,7 +74,7 @@ impl LoggedEvent {
 
 /// A policy that recorded exchanges are tried under.
 pub(crate) struct Trial {
-    terms: Arc<ExchangeConfig>,
+    config: Arc<ExchangeConfig>,
     /// The same policy with one mode on every route: guards ask for it before anything else does.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
@@ -103,28 +103,28 @@ impl Trial {
     }
 
     pub(crate) fn under(policy: Policy) -> Self {
-        Self { terms: terms(policy), modes: Vec::new() }
+        Self { config: config(policy), modes: Vec::new() }
     }
 
     /// Knows what the policy does in this mode, too.
     pub(crate) fn and_in(mut self, mode: Mode, policy: Policy) -> Self {
-        self.modes.push((mode, terms(policy.in_mode(mode))));
+        self.modes.push((mode, config(policy.in_mode(mode))));
         self
     }
 
     /// The dialects that a route can have.
     pub(crate) fn dialects(&self) -> impl Iterator<Item = Dialect> {
-        self.terms.policy().dialects()
+        self.config.policy().dialects()
     }
 
     /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);
-        let terms = known.map_or(&self.terms, |(_, terms)| terms);
+        let config = known.map_or(&self.config, |(_, config)| config);
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        let mut admission = Exchange::begin(terms.clone(), &mut head, facts, example_id);
+        let mut admission = Exchange::begin(config.clone(), &mut head, facts, example_id);
         loop {
             admission = match admission {
                 Admission::Answer(answered) => return TrialResult::answered(*answered),
@@ -143,7 +143,7 @@ impl Trial {
     }
 }
 
-fn terms(policy: Policy) -> Arc<ExchangeConfig> {
+fn config(policy: Policy) -> Arc<ExchangeConfig> {
     Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
 }
 

@@ -30,8 +30,8 @@ fuzz_target!(|text: &str| {
             let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
             let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
-            let terms = Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH));
-            drop(Exchange::begin(terms, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
+            let config = Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH));
+            drop(Exchange::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
         }
     }
 });

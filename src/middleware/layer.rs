@@ -60,7 +60,7 @@ impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
         Self {
-            policy: PolicyHandle::fixed(Policy::default()).with_terms(terms),
+            policy: PolicyHandle::fixed(Policy::default()).with_config(config),
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
@@ -98,7 +98,7 @@ impl ErrorEnvelopeLayer {
     {
         let classifier = DropGuarded::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
-        self.policy = self.policy.with_terms(|terms| terms.with_classifier(Some(classifier)));
+        self.policy = self.policy.with_config(|config| config.with_classifier(Some(classifier)));
         self
     }
 
@@ -115,8 +115,8 @@ impl ErrorEnvelopeLayer {
 
     /// Logs, counts and shows as abandoned a request whose answer its client did not take: what becomes of a body that has
     /// left the layer is for the server to know. Of the route nothing is known any more, and the mode is the policy's own.
-    pub fn untaken(&self, id: RequestId) {
-        runtime::log_event(self.policy.terms().untaken(id));
+    pub fn not_taken(&self, id: RequestId) {
+        runtime::log_event(self.policy.config().not_taken(id));
     }
 
     /// Lets a [`KillSwitch`] put every route into [`Mode::Off`](crate::Mode::Off).
@@ -277,7 +277,7 @@ impl ErrorEnvelopeLayer {
         {
             return;
         }
-        let classifier = self.policy.terms().classifier().is_some();
+        let classifier = self.policy.config().classifier().is_some();
         runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are active");
     }
 }
@@ -303,11 +303,11 @@ impl ErrorEnvelopeLayer {
 }
 
 /// What the layer knows of other crates' types.
-fn terms(terms: ExchangeConfig) -> ExchangeConfig {
-    let terms = terms.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
+fn config(config: ExchangeConfig) -> ExchangeConfig {
+    let config = config.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
     #[cfg(feature = "axum")]
-    let terms = terms.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
-    terms
+    let config = config.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
+    config
 }
 
 impl PolicyHolder for ErrorEnvelopeLayer {
@@ -338,7 +338,7 @@ impl fmt::Debug for ErrorEnvelopeLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorEnvelopeLayer")
             .field("policy", &self.policy.policy())
-            .field("classifier", &self.policy.terms().classifier().is_some())
+            .field("classifier", &self.policy.config().classifier().is_some())
             .finish()
     }
 }

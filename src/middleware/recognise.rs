@@ -90,10 +90,10 @@ mod tests {
     use super::*;
 
     fn code_of(error: &(dyn Error + 'static)) -> String {
-        let terms = ExchangeConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
+        let config = ExchangeConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
         let (mut head, ()) = Request::new(()).into_parts();
         let body = BodyFacts { ended: true, lower: 0, upper: Some(0) };
-        let begun = Exchange::begin(Arc::new(terms), &mut head, body, error_envelope_runtime::new_request_id);
+        let begun = Exchange::begin(Arc::new(config), &mut head, body, error_envelope_runtime::new_request_id);
         let Admission::Forward(exchange, ..) = begun else { panic!("nothing guards it") };
         let failure = exchange.failure_of(error);
         let event = exchange.failed(failure, "".into()).event;

@@ -254,13 +254,13 @@ mod tests {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");
         let (mut head, ()) = call.body(()).unwrap().into_parts();
-        let terms = ExchangeConfig::new(
+        let config = ExchangeConfig::new(
             Policy::builder().body_limit(9).body_limit_per(BodyLimitPer::Message).build().unwrap(),
             error_envelope_runtime::now,
         );
         let body = BodyFacts { ended: false, lower: 0, upper: None };
         let id = error_envelope_runtime::new_request_id;
-        match Exchange::begin(Arc::new(terms), &mut head, body, id) {
+        match Exchange::begin(Arc::new(config), &mut head, body, id) {
             Admission::Forward(_, Some(meter), _) => meter,
             other => panic!("{other:?}"),
         }

@@ -104,7 +104,7 @@ where
         let facts = facts(&body);
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
-        let admission = Exchange::begin(self.policy.terms(), &mut head, facts, runtime::new_request_id);
+        let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
         match admission {
             Admission::Forward(mut exchange, meter, unenforced) => {

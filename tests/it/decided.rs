@@ -105,9 +105,9 @@ fn exchange(path: &str) -> Exchange {
 }
 
 fn exchange_under(policy: Policy, path: &str) -> Exchange {
-    let terms = Arc::new(ExchangeConfig::new(policy, || UNIX_EPOCH));
+    let config = Arc::new(ExchangeConfig::new(policy, || UNIX_EPOCH));
     let mut head = Request::builder().uri(path).body(()).unwrap().into_parts().0;
-    match Exchange::begin(terms, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
+    match Exchange::begin(config, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
         Admission::Forward(exchange, ..) => exchange,
         other => panic!("{other:?}"),
     }

@@ -31,8 +31,8 @@ impl Observer for Seen {
             }
             None => "nothing".to_owned(),
         };
-        let exhibit = event.exhibit().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
-        let line = format!("{} {code}{}", event.origin().as_str(), exhibit.unwrap_or_default());
+        let captured = event.captured().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
+        let line = format!("{} {code}{}", event.origin().as_str(), captured.unwrap_or_default());
         self.0.lock().unwrap().push(line);
     }
 }
@@ -73,7 +73,7 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
     struct Whole(Mutex<Vec<(usize, bool, String)>>);
     impl Observer for Whole {
         fn on_event(&self, event: &Event) {
-            let before = event.exhibit().unwrap().before().unwrap();
+            let before = event.captured().unwrap().before().unwrap();
             self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{event:?}")));
         }
     }

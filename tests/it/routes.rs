@@ -58,8 +58,8 @@ fn outcome(request: &str, length: u64) -> String {
     let (mut head, ()) = request.body(()).expect("a request").into_parts();
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
     let id = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().expect("an id");
-    let terms = ExchangeConfig::new(policy, || std::time::UNIX_EPOCH);
-    match Exchange::begin(Arc::new(terms), &mut head, body, || id) {
+    let config = ExchangeConfig::new(policy, || std::time::UNIX_EPOCH);
+    match Exchange::begin(Arc::new(config), &mut head, body, || id) {
         Admission::Forward(..) => "forward".to_owned(),
         Admission::Answer(answered) => {
             let body: serde_json::Value = serde_json::from_slice(answered.reply.body()).unwrap_or_default();

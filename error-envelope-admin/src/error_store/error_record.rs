@@ -105,7 +105,7 @@ impl<'a> ErrorRecord<'a> {
             mode: event.mode(),
             kind: Kind::from_event(event),
             dropped: event.notes().dropped_fields().map(harmless),
-            has_bodies: event.exhibit().is_some(),
+            has_bodies: event.captured().is_some(),
             form: event.notes().path_form().map(harmless),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }

@@ -39,8 +39,8 @@ impl Default for Store {
 impl Observer for Store {
     fn on_event(&self, event: &Event) {
         let entry = self.recent().insert(ErrorRecord::from_event(event, now()));
-        if let Some((entry, exhibit)) = entry.zip(event.exhibit()) {
-            self.show(entry, exhibit);
+        if let Some((entry, captured)) = entry.zip(event.captured()) {
+            self.show(entry, captured);
         }
     }
 }
@@ -55,9 +55,9 @@ impl Store {
     }
 
     #[cold]
-    fn show(&self, entry: Arc<Entry>, exhibit: &BodyCapture) {
+    fn show(&self, entry: Arc<Entry>, captured: &BodyCapture) {
         let Some(worker) = self.worker() else { return };
-        if let Err(TrySendError::Full((entry, _))) = worker.try_send((entry, exhibit.clone())) {
+        if let Err(TrySendError::Full((entry, _))) = worker.try_send((entry, captured.clone())) {
             let _ = entry.bodies.set(Bodies::default());
         }
     }
@@ -80,8 +80,8 @@ impl Store {
 }
 
 fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
-    while let Ok((entry, exhibit)) = receiver.recv() {
-        let bodies = Bodies::new(exhibit.before(), exhibit.after());
+    while let Ok((entry, captured)) = receiver.recv() {
+        let bodies = Bodies::new(captured.before(), captured.after());
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {

@@ -96,5 +96,5 @@ async fn an_adapter_of_ones_own_is_told_as_a_layer_is() {
         tokio::task::yield_now().await;
     }
     admin.kill_switch().off();
-    assert_eq!(in_force.terms().policy().routes().next().unwrap().mode(), Mode::Off);
+    assert_eq!(in_force.config().policy().routes().next().unwrap().mode(), Mode::Off);
 }

@@ -23,13 +23,13 @@ pub(super) enum CodeSource<'a> {
 pub(super) fn decide<'k>(
     foreign: Option<&Foreign<'_>>,
     inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'k>,
     mut explanation: Option<&mut Explanation>,
 ) -> (ErrorCode, CodeSource<'k>) {
     if let Some(foreign) = foreign {
-        record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.said), inner.status)));
-        if let Some(decided) = canonical_code(&foreign.said, inner, known) {
+        record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.parsed), inner.status)));
+        if let Some(decided) = canonical_code(&foreign.parsed, inner, known) {
             return decided;
         }
         if let Some(decided) = of_layer(foreign, inner, known) {
@@ -37,20 +37,20 @@ pub(super) fn decide<'k>(
             return decided;
         }
     }
-    let said = foreign.map(|it| &it.said);
-    if let Some((at, rule)) = rule_of(said, inner, asked, known, explanation) {
+    let parsed = foreign.map(|it| &it.parsed);
+    if let Some((at, rule)) = rule_of(parsed, inner, request, known, explanation) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
-    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
+    let own = parsed.map_or(&dialect::DialectCode::Unknown, |parsed| &parsed.own);
     if let dialect::DialectCode::Named(name) = own
         && let Some(code) = known.codes.find(name)
     {
         return (code, CodeSource::Dialect);
     }
-    let lists = lists_issues(said, inner.status);
+    let lists = lists_issues(parsed, inner.status);
     // A list states more than a code that the status has as well.
     let says_more = |code: &ErrorCode| !lists || *code != ErrorCode::of_status(inner.status);
-    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))).filter(says_more) {
+    if let Some(code) = parsed.and_then(|parsed| parsed.names().find_map(|name| known.codes.find(name))).filter(says_more) {
         return (code, CodeSource::Dialect);
     }
     if let dialect::DialectCode::Code(code) = own {
@@ -58,7 +58,7 @@ pub(super) fn decide<'k>(
     }
     let (code, by) = match lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false => (code_of_status(inner, asked), by_status(inner.status)),
+        false => (code_of_status(inner, request), by_status(inner.status)),
     };
     // A name that means the status is known, but vouches for no server's text.
     let by_name = *own == dialect::DialectCode::ByStatus && inner.status.is_client_error();
@@ -78,16 +78,16 @@ pub(super) fn unknown_code(
     known: &PolicyView<'_>,
 ) -> Option<Box<str>> {
     let foreign = foreign.filter(|_| !matches!(decided, CodeSource::Layer | CodeSource::Rule(..)))?;
-    let code = foreign.said.code.as_deref().filter(|code| decided::is_name(code))?;
+    let code = foreign.parsed.code.as_deref().filter(|code| decided::is_name(code))?;
     let is_unknown = known.codes.find(code).is_none() && *code != *status.as_str() && !foreign.defines(code);
     is_unknown.then(|| code.into())
 }
 
 impl CodeSource<'_> {
-    pub(super) fn is_named(&self, said: Option<&ParsedError<'_>>) -> bool {
+    pub(super) fn is_named(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         match self {
             Self::Layer | Self::Rule(..) => true,
-            Self::Dialect => said.is_some_and(|said| said.own != dialect::DialectCode::ByStatus),
+            Self::Dialect => parsed.is_some_and(|parsed| parsed.own != dialect::DialectCode::ByStatus),
             Self::Otherwise(_) => false,
         }
     }
@@ -103,18 +103,18 @@ impl CodeSource<'_> {
 }
 
 /// E8.
-pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
-    dialect::tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
+pub(super) fn lists_issues(parsed: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
+    dialect::tells_of_input(status) && parsed.is_some_and(ParsedError::has_issues)
 }
 
 /// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx nobody but a layer
 /// vouches for a code that is not known here, nor for a text.
 fn canonical_code<'k>(
-    said: &ParsedError<'_>,
+    parsed: &ParsedError<'_>,
     inner: &Inner<'_, '_>,
     known: &PolicyView<'_>,
 ) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let name = said.code.as_deref().filter(|_| said.own == dialect::DialectCode::Canonical)?;
+    let name = parsed.code.as_deref().filter(|_| parsed.own == dialect::DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, known.codes)?;
     let is_layers = !inner.status.is_server_error() || is_code_of_layer(&code, inner, known);
     match is_layers {
@@ -144,7 +144,7 @@ fn of_layer<'k>(
     match is_known {
         // Where the client chose the shape, the body says the code, or no layer wrote it.
         _ if known.negotiated => {
-            (foreign.said.code.as_deref() == Some(code.as_str())).then_some((code, CodeSource::Layer))
+            (foreign.parsed.code.as_deref() == Some(code.as_str())).then_some((code, CodeSource::Layer))
         }
         false if known.by_status => None,
         // Services have headers of that name, too: by itself it vouches for no server's text.
@@ -158,9 +158,9 @@ fn of_layer<'k>(
 }
 
 fn rule_of<'k>(
-    said: Option<&ParsedError<'_>>,
+    parsed: Option<&ParsedError<'_>>,
     inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'k>,
     mut explanation: Option<&mut Explanation>,
 ) -> Option<(usize, &'k Rule)> {
@@ -170,18 +170,18 @@ fn rule_of<'k>(
     let said_as = |code| rule::ErrorFacts {
         status: inner.status,
         code,
-        message: said.and_then(|said| said.message.as_deref()),
+        message: parsed.and_then(|parsed| parsed.message.as_deref()),
         media_type: dialect::media_type(inner.headers),
-        path: asked.path,
-        method: asked.method,
+        path: request.path,
+        method: request.method,
     };
     let mut fit = |code| {
         rule::first_fit(known.rules, &said_as(code), |at, unmet| {
             record(&mut explanation, |it| it.note_rule(at, unmet));
         })
     };
-    match said {
-        Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
-        _ => fit(said.and_then(|said| said.code.as_deref())),
+    match parsed {
+        Some(parsed) if parsed.wider.is_some() => parsed.names().find_map(|name| fit(Some(name))),
+        _ => fit(parsed.and_then(|parsed| parsed.code.as_deref())),
     }
 }

@@ -44,8 +44,8 @@ impl Explanation {
 
     pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
         self.shape = Some(foreign.shape);
-        self.codes = foreign.said.names().map(str::to_owned).collect();
-        self.message = foreign.said.message.as_deref().map(str::to_owned);
+        self.codes = foreign.parsed.names().map(str::to_owned).collect();
+        self.message = foreign.parsed.message.as_deref().map(str::to_owned);
         self.lists_issues = lists_issues;
     }
 

@@ -99,8 +99,8 @@ impl<'a> PolicyView<'a> {
     }
 
     /// Whether an error of that protocol keeps its shape towards who asked so (R10).
-    pub(super) fn keeps(&self, protocol: Protocol, asked: &RequestContext<'_>) -> bool {
-        let is_asked = match (protocol, asked.posted) {
+    pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
+        let is_asked = match (protocol, request.posted) {
             (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
             (Protocol::OAuth { .. }, posted) => posted == Posted::Form,
             _ => true,
@@ -146,9 +146,9 @@ pub(super) fn stays(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
 }
 
 /// What the status says, and on a 401 the credentials.
-pub(super) fn code_of_status(inner: &Inner<'_, '_>, asked: &RequestContext<'_>) -> ErrorCode {
+pub(super) fn code_of_status(inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(&asked.credentials, inner.headers)
+        credentials::code_of_401(&request.credentials, inner.headers)
     } else {
         ErrorCode::of_status(inner.status)
     }

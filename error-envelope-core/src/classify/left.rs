@@ -33,13 +33,13 @@ impl UnreadFields<'_> {
 #[cold]
 pub(super) fn sort<'a>(
     members: &'a Members<'_>,
-    said: Option<&ParsedError<'_>>,
+    parsed: Option<&ParsedError<'_>>,
     kept: &[Box<str>],
 ) -> UnreadFields<'a> {
     let mut left = UnreadFields::default();
     let mut dropped = Vec::new();
-    let has_room = said.is_none_or(|said| details::has_room(said.details.as_deref()));
-    members.each_left(said, &mut |name, value| {
+    let has_room = parsed.is_none_or(|parsed| details::has_room(parsed.details.as_deref()));
+    members.each_left(parsed, &mut |name, value| {
         if has_room && kept.iter().any(|it| **it == *name) {
             if left.kept.iter().all(|(other, _)| *other != name) {
                 left.kept.push((name, value));

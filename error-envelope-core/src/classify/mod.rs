@@ -159,16 +159,16 @@ pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    classify(inner, asked, known, None)
+    classify(inner, request, known, None)
 }
 
 /// Explains what [`response`] decides.
-pub(crate) fn explain(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
+pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
     let mut explanation = Explanation::default();
-    classify(inner, asked, known, Some(&mut explanation));
+    classify(inner, request, known, Some(&mut explanation));
     explanation
 }
 
@@ -176,14 +176,14 @@ pub(crate) fn explain(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: 
 #[inline]
 fn classify<'b>(
     inner: &Inner<'_, 'b>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'_>,
     mut explanation: Option<&mut Explanation>,
 ) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
     // Most routers' own errors: their status is all they say.
     if body.is_empty() && inner.reason.is_none() && inner.headers.is_empty() && known.rules.is_empty() {
-        let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
+        let fault = listed(Fault::new(code_of_status(inner, request)), known.dialect);
         return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
     // What is read is large, and stays where it is.
@@ -191,19 +191,19 @@ fn classify<'b>(
     if is_unread(&parsed)
         && let Some(lenient) = charset::lenient(body)
     {
-        return classify_lenient(lenient, inner, asked, known, explanation);
+        return classify_lenient(lenient, inner, request, known, explanation);
     }
     let rewritten;
     let mut unread = None;
     let foreign = match &parsed {
         ParsedBody::Envelope(envelope) => {
             record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
-            return of_envelope(again(envelope, inner, asked, known), envelope, known);
+            return of_envelope(again(envelope, inner, request, known), envelope, known);
         }
         &ParsedBody::Protocol(protocol) => {
             record(&mut explanation, |it| it.is_protocol = true);
-            if known.keeps(protocol, asked) {
-                let rewrite = || of_protocol(inner, asked, known);
+            if known.keeps(protocol, request) {
+                let rewrite = || of_protocol(inner, request, known);
                 match protocol.filtered(body, inner.status, "") {
                     // A second layer is to know it again (E7).
                     Some(written) if is_protocol(&written, inner, known) => {
@@ -226,7 +226,7 @@ fn classify<'b>(
         ParsedBody::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => {
                 record(&mut explanation, |it| it.header = Some(envelope.code.as_str().to_owned()));
-                return of_envelope(again(&envelope, inner, asked, known), &envelope, known);
+                return of_envelope(again(&envelope, inner, request, known), &envelope, known);
             }
             None => {
                 rewritten = inner.reason.map(Foreign::plain_text);
@@ -234,14 +234,14 @@ fn classify<'b>(
             }
         },
         ParsedBody::Nothing if is_layers_page(inner.headers) => match of_header(inner, known) {
-            Some(envelope) => return of_page(again(&envelope, inner, asked, known), &envelope, known),
+            Some(envelope) => return of_page(again(&envelope, inner, request, known), &envelope, known),
             None => None,
         },
         ParsedBody::Nothing => None,
     };
     record(&mut explanation, |it| it.note_shapes(known.shapes, body));
     let members = foreign.and_then(|foreign| foreign.members.as_ref()).or(unread);
-    RewriteDecision::Rewrite(of_foreign(foreign, members, inner, asked, known, explanation))
+    RewriteDecision::Rewrite(of_foreign(foreign, members, inner, request, known, explanation))
 }
 
 /// Whether nothing was read of a body that its text, or JSON, may be in.
@@ -254,11 +254,11 @@ fn is_unread(parsed: &ParsedBody<'_>) -> bool {
 fn classify_lenient<'b>(
     lenient: Vec<u8>,
     inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'_>,
     explanation: Option<&mut Explanation>,
 ) -> RewriteDecision<'b> {
-    match classify(&Inner { body: Some(&lenient), ..*inner }, asked, known, explanation) {
+    match classify(&Inner { body: Some(&lenient), ..*inner }, request, known, explanation) {
         RewriteDecision::Rewrite(rewrite) => {
             let mut rewrite = rewrite.into_owned();
             rewrite.lenient.get_or_insert(lenient);
@@ -275,11 +275,11 @@ fn is_protocol(body: &[u8], inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> bo
 
 /// What is told of an error that keeps its protocol's shape: its code, and the text that it has on a 5xx (R10). A layer
 /// inside has told it already (E7).
-fn of_protocol(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Rewrite<'static> {
+fn of_protocol(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Rewrite<'static> {
     match of_header(inner, known).filter(|_| has_layers_head(inner.headers)) {
-        Some(envelope) => Rewrite::decided(again(&envelope, inner, asked, known), DecidedBy::Layer),
+        Some(envelope) => Rewrite::decided(again(&envelope, inner, request, known), DecidedBy::Layer),
         None => {
-            let Rewrite { fault, text, named, by, rule, .. } = of_foreign(None, None, inner, asked, known, None);
+            let Rewrite { fault, text, named, by, rule, .. } = of_foreign(None, None, inner, request, known, None);
             let text = text.map(|text| Cow::Owned(text.into_owned()));
             Rewrite { text, named, by, rule, ..Rewrite::unchanged(fault) }
         }
@@ -289,7 +289,7 @@ fn of_protocol(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &Policy
 /// What a protocol calls its error is no canonical code: on a 5xx it would vouch for the text.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
-        (foreign.said.code, foreign.said.wider) = (None, None);
+        (foreign.parsed.code, foreign.parsed.wider) = (None, None);
     }
     foreign
 }
@@ -310,9 +310,9 @@ fn of_page(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) -> Rew
 }
 
 /// E7: code and message stay the same text, details the same bytes.
-fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Fault {
+fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Fault {
     let by_status = known.by_status && !envelope.known;
-    let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
+    let code = if by_status { code_of_status(inner, request) } else { envelope.code.clone() };
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
@@ -347,20 +347,20 @@ fn of_foreign<'b>(
     foreign: Option<&Foreign<'b>>,
     members: Option<&Members<'_>>,
     inner: &Inner<'_, 'b>,
-    asked: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     known: &PolicyView<'_>,
     explanation: Option<&mut Explanation>,
 ) -> Rewrite<'b> {
-    let (code, decided) = decide(foreign, inner, asked, known, explanation);
-    let said = foreign.map(|foreign| &foreign.said);
-    let named = decided.is_named(said) || lists_issues(said, inner.status);
+    let (code, decided) = decide(foreign, inner, request, known, explanation);
+    let parsed = foreign.map(|foreign| &foreign.parsed);
+    let named = decided.is_named(parsed) || lists_issues(parsed, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = message_text(foreign, &code, &decided, inner.status, known);
-    let more = said.filter(|_| passes).map_or(0, |said| said.more_issues);
+    let more = parsed.filter(|_| passes).map_or(0, |parsed| parsed.more_issues);
     let own = foreign.and_then(|it| retained(it, passes, inner.status, known));
     let stands = matches!(own, Some(Retained::Whole | Retained::Negotiated));
-    let left = members.filter(|members| !stands && inner.status.is_client_error() && members.are_left(said));
-    let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
+    let left = members.filter(|members| !stands && inner.status.is_client_error() && members.are_left(parsed));
+    let left = left.map(|members| left::sort(members, parsed, if passes { known.kept } else { &[] })).unwrap_or_default();
     let takes_fields = known.dialect.spec().takes_fields && !left.kept.is_empty();
     let kept = takes_fields.then(|| left.as_object());
     let beside: &[_] = if takes_fields { &[] } else { &left.kept };
@@ -369,7 +369,7 @@ fn of_foreign<'b>(
         None if beside.is_empty() => None,
         None => details::compose(None, beside, None, None),
     };
-    let has_list = passes && said.is_some_and(|said| said.issues.is_some());
+    let has_list = passes && parsed.is_some_and(|parsed| parsed.issues.is_some());
     let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer) && !has_list;
     let (fault, text) = match text {
         None if more > 0 => {

@@ -25,29 +25,29 @@ pub(super) fn message_text<'b>(
     {
         return Some(Cow::Owned(text.to_owned()));
     }
-    let said = &foreign?.said;
+    let parsed = &foreign?.parsed;
     let (recognised, very_text) = match decided {
-        CodeSource::Layer => return cleaned(said, message::clean),
+        CodeSource::Layer => return cleaned(parsed, message::clean),
         CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
-        return if very_text { cleaned(said, message::of_recognised_text) } else { None };
+        return if very_text { cleaned(parsed, message::of_recognised_text) } else { None };
     }
     let clean = if recognised { message::of_recognised_text } else { message::from_foreign_text };
     // A client of the body's own dialect reads the text, whatever issues are in it (R12).
     let is_whole = very_text || foreign.is_some_and(|foreign| stays(foreign, known));
-    match &said.client_message {
+    match &parsed.client_message {
         ClientMessage::Text(text) if !is_whole => clean(text).map(|text| Cow::Owned(text.into_owned())),
         ClientMessage::Nothing if !is_whole => None,
-        _ => cleaned(said, clean),
+        _ => cleaned(parsed, clean),
     }
 }
 
 /// The message of a body, as far as it is clean already where it stands.
-fn cleaned<'b>(said: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
-    match said.message.as_ref()? {
+fn cleaned<'b>(parsed: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+    match parsed.message.as_ref()? {
         Cow::Borrowed(text) => clean(text),
         Cow::Owned(text) => clean(text).map(|text| Cow::Owned(text.into_owned())),
     }
@@ -72,10 +72,10 @@ pub(super) fn details_of(
     status: StatusCode,
     known: &PolicyView<'_>,
 ) -> Option<Box<RawValue>> {
-    let said = &foreign.said;
+    let parsed = &foreign.parsed;
     let described;
     let kept = match foreign.problem_type().filter(|_| status.is_client_error() && !is_own(foreign, known)) {
-        Some(uri) if details::has_room(said.details.as_deref()) => {
+        Some(uri) if details::has_room(parsed.details.as_deref()) => {
             described = [kept, &[("type", uri)]].concat();
             &described
         }
@@ -84,16 +84,16 @@ pub(super) fn details_of(
     let named = matches!(decided, CodeSource::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);
-    let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_upstream_code(said) && code != *said);
+    let upstream_code = parsed.code.as_deref().filter(|parsed| lost && outgoing::is_upstream_code(parsed) && code != *parsed);
     let upstream_code = upstream_code
         .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code))
-        .filter(|_| !(said.has_issues() && dialect::tells_of_input(status)));
+        .filter(|_| !(parsed.has_issues() && dialect::tells_of_input(status)));
     // Of another code they stay as they came (E1).
-    if said.issues.is_none()
+    if parsed.issues.is_none()
         && *code == ErrorCode::INVALID_REQUEST
-        && let Some(list) = said.details_as_issues()
+        && let Some(list) = parsed.details_as_issues()
     {
         return details::compose(None, kept, Some(&list.json), upstream_code);
     }
-    details::compose(said.details.clone(), kept, said.issues.as_deref(), upstream_code)
+    details::compose(parsed.details.clone(), kept, parsed.issues.as_deref(), upstream_code)
 }

@@ -191,12 +191,12 @@ pub(crate) struct ErrorFacts<'a> {
 /// that does not hold.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
-    said: &ErrorFacts<'_>,
+    facts: &ErrorFacts<'_>,
     mut note: impl FnMut(usize, Option<&'static str>),
 ) -> Option<(usize, &'r Rule)> {
-    let target = RequestTarget::new(said.method, said.path);
+    let target = RequestTarget::new(facts.method, facts.path);
     rules.iter().map(|rule| &**rule).enumerate().find(|(at, rule)| {
-        let unmet = rule.unmet(said, &target);
+        let unmet = rule.unmet(facts, &target);
         note(*at, unmet);
         unmet.is_none()
     })
@@ -281,15 +281,15 @@ impl Rule {
 
     /// The key of the first condition that does not hold, the route's last.
     #[inline]
-    fn unmet(&self, said: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
-        let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
-        if self.status.is_some_and(|status| status != said.status) {
+    fn unmet(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
+        let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
+        if self.status.is_some_and(|status| status != facts.status) {
             Some("status")
-        } else if self.code.as_deref().is_some_and(|code| said.code != Some(code)) {
+        } else if self.code.as_deref().is_some_and(|code| facts.code != Some(code)) {
             Some("code")
         } else if self.content_type.as_deref().is_some_and(other_type) {
             Some("content_type")
-        } else if let Some(text) = self.text.as_ref().filter(|text| !text.fits(said.message)) {
+        } else if let Some(text) = self.text.as_ref().filter(|text| !text.fits(facts.message)) {
             Some(text.key())
         } else {
             (!self.holds_on(target)).then_some("route")

@@ -220,14 +220,14 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         let code = code_of_head(answer, codes).unwrap_or_else(|| ErrorCode::of_status(status));
         return ErrorParts { message: text(None, &code, status), ..rest(code, None) };
     };
-    let said = &foreign.said;
+    let parsed = &foreign.parsed;
     let code = code_of_head(answer, codes).unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
     ErrorParts {
-        raw_code: said.code.as_deref().and_then(|name| raw(name, &code)),
-        message: text(said.message.as_deref().filter(|text| is_message(text)), &code, status),
-        details: match said.details_as_issues() {
-            Some(list) if said.issues.is_none() => details::compose(None, &[], Some(&list.json), None),
-            _ => details::compose(said.details.clone(), &[], said.issues.as_deref(), None),
+        raw_code: parsed.code.as_deref().and_then(|name| raw(name, &code)),
+        message: text(parsed.message.as_deref().filter(|text| is_message(text)), &code, status),
+        details: match parsed.details_as_issues() {
+            Some(list) if parsed.issues.is_none() => details::compose(None, &[], Some(&list.json), None),
+            _ => details::compose(parsed.details.clone(), &[], parsed.issues.as_deref(), None),
         },
         shape: Some(foreign.shape),
         ..rest(code, id().as_deref())
@@ -250,19 +250,19 @@ fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode>
 }
 
 fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
-    let said = &foreign.said;
+    let parsed = &foreign.parsed;
     let canonical = |name: &str| standard::parse_code(name, codes).map(|(code, _)| code);
-    let of_shape = match &said.own {
+    let of_shape = match &parsed.own {
         DialectCode::Named(name) => canonical(name),
-        DialectCode::Canonical => said.code.as_deref().and_then(canonical),
+        DialectCode::Canonical => parsed.code.as_deref().and_then(canonical),
         _ => None,
     };
-    if let Some(code) = of_shape.or_else(|| said.names().find_map(|name| codes.find(name))) {
+    if let Some(code) = of_shape.or_else(|| parsed.names().find_map(|name| codes.find(name))) {
         return code;
     }
-    match &said.own {
+    match &parsed.own {
         DialectCode::Code(code) => code.clone(),
-        _ if matches!(status.as_u16(), 400 | 422) && said.has_issues() => ErrorCode::INVALID_REQUEST,
+        _ if matches!(status.as_u16(), 400 | 422) && parsed.has_issues() => ErrorCode::INVALID_REQUEST,
         _ => ErrorCode::of_status(status),
     }
 }
@@ -289,10 +289,10 @@ fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> Er
 }
 
 /// The text as one printable line (E2), else the code's own, or its status's.
-fn text(said: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
+fn text(parsed: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     let stock =
         || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
-    said.and_then(message::clean).map_or_else(stock, |text| text.into())
+    parsed.and_then(message::clean).map_or_else(stock, |text| text.into())
 }
 
 fn request_id_from<'a>(

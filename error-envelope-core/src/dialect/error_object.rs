@@ -5,7 +5,7 @@ use super::parsed_error::ParsedError;
 
 /// What an error object says, whichever form it has.
 pub(super) fn parse<'a>(error: &Object<'a>) -> ParsedError<'a> {
-    let mut said = ParsedError::new(error.name("code"), error.words("message"));
-    said.details = error.json("details");
-    said
+    let mut parsed = ParsedError::new(error.name("code"), error.words("message"));
+    parsed.details = error.json("details");
+    parsed
 }

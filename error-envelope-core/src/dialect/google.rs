@@ -38,20 +38,20 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         None => (&body.object, Cow::Borrowed(bare_status(&body.object)?)),
     };
     error.raw("code").filter(|code| json::is_number(code))?;
-    let mut said = error_object::parse(error);
+    let mut parsed = error_object::parse(error);
     let details = GoogleDetails::parse(error);
-    said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
+    parsed.issues = parsed.issues.or_else(|| details.issues().map(Cow::Owned));
     if details.are_a_layers() {
-        said.details = details.metadata().map(Cow::Owned);
+        parsed.details = details.metadata().map(Cow::Owned);
     } else if details.are_issues() {
-        said.details = None;
+        parsed.details = None;
     }
     match details.info().and_then(|info| info.words("reason")) {
-        Some(reason) => (said.code, said.wider) = (Some(reason), Some(status)),
-        None => said.code = Some(status),
+        Some(reason) => (parsed.code, parsed.wider) = (Some(reason), Some(status)),
+        None => parsed.code = Some(status),
     }
-    said.own = said.code.as_deref().map_or(DialectCode::Unknown, own);
-    Some(said)
+    parsed.own = parsed.code.as_deref().map_or(DialectCode::Unknown, own);
+    Some(parsed)
 }
 
 /// The name of the status of a google.rpc.Status, as grpc-gateway and Envoy's transcoder write it: its code is gRPC's.
@@ -307,9 +307,9 @@ mod tests {
             (&["1".to_owned(), info(r#""reason":"A""#)], "A", Some("ABORTED")),
         ] {
             let body = body("ABORTED", details);
-            let said = reading(&body).unwrap();
-            assert_eq!((said.code.as_deref(), said.wider.as_deref()), (Some(code), wider), "{body}");
-            assert!(said.details.is_some_and(|said| said == format!("[{}]", details.join(","))), "{body}");
+            let parsed = reading(&body).unwrap();
+            assert_eq!((parsed.code.as_deref(), parsed.wider.as_deref()), (Some(code), wider), "{body}");
+            assert!(parsed.details.is_some_and(|parsed| parsed == format!("[{}]", details.join(","))), "{body}");
         }
         for other in [
             r#"{"error":{"code":"404","message":"m","status":"NOT_FOUND"}}"#,
@@ -337,12 +337,12 @@ mod tests {
             (vec![info(with), id(ID), help], Some("[")),
         ] {
             let body = body("ABORTED", &details);
-            let said = reading(&body).unwrap();
+            let parsed = reading(&body).unwrap();
             let same = match read {
-                Some("[") => said.details.as_deref() == Some(&*format!("[{}]", details.join(","))),
-                read => said.details.as_deref() == read,
+                Some("[") => parsed.details.as_deref() == Some(&*format!("[{}]", details.join(","))),
+                read => parsed.details.as_deref() == read,
             };
-            assert!(same, "{body}: {:?}", said.details);
+            assert!(same, "{body}: {:?}", parsed.details);
         }
     }
 
@@ -356,16 +356,16 @@ mod tests {
                 violations(r#"[{"description":"n"},{"field":"c"},1]"#),
             ],
         );
-        let said = reading(&two).unwrap();
+        let parsed = reading(&two).unwrap();
         assert_eq!(
-            said.issues.as_deref(),
+            parsed.issues.as_deref(),
             Some(r#"[{"path":["a","b",1],"message":"m","code":"too_long"},{"path":[],"message":"n"}]"#)
         );
-        assert!(said.details.is_none());
+        assert!(parsed.details.is_none());
         for none in ["[]", "{}", "[1]"] {
             let body = body("INVALID_ARGUMENT", &[violations(none)]);
-            let said = reading(&body).unwrap();
-            assert!(said.issues.is_none() && said.details.is_some(), "{body}");
+            let parsed = reading(&body).unwrap();
+            assert!(parsed.issues.is_none() && parsed.details.is_some(), "{body}");
         }
     }
 

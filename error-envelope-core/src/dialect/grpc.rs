@@ -179,7 +179,7 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn said(told: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
+    fn parsed(told: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
         told.map(|told| (told.status.number(), told.message.into_owned()))
     }
 
@@ -195,7 +195,7 @@ mod tests {
             write(&error(message), &mut map);
             assert_eq!(map[GRPC_MESSAGE], encoded);
             assert_eq!(map[GRPC_STATUS], "3");
-            assert_eq!(said(read(&map)), Some((3, message.into())));
+            assert_eq!(parsed(read(&map)), Some((3, message.into())));
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
             (&[("grpc-status", "0"), ("grpc-message", "fine")], Some((0, ""))),
         ] {
             let expected = expected.map(|(number, text): (u8, &str)| (number, text.to_owned()));
-            assert_eq!(said(read(&headers(lines))), expected, "{lines:?}");
+            assert_eq!(parsed(read(&headers(lines))), expected, "{lines:?}");
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
         ] {
             let mut map = headers(&[("grpc-status", "2")]);
             map.insert(GRPC_MESSAGE, HeaderValue::from_bytes(value).unwrap());
-            assert_eq!(said(read(&map)), Some((2, message.into())), "{value:?}");
+            assert_eq!(parsed(read(&map)), Some((2, message.into())), "{value:?}");
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
             ("", None),
         ] {
             let expected = expected.map(|(number, text): (u8, &str)| (number, text.to_owned()));
-            assert_eq!(said(read_trailer_frame(payload.as_bytes())), expected, "{payload:?}");
+            assert_eq!(parsed(read_trailer_frame(payload.as_bytes())), expected, "{payload:?}");
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
         fn p1_any_message_is_read_as_it_was_written(message in "\\PC{0,300}") {
             let mut map = HeaderMap::new();
             write(&error(message.trim()), &mut map);
-            proptest::prop_assert_eq!(said(read(&map)), Some((3, message.trim().to_owned())));
+            proptest::prop_assert_eq!(parsed(read(&map)), Some((3, message.trim().to_owned())));
         }
     }
 }

@@ -41,16 +41,16 @@ impl<'a> Members<'a> {
     }
 
     /// Whether anything is left that nothing reads: of most errors nothing is.
-    pub(crate) fn are_left(&self, said: Option<&ParsedError<'_>>) -> bool {
+    pub(crate) fn are_left(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
-        self.each_left(said, &mut |_, _| left = true);
+        self.each_left(parsed, &mut |_, _| left = true);
         left
     }
 
     /// Each that nothing reads, the error's first: they say more.
     pub(crate) fn each_left<'s>(
         &'s self,
-        said: Option<&ParsedError<'_>>,
+        parsed: Option<&ParsedError<'_>>,
         take: &mut impl FnMut(&'s str, &'a RawValue),
     ) {
         let Some(of_body) = self.reads.of_body else { return };
@@ -58,19 +58,19 @@ impl<'a> Members<'a> {
         // Where a shape reads nothing of it, an object under `error` is a field like any other.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
-            self.each(error, of_error, said, take);
+            self.each(error, of_error, parsed, take);
         }
-        self.each(&self.body, of_body, said, take);
+        self.each(&self.body, of_body, parsed, take);
     }
 
     fn each<'s>(
         &'s self,
         object: &'s Object<'a>,
         read: &[&str],
-        said: Option<&ParsedError<'_>>,
+        parsed: Option<&ParsedError<'_>>,
         take: &mut impl FnMut(&'s str, &'a RawValue),
     ) {
-        let source = said.and_then(|said| said.issues_source);
+        let source = parsed.and_then(|parsed| parsed.issues_source);
         let sources = || self.sources.iter().chain([&source]).flatten();
         for (name, value) in object.members() {
             let is_read = || sources().any(|source| is_within(source, value.get()) || is_within(value.get(), source));

@@ -160,8 +160,8 @@ impl TextKind {
 }
 
 fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
-    let said = framework_errors::of_text(text, tells_of_input(status), is_json);
-    ParsedBody::Foreign(Foreign { shape: Shape::PlainText, said, members: None })
+    let parsed = framework_errors::of_text(text, tells_of_input(status), is_json);
+    ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
 /// An array of one object is that object, unless it names a place: then it is a list of one issue (R2).
@@ -186,9 +186,9 @@ fn read_array<'a>(
     let is_issue = || Tree::parse(text).root().and_then(Node::only).is_some_and(foreign_text::names_place);
     if tells_of_input(status)
         && (only.is_none() || is_issue())
-        && let Some(said) = framework_errors::of_array(text)
+        && let Some(parsed) = framework_errors::of_array(text)
     {
-        return ParsedBody::Foreign(Foreign { shape: Shape::Issues, said, members: None });
+        return ParsedBody::Foreign(Foreign { shape: Shape::Issues, parsed, members: None });
     }
     match only.and_then(|only| Object::parse(only.get())) {
         Some(object) => table::read(Body::new(media_type, object), known.shapes, status),

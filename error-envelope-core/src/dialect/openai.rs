@@ -63,18 +63,18 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     if !error.has("param") && !error.has("code") {
         return None;
     }
-    let mut said = error_object::parse(error);
-    said.own = match said.code.as_deref().map_or(DialectCode::Unknown, own) {
+    let mut parsed = error_object::parse(error);
+    parsed.own = match parsed.code.as_deref().map_or(DialectCode::Unknown, own) {
         DialectCode::Unknown => own(&kind),
         known => known,
     };
     // Some servers repeat the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
-    said.code = said.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
+    parsed.code = parsed.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
-        said.issues = Some(Cow::Owned(written::of_place(&place, &message)));
+        parsed.issues = Some(Cow::Owned(written::of_place(&place, &message)));
     }
-    Some(said)
+    Some(parsed)
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -163,8 +163,8 @@ mod tests {
             (r#"{"message":"m","type":"OAuthException","code":190}"#, "190", DialectCode::Unknown),
             (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", DialectCode::ByStatus),
         ] {
-            let said = reading(error).unwrap();
-            assert_eq!((said.code.as_deref(), &said.own), (Some(code), &own), "{error}");
+            let parsed = reading(error).unwrap();
+            assert_eq!((parsed.code.as_deref(), &parsed.own), (Some(code), &own), "{error}");
         }
         for other in [r#"{"message":"m","type":"x"}"#, r#"{"message":"m","code":"x"}"#, r#"{"type":"x","code":"y"}"#] {
             assert!(reading(other).is_none(), "{other}");
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn r2_a_parameter_becomes_an_issues_path() {
-        let said = reading(r#"{"message":"m","type":"invalid_request_error","param":"a.[2].b","code":null}"#).unwrap();
-        assert_eq!(said.issues.as_deref(), Some(r#"[{"path":["a",2,"b"],"message":"m"}]"#));
+        let parsed = reading(r#"{"message":"m","type":"invalid_request_error","param":"a.[2].b","code":null}"#).unwrap();
+        assert_eq!(parsed.issues.as_deref(), Some(r#"[{"path":["a",2,"b"],"message":"m"}]"#));
     }
 
     #[test]

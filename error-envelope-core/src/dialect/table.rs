@@ -225,7 +225,7 @@ impl Dialect {
 /// What a JSON object says, and in which shape.
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
-    pub(crate) said: ParsedError<'a>,
+    pub(crate) parsed: ParsedError<'a>,
     /// None of a body that is no object.
     pub(crate) members: Option<Members<'a>>,
 }
@@ -267,8 +267,8 @@ pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomS
         return None;
     }
     let body = Body::new(None, Object::of_elements(elements));
-    let (shape, said) = shapes.iter().find_map(|shape| Some((*shape, shape.spec().read(&body)?)))?;
-    Some(Foreign { shape: Shape::Custom(shape), said, members: None })
+    let (shape, parsed) = shapes.iter().find_map(|shape| Some((*shape, shape.spec().read(&body)?)))?;
+    Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
 }
 
 /// What a body of a known shape states, and what stands beside it.
@@ -294,7 +294,7 @@ fn foreign<'a>(
         parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
         lists_beside(&mut parsed, &body);
     }
-    ParsedBody::Foreign(Foreign { shape, said: parsed, members: Some(Members::unread(body, reads)) })
+    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::unread(body, reads)) })
 }
 
 fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {
@@ -336,7 +336,7 @@ fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
     let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
     let members = Members::of_undescribed(body, holder, sources, reads);
     match shape {
-        Some(shape) => ParsedBody::Foreign(Foreign { shape, said: parsed, members: Some(members) }),
+        Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         None => ParsedBody::Unread(members),
     }
 }
@@ -379,8 +379,8 @@ fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
 impl<'a> Foreign<'a> {
     /// A text that no framework's sentences are read in.
     pub(crate) fn plain_text(text: &'a str) -> Self {
-        let said = ParsedError::new(None, Some(Cow::Borrowed(text)));
-        Self { shape: Shape::PlainText, said, members: None }
+        let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
+        Self { shape: Shape::PlainText, parsed, members: None }
     }
 
     /// What a problem's clients know it by (RFC 9457 §3.1.1), where that is more than its status, and short (E9).

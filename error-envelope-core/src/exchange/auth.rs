@@ -50,7 +50,7 @@ pub(super) fn check_auth(
     let others = matched.others.iter().filter_map(|reading| lock(&reading.settings)).collect();
     match (PendingAuth { normal: lock(&matched.normal), others }) {
         PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None),
-        locks => locks.decide(policy, head),
+        pending => pending.decide(policy, head),
     }
 }
 

@@ -39,12 +39,12 @@ impl Exchange {
     /// the request's scope names, go into the extensions.
     #[inline]
     pub fn begin(
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
-        Self::begin_told::<true>(terms, head, body, id)
+        Self::begin_head::<true>(config, head, body, id)
     }
 
     /// As [`Exchange::begin`], of a copy of those lines of a head that are [read](super::is_read): for an adapter whose
@@ -53,60 +53,60 @@ impl Exchange {
     /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
     /// the place of any, and nothing else.
     pub fn begin_copy(
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
-        Self::begin_told::<false>(terms, head, body, id)
+        Self::begin_head::<false>(config, head, body, id)
     }
 
     /// `HERE` says whether the inner service is told by this head.
     #[inline]
-    fn begin_told<const HERE: bool>(
-        terms: Arc<ExchangeConfig>,
+    fn begin_head<const HERE: bool>(
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
-        let policy = &**terms.policy();
+        let policy = &**config.policy();
         let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
-            return Self::begin_without_headers(terms, head, body, &sent, id);
+            return Self::begin_without_headers(config, head, body, &sent, id);
         }
         let mut given = request::identify(policy.ids(), head, &sent, id);
-        let cached = match terms.original_uri(head) {
+        let cached = match config.original_uri(head) {
             None => policy.cached_settings(head, sent.overrides_method()),
             Some(_) => None,
         };
         let Some(settings) = cached else {
-            return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
+            return Self::begin_in_readings::<HERE>(config, head, body, &sent, given);
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
-        let asked = RequestView { head, sent: &sent, body, claimed };
+        let view = RequestView { head, sent: &sent, body, claimed };
         // Most routes have no guards but those of the body, and most bodies have a type: of one that has none the first byte
         // may decide.
-        let (manner, limit, mut observed) = (settings.manner(), settings.body_limit, ObservedGuards::default());
+        let (response_settings, limit, mut observed) = (settings.response_settings(), settings.body_limit, ObservedGuards::default());
         let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
         let checked = alone.then(|| {
             let (routes, observing) = (std::iter::once(settings), std::iter::empty());
-            request::check_body(policy, routes, observing, limit, &asked, || media_type, &mut observed)
+            request::check_body(policy, routes, observing, limit, &view, || media_type, &mut observed)
         });
         match checked {
             Some(Ok(None)) => {}
             Some(Err(fault)) => {
-                let exchange = Self::new(terms, &asked, given, manner);
+                let exchange = Self::new(config, &view, given, response_settings);
                 return Admission::Answer(Box::new(exchange.refuse(fault, None)));
             }
             Some(Ok(Some(_))) | None => {
                 let mut matched = Matched::only(*settings);
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+                return Self::begin_guarded::<HERE>(config, head, body, &sent, given, &mut matched, None);
             }
         }
         request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
         let told = HERE.then(|| (given.id, given.header.clone()));
-        let asked = RequestView { head, sent: &sent, body, claimed };
-        let mut exchange = Self::new(terms, &asked, given, manner);
+        let view = RequestView { head, sent: &sent, body, claimed };
+        let mut exchange = Self::new(config, &view, given, response_settings);
         if let Some((id, header)) = told {
             request::mark(exchange.policy(), &exchange.settings, head, id, header);
         }
@@ -120,24 +120,24 @@ impl Exchange {
     /// As [`Exchange::begin`], of a request that may have several readings (G0).
     #[inline(never)]
     fn begin_in_readings<const HERE: bool>(
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         sent: &HeaderFlags,
         given: AssignedId,
     ) -> Admission {
-        let policy = terms.policy();
-        let original = terms.original_uri(head).map(Uri::path);
+        let policy = config.policy();
+        let original = config.original_uri(head).map(Uri::path);
         let (mut matched, unmatched) = match policy.matched_as(head, original, sent.overrides_method()) {
             Ok(matched) => (matched, None),
             Err(why) => (policy.unmatched(head, why), Some(why)),
         };
-        Self::begin_guarded::<HERE>(terms, head, body, sent, given, &mut matched, unmatched)
+        Self::begin_guarded::<HERE>(config, head, body, sent, given, &mut matched, unmatched)
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
     fn begin_guarded<const HERE: bool>(
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         sent: &HeaderFlags,
@@ -145,14 +145,14 @@ impl Exchange {
         matched: &mut Matched,
         unmatched: Option<Unmatched>,
     ) -> Admission {
-        let policy = &**terms.policy();
+        let policy = &**config.policy();
         request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let claimed = request::claimed(head, sent, body, || request::guarding(matched));
-        let asked = RequestView { head, sent, body, claimed };
-        let mut guarded = request::guard(policy, matched, &asked);
-        let is_preflight = request::is_preflight(&asked);
+        let view = RequestView { head, sent, body, claimed };
+        let mut guarded = request::guard(policy, matched, &view);
+        let is_preflight = request::is_preflight(&view);
         let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));
         match unmatched {
             // RFC 9112 §3.2: a request that names two hosts has no route.
@@ -165,22 +165,22 @@ impl Exchange {
             None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
             None => {}
         }
-        let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
-        let now = LazyCell::new(exchange.terms.clock);
-        let door = match guarded.unmet.take() {
+        let mut exchange = Self::new(config, &view, given, matched.normal.response_settings());
+        let now = LazyCell::new(exchange.config.clock);
+        let decision = match guarded.unmet.take() {
             None if !exchange.policy().has_schemes() => AuthDecision::Open(None),
             None => auth::check_auth(exchange.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
         exchange.note_readings(std::mem::take(&mut matched.others));
         exchange.note_original_path(matched, head);
-        exchange.after_auth(door, guarded, HERE.then_some(head))
+        exchange.after_auth(decision, guarded, HERE.then_some(head))
     }
 
     /// More headers than a map can take one more of: none of them is looked at.
     #[cold]
     fn begin_without_headers(
-        terms: Arc<ExchangeConfig>,
+        config: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         sent: &HeaderFlags,
@@ -188,42 +188,42 @@ impl Exchange {
     ) -> Admission {
         head.headers.clear();
         let sent = sent.of_call_alone();
-        let policy = &**terms.policy();
+        let policy = &**config.policy();
         let matched = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why));
         let given = request::identify(policy.ids(), head, &sent, id);
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("more headers than a head may have");
-        let asked = RequestView { head, sent: &sent, body, claimed: None };
-        let exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        let view = RequestView { head, sent: &sent, body, claimed: None };
+        let exchange = Self::new(config, &view, given, matched.normal.response_settings());
         Admission::Answer(Box::new(exchange.refuse(fault, None)))
     }
 
     #[inline(always)]
     pub(super) fn new(
-        terms: Arc<ExchangeConfig>,
-        asked: &RequestView<'_>,
+        config: Arc<ExchangeConfig>,
+        view: &RequestView<'_>,
         given: AssignedId,
         settings: ResponseSettings,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
         // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
-        id_header.set_sensitive(asked.head.version == Version::HTTP_2);
-        let mut request = RequestFlags::new(asked, &settings, terms.policy());
-        let mut aside = ColdState::new(asked, notes, &settings, &terms);
-        if asked.sent.has_credentials() {
-            let credentials = Credentials::from_headers(&asked.head.headers, asked.sent.has_key());
+        id_header.set_sensitive(view.head.version == Version::HTTP_2);
+        let mut request = RequestFlags::new(view, &settings, config.policy());
+        let mut cold = ColdState::new(view, notes, &settings, &config);
+        if view.sent.has_credentials() {
+            let credentials = Credentials::from_headers(&view.head.headers, view.sent.has_key());
             request.credentials = credentials.kind();
             if let Credentials::Scheme(name) = credentials {
-                aside.get_or_insert_default().scheme = Some(name.into());
+                cold.get_or_insert_default().scheme = Some(name.into());
             }
         }
-        let method = KnownMethod::from(&asked.head.method);
+        let method = KnownMethod::from(&view.head.method);
         let has_route = settings.label().has_route();
-        let framework_route = terms.framework_route(&asked.head.extensions);
-        if !has_route && framework_route.is_none() && terms.observer().is_some() && terms.policy().observes_bodies() {
-            note_path_form(&mut aside, asked.head.uri.path());
+        let framework_route = config.framework_route(&view.head.extensions);
+        if !has_route && framework_route.is_none() && config.observer().is_some() && config.policy().observes_bodies() {
+            note_path_form(&mut cold, view.head.uri.path());
         }
-        Self { settings, id, id_header, request, method, framework_route, flags: None, aside, terms }
+        Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config }
     }
 
     /// Notes for the log which further readings met guards of their own (G0).
@@ -238,9 +238,9 @@ impl Exchange {
         if matched.only_original && self.policy().is_first_original() {
             self.notes_mut().only_original_path = true;
         }
-        let original = if matched.follows_original { self.terms.original_uri(head) } else { None };
-        let (Some(original), Some(aside)) = (original, &mut self.aside) else { return };
-        if let (Some((_, target)), Some(path)) = (&mut aside.target, original.path_and_query()) {
+        let original = if matched.follows_original { self.config.original_uri(head) } else { None };
+        let (Some(original), Some(cold)) = (original, &mut self.cold) else { return };
+        if let (Some((_, target)), Some(path)) = (&mut cold.target, original.path_and_query()) {
             *target = path.clone();
         }
     }
@@ -262,18 +262,18 @@ impl Exchange {
     /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
     pub(super) fn after_auth(
         mut self,
-        door: AuthDecision,
+        decision: AuthDecision,
         guarded: GuardOutcome,
         head: Option<&mut Parts>,
     ) -> Admission {
-        let (refusal, unenforced) = match door {
-            AuthDecision::Ask(locks) => {
+        let (refusal, unenforced) = match decision {
+            AuthDecision::Ask(pending) => {
                 if let Some(head) = head {
                     self.mark(head);
                 }
-                let timeout = locks.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
+                let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
                 return Admission::Verify(
-                    PendingVerification { exchange: self, locks, guarded: Box::new(guarded) },
+                    PendingVerification { exchange: self, pending, guarded: Box::new(guarded) },
                     timeout,
                 );
             }
@@ -285,8 +285,8 @@ impl Exchange {
         if self.settings.mode != Mode::Observe {
             self.leave_unenforced(observed);
         } else if observed.is_some() || guarded.observed.peek.is_some() {
-            let aside = self.aside.get_or_insert_default();
-            (aside.observed, aside.observed_peek) = (observed, guarded.observed.peek);
+            let cold = self.cold.get_or_insert_default();
+            (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
         }
         if let Some(refusal) = refusal {
             return Admission::Answer(Box::new(self.refuse(refusal, None)));
@@ -318,7 +318,7 @@ impl Exchange {
             cause: reply::cause_of(&fault),
             ..self.body_context().event(Origin::Guard)
         };
-        self.aside.get_or_insert_default().unenforced = Some(Box::new(event));
+        self.cold.get_or_insert_default().unenforced = Some(Box::new(event));
     }
 
     #[inline]
@@ -328,7 +328,7 @@ impl Exchange {
 
     #[inline]
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
-        self.aside.as_mut().and_then(|aside| aside.unenforced.take())
+        self.cold.as_mut().and_then(|cold| cold.unenforced.take())
     }
 }
 
@@ -338,6 +338,6 @@ fn no_host() -> Fault {
 
 /// For whoever looks for the route that is missing.
 #[cold]
-fn note_path_form(aside: &mut Option<Box<ColdState>>, path: &str) {
-    aside.get_or_insert_default().notes.get_or_insert_default().path_form = Some(path_form(path));
+fn note_path_form(cold: &mut Option<Box<ColdState>>, path: &str) {
+    cold.get_or_insert_default().notes.get_or_insert_default().path_form = Some(path_form(path));
 }

@@ -146,7 +146,7 @@ impl Exchange {
 
     /// The id of a layer inside, and the one that takes its place, where errors are rewritten at all.
     pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
-        let theirs = self.aside.as_ref()?.notes.as_ref()?.upstream_request_id.as_deref()?;
+        let theirs = self.cold.as_ref()?.notes.as_ref()?.upstream_request_id.as_deref()?;
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();
         if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
     }

@@ -54,7 +54,7 @@ pub struct Event {
     pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<Cause>,
     pub(super) notes: Option<Box<EventFields>>,
-    pub(super) terms: Arc<ExchangeConfig>,
+    pub(super) config: Arc<ExchangeConfig>,
     pub(super) label: EventLabel,
 }
 
@@ -73,8 +73,8 @@ impl EventLabel {
     }
 
     /// The framework's route, else the pattern of the policy's.
-    pub(super) fn route<'a>(&'a self, terms: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
-        let pattern = || terms.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
+    pub(super) fn route<'a>(&'a self, config: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
+        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
 }
@@ -168,7 +168,7 @@ impl Event {
 
         let readings = &self.notes.as_ref()?.readings;
         let line = |reading: &MatchedReading| {
-            let route = self.terms.policy().route_label(reading.settings.label()).unwrap_or("no route");
+            let route = self.config.policy().route_label(reading.settings.label()).unwrap_or("no route");
             format!("{} {} meets {route}", reading.method, printable(&reading.path))
         };
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
@@ -272,7 +272,7 @@ impl Event {
     }
 
     pub(super) fn route_ref(&self) -> Option<&Arc<str>> {
-        self.label.route(&self.terms)
+        self.label.route(&self.config)
     }
 
     /// Whether the route is the framework's: no rule of the policy can name it.
@@ -315,25 +315,25 @@ impl Event {
     /// Who watches.
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
-        self.terms.observer()
+        self.config.observer()
     }
 
     /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
     #[must_use]
-    pub fn exhibit(&self) -> Option<&BodyCapture> {
-        self.notes.as_deref()?.exhibit.as_ref()
+    pub fn captured(&self) -> Option<&BodyCapture> {
+        self.notes.as_deref()?.captured.as_ref()
     }
 
     /// Whether the policy lets an observer see bodies: `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
-        self.terms.policy().observes_bodies()
+        self.config.policy().observes_bodies()
     }
 
     #[inline]
     pub(super) fn show(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
         if after.is_some() {
-            self.notes.get_or_insert_default().exhibit = Some(BodyCapture { before, after });
+            self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }
     }
 }

@@ -31,7 +31,7 @@ impl EventStream {
     /// The ids that gave way (I2, I3): to be logged with the head, unless that has an event of its own.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
-        self.exchange.aside.as_ref()?.notes.clone()
+        self.exchange.cold.as_ref()?.notes.clone()
     }
 
     pub(super) fn preserved(&self, status: StatusCode) -> Event {

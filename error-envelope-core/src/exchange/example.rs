@@ -13,13 +13,13 @@ use crate::request_id::RequestId;
 
 impl Exchange {
     /// The answer of a service that fails with `fault`, on the route of `head`. No guard is asked.
-    pub(crate) fn example(terms: Arc<ExchangeConfig>, head: &Parts, fault: Fault, id: RequestId) -> Response<Bytes> {
-        let policy = &**terms.policy();
+    pub(crate) fn example(config: Arc<ExchangeConfig>, head: &Parts, fault: Fault, id: RequestId) -> Response<Bytes> {
+        let policy = &**config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, || id);
-        let manner = policy.matched(head).unwrap_or_else(|_| policy.of_no_host()).normal.manner();
-        let asked = RequestView { head, sent: &sent, body: BodyFacts::default(), claimed: None };
-        let exchange = Self::new(terms, &asked, given, manner);
+        let response_settings = policy.matched(head).unwrap_or_else(|_| policy.of_no_host()).normal.response_settings();
+        let view = RequestView { head, sent: &sent, body: BodyFacts::default(), claimed: None };
+        let exchange = Self::new(config, &view, given, response_settings);
         let cause = Box::new(fault.clone());
         exchange.failed(Failure::new(fault, Origin::Fault), cause).reply
     }

@@ -15,8 +15,8 @@ impl Exchange {
             (self.settings.dialect, self.settings.html) = (index, None);
         }
         if self.policy().dialect(&self.settings).spec().tells_time {
-            let now = self.terms.clock;
-            self.aside.get_or_insert_default().began.get_or_insert_with(now);
+            let now = self.config.clock;
+            self.cold.get_or_insert_default().began.get_or_insert_with(now);
         }
         self
     }

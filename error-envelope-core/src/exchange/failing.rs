@@ -26,7 +26,7 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = ErrorKind::new(error, self.terms.recogniser());
+        let known = ErrorKind::new(error, self.config.recogniser());
         if let ErrorKind::Typed(fault) = known {
             return Failure::new(fault.clone(), Origin::Fault);
         }
@@ -42,14 +42,14 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = ErrorKind::new(error, self.terms.recogniser());
+        let known = ErrorKind::new(error, self.config.recogniser());
         let origin = if matches!(known, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
         Failure::new(known.unready(), origin)
     }
 
     /// What the service's own classifier says of an error.
     fn classified(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
-        Some(Failure::new(self.terms.classifier()?(error)?, Origin::Error))
+        Some(Failure::new(self.config.classifier()?(error)?, Origin::Error))
     }
 
     /// The inner service was not ready for the request, which was not forwarded (F3).

@@ -54,7 +54,7 @@ pub struct EventFields {
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) path_form: Option<Box<str>>,
-    pub(super) exhibit: Option<BodyCapture>,
+    pub(super) captured: Option<BodyCapture>,
 }
 
 /// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
@@ -184,7 +184,7 @@ impl EventFields {
             counts_whole,
             policy_status,
             path_form: _,
-            exhibit: _,
+            captured: _,
         } = self;
         let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];
         let flags = [*only_original_path, *counts_whole, policy_status.is_some()];

@@ -47,13 +47,13 @@ impl Exchange {
 
     /// What would have refused the request.
     fn refusal(&mut self) -> Option<Fault> {
-        let (observed, peeked) = match &mut self.aside {
-            Some(aside) => (aside.observed.take(), aside.observed_peek.take()),
+        let (observed, peeked) = match &mut self.cold {
+            Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
             None => (None, None),
         };
         let flags = self.flags.as_ref();
         let begun = flags.is_some_and(|flags| flags.has(BodyFlags::BEGUN));
-        let too_large = || flags.and_then(BodyFlags::noted).map(|limit| self.terms.policy().too_large(limit));
+        let too_large = || flags.and_then(BodyFlags::noted).map(|limit| self.config.policy().too_large(limit));
         observed.or(peeked.filter(|_| begun)).or_else(too_large)
     }
 
@@ -92,7 +92,7 @@ impl ObservedError {
                 let Rewrite { shape, own, named, by, rule, .. } = rewrite;
                 let fault = rewrite.into_fault();
                 let grpc = exchange.writer().grpc_of(&fault, status, named);
-                let exhibit = exchange.exhibits().then(|| {
+                let captured = exchange.captures_bodies().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
                     let before = CapturedBody::new(status, &headers, read);
                     let kept = lenient.as_deref().unwrap_or(read);
@@ -104,7 +104,7 @@ impl ObservedError {
                 (event.dialect, event.grpc) = (shape, grpc);
                 event.note_lost(lost);
                 event.decided(by, exchange.settings.part(), rule);
-                let (before, after) = exhibit.unzip();
+                let (before, after) = captured.unzip();
                 event.show(before, after);
                 event
             }

@@ -114,7 +114,7 @@ pub enum FinalFrame {
 /// What outlives the exchange: enough to log a body that fails after its head left (F4).
 #[derive(Debug)]
 pub struct BodyContext {
-    pub(super) terms: Arc<ExchangeConfig>,
+    pub(super) config: Arc<ExchangeConfig>,
     pub(super) id: RequestId,
     pub(super) label: EventLabel,
 }
@@ -139,7 +139,7 @@ impl BodyContext {
     /// An event that has nothing yet but its origin.
     #[inline]
     pub(super) fn event(self, origin: Origin) -> Event {
-        let Self { terms, id: request_id, label } = self;
+        let Self { config, id: request_id, label } = self;
         Event {
             request_id,
             code: None,
@@ -153,7 +153,7 @@ impl BodyContext {
             rule: None,
             cause: None,
             notes: None,
-            terms,
+            config,
             label,
         }
     }
@@ -161,9 +161,9 @@ impl BodyContext {
 
 impl ExchangeConfig {
     /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
-    pub fn untaken(self: Arc<Self>, request_id: RequestId) -> Event {
+    pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = EventLabel::without_request(self.policy().own_label());
-        BodyContext { terms: self, id: request_id, label }.event(Origin::Abandoned)
+        BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }
 

@@ -19,12 +19,12 @@ impl Exchange {
     /// It has no route and was asked by no guard. What `head` has of it says in which protocol to answer; of one that
     /// never came it is the empty head. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or
     /// [`Exchange::proxy_failed`].
-    pub fn unread(terms: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
-        let policy = &**terms.policy();
+    pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
+        let policy = &**config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, id);
-        let manner = policy.of_no_host().normal.manner();
-        Self::new(terms, &RequestView { head, sent: &sent, body, claimed: None }, given, manner)
+        let response_settings = policy.of_no_host().normal.response_settings();
+        Self::new(config, &RequestView { head, sent: &sent, body, claimed: None }, given, response_settings)
     }
 
     /// The head of the request cannot be read: 400, whatever the mode, since no guard could be asked (V4).
@@ -75,12 +75,12 @@ mod tests {
         builder.body(()).unwrap().into_parts().0
     }
 
-    fn terms() -> Arc<ExchangeConfig> {
+    fn config() -> Arc<ExchangeConfig> {
         Arc::new(ExchangeConfig::new(Policy::default(), || SystemTime::UNIX_EPOCH))
     }
 
     fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, RewrittenBody) {
-        let exchange = Exchange::unread(terms(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let exchange = Exchange::unread(config(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
         let mut head = Response::new(()).into_parts().0;
         head.status = StatusCode::from_u16(status).unwrap();
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn v4_what_was_not_read_is_refused_in_its_own_protocol() {
-        let exchange = Exchange::unread(terms(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let exchange = Exchange::unread(config(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
         let answered = exchange.malformed("a header".into());
         assert_eq!(answered.reply.status(), StatusCode::BAD_REQUEST);
         assert_eq!(answered.event.origin(), Origin::Guard);
@@ -121,8 +121,8 @@ mod tests {
         let mut head = parts(&[]);
         head.method = http::Method::POST;
         let policy = Policy::builder().body_limit(4).build().unwrap();
-        let terms = Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH));
-        let begun = Exchange::begin(terms, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let config = Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH));
+        let begun = Exchange::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
         let Admission::Forward(exchange, Some(mut meter), _) = begun else { unreachable!() };
         assert!(matches!(meter.request_data(b"12345"), MeterAction::Over(_)));
         assert_eq!(exchange.overran().reply.status(), StatusCode::PAYLOAD_TOO_LARGE);

@@ -162,7 +162,7 @@ mod tests {
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
     /// What a policy can ask without a name of its own.
-    fn terms(mode: Mode) -> Arc<ExchangeConfig> {
+    fn config(mode: Mode) -> Arc<ExchangeConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);
         let policy = Policy::builder()
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
         let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
-        let terms = Arc::new(ExchangeConfig::new(routes, || SystemTime::UNIX_EPOCH));
+        let config = Arc::new(ExchangeConfig::new(routes, || SystemTime::UNIX_EPOCH));
         for name in [
             "x_request_id",
             "script_name",
@@ -308,7 +308,7 @@ mod tests {
             let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
             assert!(super::is_removed(name));
             assert!(matches!(
-                Exchange::begin(terms.clone(), &mut head, BodyFacts::default(), id),
+                Exchange::begin(config.clone(), &mut head, BodyFacts::default(), id),
                 Admission::Forward(..)
             ));
             assert!(!head.headers.contains_key(name), "{name}");
@@ -319,7 +319,7 @@ mod tests {
             let mut head = request.body(()).unwrap().into_parts().0;
             assert!(is_read(name.as_bytes()));
             let body = BodyFacts { ended: false, lower: 2, upper: Some(2) };
-            assert!(matches!(Exchange::begin(terms.clone(), &mut head, body, id), Admission::Answer(..)), "{name}");
+            assert!(matches!(Exchange::begin(config.clone(), &mut head, body, id), Admission::Answer(..)), "{name}");
         }
     }
 
@@ -328,12 +328,12 @@ mod tests {
 
         #[test]
         fn a_copy_of_what_is_read_is_admitted_as_the_whole_head_is(head in heads(), body in bodies(), mode in modes()) {
-            let terms = terms(mode);
-            prop_assert!(!terms.reads_any());
+            let config = config(mode);
+            prop_assert!(!config.reads_any());
             let (mut whole, mut copy) = (head.clone(), copy_of(&head));
             let sent = copy.headers.clone();
-            let admission = Exchange::begin(terms.clone(), &mut whole, body, id);
-            let of_copy = Exchange::begin_copy(terms, &mut copy, body, id);
+            let admission = Exchange::begin(config.clone(), &mut whole, body, id);
+            let of_copy = Exchange::begin_copy(config, &mut copy, body, id);
             prop_assert_eq!(format!("{admission:?}"), format!("{of_copy:?}"));
             prop_assert_eq!(copy.headers, sent);
             if let Admission::Forward(exchange, ..) = of_copy {
@@ -351,7 +351,7 @@ mod tests {
             status in prop_oneof![prop::sample::select(vec![101_u16, 200, 204, 205, 206, 304, 400]), 100..600_u16],
             lines in lines(),
         ) {
-            let begin = || Exchange::begin(terms(mode), &mut head.clone(), body, id);
+            let begin = || Exchange::begin(config(mode), &mut head.clone(), body, id);
             let (Admission::Forward(exchange, ..), Admission::Forward(unread, ..)) = (begin(), begin()) else {
                 return Ok(());
             };

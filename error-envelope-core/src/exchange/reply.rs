@@ -38,7 +38,7 @@ impl Exchange {
         let kept = rewrite.kept.take();
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
-        let before = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { kept: kept.as_deref(), ..self.writer() };
@@ -113,7 +113,7 @@ impl Exchange {
         }
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
-        let after = self.exhibits().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
+        let after = self.captures_bodies().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = leaving;
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.show(None, after);
@@ -122,8 +122,8 @@ impl Exchange {
 
     /// Whether somebody looks at bodies.
     #[inline]
-    pub(super) fn exhibits(&self) -> bool {
-        self.terms.observer().is_some() && self.policy().observes_bodies()
+    pub(super) fn captures_bodies(&self) -> bool {
+        self.config.observer().is_some() && self.policy().observes_bodies()
     }
 
     /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is: reading

@@ -155,7 +155,7 @@ impl Exchange {
     /// As [`Exchange::preserve`], of an error whose code is known (R10), and what was read of its body.
     fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode, read: &[u8]) -> (BodyContext, Box<Event>) {
         head::mark_kept(&mut head.headers, head.status, code);
-        let body = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let body = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let (tail, mut event) = self.preserve(head);
         event.show(body.clone(), body);
         event.code = Some(code.clone());
@@ -316,7 +316,7 @@ impl Exchange {
 
     /// What a 4xx that has no body says in its status line (R3).
     pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
-        let phrase = if head.status.is_client_error() { self.terms.reason_phrase(&head.extensions) } else { None }?;
+        let phrase = if head.status.is_client_error() { self.config.reason_phrase(&head.extensions) } else { None }?;
         reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
     }
 
@@ -333,7 +333,7 @@ impl Exchange {
         read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
     ) -> T {
         let writer = self.writer();
-        let asked = RequestContext {
+        let view = RequestContext {
             credentials: self.credentials(),
             method: writer.target.map_or(&Method::GET, |(method, _)| method),
             path: writer.target.map(|(_, path)| path.path()),
@@ -350,12 +350,12 @@ impl Exchange {
             negotiated: writer.negotiated(),
             page: writer.page().is_some(),
         };
-        read(&inner, &asked, &known)
+        read(&inner, &view, &known)
     }
 
     /// What the request carried, as far as an inner 401 asks.
     fn credentials(&self) -> Credentials<'_> {
-        let scheme = self.aside.as_ref().and_then(|aside| aside.scheme.as_deref());
+        let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)
     }
 }

@@ -71,7 +71,7 @@ impl RpcResponse {
     /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
-        self.exchange.aside.as_ref()?.notes.clone()
+        self.exchange.cold.as_ref()?.notes.clone()
     }
 
     /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] is to see it; else it is trailers.

@@ -21,7 +21,7 @@ use crate::request_id::RequestId;
 /// Every future of the layer carries one: it is small, and what few requests have is out of the way.
 #[derive(Debug)]
 pub struct Exchange {
-    pub(super) terms: Arc<ExchangeConfig>,
+    pub(super) config: Arc<ExchangeConfig>,
     /// Those of the path in its normal form.
     pub(super) settings: ResponseSettings,
     pub(super) id: RequestId,
@@ -30,7 +30,7 @@ pub struct Exchange {
     pub(super) method: KnownMethod,
     pub(super) framework_route: Option<Arc<str>>,
     pub(super) flags: Option<BodyFlags>,
-    pub(super) aside: Option<Box<ColdState>>,
+    pub(super) cold: Option<Box<ColdState>>,
 }
 
 /// A request whose first body byte decides.
@@ -44,7 +44,7 @@ pub struct PendingPeek {
 #[derive(Debug)]
 pub struct PendingVerification {
     pub(super) exchange: Exchange,
-    pub(super) locks: Box<PendingAuth>,
+    pub(super) pending: Box<PendingAuth>,
     /// What the other guards say.
     pub(super) guarded: Box<GuardOutcome>,
 }
@@ -82,32 +82,32 @@ impl Exchange {
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Option<Duration> {
-        if changes_responses(self.settings.mode) { self.aside.as_ref()?.deadline } else { None }
+        if changes_responses(self.settings.mode) { self.cold.as_ref()?.deadline } else { None }
     }
 
     #[inline]
     pub(super) fn policy(&self) -> &Policy {
-        self.terms.policy()
+        self.config.policy()
     }
 
     pub(super) fn notes_mut(&mut self) -> &mut EventFields {
-        self.aside.get_or_insert_default().notes.get_or_insert_default()
+        self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
     pub(super) fn event_of(&self, origin: Origin) -> Event {
-        let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
+        let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { notes, ..self.body_context().event(origin) }
     }
 
     #[inline]
     pub(super) fn event(self, origin: Origin, cause: Option<Cause>) -> Event {
-        let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
+        let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { cause, notes, ..self.into_context_and_fields().0.event(origin) }
     }
 
     /// What a late body failure logs, while the exchange goes on.
     pub(super) fn body_context(&self) -> BodyContext {
-        BodyContext { terms: self.terms.clone(), id: self.id, label: self.label() }
+        BodyContext { config: self.config.clone(), id: self.id, label: self.label() }
     }
 
     /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log fields.
@@ -131,9 +131,9 @@ impl Exchange {
 
     #[inline(always)]
     fn into_parts(self) -> (BodyContext, Option<Box<EventFields>>, HeaderValue) {
-        let Self { terms, settings, id, id_header, method, framework_route, aside, .. } = self;
+        let Self { config, settings, id, id_header, method, framework_route, cold, .. } = self;
         let label = EventLabel { settings: settings.label(), method: Some(method), framework_route };
-        (BodyContext { terms, id, label }, aside.and_then(|aside| aside.notes), id_header)
+        (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes), id_header)
     }
 
     fn label(&self) -> EventLabel {

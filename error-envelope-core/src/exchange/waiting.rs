@@ -87,23 +87,23 @@ impl PendingVerification {
     /// The name of the scheme whose verifier is to be asked.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        self.locks.next().map_or("", |scheme| scheme.name())
+        self.pending.next().map_or("", |scheme| scheme.name())
     }
 
     /// The keys that are to be fetched; `None` where a verifier is to be asked.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
-        self.locks.next()?.remote_keys()
+        self.pending.next()?.remote_keys()
     }
 
     /// What the verifier said, or why it said nothing: an error, a panic, the time-out. Where keys were awaited nothing of it
     /// counts: the token is judged by the keys that are there now.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
-        let Self { exchange, locks, guarded } = self;
-        let now = exchange.terms.clock;
-        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head, &now);
-        exchange.after_auth(door, *guarded, None)
+        let Self { exchange, pending, guarded } = self;
+        let now = exchange.config.clock;
+        let decision = pending.verified(outcome.map_err(Into::into), exchange.policy(), head, &now);
+        exchange.after_auth(decision, *guarded, None)
     }
 
     /// A panic kept the request from waiting (F2).

@@ -62,14 +62,14 @@ pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
 impl Exchange {
     #[inline]
     pub(super) fn writer(&self) -> ErrorWriter<'_> {
-        let aside = self.aside.as_deref();
+        let cold = self.cold.as_deref();
         ErrorWriter {
             policy: self.policy(),
-            clock: self.terms.clock,
+            clock: self.config.clock,
             settings: &self.settings,
             request: self.request,
-            target: aside.and_then(|aside| aside.target.as_ref()),
-            began: aside.and_then(|aside| aside.began),
+            target: cold.and_then(|cold| cold.target.as_ref()),
+            began: cold.and_then(|cold| cold.began),
             id: &self.id_header,
             kept: None,
         }

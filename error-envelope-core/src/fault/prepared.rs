@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 /// A reply with holes for the id.
 pub(crate) struct PreparedReply {
     /// What was asked for, and what it leaves with.
-    asked: StatusCode,
+    prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
     /// Its head where an inner one has something to keep, by the names in that one: those that came first.
@@ -60,13 +60,13 @@ pub(crate) type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
     /// From what is written with two ids that no request has; `None` where it differs in more than the id.
-    pub(crate) fn new(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
+    pub(crate) fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
         let head = HeadTemplate::new(head, &hole, &[]);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
-        let prepared = Self { asked, status, head, beside: Default::default(), body: (&*body).into(), holes };
+        let prepared = Self { prepared_for, status, head, beside: Default::default(), body: (&*body).into(), holes };
         let (mut head, again) = (HeaderMap::new(), write(&other));
         prepared.head.fill(&mut head, &other, None);
         let same = head == again.head && prepared.body(&other) == again.body;
@@ -75,7 +75,7 @@ impl PreparedReply {
 
     /// The status that it was prepared for.
     pub(crate) fn prepared_for(&self) -> StatusCode {
-        self.asked
+        self.prepared_for
     }
 
     /// The status that it leaves with.

@@ -7,8 +7,8 @@ use crate::dialect::custom::CustomShape;
 
 impl Policy {
     /// The shape that errors are written in (rule R12).
-    pub(crate) fn dialect(&self, manner: &ResponseSettings) -> Dialect {
-        self.dialect_at(manner.dialect)
+    pub(crate) fn dialect(&self, response_settings: &ResponseSettings) -> Dialect {
+        self.dialect_at(response_settings.dialect)
     }
 
     pub(super) fn dialect_at(&self, index: DialectIndex) -> Dialect {
@@ -33,7 +33,7 @@ impl Policy {
     }
 
     /// The policy's own shapes that are read for a request, the narrowest scope's first (rule R15).
-    pub(crate) fn shapes(&self, manner: &ResponseSettings) -> &[CustomShape] {
-        &self.part(manner.part).shapes
+    pub(crate) fn shapes(&self, response_settings: &ResponseSettings) -> &[CustomShape] {
+        &self.part(response_settings.part).shapes
     }
 }

@@ -31,7 +31,7 @@ impl Policy {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
-            mode: settings.manner().mode,
+            mode: settings.response_settings().mode,
             required: self.required_headers(&settings).iter().map(HeaderGuard::name).cloned().collect(),
             credentials: {
                 let by_header = self.schemes(&settings).iter().filter(|scheme| !scheme.is_certificate());
@@ -39,7 +39,7 @@ impl Policy {
             },
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
-            exposes: settings.manner().expose_headers,
+            exposes: settings.response_settings().expose_headers,
         }
     }
 

@@ -115,7 +115,7 @@ macro_rules! keys {
 
             pub(super) fn settled(self, part: u16, route: Option<Index>) -> Settings {
                 Settings {
-                    manner: ResponseSettings {
+                    response_settings: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
                         part,
                         route,
@@ -132,7 +132,7 @@ macro_rules! keys {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Settings {
             /// Together, so that what a request keeps of its settings is one move.
-            pub(super) manner: ResponseSettings,
+            pub(super) response_settings: ResponseSettings,
             $(
                 $(pub(crate) $key: $guard,)?
                 $(pub(crate) $key: $path,)?
@@ -151,7 +151,7 @@ macro_rules! keys {
         impl Settings {
             /// Whether the guards ask for the same in the same mode: then one of two readings says it all.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
-                self.manner.mode == other.manner.mode $($(&& <$guard>::eq(&self.$key, &other.$key))?)*
+                self.response_settings.mode == other.response_settings.mode $($(&& <$guard>::eq(&self.$key, &other.$key))?)*
             }
         }
     };

@@ -274,7 +274,7 @@ impl Policy {
         self.precomputed.iter_mut().for_each(|usual| usual.set_mode(mode));
         for part in &mut self.parts {
             part.default_keys.mode = Some(mode);
-            part.defaults.manner.mode = mode;
+            part.defaults.response_settings.mode = mode;
         }
         self
     }

@@ -54,7 +54,7 @@ impl PrecomputedRoute {
     }
 
     pub(super) fn set_mode(&mut self, mode: super::Mode) {
-        self.settings.manner.mode = mode;
+        self.settings.response_settings.mode = mode;
     }
 
     pub(super) fn mode(&self) -> super::Mode {

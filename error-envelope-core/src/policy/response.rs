@@ -10,35 +10,35 @@ use crate::page::PageTemplate;
 
 impl Policy {
     /// The rules that hold for a request, the narrowest scope's first.
-    pub(crate) fn rules(&self, manner: &ResponseSettings) -> &[Arc<Rule>] {
-        &self.part(manner.part).rules
+    pub(crate) fn rules(&self, response_settings: &ResponseSettings) -> &[Arc<Rule>] {
+        &self.part(response_settings.part).rules
     }
 
     /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
-    pub(crate) fn outward(&self, manner: &ResponseSettings) -> &[Arc<Outward>] {
-        &self.part(manner.part).outward
+    pub(crate) fn outward(&self, response_settings: &ResponseSettings) -> &[Arc<Outward>] {
+        &self.part(response_settings.part).outward
     }
 
     /// The fields of a foreign 4xx body that pass into the details (rule R14).
-    pub(crate) fn kept_fields(&self, manner: &ResponseSettings) -> &[Box<str>] {
-        manner.keep_fields.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+    pub(crate) fn kept_fields(&self, response_settings: &ResponseSettings) -> &[Box<str>] {
+        response_settings.keep_fields.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     /// The page of errors for browsers (rule R16).
-    pub(crate) fn page(&self, manner: &ResponseSettings) -> Option<&PageTemplate> {
-        self.pages.get(manner.html?.get())
+    pub(crate) fn page(&self, response_settings: &ResponseSettings) -> Option<&PageTemplate> {
+        self.pages.get(response_settings.html?.get())
     }
 
     /// Whether a rule needs to know the request's path.
     #[inline]
-    pub(crate) fn rules_ask_path(&self, manner: &ResponseSettings) -> bool {
-        self.part(manner.part).rules_ask_path
+    pub(crate) fn rules_ask_path(&self, response_settings: &ResponseSettings) -> bool {
+        self.part(response_settings.part).rules_ask_path
     }
 
     /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
     /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
     /// the client has asked for RFC 9457 (R11).
-    pub(crate) fn form(&self, manner: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
+    pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
         /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
         const COMMON: usize = 3;
         /// Parts beyond these write their errors anew each time: there may be a thousand.
@@ -46,13 +46,13 @@ impl Policy {
 
         let dialects = Dialect::ALL.len() + self.shapes.len();
         let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
-        let form = match manner.dialect {
+        let form = match response_settings.dialect {
             _ if negotiated => 2,
-            index if index.is_standard() => usize::from(!manner.negotiate && manner.html.is_none()),
+            index if index.is_standard() => usize::from(!response_settings.negotiate && response_settings.html.is_none()),
             // `vary` is in none of them.
-            _ if manner.html.is_some() => return None,
-            _ if self.dialect(manner).spec().tells_time || self.rules_ask_path(manner) => return None,
-            index => COMMON + usize::from(manner.part) * dialects + index.get(),
+            _ if response_settings.html.is_some() => return None,
+            _ if self.dialect(response_settings).spec().tells_time || self.rules_ask_path(response_settings) => return None,
+            index => COMMON + usize::from(response_settings.part) * dialects + index.get(),
         };
         (form < forms).then_some((form, forms))
     }

@@ -40,8 +40,8 @@ impl Settings {
     }
 
     #[inline]
-    pub(crate) fn manner(&self) -> ResponseSettings {
-        self.manner
+    pub(crate) fn response_settings(&self) -> ResponseSettings {
+        self.response_settings
     }
 
     /// Whether a body's type and size are all that the guards look at, and they refuse for it.
@@ -56,7 +56,7 @@ impl Deref for Settings {
 
     #[inline]
     fn deref(&self) -> &ResponseSettings {
-        &self.manner
+        &self.response_settings
     }
 }
 

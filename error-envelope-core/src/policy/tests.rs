@@ -234,7 +234,7 @@ fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
     let modes = |path| {
         let Matched { others, normal, .. } = policy.of_path(&Method::GET, path).unwrap();
         let others: Vec<Mode> = others.iter().map(|reading| reading.settings.mode).collect();
-        (others, normal.mode, policy.route_label(normal.manner().label()).map(str::to_owned))
+        (others, normal.mode, policy.route_label(normal.response_settings().label()).map(str::to_owned))
     };
     let label = |pattern: &str| Some(pattern.to_owned());
     assert_eq!(modes("/off/../t/x"), (vec![Mode::Off], Mode::Enforce, label("/t/{*rest}")));
@@ -337,17 +337,17 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().without_origin();
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
     let settings = built.normalised(&Method::GET, "", "/");
-    let ResponseSettings { mode, expose_headers, negotiate, .. } = settings.manner();
+    let ResponseSettings { mode, expose_headers, negotiate, .. } = settings.response_settings();
     assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
     assert!(
         !built.ids().trust_valid
             && !built.ids().traceparent
-            && !built.rules_ask_path(&built.of_no_host().normal.manner())
+            && !built.rules_ask_path(&built.of_no_host().normal.response_settings())
     );
     assert!(
-        built.rules(&built.of_no_host().normal.manner()).is_empty()
+        built.rules(&built.of_no_host().normal.response_settings()).is_empty()
             && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND)
     );
 }

@@ -59,8 +59,8 @@ impl Policy {
 
     /// The service that the scope of a request names, or the nearest scope around that one.
     #[inline]
-    pub(crate) fn upstream(&self, manner: &ResponseSettings) -> Option<&UpstreamUrl> {
-        self.part(manner.part).upstream.as_ref()
+    pub(crate) fn upstream(&self, response_settings: &ResponseSettings) -> Option<&UpstreamUrl> {
+        self.part(response_settings.part).upstream.as_ref()
     }
 }
 

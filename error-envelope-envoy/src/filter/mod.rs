@@ -86,7 +86,7 @@ pub(crate) struct Filter {
     timer: RefCell<Option<Timer>>,
     /// Of the whole call.
     deadline: RefCell<Option<Timer>>,
-    terms: RefCell<Option<Arc<ExchangeConfig>>>,
+    config: RefCell<Option<Arc<ExchangeConfig>>>,
     id: Cell<Option<RequestId>>,
     /// The id of the stream that Envoy may be beginning again.
     followed: Cell<Option<RequestId>>,
@@ -168,7 +168,7 @@ impl Filter {
             local: RefCell::default(),
             timer: RefCell::default(),
             deadline: RefCell::default(),
-            terms: RefCell::default(),
+            config: RefCell::default(),
             id: Cell::new(None),
             followed: Cell::new(redirect::followed()),
             version: Cell::new(Version::HTTP_11),
@@ -276,8 +276,8 @@ impl Filter {
         let mut head = self.read_request(stream);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let facts = heads::request_facts(&head.parts, self.request_ended.get());
-        let terms = self.terms();
-        let exchange = Exchange::unread(terms, &head.parts, facts, || {
+        let config = self.config();
+        let exchange = Exchange::unread(config, &head.parts, facts, || {
             self.id.get().or(followed).unwrap_or_else(runtime::new_request_id)
         });
         self.id.set(Some(exchange.request_id()));
@@ -289,8 +289,8 @@ impl Filter {
     }
 
     /// What the request began with (M3).
-    fn terms(&self) -> Arc<ExchangeConfig> {
-        self.terms.borrow_mut().get_or_insert_with(|| self.module.terms()).clone()
+    fn config(&self) -> Arc<ExchangeConfig> {
+        self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
     }
 
     fn read_version(&self, stream: &Stream<'_>) -> Version {

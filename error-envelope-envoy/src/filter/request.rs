@@ -59,14 +59,14 @@ impl Filter {
         version: Version,
         end: bool,
     ) -> Result<(Admission, HeaderMutations), Box<LocalReply>> {
-        let terms = self.terms();
-        let all = terms.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
+        let config = self.config();
+        let all = config.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || followed.unwrap_or_else(runtime::new_request_id);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
-            let exchange = Exchange::unread(terms, &head.parts, facts, id);
+            let exchange = Exchange::unread(config, &head.parts, facts, id);
             self.id.set(Some(exchange.request_id()));
             return Err(Box::new(exchange.malformed(cause.into())));
         }
@@ -77,9 +77,9 @@ impl Filter {
             id
         };
         let mut admission = if all {
-            Exchange::begin(terms, &mut parts, facts, fresh)
+            Exchange::begin(config, &mut parts, facts, fresh)
         } else {
-            Exchange::begin_copy(terms, &mut parts, facts, fresh)
+            Exchange::begin_copy(config, &mut parts, facts, fresh)
         };
         // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
         while let Admission::Verify(unverified, _) = admission {

@@ -73,7 +73,7 @@ impl Recorder for Forgetful {
 }
 
 fn event() -> error_envelope_core::exchange::Event {
-    Arc::new(ExchangeConfig::new(Policy::default(), clock::now)).untaken(clock::new_request_id())
+    Arc::new(ExchangeConfig::new(Policy::default(), clock::now)).not_taken(clock::new_request_id())
 }
 
 #[test]

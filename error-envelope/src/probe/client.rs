@@ -23,31 +23,31 @@ use super::target::{Stream, Target};
 const MOST_OF_BODY: usize = 256 * 1024;
 
 /// Sends the request and reads its answer.
-pub(super) async fn send_request(target: &Target, asked: &ProbeRequest, patience: Duration) -> ProbeResult {
+pub(super) async fn send_request(target: &Target, planned: &ProbeRequest, patience: Duration) -> ProbeResult {
     let answer = async {
-        let stream = target.connect(asked.wire).await?;
-        match (&asked.body, asked.wire) {
-            (SentRequest::Unsent(_), _) => raw::send_request(stream, asked, patience).await,
-            (_, Wire::Http1) if asked.method == Method::HEAD => raw::send_request(stream, asked, patience).await,
-            (_, Wire::Http1) => over_http1(stream, asked).await,
-            (_, Wire::Http2) => over_http2(stream, target, asked).await,
+        let stream = target.connect(planned.wire).await?;
+        match (&planned.body, planned.wire) {
+            (SentRequest::Unsent(_), _) => raw::send_request(stream, planned, patience).await,
+            (_, Wire::Http1) if planned.method == Method::HEAD => raw::send_request(stream, planned, patience).await,
+            (_, Wire::Http1) => over_http1(stream, planned).await,
+            (_, Wire::Http2) => over_http2(stream, target, planned).await,
         }
     };
     timeout(patience, answer).await.unwrap_or(Err(ProbeError::Silent(patience)))
 }
 
-async fn over_http1(stream: Stream, asked: &ProbeRequest) -> ProbeResult {
+async fn over_http1(stream: Stream, planned: &ProbeRequest) -> ProbeResult {
     let handshake = http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let driver = drive(connection);
-    let mut request = request(asked, asked.path.clone().into(), Version::HTTP_11)?;
-    if let SentRequest::Chunked(_) = asked.body {
+    let mut request = request(planned, planned.path.clone().into(), Version::HTTP_11)?;
+    if let SentRequest::Chunked(_) = planned.body {
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     answered(sender.send_request(request), driver, broken).await
 }
 
-async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> ProbeResult {
+async fn over_http2(stream: Stream, target: &Target, planned: &ProbeRequest) -> ProbeResult {
     let failed = |error: hyper::Error| {
         // Over TLS both have agreed on HTTP/2. A server of HTTP/1 alone answers the preface by what is no frame.
         let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
@@ -56,9 +56,9 @@ async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> Pr
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
     let driver = drive(connection);
-    let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(asked.path.clone());
+    let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(planned.path.clone());
     let uri = uri.build().map_err(|error| ProbeError::Broken(error.to_string()))?;
-    let mut request = request(asked, uri, Version::HTTP_2)?;
+    let mut request = request(planned, uri, Version::HTTP_2)?;
     request.headers_mut().remove(header::HOST);
     answered(sender.send_request(request), driver, failed).await
 }
@@ -81,12 +81,12 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -
     tokio::spawn(connection)
 }
 
-fn request(asked: &ProbeRequest, uri: Uri, version: Version) -> Result<Request<Outgoing>, ProbeError> {
-    let mut request = Request::new(Outgoing::new(&asked.body));
-    *request.method_mut() = asked.method.clone();
+fn request(planned: &ProbeRequest, uri: Uri, version: Version) -> Result<Request<Outgoing>, ProbeError> {
+    let mut request = Request::new(Outgoing::new(&planned.body));
+    *request.method_mut() = planned.method.clone();
     *request.uri_mut() = uri;
     *request.version_mut() = version;
-    *request.headers_mut() = asked.headers.clone();
+    *request.headers_mut() = planned.headers.clone();
     Ok(request)
 }
 

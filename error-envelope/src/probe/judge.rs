@@ -31,9 +31,9 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     }
     let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
     if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
-        let (broken, asked) = shape(case);
+        let (broken, request) = shape(case);
         wrong.extend(broken);
-        rules.extend(asked);
+        rules.extend(request);
     }
     wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than it says, or broke off"));
     match beside {
@@ -51,7 +51,7 @@ fn beside(case: &Case<'_>) -> Option<String> {
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
     match case.probe.want {
         // Its head may leave before the body is over the limit (G4).
-        Want::Guard(_) if matches!(case.asked.body, SentRequest::Chunked(_)) && is_refused => {
+        Want::Guard(_) if matches!(case.request.body, SentRequest::Chunked(_)) && is_refused => {
             Some(format!("was answered with {}, which may be before the body was read", describe(got)))
         }
         Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
@@ -135,7 +135,7 @@ fn id(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
-    let mut sent = case.asked.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
+    let mut sent = case.request.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
     match case.kept_id {
         Some(kept) => Finding::unless(kept == id, "I2", || {
             format!("the policy trusts the sender's id: {kept} was sent, and the answer has {id}")
@@ -166,7 +166,7 @@ fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
 
 fn wrong_status(case: &Case<'_>, rule: &str, status: StatusCode, code: &str) -> String {
     let came = if case.got.status.is_success() { "was let through" } else { "was answered" };
-    let size = match case.asked.body {
+    let size = match case.request.body {
         SentRequest::Nothing | SentRequest::Text(_) => "",
         _ => " (a body over the limit)",
     };

@@ -247,8 +247,8 @@ fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> 
         0 => String::new(),
         count => format!(" (and up to {count} more if the response differs)"),
     };
-    let asked: Vec<_> = planned.iter().take(most).map(|planned| planned.asked.to_string()).collect();
-    format!("# {about}{more}\n{}\n", asked.join("\n"))
+    let request: Vec<_> = planned.iter().take(most).map(|planned| planned.request.to_string()).collect();
+    format!("# {about}{more}\n{}\n", request.join("\n"))
 }
 
 fn route(text: &str) -> Result<(Method, String), String> {

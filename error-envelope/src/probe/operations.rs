@@ -42,11 +42,11 @@ impl ServiceInfo {
         };
         let mut planned: Vec<Planned> = Vec::new();
         for sampling in samplings {
-            let asked = self.operation_request(operation, *sampling)?;
+            let request = self.operation_request(operation, *sampling)?;
             // Without parameters all are the same.
-            if planned.iter().all(|other| other.asked.line() != asked.line()) {
-                let predicted = self.oracle.predict(&asked);
-                planned.push(Planned { asked, predicted });
+            if planned.iter().all(|other| other.request.line() != request.line()) {
+                let predicted = self.oracle.predict(&request);
+                planned.push(Planned { request, predicted });
             }
         }
         Ok(planned)
@@ -75,21 +75,21 @@ impl ServiceInfo {
         let parameters = operation.parameters();
         let path = target(operation, &parameters, sampling);
         let path = path.parse().map_err(|_| format!("{:?} is not a valid path", operation.key))?;
-        let mut asked = self.without_samples(&OPERATION, &operation.method, path);
+        let mut request = self.without_samples(&OPERATION, &operation.method, path);
         if let Some(kind) = self.malformed(operation)? {
             let kind = HeaderValue::try_from(kind).map_err(|_| "its media type is not valid".to_owned())?;
-            asked.headers.insert(header::CONTENT_TYPE, kind);
-            asked.body = SentRequest::Text(MALFORMED.into());
+            request.headers.insert(header::CONTENT_TYPE, kind);
+            request.body = SentRequest::Text(MALFORMED.into());
         }
         for parameter in parameters.into_iter().filter(|it| it["in"] == "header" && it["required"] == true) {
             let name = parameter["name"].as_str().and_then(|name| HeaderName::try_from(name).ok());
             let value = HeaderValue::try_from(value_of(operation.document(), parameter, Sampling::Example));
             if let (Some(name), Ok(value)) = (name, value) {
                 // What the user gave counts.
-                asked.headers.entry(name).or_insert(value);
+                request.headers.entry(name).or_insert(value);
             }
         }
-        Ok(asked)
+        Ok(request)
     }
 }
 

@@ -45,12 +45,12 @@ impl Oracle {
         self.0.policy()
     }
 
-    pub(super) fn guards(&self, asked: &ProbeRequest) -> Guards {
-        self.policy().guards_of(&head_of(asked))
+    pub(super) fn guards(&self, request: &ProbeRequest) -> Guards {
+        self.policy().guards_of(&head_of(request))
     }
 
-    pub(super) fn predict(&self, asked: &ProbeRequest) -> Predicted {
-        match self.begin(asked) {
+    pub(super) fn predict(&self, request: &ProbeRequest) -> Predicted {
+        match self.begin(request) {
             Admission::Answer(answered) => Predicted::Answer(Box::new(answered.reply)),
             Admission::Forward(..) | Admission::Peek(..) => Predicted::Forward,
             Admission::Verify(..) => Predicted::Depends,
@@ -58,8 +58,8 @@ impl Oracle {
     }
 
     /// An error of that code as this request's client would get it.
-    pub(super) fn model(&self, asked: &ProbeRequest, code: ErrorCode) -> Option<Response<Bytes>> {
-        match self.begin(asked) {
+    pub(super) fn model(&self, request: &ProbeRequest, code: ErrorCode) -> Option<Response<Bytes>> {
+        match self.begin(request) {
             Admission::Answer(answered) => Some(answered.reply),
             Admission::Forward(exchange, ..) => {
                 let fault = Fault::new(code);
@@ -72,19 +72,19 @@ impl Oracle {
     }
 
     /// The sender's id, where the policy lets it hold (I2).
-    pub(super) fn kept_id(&self, asked: &ProbeRequest) -> Option<String> {
+    pub(super) fn kept_id(&self, request: &ProbeRequest) -> Option<String> {
         let fresh = runtime::new_request_id();
-        let Admission::Forward(exchange, ..) = self.begin_with(asked, fresh) else { return None };
+        let Admission::Forward(exchange, ..) = self.begin_with(request, fresh) else { return None };
         let id = exchange.request_id();
         (id != fresh).then(|| id.to_string())
     }
 
-    fn begin(&self, asked: &ProbeRequest) -> Admission {
-        self.begin_with(asked, runtime::new_request_id())
+    fn begin(&self, request: &ProbeRequest) -> Admission {
+        self.begin_with(request, runtime::new_request_id())
     }
 
-    fn begin_with(&self, asked: &ProbeRequest, id: tower_error_envelope::RequestId) -> Admission {
-        let facts = match &asked.body {
+    fn begin_with(&self, request: &ProbeRequest, id: tower_error_envelope::RequestId) -> Admission {
+        let facts = match &request.body {
             SentRequest::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
             SentRequest::Text(text) => {
                 BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) }
@@ -94,21 +94,21 @@ impl Oracle {
             }
             SentRequest::Chunked(_) => BodyFacts { ended: false, lower: 0, upper: None },
         };
-        Exchange::begin(Arc::clone(&self.0), &mut head_of(asked), facts, || id)
+        Exchange::begin(Arc::clone(&self.0), &mut head_of(request), facts, || id)
     }
 }
 
 /// The head as a server would hand it on.
-fn head_of(asked: &ProbeRequest) -> Parts {
+fn head_of(request: &ProbeRequest) -> Parts {
     let mut head = Request::new(()).into_parts().0;
-    head.method = asked.method.clone();
-    head.uri = asked.path.clone().into();
-    head.version = match asked.wire {
+    head.method = request.method.clone();
+    head.uri = request.path.clone().into();
+    head.version = match request.wire {
         Wire::Http1 => Version::HTTP_11,
         Wire::Http2 => Version::HTTP_2,
     };
-    head.headers = asked.headers.clone();
-    if let Some((name, value)) = asked.body.framing() {
+    head.headers = request.headers.clone();
+    if let Some((name, value)) = request.body.framing() {
         head.headers.insert(name, value);
     }
     head

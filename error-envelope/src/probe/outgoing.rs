@@ -14,7 +14,7 @@ const CHUNK: usize = 16 * 1024;
 /// A text, or a JSON string that never ends.
 pub(super) enum Outgoing {
     Text(Bytes),
-    Fill { left: u64, begun: bool, said: bool },
+    Fill { left: u64, begun: bool, text: bool },
 }
 
 impl Outgoing {
@@ -22,8 +22,8 @@ impl Outgoing {
         match sent {
             SentRequest::Nothing | SentRequest::Unsent(_) => Self::Text(Bytes::new()),
             SentRequest::Text(text) => Self::Text(text.clone()),
-            SentRequest::Filled(length) => Self::Fill { left: *length, begun: false, said: true },
-            SentRequest::Chunked(length) => Self::Fill { left: *length, begun: false, said: false },
+            SentRequest::Filled(length) => Self::Fill { left: *length, begun: false, text: true },
+            SentRequest::Chunked(length) => Self::Fill { left: *length, begun: false, text: false },
         }
     }
 }
@@ -59,7 +59,7 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Self::Fill { left, said: true, .. } => SizeHint::with_exact(*left),
+            Self::Fill { left, text: true, .. } => SizeHint::with_exact(*left),
             Self::Fill { .. } => SizeHint::new(),
         }
     }

@@ -41,7 +41,7 @@ pub(super) struct Route {
 
 /// What a line sends, and what the layer would answer.
 pub(super) struct Planned {
-    pub(super) asked: ProbeRequest,
+    pub(super) request: ProbeRequest,
     pub(super) predicted: Predicted,
 }
 
@@ -67,10 +67,10 @@ impl ServiceInfo {
     pub(super) fn plan(&self, probe: &Probe) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(probe) {
-            let fits = |asked: ProbeRequest| match self.fits(probe, &asked) {
-                Ok(predicted) => Some(Planned { asked, predicted }),
+            let fits = |request: ProbeRequest| match self.fits(probe, &request) {
+                Ok(predicted) => Some(Planned { request, predicted }),
                 Err(reason) => {
-                    why = why.take().or(reason.map(|reason| format!("{} {reason}", asked.line())));
+                    why = why.take().or(reason.map(|reason| format!("{} {reason}", request.line())));
                     None
                 }
             };
@@ -78,7 +78,7 @@ impl ServiceInfo {
         }
         // The smaller the limit, the less has to be sent.
         if matches!(probe.body, Body::Unsent | Body::Sent | Body::Chunked) {
-            planned.sort_by_key(|planned| planned.asked.body.length());
+            planned.sort_by_key(|planned| planned.request.body.length());
         }
         planned.truncate(MOST_TRIES);
         if planned.is_empty() {
@@ -112,45 +112,45 @@ impl ServiceInfo {
     fn is_closed(&self, method: Option<&Method>, path: &str) -> bool {
         let method = method.unwrap_or(&Method::GET);
         path.parse::<PathAndQuery>().is_ok_and(|path| {
-            let asked = self.bare(method, path);
-            !self.oracle.guards(&asked).credentials.is_empty()
+            let request = self.bare(method, path);
+            !self.oracle.guards(&request).credentials.is_empty()
         })
     }
 
     /// One for each credential that the place reads, with values that required headers may take.
     fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<ProbeRequest> {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
-        let asked = self.without_samples(probe, method, path);
-        let guards = self.oracle.guards(&asked);
-        let asked = ProbeRequest { body: self.body_of(probe.body, guards.body_limit), ..asked };
+        let request = self.without_samples(probe, method, path);
+        let guards = self.oracle.guards(&request);
+        let request = ProbeRequest { body: self.body_of(probe.body, guards.body_limit), ..request };
         let anonymous = [header::AUTHORIZATION];
         let credentials = if guards.credentials.is_empty() { &anonymous[..] } else { &guards.credentials };
         let samples = if guards.required.is_empty() { &SAMPLES[..1] } else { &SAMPLES };
         let mut filled = Vec::new();
         for (sample, name) in samples.iter().flat_map(|sample| credentials.iter().map(move |name| (sample, name))) {
-            let mut asked = asked.clone();
+            let mut request = request.clone();
             for name in &guards.required {
-                require(&mut asked.headers, name, sample, probe.required);
+                require(&mut request.headers, name, sample, probe.required);
             }
-            credential(&mut asked.headers, name, &guards.credentials, probe.credentials);
-            filled.push(asked);
+            credential(&mut request.headers, name, &guards.credentials, probe.credentials);
+            filled.push(request);
         }
         filled
     }
 
     /// With the headers of the probe and of the user.
     pub(super) fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
-        let mut asked = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
+        let mut request = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
         let agent = HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION")));
-        asked.headers.insert(header::USER_AGENT, agent);
+        request.headers.insert(header::USER_AGENT, agent);
         for (name, value) in probe.headers {
-            asked.headers.append(*name, HeaderValue::from_static(value));
+            request.headers.append(*name, HeaderValue::from_static(value));
         }
         if probe.want == Want::Below {
-            crowd(&mut asked.headers, probe.name);
+            crowd(&mut request.headers, probe.name);
         }
-        asked.headers.extend(self.given.clone());
-        asked
+        request.headers.extend(self.given.clone());
+        request
     }
 
     fn bare(&self, method: &Method, path: PathAndQuery) -> ProbeRequest {
@@ -176,14 +176,14 @@ impl ServiceInfo {
     }
 
     /// What the layer would answer, where that is what the probe asks; else what stands in the way, if that is worth a word.
-    fn fits(&self, probe: &Probe, asked: &ProbeRequest) -> Result<Predicted, Option<String>> {
-        self.meets(probe, asked)?;
+    fn fits(&self, probe: &Probe, request: &ProbeRequest) -> Result<Predicted, Option<String>> {
+        self.meets(probe, request)?;
         let blocked = |reply: &http::Response<Bytes>| {
             let code = code_of(reply.headers()).unwrap_or_default();
             let advice = if code.starts_with("auth_") { CREDENTIALS } else { probe.otherwise };
             Err(Some(format!("would be answered with {} {code} first; {advice}", reply.status().as_u16())))
         };
-        let predicted = self.oracle.predict(asked);
+        let predicted = self.oracle.predict(request);
         match (&predicted, probe.want) {
             (Predicted::Answer(reply), Want::Guard(codes)) => match code_of(reply.headers()) {
                 Some(code) if codes.contains(&code.as_str()) => Ok(predicted),
@@ -202,13 +202,13 @@ impl ServiceInfo {
     }
 
     /// Whether the place is one where the probe can be asked.
-    fn meets(&self, probe: &Probe, asked: &ProbeRequest) -> Result<(), Option<String>> {
-        let guards = self.oracle.guards(asked);
+    fn meets(&self, probe: &Probe, request: &ProbeRequest) -> Result<(), Option<String>> {
+        let guards = self.oracle.guards(request);
         if guards.mode != Mode::Enforce {
             let mode = guards.mode.as_str();
             return Err(Some(format!("is in mode {mode:?}, where answers keep their shape; ask again in \"enforce\"")));
         }
-        if matches!(probe.body, Body::Sent | Body::Chunked) && asked.body.length() > self.max_upload {
+        if matches!(probe.body, Body::Sent | Body::Chunked) && request.body.length() > self.max_upload {
             return Err(Some(format!("needs a body of more than {} bytes; raise --max-upload", self.max_upload)));
         }
         let lacks_json = probe.path == RequestPart::Json && !guards.decodes;

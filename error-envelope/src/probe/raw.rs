@@ -20,8 +20,8 @@ const MOST: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends the head, with `Expect: 100-continue` where it says a length, and reads the answer.
-pub(super) async fn send_request(mut stream: Stream, asked: &ProbeRequest, patience: Duration) -> ProbeResult {
-    stream.write_all(&head_of(asked)).await.map_err(broken)?;
+pub(super) async fn send_request(mut stream: Stream, request: &ProbeRequest, patience: Duration) -> ProbeResult {
+    stream.write_all(&head_of(request)).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = Vec::new();
     loop {
@@ -33,7 +33,7 @@ pub(super) async fn send_request(mut stream: Stream, asked: &ProbeRequest, patie
             Some((head, length)) if head.status.is_informational() => drop(read.drain(..length)),
             Some((head, length)) => {
                 let read = read.split_off(length);
-                return Ok(match asked.method {
+                return Ok(match request.method {
                     Method::HEAD => behind_head(stream, head, read, LINGER.min(patience / 4)).await,
                     _ => rest(stream, head, read).await,
                 });
@@ -54,14 +54,14 @@ fn closed_early(read: &[u8]) -> ProbeError {
     ProbeError::Broken(format!("connection closed {response}"))
 }
 
-fn head_of(asked: &ProbeRequest) -> Vec<u8> {
-    let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path).into_bytes();
-    for (name, value) in &asked.headers {
+fn head_of(request: &ProbeRequest) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path).into_bytes();
+    for (name, value) in &request.headers {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    head.extend(match asked.method {
+    head.extend(match request.method {
         Method::HEAD => b"connection: close\r\n\r\n".to_vec(),
-        _ => format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", asked.body.length()).into_bytes(),
+        _ => format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", request.body.length()).into_bytes(),
     });
     head
 }

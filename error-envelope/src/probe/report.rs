@@ -58,8 +58,8 @@ impl Report {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));
         text.push('\n');
-        let (asked, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
-        text.extend(asked.iter().map(OfRule::human));
+        let (request, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
+        text.extend(request.iter().map(OfRule::human));
         if !unasked.is_empty() {
             let unasked: Vec<_> = unasked.iter().map(|of| of.rule).collect();
             let _ = writeln!(text, "not asked: {}", unasked.join(", "));

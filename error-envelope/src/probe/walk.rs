@@ -36,7 +36,7 @@ pub(super) struct ProbeOptions {
 pub(super) struct ProbeRun<'a> {
     known: &'a ServiceInfo,
     target: &'a Target,
-    manner: ProbeOptions,
+    options: ProbeOptions,
     next: Instant,
     seen: HashSet<String>,
     answered: usize,
@@ -47,11 +47,11 @@ pub(super) struct ProbeRun<'a> {
 }
 
 impl<'a> ProbeRun<'a> {
-    pub(super) fn new(known: &'a ServiceInfo, target: &'a Target, manner: ProbeOptions) -> Self {
+    pub(super) fn new(known: &'a ServiceInfo, target: &'a Target, options: ProbeOptions) -> Self {
         Self {
             known,
             target,
-            manner,
+            options,
             next: Instant::now(),
             seen: HashSet::new(),
             answered: 0,
@@ -125,8 +125,8 @@ impl<'a> ProbeRun<'a> {
         if self.silent >= MOST_SILENT {
             return Ok((line, None));
         }
-        line.sent = Some(planned.asked.line());
-        line.curl = planned.asked.curl(&self.target.origin());
+        line.sent = Some(planned.request.line());
+        line.curl = planned.request.curl(&self.target.origin());
         let got = match self.send_request(&planned).await {
             Ok(got) => got,
             Err(no_answer) => return Ok((Line { outcome: self.unanswered(probe, no_answer)?, ..line }, None)),
@@ -136,7 +136,7 @@ impl<'a> ProbeRun<'a> {
             Verdict::Kept(rules) => (Outcome::Passed, rules),
             Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
             Verdict::Beside(why) => {
-                let why = format!("{} {why}; {}", planned.asked.line(), probe.otherwise);
+                let why = format!("{} {why}; {}", planned.request.line(), probe.otherwise);
                 (Outcome::Skipped(why), Vec::new())
             }
         };
@@ -145,21 +145,21 @@ impl<'a> ProbeRun<'a> {
 
     async fn send_request(&mut self, planned: &Planned) -> ProbeResult {
         sleep_until(self.next).await;
-        self.next = Instant::now() + self.manner.pause;
-        if self.manner.verbose {
-            anstream::eprintln!("> {}", planned.asked.to_string().trim_end().replace('\n', "\n> "));
+        self.next = Instant::now() + self.options.pause;
+        if self.options.verbose {
+            anstream::eprintln!("> {}", planned.request.to_string().trim_end().replace('\n', "\n> "));
         }
-        let answer = client::send_request(self.target, &planned.asked, self.manner.patience).await;
-        if self.manner.verbose {
+        let answer = client::send_request(self.target, &planned.request, self.options.patience).await;
+        if self.options.verbose {
             print_head(&answer);
         }
-        self.count(&planned.asked, &answer);
+        self.count(&planned.request, &answer);
         answer
     }
 
     /// A server that waits for a body to its end is there still.
-    fn count(&mut self, asked: &ProbeRequest, answer: &ProbeResult) {
-        let is_upload = matches!(asked.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
+    fn count(&mut self, request: &ProbeRequest, answer: &ProbeResult) {
+        let is_upload = matches!(request.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
         match answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
             Err(ProbeError::NoHttp2) => self.silent = 0,
@@ -183,19 +183,19 @@ impl<'a> ProbeRun<'a> {
 
     fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> Verdict {
         let oracle = &self.known.oracle;
-        let model = oracle.model(&planned.asked, self.code(got));
-        let kept_id = oracle.kept_id(&planned.asked);
+        let model = oracle.model(&planned.request, self.code(got));
+        let kept_id = oracle.kept_id(&planned.request);
         let predicted = planned.predicted.reply();
         let verdict = judge(&Case {
             probe,
-            asked: &planned.asked,
+            request: &planned.request,
             got,
             predicted,
             model: model.as_ref(),
             seen: &self.seen,
             kept_id: kept_id.as_deref(),
-            exposes: oracle.guards(&planned.asked).exposes,
-            by_policy: self.manner.by_policy,
+            exposes: oracle.guards(&planned.request).exposes,
+            by_policy: self.options.by_policy,
         });
         self.note(&got.headers);
         verdict

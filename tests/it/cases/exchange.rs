@@ -68,7 +68,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
 }
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
-    let terms: Vec<_> =
+    let config: Vec<_> =
         (0..case.chain).map(|_| Arc::new(ExchangeConfig::new(policies(), now).with_recogniser(recognise))).collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
@@ -77,7 +77,7 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
         let size = body.size_hint();
         let facts = BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() };
         stage.took = Duration::ZERO;
-        let response = stage.layer(&terms, &mut head, facts).map(|reply| stage.seen(reply));
+        let response = stage.layer(&config, &mut head, facts).map(|reply| stage.seen(reply));
         exchanges.push(Exchanged { response: response.map_err(|error| error.to_string()), reset: false });
     }
     let facts = Facts { processes: 1, ..Facts::default() };
@@ -96,12 +96,12 @@ impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
     fn layer(
         &mut self,
-        terms: &[Arc<ExchangeConfig>],
+        config: &[Arc<ExchangeConfig>],
         head: &mut request::Parts,
         body: BodyFacts,
     ) -> Result<Reply, BoxError> {
-        let Some((terms, inside)) = terms.split_first() else { return self.service(head) };
-        let mut admission = Exchange::begin(terms.clone(), head, body, fresh_id);
+        let Some((config, inside)) = config.split_first() else { return self.service(head) };
+        let mut admission = Exchange::begin(config.clone(), head, body, fresh_id);
         loop {
             match admission {
                 Admission::Answer(answered) => return Ok(self.answered(*answered)),

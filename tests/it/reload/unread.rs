@@ -76,7 +76,7 @@ fn m2_a_reading_that_hangs_is_waited_for_by_nobody_and_its_end_shows_what_is_the
         Some("0123456789abcdef0123456789abcdef".to_owned())
     });
     let in_force = PolicyHandle::watching(&path, loader).unwrap();
-    let says = || format!("{:?}", in_force.terms().policy());
+    let says = || format!("{:?}", in_force.config().policy());
     hangs.store(true, Ordering::SeqCst);
     folder.replace("policy.toml", &policy("two"));
     begun.recv().unwrap();

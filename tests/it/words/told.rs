@@ -201,10 +201,10 @@ fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
 /// `None` where a protocol keeps its own shape (R10).
 fn rewritten(policy: &Arc<Policy>, status: StatusCode, media_type: &'static str, body: &[u8]) -> Option<String> {
     let (mut request, ()) = Request::new(()).into_parts();
-    let terms = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let config = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(terms), &mut request, ended, id) else {
+    let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(config), &mut request, ended, id) else {
         panic!("a GET without a body is forwarded")
     };
     let (mut head, ()) = Response::new(()).into_parts();

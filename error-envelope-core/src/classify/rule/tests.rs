@@ -70,15 +70,15 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
         rule().message_pattern("^Gone"),
     ];
     let rules = rules.map(|rule| Arc::new(rule.compile().unwrap()));
-    let said = |path| {
+    let texts = |path| {
         let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
-        let said = backwards(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.very_text()));
-        said.map(|said| said.unwrap_or("-").to_owned()).collect::<Vec<_>>()
+        let texts = backwards(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.very_text()));
+        texts.map(|texts| texts.unwrap_or("-").to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(said(Some("/a/%78")), ["HERE", "Gone already", "-"]);
-    assert_eq!(said(Some("/c")), ["Gone already", "-"]);
-    assert_eq!(said(None), ["Gone already", "-"]);
+    assert_eq!(texts(Some("/a/%78")), ["HERE", "Gone already", "-"]);
+    assert_eq!(texts(Some("/c")), ["Gone already", "-"]);
+    assert_eq!(texts(None), ["Gone already", "-"]);
 }
 
 #[test]

@@ -327,8 +327,8 @@ mod tests {
             ("[{{code}}]", "not a JSON object"),
             ("", "not JSON"),
         ] {
-            let (said, advice) = Template::parse(template).unwrap_err();
-            assert!(said.contains(wrong), "{template}: {said}; {advice}");
+            let (problem, advice) = Template::parse(template).unwrap_err();
+            assert!(problem.contains(wrong), "{template}: {problem}; {advice}");
         }
         assert!(Template::parse(&format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40))).is_err());
     }

@@ -152,7 +152,7 @@ pub(crate) fn only_repeat(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
     let says = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
-    path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|said| said == message)
+    path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
 }
 
 /// The details with the message that leaves instead of the one that is the whole list (E8); `None` where it says more.

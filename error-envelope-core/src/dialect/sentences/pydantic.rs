@@ -21,9 +21,9 @@ pub(super) fn read(text: &str) -> Option<Vec<Reading>> {
     for line in lines {
         match line.strip_prefix("  ") {
             None => place = Place::of_dotted(&line.replace(" -> ", ".")),
-            Some(said) if said.starts_with("  For further information ") => {}
-            Some(said) => {
-                readings.push(Reading { place: std::mem::take(&mut place), text: without_input(said).to_owned() })
+            Some(message) if message.starts_with("  For further information ") => {}
+            Some(message) => {
+                readings.push(Reading { place: std::mem::take(&mut place), text: without_input(message).to_owned() })
             }
         }
     }

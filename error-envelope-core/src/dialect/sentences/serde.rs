@@ -32,8 +32,8 @@ pub(super) struct SerdeError<'a> {
 /// Reads a text; `None` where it names no member.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
-    let (path, said) = split(text)?;
-    let name = name_in(said);
+    let (path, message) = split(text)?;
+    let name = name_in(message);
     if path.is_empty() && name.is_none() {
         return None;
     }
@@ -42,11 +42,11 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
     // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
-    let has_it = |name: &str| said.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
+    let has_it = |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
         place.name(name);
     }
-    Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(said) })
+    Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
 }
 
 /// Whether a text is one of the forms, without anything else around it.
@@ -56,8 +56,8 @@ pub(super) fn is_form(text: &str) -> bool {
 
 /// Of such a text, how many bytes the path before the form has.
 pub(super) fn path_length(text: &str) -> Option<usize> {
-    let (path, said) = split(without_position(text))?;
-    FORMS.iter().any(|form| said.starts_with(form)).then_some(path.len())
+    let (path, message) = split(without_position(text))?;
+    FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
 
 /// A text without what it quotes of the request, and without names of the program's own types.
@@ -144,15 +144,15 @@ fn split(text: &str) -> Option<(&str, &str)> {
     if let Some(at) = before_form {
         return Some((&text[..at], &text[at + 2..]));
     }
-    text.split_once(": ").filter(|(path, said)| is_dotted(path) && !said.is_empty())
+    text.split_once(": ").filter(|(path, message)| is_dotted(path) && !message.is_empty())
 }
 
 /// The name of a member that is missing, unknown or there twice.
-fn name_in(said: &str) -> Option<&str> {
-    if let Some(name) = said.strip_prefix(MISSING).or_else(|| said.strip_prefix(DUPLICATE)) {
+fn name_in(message: &str) -> Option<&str> {
+    if let Some(name) = message.strip_prefix(MISSING).or_else(|| message.strip_prefix(DUPLICATE)) {
         return name.strip_suffix('`');
     }
-    let name = said.strip_prefix(UNKNOWN_FIELD)?;
+    let name = message.strip_prefix(UNKNOWN_FIELD)?;
     let end = ["`, expected ", "`, there are no fields"].iter().filter_map(|end| name.rfind(end)).max()?;
     Some(&name[..end])
 }
@@ -183,7 +183,7 @@ pub(super) fn closing_quote(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Option<(String, String)> {
+    fn message(text: &str) -> Option<(String, String)> {
         parse_text(text).map(|told| (String::from_utf8(told.place.json()).unwrap(), told.text.into_owned()))
     }
 
@@ -201,10 +201,10 @@ mod tests {
             ("a: no such article \"s3cret\" here", r#"["a"]"#, "no such article here"),
             ("a: no such \"b: missing field `c`\" here", r#"["a"]"#, "no such here"),
         ] {
-            assert_eq!(said(text), Some((path.to_owned(), told.to_owned())), "{text}");
+            assert_eq!(message(text), Some((path.to_owned(), told.to_owned())), "{text}");
         }
         for none in ["", "invalid digit found in string", "invalid type: map, expected u8", "one two: three", "a: "] {
-            assert_eq!(said(none), None, "{none}");
+            assert_eq!(message(none), None, "{none}");
         }
     }
 

@@ -50,41 +50,41 @@ impl ColdState {
 
     #[inline]
     pub(in crate::exchange) fn new(
-        asked: &RequestView<'_>,
+        view: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
-        terms: &ExchangeConfig,
+        config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
-        let is_traced = asked.sent.has(HeaderFlags::TRACED);
-        if notes.is_none() && !is_traced && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
+        let is_traced = view.sent.has(HeaderFlags::TRACED);
+        if notes.is_none() && !is_traced && !config.policy().asks_of_requests() && view.sent.call.is_none() {
             return None;
         }
-        Self::noted(asked, notes, settings, terms)
+        Self::noted(view, notes, settings, config)
     }
 
     #[inline(never)]
     fn noted(
-        asked: &RequestView<'_>,
+        view: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
-        terms: &ExchangeConfig,
+        config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
-        let asks_path = terms.policy().rules_ask_path(settings);
-        let tells_time = terms.policy().dialect(settings).spec().tells_time;
-        let deadline = asked.sent.call.and_then(|call| call.timeout);
-        let counts_whole = asked.claimed == Some(BodyLimitPer::Body);
-        let is_traced = asked.sent.has(HeaderFlags::TRACED);
-        let traceparent = if is_traced { fields::only(&asked.head.headers, &TRACEPARENT).cloned() } else { None };
+        let asks_path = config.policy().rules_ask_path(settings);
+        let tells_time = config.policy().dialect(settings).spec().tells_time;
+        let deadline = view.sent.call.and_then(|call| call.timeout);
+        let counts_whole = view.claimed == Some(BodyLimitPer::Body);
+        let is_traced = view.sent.has(HeaderFlags::TRACED);
+        let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let is_plain = notes.is_none() && deadline.is_none() && traceparent.is_none();
         if is_plain && !asks_path && !tells_time && !counts_whole {
             return None;
         }
         let target = asks_path.then(|| {
             // What is no path is guarded as the root is (G0).
-            let path = asked.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-            (asked.head.method.clone(), path)
+            let path = view.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+            (view.head.method.clone(), path)
         });
-        let began = tells_time.then(terms.clock);
+        let began = tells_time.then(config.clock);
         Some(Box::new(Self { notes, target, began, counts_whole, deadline, traceparent, ..Self::default() }))
     }
 }

@@ -39,8 +39,8 @@ impl RequestFlags {
     const PAGE: u16 = Self::STREAM;
 
     #[inline]
-    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
-        let RequestView { head, sent, body, .. } = asked;
+    pub(in crate::exchange) fn new(view: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
+        let RequestView { head, sent, body, .. } = view;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
         let mut bits = if is_http1 { Self::HTTP1 } else { Self::TRAILERS };
@@ -53,7 +53,7 @@ impl RequestFlags {
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.
             let cheap =
-                is_http1 && asked.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
+                is_http1 && view.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
             if head.method == Method::POST {
                 bits |= flag(Self::FORM, sent.has(HeaderFlags::FORM)) | flag(Self::JSON, sent.has(HeaderFlags::JSON));
@@ -61,7 +61,7 @@ impl RequestFlags {
         }
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
-                | flag(Self::STREAM, asked.counts_messages());
+                | flag(Self::STREAM, view.counts_messages());
         } else if settings.html.is_some()
             && prefers_page(&head.headers, policy.dialect(settings).spec().media_type, has_problem(settings))
         {

@@ -37,16 +37,16 @@ pub(in crate::exchange) struct GuardOutcome {
 }
 
 /// Asks the guards in their order.
-pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> GuardOutcome {
+pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
-    let mut guarded = GuardOutcome { limit, body: asked.body, ..GuardOutcome::default() };
-    guarded.unmet = check_headers(policy, matched, asked, &mut guarded.observed).err();
+    let mut guarded = GuardOutcome { limit, body: view.body, ..GuardOutcome::default() };
+    guarded.unmet = check_headers(policy, matched, view, &mut guarded.observed).err();
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
         let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
-        let media_type = || fields::first(&asked.head.headers, &CONTENT_TYPE);
-        let routes = asking(matched, asked);
-        match check_body(policy, routes, observing, limit, asked, media_type, &mut guarded.observed) {
+        let media_type = || fields::first(&view.head.headers, &CONTENT_TYPE);
+        let routes = asking(matched, view);
+        match check_body(policy, routes, observing, limit, view, media_type, &mut guarded.observed) {
             Ok(peek) => guarded.peek = peek,
             Err(fault) => guarded.refusal = Some(fault),
         }
@@ -57,12 +57,12 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Req
 fn check_headers(
     policy: &Policy,
     matched: &Matched,
-    asked: &RequestView<'_>,
+    view: &RequestView<'_>,
     observed: &mut ObservedGuards,
 ) -> Result<(), Fault> {
-    for settings in asking(matched, asked) {
+    for settings in asking(matched, view) {
         for header in policy.required_headers(settings) {
-            header.check(&asked.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
+            header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
     }
     Ok(())
@@ -97,21 +97,21 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
     routes: impl Iterator<Item = &'s Settings>,
     observing: impl Iterator<Item = &'s Settings>,
     limit: Option<u64>,
-    asked: &RequestView<'_>,
+    view: &RequestView<'_>,
     media_type: impl Fn() -> Option<&'h HeaderValue>,
     observed: &mut ObservedGuards,
 ) -> Result<Option<Fault>, Fault> {
     let mut peek = None;
-    if asked.body.is_empty() {
+    if view.body.is_empty() {
         return Ok(peek);
     }
     for settings in routes {
         let Some(types) = policy.content_types(settings) else { continue };
-        let declared = types.declared(media_type(), asked.sent.has_two_types());
+        let declared = types.declared(media_type(), view.sent.has_two_types());
         if declared == Declared::Accepted {
             continue;
         }
-        match (carries_body(asked), declared) {
+        match (carries_body(view), declared) {
             (BodyPresence::No, _) => {}
             (BodyPresence::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
                 observed.limit.first_byte = true;
@@ -123,12 +123,12 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
     }
     for settings in observing {
         match settings.body_limit {
-            Some(limit) if asked.is_over(limit) => observed.note_refusal(settings, policy.too_large(limit))?,
+            Some(limit) if view.is_over(limit) => observed.note_refusal(settings, policy.too_large(limit))?,
             limit => observed.limit.limit = observed.limit.limit.into_iter().chain(limit).min(),
         }
     }
     match limit {
-        Some(limit) if asked.is_over(limit) => Err(policy.too_large(limit)),
+        Some(limit) if view.is_over(limit) => Err(policy.too_large(limit)),
         _ => Ok(peek),
     }
 }
@@ -139,21 +139,21 @@ pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &
 }
 
 /// Those whose guards hold for the request.
-fn asking<'m>(matched: &'m Matched, asked: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
-    let preflight = is_preflight(asked);
+fn asking<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+    let preflight = is_preflight(view);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
 /// A CORS preflight: browsers send it without credentials (G0).
-pub(in crate::exchange) fn is_preflight(asked: &RequestView<'_>) -> bool {
-    let RequestView { head, sent, .. } = *asked;
+pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
+    let RequestView { head, sent, .. } = *view;
     head.method == Method::OPTIONS
         && head.headers.contains_key(ORIGIN)
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         // Browsers send nothing of the following with it. A service answers an upgrade with 101 whatever the method is, and
         // may run the method that is named.
         && !sent.has(HeaderFlags::UPGRADE)
-        && matches!(carries_body(asked), BodyPresence::No)
+        && matches!(carries_body(view), BodyPresence::No)
         && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))
 }
 
@@ -166,11 +166,11 @@ enum BodyPresence {
     Unknown,
 }
 
-fn carries_body(asked: &RequestView<'_>) -> BodyPresence {
-    if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
+fn carries_body(view: &RequestView<'_>) -> BodyPresence {
+    if view.body.is_empty() || view.head.method == Method::CONNECT || is_bodyless_upgrade(view) {
         return BodyPresence::No;
     }
-    match asked.declared() {
+    match view.declared() {
         Some(0) => BodyPresence::No,
         Some(_) => BodyPresence::Yes,
         None => BodyPresence::Unknown,

@@ -53,13 +53,13 @@ pub(in crate::exchange) fn identify(
 #[inline(always)]
 pub(in crate::exchange) fn mark(
     policy: &Policy,
-    manner: &ResponseSettings,
+    response_settings: &ResponseSettings,
     head: &mut Parts,
     id: RequestId,
     mut value: HeaderValue,
 ) {
     head.extensions.insert(id);
-    if let Some(upstream) = policy.upstream(manner) {
+    if let Some(upstream) = policy.upstream(response_settings) {
         head.extensions.insert(upstream.clone());
     }
     value.set_sensitive(false);

@@ -239,15 +239,15 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 
 /// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
-    let manner = ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.manner() };
-    let keys = Settings { manner, content_types: None, auth: None, require_headers: None, ..*settings };
+    let response_settings = ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
+    let keys = Settings { response_settings, content_types: None, auth: None, require_headers: None, ..*settings };
     format!(
         "{keys:?} {:?} {:?} {:?} {:?} {:?}",
         policy.content_types(settings),
         policy.schemes(settings),
         policy.required_headers(settings),
-        policy.kept_fields(&settings.manner()),
-        policy.page(&settings.manner()),
+        policy.kept_fields(&settings.response_settings()),
+        policy.page(&settings.response_settings()),
     )
 }
 
@@ -275,7 +275,7 @@ proptest! {
             let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
             let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
             let retold = Policy::from_toml("told.toml", &text).unwrap();
-            let label = settings.manner().label();
+            let label = settings.response_settings().label();
             let route = label.route.and(loaded.policy.route_label(label));
             prop_assert_eq!(decision(&retold, &retold.of_no_host().normal), decision(&loaded.policy, settings));
             prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);

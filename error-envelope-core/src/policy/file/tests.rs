@@ -192,7 +192,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
-    assert_eq!(read.rules(&read.of_no_host().normal.manner())[0].to().message(), "The seat is taken.");
+    assert_eq!(read.rules(&read.of_no_host().normal.response_settings())[0].to().message(), "The seat is taken.");
 }
 
 /// So each has a setter, too: the builders say the same.
@@ -239,7 +239,7 @@ fn r14_a_list_of_kept_fields_has_a_place_in_a_byte() {
         Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
     };
     let policy = with(255).unwrap();
-    let kept = |path| policy.kept_fields(&policy.normalised(&http::Method::GET, "", path).manner()).to_vec();
+    let kept = |path| policy.kept_fields(&policy.normalised(&http::Method::GET, "", path).response_settings()).to_vec();
     assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
     let refused = with(256).unwrap_err().to_string();
     assert!(refused.starts_with("policy.toml:769: route[255].keep_fields: there are more than 255"), "{refused}");

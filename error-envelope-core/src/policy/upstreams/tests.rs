@@ -140,7 +140,7 @@ proptest! {
         let mut around: Vec<_> = (1..).zip(&scopes).filter(|(_, scope)| scope.covers(host, &normal)).collect();
         around.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.weight()));
         let expected = around.iter().find(|(_, scope)| scope.upstream).map(|(at, _)| format!("http://s{at}"));
-        let upstream = policy.upstream(&matched.normal.manner()).map(ToString::to_string);
+        let upstream = policy.upstream(&matched.normal.response_settings()).map(ToString::to_string);
         prop_assert_eq!(&upstream, &expected, "{:?} {}{}", scopes, host, path);
         let narrowest = limit(around.first().map_or(0, |(at, _)| *at));
         prop_assert_eq!(matched.normal.body_limit, Some(narrowest));
@@ -169,7 +169,7 @@ proptest! {
             _ => normal.strip_prefix(prefix.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..])),
         };
         let (_, upstream) = listed.prefixes().find(|(prefix, _)| covers(prefix)).unwrap();
-        prop_assert_eq!(upstream, policy.upstream(&matched.normal.manner()), "{:?} {}{}", scopes, host, path);
+        prop_assert_eq!(upstream, policy.upstream(&matched.normal.response_settings()), "{:?} {}{}", scopes, host, path);
     }
 
     #[test]

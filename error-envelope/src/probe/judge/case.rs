@@ -12,7 +12,7 @@ use super::super::table::Probe;
 /// An answer, and what it is held against.
 pub(in super::super) struct Case<'a> {
     pub(in super::super) probe: &'a Probe,
-    pub(in super::super) asked: &'a ProbeRequest,
+    pub(in super::super) request: &'a ProbeRequest,
     pub(in super::super) got: &'a ProbeResponse,
     /// What the layer would answer by itself.
     pub(in super::super) predicted: Option<&'a Response<Bytes>>,

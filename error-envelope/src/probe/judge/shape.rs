@@ -13,7 +13,7 @@ use super::case::{Case, shown_lines};
 /// What is wrong with an error's head and body, and the rules that were asked.
 pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     let got = case.got;
-    let is_head = case.asked.method == Method::HEAD;
+    let is_head = case.request.method == Method::HEAD;
     let (mut wrong, rules) = match case.model {
         _ if is_head => (head_alone(case), vec!["E4", "E5"]),
         Some(model) if !is_envelope(model) => dialect_or_problem(case, model),

@@ -46,7 +46,7 @@ fn probe(name: &str) -> &'static Probe {
     PROBES.iter().find(|probe| probe.name == name).unwrap()
 }
 
-fn asked(probe: &Probe) -> ProbeRequest {
+fn request(probe: &Probe) -> ProbeRequest {
     let lines = probe.headers.iter();
     let lines = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     let mut headers = HeaderMap::new();
@@ -80,7 +80,7 @@ fn judged(name: &str, got: &ProbeResponse, held: &Held<'_>) -> Verdict {
     let seen: HashSet<String> = held.seen.iter().map(|id| (*id).to_owned()).collect();
     judge(&Case {
         probe,
-        asked: &asked(probe),
+        request: &request(probe),
         got,
         predicted: held.predicted,
         model: held.model,
@@ -257,11 +257,11 @@ fn p1_p2_p3_each_protocol_has_its_own_errors() {
 fn g4_an_early_answer_says_nothing_of_the_limit() {
     let chunked = |got: &ProbeResponse| {
         let probe = probe("too-large-chunked");
-        let asked = ProbeRequest { body: SentRequest::Chunked(2), ..asked(probe) };
+        let request = ProbeRequest { body: SentRequest::Chunked(2), ..request(probe) };
         let seen = HashSet::new();
         judge(&Case {
             probe,
-            asked: &asked,
+            request: &request,
             got,
             predicted: None,
             model: None,

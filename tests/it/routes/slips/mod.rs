@@ -78,8 +78,8 @@ fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
 /// The status of the answer; `None` where the request is forwarded.
 pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-    let terms = ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH).into();
-    match Exchange::begin(terms, &mut head, body, || RequestId::from_parts(1, 1)) {
+    let config = ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH).into();
+    match Exchange::begin(config, &mut head, body, || RequestId::from_parts(1, 1)) {
         Admission::Forward(..) => None,
         Admission::Answer(answered) => Some(answered.reply.status().as_u16()),
         other => panic!("nothing here waits: {other:?}"),
