@@ -306,7 +306,8 @@ impl ErrorEnvelopeLayer {
 fn config(config: ExchangeConfig) -> ExchangeConfig {
     let config = config.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
     #[cfg(feature = "axum")]
-    let config = config.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
+    let config =
+        config.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);
     config
 }
 

@@ -137,7 +137,7 @@ fn classified(status: StatusCode, text: &str) -> Fault {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]);
     let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()), reason: None };
     let nothing = HeaderMap::new();
-    let asked = RequestContext {
+    let context = RequestContext {
         credentials: Credentials::from_headers(&nothing, false),
         method: &Method::GET,
         path: None,
@@ -155,7 +155,7 @@ fn classified(status: StatusCode, text: &str) -> Fault {
         page: false,
     };
     let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
-        classify::response(&inner, &asked, &known);
+        classify::response(&inner, &context, &known);
     rewrite.into_fault().status(status)
 }
 

@@ -50,7 +50,9 @@ pub(super) fn decide<'k>(
     let lists = lists_issues(parsed, inner.status);
     // A list states more than a code that the status has as well.
     let says_more = |code: &ErrorCode| !lists || *code != ErrorCode::of_status(inner.status);
-    if let Some(code) = parsed.and_then(|parsed| parsed.names().find_map(|name| known.codes.find(name))).filter(says_more) {
+    if let Some(code) =
+        parsed.and_then(|parsed| parsed.names().find_map(|name| known.codes.find(name))).filter(says_more)
+    {
         return (code, CodeSource::Dialect);
     }
     if let dialect::DialectCode::Code(code) = own {

@@ -310,7 +310,12 @@ fn of_page(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) -> Rew
 }
 
 /// E7: code and message stay the same text, details the same bytes.
-fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Fault {
+fn again(
+    envelope: &Envelope<'_>,
+    inner: &Inner<'_, '_>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> Fault {
     let by_status = known.by_status && !envelope.known;
     let code = if by_status { code_of_status(inner, request) } else { envelope.code.clone() };
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
@@ -360,14 +365,15 @@ fn of_foreign<'b>(
     let own = foreign.and_then(|it| retained(it, passes, inner.status, known));
     let stands = matches!(own, Some(Retained::Whole | Retained::Negotiated));
     let left = members.filter(|members| !stands && inner.status.is_client_error() && members.are_left(parsed));
-    let left = left.map(|members| left::sort(members, parsed, if passes { known.kept } else { &[] })).unwrap_or_default();
+    let left =
+        left.map(|members| left::sort(members, parsed, if passes { known.kept } else { &[] })).unwrap_or_default();
     let takes_fields = known.dialect.spec().takes_fields && !left.kept.is_empty();
     let kept = takes_fields.then(|| left.as_object());
-    let beside: &[_] = if takes_fields { &[] } else { &left.kept };
+    let added: &[_] = if takes_fields { &[] } else { &left.kept };
     let details = match foreign.filter(|_| passes) {
-        Some(foreign) => details_of(foreign, beside, &code, &decided, inner.status, known),
-        None if beside.is_empty() => None,
-        None => details::compose(None, beside, None, None),
+        Some(foreign) => details_of(foreign, added, &code, &decided, inner.status, known),
+        None if added.is_empty() => None,
+        None => details::compose(None, added, None, None),
     };
     let has_list = passes && parsed.is_some_and(|parsed| parsed.issues.is_some());
     let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer) && !has_list;

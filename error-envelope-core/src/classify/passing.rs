@@ -84,7 +84,8 @@ pub(super) fn details_of(
     let named = matches!(decided, CodeSource::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);
-    let upstream_code = parsed.code.as_deref().filter(|parsed| lost && outgoing::is_upstream_code(parsed) && code != *parsed);
+    let upstream_code =
+        parsed.code.as_deref().filter(|parsed| lost && outgoing::is_upstream_code(parsed) && code != *parsed);
     let upstream_code = upstream_code
         .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code))
         .filter(|_| !(parsed.has_issues() && dialect::tells_of_input(status)));

@@ -11,19 +11,19 @@ use crate::dialect::rich::MAX_SECONDS;
 
 /// The code of an inner status: its reason's, where that is known or of the own `domain`; with violations (E8) that of an
 /// invalid request; else its HTTP status's.
-pub(crate) fn code_of(told: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
-    recognised(told, codes, domain).unwrap_or_else(|| of_status(told))
+pub(crate) fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
+    recognised(reported, codes, domain).unwrap_or_else(|| of_status(reported))
 }
 
-fn of_status(told: &ReportedStatus<'_>) -> ErrorCode {
-    let status = told.status.http();
-    let lists = told.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
+fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
+    let status = reported.status.http();
+    let lists = reported.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
 /// The code that the reason names. One that only the own domain knows is well-formed in capitals alone.
-pub(crate) fn recognised(told: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
-    let rich = told.rich.as_ref()?;
+pub(crate) fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
+    let rich = reported.rich.as_ref()?;
     let of_own_domain = || {
         let capitals = !rich.reason.bytes().any(|byte| byte.is_ascii_lowercase());
         (capitals && rich.domain == domain).then(|| ErrorCode::foreign(&rich.reason.to_ascii_lowercase()))?
@@ -90,9 +90,9 @@ mod tests {
         }
         let violation = Violation { field: "a".into(), description: "m".into(), reason: String::new() };
         for (status, code) in [(Status::INVALID_ARGUMENT, "invalid_request"), (Status::INTERNAL, "internal_error")] {
-            let mut told = reported(status, "", "");
-            told.rich.as_mut().unwrap().violations.push(violation.clone());
-            assert_eq!(code_of(&told, &codes, "ours"), code);
+            let mut reported = reported(status, "", "");
+            reported.rich.as_mut().unwrap().violations.push(violation.clone());
+            assert_eq!(code_of(&reported, &codes, "ours"), code);
         }
         let bare = ReportedStatus { status: Status::UNAVAILABLE, message: Cow::Borrowed(""), rich: None };
         assert_eq!(code_of(&bare, &codes, "ours"), "service_unavailable");

@@ -50,7 +50,7 @@ pub struct ResponseView<'a> {
 
 /// Whether a response's head alone says that it is an error.
 pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
-    is_error(status) || grpc::read(headers).is_some_and(|told| told.status != Status::OK)
+    is_error(status) || grpc::read(headers).is_some_and(|reported| reported.status != Status::OK)
 }
 
 fn is_error(status: StatusCode) -> bool {
@@ -61,27 +61,27 @@ fn is_error(status: StatusCode) -> bool {
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
-    let told = of_call(answer, body).filter(|told| told.status != Status::OK);
-    (told.is_some() || is_error(answer.status)).then(|| client_error(told.as_ref(), body, answer, codes, now))
+    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
 /// What a response says that is known to be an error.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
-    let told = of_call(answer, body).filter(|told| told.status != Status::OK);
-    client_error(told.as_ref(), body, answer, codes, now)
+    let reported = of_call(answer, body).filter(|reported| reported.status != Status::OK);
+    client_error(reported.as_ref(), body, answer, codes, now)
 }
 
 fn client_error(
-    told: Option<&ReportedStatus<'_>>,
+    reported: Option<&ReportedStatus<'_>>,
     body: &[u8],
     answer: &ResponseView<'_>,
     codes: &CodeSet,
     now: fn() -> SystemTime,
 ) -> ClientError {
-    ClientError(Box::new(match told {
-        Some(told) => of_told(told, answer, codes, now),
+    ClientError(Box::new(match reported {
+        Some(reported) => of_reported(reported, answer, codes, now),
         None => of_body(body, answer, codes, now),
     }))
 }
@@ -97,8 +97,8 @@ fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
 
 /// The status of a call, wherever it stands: head, trailers, the last frame, a unary body.
 fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
-    if let Some(told) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
-        return Some(told);
+    if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
+        return Some(reported);
     }
     match rpc_of(answer.headers) {
         Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
@@ -147,27 +147,27 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
     coding::decoded(&[coding], &message, answer.limit as u64)
 }
 
-fn owned(told: ReportedStatus<'_>) -> ReportedStatus<'static> {
-    ReportedStatus { status: told.status, message: Cow::Owned(told.message.into_owned()), rich: told.rich }
+fn owned(reported: ReportedStatus<'_>) -> ReportedStatus<'static> {
+    ReportedStatus { status: reported.status, message: Cow::Owned(reported.message.into_owned()), rich: reported.rich }
 }
 
-fn of_told(
-    told: &ReportedStatus<'_>,
+fn of_reported(
+    reported: &ReportedStatus<'_>,
     answer: &ResponseView<'_>,
     codes: &CodeSet,
     now: fn() -> SystemTime,
 ) -> ErrorParts {
-    let rich = told.rich.as_ref();
+    let rich = reported.rich.as_ref();
     // Reasons are some domain's: without the sign of a layer they are another's than ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
-    let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(told, codes, domain));
-    let status = if is_error(answer.status) { answer.status } else { told.status.http() };
+    let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
+    let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
     let is_grpc = rpc_of(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
     let delay = rich.and_then(|rich| rich.retry_delay);
     ErrorParts {
-        grpc: Some(told.status.number()),
+        grpc: Some(reported.status.number()),
         raw_code: rich.and_then(|rich| raw(&rich.reason, &code)),
-        message: text(Some(&told.message), &code, status),
+        message: text(Some(&reported.message), &code, status),
         details: rich.and_then(details_of),
         request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
         retry_after: wait_of(answer, now).or(delay),

@@ -284,8 +284,12 @@ impl Reader {
         if self.path.len() > 1 {
             return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
         }
-        let said = value.as_str().unwrap_or_default().trim_end_matches('#');
-        if said == DIALECT { Ok(()) } else { Err(self.wrong("this is another dialect", format!("write {DIALECT:?}"))) }
+        let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
+        if dialect == DIALECT {
+            Ok(())
+        } else {
+            Err(self.wrong("this is another dialect", format!("write {DIALECT:?}")))
+        }
     }
 }
 

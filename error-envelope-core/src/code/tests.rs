@@ -41,8 +41,8 @@ fn the_form_of_e2_is_one_to_63_characters() {
 fn an_own_code_falls_back_to_its_status() {
     const TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
-    let told = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
-    assert_eq!((told.grpc(), told.retry(), told.message()), (6, Retry::Refresh, "Taken."));
+    let code = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
+    assert_eq!((code.grpc(), code.retry(), code.message()), (6, Retry::Refresh, "Taken."));
     assert!(ErrorCode::try_own("not_found", 404).is_err());
     assert!(ErrorCode::try_own("x", 302).is_err());
 }

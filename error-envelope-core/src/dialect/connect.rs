@@ -147,9 +147,9 @@ mod tests {
         let text = str::from_utf8(&envelope[5..]).unwrap();
         assert!(text.starts_with(r#"{"error":{"code":"not_found","#), "{text}");
         assert!(text.ends_with(r#"]},"metadata":{"x-error-code":["gone"]}}"#), "{text}");
-        let told = read_end_stream(&envelope[5..]).unwrap().unwrap();
-        assert_eq!((told.status, &*told.message), (Status::NOT_FOUND, "No \"é\"."));
-        assert_eq!(told.rich.unwrap().reason, "GONE");
+        let reported = read_end_stream(&envelope[5..]).unwrap().unwrap();
+        assert_eq!((reported.status, &*reported.message), (Status::NOT_FOUND, "No \"é\"."));
+        assert_eq!(reported.rich.unwrap().reason, "GONE");
     }
 
     #[test]
@@ -180,8 +180,9 @@ mod tests {
             ("{}", None),
             ("", None),
         ] {
-            let told = read(body.as_bytes()).map(|told| (told.status.number(), told.message.into_owned()));
-            assert_eq!(told, expected.map(|(number, text): (u8, &str)| (number, text.to_owned())), "{body}");
+            let reported =
+                read(body.as_bytes()).map(|reported| (reported.status.number(), reported.message.into_owned()));
+            assert_eq!(reported, expected.map(|(number, text): (u8, &str)| (number, text.to_owned())), "{body}");
         }
     }
 
@@ -197,7 +198,8 @@ mod tests {
             (r#"{"error":null}"#, None),
             ("", None),
         ] {
-            let read = read_end_stream(payload.as_bytes()).map(|told| told.map(|told| told.status.number()));
+            let read =
+                read_end_stream(payload.as_bytes()).map(|reported| reported.map(|reported| reported.status.number()));
             assert_eq!(read, expected, "{payload}");
         }
     }
@@ -223,9 +225,9 @@ mod tests {
         #[test]
         fn p3_any_message_is_read_as_it_was_written(message in "\\PC{0,300}") {
             let body = unary(&RpcError { message: &message, ..error() });
-            let told = read(&body).unwrap();
-            proptest::prop_assert_eq!(&*told.message, &*message);
-            proptest::prop_assert_eq!(&*told.rich.unwrap().request_id, "r");
+            let reported = read(&body).unwrap();
+            proptest::prop_assert_eq!(&*reported.message, &*message);
+            proptest::prop_assert_eq!(&*reported.rich.unwrap().request_id, "r");
         }
     }
 }

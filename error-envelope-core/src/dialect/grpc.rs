@@ -179,8 +179,8 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn parsed(told: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
-        told.map(|told| (told.status.number(), told.message.into_owned()))
+    fn parsed(reported: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
+        reported.map(|reported| (reported.status.number(), reported.message.into_owned()))
     }
 
     #[test]
@@ -285,9 +285,9 @@ mod tests {
         let block = str::from_utf8(&frame[5..]).unwrap();
         assert!(block.starts_with("grpc-status: 3\r\ngrpc-message: No \"%C3%A9\".\r\ngrpc-status-details-bin: "));
         assert!(block.ends_with("\r\n") && block.lines().count() == 3);
-        let told = read_trailer_frame(&frame[5..]).unwrap();
-        assert_eq!((told.status, &*told.message), (Status::INVALID_ARGUMENT, "No \"é\"."));
-        assert_eq!(told.rich.unwrap().reason, "INVALID_REQUEST");
+        let reported = read_trailer_frame(&frame[5..]).unwrap();
+        assert_eq!((reported.status, &*reported.message), (Status::INVALID_ARGUMENT, "No \"é\"."));
+        assert_eq!(reported.rich.unwrap().reason, "INVALID_REQUEST");
     }
 
     #[test]

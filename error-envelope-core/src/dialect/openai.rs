@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn r2_a_parameter_becomes_an_issues_path() {
-        let parsed = reading(r#"{"message":"m","type":"invalid_request_error","param":"a.[2].b","code":null}"#).unwrap();
+        let parsed =
+            reading(r#"{"message":"m","type":"invalid_request_error","param":"a.[2].b","code":null}"#).unwrap();
         assert_eq!(parsed.issues.as_deref(), Some(r#"[{"path":["a",2,"b"],"message":"m"}]"#));
     }
 

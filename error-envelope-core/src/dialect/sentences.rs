@@ -123,8 +123,8 @@ impl Sentence {
     }
 
     fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
-        let told = pattern::message_of(self.says, captures, text);
-        Reading { place: pattern::place_of(captures), text: without_values(&told).into_owned() }
+        let sentence = pattern::message_of(self.says, captures, text);
+        Reading { place: pattern::place_of(captures), text: without_values(&sentence).into_owned() }
     }
 }
 

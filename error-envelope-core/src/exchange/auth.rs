@@ -72,15 +72,15 @@ impl PendingAuth {
         now: &dyn Fn() -> SystemTime,
     ) -> AuthDecision {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
-        let told = |lock: RouteAuth| match lock.verdict {
+        let outcome = |lock: RouteAuth| match lock.verdict {
             SchemesOutcome::Open(undecided) => {
                 let verdict = undecided.verified((&scheme, &outcome), (&*head).into(), now);
                 RouteAuth { verdict, ..lock }
             }
             _ => lock,
         };
-        let others = self.others.into_iter().map(told).collect();
-        Self { normal: self.normal.map(told), others }.decide(policy, head)
+        let others = self.others.into_iter().map(outcome).collect();
+        Self { normal: self.normal.map(outcome), others }.decide(policy, head)
     }
 
     /// The normalised reading's last.

@@ -86,7 +86,8 @@ impl Exchange {
         let view = RequestView { head, sent: &sent, body, claimed };
         // Most routes have no guards but those of the body, and most bodies have a type: of one that has none the first byte
         // may decide.
-        let (response_settings, limit, mut observed) = (settings.response_settings(), settings.body_limit, ObservedGuards::default());
+        let (response_settings, limit, mut observed) =
+            (settings.response_settings(), settings.body_limit, ObservedGuards::default());
         let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
         let checked = alone.then(|| {
             let (routes, observing) = (std::iter::once(settings), std::iter::empty());
@@ -104,10 +105,10 @@ impl Exchange {
             }
         }
         request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
-        let told = HERE.then(|| (given.id, given.header.clone()));
+        let assigned = HERE.then(|| (given.id, given.header.clone()));
         let view = RequestView { head, sent: &sent, body, claimed };
         let mut exchange = Self::new(config, &view, given, response_settings);
-        if let Some((id, header)) = told {
+        if let Some((id, header)) = assigned {
             request::mark(exchange.policy(), &exchange.settings, head, id, header);
         }
         if body.is_empty() {

@@ -54,14 +54,14 @@ impl Exchange {
     fn answered_by(&self, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
         let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
-        let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
+        let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
         // Another final status than an error's is put right whatever stands under it (E6).
         let speaks = |status: u16| match self.settings.mode {
             Mode::Off => false,
             Mode::Own => (400..600).contains(&status),
             _ => status >= 400,
         };
-        let own_error = || speaks(head.status.as_u16()) && rpc.is_grpc() && told();
+        let own_error = || speaks(head.status.as_u16()) && rpc.is_grpc() && reported();
         (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
     }
 
@@ -117,9 +117,9 @@ impl Exchange {
 
     /// A status that the head says, as it is but for the id that a layer inside put there (E7).
     fn head_status(&self, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
-        let told = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
-        let event = self.inner_status(&told)?;
-        drop(told);
+        let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
+        let event = self.inner_status(&reported)?;
+        drop(reported);
         self.replace_layer_id(&mut head.headers);
         Some(event)
     }
@@ -155,12 +155,12 @@ impl Exchange {
     pub(super) fn unary_error(
         mut self,
         head: &mut response::Parts,
-        told: &ReportedStatus<'_>,
+        reported: &ReportedStatus<'_>,
         read: Collected<'_>,
     ) -> CollectedAction {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
-        let event = self.told_status(told);
+        let event = self.reported_status(reported);
         if let Collected::Whole(body) = read
             && let Some((theirs, ours)) = self.ids_of_layers()
             && let Some(body) = connect::readdressed(body, theirs, ours)
@@ -171,8 +171,12 @@ impl Exchange {
     }
 
     /// An inner status for the log; in `off` nothing is told of what passes (L1).
-    pub(super) fn inner_status(&self, told: &ReportedStatus<'_>) -> Option<Event> {
-        if told.status == Status::OK || self.settings.mode == Mode::Off { None } else { Some(self.told_status(told)) }
+    pub(super) fn inner_status(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
+        if reported.status == Status::OK || self.settings.mode == Mode::Off {
+            None
+        } else {
+            Some(self.reported_status(reported))
+        }
     }
 
     /// A status of gRPC's own under an HTTP error that its route's mode lets pass (M1).
@@ -182,17 +186,17 @@ impl Exchange {
     }
 
     /// An inner error in Connect's own form, which a unary call has for a body.
-    pub(super) fn told_by_connect<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
+    pub(super) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
     /// What an inner service said by its protocol's own means.
-    pub(super) fn told_status(&self, told: &ReportedStatus<'_>) -> Event {
-        let code = classify::rpc::code_of(told, self.policy().codes(), self.policy().rpc_domain());
+    pub(super) fn reported_status(&self, reported: &ReportedStatus<'_>) -> Event {
+        let code = classify::rpc::code_of(reported, self.policy().codes(), self.policy().rpc_domain());
         Event {
-            status: Some(if code.is_foreign() { told.status.http() } else { code.status() }),
+            status: Some(if code.is_foreign() { reported.status.http() } else { code.status() }),
             code: Some(code),
-            grpc: Some(told.status),
+            grpc: Some(reported.status),
             dialect: Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect }),
             ..self.event_of(Origin::Inner)
         }

@@ -114,10 +114,10 @@ fn lines<'b>(before: &'b [(&str, &'b [u8])], name: &'b HeaderName) -> impl Itera
 
 /// Each name that is gone, once.
 fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Vec<HeaderMutation<'a>>) {
-    let mut told = HashSet::new();
+    let mut seen = HashSet::new();
     for (name, _) in before {
         if !after.contains_key(*name)
-            && told.insert(*name)
+            && seen.insert(*name)
             && let Ok(name) = name.parse()
         {
             changes.push(HeaderMutation { name: Cow::Owned(name), is_new: false, head: after });

@@ -81,8 +81,8 @@ impl ObservedError {
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { exchange, status, headers, reason } = self;
         let decoded = exchange.decoded(&headers, body);
-        if let Some(told) = exchange.told_by_connect(decoded.as_deref()) {
-            return exchange.told_status(&told);
+        if let Some(reported) = exchange.connect_status(decoded.as_deref()) {
+            return exchange.reported_status(&reported);
         }
         match exchange.classify(status, &headers, decoded.as_deref(), reason.as_deref()) {
             RewriteDecision::Rewrite(rewrite) => {

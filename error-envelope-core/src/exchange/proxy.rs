@@ -80,7 +80,8 @@ mod tests {
     }
 
     fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, RewrittenBody) {
-        let exchange = Exchange::unread(config(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let exchange =
+            Exchange::unread(config(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
         let mut head = Response::new(()).into_parts().0;
         head.status = StatusCode::from_u16(status).unwrap();
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

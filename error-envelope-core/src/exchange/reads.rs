@@ -337,9 +337,9 @@ mod tests {
             prop_assert_eq!(format!("{admission:?}"), format!("{of_copy:?}"));
             prop_assert_eq!(copy.headers, sent);
             if let Admission::Forward(exchange, ..) = of_copy {
-                let mut told = head.headers;
-                told.insert("x-request-id", exchange.id_header().clone());
-                prop_assert_eq!(whole.headers, told);
+                let mut expected = head.headers;
+                expected.insert("x-request-id", exchange.id_header().clone());
+                prop_assert_eq!(whole.headers, expected);
             }
         }
 
@@ -362,13 +362,13 @@ mod tests {
             if !unread.passes_unparsed(StatusCode::from_u16(status).unwrap()) {
                 return Ok(());
             }
-            let mut told = response.headers.clone();
-            told.insert("x-request-id", unread.id_header().clone());
+            let mut expected = response.headers.clone();
+            expected.insert("x-request-id", unread.id_header().clone());
             let ResponsePlan::Pass(tail, notes) = exchange.response_head(&mut response, || body) else {
                 return Err(TestCaseError::fail("it does not pass"));
             };
             prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.finish_unparsed()));
-            prop_assert_eq!((response.status.as_u16(), response.headers), (status, told));
+            prop_assert_eq!((response.status.as_u16(), response.headers), (status, expected));
         }
     }
 }

@@ -82,8 +82,8 @@ impl Exchange {
         }
         let decoded = self.decoded(&head.headers, body);
         let fills = self.settings.mode != Mode::Fill || fill::is_filled(&head.headers, body, decoded.as_deref());
-        if fills && let Some(told) = self.told_by_connect(decoded.as_deref()) {
-            return self.unary_error(head, &told, body);
+        if fills && let Some(reported) = self.connect_status(decoded.as_deref()) {
+            return self.unary_error(head, &reported, body);
         }
         let reason = self.reason(head, || matches!(body, Collected::Whole([])));
         let (tail, event) = if fills {

@@ -125,8 +125,8 @@ impl RpcResponse {
             return None;
         }
         let event = {
-            let told = grpc::read(trailers)?;
-            self.exchange.inner_status(&told)?
+            let reported = grpc::read(trailers)?;
+            self.exchange.inner_status(&reported)?
         };
         self.exchange.replace_layer_id(trailers);
         Some(event)
@@ -327,10 +327,10 @@ impl RpcResponse {
     }
 
     fn last_event(&self, last: &[u8]) -> Option<Event> {
-        let told = match self.rpc {
+        let reported = match self.rpc {
             Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
             _ => grpc::read_trailer_frame(last)?,
         };
-        self.exchange.inner_status(&told)
+        self.exchange.inner_status(&reported)
     }
 }

@@ -175,7 +175,7 @@ impl ErrorWriter<'_> {
         named: bool,
         own: Option<RetainedBody<'_>>,
     ) -> OutgoingReply {
-        let told = self.inner_length(headers, fault);
+        let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
         let leaving = match self.request.rpc {
@@ -185,7 +185,7 @@ impl ErrorWriter<'_> {
                 OutgoingReply::over_http(status, body)
             }
         };
-        let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
+        let length = leaving.head.is_empty().then(|| declared.unwrap_or(leaving.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
         if let Some((classify::Retained::Protocol(protocol), _)) = own {
             (own_head.content_type, own_head.is_page) = (head::kept_type(headers, protocol.format()), false);
@@ -228,8 +228,8 @@ impl ErrorWriter<'_> {
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));
-        let told = self.request.is_head() && same_code() && same_type();
-        if told { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
+        let is_same = self.request.is_head() && same_code() && same_type();
+        if is_same { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
     }
 }
 

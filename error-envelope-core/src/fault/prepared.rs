@@ -18,7 +18,7 @@ pub(crate) struct PreparedReply {
     status: StatusCode,
     head: HeadTemplate,
     /// Its head where an inner one has something to keep, by the names in that one: those that came first.
-    beside: [OnceLock<HeadVariant>; 4],
+    variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
 }
@@ -60,13 +60,16 @@ pub(crate) type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
     /// From what is written with two ids that no request has; `None` where it differs in more than the id.
-    pub(crate) fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
+    pub(crate) fn new(
+        prepared_for: StatusCode,
+        mut write: impl FnMut(&HeaderValue) -> WrittenReply,
+    ) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
         let head = HeadTemplate::new(head, &hole, &[]);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
-        let prepared = Self { prepared_for, status, head, beside: Default::default(), body: (&*body).into(), holes };
+        let prepared = Self { prepared_for, status, head, variants: Default::default(), body: (&*body).into(), holes };
         let (mut head, again) = (HeaderMap::new(), write(&other));
         prepared.head.fill(&mut head, &other, None);
         let same = head == again.head && prepared.body(&other) == again.body;
@@ -98,15 +101,15 @@ impl PreparedReply {
         if inner.len() != inner.keys_len() {
             return None;
         }
-        let known = self.beside.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
-        let beside = match known {
+        let known = self.variants.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
+        let variant = match known {
             Some(known) => known,
             None => {
-                self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
+                self.variants.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
             }
         };
         // Another thread may have taken the free place.
-        beside.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&beside.names))
+        variant.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&variant.names))
     }
 
     pub(crate) fn body(&self, id: &HeaderValue) -> Bytes {

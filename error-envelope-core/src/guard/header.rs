@@ -100,9 +100,9 @@ struct Text {
 }
 
 impl Text {
-    fn new(said: Option<Cow<'static, str>>, stock: impl FnOnce() -> String) -> Self {
-        let is_stock = said.is_none();
-        Self { text: said.unwrap_or_else(|| stock().into()), is_stock }
+    fn new(given: Option<Cow<'static, str>>, stock: impl FnOnce() -> String) -> Self {
+        let is_stock = given.is_none();
+        Self { text: given.unwrap_or_else(|| stock().into()), is_stock }
     }
 
     fn fault(self) -> Fault {

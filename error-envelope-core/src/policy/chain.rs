@@ -81,8 +81,8 @@ impl Loaded {
 impl SettingChain<'_> {
     /// The value of one of [`keys`].
     pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
-        let said = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
-        match said {
+        let setting = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
+        match setting {
             Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
             None => ResolvedSetting { key, value: default_of(key), place: None },
         }

@@ -58,11 +58,19 @@ impl PolicyBuilder {
             std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part)).collect();
         let shapes = compile_shapes(&owns, problems);
         let mut lists = Lists::new(guards, schemes.by_name, shapes.clone(), problems.names_are_complete);
-        let mut said = Vec::new();
+        let mut route_settings = Vec::new();
         let mut parts: Vec<CompiledScope> = Vec::new();
         for (at, part) in owns.into_iter().enumerate() {
-            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said, problems);
-            parts.push(CompiledScope { parent: parents[at], upstream: named[at].clone(), ..held });
+            let scope = compile_part(
+                at,
+                part,
+                covers.get(at.wrapping_sub(1)),
+                &codes,
+                &mut lists,
+                &mut route_settings,
+                problems,
+            );
+            parts.push(CompiledScope { parent: parents[at], upstream: named[at].clone(), ..scope });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
@@ -75,7 +83,7 @@ impl PolicyBuilder {
             drain: self.drain,
             observes_bodies: self.observes_bodies,
             codes,
-            said: said.into(),
+            route_settings: route_settings.into(),
             precomputed: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
@@ -95,7 +103,7 @@ impl PolicyBuilder {
             original_reported: Arc::default(),
             asks_of_requests: false,
         }
-        .with_usual()
+        .with_precomputed()
     }
 }
 
@@ -106,7 +114,7 @@ fn compile_part(
     cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
     lists: &mut Lists,
-    said: &mut Vec<PartialSettings>,
+    route_settings: &mut Vec<PartialSettings>,
     problems: &mut Problems,
 ) -> CompiledScope {
     let mut settings = |keys, place: TablePath, problems: &mut Problems| {
@@ -115,9 +123,9 @@ fn compile_part(
         })
     };
     let default_keys = settings(&part.keys, TablePath::Defaults(at), problems);
-    let matcher = compile_routes(at, &part, cover, said.len(), problems).unwrap_or_default();
+    let matcher = compile_routes(at, &part, cover, route_settings.len(), problems).unwrap_or_default();
     for (index, route) in part.routes.iter().enumerate() {
-        said.push(settings(&route.keys, TablePath::Route(at, index), problems));
+        route_settings.push(settings(&route.keys, TablePath::Route(at, index), problems));
     }
     let rules = compile_rules(at, part.rules, cover, codes, problems);
     let outward = compile_outward(at, part.outward, problems);

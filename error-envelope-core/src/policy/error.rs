@@ -214,7 +214,7 @@ pub(super) struct Problem {
     pub(super) refused: SettingError,
     /// The other of two tables that cannot be together.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
-    pub(super) beside: Option<TablePath>,
+    pub(super) other: Option<TablePath>,
 }
 
 /// All that is wrong, in the order in which it is found.
@@ -254,10 +254,10 @@ impl Problems {
 
 impl SettingError {
     pub(super) fn at_path(self, place: TablePath) -> Box<Problem> {
-        Box::new(Problem { place, refused: self, beside: None })
+        Box::new(Problem { place, refused: self, other: None })
     }
 
     pub(super) fn with_location(self, place: TablePath, other: TablePath) -> Box<Problem> {
-        Box::new(Problem { place, refused: self, beside: Some(other) })
+        Box::new(Problem { place, refused: self, other: Some(other) })
     }
 }

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn g0_the_host_is_told_in_one_spelling() {
-        for (target, lines, told) in [
+        for (target, lines, expected) in [
             ("/", &["Orders.Example.com:8443"][..], Some("orders.example.com")),
             ("/", &["a.example."], Some("a.example")),
             ("/", &["a.example.:80"], Some("a.example")),
@@ -121,7 +121,7 @@ mod tests {
             ("http://a.example/x", &["b.example"], Some("a.example, not b.example")),
             ("/", &["a.example", "a.example"], None),
         ] {
-            assert_eq!(host(target, lines).as_deref(), told, "{target} {lines:?}");
+            assert_eq!(host(target, lines).as_deref(), expected, "{target} {lines:?}");
         }
     }
 }

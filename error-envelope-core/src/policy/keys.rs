@@ -30,7 +30,7 @@ pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
     ($(
-        $key:ident: $told:ty
+        $key:ident: $value:ty
         $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
@@ -38,7 +38,7 @@ macro_rules! keys {
         /// What one table says.
         #[derive(Clone, Debug, Default)]
         pub(super) struct TableSettings {
-            $(pub(super) $key: Option<$told>,)*
+            $(pub(super) $key: Option<$value>,)*
         }
 
         #[cfg(feature = "policy-file")]
@@ -54,7 +54,7 @@ macro_rules! keys {
 
             /// What holds where no table says anything.
             pub(super) fn defaults() -> Self {
-                Self { $($key: Some(default!($told $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
+                Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
             /// What a key is set to, as the file writes it.
@@ -100,9 +100,9 @@ macro_rules! keys {
                 let content_types = keys.media_types().map_err(&mut *refuse).ok().flatten();
                 let keys = TableSettings { content_types, ..keys.clone() };
                 Self {$(
-                    $($key: held!($reply, keys.$key $(, lists.$reply_list, refuse)?),)?
-                    $($key: held!($guard, keys.$key $(, lists.$guard_list, refuse)?),)?
-                    $($key: held!($path, keys.$key),)?
+                    $($key: stored!($reply, keys.$key $(, lists.$reply_list, refuse)?),)?
+                    $($key: stored!($guard, keys.$key $(, lists.$guard_list, refuse)?),)?
+                    $($key: stored!($path, keys.$key),)?
                 )*}
             }
 
@@ -173,12 +173,12 @@ macro_rules! default {
     };
 }
 
-macro_rules! held {
-    ($type:ty, $told:expr) => {
-        $told
+macro_rules! stored {
+    ($type:ty, $value:expr) => {
+        $value
     };
-    ($type:ty, $told:expr, $lists:ident.$place:ident, $refuse:ident) => {
-        $told.as_ref().and_then(|told| $lists.$place(told).map_err(&mut *$refuse).ok())
+    ($type:ty, $value:expr, $lists:ident.$place:ident, $refuse:ident) => {
+        $value.as_ref().and_then(|value| $lists.$place(value).map_err(&mut *$refuse).ok())
     };
 }
 

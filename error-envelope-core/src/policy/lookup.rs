@@ -253,8 +253,8 @@ impl Policy {
     ) -> Result<(), Unmatched> {
         let met_in_any_case = |part: usize| Some((part, self.met_in_any_case(part, method, path)?));
         let in_any_case = self.scopes.narrowest_in_any_case(host, path).and_then(met_in_any_case);
-        let usual = in_any_case.as_ref().and_then(|(part, met)| Some((*part, self.precomputed(*part, met)?)));
-        if let Some((part, settings)) = usual {
+        let precomputed = in_any_case.as_ref().and_then(|(part, met)| Some((*part, self.precomputed(*part, met)?)));
+        if let Some((part, settings)) = precomputed {
             visit(settings, &|| self.routes_in(part, method, path));
             return Ok(());
         }
@@ -352,7 +352,7 @@ impl Policy {
     }
 
     pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
-        inheritance::inherited(&self.parts, &self.said, narrowest, routes)
+        inheritance::inherited(&self.parts, &self.route_settings, narrowest, routes)
     }
 
     /// A part, and those around it.

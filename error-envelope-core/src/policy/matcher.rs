@@ -42,13 +42,13 @@ impl Matcher {
     pub(super) fn new(base: usize, patterns: Vec<Pattern>) -> Result<Self, Vec<Clash>> {
         let (mut root, mut clashes) = (Node::default(), Vec::new());
         for (second, pattern) in patterns.iter().enumerate() {
-            let beside = root.same_path(pattern);
-            if let Some(&first) = beside.iter().find(|first| patterns[**first].shares_method_with(pattern)) {
+            let same_path = root.same_path(pattern);
+            if let Some(&first) = same_path.iter().find(|first| patterns[**first].shares_method_with(pattern)) {
                 clashes.push(Clash { first, second });
                 continue;
             }
-            beside.push(second);
-            beside.sort_by_key(|index| patterns[*index].method_rank());
+            same_path.push(second);
+            same_path.sort_by_key(|index| patterns[*index].method_rank());
         }
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }

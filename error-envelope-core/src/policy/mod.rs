@@ -34,6 +34,7 @@ mod lookup;
 mod matcher;
 #[cfg(feature = "policy-file")]
 mod outline;
+mod precompute;
 mod precomputed;
 #[cfg(feature = "openapi")]
 mod refusals;
@@ -48,7 +49,6 @@ mod settings;
 mod summary;
 mod upstream;
 mod upstreams;
-mod usual;
 #[cfg(feature = "policy-file")]
 mod weaker;
 
@@ -133,7 +133,7 @@ pub struct Policy {
     observes_bodies: bool,
     codes: CodeSet,
     /// What each route says, those of all parts.
-    said: Box<[PartialSettings]>,
+    route_settings: Box<[PartialSettings]>,
     /// What holds for the usual requests of each.
     precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
@@ -270,8 +270,8 @@ impl Policy {
     /// The same policy with this mode on every route, for its guards as well as for what comes back.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.said.iter_mut().for_each(|said| said.mode = Some(mode));
-        self.precomputed.iter_mut().for_each(|usual| usual.set_mode(mode));
+        self.route_settings.iter_mut().for_each(|route| route.mode = Some(mode));
+        self.precomputed.iter_mut().for_each(|precomputed| precomputed.set_mode(mode));
         for part in &mut self.parts {
             part.default_keys.mode = Some(mode);
             part.defaults.response_settings.mode = mode;
@@ -338,7 +338,7 @@ impl Default for Policy {
             drain: Drain::default(),
             observes_bodies: false,
             codes: CodeSet::default(),
-            said: Box::default(),
+            route_settings: Box::default(),
             precomputed: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([CompiledScope::default()]),

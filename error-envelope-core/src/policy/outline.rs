@@ -58,7 +58,7 @@ impl OutlineTable {
     #[must_use]
     pub fn overridden(&self, key: &str) -> Option<(&str, &str)> {
         let base = self.overridden.iter().find(|(known, _)| known == key);
-        base.map(|(_, (said, from))| (said.as_str(), from.as_str()))
+        base.map(|(_, (text, from))| (text.as_str(), from.as_str()))
     }
 }
 

@@ -38,7 +38,7 @@ impl Policy {
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
-            || self.said.iter().any(|said| said.mode.is_some_and(Mode::is_enforced))
+            || self.route_settings.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
     pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {

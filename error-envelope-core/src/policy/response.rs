@@ -48,10 +48,14 @@ impl Policy {
         let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
         let form = match response_settings.dialect {
             _ if negotiated => 2,
-            index if index.is_standard() => usize::from(!response_settings.negotiate && response_settings.html.is_none()),
+            index if index.is_standard() => {
+                usize::from(!response_settings.negotiate && response_settings.html.is_none())
+            }
             // `vary` is in none of them.
             _ if response_settings.html.is_some() => return None,
-            _ if self.dialect(response_settings).spec().tells_time || self.rules_ask_path(response_settings) => return None,
+            _ if self.dialect(response_settings).spec().tells_time || self.rules_ask_path(response_settings) => {
+                return None;
+            }
             index => COMMON + usize::from(response_settings.part) * dialects + index.get(),
         };
         (form < forms).then_some((form, forms))

@@ -29,7 +29,7 @@ impl Policy {
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
             origin: self.origin.as_str(),
-            routes: self.said.len(),
+            routes: self.route_settings.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
             own_codes: self.codes.len(),
@@ -57,7 +57,7 @@ impl Policy {
     /// ```
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
-        let modes = self.precomputed.iter().map(|usual| usual.mode());
+        let modes = self.precomputed.iter().map(|precomputed| precomputed.mode());
         patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
     }
 }

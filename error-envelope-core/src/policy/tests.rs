@@ -172,10 +172,10 @@ proptest! {
         method in prop::sample::select(METHODS.to_vec())
     ) {
         let policy = policy(&routes, closed).unwrap();
-        let asked = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
+        let required = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
         let sent = policy.settings(&method, "", path.as_bytes());
-        prop_assert_eq!(asked(&policy.normalised(&method, "", &path)), by_each_alone(&routes, closed, &method, &rewritten(&path)));
-        prop_assert_eq!(asked(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
+        prop_assert_eq!(required(&policy.normalised(&method, "", &path)), by_each_alone(&routes, closed, &method, &rewritten(&path)));
+        prop_assert_eq!(required(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
     }
 
     #[test]
@@ -327,8 +327,8 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
     for (path, names) in [("/", "a"), ("/b", "b"), ("/ab", "ab"), ("/ba", "ba"), ("/again", "b")] {
         let settings = policy.normalised(&Method::GET, "", path);
         let missing = policy.required_headers(&settings).iter().map(|header| header.check(&none).unwrap_err());
-        let asked: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
-        assert_eq!(asked, names, "{path}");
+        let required: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
+        assert_eq!(required, names, "{path}");
     }
 }
 

@@ -30,8 +30,8 @@ use crate::message;
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
-    let said = StatusParts::new(status);
-    (status.code() != Code::Unknown || said.recognised.is_some()).then(|| said.fault(status))
+    let parts = StatusParts::new(status);
+    (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
 /// The fault of a status, without a source but the one that a `Fault` among its causes has.
@@ -43,7 +43,7 @@ pub(super) fn of_status(status: &Status) -> Fault {
 }
 
 struct StatusParts<'a> {
-    told: ReportedStatus<'a>,
+    reported: ReportedStatus<'a>,
     recognised: Option<ErrorCode>,
 }
 
@@ -52,13 +52,13 @@ impl<'a> StatusParts<'a> {
         // No `Code` is negative, or more than 16.
         let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
         let message = Cow::Borrowed(status.message());
-        let told = ReportedStatus {
+        let reported = ReportedStatus {
             status: status::Status::new(number),
             message,
             rich: RpcDetails::from_bytes(status.details()),
         };
-        let recognised = rpc::recognised(&told, &CodeSet::default(), DOMAIN);
-        Self { told, recognised }
+        let recognised = rpc::recognised(&reported, &CodeSet::default(), DOMAIN);
+        Self { reported, recognised }
     }
 
     fn fault(&self, status: &Status) -> Fault {
@@ -66,7 +66,8 @@ impl<'a> StatusParts<'a> {
             Some(code) if !code.is_foreign() => Fault::new(code.clone()),
             // tonic says CANCELLED where its client waited too long.
             None if find::<TimeoutExpired>(status).is_some() => return Fault::new(ErrorCode::GATEWAY_TIMEOUT),
-            _ => Fault::new(rpc::code_of(&self.told, &CodeSet::default(), DOMAIN)).status(self.told.status.http()),
+            _ => Fault::new(rpc::code_of(&self.reported, &CodeSet::default(), DOMAIN))
+                .status(self.reported.status.http()),
         };
         let fault = self.with_text(fault, status);
         let fault = if self.passes() { self.with_details(fault) } else { fault };
@@ -77,7 +78,7 @@ impl<'a> StatusParts<'a> {
     }
 
     fn rich(&self) -> Option<&RpcDetails> {
-        self.told.rich.as_ref()
+        self.reported.rich.as_ref()
     }
 
     /// Whether a service with the layer wrote it, as an envelope would be (E7).
@@ -88,17 +89,17 @@ impl<'a> StatusParts<'a> {
     fn passes(&self) -> bool {
         match &self.recognised {
             Some(code) => self.is_canonical() || *code != ErrorCode::INTERNAL_ERROR,
-            None => self.told.status.http().is_client_error(),
+            None => self.reported.status.http().is_client_error(),
         }
     }
 
     fn with_text(&self, fault: Fault, status: &Status) -> Fault {
         let text = match &self.recognised {
             _ if !self.passes() => None,
-            Some(_) if self.is_canonical() => message::clean(&self.told.message),
-            Some(_) => message::of_recognised_text(&self.told.message),
+            Some(_) if self.is_canonical() => message::clean(&self.reported.message),
+            Some(_) => message::of_recognised_text(&self.reported.message),
             None if repeats_a_cause(status) => None,
-            None => message::from_foreign_text(&self.told.message),
+            None => message::from_foreign_text(&self.reported.message),
         };
         match text {
             Some(text) => fault.with_clean_message(text.into_owned()),

@@ -159,7 +159,8 @@ impl<'a> ProbeRun<'a> {
 
     /// A server that waits for a body to its end is there still.
     fn count(&mut self, request: &ProbeRequest, answer: &ProbeResult) {
-        let is_upload = matches!(request.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
+        let is_upload =
+            matches!(request.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
         match answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
             Err(ProbeError::NoHttp2) => self.silent = 0,

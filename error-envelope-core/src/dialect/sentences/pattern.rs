@@ -157,17 +157,17 @@ pub(super) fn message_of(says: &'static str, captures: &Captures<'_>, whole: &st
     if says.is_empty() {
         return whole.to_owned();
     }
-    let mut told = String::new();
+    let mut sentence = String::new();
     let mut left = says;
     while let Some((literal, behind)) = left.split_once('{') {
         let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
-        told.push_str(literal);
+        sentence.push_str(literal);
         let text = captures.iter().find(|(it, _)| *it == kind).map_or("", |(_, text)| text);
-        told.push_str(&in_words(kind, text));
+        sentence.push_str(&in_words(kind, text));
         left = behind;
     }
-    told.push_str(left);
-    told
+    sentence.push_str(left);
+    sentence
 }
 
 fn in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {

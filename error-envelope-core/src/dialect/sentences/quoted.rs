@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn r13_a_sentence_says_the_same_without_the_value() {
-        for (sentence, told) in [
+        for (sentence, expected) in [
             (
                 "\"email\" with value \"s3cret\" fails to match the required pattern: /^a+$/",
                 "\"email\" fails to match the required pattern: /^a+$/",
@@ -217,7 +217,7 @@ mod tests {
             ("Input should be 'a' or 'b'", "Input should be 'a' or 'b'"),
             ("\"email\" is required", "\"email\" is required"),
         ] {
-            assert_eq!(without_values(sentence), told);
+            assert_eq!(without_values(sentence), expected);
         }
     }
 

@@ -42,7 +42,8 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
     // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
-    let has_it = |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
+    let has_it =
+        |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
         place.name(name);
     }
@@ -184,12 +185,12 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Option<(String, String)> {
-        parse_text(text).map(|told| (String::from_utf8(told.place.json()).unwrap(), told.text.into_owned()))
+        parse_text(text).map(|parsed| (String::from_utf8(parsed.place.json()).unwrap(), parsed.text.into_owned()))
     }
 
     #[test]
     fn r13_a_sentence_has_a_path_and_a_text() {
-        for (text, path, told) in [
+        for (text, path, parsed) in [
             ("b[0].c: missing field `y` at line 1 column 23", r#"["b",0,"c","y"]"#, "missing field `y`"),
             ("missing field `sku`", r#"["sku"]"#, "missing field `sku`"),
             ("a: duplicate field `b`", r#"["a","b"]"#, "duplicate field `b`"),
@@ -201,7 +202,7 @@ mod tests {
             ("a: no such article \"s3cret\" here", r#"["a"]"#, "no such article here"),
             ("a: no such \"b: missing field `c`\" here", r#"["a"]"#, "no such here"),
         ] {
-            assert_eq!(message(text), Some((path.to_owned(), told.to_owned())), "{text}");
+            assert_eq!(message(text), Some((path.to_owned(), parsed.to_owned())), "{text}");
         }
         for none in ["", "invalid digit found in string", "invalid type: map, expected u8", "one two: three", "a: "] {
             assert_eq!(message(none), None, "{none}");
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn r13_what_is_quoted_is_left_out() {
-        for (text, told) in [
+        for (text, parsed) in [
             ("invalid type: string \"three\", expected u32", "invalid type: string, expected u32"),
             ("invalid type: string \"a\\\", expected b\", expected u32", "invalid type: string, expected u32"),
             ("invalid type: integer `4711`, expected a string", "invalid type: integer, expected a string"),
@@ -231,7 +232,7 @@ mod tests {
                 "a b: invalid type: string, expected u8",
             ),
         ] {
-            assert_eq!(without_values(text), told);
+            assert_eq!(without_values(text), parsed);
         }
     }
 
@@ -256,10 +257,10 @@ mod tests {
             let variants: serde::de::value::Error = variants;
             for error in [expected.to_string(), variants.to_string()] {
                 let text = format!("{path}: {error} at line 1 column 3");
-                let told = parse_text(&text).unwrap();
-                proptest::prop_assert!(!told.text.contains("s3cret"), "{error} {}", told.text);
-                proptest::prop_assert!(told.text.contains(", expected "), "{error} {}", told.text);
-                proptest::prop_assert!(!String::from_utf8(told.place.json()).unwrap().contains("s3cret"));
+                let parsed = parse_text(&text).unwrap();
+                proptest::prop_assert!(!parsed.text.contains("s3cret"), "{error} {}", parsed.text);
+                proptest::prop_assert!(parsed.text.contains(", expected "), "{error} {}", parsed.text);
+                proptest::prop_assert!(!String::from_utf8(parsed.place.json()).unwrap().contains("s3cret"));
             }
         }
     }

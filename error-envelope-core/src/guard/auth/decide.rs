@@ -27,7 +27,7 @@ pub(crate) enum SchemesOutcome {
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
     /// In the order of the schemes; `None` where a verifier was not asked yet.
-    said: Box<[Option<Rejection>]>,
+    rejections: Box<[Option<Rejection>]>,
 }
 
 /// Asks all schemes that need no wait.
@@ -42,25 +42,25 @@ pub(crate) fn check_without_wait<'a>(
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(not) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), not)),
             Checked::NeedsVerifier => {
-                return AwaitingVerifiers { schemes: schemes.into(), said: Box::new([None]) }.settled();
+                return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.settled();
             }
         }
     }
-    let mut said = Vec::new();
+    let mut rejections = Vec::new();
     for scheme in schemes {
         match scheme.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => said.push(Some(not)),
-            Checked::NeedsVerifier => said.push(None),
+            Checked::Rejected(not) => rejections.push(Some(not)),
+            Checked::NeedsVerifier => rejections.push(None),
         }
     }
-    AwaitingVerifiers { schemes: schemes.into(), said: said.into() }.settled()
+    AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.settled()
 }
 
 impl AwaitingVerifiers {
     /// The scheme whose verifier is to be asked next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.schemes.iter().zip(&self.said).find_map(|(scheme, said)| said.is_none().then_some(scheme))
+        self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
     /// Takes what the verifier of a scheme said, or looks again where keys were awaited. One that is not asked for here
@@ -71,11 +71,11 @@ impl AwaitingVerifiers {
         sent: Sent<'_>,
         now: &dyn Fn() -> SystemTime,
     ) -> SchemesOutcome {
-        for (scheme, said) in self.schemes.iter().zip(&mut self.said) {
-            if said.is_none() && Arc::ptr_eq(scheme, of) {
+        for (scheme, rejection) in self.schemes.iter().zip(&mut self.rejections) {
+            if rejection.is_none() && Arc::ptr_eq(scheme, of) {
                 match scheme.judge(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
-                    Err(not) => *said = Some(not),
+                    Err(not) => *rejection = Some(not),
                 }
             }
         }
@@ -86,9 +86,9 @@ impl AwaitingVerifiers {
         if self.next().is_some() {
             return SchemesOutcome::Open(self);
         }
-        let schemes = self.schemes.into_iter().zip(self.said);
+        let schemes = self.schemes.into_iter().zip(self.rejections);
         SchemesOutcome::Refused(AuthRefusal::by_several(
-            schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect(),
+            schemes.filter_map(|(scheme, rejection)| Some((scheme, rejection?))).collect(),
         ))
     }
 }

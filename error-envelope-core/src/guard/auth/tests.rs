@@ -76,8 +76,8 @@ fn ask_verifiers(
     let mut verdict = verdict(schemes, lines);
     for answer in answers {
         let SchemesOutcome::Open(undecided) = verdict else { panic!("{verdict:?}") };
-        let asked = undecided.next().unwrap().clone();
-        verdict = undecided.verified((&asked, answer), (&HeaderMap::new()).into(), &|| at(NOW));
+        let scheme = undecided.next().unwrap().clone();
+        verdict = undecided.verified((&scheme, answer), (&HeaderMap::new()).into(), &|| at(NOW));
     }
     verdict
 }

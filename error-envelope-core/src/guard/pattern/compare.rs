@@ -29,9 +29,9 @@ impl Pattern {
         }
         let mut path = String::new();
         for (at, segment) in long.segments.iter().enumerate() {
-            let beside = short.segments.get(at).unwrap_or(&Segment::One);
+            let other = short.segments.get(at).unwrap_or(&Segment::One);
             path.push('/');
-            path.push_str(segment.shared_with(beside)?);
+            path.push_str(segment.shared_with(other)?);
         }
         let path = if path.is_empty() { "/".to_owned() } else { path };
         Some((self.shared_method(other)?, path))

@@ -46,9 +46,9 @@ fn loaded(text: &str) -> crate::loader::PolicyFile {
 #[test]
 fn g0_each_key_is_told_with_its_line() {
     let file = loaded(&[POLICY, NAMES].concat());
-    let told = file.effective("POST", "http://Api.example.com:8080/a/b?x").unwrap();
+    let effective = file.effective("POST", "http://Api.example.com:8080/a/b?x").unwrap();
     assert_eq!(
-        told.to_string(),
+        effective.to_string(),
         "\
 POST api.example.com/a/b
   matches POST /a/b (policy.toml:10)
@@ -76,15 +76,15 @@ html             false                   default
 expose_headers   true                    default
 "
     );
-    assert!(told.others().is_empty() && !told.is_refused());
-    assert_eq!(told.reading().routes().next(), Some(("POST /a/b", "policy.toml:10")));
+    assert!(effective.others().is_empty() && !effective.is_refused());
+    assert_eq!(effective.reading().routes().next(), Some(("POST /a/b", "policy.toml:10")));
 }
 
 #[test]
 fn g0_the_guards_of_another_spelling_are_told_beside() {
-    let told = loaded(&[POLICY, NAMES].concat()).effective("GET", "/a/%2e./x").unwrap();
+    let effective = loaded(&[POLICY, NAMES].concat()).effective("GET", "/a/%2e./x").unwrap();
     assert_eq!(
-        told.to_string(),
+        effective.to_string(),
         "\
 GET /x
   matches no route
@@ -239,7 +239,8 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 
 /// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
-    let response_settings = ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
+    let response_settings =
+        ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
     let keys = Settings { response_settings, content_types: None, auth: None, require_headers: None, ..*settings };
     format!(
         "{keys:?} {:?} {:?} {:?} {:?} {:?}",
@@ -266,12 +267,12 @@ proptest! {
         let sources = Sources::default();
         let loaded = Loaded { policy, builder, sources, files: Vec::new(), folders: Vec::new(), fingerprint: 0 };
         let url = if host.is_empty() { path.to_owned() } else { format!("http://{host}{path}") };
-        let told = loaded.effective(method, &url).unwrap();
+        let effective = loaded.effective(method, &url).unwrap();
         let head = http::Request::builder().method(method).uri(&url).body(()).unwrap().into_parts().0;
         let decided = loaded.policy.matched(&head).unwrap();
-        prop_assert_eq!(told.others.len(), decided.others.len());
-        let others = told.others.iter().zip(decided.others.iter().map(|reading| &reading.settings));
-        for (reading, settings) in others.chain([(&told.normal, &decided.normal)]) {
+        prop_assert_eq!(effective.others.len(), decided.others.len());
+        let others = effective.others.iter().zip(decided.others.iter().map(|reading| &reading.settings));
+        for (reading, settings) in others.chain([(&effective.normal, &decided.normal)]) {
             let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
             let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
             let retold = Policy::from_toml("told.toml", &text).unwrap();

@@ -82,8 +82,8 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
     // An editor's mark of its encoding is no JSON.
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let sentence = error.to_string();
-        let said = sentence.split(" at line ").next().unwrap_or_default();
-        let wrong = format!("{name}:{}:{}: the schema is not JSON: {said}", error.line(), error.column());
+        let problem = sentence.split(" at line ").next().unwrap_or_default();
+        let wrong = format!("{name}:{}:{}: the schema is not JSON: {problem}", error.line(), error.column());
         value.error(wrong, "write a JSON Schema").caused_by(error)
     })
 }

@@ -93,8 +93,8 @@ impl Sources {
     }
 
     /// The builder's refusal, with the line and the key of the file.
-    pub(super) fn located_in_file(&self, Problem { place, refused, beside }: Problem) -> PolicyError {
-        let other = beside.and_then(|other| self.locate(&other, refused.key));
+    pub(super) fn located_in_file(&self, Problem { place, refused, other }: Problem) -> PolicyError {
+        let other = other.and_then(|other| self.locate(&other, refused.key));
         let at = self.locate(&place, refused.key);
         let wrong = match (&other, &at) {
             (Some(other), Some(at)) if other.file == at.file => format!("{} (line {})", refused.wrong, other.line),

@@ -223,11 +223,11 @@ fn the_defaults_written_out_are_the_default_policy() {
         .iter()
         .map(|key| format!("{key} = {}", TableSettings::defaults().written(key).unwrap()))
         .collect();
-    let told = Policy::from_toml("policy.toml", &defaults.replace("KEYS", &keys.join("\n"))).unwrap();
+    let loaded = Policy::from_toml("policy.toml", &defaults.replace("KEYS", &keys.join("\n"))).unwrap();
     let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
-    assert_eq!(settings(&told), settings(&Policy::default()));
-    assert_eq!(budgets(&told), budgets(&Policy::default()));
+    assert_eq!(settings(&loaded), settings(&Policy::default()));
+    assert_eq!(budgets(&loaded), budgets(&Policy::default()));
     let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().without_origin();
     assert_eq!(format!("{silent:?}"), format!("{:?}", Policy::default()));
 }

@@ -21,8 +21,8 @@ pub(super) fn lint(report: &mut Report<'_>) {
         for (index, pattern) in patterns.iter().enumerate() {
             unregistered(report, (&TablePath::Route(part, index), "match"), pattern);
         }
-        let held = &report.loaded.policy.parts[part];
-        for (index, rule) in held.own_rules().iter().enumerate() {
+        let scope = &report.loaded.policy.parts[part];
+        for (index, rule) in scope.own_rules().iter().enumerate() {
             if let Some(pattern) = rule.route() {
                 unregistered(report, (&TablePath::Map(part, index), "route"), pattern);
             }

@@ -9,12 +9,12 @@ use crate::policy::keys::TableSettings;
 
 pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
     let loaded = report.loaded;
-    let asked = |names: fn(&TableSettings) -> Option<&Vec<String>>| -> HashSet<&str> {
+    let names_in = |names: fn(&TableSettings) -> Option<&Vec<String>>| -> HashSet<&str> {
         let parts = loaded.builder.parts();
         let tables = parts.flat_map(|part| std::iter::once(&part.keys).chain(part.routes.iter().map(|it| &it.keys)));
         tables.filter_map(names).flatten().map(String::as_str).collect()
     };
-    let headers = asked(|keys| keys.require_headers.as_ref());
+    let headers = names_in(|keys| keys.require_headers.as_ref());
     for (name, _) in loaded.builder.headers.iter().filter(|(name, _)| !headers.contains(name.as_str())) {
         let wrong = "no route requires the header".to_owned();
         report.warn(
@@ -24,7 +24,7 @@ pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
             "add it to require_headers, or remove the table",
         );
     }
-    let schemes = asked(|keys| keys.auth.as_ref());
+    let schemes = names_in(|keys| keys.auth.as_ref());
     for (name, scheme) in &loaded.builder.schemes {
         let place = TablePath::Auth(name.clone());
         if !schemes.contains(name.as_str()) {

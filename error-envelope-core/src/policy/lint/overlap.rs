@@ -24,9 +24,9 @@ pub(super) fn lint(report: &mut Report<'_>) {
 fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>], part: usize, route: usize) {
     let loaded = report.loaded;
     let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
-    let told: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
+    let set: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
     // A route without keys is there for its label in the log.
-    if told.is_empty() {
+    if set.is_empty() {
         return;
     }
     let mut wider = Vec::new();
@@ -37,11 +37,11 @@ fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>]
         }
         wider.push(Wider { place: TablePath::Defaults(at), keys: &loaded.part(at).keys, always: true });
     }
-    if told.iter().all(|(key, value)| always_says(&wider, key, value)) {
+    if set.iter().all(|(key, value)| always_says(&wider, key, value)) {
         let place = TablePath::Route(part, route);
-        let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, told[0].0).is_some();
+        let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, set[0].0).is_some();
         let from = wider.iter().find(says);
-        let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, told[0].0)));
+        let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, set[0].0)));
         let wrong = format!("the route has no effect: its settings apply without it ({from})");
         report.warn("route-changes-nothing", (&place, "match"), wrong, "remove it, or change a setting");
     }
@@ -61,8 +61,8 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
             continue;
         }
         let place = TablePath::Route(part, route);
-        let beside = report.location(&place, (&TablePath::Route(part, other), "match"));
-        let wrong = format!("the route differs only in letter case from another route with other guards ({beside})");
+        let location = report.location(&place, (&TablePath::Route(part, other), "match"));
+        let wrong = format!("the route differs only in letter case from another route with other guards ({location})");
         report.warn("route-differs-in-case", (&place, "match"), wrong, ONE_CASE);
     }
 }
@@ -93,10 +93,10 @@ fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
 
 /// Two routes of which neither is the narrower by its path, on a request of both: the pattern with the earlier literal
 /// decides, and the other's word is lost there.
-fn report_crossing_routes(report: &mut Report<'_>, beside: &Neighbours<'_>, part: usize, route: usize) {
-    let (loaded, pattern) = (report.loaded, &beside.patterns[route]);
-    for other in beside.meeting(pattern).into_iter().filter(|other| *other > route) {
-        let its = &beside.patterns[other];
+fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, part: usize, route: usize) {
+    let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
+    for other in neighbours.meeting(pattern).into_iter().filter(|other| *other > route) {
+        let its = &neighbours.patterns[other];
         let Some((method, path)) = pattern.meeting(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
         };
@@ -208,11 +208,11 @@ mod tests {
             }
         }
         let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
-        let beside = Neighbours::new(&patterns);
+        let neighbours = Neighbours::new(&patterns);
         for pattern in &patterns {
             let meets = |other: &usize| patterns[*other].meeting(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
-            assert_eq!(beside.meeting(pattern), naive, "{}", pattern.written());
+            assert_eq!(neighbours.meeting(pattern), naive, "{}", pattern.written());
         }
     }
 }

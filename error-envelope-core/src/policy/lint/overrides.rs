@@ -12,10 +12,10 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for table in &report.loaded.sources.overrides {
         report_override(report, table);
     }
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for witness in witnesses {
         let found = overrides_of(report, witness);
-        let new: Vec<_> = found.into_iter().filter(|it| told.insert((it.place.clone(), it.key.clone()))).collect();
+        let new: Vec<_> = found.into_iter().filter(|it| reported.insert((it.place.clone(), it.key.clone()))).collect();
         new.iter().for_each(|it| report_override(report, it));
     }
 }
@@ -27,19 +27,25 @@ fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>)
     let wider: Vec<_> = from_here.collect();
     let overridden = |key| {
         let (name, value) = value_of(own, key)?;
-        let (at, base, (its, said)) = wider.iter().find_map(|(at, keys)| Some((at, *keys, value_of(keys, key)?)))?;
-        if said == value || !report.loaded.sources.is_in_base((at, its), place) {
+        let (at, base, (its, base_value)) =
+            wider.iter().find_map(|(at, keys)| Some((at, *keys, value_of(keys, key)?)))?;
+        if base_value == value || !report.loaded.sources.is_in_base((at, its), place) {
             return None;
         }
         let line = report.loaded.span_of(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
         let weakens = own.weakens(base, key);
-        Some(Override { place: place.clone(), key: name.to_owned(), base: (format!("{its} = {said}"), line), weakens })
+        Some(Override {
+            place: place.clone(),
+            key: name.to_owned(),
+            base: (format!("{its} = {base_value}"), line),
+            weakens,
+        })
     };
     keys().filter_map(overridden).collect()
 }
 
-fn report_override(report: &mut Report<'_>, Override { place, key, base: (said, line), weakens }: &Override) {
-    let what = format!("{said} of the base ({line})");
+fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line), weakens }: &Override) {
+    let what = format!("{base_value} of the base ({line})");
     if *weakens {
         let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
         report.warn("weakens-base", (place, key), format!("this asks less of requests than {what}"), advice);

@@ -13,26 +13,26 @@ const LARGEST_JSON: u64 = 16 * 1024 * 1024;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     // One finding for the tables that make it, however many routes have it from them.
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for witness in witnesses {
-        json_without_limit(report, witness, &mut told);
-        json_by_message(report, witness, &mut told);
-        mode_opens_no_door(report, witness, &mut told);
-        open_under_closed(report, witness, &mut told);
+        json_without_limit(report, witness, &mut reported);
+        json_by_message(report, witness, &mut reported);
+        mode_opens_no_door(report, witness, &mut reported);
+        open_under_closed(report, witness, &mut reported);
     }
     auth_observe(report);
 }
 
 type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
 
-fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
+fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-without-limit";
     let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
     if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
         return;
     }
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
-    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+    if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
         let wrong =
             format!("bodies of {taken} are accepted where JSON is decoded{}", nearer.with_location(report, other));
@@ -42,16 +42,16 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
 }
 
 /// P1: no JSON body is a stream of messages.
-fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
+fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "json-limit-per-message";
     let (json, per) = (chain.decided("json"), chain.decided("body_limit_per"));
     if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
         return;
     }
     let Some((nearer, other)) = nearer_first(chain, &per, &json) else { return };
-    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let beside = nearer.with_location(report, other);
-        let wrong = format!("the body limit counts each message of an RPC stream where JSON is decoded{beside}");
+    if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+        let location = nearer.with_location(report, other);
+        let wrong = format!("the body limit counts each message of an RPC stream where JSON is decoded{location}");
         let advice = "JSON is one body, held in memory whole: set \"auto\" or \"body\" here";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
@@ -62,7 +62,7 @@ fn decodes_json(json: &ResolvedSetting) -> bool {
 }
 
 /// M1: modes do not touch G2.
-fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
+fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "mode-opens-no-door";
     let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
@@ -70,10 +70,10 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
         return;
     }
     let Some((nearer, other)) = nearer_first(chain, &mode, &auth) else { return };
-    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let beside = nearer.with_location(report, other);
+    if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+        let location = nearer.with_location(report, other);
         let wrong = format!(
-            "mode = {} does not switch off auth: requests without credentials are still refused{beside}",
+            "mode = {} does not switch off auth: requests without credentials are still refused{location}",
             mode.value
         );
         let advice = "set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials";
@@ -81,7 +81,7 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     }
 }
 
-fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Witness<'_>, told: &mut Describe) {
+fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Witness<'_>, reported: &mut Describe) {
     const NAME: &str = "open-under-closed";
     let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
     if !from_here.next().is_some_and(|(_, keys)| keys.auth.as_ref().is_some_and(Vec::is_empty)) {
@@ -93,7 +93,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     if report.loaded.sources.is_in_base((wider, "auth"), place) {
         return;
     }
-    if told.insert((NAME, place.clone(), None)) {
+    if reported.insert((NAME, place.clone(), None)) {
         let line = report.location(place, (wider, "auth"));
         let wrong = format!("the route requires no credentials, but a wider setting is auth = {names:?} ({line})");
         report.note(NAME, (place, "auth"), wrong, "fine for a health check or a login; otherwise remove auth here");
@@ -133,8 +133,8 @@ fn nearer_first<'d>(
         (None, _) => (other, one),
         _ => (one, other),
     };
-    let said = KeySetting { place: near.place.clone()?, key: near.key };
-    Some((said, far.place.as_ref().map(|place| (place, far.key))))
+    let near_setting = KeySetting { place: near.place.clone()?, key: near.key };
+    Some((near_setting, far.place.as_ref().map(|place| (place, far.key))))
 }
 
 impl KeySetting {

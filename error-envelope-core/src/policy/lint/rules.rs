@@ -18,12 +18,12 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         never_asked(report, part, &patterns);
     }
     // One finding for the rules that make it, however many scopes have it from them.
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
-        text_left_out(report, part, &rules, &mut told);
+        text_left_out(report, part, &rules, &mut reported);
         if let Some(textual) = dialects.iter().find(|dialect| !dialect.spec().has_codes) {
-            text_of_two_codes(report, *textual, &rules, &mut told);
+            text_of_two_codes(report, *textual, &rules, &mut reported);
         }
     }
 }
@@ -68,9 +68,9 @@ fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<P
 }
 
 /// R12: of several rules with a text none says how the code leaves, and the catalogue does.
-fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], told: &mut Describe) {
+fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-not-read-backwards";
-    let said: HashSet<_> = report.loaded.policy.parts[part]
+    let targets: HashSet<_> = report.loaded.policy.parts[part]
         .outward
         .iter()
         .filter(|rule| rule.message().is_some())
@@ -79,7 +79,7 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
     for (at, (place, rule)) in rules.iter().enumerate() {
         let before = rules[..at].iter().filter(|(_, other)| other.to() == rule.to());
         let [(first, _)] = before.collect::<Vec<_>>()[..] else { continue };
-        if !said.contains(rule.to()) && told.insert((NAME, place.clone())) {
+        if !targets.contains(rule.to()) && reported.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
             let code = rule.to();
             let wrong = format!(
@@ -92,12 +92,12 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
 }
 
 /// In a dialect that has no code, the text is all that a client can tell errors by.
-fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], told: &mut Describe) {
+fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
         let same = |other: &&(TablePath, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
-        if told.insert((NAME, place.clone())) {
+        if reported.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
             let wrong =
                 format!("in {} {} and {} have the same message ({line})", dialect.as_str(), rule.to(), other.to());
@@ -110,8 +110,8 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
 /// The rules with a very text that hold on every route of a scope, in their order.
 fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
-        let held = &loaded.policy.parts[at];
-        held.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
+        let scope = &loaded.policy.parts[at];
+        scope.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
     };
     let all = loaded.around(part).flat_map(own);
     all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()

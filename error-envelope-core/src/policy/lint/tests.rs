@@ -16,8 +16,8 @@ fn lints(text: &str) -> Vec<Lint> {
 
 #[track_caller]
 fn assert_lints(text: &str, expected: &[&str]) {
-    let told: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
-    assert_eq!(told, expected, "{text}");
+    let texts: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
+    assert_eq!(texts, expected, "{text}");
 }
 
 const AUTH: &str = "[auth.a]\nscheme = \"bearer\"\n$KEY\n";
@@ -254,9 +254,9 @@ fn g2_a_key_that_has_expired() {
     );
     let file = PolicyLoader::new().parse("p.toml", &text).unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    let told: Vec<_> = file.lints(at).iter().map(ToString::to_string).collect();
+    let texts: Vec<_> = file.lints(at).iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        texts,
         [
             "p.toml:5: auth.a.keys: the key \"k\" expired at 2026-01-01T00:00:00Z; remove it once no client sends it, or set a later date"
         ]

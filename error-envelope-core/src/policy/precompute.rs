@@ -13,33 +13,33 @@ impl Policy {
     /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
     #[cfg(feature = "policy-file")]
     pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
-        let usual = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
+        let precomputed = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
         let differ = |one: &Settings, other: &Settings| {
             !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
         };
-        usual(route).zip(usual(other)).is_some_and(|(one, other)| differ(one, other))
+        precomputed(route).zip(precomputed(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
     /// Works out once what holds for the usual requests of each route.
-    pub(super) fn with_usual(mut self) -> Self {
+    pub(super) fn with_precomputed(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
-        let of_routes = self.said.iter().map(|said| said.body_limit.flatten());
+        let of_routes = self.route_settings.iter().map(|route| route.body_limit.flatten());
         let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
         self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
-        let usual = patterns.map(|(part, pattern)| {
+        let precomputed = patterns.map(|(part, pattern)| {
             let (method, path) = precomputed::witness(pattern);
             let routes = self.routes_in(part, &method, &path);
             let mut met = MatchedRoutes::default();
             routes.iter().for_each(|route| met.push(*route));
             PrecomputedRoute::new(part, met, self.inherited(part, &routes))
         });
-        self.precomputed = usual.collect();
+        self.precomputed = precomputed.collect();
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
-        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
+        self.is_everywhere = self.parts.len() == 1 && self.route_settings.is_empty() && !self.scopes.ask_host();
         let tells_time = |index| self.dialect_at(index).spec().tells_time;
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
+            || self.route_settings.iter().filter_map(|route| route.dialect).any(tells_time);
         self
     }
 }
