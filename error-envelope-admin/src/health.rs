@@ -2,15 +2,15 @@
 
 use http::StatusCode;
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::asked::AdminRequest;
 
 pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
     answer::text(StatusCode::OK, "ok")
 }
 
-pub(crate) fn ready(asked: &AdminRequest<'_>) -> Answer {
-    let shared = asked.shared();
+pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
+    let shared = request.shared();
     if !shared.is_ready() {
         return answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }

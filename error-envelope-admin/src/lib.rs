@@ -40,8 +40,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
+mod admin_request;
 mod answer;
-mod asked;
 pub mod drafting;
 mod error_store;
 #[cfg(feature = "prometheus")]

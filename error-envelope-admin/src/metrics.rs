@@ -14,8 +14,8 @@ pub use self::recorder::{install, recorder};
 #[cfg(feature = "prometheus")]
 use crate::admin::Admin;
 use crate::admin::Metrics;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::asked::AdminRequest;
 
 /// What Prometheus calls its text format.
 #[cfg(feature = "prometheus")]
@@ -29,11 +29,11 @@ pub(crate) fn text(admin: &Admin) -> Option<String> {
     Some(handle.render())
 }
 
-pub(crate) fn shown(asked: &AdminRequest<'_>) -> Answer {
-    match &asked.admin.metrics {
+pub(crate) fn shown(request: &AdminRequest<'_>) -> Answer {
+    match &request.admin.metrics {
         #[cfg(feature = "prometheus")]
         Metrics::Here(_) => {
-            let mut answer = answer::text(StatusCode::OK, text(asked.admin).unwrap_or_default());
+            let mut answer = answer::text(StatusCode::OK, text(request.admin).unwrap_or_default());
             answer.headers_mut().insert(CONTENT_TYPE, FORMAT);
             answer
         }

@@ -5,12 +5,12 @@
 use error_envelope_runtime::SwitchNote;
 use serde_json::json;
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer, time};
-use crate::asked::AdminRequest;
 use crate::error_store::query::value;
 
-pub(crate) fn describe(asked: &AdminRequest<'_>) -> Answer {
-    let switch = &asked.shared().switch;
+pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
+    let switch = &request.shared().switch;
     let last = switch.last_change();
     answer::json(&json!({
         "mode": if switch.is_off() { "off" } else { "policy" },
@@ -21,21 +21,21 @@ pub(crate) fn describe(asked: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-pub(crate) fn off(asked: &AdminRequest<'_>) -> Answer {
-    asked.shared().switch.off_with(note(asked));
-    done(asked)
+pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
+    request.shared().switch.off_with(note(request));
+    done(request)
 }
 
-pub(crate) fn back(asked: &AdminRequest<'_>) -> Answer {
-    asked.shared().switch.back_with(note(asked));
-    done(asked)
+pub(crate) fn back(request: &AdminRequest<'_>) -> Answer {
+    request.shared().switch.back_with(note(request));
+    done(request)
 }
 
-fn note(asked: &AdminRequest<'_>) -> SwitchNote {
-    let said = |name| value(asked.query, name).unwrap_or_default();
-    SwitchNote::new().by(&said("by")).reason(&said("reason"))
+fn note(request: &AdminRequest<'_>) -> SwitchNote {
+    let parameter = |name| value(request.query, name).unwrap_or_default();
+    SwitchNote::new().by(&parameter("by")).reason(&parameter("reason"))
 }
 
-fn done(asked: &AdminRequest<'_>) -> Answer {
-    if asked.by_page() { answer::see("/") } else { describe(asked) }
+fn done(request: &AdminRequest<'_>) -> Answer {
+    if request.by_page() { answer::see("/") } else { describe(request) }
 }

@@ -4,12 +4,12 @@ use error_envelope_runtime::PolicyStatus;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer, time};
-use crate::asked::AdminRequest;
 
-pub(crate) fn show(asked: &AdminRequest<'_>) -> Answer {
-    match asked.shared().policy_status() {
-        Some(status) => answer::json(&describe(&status, asked.shared().switch.is_off())),
+pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
+    match request.shared().policy_status() {
+        Some(status) => answer::json(&describe(&status, request.shared().switch.is_off())),
         None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is wired to this address yet"),
     }
 }

@@ -2,8 +2,8 @@
 
 use http::Method;
 
+use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
-use crate::asked::AdminRequest;
 
 /// One path that is asked by one method. `GET` is `HEAD`'s answer, too: the server leaves its body out.
 pub(crate) struct Endpoint {

@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::admin::Admin;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::asked::AdminRequest;
 use crate::table::{self, Lookup};
 
 /// What [`Admin::service`] gives: a service that answers at once, whatever the body of the request.

@@ -68,17 +68,17 @@ pub(crate) unsafe fn in_hook<T>(
     }
     // SAFETY: the pointer is that of an `Rc` that Envoy holds; another owner keeps the filter until this hook ends, since
     // what it calls may have it destroyed.
-    let held = unsafe {
+    let entry = unsafe {
         Rc::increment_strong_count(slot);
         Rc::from_raw(slot)
     };
-    let told = {
+    let outcome = {
         let _inside = Inside(CURRENT.replace(slot));
         // SAFETY: `raw` is the stream of `slot`, by the contract of this function.
-        let stream = || unsafe { Stream::new(raw, &held.gone) };
-        let ran = catch_unwind(AssertUnwindSafe(|| work(&held.filter, &stream())));
+        let stream = || unsafe { Stream::new(raw, &entry.gone) };
+        let ran = catch_unwind(AssertUnwindSafe(|| work(&entry.filter, &stream())));
         ran.unwrap_or_else(|panic| {
-            let answered = catch_unwind(AssertUnwindSafe(|| held.filter.panicked(&stream(), &*panic)));
+            let answered = catch_unwind(AssertUnwindSafe(|| entry.filter.panicked(&stream(), &*panic)));
             if answered.is_err() {
                 stream().reset("error_envelope_panicked_twice");
             }
@@ -86,8 +86,8 @@ pub(crate) unsafe fn in_hook<T>(
             panicked
         })
     };
-    forget_if_it_panics(held);
-    told
+    forget_if_it_panics(entry);
+    outcome
 }
 
 /// A drop that panics goes no further, and neither does that panic's own.

@@ -64,10 +64,10 @@ impl Probe {
 }
 
 async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
-    let told = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
-    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| told(&error))?;
+    let tls_error = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
+    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| tls_error(&error))?;
     if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(told(&"it does not speak HTTP/2"));
+        return Err(tls_error(&"it does not speak HTTP/2"));
     }
     Ok(stream)
 }

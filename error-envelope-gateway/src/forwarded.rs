@@ -159,9 +159,9 @@ mod tests {
         }
         Hop::new(forwarding, address.parse().unwrap(), tls).apply(&mut headers);
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-        let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        told.sort();
-        told
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        lines.sort();
+        lines
     }
 
     #[test]

@@ -287,14 +287,14 @@ mod tests {
     fn a_thread_that_is_blocked_keeps_no_other_ones_clock() {
         let mut workers = Workers::start(2).unwrap();
         let limit = Arc::new(HeadLimit::new(Duration::from_millis(1)));
-        let ((waits, is_blocked), (late, told), (release, held)) =
+        let ((waits, is_blocked), (late, outcome), (release, blocked)) =
             (mpsc::channel(), mpsc::channel(), mpsc::channel::<()>());
         let (first, second) = (Arc::clone(&limit), limit);
         let blocked = async move {
             let mut head = pin!(first.apply(pending::<Result<(), BoxError>>(), None));
             poll_fn(|cx| Poll::Ready(head.as_mut().poll(cx))).await.is_pending().then_some(()).unwrap();
             waits.send(()).unwrap();
-            held.recv().unwrap_err();
+            blocked.recv().unwrap_err();
         };
         let other = async move {
             is_blocked.recv().unwrap();
@@ -302,7 +302,7 @@ mod tests {
         };
         let tasks: [Pin<Box<dyn Future<Output = ()> + Send>>; 2] = [Box::pin(blocked), Box::pin(other)];
         workers.run(tasks.into_iter().map(|task| move || drop(tokio::spawn(task))));
-        assert!(told.recv_timeout(LIMIT).unwrap());
+        assert!(outcome.recv_timeout(LIMIT).unwrap());
         drop(release);
     }
 }

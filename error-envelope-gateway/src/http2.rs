@@ -54,10 +54,10 @@ where
     pub(crate) fn prepare(&self, head: &mut request::Parts) {
         head.version = Version::HTTP_2;
         let host = head.headers.remove(HOST);
-        let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
         let mut parts = uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(asked.unwrap_or_else(|| self.authority.clone()));
+        parts.authority = Some(authority.unwrap_or_else(|| self.authority.clone()));
         let path = head.uri.path_and_query().cloned();
         parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
         head.uri = Uri::from_parts(parts).unwrap_or_default();

@@ -270,10 +270,10 @@ where
         };
         tokio::select! {
             () = to_its_end => None,
-            told = at_once => {
+            signal = at_once => {
                 release();
-                ending.cut_short(&told);
-                Some(told)
+                ending.cut_short(&signal);
+                Some(signal)
             }
         }
     }

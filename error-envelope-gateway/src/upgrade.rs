@@ -52,14 +52,14 @@ pub(crate) fn switch<B>(
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     let joined = join(wish.client, hyper::upgrade::on(&mut response));
-    let (held, share) = share.map(Permit::share).unzip();
+    let (permit, share) = share.map(Permit::share).unzip();
     tokio::spawn(async move {
         let (received, sent) = joined.await;
         if let Some(record) = record {
             record.received(received);
             record.ended(Outcome::Complete, sent);
         }
-        drop(held);
+        drop(permit);
     });
     let (mut head, body) = response.into_parts();
     let hop = HopHeaders::from_headers(&head.headers);

@@ -73,7 +73,7 @@ struct Worker {
     /// None once it is told to drop what it serves.
     go: Option<Sender<()>>,
     /// Is told of its start, and of its tasks' standing still; closed at its end.
-    told: Receiver<io::Result<()>>,
+    reports: Receiver<io::Result<()>>,
 }
 
 impl Workers {
@@ -101,7 +101,7 @@ impl Worker {
     fn start() -> io::Result<Self> {
         let id = NonZeroUsize::new(LAST_ID.fetch_add(1, Ordering::Relaxed) + 1);
         let (jobs, received) = mpsc::unbounded_channel();
-        let ((go, may_drop), (tell, told)) = (channel(), channel());
+        let ((go, may_drop), (tell, reports)) = (channel(), channel());
         let serve = move || {
             HERE.set(id);
             // Made here: one that the caller would have to drop would panic in the caller's own runtime.
@@ -111,8 +111,8 @@ impl Worker {
             }
         };
         std::thread::Builder::new().name("gateway-worker".into()).spawn(serve)?;
-        told.recv().unwrap_or_else(|_| Err(io::Error::other("a thread ended as it began")))?;
-        Ok(Self { jobs: Some(jobs), go: Some(go), told })
+        reports.recv().unwrap_or_else(|_| Err(io::Error::other("a thread ended as it began")))?;
+        Ok(Self { jobs: Some(jobs), go: Some(go), reports })
     }
 }
 
@@ -140,7 +140,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         let until = Instant::now() + LAST_TASKS;
         self.0.iter_mut().for_each(|worker| drop(worker.jobs.take()));
-        let wait = |worker: &Worker| worker.told.recv_timeout(until.saturating_duration_since(Instant::now()));
+        let wait = |worker: &Worker| worker.reports.recv_timeout(until.saturating_duration_since(Instant::now()));
         self.0.iter().for_each(|worker| drop(wait(worker)));
         self.0.iter_mut().for_each(|worker| drop(worker.go.take()));
         let is_stuck = |worker: &&Worker| loop {
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn each_has_a_job_and_what_it_began_ends_with_them() {
         let mut workers = Workers::start(2).unwrap();
-        let (tell, told) = mpsc::channel();
+        let (tell, reports) = mpsc::channel();
         let job = || {
             let tell = tell.clone();
             // Held by a task that ends with its runtime alone.
@@ -176,30 +176,30 @@ mod tests {
             move || drop(tokio::spawn(task))
         };
         workers.run(std::iter::repeat_with(job));
-        let mut ids = [told.recv().unwrap(), told.recv().unwrap()];
+        let mut ids = [reports.recv().unwrap(), reports.recv().unwrap()];
         ids.sort_unstable();
         assert!(ids[0] > None && ids[0] < ids[1], "{ids:?}");
         drop(tell);
         drop(workers);
-        told.recv().unwrap_err();
+        reports.recv().unwrap_err();
         assert_eq!((here(), ends()), (None, false));
     }
 
     #[test]
     fn one_that_is_blocked_is_left_to_itself() {
         let mut workers = Workers::start(2).unwrap();
-        let ((release, held), (tell, told)) = (mpsc::channel::<()>(), mpsc::channel());
-        let mut held = Some(held);
+        let ((release, blocked), (tell, reports)) = (mpsc::channel::<()>(), mpsc::channel());
+        let mut blocked = Some(blocked);
         workers.run(std::iter::repeat_with(|| {
-            let (held, tell) = (held.take(), tell.clone());
+            let (blocked, tell) = (blocked.take(), tell.clone());
             move || {
                 tell.send(()).unwrap();
-                if let Some(held) = held {
-                    let _ = held.recv();
+                if let Some(blocked) = blocked {
+                    let _ = blocked.recv();
                 }
             }
         }));
-        told.recv().and_then(|()| told.recv()).unwrap();
+        reports.recv().and_then(|()| reports.recv()).unwrap();
         drop(workers);
         drop(release);
     }

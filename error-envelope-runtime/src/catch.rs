@@ -64,11 +64,11 @@ mod tests {
             }
         }
 
-        let told = catch(|| {
+        let caught = catch(|| {
             let _bomb = DropGuarded::new(Bomb);
             panic!("first");
         });
-        assert_eq!(told, Err::<(), _>("first".into()));
+        assert_eq!(caught, Err::<(), _>("first".into()));
         drop(DropGuarded::new(Bomb));
     }
 

@@ -43,14 +43,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut tally = Tally::default();
     let mut report = Report::new(args.format);
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for file in &args.files {
         match policy::read(file) {
             Ok(read) => match args.effective.as_deref() {
                 Some([method, url]) => {
                     let effective = effective(&read, method, url)?;
                     match args.format {
-                        Format::Json => told.push(effective_json(file, &effective)),
+                        Format::Json => answers.push(effective_json(file, &effective)),
                         Format::Human | Format::Github => print_unless_closed(&effective.to_string())?,
                     }
                 }
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     match report.format() {
         Format::Json if args.effective.is_some() => {
             let mut object = tally.counts(args.files.len());
-            object["effective"] = told.into();
+            object["effective"] = answers.into();
             print_unless_closed(&report.into_json(object))?;
         }
         _ if args.effective.is_some() => {}
@@ -98,11 +98,11 @@ fn effective(read: &LoadedPolicy, method: &str, url: &str) -> Result<Effective, 
     read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))
 }
 
-fn effective_json(file: &Path, told: &Effective) -> Value {
-    let mut object = reading_json(told.reading());
+fn effective_json(file: &Path, effective: &Effective) -> Value {
+    let mut object = reading_json(effective.reading());
     object["policy"] = Value::from(file.display().to_string());
-    object["refused"] = Value::from(told.is_refused());
-    object["others"] = told.others().iter().map(reading_json).collect();
+    object["refused"] = Value::from(effective.is_refused());
+    object["others"] = effective.others().iter().map(reading_json).collect();
     object
 }
 

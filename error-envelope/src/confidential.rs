@@ -72,12 +72,12 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     }
     let path = line.split('=').next().unwrap_or_default();
     // A key that stands twice is told without its table.
-    let told = key.filter(|key| key.contains(['.', '['])).map(root_of);
+    let key_root = key.filter(|key| key.contains(['.', '['])).map(root_of);
     // Names of files may stand on lines of their own, above all tables.
-    let listed = told.filter(|root| matches!(*root, "include" | "base"));
+    let listed = key_root.filter(|root| matches!(*root, "include" | "base"));
     let table = root_of(above.lines().rev().find_map(table_of).or(listed).unwrap_or(path));
     let last = path.rsplit('.').next().unwrap_or_default().trim();
-    [Some(table), told].into_iter().flatten().all(|root| match root {
+    [Some(table), key_root].into_iter().flatten().all(|root| match root {
         "auth" => OPEN_OF_AUTH.contains(&last),
         other => OPEN.contains(&other),
     })

@@ -11,13 +11,13 @@ use crate::failure::CommandError;
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = File::create_new(&beside)
+    let temporary = path.with_file_name(name);
+    let written = File::create_new(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
+        .and_then(|()| fs::rename(&temporary, path));
     written.map_err(|error| {
         // What is left of it is of no use; that it cannot be removed is no news.
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&temporary);
         CommandError::Io(format!("{}: cannot be written: {error}\n = help: name a writable folder", path.display()))
     })
 }

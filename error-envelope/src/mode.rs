@@ -73,16 +73,16 @@ type Answered = Result<Answer, String>;
 
 async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
     let (order, places) = (Arc::new(order), Arc::new(Semaphore::new(MOST_AT_ONCE)));
-    let mut asked = JoinSet::new();
+    let mut requests = JoinSet::new();
     for (at, gateway) in gateways.iter().enumerate() {
         let (order, places, address) = (order.clone(), places.clone(), gateway.address.clone());
-        asked.spawn(async move {
+        requests.spawn(async move {
             let _place = places.acquire_owned().await;
             (at, order.send(&address).await)
         });
     }
     let mut answers = vec![Err("was not contacted".to_owned()); gateways.len()];
-    while let Some(answer) = asked.join_next().await {
+    while let Some(answer) = requests.join_next().await {
         if let Ok((at, answer)) = answer {
             answers[at] = answer;
         }

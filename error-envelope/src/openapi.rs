@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn a_version_is_supported_as_a_whole_and_written_as_a_string() {
-        let told = |text: &str| supported(&parsed(text).unwrap()).err().unwrap_or_default();
+        let refusal = |text: &str| supported(&parsed(text).unwrap()).err().unwrap_or_default();
         for version in ["3.0.3", "3.1.0", "\"3.0\"", "\"3.1\"", "3.1.0-rc1"] {
-            assert_eq!(told(&format!("openapi: {version}")), "");
+            assert_eq!(refusal(&format!("openapi: {version}")), "");
         }
         let number = "openapi: the version is not a string; write `openapi: \"3.1.0\"`";
-        assert_eq!(told("openapi: 3.1"), number);
-        assert_eq!(told("openapi: 3"), number);
+        assert_eq!(refusal("openapi: 3.1"), number);
+        assert_eq!(refusal("openapi: 3"), number);
         for version in ["3.10.0", "3.2.0", "2.0.0"] {
             assert_eq!(
-                told(&format!("openapi: {version}")),
+                refusal(&format!("openapi: {version}")),
                 format!("openapi: version {version:?} is not supported; use 3.0 or 3.1")
             );
         }

@@ -49,12 +49,12 @@ pub(crate) fn json_text(object: &Value) -> String {
 /// Findings on their way out.
 pub(crate) struct Report {
     format: Format,
-    told: Vec<Value>,
+    findings: Vec<Value>,
 }
 
 impl Report {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, told: Vec::new() }
+        Self { format, findings: Vec::new() }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -67,7 +67,7 @@ impl Report {
             Format::Human => finding.render() + "\n\n",
             Format::Github => annotation(finding),
             Format::Json => {
-                self.told.push(object(finding));
+                self.findings.push(object(finding));
                 String::new()
             }
         }
@@ -76,7 +76,7 @@ impl Report {
     /// Everything at once, with these counts.
     pub(crate) fn into_json(self, counts: Value) -> String {
         let mut report = counts;
-        report["findings"] = Value::Array(self.told);
+        report["findings"] = Value::Array(self.findings);
         json_text(&report)
     }
 }

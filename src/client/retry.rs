@@ -128,7 +128,7 @@ impl RetryPolicy {
 
     fn next<B, E>(&mut self, result: &Result<Response<B>, E>) -> Option<Duration> {
         let settings = &*self.settings;
-        let asked = match result {
+        let requested = match result {
             Err(_) => None,
             Ok(response) => {
                 let read = response.extensions().get::<ClientError>().cloned();
@@ -137,7 +137,7 @@ impl RetryPolicy {
             }
         };
         let mut progress = self.progress;
-        let wait = settings.schedule.next(&mut progress, asked, (settings.random)())?;
+        let wait = settings.schedule.next(&mut progress, requested, (settings.random)())?;
         self.progress = progress;
         settings.budget.withdraw().then_some(wait)
     }

@@ -35,12 +35,12 @@ impl Schedule {
 
     /// The wait before the next attempt: what the server asked for, else a `share` (0–1) of the exponential bound ("full
     /// jitter"). `None` where the bounds are reached: a server that wants more than is left is not asked sooner either.
-    pub(super) fn next(&self, progress: &mut Progress, asked: Option<Duration>, share: f64) -> Option<Duration> {
+    pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;
         }
         let doubled = || self.base.saturating_mul(2_u32.saturating_pow(progress.again)).min(self.most);
-        let wait = asked.unwrap_or_else(|| doubled().mul_f64(share.clamp(0.0, 1.0)));
+        let wait = requested.unwrap_or_else(|| doubled().mul_f64(share.clamp(0.0, 1.0)));
         let waited = progress.waited.checked_add(wait).filter(|waited| *waited <= self.total)?;
         *progress = Progress { again: progress.again + 1, waited };
         Some(wait)
@@ -53,10 +53,10 @@ mod tests {
 
     const SCHEDULE: Schedule = Schedule { attempts: 6, ..Schedule::DEFAULT };
 
-    fn waits(schedule: &Schedule, asked: &[Option<u64>], share: f64) -> Vec<u128> {
+    fn waits(schedule: &Schedule, requested: &[Option<u64>], share: f64) -> Vec<u128> {
         let mut progress = Progress::default();
-        let next = |asked: &Option<u64>| schedule.next(&mut progress, asked.map(Duration::from_millis), share);
-        asked.iter().map_while(next).map(|wait| wait.as_millis()).collect()
+        let next = |requested: &Option<u64>| schedule.next(&mut progress, requested.map(Duration::from_millis), share);
+        requested.iter().map_while(next).map(|wait| wait.as_millis()).collect()
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl<S> AfterPeek<S> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, pending, head } = self;
+        let Self { mut service, not_ready, pending, head } = self;
         let (admission, trailers) = match first {
             First::Data => (pending.first_byte(FirstByte::Data), None),
             First::End(trailers) => (pending.first_byte(FirstByte::End), trailers),
@@ -51,34 +51,34 @@ impl<S> AfterPeek<S> {
                 Err(panic) => (Admission::Answer(Box::new(pending.panicked(panic))), None),
             },
         };
-        let (state, unused) = match (admission, held) {
+        let (state, unused) = match (admission, not_ready) {
             (Admission::Forward(exchange, _, unenforced), None) => {
                 runtime::log_unenforced(unenforced);
                 let _ = catch(|| drop(body));
                 let request = Request::from_parts(head, RequestBody::ended(trailers));
                 (State::call(&mut service, &mut Some(request), exchange), None)
             }
-            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+            (Admission::Forward(exchange, _, unenforced), Some(not_ready)) => {
                 runtime::log_unenforced(unenforced);
-                let answered = unready(held, exchange);
+                let answered = unready(not_ready, exchange);
                 let _ = catch(|| drop(body));
                 (State::answered(answered, None), Some((None, head)))
             }
-            (Admission::Answer(answered), held) => {
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
+            (Admission::Answer(answered), not_ready) => {
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
             }
             // One peek decides, and comes last: the exchange asks for nothing more.
-            (Admission::Peek(pending, _), held) => {
+            (Admission::Peek(pending, _), not_ready) => {
                 let answered = pending.panicked("a second peek".into());
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
             }
-            (Admission::Verify(unverified, _), held) => {
+            (Admission::Verify(unverified, _), not_ready) => {
                 let answered = unverified.panicked("a verifier after the peek".into());
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
             }
         };
-        if let Some((held, head)) = unused {
-            let _ = catch(|| drop(held));
+        if let Some((not_ready, head)) = unused {
+            let _ = catch(|| drop(not_ready));
             let _ = catch(|| drop(head));
         }
         let _ = catch(|| drop(service));
@@ -108,14 +108,14 @@ impl<S, B> AfterVerification<S, B> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, verifiers, unverified, mut head, body, metrics } = self;
-        match (unverified.verified(&mut head, outcome), held) {
-            (Admission::Verify(unverified, timeout), held) => {
-                let rest = Self { service, held, verifiers, unverified, head, body, metrics };
+        let Self { mut service, not_ready, verifiers, unverified, mut head, body, metrics } = self;
+        match (unverified.verified(&mut head, outcome), not_ready) {
+            (Admission::Verify(unverified, timeout), not_ready) => {
+                let rest = Self { service, not_ready, verifiers, unverified, head, body, metrics };
                 State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
             }
-            (Admission::Peek(pending, timeout), held) => {
-                let rest = AfterPeek { service, held, pending, head };
+            (Admission::Peek(pending, timeout), not_ready) => {
+                let rest = AfterPeek { service, not_ready, pending, head };
                 State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
@@ -125,16 +125,16 @@ impl<S, B> AfterVerification<S, B> {
                 let _ = catch(|| drop(service));
                 state
             }
-            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+            (Admission::Forward(exchange, _, unenforced), Some(not_ready)) => {
                 runtime::log_unenforced(unenforced);
-                let answered = unready(held, exchange);
+                let answered = unready(not_ready, exchange);
                 let _ = catch(|| drop(service));
                 let _ = catch(|| drop(head));
                 State::answered(answered, Some(body.into()))
             }
-            (Admission::Answer(answered), held) => {
+            (Admission::Answer(answered), not_ready) => {
                 let _ = catch(|| drop(service));
-                let _ = catch(|| drop(held));
+                let _ = catch(|| drop(not_ready));
                 let _ = catch(|| drop(head));
                 State::answered(answered, Some(body.into()))
             }

@@ -11,8 +11,8 @@ pub(super) enum NotReady {
 }
 
 /// The answer to a request whose service was not ready (F3).
-pub(super) fn unready(held: NotReady, exchange: Exchange) -> LocalReply {
-    match held {
+pub(super) fn unready(not_ready: NotReady, exchange: Exchange) -> LocalReply {
+    match not_ready {
         NotReady::Panicked(panic) => exchange.unready_panicked(panic),
         NotReady::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
             Ok(failure) => exchange.unready(failure, error),

@@ -23,7 +23,7 @@ pub(super) struct Peeking<S, B> {
 /// What goes on once the first byte has come.
 pub(super) struct AfterPeek<S> {
     pub(super) service: S,
-    pub(super) held: Option<NotReady>,
+    pub(super) not_ready: Option<NotReady>,
     pub(super) pending: PendingPeek,
     pub(super) head: request::Parts,
 }
@@ -34,9 +34,9 @@ impl<S, B> Peeking<S, B> {
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let AfterPeek { service, held, pending, head, .. } = *self.rest.take()?;
+        let AfterPeek { service, not_ready, pending, head, .. } = *self.rest.take()?;
         let _ = catch(|| drop(service));
-        let _ = catch(|| drop(held));
+        let _ = catch(|| drop(not_ready));
         let _ = catch(|| drop(head));
         Some(pending.abandoned())
     }

@@ -32,7 +32,7 @@ pub struct ErrorEnvelopeService<S> {
     verifiers: Verifiers,
     indexed: Indexed,
     metrics: RequestMetrics,
-    held: Option<NotReady>,
+    not_ready: Option<NotReady>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
@@ -43,7 +43,7 @@ impl<S> ErrorEnvelopeService<S> {
         indexed: Indexed,
         metrics: RequestMetrics,
     ) -> Self {
-        Self { inner, policy, verifiers, indexed, metrics, held: None }
+        Self { inner, policy, verifiers, indexed, metrics, not_ready: None }
     }
 
     /// The inner service.
@@ -87,12 +87,12 @@ where
     type Future = ResponseFuture<S, S::Future, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        if self.held.is_none() {
+        if self.not_ready.is_none() {
             match catch(|| self.inner.poll_ready(cx).map_err(Into::into)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => {}
-                Ok(Poll::Ready(Err(error))) => self.held = Some(NotReady::Failed(error)),
-                Err(panic) => self.held = Some(NotReady::Panicked(panic)),
+                Ok(Poll::Ready(Err(error))) => self.not_ready = Some(NotReady::Failed(error)),
+                Err(panic) => self.not_ready = Some(NotReady::Panicked(panic)),
             }
         }
         Poll::Ready(Ok(()))
@@ -103,7 +103,7 @@ where
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
         // A guard's answer uses it up, too: the next request asks the service anew.
-        let held = self.held.take();
+        let not_ready = self.not_ready.take();
         let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
         match admission {
@@ -112,16 +112,16 @@ where
                 if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
                     exchange.index_id();
                 }
-                if let Some(held) = held {
+                if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
-                    return ResponseFuture::answered(unready(held, exchange), Some(body), timer);
+                    return ResponseFuture::answered(unready(not_ready, exchange), Some(body), timer);
                 }
                 let request =
                     Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, metrics_of(&timer)));
                 ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, timer)
             }
             Admission::Answer(answered) => {
-                let _ = catch(|| drop(held));
+                let _ = catch(|| drop(not_ready));
                 let _ = catch(|| drop(head));
                 ResponseFuture::answered(answered, Some(body), timer)
             }
@@ -129,20 +129,22 @@ where
                 Ok(service) => {
                     let verifiers = self.verifiers.clone();
                     let metrics = metrics_of(&timer);
-                    let rest = AfterVerification { service, held, verifiers, unverified, head, body, metrics };
+                    let rest = AfterVerification { service, not_ready, verifiers, unverified, head, body, metrics };
                     ResponseFuture::verify(timeout, rest, timer)
                 }
                 Err(panic) => {
-                    let _ = catch(|| drop(held));
+                    let _ = catch(|| drop(not_ready));
                     let _ = catch(|| drop(head));
                     ResponseFuture::answered(unverified.panicked(panic), Some(body), timer)
                 }
             },
             Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => ResponseFuture::peek(body, timeout, AfterPeek { service, held, pending, head }, timer),
+                Ok(service) => {
+                    ResponseFuture::peek(body, timeout, AfterPeek { service, not_ready, pending, head }, timer)
+                }
                 Err(panic) => {
                     // Each by itself: a second panic while the first unwinds would abort.
-                    let _ = catch(|| drop(held));
+                    let _ = catch(|| drop(not_ready));
                     let _ = catch(|| drop(head));
                     ResponseFuture::answered(pending.panicked(panic), Some(body), timer)
                 }

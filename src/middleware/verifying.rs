@@ -29,7 +29,7 @@ pub(super) struct Verifying<S, B> {
 /// What goes on once the verifier has spoken.
 pub(super) struct AfterVerification<S, B> {
     pub(super) service: S,
-    pub(super) held: Option<NotReady>,
+    pub(super) not_ready: Option<NotReady>,
     pub(super) verifiers: Verifiers,
     pub(super) unverified: PendingVerification,
     pub(super) head: request::Parts,
@@ -52,9 +52,9 @@ impl<S, B> Verifying<S, B> {
     pub(super) fn abandoned(&mut self) -> Option<Event> {
         let rest = self.rest.take()?;
         let _ = self.drop_verdict();
-        let AfterVerification { service, held, unverified, head, body, .. } = rest;
+        let AfterVerification { service, not_ready, unverified, head, body, .. } = rest;
         let _ = catch(|| drop(service));
-        let _ = catch(|| drop(held));
+        let _ = catch(|| drop(not_ready));
         let _ = catch(|| drop(head));
         let _ = catch(|| drop(body));
         Some(unverified.abandoned())

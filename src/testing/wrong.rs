@@ -26,11 +26,11 @@ pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
         wrong.push("E1: the body is not compact, has other members, or has them in another order".to_owned());
     }
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).unwrap_or_default();
-    let (code, said) = (text(raw.error.code), text(raw.error.message));
+    let (code, sent) = (text(raw.error.code), text(raw.error.message));
     if !code::is_well_formed(code.as_bytes()) {
         wrong.push(format!("E2: the code {} is not of the form [a-z][a-z0-9_]{{0,62}}", raw.error.code));
     }
-    if message::clean(&said).as_deref() != Some(&*said) {
+    if message::clean(&sent).as_deref() != Some(&*sent) {
         wrong.push("E2: the message is empty, too long, or not one printable line".to_owned());
     }
     if text(raw.request_id).parse::<RequestId>().is_err() {

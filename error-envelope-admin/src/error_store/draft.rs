@@ -30,14 +30,14 @@ type Rule = (String, String, String);
 
 /// What tells the kind from others, the name of its code and its message.
 fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
-    let usual = || code_of_status(status).message().to_owned();
+    let stock = || code_of_status(status).message().to_owned();
     match (&kind.unknown, route) {
         (Some(code), _) => {
-            let message = if status < 500 { sentence(code) } else { usual() };
+            let message = if status < 500 { sentence(code) } else { stock() };
             Ok((format!("code = {}\n", quoted(code)), name_of(code), message))
         }
         (None, Some(route)) if alone => {
-            Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), usual()))
+            Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), stock()))
         }
         (None, Some(_)) => {
             Err("Other errors of this status are told apart here: ask for the text, with message = \"…\".")

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_there_is_gone_or_is_yet_to_come() {
-        for (hour, since, asked) in [
+        for (hour, since, request) in [
             (None, 50, HourQuery::All(MINUTE - 329..MINUTE + 31)),
             (Some("2026-11-21T12"), 50, HourQuery::Hour(MINUTE..MINUTE + 60)),
             (Some("2026-11-21T06"), 50, HourQuery::Hour(MINUTE - 360..MINUTE - 300)),
@@ -86,7 +86,7 @@ mod tests {
             (Some("2026-11-21"), 50, HourQuery::Malformed),
             (Some("<script>"), 50, HourQuery::Malformed),
         ] {
-            assert_eq!(HourQuery::new(hour, span(since)), asked, "{hour:?}");
+            assert_eq!(HourQuery::new(hour, span(since)), request, "{hour:?}");
         }
     }
 

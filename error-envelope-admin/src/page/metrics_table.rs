@@ -4,13 +4,13 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use crate::admin::Metrics;
-use crate::asked::AdminRequest;
+use crate::admin_request::AdminRequest;
 
 /// The page; where somebody else has the metrics, it names the place.
-pub(super) fn answer(asked: &AdminRequest<'_>) -> (StatusCode, Markup) {
-    match &asked.admin.metrics {
+pub(super) fn answer(request: &AdminRequest<'_>) -> (StatusCode, Markup) {
+    match &request.admin.metrics {
         #[cfg(feature = "prometheus")]
-        Metrics::Here(_) => (StatusCode::OK, here::page(asked)),
+        Metrics::Here(_) => (StatusCode::OK, here::page(request)),
         Metrics::Elsewhere(place) => (StatusCode::NOT_FOUND, none(place)),
         Metrics::Nowhere => (StatusCode::NOT_FOUND, none("Nothing is counted: no recorder was given.")),
     }
@@ -26,7 +26,7 @@ mod here {
 
     use super::super::part::PartSearch;
     use super::super::text::{foreign, grouped, head_row};
-    use crate::asked::AdminRequest;
+    use crate::admin_request::AdminRequest;
     use crate::exposition::{Family, Sample, families};
     use crate::metrics;
 
@@ -39,9 +39,9 @@ mod here {
         value: String,
     }
 
-    pub(super) fn page(asked: &AdminRequest<'_>) -> Markup {
-        let text = metrics::text(asked.admin).unwrap_or_default();
-        let mut search = PartSearch::new(asked.query, "/metrics/view", "rows", "row");
+    pub(super) fn page(request: &AdminRequest<'_>) -> Markup {
+        let text = metrics::text(request.admin).unwrap_or_default();
+        let mut search = PartSearch::new(request.query, "/metrics/view", "rows", "row");
         let families = families(&text);
         let rows = families.iter().flat_map(|(name, family)| rows(name, family));
         let rows: Vec<_> = rows.filter(|row| row.fits(&search.part)).collect();

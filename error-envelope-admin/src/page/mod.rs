@@ -28,8 +28,8 @@ use tokio::time::Instant;
 
 use self::frame::Frame;
 use self::live::Events;
+use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
-use crate::asked::AdminRequest;
 use crate::error_store::query::{Filter, value};
 use crate::error_store::readiness::Span;
 use crate::error_store::{LIVE, search, store};
@@ -50,22 +50,22 @@ pub(crate) static ROWS: &[Endpoint] = &[
 ];
 
 /// `/`: all of it.
-pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
-    let span = span(asked);
-    asked.admin.look_at_counters();
-    let routes = routes::Routes::new(asked.shared(), span);
+pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
+    let span = span(request);
+    request.admin.look_at_counters();
+    let routes = routes::Routes::new(request.shared(), span);
     let (count, entries) = {
-        let kept = asked.shared().store.recent();
+        let kept = request.shared().store.recent();
         (kept.count, kept.entries().cloned().collect::<Vec<_>>())
     };
-    let errors = errors::LastErrors::new(entries, asked.query, span);
+    let errors = errors::LastErrors::new(entries, request.query, span);
     let live = errors.live();
     let frame =
         Frame { title: "Errors", live: live.as_deref().map(|live| (live, count)), is_home: true, ..Frame::default() };
     let content = html! {
         (routes.summary())
-        (charts::overview(&asked.shared().store, span))
-        (routes.section(asked.query))
+        (charts::overview(&request.shared().store, span))
+        (routes.section(request.query))
         (errors.section(routes.shows_bodies()))
         (routes.switch())
     };
@@ -73,49 +73,49 @@ pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
 }
 
 /// `/errors?id=…`: by an id, from a client's report.
-pub(super) fn find(asked: &AdminRequest<'_>) -> Answer {
-    let wanted = value(asked.query, "id").unwrap_or_default();
-    answer_of(asked, &wanted)
+pub(super) fn find(request: &AdminRequest<'_>) -> Answer {
+    let wanted = value(request.query, "id").unwrap_or_default();
+    answer_of(request, &wanted)
 }
 
 /// `/errors/req_…`, to be shared.
-pub(super) fn one(asked: &AdminRequest<'_>) -> Answer {
-    answer_of(asked, asked.name)
+pub(super) fn one(request: &AdminRequest<'_>) -> Answer {
+    answer_of(request, request.name)
 }
 
 /// `/charts`: what happened when.
-fn charts(asked: &AdminRequest<'_>) -> Answer {
-    asked.admin.look_at_counters();
-    let (status, content) = charts::answer(&asked.shared().store, asked.query, span(asked));
+fn charts(request: &AdminRequest<'_>) -> Answer {
+    request.admin.look_at_counters();
+    let (status, content) = charts::answer(&request.shared().store, request.query, span(request));
     page(status, &Frame { title: "Charts", ..Frame::default() }.around(&content))
 }
 
 /// `/policy/view`: what `/policy` tells to programs.
-fn policy(asked: &AdminRequest<'_>) -> Answer {
-    let (status, content) = policy_tables::answer(asked.shared(), asked.query, span(asked));
+fn policy(request: &AdminRequest<'_>) -> Answer {
+    let (status, content) = policy_tables::answer(request.shared(), request.query, span(request));
     page(status, &Frame { title: "Policy", ..Frame::default() }.around(&content))
 }
 
 /// `/metrics/view`: what `/metrics` tells to programs.
-fn metrics(asked: &AdminRequest<'_>) -> Answer {
-    let (status, content) = metrics_table::answer(asked);
+fn metrics(request: &AdminRequest<'_>) -> Answer {
+    let (status, content) = metrics_table::answer(request);
     page(status, &Frame { title: "Metrics", ..Frame::default() }.around(&content))
 }
 
 /// `/switch`: what throwing the kill switch changes, before it does.
-fn switch(asked: &AdminRequest<'_>) -> Answer {
-    let content = switch::question(asked.shared(), asked.query);
+fn switch(request: &AdminRequest<'_>) -> Answer {
+    let content = switch::question(request.shared(), request.query);
     page(StatusCode::OK, &Frame { title: "Kill switch", ..Frame::default() }.around(&content))
 }
 
-fn answer_of(asked: &AdminRequest<'_>, wanted: &str) -> Answer {
-    let (status, content) = found::answer(asked.shared(), wanted, search::id_in(wanted), span(asked));
+fn answer_of(request: &AdminRequest<'_>, wanted: &str) -> Answer {
+    let (status, content) = found::answer(request.shared(), wanted, search::id_in(wanted), span(request));
     let frame = Frame { title: "One error", searched: wanted, ..Frame::default() };
     page(status, &frame.around(&content))
 }
 
-fn span(asked: &AdminRequest<'_>) -> Span {
-    Span { since: asked.shared().store.since, now: store::now() }
+fn span(request: &AdminRequest<'_>) -> Span {
+    Span { since: request.shared().store.since, now: store::now() }
 }
 
 fn page(status: StatusCode, page: &Markup) -> Answer {
@@ -125,17 +125,17 @@ fn page(status: StatusCode, page: &Markup) -> Answer {
     answer
 }
 
-fn events(asked: &AdminRequest<'_>) -> Answer {
-    let store = &asked.shared().store;
+fn events(request: &AdminRequest<'_>) -> Answer {
+    let store = &request.shared().store;
     let Some(place) = store.listeners.join(Instant::now()) else {
         let mut full = answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open already; close one");
         full.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
         return full;
     };
     // What the page shows already, or what a connection before this one brought.
-    let after = last_event(asked.headers).or_else(|| value(asked.query, "after"));
+    let after = last_event(request.headers).or_else(|| value(request.query, "after"));
     let after = after.and_then(|number| number.parse().ok());
-    let events = Events::new(store.clone(), Filter::parse(asked.query), place, after);
+    let events = Events::new(store.clone(), Filter::parse(request.query), place, after);
     answer::stream("text/event-stream", events)
 }
 

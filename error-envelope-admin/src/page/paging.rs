@@ -20,8 +20,8 @@ pub(super) struct Paging {
 impl Paging {
     /// The page that the query asks for; the last one where there are fewer, the first where it is no number.
     pub(super) fn new(query: Option<&str>, name: &'static str, what: &'static str) -> Self {
-        let asked = value(query, name).and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
-        Self { name, what, at: asked.saturating_sub(1), pages: 1, total: 0 }
+        let number = value(query, name).and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
+        Self { name, what, at: number.saturating_sub(1), pages: 1, total: 0 }
     }
 
     /// The part of a list that is on the page.

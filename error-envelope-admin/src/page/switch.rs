@@ -9,8 +9,8 @@ use crate::visible::line;
 
 /// The question, with what it is about; where the switch is thrown, how to take it back.
 pub(super) fn question(shared: &Shared, query: Option<&str>) -> Markup {
-    let said = |name| value(query, name).unwrap_or_default();
-    let (by, reason) = (said("by"), said("reason"));
+    let parameter = |name| value(query, name).unwrap_or_default();
+    let (by, reason) = (parameter("by"), parameter("reason"));
     let pairs = [("by", &*by), ("reason", &*reason)].into_iter().filter(|(_, text)| !text.is_empty());
     let off = link("/mode/off", pairs);
     html! {

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use regex::Regex;
 
 use crate::admin::Admin;
+use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
-use crate::asked::AdminRequest;
 use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
 use crate::error_store::store;
 use crate::page;
@@ -69,9 +69,9 @@ fn read(answer: Answer) -> String {
 
 /// The pages on which all of it is, and what the live stream adds.
 fn pages(admin: &Admin, query: &str) -> Vec<String> {
-    let asked =
+    let request =
         |name: &'static str| AdminRequest { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
-    let with_query = AdminRequest { query: Some(query), ..asked("") };
+    let with_query = AdminRequest { query: Some(query), ..request("") };
     let live = admin
         .shared
         .store
@@ -80,9 +80,9 @@ fn pages(admin: &Admin, query: &str) -> Vec<String> {
         .map(|entry| super::errors::row(entry, store::now()).into_string())
         .collect();
     vec![
-        read(page::home(&asked(""))),
+        read(page::home(&request(""))),
         read(page::home(&with_query)),
-        read(page::one(&asked(ID))),
+        read(page::one(&request(ID))),
         read(page::find(&with_query)),
         live,
     ]

@@ -244,9 +244,9 @@ impl Filter {
 
     #[cfg(feature = "panics")]
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
-        let asked =
+        let state =
             |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
-        assert!(!stream.lines(Head::Request, asked), "asked for, in {hook}");
+        assert!(!stream.lines(Head::Request, state), "asked for, in {hook}");
     }
 
     #[cfg(not(feature = "panics"))]

@@ -198,7 +198,7 @@ impl Outcome {
 /// Without what stands before an `@`: those are credentials (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let asked = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
-    let host = asked.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
+    let host = authority_or_host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     Some(String::from_utf8_lossy(host).into_owned())
 }

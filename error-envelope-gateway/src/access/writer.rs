@@ -70,7 +70,7 @@ impl Writer {
         counter.increment(0);
         let state = Arc::new(State { queued_bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), counter });
         let thread =
-            Thread { sink, state: Arc::clone(&state), batch: Vec::new(), torn: false, failed: false, told: None };
+            Thread { sink, state: Arc::clone(&state), batch: Vec::new(), torn: false, failed: false, reported: None };
         let started = thread::Builder::new().name("access-log".to_owned()).spawn(move || thread.run(&messages));
         started.map_err(|error| Error::unreadable(format!("cannot start the thread of the access log: {error}")))?;
         Ok(Self { queue, state })
@@ -125,7 +125,7 @@ struct Thread {
     /// The last write failed.
     failed: bool,
     /// How many lost lines were told of, and when.
-    told: Option<(u64, Instant)>,
+    reported: Option<(u64, Instant)>,
 }
 
 impl Thread {
@@ -184,12 +184,12 @@ impl Thread {
     /// Says now and then how many lines found no room; of those that could not be written it was said.
     fn tell(&mut self) {
         let dropped = self.state.dropped.load(Ordering::Relaxed);
-        let (told, when) = self.told.map_or((0, None), |(told, when)| (told, Some(when)));
-        if self.failed || dropped == told || when.is_some_and(|when| when.elapsed() < TELL_EVERY) {
+        let (reported, when) = self.reported.map_or((0, None), |(reported, when)| (reported, Some(when)));
+        if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < TELL_EVERY) {
             return;
         }
         tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they were written");
-        self.told = Some((dropped, Instant::now()));
+        self.reported = Some((dropped, Instant::now()));
     }
 }
 

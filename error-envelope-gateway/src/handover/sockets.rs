@@ -107,18 +107,18 @@ impl ListeningSockets {
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,
-        asked: Option<&str>,
+        wanted: Option<&str>,
         default: &str,
     ) -> Result<TcpListener, Error> {
         let unusable = |error: io::Error| Error::unreadable(error.to_string());
         let Some(place) = self.given.iter().position(|(known, _)| *known == purpose) else {
-            return self.bind(asked.unwrap_or(default)).await.map_err(unusable);
+            return self.bind(wanted.unwrap_or(default)).await.map_err(unusable);
         };
         let (_, listener) = self.given.swap_remove(place);
         let address = listener.local_addr().map_err(unusable)?;
-        let fits = |asked: SocketAddr| asked.ip() == address.ip() && [0, address.port()].contains(&asked.port());
-        if let Some(asked) = asked
-            && !lookup_host(asked).await.map_err(unusable)?.any(fits)
+        let fits = |wanted: SocketAddr| wanted.ip() == address.ip() && [0, address.port()].contains(&wanted.port());
+        if let Some(wanted) = wanted
+            && !lookup_host(wanted).await.map_err(unusable)?.any(fits)
         {
             let problem = format!("the socket that this process was given listens on {address}");
             return Err(Error::unreadable(problem)

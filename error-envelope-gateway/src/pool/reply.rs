@@ -140,9 +140,9 @@ impl Body for Reply {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.last.as_ref().and_then(|last| last.as_ref()?.as_ref().ok()?.data_ref().map(Bytes::len));
-        match held {
-            Some(held) => SizeHint::with_exact(held as u64),
+        let length = self.last.as_ref().and_then(|last| last.as_ref()?.as_ref().ok()?.data_ref().map(Bytes::len));
+        match length {
+            Some(length) => SizeHint::with_exact(length as u64),
             None => self.body.size_hint(),
         }
     }

@@ -111,9 +111,9 @@ fn pool_with<const SHARED: bool>(
     connections: usize,
 ) -> (Pool<Simulated<SHARED>>, Arc<Service>) {
     let service = Arc::new(service);
-    let asked = Arc::clone(&service);
+    let shared = Arc::clone(&service);
     let bounds = Bounds { connections, queue_time, idle_timeout: IDLE, open_timeout: 30 * QUEUE_TIME };
-    let open = move |place| open(Arc::clone(&asked), place);
+    let open = move |place| open(Arc::clone(&shared), place);
     (Pool::new(bounds, UpstreamMetrics::new(String::new(), bounds.connections), open), service)
 }
 

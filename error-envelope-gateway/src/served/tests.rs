@@ -223,13 +223,13 @@ async fn an_upload_arrives_as_it_was_sent_and_a_head_has_its_own_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_a_quiet_connection_at_once() {
-    for said in [&b""[..], b"PRI * HT", GET] {
+    for bytes in [&b""[..], b"PRI * HT", GET] {
         let (mut client, mut served) = served(MIB);
         client!(served, {
-            client.write_all(said).await.unwrap();
+            client.write_all(bytes).await.unwrap();
             sleep(LONG).await;
         });
         served.graceful_shutdown(future::pending());
-        assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))), "{said:?}");
+        assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))), "{bytes:?}");
     }
 }

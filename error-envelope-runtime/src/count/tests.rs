@@ -27,7 +27,7 @@ const ERRORS: &str = "error_envelope_errors_total";
 #[derive(Default)]
 struct Forgetful {
     series: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    asked: AtomicUsize,
+    lookups: AtomicUsize,
 }
 
 /// How often something was recorded.
@@ -41,7 +41,7 @@ impl HistogramFn for Times {
 
 impl Forgetful {
     fn value(&self, key: &Key) -> Arc<AtomicU64> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         self.series.lock().unwrap().entry(key.name().to_owned()).or_default().clone()
     }
 
@@ -82,7 +82,7 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
     let count = || {
         let (event, now) = (event(), Instant::now());
         (0..100).for_each(|_| record_at(&event, Some(now)));
-        assert_eq!((recorder.count_of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (100, 1));
+        assert_eq!((recorder.count_of(ERRORS), recorder.lookups.load(Ordering::Relaxed)), (100, 1));
         recorder.forget();
         record_at(&event, Some(now + KEPT_FOR));
         assert_eq!(recorder.count_of(ERRORS), 1);
@@ -99,18 +99,18 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     l2_a_recorder_without_a_size_is_one();
     metrics::set_global_recorder(process).map_err(drop).unwrap();
     assert!(Started::now().is_some());
-    let asked = || {
+    let lookups = || {
         (0..10).for_each(|_| record_error(&event));
         (0..10).for_each(|_| record_error_read(Duration::ZERO));
-        process.asked.swap(0, Ordering::Relaxed)
+        process.lookups.swap(0, Ordering::Relaxed)
     };
-    assert_eq!(asked(), 20);
+    assert_eq!(lookups(), 20);
     {
         // Somebody who vouches where another one records.
         let _other = metrics::set_default_local_recorder(Box::leak(Box::<Forgetful>::default()));
         keep_counters();
     }
-    assert_eq!((asked(), asked()), (2, 0));
+    assert_eq!((lookups(), lookups()), (2, 0));
     assert_eq!((process.count_of(ERRORS), process.count_of("error_envelope_error_read_seconds")), (30, 30));
 
     // One after another at the same place.
@@ -119,10 +119,10 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
         let recorder = Forgetful::default();
         *address = std::ptr::from_ref(&recorder).addr();
         metrics::with_local_recorder(&recorder, || (0..10).for_each(|_| record_error(&event)));
-        assert_eq!((recorder.count_of(ERRORS), recorder.asked.load(Ordering::Relaxed)), (10, 10));
+        assert_eq!((recorder.count_of(ERRORS), recorder.lookups.load(Ordering::Relaxed)), (10, 10));
     }
     assert_eq!(addresses[0], addresses[1]);
-    assert_eq!((asked(), process.count_of(ERRORS)), (0, 40));
+    assert_eq!((lookups(), process.count_of(ERRORS)), (0, 40));
 }
 
 /// As Envoy's.
@@ -148,7 +148,7 @@ fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_tha
         let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.count_of(name));
         (0..100).for_each(|_| drop(ask(now)));
         // Two counts of bytes, and three of the class.
-        assert_eq!((counted(), recorder.asked.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
+        assert_eq!((counted(), recorder.lookups.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
         recorder.forget();
         drop(ask(now + KEPT_FOR));
         assert_eq!(counted(), [1, 1, 1]);

@@ -13,8 +13,8 @@ const USUAL: Duration = Duration::from_secs(60 * 60);
 
 /// How long after its answer a set is to be fetched again.
 pub(super) fn lifetime(headers: &HeaderMap, now: SystemTime) -> Duration {
-    let said = max_age(headers).or_else(|| until_expiry(headers, now));
-    said.map_or(USUAL, |said| said.clamp(SHORTEST, LONGEST))
+    let stated = max_age(headers).or_else(|| until_expiry(headers, now));
+    stated.map_or(USUAL, |stated| stated.clamp(SHORTEST, LONGEST))
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

@@ -10,8 +10,8 @@ const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "e
 /// What a schema asks of values, without what it tells people.
 pub(super) fn checks(schema: &Value) -> Value {
     let Some(members) = schema.as_object() else { return schema.clone() };
-    let asked = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
-    asked.map(|(name, value)| (name.clone(), checks_of_member(name, value))).collect()
+    let keywords = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
+    keywords.map(|(name, value)| (name.clone(), checks_of_member(name, value))).collect()
 }
 
 fn checks_of_member(name: &str, value: &Value) -> Value {

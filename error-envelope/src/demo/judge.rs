@@ -47,12 +47,12 @@ fn body(act: &DemoCase, got: &DemoResponse, id: &str) -> Result<(), String> {
 }
 
 fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result<(), String> {
-    let said = got.member("/error/message");
+    let in_body = got.member("/error/message");
     ensure(got.header("content-type") == "application/json", || "not application/json".into())?;
     ensure(got.code() == wanted, || format!("x-error-code {:?} instead of {wanted:?}", got.code()))?;
     ensure(got.member("/error/code") == wanted, || format!("body {}", String::from_utf8_lossy(&got.body)))?;
     ensure(got.member("/request_id") == id, || "another id in the body".into())?;
-    ensure(!said.is_empty() && (message.is_empty() || said == message), || format!("message {said:?}"))
+    ensure(!in_body.is_empty() && (message.is_empty() || in_body == message), || format!("message {in_body:?}"))
 }
 
 /// An error that keeps its protocol's shape has a code in its head (R10).

@@ -76,7 +76,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::default();
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
-    let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
+    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
     let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;
@@ -91,7 +91,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let stop = async {
         tokio::select! {
             _ = after_tour, if args.once => {}
-            () = asked => {}
+            () = stop => {}
         }
     };
     let tour = async {
@@ -103,8 +103,8 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
         outcome
     };
     let (outcome, cut_short) = tokio::join!(tour, gateway.serve_until(service, stop, at_once));
-    if let Some(told) = cut_short {
-        return Ok(told.code());
+    if let Some(signal) = cut_short {
+        return Ok(signal.code());
     }
     // Somebody who served for a day is not told at its end that a row was wrong.
     if !args.once {

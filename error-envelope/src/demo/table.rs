@@ -25,8 +25,8 @@ impl Table {
 
     /// The last cell is red where it is not `well`.
     pub(super) fn row(&self, cells: [&str; 3], well: bool) -> String {
-        let [path, said, got] = fit(cells);
-        format!("{path} {said} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))
+        let [path, upstream, got] = fit(cells);
+        format!("{path} {upstream} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {

@@ -64,10 +64,10 @@ impl Log {
 }
 
 /// What is logged. A filter that is wrong is refused: ignored, it would leave whoever asked without it and without a word.
-fn filter(asked: Option<&OsStr>) -> Result<EnvFilter, String> {
-    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Ok(DEFAULT.into()) };
+fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
+    let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
-    let text = asked.to_str().ok_or_else(|| wrong(&asked, &"not UTF-8"))?;
+    let text = directives.to_str().ok_or_else(|| wrong(&directives, &"not UTF-8"))?;
     // After a space a target is another one, which nothing has.
     let directives = || text.split(',').map(str::trim);
     EnvFilter::builder().parse(directives().collect::<Vec<_>>().join(",")).map_err(|error| {
@@ -96,14 +96,14 @@ impl Writing {
     pub(crate) fn tell_drops(&self) {
         let dropped = self.dropped.clone();
         tokio::spawn(async move {
-            let mut told = 0;
+            let mut reported = 0;
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let lines = dropped.lines();
-                if lines > told {
+                if lines > reported {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
                     // It may have been dropped itself: then it is said again.
-                    told = if dropped.lines() == lines { lines } else { told };
+                    reported = if dropped.lines() == lines { lines } else { reported };
                 }
             }
         });
@@ -164,8 +164,8 @@ mod tests {
     fn a_filter_that_is_wrong_is_named_and_one_that_is_empty_is_none() {
         let default = filter(None).unwrap().to_string();
         for right in ["", "warn", "info, tower_error_envelope=debug,", "[request]=trace", "no-such-target"] {
-            let asked = filter(Some(OsStr::new(right))).unwrap().to_string();
-            assert_eq!(asked == default, right.is_empty(), "{right:?}: {asked}");
+            let directives = filter(Some(OsStr::new(right))).unwrap().to_string();
+            assert_eq!(directives == default, right.is_empty(), "{right:?}: {directives}");
         }
         assert!(
             filter(Some(OsStr::new("info, a=debug"))).unwrap().to_string().contains("a=debug"),
@@ -178,8 +178,8 @@ mod tests {
             (b"\xff", "RUST_LOG: \"\\xFF\": not UTF-8"),
         ];
         for (wrong, why) in cases {
-            let said = filter(Some(OsStr::from_bytes(wrong))).unwrap_err();
-            assert!(said.starts_with(why) && said.ends_with("; or unset it"), "{said}");
+            let error = filter(Some(OsStr::from_bytes(wrong))).unwrap_err();
+            assert!(error.starts_with(why) && error.ends_with("; or unset it"), "{error}");
         }
     }
 

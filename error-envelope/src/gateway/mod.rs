@@ -132,15 +132,15 @@ fn upgrade_failed(error: &Error) -> CommandError {
 }
 
 /// The socket for clients: one that was given, or a new one.
-pub(crate) async fn listen(asked: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
+pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
-    let listener = sockets.listen(SocketPurpose::Clients, asked, DEFAULT).await;
-    listener.map_err(|error| listen_failed(asked.unwrap_or(DEFAULT), error.problem(), error.advice()))
+    let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
+    listener.map_err(|error| listen_failed(address.unwrap_or(DEFAULT), error.problem(), error.advice()))
 }
 
-fn listen_failed(asked: &str, problem: &str, advice: Option<&str>) -> CommandError {
+fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandError {
     let advice = advice.unwrap_or("choose another address, or port 0 for a free one");
-    CommandError::Io(format!("--listen {asked}: {problem}\n = help: {advice}"))
+    CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
 }
 
 /// Opens the gateway, writes where it listens, and takes over where another one serves: the first line of standard output is for

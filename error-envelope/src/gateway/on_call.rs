@@ -34,11 +34,12 @@ struct Listening {
 impl AdminListener {
     pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Self, CommandError> {
         const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
-        let Some(asked) = &args.admin else { return Ok(Self(None)) };
+        let Some(address_flag) = &args.admin else { return Ok(Self(None)) };
         let refused = |error: &dyn fmt::Display, help: Option<&str>| {
-            CommandError::Io(format!("--admin {asked}: {error}\n = help: {}", help.unwrap_or(HELP)))
+            CommandError::Io(format!("--admin {address_flag}: {error}\n = help: {}", help.unwrap_or(HELP)))
         };
-        let full = asked.parse::<u16>().map_or_else(|_| asked.clone(), |port| format!("127.0.0.1:{port}"));
+        let full =
+            address_flag.parse::<u16>().map_or_else(|_| address_flag.clone(), |port| format!("127.0.0.1:{port}"));
         let listener = sockets.listen(SocketPurpose::Admin, Some(&full), &full).await;
         let listener = listener.map_err(|error| refused(&error.problem(), error.advice()))?;
         let address = listener.local_addr().map_err(|error| refused(&error, None))?;

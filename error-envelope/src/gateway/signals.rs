@@ -40,17 +40,17 @@ impl Shutdown {
     /// To stop, and to stop at once.
     pub(crate) fn split(self) -> (impl Future<Output = ()>, impl Future<Output = ShutdownSignal>) {
         let Self { first, second } = self;
-        let asked = async {
+        let requested = async {
             wait(first).await;
         };
-        (asked, wait(second))
+        (requested, wait(second))
     }
 }
 
 /// The sender goes with the runtime alone.
-async fn wait(told: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
-    match told.await {
-        Ok(told) => told,
+async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
+    match signal.await {
+        Ok(signal) => signal,
         Err(_) => future::pending().await,
     }
 }
@@ -78,8 +78,8 @@ impl fmt::Display for ShutdownSignal {
 /// worker of the runtime waits for it. Signals that come meanwhile are one.
 pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal(kind)?;
-    let (ask, asked) = sync_channel(1);
-    thread::Builder::new().name(thread.to_owned()).spawn(move || asked.iter().for_each(|()| act()))?;
+    let (ask, requested) = sync_channel(1);
+    thread::Builder::new().name(thread.to_owned()).spawn(move || requested.iter().for_each(|()| act()))?;
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
             let _ = ask.try_send(());

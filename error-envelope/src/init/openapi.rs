@@ -76,9 +76,9 @@ pub(super) fn errors(operation: &Operation<'_>) -> Vec<Declared> {
 
 /// The security schemes that it asks for, any one of them; those of the document where it does not say.
 pub(super) fn schemes(operation: &Operation<'_>) -> Vec<String> {
-    let asked =
+    let required =
         operation.item().get("security").or_else(|| operation.document().0.get("security")).and_then(Value::as_array);
-    let names = asked.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
+    let names = required.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
     let mut all: Vec<String> = Vec::new();
     for name in names.map(|name| cut(&one_line(name), 40)) {
         if !all.contains(&name) {

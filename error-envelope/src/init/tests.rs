@@ -88,8 +88,12 @@ fn a_limit_is_that_of_a_text_and_a_base_that_of_a_path() {
     ] {
         let text = body(kind, schema);
         assert!(text.contains("match = \"POST /v1/a\""), "{text}");
-        let told = text.lines().find(|line| line.starts_with("body_limit"));
-        assert_eq!(told.map(|told| told.split('#').next().unwrap().trim_end()), limit.map(str::trim_end), "{schema}");
+        let expected = text.lines().find(|line| line.starts_with("body_limit"));
+        assert_eq!(
+            expected.map(|expected| expected.split('#').next().unwrap().trim_end()),
+            limit.map(str::trim_end),
+            "{schema}"
+        );
     }
 }
 
@@ -130,7 +134,7 @@ fn a_policy_from_nothing_is_right_with_and_without_its_comments() {
 
 #[test]
 fn what_is_no_document_is_told_with_its_place() {
-    for (name, text, told) in [
+    for (name, text, expected) in [
         ("a.json", "{\"openapi\": \"3.1.0\",\n \"paths\": }", "FILE:2:11: not valid JSON: expected value; correct it"),
         ("a.json", "{\"openapi\": \"2.0\"}", "FILE: openapi: version \"2.0\" is not supported"),
         ("a.json", "{\"swagger\": \"2.0\"}", "FILE: swagger: version 2.0 is not supported"),
@@ -140,7 +144,7 @@ fn what_is_no_document_is_told_with_its_place() {
         ("a.yaml", "- 1", "FILE: the key `openapi` is missing"),
     ] {
         let why = policy_of(name, text).unwrap_err();
-        assert!(why.starts_with(told), "{text}: {why}");
+        assert!(why.starts_with(expected), "{text}: {why}");
     }
     for text in ["openapi: 3.0.3", "openapi: 3.1.0\npaths: []", "openapi: 3.1.0\npaths: { /a: 1, /b: { get: 2 } }"] {
         let text = policy_of("a.yaml", text).unwrap();

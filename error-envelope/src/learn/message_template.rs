@@ -159,10 +159,10 @@ mod tests {
             ("Room not  found", None),
             ("", None),
         ] {
-            let told = Template::from_text(text).map(|it| it.pattern());
-            assert_eq!(told.as_deref(), pattern, "{text}");
+            let read_pattern = Template::from_text(text).map(|it| it.pattern());
+            assert_eq!(read_pattern.as_deref(), pattern, "{text}");
             for secret in ["4711", "Alice", "Smith", "eyJ", "pass", "hunter", "a@b", "ECONN", "5432"] {
-                assert!(!told.as_deref().unwrap_or_default().contains(secret), "{text}");
+                assert!(!read_pattern.as_deref().unwrap_or_default().contains(secret), "{text}");
             }
         }
     }

@@ -123,14 +123,15 @@ mod tests {
 
     #[test]
     fn a_fleet_is_a_line_each() {
-        let told = parse("# the fleet\n\norders-1 10.0.0.7:9901  # in rack 3\n9902\r\n\thttp://[::1]:9901\n").unwrap();
-        let told: Vec<_> = told.iter().map(|it| (it.to_string(), it.url())).collect();
+        let gateways =
+            parse("# the fleet\n\norders-1 10.0.0.7:9901  # in rack 3\n9902\r\n\thttp://[::1]:9901\n").unwrap();
+        let gateways: Vec<_> = gateways.iter().map(|it| (it.to_string(), it.url())).collect();
         let expected = [
             ("orders-1", "http://10.0.0.7:9901"),
             ("http://127.0.0.1:9902", "http://127.0.0.1:9902"),
             ("http://[::1]:9901", "http://[::1]:9901"),
         ];
-        assert_eq!(told, expected.map(|(name, url)| (name.to_owned(), url.to_owned())));
+        assert_eq!(gateways, expected.map(|(name, url)| (name.to_owned(), url.to_owned())));
     }
 
     #[test]

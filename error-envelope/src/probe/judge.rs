@@ -23,10 +23,10 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
-    let (beside, is_of_cors) = (beside(case), is_of_cors(case));
+    let (exception, is_of_cors) = (exception(case), is_of_cors(case));
     // It is no answer yet, and has no id; or it is one of CORS, which stands around the layer.
     let mut wrong = if got.asked_for_body || is_of_cors { Vec::new() } else { id(case) };
-    if beside.is_none() {
+    if exception.is_none() {
         wrong.extend(wanted(case));
     }
     let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
@@ -36,7 +36,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         rules.extend(request);
     }
     wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than it says, or broke off"));
-    match beside {
+    match exception {
         Some(why) if wrong.is_empty() => return Verdict::Beside(why),
         Some(_) => {}
         None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
@@ -46,7 +46,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 }
 
 /// Why the answer is none to what the line asks.
-fn beside(case: &Case<'_>) -> Option<String> {
+fn exception(case: &Case<'_>) -> Option<String> {
     let got = case.got;
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
     match case.probe.want {

@@ -51,10 +51,10 @@ impl std::fmt::Display for RecordLocation {
 }
 
 /// What was recorded, what the head declares, or what the recording says beside it.
-pub(super) fn request_bytes(request: &Request<Bytes>, beside: Option<u64>) -> u64 {
+pub(super) fn request_bytes(request: &Request<Bytes>, separate: Option<u64>) -> u64 {
     let declared = request.headers().get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
-    declared.or(beside).unwrap_or(0).max(request.body().len() as u64)
+    declared.or(separate).unwrap_or(0).max(request.body().len() as u64)
 }
 
 /// What stands in a head is put into it in its order.

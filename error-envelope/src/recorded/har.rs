@@ -264,9 +264,9 @@ impl Content {
 }
 
 /// HTTP/2's own are no headers.
-fn headers_of(told: &[Header]) -> Result<HeaderMap, String> {
+fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for Header { name, value } in told.iter().filter(|header| !header.name.starts_with(':')) {
+    for Header { name, value } in all.iter().filter(|header| !header.name.starts_with(':')) {
         // Browsers write the lines of a name that came more than once as one value, such as `set-cookie`.
         for line in value.split('\n') {
             insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;

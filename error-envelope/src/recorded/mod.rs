@@ -33,8 +33,8 @@ pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, 
 }
 
 fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, CommandError> {
-    let beside = request_beside(response);
-    let request = request.or(beside.as_deref()).map(http_file::request).transpose()?;
+    let neighbour = request_beside(response);
+    let request = request.or(neighbour.as_deref()).map(http_file::request).transpose()?;
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
     let response =
         http_file::response(response, reader, request.method()).map(|it| (RecordLocation::new(response), it))?;

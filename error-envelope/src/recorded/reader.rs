@@ -82,7 +82,7 @@ mod tests {
         const MIB: usize = 1024 * 1024;
         let began = Instant::now();
         let mut progress = Progress::new(90 * MIB as u64, began);
-        let told: Vec<_> =
+        let texts: Vec<_> =
             (0..=90_u64).filter_map(|tenths| progress.line(MIB, began + Duration::from_millis(tenths * 100))).collect();
         let expected = [
             "read 11 of 90 MiB in 1 s",
@@ -90,7 +90,7 @@ mod tests {
             "read 41 of 90 MiB in 4 s",
             "read 81 of 90 MiB in 8 s",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(texts, expected);
         assert_eq!(Progress::new(0, began).line(MIB, began + Duration::from_secs(9)).unwrap(), "read 1 MiB in 9 s");
     }
 }

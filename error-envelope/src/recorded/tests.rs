@@ -89,13 +89,13 @@ fn what_is_no_message_is_told_with_its_line() {
         let Err(CommandError::Io(why)) = http_file::request(&path) else { panic!("{target}") };
         assert!(why.contains("is not a valid request target") && !why.contains("hunter2"), "{why}");
     }
-    let beside = folder.put("b.request.http", "GET\r\n\r\n");
+    let other = folder.put("b.request.http", "GET\r\n\r\n");
     let response = folder.put("b.http", "HTTP/1.1 404 No\r\n\r\n");
     let why = match pair(&response, None) {
         Err(CommandError::Io(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert!(why.starts_with(&format!("{}:1: not an HTTP message", beside.display())), "{why}");
+    assert!(why.starts_with(&format!("{}:1: not an HTTP message", other.display())), "{why}");
 }
 
 const ENTRY: &str = r#"{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"POST","url":"https://a.example/b?c=d#e",
@@ -182,7 +182,7 @@ fn a_broken_har_is_told_with_its_place_and_without_its_values() {
     let whole = har(&[ENTRY, ENTRY]);
     let cut = &whole[..whole.len() - 300];
     let secret = |from: &str, to: &str| har(&[ENTRY, &ENTRY.replace(from, to)]);
-    for (text, told) in [
+    for (text, expected) in [
         (cut.to_owned(), "FILE:6:", "log.entries[1]: the file ends too early"),
         ("{\"log\":{\"entries\":[{]}}".to_owned(), "FILE:1:21", "log.entries[0]: no JSON"),
         ("{\"log\":{}}\n ".to_owned(), "FILE: ", "not a HAR file"),
@@ -199,7 +199,7 @@ fn a_broken_har_is_told_with_its_place_and_without_its_values() {
     .map(|(text, place, what)| (text, (place, what)))
     {
         let why = read(&folder.put("a.har", text)).unwrap_err();
-        assert!(why.starts_with(told.0) && why.contains(told.1), "{told:?}: {why}");
+        assert!(why.starts_with(expected.0) && why.contains(expected.1), "{expected:?}: {why}");
         assert!(!why.contains("hunter2"), "{why}");
     }
 }

@@ -27,8 +27,8 @@ fn e8_of_serdes_forms_only_the_programs_part_is_said() {
         ("missing field s3cr3t", "Not valid.", "invalid_value"),
         ("", "Not valid.", "invalid_value"),
     ] {
-        let (said, said_code, _) = parse_text(text);
-        assert_eq!((&*said, said_code), (message, code), "{text}");
+        let (parsed, parsed_code, _) = parse_text(text);
+        assert_eq!((&*parsed, parsed_code), (message, code), "{text}");
     }
 }
 
@@ -112,8 +112,8 @@ fn e8_what_is_read_ahead_is_told_at_the_place_where_that_began() {
         let error = serde_path_to_error::deserialize::<_, Outer>(&mut deserializer).err().unwrap();
         println!("{json}: {} | {}", error.path(), error.inner());
         let text = error.inner().to_string();
-        let said = of_data(error.path(), text.split(" at line").next().unwrap());
-        assert_eq!(serde_json::to_string(&said).unwrap(), issue, "{json}");
+        let parsed = of_data(error.path(), text.split(" at line").next().unwrap());
+        assert_eq!(serde_json::to_string(&parsed).unwrap(), issue, "{json}");
     }
 }
 

@@ -34,16 +34,16 @@ fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
         });
         all.collect::<BTreeMap<_, _>>()
     };
-    let told = |refused, end: f64| BTreeMap::from([(NOT_AFTER.to_owned(), end), (REFUSED.to_owned(), refused)]);
+    let expected = |refused, end: f64| BTreeMap::from([(NOT_AFTER.to_owned(), end), (REFUSED.to_owned(), refused)]);
     metrics::with_local_recorder(&recorder, || {
         let tls = ServerTls::watch(&pair.certificate, &pair.key).unwrap();
-        assert_eq!(gauges(), told(0.0, 2_208_988_800.0));
+        assert_eq!(gauges(), expected(0.0, 2_208_988_800.0));
         fs::write(&pair.certificate, "none").unwrap();
         tls.reload();
         assert_eq!(gauges()[REFUSED], 1.0);
         write(&pair, 2041);
         tls.reload();
-        assert_eq!(gauges(), told(0.0, 2_240_611_200.0));
+        assert_eq!(gauges(), expected(0.0, 2_240_611_200.0));
     });
 }
 

@@ -19,7 +19,7 @@ fn code(changed: Value) -> Value {
 #[test]
 fn e2_a_client_breaks_by_what_it_acts_on() {
     let details = json!({ "details": { "type": "object" } });
-    for (old, new, said) in [
+    for (old, new, expected) in [
         (json!({}), json!({}), None),
         (json!({}), json!({ "group": "other" }), None),
         (json!({}), json!({ "message": "Left." }), Some((false, "keeps   a: message was \"Gone.\", is \"Left.\"\n"))),
@@ -36,7 +36,7 @@ fn e2_a_client_breaks_by_what_it_acts_on() {
     ] {
         let diff = Diff::new(&export(json!([code(old)])), &export(json!([code(new)])));
         let lines: String = diff.0.iter().map(super::CatalogueChange::line).collect();
-        assert_eq!((diff.breaks(), lines.as_str()), said.unwrap_or((false, "")));
+        assert_eq!((diff.breaks(), lines.as_str()), expected.unwrap_or((false, "")));
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn find<'v>(value: &'v Value, place: &str, managers: &mut Vec<(String
 
 /// Whether a message is of this type.
 pub(super) fn is_a(value: &Value, kind: &str) -> bool {
-    value["@type"].as_str().is_some_and(|told| told.rsplit('.').next() == Some(kind))
+    value["@type"].as_str().is_some_and(|type_url| type_url.rsplit('.').next() == Some(kind))
 }
 
 /// Whether anything below has a configuration of its own for the filter of this name.

@@ -75,25 +75,25 @@ struct Held<'a> {
 const NOTHING: Held<'static> =
     Held { predicted: None, seen: &[], kept_id: None, model: None, exposes: true, by_policy: false };
 
-fn judged(name: &str, got: &ProbeResponse, held: &Held<'_>) -> Verdict {
+fn judged(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Verdict {
     let probe = probe(name);
-    let seen: HashSet<String> = held.seen.iter().map(|id| (*id).to_owned()).collect();
+    let seen: HashSet<String> = context.seen.iter().map(|id| (*id).to_owned()).collect();
     judge(&Case {
         probe,
         request: &request(probe),
         got,
-        predicted: held.predicted,
-        model: held.model,
+        predicted: context.predicted,
+        model: context.model,
         seen: &seen,
-        kept_id: held.kept_id,
-        exposes: held.exposes,
-        by_policy: held.by_policy,
+        kept_id: context.kept_id,
+        exposes: context.exposes,
+        by_policy: context.by_policy,
     })
 }
 
 /// The rules that are broken, each once; none where all are kept.
-fn broken(name: &str, got: &ProbeResponse, held: &Held<'_>) -> Vec<String> {
-    match judged(name, got, held) {
+fn broken(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Vec<String> {
+    match judged(name, got, context) {
         Verdict::Kept(_) => Vec::new(),
         Verdict::Broken(findings, kept) => {
             let mut rules: Vec<_> = findings.into_iter().map(|finding| finding.rule).collect();
@@ -182,10 +182,10 @@ fn a_guard_that_lets_through_is_named() {
     let right =
         Response::builder().status(401).header("x-error-code", "auth_missing").header("www-authenticate", "Bearer");
     let right = right.body(Bytes::new()).unwrap();
-    let held = Held { predicted: Some(&right), by_policy: true, ..NOTHING };
+    let context = Held { predicted: Some(&right), by_policy: true, ..NOTHING };
     let ok = ProbeResponse { status: StatusCode::OK, ..not_found() };
-    assert_eq!(broken("no-credentials", &ok, &held), ["G2"]);
-    assert_eq!(broken("no-credentials", &not_found(), &held), ["G2"]);
+    assert_eq!(broken("no-credentials", &ok, &context), ["G2"]);
+    assert_eq!(broken("no-credentials", &not_found(), &context), ["G2"]);
     let body = BODY.replace("not_found", "auth_missing");
     let refused = ProbeResponse {
         status: StatusCode::UNAUTHORIZED,
@@ -193,8 +193,8 @@ fn a_guard_that_lets_through_is_named() {
         ..with("x-error-code", "auth_missing", not_found())
     };
     let challenged = with("www-authenticate", "Bearer", refused);
-    assert_eq!(broken("no-credentials", &challenged, &held), [""; 0]);
-    assert_eq!(broken("no-credentials", &with("www-authenticate", "Basic", challenged), &held), ["G2"]);
+    assert_eq!(broken("no-credentials", &challenged, &context), [""; 0]);
+    assert_eq!(broken("no-credentials", &with("www-authenticate", "Basic", challenged), &context), ["G2"]);
 }
 
 #[test]
@@ -314,16 +314,16 @@ fn r1_a_code_that_a_policy_maps_keeps_the_services_status() {
 fn r12_a_status_in_the_error_has_a_form_for_fields() {
     let model = Bytes::from_static(br#"{"error":{"status":422,"message":"Bad.","request_id":"a"}}"#);
     let model = Response::builder().status(422).header("content-type", "application/json").body(model).unwrap();
-    let held = Held { model: Some(&model), ..NOTHING };
+    let context = Held { model: Some(&model), ..NOTHING };
     let got = |status: u16, body: &'static str| ProbeResponse {
         status: StatusCode::from_u16(status).unwrap(),
         body: Bytes::from_static(body.as_bytes()),
         ..with("x-error-code", "invalid_request", not_found())
     };
     let fields = r#"{"message":"Bad.","errors":{"name":["is empty"]}}"#;
-    assert_eq!(broken("malformed-json", &got(422, fields), &held), [""; 0]);
-    assert_eq!(broken("malformed-json", &got(400, fields), &held), ["R12"]);
+    assert_eq!(broken("malformed-json", &got(422, fields), &context), [""; 0]);
+    assert_eq!(broken("malformed-json", &got(400, fields), &context), ["R12"]);
     for body in [r#"{"message":"Bad.","errors":["name"]}"#, r#"{"errors":{}}"#, r#"{"message":"Bad."}"#] {
-        assert_eq!(broken("malformed-json", &got(422, body), &held), ["R12"], "{body}");
+        assert_eq!(broken("malformed-json", &got(422, body), &context), ["R12"], "{body}");
     }
 }
