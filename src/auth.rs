@@ -1,6 +1,6 @@
-//! Credentials (rule G2): who may pass.
+//! Credentials (rule G2): which requests may pass.
 //!
-//! A policy names [schemes](AuthScheme), and its routes those that they accept.
+//! A policy defines [schemes](AuthScheme); each route names those that it accepts.
 
 #[cfg(feature = "keys")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]

@@ -1,9 +1,9 @@
-//! `#[derive(AsFault)]` (feature `derive`), and what it writes against.
+//! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
 
 use error_envelope_core::code::ErrorCode;
 
 pub use error_envelope_core::fault::AsFault;
-/// What each variant of an error is to its clients; an error that says nothing is `internal_error`.
+/// Maps each variant of an error to a fault; a variant without an attribute is `internal_error`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,18 +51,18 @@ pub use error_envelope_core::fault::AsFault;
 ///
 /// `#[fault(…)]` stands on a variant or a struct, and takes
 ///
-/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`]), a constant of your own by its path, or
+/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`]), a path of your own constant, or
 ///   `custom("seat_taken", 409)`;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them. Without
 ///   it the client reads the code's own message, never the error's `Display`;
-/// - `details(left, 0 = "seat")`: fields that are the members of `details`, by their own names or others;
+/// - `details(left, 0 = "seat")`: the fields of `details`, by their own names or others;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
-/// - `status = 422`, where it is not the code's;
-/// - `transparent`, alone: all comes from the only field, which is [`AsFault`](trait@AsFault) itself.
+/// - `status = 422`, if it is not the code's;
+/// - `transparent`, alone: the only field, which is [`AsFault`](trait@AsFault) itself, supplies everything.
 ///
 /// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
-/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists what it can become. A generic type says itself what its parameters need:
-/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists its codes.
+/// A generic type states the bounds of its parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 
 /// The codes that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
@@ -77,14 +77,14 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Each code once: those of its own variants, then those of the errors that it lets through.
+    /// Each code once: those of its own variants, then those of its transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Whether the list has all: an error that it lets through may have written [`AsFault`](trait@AsFault) by hand, and lists nothing.
+    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -104,7 +104,7 @@ impl Codes {
     }
 }
 
-/// What the derive writes: no part of the crate's interface.
+/// Used by the derived code: no part of the crate's interface.
 pub mod private {
     use std::time::Duration;
 
@@ -128,14 +128,14 @@ pub mod private {
         openapi::{RefOr, Response as Described},
     };
 
-    /// What is known of a variant before there is a value of it.
+    /// The facts of a variant that need no value of it.
     #[derive(Clone, Debug)]
     pub struct Declared {
         /// Its code.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
-        /// `details(…)`: the names, each with that of its JSON type, where it is known.
+        /// `details(…)`: the names, each with that of its JSON type, if known.
         pub fields: &'static [(&'static str, &'static str)],
         /// `retry_after = …`.
         pub waits: bool,
@@ -160,9 +160,9 @@ pub mod private {
         }
     }
 
-    /// Where an error that is let through has no `CODES` of its own, this one is found.
+    /// Found for a transparent error that has no `CODES` of its own.
     pub trait NoCodes {
-        /// Nothing is known of it.
+        /// No code is known.
         const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
     }
 
@@ -170,7 +170,7 @@ pub mod private {
 
     /// `retry_after = …`.
     pub trait RetryAfter {
-        /// The fault with it, where there is one.
+        /// Sets it on the fault, if there is one.
         fn set(self, fault: Fault) -> Fault;
     }
 
@@ -195,7 +195,7 @@ pub mod private {
         }
     }
 
-    /// `status = …`, which the derive has checked.
+    /// `status = …`, which the derive checked.
     pub fn with_status(fault: Fault, status: u16) -> Fault {
         match StatusCode::from_u16(status) {
             Ok(status) => fault.status(status),
@@ -208,13 +208,13 @@ pub mod private {
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
     impl Members {
-        /// None yet.
+        /// An empty object.
         #[must_use]
         pub fn new() -> Self {
             Self::default()
         }
 
-        /// One more.
+        /// Adds one field.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
             self.0.push((name, to_raw_value(&value)));
@@ -255,7 +255,7 @@ macro_rules! __derived_response {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `tonic`, it becomes a status.
+/// With the feature `tonic`, an error becomes a status.
 #[cfg(feature = "tonic")]
 #[doc(hidden)]
 #[macro_export]
@@ -277,7 +277,7 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, it is the responses of an operation.
+/// With the feature `utoipa`, an error is the responses of an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]

@@ -1,6 +1,6 @@
 //! One error shape for every client of an HTTP API.
 //!
-//! A Tower layer that gives every error of an HTTP API one shape, whoever made the error: a handler, a framework, a panic, a proxy.
+//! A Tower layer that gives every error of an HTTP API one shape, whatever made it: a handler, a framework, a panic, a proxy.
 //! Clients match on one code, people read one message, and the id in the body finds the cause in your log.
 //!
 //! With the features `axum` and `derive`, a whole service:
@@ -46,7 +46,7 @@
 //! }
 //! ```
 //!
-//! Four lamps where three are left, asked for by `curl` with `{"sku":"lamp","quantity":4}`, are
+//! An order of four lamps where three are left, sent by `curl` with `{"sku":"lamp","quantity":4}`, returns
 //!
 //! ```text
 //! HTTP/1.1 409 Conflict
@@ -55,29 +55,29 @@
 //! {"error":{"code":"conflict","message":"Only 3 left.","details":{"left":3}},"request_id":"req_01M830K8KGFAKQ37M5SWHDVN87"}
 //! ```
 //!
-//! and a line in the log with that id and the text that the client does not get. Bad input, unknown paths, panics and time-outs have
+//! and logs a line with that id and the text that the client does not get. Bad input, unknown paths, panics and time-outs have
 //! the same shape; RPC clients get an error of their own protocol: gRPC, gRPC-Web, Connect.
 //!
 //! # Where things are
 //!
 //! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
-//! 2. One [`exchange`] decides what becomes of one request. It knows no I/O, so that other adapters can drive it.
-//! 3. The [`Policy`] says what holds on which route: limits, required headers, codes and rules of one's own.
-//! 4. What went wrong is a [`Fault`]: an [`ErrorCode`], a message, details. A service says by [`AsFault`](trait@AsFault) which fault its
-//!    own error is, and its handlers use `?`.
+//! 2. One [`exchange`] decides how one request is answered. It does no I/O, so that other adapters can drive it.
+//! 3. The [`Policy`] sets what applies on which route: limits, required headers, custom codes and rules.
+//! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
+//!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
-//! axum's extractors may stay as they are. Those of this crate (feature `axum`) say more: of `{"sku":1}` axum's
-//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) says "invalid type: integer, expected a string", this crate's "Expected a
-//! string, got a number."
+//! axum's extractors may stay as they are. Those of this crate (feature `axum`) report more. For `{"sku":1}`, axum's
+//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string", this crate's
+//! "Expected a string, got a number."
 //!
 //! # Features and limits
 //!
-//! The default features know the errors of `hyper` and `tower`, the `pattern`s and `keys` of a policy, and the `protobuf`
-//! details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time; what guards
-//! does not compile where its feature is off, so that no guard is lost.
+//! The default features recognise the errors of `hyper` and `tower`, and add the `pattern`s and `keys` of a policy and the
+//! `protobuf` details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time. A guard
+//! whose feature is off does not compile, so that no guard is lost.
 //!
-//! Request bodies are limited to 1 MiB unless the policy says otherwise, RPC streams message by message; axum's own limit,
-//! 2 MiB, is `DefaultBodyLimit`'s to raise. The numbers of
+//! Request bodies are limited to 1 MiB unless the policy sets another limit, RPC streams message by message. `DefaultBodyLimit`
+//! raises axum's own limit of 2 MiB. The numbers of
 //! rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,6 +1,6 @@
-//! The policy and all that it is made of: what holds for which request.
+//! The policy and all its parts: which settings apply to which request.
 //!
-//! Most need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
+//! Most programs need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
 
 pub use error_envelope_core::classify::rule::MapRule;
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};

@@ -1,8 +1,8 @@
-//! For the tests of services (feature `testing`): assertions on envelopes that show what differs.
+//! For the tests of services (feature `testing`): assertions on envelopes that show differences.
 //!
-//! [`Envelope::parse`] takes the headers and the bytes of an answer, whatever framework they came from, and fails unless
-//! they are the envelope to the letter (E1–E4). Its assertions fail with the whole answer, what was expected marked `-`
-//! and what came marked `+`:
+//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework, and fails unless
+//! they are the envelope to the letter (E1–E4). Its assertions fail with the whole response, the expected lines marked `-`
+//! and the actual ones `+`:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -16,7 +16,7 @@
 //!      "message": "The resource is gone."
 //! ```
 //!
-//! A feature and no crate of its own: what it checks is what this version writes. Put it into `[dev-dependencies]`:
+//! It is a feature and not a crate: it checks what this version writes. Put it into `[dev-dependencies]`:
 //! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
 mod fits;
@@ -31,7 +31,7 @@ use self::fits::misfits;
 use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::policy::Policy;
 
-/// All that is wrong with an answer that should be the envelope, each text with its rule before it: `"E1: …"`. Empty where
+/// All errors of a response that should be the envelope, each text with its rule before it: `"E1: …"`. Empty if
 /// it is the envelope to the letter. For programs that report; tests have [`Envelope`].
 ///
 /// ```
@@ -47,7 +47,7 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
     wrong
 }
 
-/// An answer that is the envelope.
+/// A response that is the envelope.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -72,18 +72,18 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// The envelope that the headers and the whole body of an answer are.
+    /// Parses the envelope from the headers and the whole body of a response.
     ///
     /// # Panics
     ///
-    /// If they are none: with all that is wrong, and the answer.
+    /// If they are no envelope: with all errors, and the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
         Self::read(None, headers, body.as_ref())
     }
 
-    /// The same of a response whose body is there as a whole; its status can be asserted, too.
+    /// The same for a complete response; its status can be asserted, too.
     ///
     /// # Panics
     ///
@@ -109,7 +109,7 @@ impl Envelope {
         }
     }
 
-    /// Asserts the status, of an envelope that was made of a whole response.
+    /// Asserts the status of an envelope that was parsed from a whole response.
     ///
     /// # Panics
     ///
@@ -140,7 +140,7 @@ impl Envelope {
         self.assert(&self.with("message", message.into()), format_args!("the message is another"))
     }
 
-    /// Asserts the details, as JSON values are equal: the order of members does not matter.
+    /// Asserts the details, as JSON values are equal: the order of fields does not matter.
     ///
     /// # Panics
     ///
@@ -150,9 +150,9 @@ impl Envelope {
         self.assert(&self.with("details", value(details)), format_args!("the details are others"))
     }
 
-    /// Asserts that the details are what the code says of them: the catalogue, or the policy for a code of its own
-    /// ([`ErrorCode::details_schema`](crate::ErrorCode::details_schema)). Absent details fit; what is `format` is not
-    /// asked.
+    /// Asserts that the details fit their schema: the catalogue's, or the policy's for a custom code
+    /// ([`ErrorCode::details_schema`](crate::ErrorCode::details_schema)). Absent details fit; `format` is not
+    /// checked.
     ///
     /// ```
     /// # use http::HeaderMap;
@@ -168,14 +168,14 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they are not, with each place; or if nobody says what the code's details are.
+    /// If they do not fit, with each place; or if the code has no schema.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().find(self.code());
         let Some(schema) = code.as_ref().and_then(|code| code.details_schema()) else {
             panic!("nobody says what the details of {:?} are: give the code `details`\n\n{}", self.code(), self.text())
         };
-        // The policy was built, and so the schema is one.
+        // The policy was built, and so its schema is valid JSON.
         let schema = serde_json::from_str(schema).unwrap_or_default();
         let wrong = self.details().map_or_else(Vec::new, |details| misfits(&schema, details, "details"));
         if !wrong.is_empty() {
@@ -204,7 +204,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If it has not, or if `path` cannot be JSON.
+    /// If there is none, or if `path` cannot be JSON.
     #[track_caller]
     pub fn assert_issue(&self, path: impl Serialize, message: &str) -> &Self {
         let path = value(path);
@@ -231,13 +231,13 @@ impl Envelope {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
 
-    /// The details, where there are any.
+    /// The details, if any.
     #[must_use]
     pub fn details(&self) -> Option<&Value> {
         self.body["error"].get("details")
     }
 
-    /// The issues of the details, none where there is no list.
+    /// The issues of the details, empty if there is no list.
     #[must_use]
     pub fn issues(&self) -> &[Value] {
         self.body["error"]["details"]["issues"].as_array().map_or(&[], Vec::as_slice)

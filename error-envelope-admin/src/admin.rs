@@ -1,4 +1,4 @@
-//! What is served, and what it is wired to.
+//! The admin address, and its connections to the layer.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use crate::guard::Hosts;
 #[cfg(feature = "prometheus")]
 use crate::sampler;
 
-/// What is served on the admin address. Clones share it.
+/// The content of the admin address. Clones share it.
 ///
-/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] say what there is to see, and by which names.
-/// 2. [`Admin::attach`] wires it to the layer: the active policy, each error, and the kill switch.
-/// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in a server of one's own.
-/// 4. [`Admin::drain`] says that the process is to get no new requests.
+/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which names.
+/// 2. [`Admin::attach`] connects it to the layer: the active policy, each error, and the kill switch.
+/// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in your own server.
+/// 4. [`Admin::drain`] marks the process as not ready for new requests.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Admin {
@@ -28,7 +28,7 @@ pub struct Admin {
     pub(crate) metrics: Metrics,
 }
 
-/// What every answer is made of.
+/// The data for every response.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
@@ -37,26 +37,26 @@ pub(crate) struct Shared {
     policy: Mutex<Option<PolicyHandle>>,
 }
 
-/// Where the metrics are.
+/// The place of the metrics.
 #[derive(Clone, Default)]
 pub(crate) enum Metrics {
     #[default]
     Nowhere,
     #[cfg(feature = "prometheus")]
     Here(PrometheusHandle),
-    /// Somebody else serves them: this says who.
+    /// Another address serves them: this names it.
     Elsewhere(Arc<str>),
 }
 
 impl Admin {
-    /// An admin address that is wired to nothing yet.
+    /// An admin address that is connected to nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-    /// Serves what this recorder has at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread looks at
+    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread reads
     /// it once a minute, for the charts of requests.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
         sampler::follow(handle.clone(), &self.shared.store);
@@ -70,15 +70,15 @@ impl Admin {
         self
     }
 
-    /// Allows requests under this host name, too, in any letter case and without a port: by default it is asked by
-    /// `localhost` or by number alone, since any other name may be pointed here by a stranger (DNS rebinding).
+    /// Allows requests under this host name, too, in any letter case and without a port. By default only
+    /// `localhost` and numbers are allowed, since a stranger may point any other name here (DNS rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);
         self
     }
 
-    /// Wires it to a layer, or to the [`PolicyHandle`] of another adapter: the active policy, each error that it answers, and
-    /// the kill switch. The last one that it was wired to is shown as the active one.
+    /// Connects it to a layer, or to the [`PolicyHandle`] of another adapter: the active policy, each error that it answers, and
+    /// the kill switch. The last one that it was connected to is shown as the active one.
     #[must_use]
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
@@ -88,7 +88,7 @@ impl Admin {
         })
     }
 
-    /// What has to see each error.
+    /// The observer of each error.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.shared.store.clone()
@@ -100,7 +100,7 @@ impl Admin {
         self.shared.switch.clone()
     }
 
-    /// Has what was counted since the last minute's turn in the charts, too.
+    /// Adds what was counted since the last full minute to the charts, too.
     pub(crate) fn look_at_counters(&self) {
         #[cfg(feature = "prometheus")]
         if let Metrics::Here(handle) = &self.metrics {
@@ -108,7 +108,7 @@ impl Admin {
         }
     }
 
-    /// From now on `/readyz` says 503: the process drains, and is to get no new requests.
+    /// From now on `/readyz` returns 503: the process drains, and should get no new requests.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
@@ -120,7 +120,7 @@ impl Shared {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// The status of the active policy; `None` where nothing is wired.
+    /// The status of the active policy; `None` if no layer is connected.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(PolicyHandle::status)
     }

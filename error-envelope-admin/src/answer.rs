@@ -1,4 +1,4 @@
-//! Answers, with what each of them says of itself.
+//! Responses, with their headers.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -54,7 +54,7 @@ pub(crate) fn file(content_type: &'static str, content: impl Into<Bytes>) -> Ans
     whole(StatusCode::OK, content_type, content)
 }
 
-/// What goes on for as long as somebody listens.
+/// A stream that continues as long as the client reads.
 pub(crate) fn stream<B>(content_type: &'static str, body: B) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
@@ -62,7 +62,7 @@ where
     new(StatusCode::OK, content_type, body.boxed_unsync())
 }
 
-/// Back to a page, after a form was sent.
+/// Redirects to a page, after a form was sent.
 pub(crate) fn see(page: &'static str) -> Answer {
     let mut answer = text(StatusCode::SEE_OTHER, page);
     answer.headers_mut().insert(LOCATION, HeaderValue::from_static(page));
@@ -79,7 +79,7 @@ pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     answer
 }
 
-/// RFC 3339, in UTC. A clock that is wrong costs no answer.
+/// RFC 3339, in UTC. A wrong clock fails no response.
 pub(crate) fn time(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
 

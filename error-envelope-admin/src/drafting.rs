@@ -1,4 +1,4 @@
-//! What drafts of policies are made of, wherever they are made of errors that were seen: on the errors page, and by
+//! Parts of policy drafts from observed errors: for the errors page, and for
 //! the command's `learn`.
 
 use error_envelope_core::code::ErrorCode;
@@ -9,8 +9,8 @@ use crate::visible;
 /// The longest name that a code may have (E2).
 const LONGEST_NAME: usize = 63;
 
-/// Whether a status has one meaning, or is the service's own failure: the catalogue's code is the one for it, and a rule
-/// could say no more.
+/// Whether a status has one meaning, or is the service's own failure: the catalogue's code fits it, and a rule
+/// could add nothing.
 #[must_use]
 pub const fn status_says_all(status: u16) -> bool {
     matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
@@ -54,7 +54,7 @@ pub fn is_in_catalogue(name: &str) -> bool {
 pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
     let (code, message) = (quoted(code), quoted(message));
     let mut toml = format!("[[map]]\nstatus = {status}\n{conditions}to = {code}\n");
-    // What a 5xx says is for the log alone, unless somebody has looked at it.
+    // The text of a 5xx is for the log alone, unless a person has checked it.
     if status >= 500 {
         toml += &format!("say = {message}\n");
     }
@@ -64,7 +64,7 @@ pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: b
     toml
 }
 
-/// A string of TOML, without anything that cannot be seen where it is copied from.
+/// A string of TOML, without invisible characters.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut out = String::from('"');

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What belongs to one name.
+/// The samples of one name.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Family<'t> {
     pub(crate) help: &'t str,
-    /// `counter`, `gauge`, `histogram`, `summary`; empty where it is not said.
+    /// `counter`, `gauge`, `histogram`, `summary`; empty if it is missing.
     pub(crate) kind: &'t str,
     pub(crate) samples: Vec<Sample<'t>>,
 }
@@ -65,7 +65,7 @@ fn belongs(sample: &str, family: &str) -> bool {
 /// Names with their values.
 type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
-/// What is between the braces, and what follows them.
+/// The labels between the braces, and the text behind them.
 fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
     let mut labels = Vec::new();
     loop {

@@ -1,9 +1,9 @@
-//! Who may ask: no page of another site in an operator's browser.
+//! Decides which requests are accepted: none from another site's page in an operator's browser.
 //!
 //! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed: a stranger's name may be pointed at
-//!    this address (DNS rebinding), and the browser then takes the stranger's page for one of ours. A number cannot be
-//!    pointed anywhere. A request without one comes from no browser.
-//! 2. What changes something is refused where `Origin` or `Sec-Fetch-Site` says that another site asks, and so is what
+//!    this address (DNS rebinding), and the browser then treats the stranger's page as one of ours. A number cannot be
+//!    pointed anywhere. A request without a `Host` comes from no browser.
+//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site. So is one that
 //!    holds one of the few live places: a stranger's page could take all of them, though it reads none.
 
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ impl Hosts {
         self.0.push(name.trim_end_matches('.').to_ascii_lowercase());
     }
 
-    /// The response to a request that is refused; `None` lets it in.
+    /// The response to a refused request; `None` accepts it.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
         let Ok(host) = requested_host(request) else {
             let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
@@ -73,7 +73,7 @@ fn requested_host<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
 
 fn is_of_another_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     let sites = headers.get_all(SEC_FETCH_SITE).iter();
-    // "none": the operator's own hand, such as a bookmark.
+    // "none": the operator's own action, such as a bookmark.
     let foreign = sites.into_iter().any(|site| site != "same-origin" && site != "none");
     let mut origins = headers.get_all(ORIGIN).iter();
     foreign || origins.any(|origin| !origin.to_str().is_ok_and(|origin| is_at(origin, host)))

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it is to get requests.
+//! Whether the process lives, and whether it should get requests.
 
 use http::StatusCode;
 

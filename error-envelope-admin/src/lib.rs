@@ -1,17 +1,17 @@
-//! What is served to whoever is on call for a service behind `tower-error-envelope`, on an address of its own.
+//! The admin address of a service behind `tower-error-envelope`, for its operators.
 //!
-//! | path | what it says |
+//! | path | content |
 //! |---|---|
-//! | `GET /` | the errors page: what each route says, and the last errors |
+//! | `GET /` | the errors page: each route's errors, and the last errors |
 //! | `GET /charts` | errors and requests per minute of the last hours, by route and by code |
-//! | `GET /policy/view` | the active policy as a page: what holds where, from which file |
-//! | `GET /metrics/view` | what is counted, as a table |
+//! | `GET /policy/view` | the active policy as a page: its settings, and their files |
+//! | `GET /metrics/view` | the metrics, as a table |
 //! | `GET /healthz` | `ok` while the process answers at all |
-//! | `GET /readyz` | `ready`, or 503 from the moment that it drains, and while a key set was never fetched |
-//! | `GET /metrics` | what is counted, as Prometheus reads it |
-//! | `GET /policy` | the active policy: since when, from which files, its routes, what was refused last |
+//! | `GET /readyz` | `ready`, or 503 once it drains, and while a key set was never fetched |
+//! | `GET /metrics` | the metrics, in Prometheus' format |
+//! | `GET /policy` | the active policy: since when, from which files, its routes, the last rejection |
 //! | `GET /mode` | whether the kill switch is thrown, since when, by whom and why |
-//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is remembered |
+//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is stored |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]
@@ -32,10 +32,10 @@
 //! # }
 //! ```
 //!
-//! Whoever reaches the address may read all of it and throw the switch: it knows no users, and belongs on loopback or in
-//! a network of the operators alone. Against pages in an operator's browser it is guarded: a `Host` that is a name is
-//! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a name can be pointed here by somebody
-//! else (DNS rebinding), and what changes something is refused where another site asks for it.
+//! Anybody who reaches the address may read all of it and throw the switch: it has no users, and belongs on loopback or in
+//! a network of the operators alone. It is guarded against pages in an operator's browser: a `Host` that is a name is
+//! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a stranger can point a name here
+//! (DNS rebinding), and a request of another site that changes something is refused.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,4 +1,4 @@
-//! What is counted, as Prometheus reads it.
+//! The metrics, in Prometheus' format.
 
 #[cfg(feature = "prometheus")]
 mod process;
@@ -17,11 +17,11 @@ use crate::admin::Metrics;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 
-/// What Prometheus calls its text format.
+/// The name of Prometheus' text format.
 #[cfg(feature = "prometheus")]
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// All that is counted, as Prometheus reads it; `None` where this process has it not.
+/// All metrics, in Prometheus' format; `None` if this process does not serve them.
 #[cfg(feature = "prometheus")]
 pub(crate) fn text(admin: &Admin) -> Option<String> {
     let Metrics::Here(handle) = &admin.metrics else { return None };

@@ -1,6 +1,6 @@
 //! The kill switch, by hand.
 //!
-//! Who throws it or takes it back may say so in the query: `POST /mode/off?by=NAME&reason=TEXT`. Bodies are never read.
+//! The query may name the operator and the reason: `POST /mode/off?by=NAME&reason=TEXT`. Bodies are never read.
 
 use error_envelope_runtime::SwitchNote;
 use serde_json::json;

@@ -1,11 +1,11 @@
-//! A row of the table of what is served.
+//! A row of the table of endpoints.
 
 use http::Method;
 
 use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
 
-/// One path that is asked by one method. `GET` is `HEAD`'s answer, too: the server leaves its body out.
+/// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
 pub(crate) struct Endpoint {
     /// `/a/b`, or `/a/{name}` for one segment in its place.
     pub(crate) path: &'static str,
@@ -22,7 +22,7 @@ pub(crate) const fn post(path: &'static str, answer: fn(&AdminRequest<'_>) -> An
 }
 
 impl Endpoint {
-    /// The name that a path has in this row's place for one; empty where it has none. `None` for another path.
+    /// The value of the row's `{name}` in a path; empty if it has none. `None` for another path.
     pub(crate) fn name_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
             None => (self.path == path).then_some(""),

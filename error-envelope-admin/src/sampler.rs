@@ -1,4 +1,4 @@
-//! Looks at the counters of the process at each minute's turn, so that requests have a chart and cost nothing more.
+//! Reads the counters of the process at the end of each minute, so that requests have a chart at no further cost.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,8 +13,8 @@ use crate::exposition;
 
 const REQUESTS: &str = "error_envelope_requests_total";
 
-/// Looks now, and at each minute's turn for as long as the store is there. Where no thread can be had, whoever opens a page
-/// looks.
+/// Reads now, and at the end of each minute while the store exists. If no thread can be started, each page that opens
+/// reads them.
 pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     look(&handle, store);
     let store = Arc::downgrade(store);
@@ -22,7 +22,7 @@ pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);
 }
 
-/// Counts what came since the last look. One looks at a time: what an earlier one has read would seem to begin anew.
+/// Counts what came since the last look. One look at a time: an older reading would look like a restart.
 pub(crate) fn look(handle: &PrometheusHandle, store: &Store) {
     let mut requests = store.requests();
     requests.look(store::now(), &totals(&handle.render()));

@@ -1,6 +1,6 @@
-//! The admin address, served: HTTP/1.1, one answer a connection.
+//! Serves the admin address: HTTP/1.1, one response a connection.
 //!
-//! It shares its process with what carries the traffic, and must not be a way to take that down: heads, waits and
+//! It shares its process with the traffic, and must not be a way to take that down: heads, waits and
 //! connections are capped.
 
 use std::borrow::Borrow;
@@ -24,23 +24,23 @@ use crate::admin::Metrics;
 
 /// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
-/// No browser's cookies belong here.
+/// Cookies of browsers do not belong here.
 const MOST_HEAD: usize = 16 * 1024;
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// A client that takes none of its answer for so long is let go.
+/// A client that reads nothing of its response for this long is disconnected.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// What a stop waits for answers that are on their way.
+/// How long a stop waits for responses in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 /// Long enough for a descriptor to come free, short enough not to be noticed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// What times were recorded is kept one by one until it is gathered, though nobody scrapes.
+/// Recorded times are kept one by one until they are gathered, even without scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Admin {
-    /// Serves until `stop`: that is where the process ends, not where it begins to [drain](Self::drain).
+    /// Serves until `stop`, which ends the process; to [drain](Self::drain) begins earlier.
     ///
-    /// It serves HTTP/1.1, one answer a connection, 64 connections at most, and says a warning in the log where it listens
-    /// on an address that is not loopback: it asks nobody for credentials. A listener that is lent can be served again later;
+    /// It serves HTTP/1.1, one response a connection, 64 connections at most. It logs a warning if it listens
+    /// on an address that is not loopback: it requires no credentials. A borrowed listener can be served again later;
     /// until then its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
         if let Ok(address) = listener.borrow().local_addr() {
@@ -116,7 +116,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Pl
     }
 }
 
-/// A client that left before it was accepted is no failure; no free descriptor is one that passes.
+/// A client that left before it was accepted is no failure; a lack of descriptors passes.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection on the admin address; retrying");

@@ -1,4 +1,4 @@
-//! Requests to the admin address, as a service.
+//! Handles requests to the admin address, as a service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::table::{self, Lookup};
 
-/// What [`Admin::service`] gives: a service that answers at once, whatever the body of the request.
+/// The service of [`Admin::service`]: it responds at once, whatever the body of the request.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
 
-/// The body of an answer.
+/// The body of a response.
 pub struct AdminBody(answer::Body);
 
 impl Admin {
-    /// The same as a service, to be mounted in a server of one's own, at the root of a host or an address: its pages name
+    /// Returns a service to mount in your own server, at the root of a host or an address: its pages link to
     /// each other by absolute paths. That server caps heads, waits and connections; no request's body is read.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())

@@ -1,4 +1,4 @@
-//! What is served where: path, method, who answers.
+//! The table of endpoints: path, method, handler.
 
 use http::Method;
 
@@ -16,10 +16,10 @@ const OWN: [Endpoint; 7] = [
     post("/mode/policy", mode::back),
 ];
 
-/// What a path is, for a method.
+/// The result for a path and a method.
 pub(crate) enum Lookup<'p> {
     Row(&'static Endpoint, &'p str),
-    /// The methods that it is asked by.
+    /// The methods of the path.
     OtherMethods(String),
     Nothing,
 }

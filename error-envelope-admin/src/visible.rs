@@ -1,4 +1,4 @@
-//! What has no look of its own, or turns the direction of writing, is written as its number.
+//! Writes invisible characters, and those that turn the direction of writing, as their numbers.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! What the orphan rule keeps beside the types (feature `axum`): a [`Fault`] is a response, [`RequestId`] and [`Identity`]
-//! are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
+//! Implementations that the orphan rule keeps beside the types (feature `axum`): a [`Fault`] is a response, [`RequestId`]
+//! and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
 
 mod rejection;
 
@@ -35,10 +35,10 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
-    /// Who sent the request; `auth_missing` where no scheme of the policy let it in, as on an open route.
+    /// The caller of the request; `auth_missing` where no scheme of the policy let it in, as on an open route.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let nobody = || {
-            // RFC 9110 §15.5.2: a 401 has a challenge, and here it is not known which scheme would do.
+            // RFC 9110 §15.5.2: a 401 has a challenge, and the right scheme is unknown here.
             Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         };
         parts.extensions.get().cloned().ok_or_else(nobody)

@@ -1,4 +1,4 @@
-//! A shape of an organisation's own, as a policy describes it: where a body has what it says, and how it is written
+//! A shape of an organisation's own, as a policy describes it: where a body has its parts, and how it is written
 //! (rule R15).
 
 use http::HeaderName;
@@ -12,9 +12,9 @@ use crate::guard::pattern::SettingError;
 
 /// A shape of error bodies that services send, or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
-/// It says what tells a body of the shape from others ([`when`](Self::when)), where such a body has its code, message,
-/// details and issues, and how errors are written in it ([`write`](Self::write)). Places are JSON pointers (RFC 6901), in
-/// which `*` stands for the elements of a list. A place that is not given is where the template has it.
+/// It defines the signs of a body in the shape ([`when`](Self::when)), and where such a body has its code, message,
+/// details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers (RFC 6901), in
+/// which `*` stands for the elements of a list. A missing place is where the template has it.
 ///
 /// A policy reads its shapes before the built-in ones, in the order in which they were added. One with a template can be a
 /// route's dialect, by its name.
@@ -49,7 +49,7 @@ pub struct BodyShape {
     write: Option<String>,
 }
 
-/// Where bodies of a [`BodyShape`] have their issues, and where each issue has what it says.
+/// Where bodies of a [`BodyShape`] have their issues, and where each issue has its parts.
 ///
 /// ```
 /// use tower_error_envelope::policy::{PathNotation, ShapeIssues};
@@ -87,11 +87,11 @@ impl ShapeIssues {
     }
 
     places! {
-        /// Sets where an issue says which field is wrong, from the issue on.
+        /// Sets where an issue has the path of the wrong field, from the issue on.
         path,
         /// Sets where an issue has its text. An empty place is the issue itself; without a text its code is one.
         message,
-        /// Sets where an issue says in a word what is wrong.
+        /// Sets where an issue has its code: one word for the mistake.
         code,
     }
 
@@ -298,7 +298,7 @@ fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
 }
 
 fn header_name(name: &str) -> Result<Box<str>, SettingError> {
-    /// Those that say how a message is to be read belong to the layer.
+    /// Header names that define how a message is read belong to the layer.
     const RESERVED: [&str; 9] = [
         "x-request-id",
         "x-error-code",

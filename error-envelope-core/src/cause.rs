@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-/// A chain that is longer is a cycle, or a mistake.
+/// A longer chain is a cycle, or a mistake.
 const MAX_CAUSES: usize = 64;
 
 /// The error and its causes, outermost first, through `io::Error`'s payload too: `source()` skips that (F1).

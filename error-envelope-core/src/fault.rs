@@ -20,12 +20,12 @@ pub(crate) use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply,
 use crate::code::ErrorCode;
 use crate::message;
 
-/// An error that knows its code, and what the client may read of it.
+/// An error with a code, and what the client may read of it.
 ///
 /// Return it as a service's error, or leave it in a response's extensions: the layer writes it as the envelope, its own
 /// message and details included, with the status of its code unless another is set. The source is for the log alone.
 ///
-/// One word wide, so that a `Result` that carries it stays small. One of the catalogue that says nothing of its own
+/// One word wide, so that a `Result` that carries it stays small. A fault that has only a code of the catalogue
 /// allocates nothing.
 ///
 /// ```
@@ -49,11 +49,11 @@ struct Inner {
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
-    /// What a policy has prepared of a fault that it keeps.
+    /// The replies that a policy has prepared for a fault that it keeps.
     memo: Option<ReplyCache>,
 }
 
-/// Whoever changes a fault has one of his own, of which nothing is prepared.
+/// A changed fault is a copy of its own, without prepared replies.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -70,17 +70,17 @@ impl Clone for Inner {
     }
 }
 
-/// Those of the catalogue that say nothing of their own, which most faults are, in its order.
+/// The faults that have only a code of the catalogue, in its order: most faults are such.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::bare).collect());
 
-/// What is known of a fault's message.
+/// The state of a fault's message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
     /// As the user gave it.
     Raw,
     /// It has the form of E2 already.
     Clean,
-    /// So does this one, and the layer made it up itself: it ranks with the catalogue's (R12).
+    /// It is clean, too, and the layer made it up itself: it ranks with the catalogue's (R12).
     Stock,
 }
 
@@ -107,7 +107,7 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
+    /// Sets the message, for people: it becomes one line of at most 1,024 bytes (rule E2); an empty one is replaced by the
     /// code's own.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say(message.into(), MessageSource::Raw)
@@ -116,7 +116,7 @@ impl Fault {
     /// Sets the details: any JSON value.
     ///
     /// A value that cannot be serialized as JSON (a map whose keys are not strings) leaves the fault without details, and
-    /// the reason becomes its source, so that the log shows it.
+    /// the reason becomes its source, so that it is logged.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
@@ -156,7 +156,7 @@ impl Fault {
         self
     }
 
-    /// Sets the cause, which the log shows and the client never sees.
+    /// Sets the cause, which is logged and never sent to the client.
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.change().source = Some(Arc::from(source.into()));
         self
@@ -189,7 +189,7 @@ impl Fault {
         self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
-    /// The headers that go with it.
+    /// The further headers of its response.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
@@ -197,30 +197,30 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
-    /// A fault that a policy keeps, to be answered with again and again: what is written of it is kept, too.
+    /// A fault that a policy keeps, to be the answer again and again: its written replies are kept, too.
     ///
-    /// It belongs to one policy, and brings no header whose effect depends on the route, such as one of CORS: what is
-    /// prepared would be another policy's, or another route's.
+    /// It belongs to one policy, and has no header whose effect depends on the route, such as one of CORS: a prepared
+    /// reply would be another policy's, or another route's.
     pub(crate) fn with_stored_reply(self) -> Self {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// The place for what is prepared of it in a form, of so many in all; `None` where no policy keeps the fault.
+    /// The slot for its prepared reply in one of `forms` forms; `None` where no policy keeps the fault.
     pub(crate) fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
     }
 
-    /// Whether it is what [`Fault::new`] makes of a code of the catalogue.
+    /// Whether it equals [`Fault::new`] with a code of the catalogue.
     pub(crate) fn is_stock(&self) -> bool {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
     }
 
-    /// Whether it brings headers of its own.
+    /// Whether it has headers of its own.
     pub(crate) fn has_headers(&self) -> bool {
         self.0.headers.is_some()
     }
 
-    /// Its own text, which no other takes the place of: not its code's, nor one that the layer made up (R12).
+    /// Its own text, which nothing replaces: not its code's, nor one that the layer made up (R12).
     pub(crate) fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
@@ -234,12 +234,12 @@ impl Fault {
         self
     }
 
-    /// A message in the form of E2 that the layer made up itself.
+    /// Sets a message in the form of E2 that the layer made up itself.
     pub(crate) fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say(message.into(), MessageSource::Stock)
     }
 
-    /// A message that was cleaned before.
+    /// Sets a message that was cleaned before.
     pub(crate) fn with_clean_message(self, message: String) -> Self {
         self.say(message.into(), MessageSource::Clean)
     }
@@ -251,7 +251,7 @@ impl Fault {
         self
     }
 
-    /// With the number of issues that the list in its details leaves out (R4).
+    /// Sets the number of issues that the list in its details leaves out (R4).
     pub(crate) fn with_left_out(mut self, left_out: usize) -> Self {
         if left_out > 0 {
             self.change().left_out = left_out;
@@ -263,7 +263,7 @@ impl Fault {
         self.0.left_out
     }
 
-    /// Of what is changed nothing is prepared.
+    /// A changed fault has no prepared replies.
     fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.memo = None;

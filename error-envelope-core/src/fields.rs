@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// So many names are looked at more quickly than one is hashed and looked up.
+/// Comparing this many names is faster than hashing one and looking it up.
 const FEW: usize = 8;
 
 /// The first value of that name.
@@ -14,7 +14,7 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// The only value of that name; none where there are two.
+/// The only value of that name; `None` where there are two.
 #[inline]
 pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
@@ -38,8 +38,8 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Whether two header names are one to a service that hands headers on as CGI does (RFC 3875 §4.1.18): in any letter case,
-/// and with each character that is no letter or digit read as `_`.
+/// Whether two header names are the same to a service that passes headers on as CGI does (RFC 3875 §4.1.18): in any letter
+/// case, and with each character that is no letter or digit read as `_`.
 ///
 /// ```
 /// use tower_error_envelope::exchange::is_same_to_cgi;
@@ -57,7 +57,7 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
 /// taken for it.
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut others) = (name.as_str(), None, 0);
-    // Names of few lengths are compared: that is cheaper than to hash one.
+    // Only names with a few lengths are compared: that is cheaper than hashing one.
     for (other, line) in headers {
         let other = other.as_str();
         if other.len() != name.len() {
@@ -72,7 +72,7 @@ pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Opt
     (value, others > 0)
 }
 
-/// The lengths of some names, which tell most others apart from them.
+/// The lengths of some names, which exclude most other names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lengths(u32);
 

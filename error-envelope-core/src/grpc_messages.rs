@@ -12,18 +12,18 @@ pub(crate) struct MessageDecoder {
     text: Option<Text>,
     prefix: [u8; 5],
     have: u8,
-    /// What is yet to come of the message.
+    /// How many bytes of the message are still to come.
     left: u32,
 }
 
-/// What stands in the stream.
+/// An item of the stream.
 pub(crate) enum DecodedItem<'a> {
     Prefix(MessagePrefix),
     /// Some of the message behind the last prefix.
     Payload(&'a [u8]),
 }
 
-/// How many bytes that is.
+/// The length of a prefix in bytes.
 pub(crate) const PREFIX_LEN: u64 = 5;
 
 /// Whether these bytes are a message with its prefix, and nothing else.
@@ -44,7 +44,7 @@ pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     }
 }
 
-/// What a whole text says; `None` where it is no base64.
+/// The decoded content of a whole text; `None` where it is not base64.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut reader = Text::default();
@@ -55,7 +55,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (read.is_ok() && reader.have == 0).then_some(bytes)
 }
 
-/// What stands before a message.
+/// The prefix of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessagePrefix {
     pub(crate) flags: u8,
@@ -78,7 +78,7 @@ pub(crate) const END_STREAM: u8 = 0x02;
 /// gRPC-Web's trailers.
 pub(crate) const TRAILERS: u8 = 0x80;
 
-/// The stream is not of that form: it is no base64.
+/// The stream is not of that form: it is not base64.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InvalidBase64;
 
@@ -87,12 +87,12 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Whether these bytes are one whole message, as most come: then there is nothing to keep of them.
+    /// Whether these bytes are one whole message, as in most chunks: then nothing of them needs to be kept.
     pub(crate) fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
 
-    /// Reads on, as far as `visit` likes.
+    /// Reads on, until `visit` stops it.
     pub(crate) fn read(
         &mut self,
         data: &[u8],
@@ -161,7 +161,7 @@ impl MessageDecoder {
     }
 }
 
-/// Base64 on its way: what is not yet four characters.
+/// Base64 on its way: the characters of an incomplete group of four.
 #[derive(Debug, Default)]
 struct Text {
     quantum: [u8; 4],

@@ -1,16 +1,16 @@
 //! The decisions of [`tower-error-envelope`](https://docs.rs/tower-error-envelope), without I/O: for authors of adapters.
 //!
-//! A service uses the Tower layer of that crate, which hands on what its users need of this one. Who brings the contract
-//! into another proxy or framework drives an [`exchange`](exchange::Exchange) by hand:
+//! A service uses the Tower layer of that crate, which re-exports the parts of this one that its users need. An adapter for
+//! another proxy or framework drives an [`exchange`](exchange::Exchange) by hand:
 //!
 //! 1. A [`fault::Fault`] has a [`code::ErrorCode`]; a [`dialect::Dialect`] writes it as an envelope.
-//! 2. The [`guard`]s say what a request's head, or the count of its body, refuses.
+//! 2. The [`guard`]s decide which requests are refused for their head, or for the count of their body.
 //! 3. [`classify`] decides what an inner error means, [`outward`] how a code leaves.
-//! 4. The [`policy::Policy`] says what holds on which route.
+//! 4. The [`policy::Policy`] has the settings of each route.
 //! 5. One [`exchange::Exchange`] follows one request through all of that.
 //!
-//! Nothing here has a body, a future, a clock, a random source or a log. What arrives is an argument, what is decided is a
-//! value. One module reads files, and only where it is asked to: `loader` (feature `policy-file`).
+//! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, decisions are
+//! values. One module reads files, and only if it is enabled: `loader` (feature `policy-file`).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]

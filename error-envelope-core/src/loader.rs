@@ -1,4 +1,4 @@
-//! Reading policies from files, with what lies around them: the environment, and the layer's verifiers.
+//! Reading policies from files, with their inputs: the environment, and the layer's verifiers.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::policy::{Effective, Lint, Loaded, OutlineTable, Policy, PolicyEnv, Po
 /// Reads policy files: [`PolicyLoader::load`].
 ///
 /// By default secrets come from the process's environment, and a scheme that needs a verifier of the user's own is
-/// refused: `ErrorEnvelopeLayer`'s own loading methods know those of the layer.
+/// refused: `ErrorEnvelopeLayer`'s own loading methods use those of the layer.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -84,8 +84,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Takes every verifier to be there, and fetches no keys: for looking at policies apart from the service that they are
-    /// for.
+    /// Accepts every verifier name, and fetches no keys: for inspecting policies apart from their service.
     pub fn any_verifier(mut self) -> Self {
         self.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -111,25 +110,25 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
-    /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not there.
+    /// The first mistake, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
+    /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not set.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         Loaded::from_file(path.as_ref(), self).map(PolicyFile)
     }
 
-    /// As [`PolicyLoader::load`], for whoever mends the file: all that is wrong is told at once.
+    /// As [`PolicyLoader::load`], for an operator who mends the file: it reports all mistakes at once.
     ///
-    /// What is wrong only because of another mistake is left out: a name whose table has one. Lines that are no TOML are
-    /// reported with what the rest of the files has wrong by itself; names are judged once all files are TOML.
+    /// A mistake that only follows from another one is left out: a name whose table has one. Lines that are not TOML are
+    /// reported with the separate mistakes in the rest of the files; names are checked once all files are TOML.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, at least one thing and at most 200, by file and line.
+    /// All mistakes, at least one and at most 200, by file and line.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         Loaded::check(path.as_ref(), self).map(PolicyFile)
     }
 
-    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
     ///
     /// # Errors
     ///
@@ -139,19 +138,19 @@ impl PolicyLoader {
     }
 }
 
-/// What one look at a policy's files found.
+/// The result of one pass over a policy's files.
 pub struct PolicyReading {
-    /// The policy, or the first thing that is wrong.
+    /// The policy, or the first mistake.
     pub file: Result<PolicyFile, PolicyError>,
-    /// The same for the same files with the same texts, whatever is wrong with them.
+    /// Equal for the same files with the same texts, valid or not.
     pub texts: u64,
     /// Each file that was read, or could not be.
     pub files: Vec<PathBuf>,
 }
 
 impl PolicyLoader {
-    /// As [`PolicyLoader::load`], with what it was read from where it is refused, too. `has_file` is called with `false`
-    /// before each file is read, and with `true` behind it.
+    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is called
+    /// with `false` before each file is read, and with `true` after it.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
         let file = Loaded::from_file(path, &recording).map(PolicyFile);
@@ -159,7 +158,7 @@ impl PolicyLoader {
     }
 }
 
-/// Notes what is read.
+/// Notes the files that are read.
 struct Recording<'a> {
     loader: &'a PolicyLoader,
     has_file: &'a dyn Fn(bool),
@@ -255,7 +254,7 @@ impl PolicyFile {
         self.0.policy
     }
 
-    /// One more policy of what was read: no file is read again.
+    /// Another policy from the same files and texts: no file is read again.
     ///
     /// # Errors
     ///
@@ -264,35 +263,35 @@ impl PolicyFile {
         self.0.another_policy()
     }
 
-    /// What is allowed and should be looked at, in the order of files and lines; `now` is for keys that expire.
+    /// Valid settings that an operator should check, in the order of files and lines; `now` is for keys that expire.
     #[must_use]
     pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
         self.0.lints(now)
     }
 
-    /// What holds for a request, key by key, and which line says it: `url` is a path, or a URL with a host.
+    /// The settings for a request, key by key, and the line that sets each: `url` is a path, or a URL with a host.
     ///
     /// # Errors
     ///
-    /// A method or a URL that is none.
+    /// An invalid method or URL.
     pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         self.0.effective(method, url)
     }
 
-    /// What the files set: each table of defaults and each route, with its keys and their lines.
+    /// The settings of the files: each table of defaults and each route, with its keys and their lines.
     #[must_use]
     pub fn outline(&self) -> Vec<OutlineTable> {
         self.0.outline()
     }
 
-    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy tells it
-    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for one of another policy.
+    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy has it
+    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for a rule of another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
         self.0.map_rule(rule.part as usize, rule.index as usize)
     }
 
-    /// Every file that was read: the policy, what it includes, and the files of keys that it names.
+    /// Every file that was read: the policy, its included files, and the files of keys that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.0.files.iter().map(PathBuf::as_path)
     }
@@ -302,7 +301,7 @@ impl PolicyFile {
         self.0.folders.iter().map(PathBuf::as_path)
     }
 
-    /// The same for the same files with the same texts.
+    /// Equal for the same files with the same texts.
     pub fn fingerprint(&self) -> u64 {
         self.0.fingerprint
     }
@@ -318,7 +317,7 @@ impl Policy {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
 
-    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
     ///
     /// # Errors
     ///

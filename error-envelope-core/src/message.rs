@@ -1,4 +1,4 @@
-//! Text that may reach a client: one printable line (rule E2), and what is no message at all (rule R3).
+//! Text that may reach a client: one printable line (rule E2), and texts that are no message at all (rule R3).
 
 mod bytes;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use bytes::is_plain;
 pub(crate) use bytes::{has_byte, has_escape};
 
-/// The longest message in bytes (E2): a line that a person reads, and a header block never has to carry.
+/// The longest message in bytes (E2): a line for a person, which no header block has to carry.
 pub(crate) const MAX_BYTES: usize = 1024;
 
 /// `text` as one printable line of at most [`MAX_BYTES`], or `None` where nothing is left of it.
@@ -17,7 +17,7 @@ pub(crate) const MAX_BYTES: usize = 1024;
 /// that a second layer keeps the text (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    // What is behind is cut.
+    // The text behind this boundary is cut.
     let read = &trimmed[..boundary(trimmed, MAX_BYTES)];
     let line = if is_plain(read.as_bytes()) || !read.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
@@ -32,7 +32,7 @@ pub(crate) fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     if has_markup(text) { None } else { of_recognised_text(text) }
 }
 
-/// Whether a text that no JSON holds is a message (R3): one line of at most [`MAX_BYTES`].
+/// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
 pub(crate) fn is_line(text: &str) -> bool {
     let text = trimmed(text);
     text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
@@ -45,11 +45,11 @@ pub(crate) fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
 pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
-    // What is cleaned away must not hide it.
+    // Characters that are cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
 }
 
-/// Without white space around it. Most texts have none, and are of ASCII.
+/// The text without white space around it. Most texts have none, and are ASCII.
 pub(crate) fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.last()) {
@@ -58,7 +58,7 @@ pub(crate) fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Whether there is a piece of a page in the text, behind whatever words.
+/// Whether the text has a piece of a page anywhere.
 fn has_markup(text: &str) -> bool {
     if !has_byte(text.as_bytes(), b'<') {
         return false;
@@ -67,7 +67,7 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Whether a text may be of a page, where nothing says that it is plain (R3): it has markup, an entity or a control character.
+/// Whether a text may be of a page, where no type marks it as plain (R3): it has markup, an entity or a control character.
 pub(crate) fn is_page(text: &str) -> bool {
     text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
 }
@@ -85,7 +85,7 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is none any more, and no message either; nor is what Python prints of an object.
+        // JSON that was cut off is no longer JSON, and no message either; nor is Python's output for an object.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         _ => false,
@@ -106,7 +106,7 @@ fn is_stack(text: &str) -> bool {
         || text.split("File \"").skip(1).filter(|file| is_pythons(file)).count() > 1
 }
 
-/// What stands behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
+/// The text behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
 fn is_frame(text: &str) -> bool {
     let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
     let (call, behind) = text.split_once('(').unwrap_or((text, ""));
@@ -127,7 +127,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// As much of a text as is not cut.
+/// The part of a text that is not cut.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -156,7 +156,7 @@ fn truncated(line: Cow<'_, str>) -> Cow<'_, str> {
     line
 }
 
-/// Where a text may be cut that is to have so many bytes at most.
+/// Where to cut a text that may have at most this many bytes.
 fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
@@ -165,8 +165,8 @@ fn is_break(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What [`clean`] leaves out: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without which Persian, Indic
-/// scripts and emoji are not readable, and what stands for a letter that has no shape.
+/// The characters that [`clean`] drops: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without which
+/// Persian, Indic scripts and emoji are not readable, and the stand-ins for a letter without a shape.
 pub(crate) fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',

@@ -22,7 +22,7 @@ use crate::message;
 
 /// How codes leave on a route with another dialect than the standard one: `[[outward]]` in the policy file (rule R12).
 ///
-/// It has at least one code, and says at least one of name, message and status. What is wrong with it is refused when
+/// It has at least one code, and sets at least one of name, message and status. A mistake in it is refused when
 /// the policy is built.
 ///
 /// ```
@@ -44,25 +44,25 @@ pub struct OutwardRule {
 }
 
 impl OutwardRule {
-    /// A rule for these codes; it still needs something to say.
+    /// A rule for these codes; it still needs a name, message or status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
-    /// Sets the dialect's own code: one printable line. By default the `[[map]]` rules, read backwards, say it, else
+    /// Sets the dialect's own code: one printable line. The default comes from the `[[map]]` rules, read backwards, else it is
     /// the canonical code.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the text of an error that has none of its own. By default the `[[map]]` rules say it, else the catalogue.
+    /// Sets the text of an error that has none of its own. The default comes from the `[[map]]` rules, else the catalogue.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Sets the status (400–599). By default it stays what it is.
+    /// Sets the status (400–599). By default it is unchanged.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
@@ -90,7 +90,7 @@ impl OutwardRule {
     }
 }
 
-/// An [`OutwardRule`] that is right.
+/// A valid [`OutwardRule`].
 #[derive(Debug)]
 pub(crate) struct Outward {
     codes: Box<[ErrorCode]>,
@@ -125,7 +125,7 @@ pub(crate) struct OutwardForm<'a> {
     pub(crate) status: StatusCode,
 }
 
-/// What a `[[map]]` rule that leads to the code says, read backwards.
+/// The parts of a `[[map]]` rule that leads to the code, read backwards.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
@@ -133,7 +133,7 @@ pub(crate) struct InverseMapRule<'a> {
 }
 
 impl<'a> OutwardForm<'a> {
-    /// The fault's own words: how it leaves where a client asked for the dialect itself (R11).
+    /// The fault's own words: how it leaves where a client requested the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, has_issues: bool) -> Self {
         let text = if has_issues { fault.text() } else { stated(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }

@@ -16,7 +16,7 @@ const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 
 /// The id of one request: the same in the handler, the logs, the headers and the body.
 ///
-/// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32, and
+/// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32. It
 /// parses from that form, a bare ULID in either case, or a UUID with its hyphens or without, whose 128 bits it keeps.
 ///
 /// ```
@@ -29,7 +29,7 @@ const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
-    // Not a u128, which asks for 16 bytes of alignment in all that carries an id.
+    // Not a u128, which requires 16 bytes of alignment in every type that has an id.
     high: u64,
     low: u64,
 }
@@ -37,7 +37,7 @@ pub struct RequestId {
 impl RequestId {
     /// An id from milliseconds since the Unix epoch (48 bits are used) and random bits (80 are used).
     ///
-    /// The bits must come from a CSPRNG, fresh for each id: who can guess an id can ask for another's request (I1).
+    /// The bits must come from a CSPRNG, fresh for each id: anyone who can guess an id can request another's data (I1).
     #[must_use]
     #[inline]
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
@@ -60,7 +60,7 @@ impl RequestId {
 
     /// The header `traceparent` that makes this request the root of a sampled trace (I4).
     ///
-    /// The parent id is the id's last 64 bits, never zero; the flag says sampled, since a parent-based sampler would
+    /// The parent id is the id's last 64 bits, never zero. The sampled flag is set: a parent-based sampler would
     /// otherwise drop the very traces that the id should find.
     pub(crate) fn traceparent(self) -> HeaderValue {
         let bits = self.ulid().0;
@@ -106,7 +106,7 @@ pub(crate) fn trace_id_of(value: &[u8]) -> Option<&str> {
     if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
 }
 
-/// Whether `value` is a valid W3C `traceparent` (I4): what another tracer would continue.
+/// Whether `value` is a valid W3C `traceparent` (I4), which another tracer would continue.
 pub(crate) fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');
@@ -148,7 +148,7 @@ impl FromStr for RequestId {
 }
 
 fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
-    // 26 characters hold 130 bits: the crate lets the two above 128 fall off, which would make two texts one id.
+    // 26 characters hold 130 bits: the crate drops the two above 128, which would make two texts one id.
     if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
         return Err(ParseRequestIdError(()));
     }

@@ -2,7 +2,7 @@
 //!
 //! 1. A service's method fails with a [`Fault`] by `?`. Its code gives the gRPC status, its text the message; code, details
 //!    and issues are in the status's details as `google.rpc.ErrorInfo` and `BadRequest`, its headers are metadata, and
-//!    `x-error-code` names the code to the layer around, which adds the request id.
+//!    `x-error-code` carries the code to the layer around, which adds the request id.
 //! 2. A handler that calls another service turns the status that it got into a fault by `?`: the reason in its `ErrorInfo`
 //!    is the code, where it is one of the catalogue or of a service that has the layer; else its status decides. Violations
 //!    become an issue list, metadata become details, `RetryInfo` becomes `retry-after`. The text of a status without such a

@@ -1,5 +1,5 @@
-//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`, and [`PolicyResponses`] adds to each operation of a
-//! document what the policy's guards can answer.
+//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`, and [`PolicyResponses`] adds the possible
+//! answers of the policy's guards to each operation of a document.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::policy::Policy;
 /// Responses by status.
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// Adds to each operation of a document the errors that the layer itself can answer it with, by the policy's guards for its
-/// method and path, and the headers that every error has.
+/// Adds to each operation of a document the errors with which the layer itself can answer it, by the policy's guards for
+/// its method and path. It also adds the headers that every error has.
 ///
 /// 1. The guards: credentials (401, 403, 503), required headers and paths of several readings (400), and where the operation
 ///    has a body its type (415) and its size (413); then 431 and 500.
 /// 2. The extractors: 400 where there are parameters, 422 and 415 where the body is JSON or a form.
 /// 3. Errors that the document declares leave as this route's clients get them: by another name (`[[outward]]`), in another
 ///    dialect. A response without a body gets the envelope with the code of its status.
-/// 4. On routes in `off` and `observe` the guards refuse nothing, credentials aside, and nothing else is added.
+/// 4. On routes in `off` and `observe` only the credentials guard refuses anything, and nothing else is added.
 ///
-/// A document's paths are those that the layer sees: where the first of its `servers` has a path, with that path before them.
-/// What other layers of the stack answer is added by [`PolicyResponses::also`].
+/// A document's paths are those that the layer sees: if the first of its `servers` has a path, that path precedes them.
+/// [`PolicyResponses::also`] adds the answers of other layers of the stack.
 ///
 /// ```
 /// use tower_error_envelope::utoipa::PolicyResponses;
@@ -58,7 +58,7 @@ pub struct PolicyResponses {
 }
 
 impl PolicyResponses {
-    /// By the policy that the layer has.
+    /// Uses the policy of the layer.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
         Self { policy: policy.into(), also: Vec::new() }
@@ -78,7 +78,7 @@ impl PolicyResponses {
         let in_front = route.in_front(&operation.input());
         let mut responses =
             route.completed(&existing.collect(), in_front.into_iter().chain(self.also.iter().cloned().map(Into::into)));
-        // What is no error stays as utoipa has it.
+        // Responses that are no errors stay as utoipa has them.
         responses.retain(|status, _| status.starts_with(['4', '5']));
         responses
     }
@@ -119,14 +119,14 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
     }
 }
 
-/// Any error: its code is not known before.
+/// Any error: its code is not known beforehand.
 impl IntoResponses for Fault {
     fn responses() -> Responses {
         [("default".to_owned(), typed(RouteErrors::any()))].into()
     }
 }
 
-/// The responses of these errors; where the list may lack some, with one for any other.
+/// The responses of these errors; if the list may be incomplete, with one for any other.
 #[doc(hidden)]
 pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> Responses {
     let route = RouteErrors::new(Policy::default(), &http::Method::GET, "/");
@@ -135,7 +135,7 @@ pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: b
     listed.chain(any).collect()
 }
 
-/// utoipa's schemas know no value that may be anything, and its headers not whether they must be there: both stand as they were
+/// utoipa's schemas have no value of any type, and its headers no `required`: both stay as they were
 /// written.
 fn typed(response: Value) -> RefOr<Response> {
     if let Some(reference) = response["$ref"].as_str() {

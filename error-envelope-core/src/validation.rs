@@ -1,7 +1,7 @@
-//! What validators find wrong, as issues (rule E8): garde's report, validator's errors, by `?`.
+//! The errors that validators find, as issues (rule E8): garde's report, validator's errors, by `?`.
 //!
-//! The texts are those that the program wrote. A value that was sent is in none of them, and the report itself is no cause
-//! for the log, because validator's parameters hold it (L3).
+//! The texts are those that the program wrote. None of them has a value that was sent. The report itself is no cause
+//! for the log, because validator's parameters hold such values (L3).
 
 #[cfg(feature = "garde")]
 mod garde;
@@ -15,7 +15,7 @@ use crate::code::ErrorCode;
 use crate::dialect::issues::written::{NamedIssue, of_parameters};
 use crate::fault::Fault;
 
-/// One without issues says that there are some all the same: its program said that it is invalid.
+/// A report without issues still makes an error: its program declared the value invalid.
 fn fault<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
     let list = of_parameters(issues);
     // As of a body whose types do not fit.

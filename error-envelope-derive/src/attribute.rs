@@ -10,7 +10,7 @@ use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Resul
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `transparent`, `message = …`, \
                      `details(…)`, `retry_after = …` or `status = …`";
 
-/// What the attributes of one variant say.
+/// The attributes of one variant.
 #[derive(Default)]
 pub(crate) struct FaultAttribute {
     pub(crate) code: Option<Code>,
@@ -35,7 +35,7 @@ pub(crate) struct Detail {
 }
 
 impl FaultAttribute {
-    /// Of all that a variant has: two attributes are as one.
+    /// Parses all attributes of a variant: two of them count as one.
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
@@ -82,7 +82,7 @@ impl FaultAttribute {
             Some("custom") if input.peek(token::Paren) => {
                 once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
-            // A word in small letters is a misspelt key, and no constant.
+            // A word in small letters is a misspelt key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
             _ => once(&mut self.code, Code::Path(path), span),
         }
@@ -100,7 +100,7 @@ impl FaultAttribute {
     }
 }
 
-/// `Fault::status` leaves out any other, when it is too late to say so.
+/// `Fault::status` ignores any other, too late to report it.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {

@@ -1,4 +1,4 @@
-//! What the derive writes: `AsFault`, `CODES`, and what the features of `tower-error-envelope` add.
+//! The output of the derive: `AsFault`, `CODES`, and the additions of `tower-error-envelope`'s features.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -60,7 +60,7 @@ fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// A type with parameters may be an error with some of them alone. One without is one, or the compiler says what is missing.
+/// A type with parameters may be an error with some of them alone. For one without, the compiler reports what is missing.
 fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
     let mut bounded = generics.clone();
     if generics.type_params().next().is_some() {
@@ -77,7 +77,7 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
-    // No value of an enum without variants is ever matched, but a reference to one has to be looked through.
+    // No value of an enum without variants is ever matched, but a reference to one must be dereferenced.
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
         fn code(&self) -> ::tower_error_envelope::ErrorCode {
@@ -111,7 +111,7 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// Those of its own, and of the errors that it lets through.
+/// Its own codes, and those of its transparent errors.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

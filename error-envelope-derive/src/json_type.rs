@@ -1,8 +1,8 @@
-//! The JSON type of a field, as far as its name tells: a macro sees no more.
+//! The JSON type of a field, as far as its type's name shows: a macro sees no more.
 
 use syn::{Type, TypePath};
 
-/// Empty where any value may come.
+/// Empty if any value is possible.
 pub(crate) fn name_of(field: &Type) -> &'static str {
     let Type::Path(TypePath { qself: None, path }) = peeled(field) else { return "" };
     let Some(last) = path.segments.last() else { return "" };

@@ -1,7 +1,7 @@
-//! `#[derive(AsFault)]`, which `tower-error-envelope` hands on with its feature `derive`. That crate has the documentation.
+//! `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature `derive`. That crate has the documentation.
 //!
 //! An attribute is parsed (`attribute`), checked against the fields of its variant, and written (`implementation`) as an arm
-//! of one match. What depends on the features of `tower-error-envelope` is written by a macro of its own, which knows them.
+//! of one match. Code that depends on features of `tower-error-envelope` is written by that crate's own macros.
 
 mod attribute;
 mod implementation;
@@ -12,7 +12,7 @@ mod variant;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// What each variant of an error is to clients. See `tower_error_envelope::AsFault`.
+/// Maps each variant of an error to a fault. See `tower_error_envelope::AsFault`.
 #[proc_macro_derive(AsFault, attributes(fault))]
 pub fn derive_as_fault(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -23,8 +23,8 @@ pub fn derive_as_fault(input: TokenStream) -> TokenStream {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// A code of one's own that is not in the form of a code. What the compiler says of it shows the standard library's sources where they
-/// are installed, so that no text of it can be expected.
+/// A custom code that is not in the form of a code. The compiler's message shows the standard library's sources where they
+/// are installed, so that its text cannot be tested.
 ///
 /// ```compile_fail,E0080
 /// #[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]

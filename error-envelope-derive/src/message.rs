@@ -20,12 +20,12 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
 }
 
 fn has_places(text: &str) -> bool {
-    // A single brace of either kind: `format!` says what is wrong with it.
+    // A single brace of either kind: `format!` reports the error.
     let without = text.replace("{{", "").replace("}}", "");
     without.contains(['{', '}'])
 }
 
-/// `{0}` is the field that is bound as `_0`.
+/// `{0}` is the field with the binding `_0`.
 fn by_binding(text: &str) -> String {
     let by_name = |piece: &str| {
         ('0'..='9').fold(piece.to_owned(), |piece, digit| piece.replace(&format!("{{{digit}"), &format!("{{_{digit}")))

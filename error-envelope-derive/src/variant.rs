@@ -1,4 +1,4 @@
-//! One variant, or a struct: what its fields are bound to, and the fault that it becomes.
+//! One variant, or a struct: the bindings of its fields, and its fault.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -39,7 +39,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The code as a constant expression; none where it is the inner error's.
+    /// The code as a constant expression; `None` if it is the inner error's.
     pub(crate) fn code(&self) -> Option<TokenStream> {
         if self.fault.transparent.is_some() {
             return None;
@@ -51,7 +51,7 @@ impl<'a> Variant<'a> {
         })
     }
 
-    /// What a document says of it, as a constant expression; none where it is the inner error's.
+    /// The documented facts of a variant, as a constant expression; `None` if they are the inner error's.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
         let status = match &self.fault.status {
@@ -71,14 +71,14 @@ impl<'a> Variant<'a> {
         Some(quote!((#name, #kind)))
     }
 
-    /// A constant that is evaluated whether anybody asks for it or not: a name or a status of no code is an error here.
+    /// A constant that is always evaluated: a name or a status of no code is an error here.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
         let code = custom(name, status);
         Some(quote!(const _: ::tower_error_envelope::ErrorCode = #code;))
     }
 
-    /// The arm that gives its code.
+    /// The arm that returns its code.
     pub(crate) fn code_arm(&self) -> TokenStream {
         let (constructor, pattern) = (&self.constructor, self.pattern());
         match self.code() {
@@ -87,7 +87,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The arm that gives its fault.
+    /// The arm that returns its fault.
     pub(crate) fn fault_arm(&self) -> Result<TokenStream> {
         let pattern = self.pattern();
         if self.inner().is_some() {
@@ -97,13 +97,13 @@ impl<'a> Variant<'a> {
         Ok(quote!(#pattern => #fault,))
     }
 
-    /// The arm that gives its fault with the cause that the inner error wants; none where the error itself is the cause.
+    /// The arm that returns its fault with the inner error's cause; `None` if the error itself is the cause.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
 
     fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
-        // What the compiler misses of the inner error, it says of the attribute.
+        // The compiler reports at the attribute what the inner error lacks.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
         let fault = quote_spanned!(span=> ::tower_error_envelope::AsFault::#method(#field));
@@ -164,7 +164,7 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// Its own name, unless it is given another.
+/// Its own name, or the one that it is given.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
@@ -177,7 +177,7 @@ fn member(at: usize, field: &Field) -> Member {
     field.ident.clone().map_or(Member::from(at), Member::from)
 }
 
-/// Fields without a name are bound as `_0`, `_1`.
+/// Fields without a name get the bindings `_0`, `_1`.
 fn binding(at: usize, field: &Field) -> Ident {
     field.ident.clone().unwrap_or_else(|| format_ident!("_{at}"))
 }

@@ -1,10 +1,10 @@
-//! What Envoy offers (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`), as safe calls.
+//! Envoy's ABI (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`), as safe calls.
 //!
-//! What holds for all of it, by the header's word:
+//! The header states, for all of it:
 //!
 //! - All hooks of a stream run on one thread, its worker, and so does all that they call. A hook may be called inside a
 //!   callback: a reply that is sent may run hooks of the same stream, its destruction too.
-//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`; a [`Stream`] asks for that each time.
+//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`; a [`Stream`] checks that each time.
 //! - What it lends (lines, chunks) is valid until the hook returns or the stream is changed; a [`Stream`] refuses to be
 //!   changed while it lends.
 //! - What the module lends is read before the callback returns.

@@ -1,4 +1,4 @@
-//! What the ABI lends, in its own form: public for who is Envoy to the module, as the tests are.
+//! The memory that the ABI lends, in its own form: public for code that stands in for Envoy, as the tests do.
 
 use std::ptr;
 

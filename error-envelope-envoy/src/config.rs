@@ -2,8 +2,8 @@
 //!
 //! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
 //! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy. Beside
-//! `policy_file`, and in a Struct beside `policy`, may stand `admin`: where whoever is on call is served; and `metadata`:
-//! whether errors are told in dynamic metadata.
+//! `policy_file`, and in a Struct beside `policy`, `admin` may name the admin address for operators, and `metadata` sets whether
+//! errors are written to dynamic metadata.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::count::Counters;
 use crate::on_call::AdminRegistration;
 use crate::{log, timer};
 
-/// What holds for all streams of one configuration.
+/// The state that all streams of one configuration share.
 pub(crate) struct FilterModule {
     in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
@@ -26,7 +26,7 @@ pub(crate) struct FilterModule {
 }
 
 impl FilterModule {
-    /// What is wrong with the text is in the log.
+    /// Errors in the text are logged.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
         let given = FilterConfig::parse(text);
@@ -43,12 +43,12 @@ impl FilterModule {
         }
     }
 
-    /// What holds for a stream that begins now (M3).
+    /// The config of a stream that begins now (M3).
     pub(crate) fn config(&self) -> Arc<ExchangeConfig> {
         self.in_force.config()
     }
 
-    /// Whether each error is told in dynamic metadata.
+    /// Whether each error is written to dynamic metadata.
     pub(crate) fn has_metadata(&self) -> bool {
         self.metadata
     }

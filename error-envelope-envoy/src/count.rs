@@ -1,8 +1,8 @@
 //! The library's counters among Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total`,
 //! `error_envelope_policy_reloads_total` and `error_envelope_kill_switch_total`.
 //!
-//! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four
-//! times a second, while there is something, Envoy's main thread puts it down.
+//! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four times
+//! a second, if there are counts, Envoy's main thread records them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -21,28 +21,28 @@ const COUNTERS: [(&str, &[&str]); 4] = [
     ("error_envelope_kill_switch_total", &["to"]),
 ];
 
-/// How long a count may wait: what reads Envoy's stats asks every few seconds.
+/// How long a count may wait: readers of Envoy's stats poll every few seconds.
 const WAIT: Duration = Duration::from_millis(250);
 
 /// The counters of a configuration.
 pub(crate) struct Counters {
-    /// In the order of [`COUNTERS`]; none for one that Envoy refused.
+    /// In the order of [`COUNTERS`]; `None` for one that Envoy refused.
     numbers: [Option<usize>; COUNTERS.len()],
-    /// None once the configuration has ended: behind that Envoy's main thread may have, too.
+    /// `None` once the configuration has ended: after that Envoy's main thread may have ended, too.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
-    /// Envoy's main thread is going to put down what is counted until then.
+    /// Envoy's main thread is going to record the counts until then.
     waits: AtomicBool,
 }
 
-/// What is counted by one set of labels.
+/// The count of one set of labels.
 pub(crate) struct Kind {
     counter: usize,
     labels: Vec<String>,
     count: AtomicU64,
 }
 
-/// Those that live: what no stream has counted, as reloads and the kill switch are, is put down by the newest.
+/// Those that live: counts without a stream, as of reloads and the kill switch, are recorded by the newest.
 static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {
@@ -59,7 +59,7 @@ impl Counters {
         counters
     }
 
-    /// Those of the configuration that began last.
+    /// The counters of the newest configuration.
     pub(crate) fn newest() -> Option<Arc<Self>> {
         locked(&LIVE).iter().rev().find_map(Weak::upgrade)
     }
@@ -76,7 +76,7 @@ impl Counters {
         }))
     }
 
-    /// In time Envoy's main thread will ask for what was counted.
+    /// Schedules Envoy's main thread to collect the counts in time.
     pub(crate) fn wait(self: &Arc<Self>) {
         if !self.waits.load(Ordering::Relaxed) && !self.waits.swap(true, Ordering::AcqRel) {
             let counters = self.clone();
@@ -84,7 +84,7 @@ impl Counters {
         }
     }
 
-    /// Asks Envoy's main thread for a hook.
+    /// Requests a hook from Envoy's main thread.
     fn schedule(&self) {
         match &*locked(&self.scheduler) {
             Some(scheduler) => scheduler.commit(),
@@ -99,7 +99,7 @@ impl Counters {
 
     /// Adds what was counted so far to Envoy's counters.
     pub(crate) fn flush_to_envoy(&self, envoy: &Counting) {
-        // Before it is read: what is counted from now on asks again.
+        // Before the read: a count from now on schedules again.
         self.waits.store(false, Ordering::Release);
         let kinds = locked(&self.kinds).clone();
         for kind in kinds {

@@ -1,4 +1,4 @@
-//! The stream whose hook runs on this thread: what it calls is called for that stream, and no panic leaves the hook (V4).
+//! The stream whose hook runs on this thread: its calls are for that stream, and no panic leaves the hook (V4).
 #![allow(unsafe_code, reason = "Envoy keeps the filter, by a pointer")]
 
 use std::cell::Cell;
@@ -24,7 +24,7 @@ impl Slot {
         Self { filter: Filter::new(module), gone: Cell::new(false) }
     }
 
-    /// Envoy lets go of the stream.
+    /// Envoy destroys the stream.
     pub(crate) fn destroy(&self) {
         self.gone.set(true);
         self.filter.destroyed();
@@ -32,7 +32,7 @@ impl Slot {
 }
 
 thread_local! {
-    /// The stream of the hook that runs on this thread, by whose configuration it counts.
+    /// The stream of the hook that runs on this thread; counts go to its configuration.
     static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
 }
 
@@ -43,8 +43,7 @@ pub(crate) fn counters() -> Option<Arc<Counters>> {
     unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
 }
 
-/// Runs a hook. Whatever panics becomes the filter's answer to it, and goes no further: unwinding out of here would end
-/// Envoy.
+/// Runs a hook. A panic becomes the filter's answer to it, and goes no further: unwinding out of here would end Envoy.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Envoy's lines as heads of the crate `http`, and what became of those as lines.
+//! Envoy's lines as heads of the crate `http`, and changed heads as lines.
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{BodyFacts, HeaderMutation, changes, is_read, is_removed};
@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 
 use crate::abi::{Head, HeaderList, Stream};
 
-/// A request's head, as far as it could be read, and what could not.
+/// A request's head, as far as it could be parsed, and the error for the rest.
 pub(crate) struct RequestHead {
     pub(crate) parts: request::Parts,
     pub(crate) unread: Option<String>,
-    /// It has an id of somebody's (I2).
+    /// It has an id already (I2).
     pub(crate) has_id: bool,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
     }
 }
 
-/// What Envoy shows of a request's target, in lines that are no headers.
+/// A request's target in Envoy's lines, which are no headers.
 #[derive(Default)]
 struct Target<'l> {
     method: &'l [u8],
@@ -55,7 +55,7 @@ pub(crate) fn request(lines: HeaderList<'_>, version: Version, all: bool) -> Req
                 if version >= Version::HTTP_2 {
                     target.named = Authority::try_from(value).ok();
                 }
-                // In its place, so that what has changed of a head is seen at a glance.
+                // In its place, so that changes of a head are found quickly.
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
@@ -90,7 +90,7 @@ pub(crate) fn has_removed(lines: HeaderList<'_>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
 
-/// As many headers of most requests are read.
+/// Most requests have at most this many headers that are read.
 const FEW_READ: usize = 4;
 
 /// The lines with a copy of their values, which has one allocation for all.
@@ -101,7 +101,7 @@ fn shared<'l>(lines: HeaderList<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> 
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Whether the crate `http` takes a line as it is. Of a line that it takes in another form, or not at all, nothing is said.
+/// Whether the crate `http` takes a line unchanged. False if it takes the line in another form, or refuses it.
 fn is_plain(name: &[u8], value: &[u8]) -> bool {
     // To the last byte, as vectors go.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
@@ -131,7 +131,7 @@ impl Target<'_> {
     }
 }
 
-/// What is known of a request's body. Behind an upgrade come the bytes of another protocol, which are no body.
+/// The facts about a request's body. After an upgrade come the bytes of another protocol, which are no body.
 pub(crate) fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();
@@ -208,7 +208,7 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
         .map_err(|_| "Envoy's message has more header lines than the module can hold".to_owned())
 }
 
-/// What a head has become: it is applied once nothing of the head is lent any more.
+/// The changes of a head: they are applied once nothing of the head is lent any more.
 #[derive(Default)]
 pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
@@ -217,7 +217,7 @@ pub(crate) struct HeaderMutations {
     id: Option<(HeaderValue, bool)>,
 }
 
-/// What becomes of a name, where the head that says so does not last as long.
+/// The change of a name, if the changed head does not last as long.
 struct OwnedMutation {
     name: HeaderName,
     is_new: bool,
@@ -225,7 +225,7 @@ struct OwnedMutation {
 }
 
 impl HeaderMutations {
-    /// Of these lines, as far as the crate `http` knows them.
+    /// The changes to these lines, as far as the crate `http` parses them.
     pub(crate) fn from_lines(lines: HeaderList<'_>, after: &HeaderMap) -> Self {
         let owned = |it: HeaderMutation<'_>| OwnedMutation {
             values: it.values().cloned().collect(),
@@ -286,7 +286,7 @@ fn put_status(stream: &Stream<'_>, whose: Head, status: Option<StatusCode>) {
     }
 }
 
-/// Puts these in the place of what has this name. To add one to none is a third cheaper than to look for one to replace.
+/// Replaces the lines of this name. Adding one to none is a third cheaper than searching for one to replace.
 fn put<'v>(
     stream: &Stream<'_>,
     whose: Head,
@@ -301,7 +301,7 @@ fn put<'v>(
     values.for_each(|value| stream.add(whose, name, value.as_bytes()));
 }
 
-/// Makes Envoy's response head what this one is.
+/// Changes Envoy's response head to this one.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     let whose = Head::Response;
     let (status, changed) = stream.lines(whose, |lines| (changed_status(lines, head), mutations(lines, &head.headers)));

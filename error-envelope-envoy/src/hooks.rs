@@ -1,4 +1,4 @@
-//! What Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] has what holds for all of it.
+//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all of them.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 use std::any::Any;
@@ -32,7 +32,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     _name: Buffer,
     text: Buffer,
 ) -> *const FilterModule {
-    // SAFETY: the text is lent for the call, and nothing is called that takes it back.
+    // SAFETY: the text is lent for the call, and no call is made that takes it back.
     let text = unsafe { text.bytes() };
     let made = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: this is the hook that makes the configuration.
@@ -43,7 +43,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     made_or_none(made).map_or(ptr::null(), |module| Arc::into_raw(Arc::new(module)))
 }
 
-/// None where making it panicked, too.
+/// `None` where making it panicked, too.
 fn made_or_none<T>(made: Result<Option<T>, Box<dyn Any + Send>>) -> Option<T> {
     made.unwrap_or_else(|panic| {
         forget_if_it_panics(panic);
@@ -135,7 +135,7 @@ macro_rules! hooks {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
             let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
-            // SAFETY: what holds here is what `in_hook` asks for.
+            // SAFETY: the contract of this hook is that of `in_hook`.
             let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
             status as u32
         }
@@ -162,7 +162,7 @@ hooks! {
 /// As of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
-    // SAFETY: what holds here is what `in_hook` asks for.
+    // SAFETY: the contract of this hook is that of `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.completed(stream)) };
 }
 
@@ -171,7 +171,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *m
 /// As of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
-    // SAFETY: what holds here is what `in_hook` asks for.
+    // SAFETY: the contract of this hook is that of `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.scheduled(stream, event)) };
 }
 
@@ -190,12 +190,12 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
 
     // SAFETY: the details are lent for the call, and copied before anything is called.
     let details = unsafe { details.bytes() };
-    // SAFETY: what holds here is what `in_hook` asks for.
+    // SAFETY: the contract of this hook is that of `in_hook`.
     unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
     CONTINUE
 }
 
-/// Hooks that Envoy wants to find, of what this module asks it for nowhere.
+/// Hooks that Envoy requires, but that this module never requests.
 macro_rules! unused {
     ($($name:ident($($type:ty),*);)*) => {$(
         #[unsafe(no_mangle)]

@@ -14,12 +14,12 @@ use crate::abi::{self, Level};
 /// The library's target, and the admin address's.
 const TARGETS: [&str; 2] = ["tower_error_envelope", "error_envelope_admin"];
 
-/// From now on Envoy's log has the lines of this module. What it takes is asked each time: it may be changed while it runs.
+/// Sends the lines of this module to Envoy's log from now on. The log level is read each time: it may change while Envoy runs.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
     ONCE.call_once(|| {
-        // This library has its own copy of std: the hook is nobody else's. The text is logged with the request's id.
+        // This library has its own copy of std: no other code has the hook. The text is logged with the request's id.
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             abi::log(Level::Error, format!("error_envelope: a hook panicked at {place}").as_bytes());
@@ -28,7 +28,7 @@ pub(crate) fn install() {
         let wanted = dynamic_filter_fn(move |line, _| ours(line) && abi::logs(level(line)));
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_level(false).with_target(false);
         let lines = lines.without_time().with_writer(Lines).with_filter(wanted);
-        // This library has its own copy of tracing: nobody else can have set one.
+        // This library has its own copy of tracing: no other code can have set one.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     });
 }

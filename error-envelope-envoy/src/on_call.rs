@@ -1,8 +1,8 @@
 //! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
-//! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one
-//! [`Admin`] in the process, whose switch and errors outlive configurations; the newest that names it is shown. It is
-//! served while one names it.
+//! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one [`Admin`]
+//! in the process, whose switch and errors outlive configurations; it shows the newest that names it. It is served while one
+//! names it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,7 +22,7 @@ use crate::abi::{self, Level};
 
 /// Where the metrics are instead.
 const METRICS: &str = "Envoy counts: ask its own administration for /stats?format=prometheus&filter=error_envelope";
-/// While the address is another's: Envoy's that this one replaces (hot restart) holds it for minutes.
+/// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// A configuration among those that name an address, until it is dropped.
@@ -40,7 +40,7 @@ struct AdminAddress {
     wanted: watch::Sender<bool>,
 }
 
-/// All that were ever named: a switch that is thrown stays so where a listener goes and comes again.
+/// All that were ever named: a thrown switch stays so if a listener is removed and added again.
 struct All {
     served: BTreeMap<SocketAddr, AdminAddress>,
     count: u64,
@@ -49,7 +49,7 @@ struct All {
 static ALL: Mutex<All> = Mutex::new(All { served: BTreeMap::new(), count: 0 });
 
 impl AdminRegistration {
-    /// Shows this policy at the address, and gives it back wired to it.
+    /// Shows this policy at the address, and returns it wired to it.
     pub(crate) fn wire(address: SocketAddr, in_force: PolicyHandle) -> Result<(Self, PolicyHandle), String> {
         let All { served, count } = &mut *all();
         let served = match served.entry(address) {
@@ -74,10 +74,10 @@ impl Drop for AdminRegistration {
         let (gone, left) =
             std::mem::take(&mut served.named).into_iter().partition(|(number, _)| *number == self.number);
         served.named = left;
-        // A configuration that Envoy takes back, for a reason of its own, was the newest; the one before it holds on.
+        // The newest configuration was one that Envoy withdraws for its own reason; the one before it stays in use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
-        // Where none is left, the default one: what is shown keeps its file watched.
+        // If none is left, the default one: a policy that is shown keeps its file watched.
         let _ = served.admin.attach(newest.unwrap_or_else(|| PolicyHandle::fixed(Policy::default())));
         drop(all);
         drop::<Vec<_>>(gone);
@@ -100,7 +100,7 @@ fn all() -> MutexGuard<'static, All> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A panic, or a runtime that finds no descriptor, ends this round alone.
+/// A panic, or a runtime without a free descriptor, ends this round alone.
 fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
     let why = match ran {
         Ok(Ok(())) => return true,
@@ -118,7 +118,7 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
     Ok(())
 }
 
-/// Serves whenever the address is wanted, until nobody can want it any more.
+/// Serves whenever the address is wanted, until no configuration can want it any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
     let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

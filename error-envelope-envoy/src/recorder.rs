@@ -1,4 +1,4 @@
-//! What the library counts, by the counters of the stream whose hook runs (L2).
+//! Records the library's counts in the counters of the stream whose hook runs (L2).
 
 use std::cell::RefCell;
 use std::sync::{Arc, Once, Weak};
@@ -11,11 +11,11 @@ use crate::current;
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
-    // This library has its own copy of metrics: nobody else can have set one.
+    // This library has its own copy of metrics: no other code can have set one.
     ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
 }
 
-/// A kind, and whose it is: a configuration may go before its last thread forgets it.
+/// A kind, and its counters: a configuration may end before its last thread forgets it.
 struct Handle(Arc<Kind>, Weak<Counters>);
 
 impl CounterFn for Handle {
@@ -30,7 +30,7 @@ impl CounterFn for Handle {
 }
 
 thread_local! {
-    /// Those that this thread has counted last: errors come in storms, and are of few kinds.
+    /// The kinds that this thread has counted last: errors come in storms, and are of few kinds.
     static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,6 +1,6 @@
-//! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for what is counted (L2).
+//! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits: their lock is that worker's and this thread's alone, which comes when it wakes.
+//! Each worker keeps its own waits: only that worker and this thread take their lock, this thread when it wakes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,20 +16,20 @@ pub(crate) struct Timer(Arc<Waits>, Key);
 /// When it ends, in nanoseconds, and which of those that end then.
 type Key = (u64, u64);
 
-/// What the threads share that wait, and the one that ends their waits.
+/// State shared by the waiting threads and the one that ends their waits.
 struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
     /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
-    /// as it is while the wait that it was set for is gone.
+    /// unchanged while the wait that it was set for is gone.
     wakes: AtomicU64,
 }
 
-/// Behind the end of all waits.
+/// After the end of all waits.
 const NEVER: u64 = u64::MAX;
 
-/// Nobody waits for a century, and a clock has an end.
+/// No wait lasts a century, and a clock has an end.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -42,7 +42,7 @@ struct State {
     count: u64,
 }
 
-/// What a wait ends with.
+/// The effect of a wait's end.
 enum TimerEvent {
     /// A hook of the stream, with this event.
     Event(Scheduler, u64),
@@ -82,14 +82,14 @@ pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
     CLOCK.add(&own(), TimerEvent::Call(Box::new(call)), wait);
 }
 
-/// Those of this thread; one that ends has let go of them, and gets others.
+/// Those of this thread; a thread that ends has released them, and gets others.
 fn own() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // The scheduler is gone with its stream at the latest: behind that its dispatcher may be, too.
+        // The scheduler is gone with its stream at the latest: after that its dispatcher may be, too.
         let wait = locked(&self.0.0).waits.remove(&self.1);
         drop(wait);
     }
@@ -119,7 +119,7 @@ impl Clock {
         let key = (end, state.count);
         state.waits.insert(key, what);
         drop(state);
-        // The thread sets this before it looks at anybody's waits, and again behind: it has seen this one, or is told.
+        // The thread sets this before it looks at any thread's waits, and again after: it has seen this wait, or gets a wake-up.
         if end < self.wakes.load(Ordering::SeqCst) {
             let workers = locked(&self.workers);
             self.earlier.notify_one();
@@ -147,7 +147,7 @@ impl Clock {
 }
 
 impl Waits {
-    /// Ends those whose time has come: when the next one's does.
+    /// Ends the waits whose time has come; returns the time of the next one.
     fn end_those_until(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {
@@ -155,7 +155,7 @@ impl Waits {
             if wait.key().0 > now {
                 return Some(wait.key().0);
             }
-            // Under the lock: whoever drops the timer of a stream waits for it.
+            // Under the lock: a thread that drops the timer of a stream waits for it.
             match wait.remove() {
                 TimerEvent::Event(scheduler, event) => scheduler.commit(event),
                 TimerEvent::Call(call) => call(),
@@ -163,7 +163,7 @@ impl Waits {
         }
     }
 
-    /// Its thread has ended, and what was to come has.
+    /// Whether its thread has ended, and all its waits have.
     fn is_over(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) == 1 && locked(&self.0).waits.is_empty()
     }

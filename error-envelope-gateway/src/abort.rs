@@ -1,9 +1,9 @@
-//! Says "broken off", last.
+//! Signals a body that broke off as its last act.
 //!
-//! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the
-//! only other word for it. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sees to both. But RST_STREAM
-//! drops what the stream has not written yet, its head too (h2's `send_reset` clears the queue), and the task that writes
-//! is another one: it is given a moment first.
+//! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the only
+//! other signal. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sends both. But RST_STREAM drops what the
+//! stream has not written yet, its head too (h2's `send_reset` clears the queue). The task that writes is another one: it is
+//! given a moment first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use tokio::time::{Sleep, sleep};
 
 use super::connection_state::{ResponseProgress, TrackedData};
 
-/// Many times what a write to a socket takes, and too short for a client to notice.
+/// Many times the duration of a write to a socket, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 impl ResponseProgress {
-    /// A body whose breaking off, and whose not being taken, is noted here.
+    /// A body that notes here if it breaks off or is not taken.
     pub(crate) fn watch<B: Body>(self: Arc<Self>, body: B) -> BreakDetectingBody<B> {
         BreakDetectingBody { body, broken: None, ended: false, progress: self }
     }
 }
 
 pin_project! {
-    /// A response body that tells when it breaks off, and when it is not taken.
+    /// A response body that reports when it breaks off, and when it is not taken.
     pub(crate) struct BreakDetectingBody<B: Body> {
         #[pin]
         body: B,

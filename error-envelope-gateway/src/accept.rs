@@ -1,4 +1,4 @@
-//! Accepts clients on each worker, or in the caller's runtime where there are none, until it is told to pause or to end.
+//! Accepts clients on each worker, or in the caller's runtime without workers, until it is to pause or to end.
 
 use std::convert::Infallible;
 use std::future;
@@ -17,10 +17,10 @@ use super::workers::Workers;
 
 const LOG: &str = "error_envelope::gateway::accept";
 
-/// A thread that is blocked for longer is not waited for: what is next would wait as well.
+/// A thread that is blocked for longer is not waited for: the next step would wait as well.
 const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where clients come in. Dropped while connections are open, it ends them with its threads.
+/// The gateway's listeners. Dropped while connections are open, it ends them with its threads.
 pub(super) struct Doors {
     /// One for each worker, or for the caller's runtime; none once they accept.
     pub(super) listeners: Vec<std::net::TcpListener>,
@@ -29,7 +29,7 @@ pub(super) struct Doors {
     pub(super) room: Arc<Semaphore>,
 }
 
-/// What accepts, of all workers. It ends when this is dropped.
+/// The accepting tasks of all workers. They end when this is dropped.
 pub(super) struct Acceptors {
     state: watch::Sender<State>,
     /// The number of the pause, once from each that has paused. Closed when none is left.
@@ -44,7 +44,7 @@ enum State {
     Paused(usize),
 }
 
-/// One of them.
+/// One accepting task.
 struct Acceptor<F> {
     state: watch::Receiver<State>,
     acknowledge: UnboundedSender<usize>,
@@ -82,8 +82,8 @@ impl Acceptors {
         (Self { state, acknowledged, pauses: 0, has_blocked: false }, here)
     }
 
-    /// Has none accept until [`resume`](Self::resume). One whose thread is blocked is not waited for beyond a second: it accepts
-    /// nobody when it comes back either.
+    /// Stops all accepting until [`resume`](Self::resume). A blocked thread is not waited for beyond a second: it accepts no
+    /// client when it continues either.
     pub(super) async fn pause(&mut self) {
         self.pauses += 1;
         let mut left = self.acknowledged.sender_strong_count();
@@ -106,7 +106,7 @@ impl Acceptors {
         self.state.send_replace(State::Open);
     }
 
-    /// Ends them: each closes its listener. One whose thread is blocked does so when it comes back, and is waited for once.
+    /// Ends them: each closes its listener. A blocked thread does so when it continues, and is waited for once.
     pub(super) async fn end(self) {
         let Self { state, mut acknowledged, has_blocked, .. } = self;
         drop(state);
@@ -133,7 +133,7 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
                 let _ = self.acknowledge.send(pause);
             }
             tokio::select! {
-                // A thread that was busy when it was told accepts nobody afterwards.
+                // A thread that was busy when the pause began accepts no client afterwards.
                 biased;
                 changed = self.state.changed() => if changed.is_err() { return },
                 (stream, peer, place) = accept(&listener, &self.room, self.again_in), if matches!(state, State::Open) => {
@@ -159,7 +159,7 @@ async fn accept(
     }
 }
 
-/// A client that left before it was accepted is no failure; no free descriptor is one that passes.
+/// A client that left before it was accepted is no failure; a lack of descriptors passes.
 async fn accept_failed(error: &io::Error, again_in: Duration) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

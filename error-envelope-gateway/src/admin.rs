@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub(crate) struct AdminServer(pub(crate) Option<(Admin, TcpListener)>);
 
 impl AdminServer {
-    /// `/readyz` is 503 from the moment that the gateway is to stop.
+    /// `/readyz` is 503 from the moment of the stop.
     pub(crate) fn drains_at<F: Future<Output = ()>>(&self, stop: F) -> impl Future<Output = ()> + use<F> {
         let admin = self.0.as_ref().map(|(admin, _)| admin.clone());
         async move {
@@ -19,7 +19,7 @@ impl AdminServer {
         }
     }
 
-    /// Serves it until the gateway has ended, or has dropped what it was given.
+    /// Serves it until the gateway has ended, or has dropped its `AdminOpen`.
     pub(crate) async fn run_with<G: Future>(self, gateway: impl FnOnce(AdminOpen) -> G) -> G::Output {
         let (open, state) = watch::channel(true);
         let gateway = gateway(AdminOpen(open));

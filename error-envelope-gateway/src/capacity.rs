@@ -1,7 +1,7 @@
 //! How many requests may be with the service at once.
 //!
-//! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the service.
-//! One is over once both its bodies are, or what it was upgraded to: tower's own limit is over with the response head.
+//! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the service. A
+//! request is over once both its bodies are, or its upgraded connection is: tower's own limit ends with the response head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 use http_body::{Body, Frame, SizeHint};
 use tower::load_shed::error::Overloaded;
 
-/// Room for so many.
+/// Room for this many requests.
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// One's room, until the last of those that it is shared with is dropped.
+/// One request's room, until the last holder of a share is dropped.
 pub(crate) enum Permit {
     Own(Room),
     Shared(Arc<Room>),
@@ -28,7 +28,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Now or not at all: who waited would hold a body meanwhile. From the error the layer makes 503 `worker_at_capacity`.
+    /// Takes a place now or not at all: a request that waited would hold a body meanwhile. From the error the layer makes 503
+    /// `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit::Own(Room(Arc::clone(&self.0)))).map_err(|_| Overloaded::new())

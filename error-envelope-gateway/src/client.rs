@@ -1,8 +1,8 @@
-//! One client, around the layer: who it is to the log and to the service, and how its requests end that the gateway ends.
+//! One client, around the layer: its name in the log and for the service, and the end of its requests that the gateway ends.
 //!
-//! The log has its address as the field `client.address` of a span. HTTP/1 runs on the task of its connection, which the span
-//! is around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A span that
-//! nobody wants is none, and costs nothing. [`date`] adds the `date` of a response without one.
+//! The log has its address as the field `client.address` of a span. HTTP/1 runs on the task of its connection, which the span is
+//! around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A disabled span
+//! costs nothing. [`date`] adds the `date` of a response without one.
 
 pub(crate) mod date;
 
@@ -27,7 +27,7 @@ use super::pace::ClientBody;
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
 pub(crate) type Inbound = Request<ClientBody>;
 
-/// Who is connected.
+/// A connected client.
 pub(super) struct Client {
     span: Span,
     hop: Hop,
@@ -47,7 +47,7 @@ impl Client {
     }
 }
 
-/// The layer, asked by one client.
+/// The layer, for the requests of one client.
 #[derive(Clone)]
 pub(super) struct ClientService<S> {
     service: S,
@@ -85,7 +85,7 @@ where
     }
 }
 
-/// What a request has of its own.
+/// The state of one request.
 struct RequestState {
     span: Span,
     has_own_task: bool,
@@ -93,7 +93,7 @@ struct RequestState {
 }
 
 impl RequestState {
-    /// Drops what is not through, in words that say whose doing it is.
+    /// Drops unfinished requests, with a log entry that names the cause.
     fn end(&self, unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let stopped =
@@ -135,7 +135,7 @@ where
         this.future.set(None);
         let Some(own) = this.own.take() else { return Poll::Pending };
         Poll::Ready(answered.map(|mut response| {
-            // HTTP/2 gets GOAWAY, once nobody new is let in.
+            // HTTP/2 gets GOAWAY, once no new client is accepted.
             if own.going.is_closing() && !own.has_own_task && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -160,7 +160,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
-            // A client that goes away within a body has its reasons; a gateway that does owes an account of it.
+            // A client that leaves within a body has its reasons; a gateway that ends it has to log it.
             let lost = this.id.as_ref().filter(|_| !whole && this.own.going.why_it_ends().is_some());
             this.own.end(|| {
                 this.body.set(None);
@@ -173,7 +173,7 @@ pin_project! {
 }
 
 impl<B: Body> ResponseBody<B> {
-    /// What the answer is logged by if it is lost.
+    /// The request id to log if the answer is lost.
     pub(super) fn id(&self) -> Option<&HeaderValue> {
         self.id.as_ref()
     }

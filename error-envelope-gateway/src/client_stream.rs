@@ -1,4 +1,4 @@
-//! A client's stream as hyper has it: what is read of it at once, what of a write is left, and what hyper has given back.
+//! A client's stream for hyper: how much is read of it at once, what of a write is left, and what hyper has given back.
 
 use std::io;
 use std::pin::Pin;
@@ -16,10 +16,10 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) struct ClientStream<T> {
     stream: T,
-    /// What is read again before the stream is.
+    /// Bytes to read again before the stream.
     ahead: Bytes,
     size: ReadSize,
-    /// Is told what of a write is left: only over HTTP/1, where one task does all.
+    /// Stores whether a write waits: only over HTTP/1, where one task does all.
     state: Option<Arc<ConnectionState>>,
 }
 
@@ -33,12 +33,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         self.state = None;
     }
 
-    /// hyper has read this, and did nothing with it. It is copied: even of no byte it holds hyper's whole buffer.
+    /// Puts back bytes that hyper has read without effect. They are copied: even an empty slice holds hyper's whole buffer.
     pub(super) fn rewind(&mut self, read: &[u8]) {
         self.ahead = [read, &self.ahead].concat().into();
     }
 
-    /// Whether it begins as HTTP/2 does; without a byte there is no answer, and none at its end.
+    /// Whether it begins as HTTP/2 does; pending until its bytes decide, false at its end.
     pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while PREFACE.starts_with(&self.ahead) {
             if self.ahead.len() == PREFACE.len() {

@@ -1,4 +1,4 @@
-//! What a gateway is made of.
+//! The configuration of a gateway.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::handover::UpgradeSocket;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
 
-/// What a [`Gateway`](crate::Gateway) is made of: the layer, and how clients are served.
+/// The configuration of a [`Gateway`](crate::Gateway): the layer, and how clients are served.
 #[must_use]
 pub struct GatewayConfig {
     pub(crate) layer: ErrorEnvelopeLayer,
@@ -44,20 +44,20 @@ impl GatewayConfig {
         self
     }
 
-    /// What a client may take.
+    /// The limits on clients.
     pub fn limits(mut self, limits: ClientLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Writes a line for each request; by default nothing does.
+    /// Writes a line for each request; off by default.
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.access_log = Some(log);
         self
     }
 
-    /// Serves clients on so many threads of the gateway's own, each with a runtime of its own: a connection stays on one of them,
-    /// which costs less than tasks that move between threads. By default it serves in the runtime that it is called in.
+    /// Serves clients on this many threads of the gateway, each with a runtime of its own: a connection stays on one of them,
+    /// which costs less than tasks that move between threads. By default the gateway serves in the caller's runtime.
     ///
     /// They end with [`Gateway::serve`](crate::Gateway::serve), which waits for them up to two seconds, and with them all tasks
     /// that the service has spawned there: give each gateway a service of its own, and do not block in it.
@@ -66,8 +66,8 @@ impl GatewayConfig {
         self
     }
 
-    /// Hands its listening sockets to the next process that connects there, stands by for two seconds, and ends then:
-    /// connections that there are have [`ClientLimits::idle_timeout`] to end, with `connection: close` or GOAWAY, and what is in flight
+    /// Hands its listening sockets to the next process that connects there, stands by for two seconds, and ends then: its
+    /// connections have [`ClientLimits::idle_timeout`] to end, with `connection: close` or GOAWAY, and what is in flight
     /// [`ClientLimits::stop_timeout`] after that.
     pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {
         self.upgrade = Some(socket);
@@ -75,7 +75,7 @@ impl GatewayConfig {
     }
 
     /// Serves `admin` on `listener` from the gateway's first request to its last; `/readyz` is 503 from the stop on. The layer
-    /// should be one that this admin address has been shown ([`Admin::attach`]).
+    /// should be one that is attached to this admin address ([`Admin::attach`]).
     pub fn admin(mut self, admin: Admin, listener: TcpListener) -> Self {
         self.admin = Some((admin, listener));
         self

@@ -1,8 +1,8 @@
-//! Connections to the service that hear its last word.
+//! Connections to the service that still read its last response.
 //!
-//! A service that refuses an upload answers and closes while the body is still on its way, and the next write fails.
-//! hyper would give up there, with the answer unread in its socket: the client would get a 502 instead of the 403. So a
-//! failed write counts as written, and what the service said is read; where it said nothing, reading fails soon enough.
+//! A service that refuses an upload answers and closes while the body is still on its way, and the next write fails. hyper would
+//! give up there, with the answer unread in its socket: the client would get a 502 instead of the 403. So a failed write counts
+//! as written, and the service's answer is read; if there is none, reading fails soon enough.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -28,10 +28,10 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to the service. The error names it, and is one of those that the layer takes for an upstream's.
+/// Connects to the service. The error names it, and is one of those that the layer treats as an upstream's.
 pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Probe)> {
     let named = |error: io::Error| {
-        // A name that does not resolve has no kind of its own, and is no less a service that cannot be reached.
+        // A name that does not resolve has no error kind of its own, and is also a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
         io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority()))
     };
@@ -50,12 +50,12 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     Ok((stream, probe))
 }
 
-/// Looks at a connection on which nothing is under way.
+/// Checks a connection that has no request.
 pub(crate) struct Probe(Weak<TcpStream>);
 
 impl Probe {
-    /// Whether the service has closed the connection, or sent what nobody asked for. The system is asked: the runtime
-    /// gets to know of a close a moment later, and a request that crosses with it is lost.
+    /// Whether the service has closed the connection, or sent bytes without a request. This checks with the system: the runtime
+    /// learns of a close a moment later, and a request that crosses with it is lost.
     pub(crate) fn has_ended(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return true };
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
@@ -72,13 +72,13 @@ async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream 
     Ok(stream)
 }
 
-/// Whether a short call means that the next one would wait: so it is with epoll, which tells of each change.
+/// Whether a short call means that the next one would wait: true with epoll, which reports each change.
 const CLEARS: bool = cfg!(target_os = "linux");
 
-/// Whether a call took or had less than was asked for.
+/// Whether a call wrote or read less than its buffer held.
 type IsShort = bool;
 
-/// A stream to a service that may be deaf already but still speak.
+/// A stream to a service that may have stopped reading but still write.
 struct Listening {
     /// It has no other owner: a [`Probe`] does not keep it open.
     stream: Arc<TcpStream>,
@@ -86,8 +86,8 @@ struct Listening {
 }
 
 impl Listening {
-    /// Once the socket is ready. One that took or had less than was asked for is not, until the system says so again: what
-    /// is asked for next would be a call in vain.
+    /// Calls once the socket is ready. After a short call it counts as not ready until the system reports it ready again: the
+    /// next call would be in vain.
     fn poll_try(
         &self,
         cx: &mut Context<'_>,
@@ -122,7 +122,7 @@ impl Listening {
         self.poll_try(cx, Interest::WRITABLE, |stream| write(stream).map(|count| (count, count > 0 && count < bytes)))
     }
 
-    /// `done` if the service no longer takes what is written.
+    /// `done` if the service no longer reads what is written.
     fn unless_deaf<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         match written {

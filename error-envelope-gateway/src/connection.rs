@@ -1,8 +1,8 @@
 //! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
 //!
-//! Every wait for a client has a cap here, since no layer sees it: the handshake, the first byte, a request head, a pause
-//! within a body, an answer that is not read. What hyper answers by itself (a malformed head 400, too large a one 431) has
-//! no envelope and no id (rule F5).
+//! Every wait for a client has a cap here, since no layer sees it: the handshake, the first byte, a request head, a pause within
+//! a body, an unread answer. hyper's own answers (a malformed head 400, too large a one 431) have no envelope and no id (rule
+//! F5).
 
 use std::convert::Infallible;
 use std::future;
@@ -40,13 +40,13 @@ use super::{count, headers, keep_alive};
 
 const LOG: &str = "error_envelope::gateway::connection";
 
-/// How many headers a request gets here: an id, and who asked in three words.
+/// How many headers a request gets here: an id, and three that name the client.
 const ADDED: usize = 4;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Clone)]
 pub(super) struct Shared {
-    // Each connection moves this from wait to wait: what is in it is not worth a copy.
+    // Each connection moves this from wait to wait: its fields are not worth a copy.
     server: Arc<Servers>,
     limits: Arc<ClientLimits>,
     stage: watch::Receiver<Stage>,
@@ -60,7 +60,7 @@ impl Shared {
     }
 }
 
-/// What is done with a connection.
+/// The handling of a connection.
 pub(super) struct Connection<S> {
     shared: Shared,
     service: ClientService<S>,
@@ -69,7 +69,7 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    /// Its requests are put to `service`; what of their answers is lost is told to `tracker`.
+    /// Sends its requests to `service`, and reports lost responses to `tracker`.
     pub(super) fn new(
         shared: Shared,
         service: ClientService<S>,
@@ -103,7 +103,7 @@ where
             tokio::spawn(self.serve(stream, None, false).instrument(span));
             return;
         };
-        // Boxed: what one of them holds takes no room in the other.
+        // Boxed: the state of one takes no room in the other.
         let handshake = Box::pin(self.shake_hands(stream, tls));
         let served = async move {
             if let Some(served) = handshake.await {
@@ -116,7 +116,7 @@ where
     async fn shake_hands(self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.shared.stage.clone();
         let in_time = tokio::time::timeout(self.shared.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
-        // It has the stream, which learns below how it ends.
+        // It owns the stream, which learns below how it ends.
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,
@@ -149,9 +149,9 @@ where
         let deadlines = Deadlines { limits: Arc::clone(&limits), stage, state: Arc::clone(&state), alpn_is_http2 };
         let requests = Requests { service, certificate, records, limits, state: Arc::clone(&state) };
         let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
-        // For the end alone: each poll looks at what is beside it.
+        // For the end alone: each poll reads the memory beside it.
         let deadlines = Box::new(deadlines);
-        // Polled by hand: an async function has a state of its own, and keeps it apart from what each poll looks at.
+        // Polled by hand: an async function has a state of its own, and keeps it apart from the memory of each poll.
         future::poll_fn(move |cx| {
             let ended = loop {
                 match ready!(served.poll_step(cx)) {
@@ -189,7 +189,7 @@ impl<S> Requests<S> {
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
-        // The layer and the gateway add so many: at once, the map grows once.
+        // The layer and the gateway add this many: reserved at once, the map grows once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
         let body = LingeringBody::new(body, &head, &self.limits, &self.state);
@@ -213,7 +213,7 @@ where
         let (request, record) = self.inbound(request);
         let around = AnswerContext { active, record };
         let mut service = self.service.clone();
-        // Most services are ready: one that is not is asked again by its request's task.
+        // Most services are ready; the request's task polls one that is not again.
         let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
             Poll::Pending => Called::OnceReady { response: Box::pin(service.oneshot(request)) },
@@ -237,7 +237,7 @@ pin_project! {
     #[project = CalledProj]
     enum Called<F, W> {
         AtOnce { #[pin] response: F },
-        // Boxed: the other one takes no room for it.
+        // Boxed: the other variant takes no room for it.
         OnceReady { response: W },
     }
 }
@@ -254,7 +254,7 @@ impl<F: Future, W: Future<Output = F::Output> + Unpin> Future for Called<F, W> {
 }
 
 /// A response to a request whose body was not read to its end. If the rest is there already, it is skipped, and the connection
-/// stays open; else the response has `connection: close`.
+/// stays open; otherwise the response has `connection: close`.
 struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
@@ -267,7 +267,7 @@ impl<B> UnreadRest<B> {
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Whether the rest was read, once that is known.
+    /// Whether the rest was read; pending until that is certain.
     fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {
@@ -292,7 +292,7 @@ impl<B> UnreadRest<B> {
     }
 }
 
-/// What a request has around the layer.
+/// The context of a request around the layer.
 struct AnswerContext {
     active: ActiveRequest,
     record: Option<AccessRecord>,
@@ -353,6 +353,6 @@ where
 fn set_socket_options(stream: &TcpStream) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
-    // A socket that is gone by now says so when it is read.
+    // A socket that is gone by now returns an error when it is read.
     let _ = keep_alive::enable(stream);
 }

@@ -1,11 +1,12 @@
-//! What the parts of a client's connection share, and the answers on their way over it.
+//! The shared state of a client's connection, and the answers on their way over it.
 //!
-//! All of it is in one allocation: where there are many connections, a request costs what it touches of memory that no cache has.
+//! All of it is in one allocation: with many connections, the cost of a request is the uncached memory that it touches.
 //!
-//! A client that reads its socket but opens no window of HTTP/2 keeps what is there for it, and hyper does not ask the body
-//! again before there is room: only the data itself tells. So each piece that hyper gets notes when it is taken, and
-//! [`ConnectionState::stall_for`] looks after those that are not. (A socket that takes nothing at all is found by
-//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off so is logged as abandoned, once (rule F2).
+//! A client that reads its socket but opens no HTTP/2 window leaves its data unsent, and hyper polls the body again only once
+//! there is room: only the data itself shows it. So each piece that hyper gets notes when it is taken, and
+//! [`ConnectionState::stall_for`] finds those that are not. (A socket that takes nothing at all is found by
+//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off this way is logged as
+//! abandoned, once (rule F2).
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +27,7 @@ use super::in_flight::RequestTracker;
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// Those that are gone are forgotten when there are so many, and twice as many as there are.
+/// Finished ones are removed when there are this many, and twice as many as are live.
 const FEW: usize = 32;
 
 /// A client's connection.
@@ -38,13 +39,13 @@ pub(crate) struct ConnectionState {
     bound: OnceLock<Arc<BoundConnections>>,
     /// The answers that are on their way over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
-    /// The connection is closed for its client's standing still.
+    /// The connection is closed because its client stands still.
     stalled: AtomicBool,
     /// Over HTTP/1: the last request has a body.
     has_body: AtomicBool,
     /// The body of the last request that has one.
     body: Mutex<LastBody>,
-    /// Is told of what is lost.
+    /// Logs the responses that are lost.
     tracker: Arc<RequestTracker>,
 }
 
@@ -57,13 +58,13 @@ pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 /// A request body over HTTP/1, and what is left of it. hyper is within it until all of it was read.
 #[derive(Default)]
 struct LastBody {
-    /// Tells it from the bodies before, which may be held for longer than their requests take.
+    /// Separates it from earlier bodies, which may be held for longer than their requests take.
     number: usize,
     /// It was not read to its end, so that hyper closes the connection after the response.
     is_unread: bool,
     /// It was dropped.
     is_left: bool,
-    /// Its response has left: nothing can be said in its head any more.
+    /// Its response has left: its head cannot change any more.
     is_answered: bool,
     rest: Option<Incoming>,
 }
@@ -72,7 +73,7 @@ struct LastBody {
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: usize,
-    /// To read on would tell it to send its body.
+    /// Reading on would make the client send its body.
     expects_continue: bool,
 }
 
@@ -90,7 +91,7 @@ pub(crate) struct ResponseProgress {
     taken: AtomicU64,
     /// Not all of it was taken.
     lost: AtomicBool,
-    /// What it is logged by; none where the layer does that.
+    /// The request id to log; `None` where the layer logs it.
     id: Option<HeaderValue>,
     record: Option<AccessRecord>,
     /// Bytes that hyper has got and dropped.
@@ -139,7 +140,7 @@ impl ConnectionState {
         drop(self.take_rest(true));
     }
 
-    /// What is left of the last body. While it is kept here, hyper is within it.
+    /// The rest of the last body. While it is kept here, hyper is within it.
     fn take_rest(&self, is_answered: bool) -> Option<Incoming> {
         let mut body = self.body();
         body.is_answered |= is_answered;
@@ -150,7 +151,7 @@ impl ConnectionState {
         rest
     }
 
-    /// Leaves in a request which connections to services are its client's own.
+    /// Marks in a request which connections to services are its client's own.
     pub(crate) fn bind(&self, head: &mut Parts) {
         let authenticates = authenticates_connection(&head.headers);
         if authenticates || self.bound.get().is_some() {
@@ -158,7 +159,7 @@ impl ConnectionState {
         }
     }
 
-    /// Whether requests came, in HTTP/2.
+    /// Whether requests came over HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         self.counted.is_http2()
     }
@@ -190,8 +191,7 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once something was there for the client for `limit`, and at most half as long again, and nothing of that
-    /// answer was taken.
+    /// Resolves once data waited for the client for `limit`, and at most half as long again, and none of that answer was taken.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;
@@ -309,7 +309,7 @@ impl ResponseProgress {
         TrackedData { data, progress: Arc::clone(self) }
     }
 
-    /// What ends the body may name its error.
+    /// Trailers may name the error of the body.
     pub(crate) fn trailers(&self, trailers: &HeaderMap) {
         if let Some(record) = &self.record {
             record.coded(trailers);
@@ -326,7 +326,7 @@ impl ResponseProgress {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Whether what was given before waits for the client. hyper asks again once it is written.
+    /// Whether earlier data still waits for the client. hyper polls again once it is written.
     pub(crate) fn is_held_up(&self) -> bool {
         self.connection().activity.is_owing()
     }

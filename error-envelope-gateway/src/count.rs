@@ -1,8 +1,8 @@
-//! What goes on, as numbers: gauges of the crate `metrics`.
+//! Current activity as numbers: gauges of the crate `metrics`.
 //!
 //! | gauge | labels |
 //! |---|---|
-//! | `error_envelope_connections` | `protocol`: `http/1`, `http/2`, or `none` of a client that has asked for nothing yet |
+//! | `error_envelope_connections` | `protocol`: `http/1`, `http/2`, or `none` for a client that has sent no request yet |
 //! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose answers are not through |
 //! | `error_envelope_upstream_connections` | `upstream`: connections to the service, with those that are being opened |
 //! | `error_envelope_upstream_connections_limit` | `upstream`: how many there may be |
@@ -28,7 +28,7 @@ const UPSTREAM_REQUESTS_TOTAL: &str = "error_envelope_upstream_requests_total";
 pub(super) const ACCESS_LOG_DROPPED: &str = "error_envelope_access_log_dropped_total";
 const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 
-/// Says to the recorder that is installed what they are.
+/// Describes them to the installed recorder.
 pub(super) fn describe() {
     describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
     describe_gauge!(STREAMS, "Requests whose response has not ended.");
@@ -86,7 +86,7 @@ impl Connection {
         self.connections(self.protocol.load(Ordering::Relaxed)).decrement(1);
     }
 
-    /// Whether requests came, in HTTP/2.
+    /// Whether requests came over HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }
@@ -117,7 +117,7 @@ impl Connection {
     }
 }
 
-/// One of what a gauge counts, until it is dropped.
+/// One unit of a gauge, until it is dropped.
 pub(super) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
@@ -190,7 +190,7 @@ mod tests {
         let snapshots = recorder.snapshotter();
         let mut sums = BTreeMap::<String, f64>::new();
         let mut gauges = || {
-            // A snapshot tells what has changed since the one before.
+            // A snapshot has only the changes since the previous one.
             for (key, _, _, change) in snapshots.snapshot().into_vec() {
                 let DebugValue::Gauge(change) = change else { panic!("{key:?} is not a gauge") };
                 let (_, key) = key.into_parts();

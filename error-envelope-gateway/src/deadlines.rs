@@ -1,4 +1,4 @@
-//! What ends a connection besides its client: a response that is not taken, a pause between requests, and the gateway's own end.
+//! Reasons to end a connection besides its client: an unread response, a pause between requests, and the gateway's own end.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, reached};
 use super::limits::ClientLimits;
 
-/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
-/// its way takes, and less than a stop may.
+/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: longer than data on its way
+/// takes, and shorter than a stop may take.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -42,11 +42,11 @@ impl Deadlines {
         }
     }
 
-    /// Resolves once a connection that has been told to end is not waited for any more: HTTP/2 says goodbye and waits for an
-    /// answer, which a rude client does not give.
+    /// Resolves once an ending connection is not waited for any more: HTTP/2 sends GOAWAY and waits for an answer, which a rude
+    /// client does not give.
     pub(crate) async fn last(self) -> End {
         let mut stage = self.stage.clone();
-        // A head that came in half is no request yet: nobody waits for the rest of it.
+        // Half a head is no request yet: the rest of it is not waited for.
         let last_head = pin!(async {
             reached(&mut stage, Stage::Stopping).await;
             self.state.activity.stops_for(LAST_HEAD).await;
@@ -59,7 +59,7 @@ impl Deadlines {
         End::Closed
     }
 
-    /// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
+    /// An idle HTTP/1 connection that is closed may meet a request; HTTP/2 announces first that it ends.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         reached(stage, Stage::HandedOver).await;
         if !self.state.is_http2() {
@@ -67,7 +67,7 @@ impl Deadlines {
         }
     }
 
-    /// The rest of a head that came in half is not waited for.
+    /// The rest of half a head is not waited for.
     fn idle(&self) -> End {
         if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
     }

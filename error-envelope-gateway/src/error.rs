@@ -1,8 +1,8 @@
-//! What is wrong with a gateway's configuration.
+//! Errors in a gateway's configuration.
 
 use std::fmt;
 
-/// What is wrong with the URL of a service or with a certificate, and what to do about it.
+/// An error in the URL of a service or in a certificate, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
@@ -18,12 +18,12 @@ enum Kind {
 }
 
 impl Error {
-    /// What was given is wrong.
+    /// The given value is wrong.
     pub(crate) fn invalid(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Invalid, problem: problem.into(), advice: None }
     }
 
-    /// What was given cannot be read.
+    /// The given value cannot be read.
     pub(crate) fn unreadable(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Unreadable, ..Self::invalid(problem) }
     }
@@ -49,7 +49,7 @@ impl Error {
         self.advice.as_deref()
     }
 
-    /// Whether a file cannot be read or watched; otherwise what it says is wrong.
+    /// Whether a file cannot be read or watched; otherwise its content is wrong.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.kind == Kind::Unreadable

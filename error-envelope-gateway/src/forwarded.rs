@@ -1,8 +1,8 @@
-//! Who asked, as the service is told: `forwarded` (RFC 7239), and `x-forwarded-for` with `x-forwarded-proto`, which more
-//! services read.
+//! Which client sent the request, for the service: `forwarded` (RFC 7239), and `x-forwarded-for` with `x-forwarded-proto`, which
+//! more services read.
 //!
-//! What a client says of itself there is a forgery until somebody in front is trusted: it is replaced, unless asked for
-//! otherwise. Made once for each connection.
+//! A client's own values there count as forged unless a proxy in front is trusted: they are replaced by default. Made once for
+//! each connection.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// What services believe of a client's address besides, from one proxy or another.
+/// Other headers in which services trust a client's address, as one proxy or another sets them.
 const OTHERS: [&str; 7] = [
     "forwarded",
     "x-real-ip",
@@ -33,7 +33,7 @@ const ELEMENT: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// It is dropped, and the client's address and scheme are put there: nobody in front is trusted.
+    /// They are dropped, and the client's address and scheme are set: no proxy in front is trusted.
     Replace,
     /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
     Append,
@@ -52,7 +52,7 @@ pub(super) struct Hop {
 impl Hop {
     pub(super) fn new(forwarding: Forwarding, address: IpAddr, tls: bool) -> Self {
         let scheme = if tls { "https" } else { "http" };
-        // RFC 7239, section 6: an IPv6 address has brackets, and a colon asks for quotes.
+        // RFC 7239, section 6: an IPv6 address has brackets, and a colon requires quotes.
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
@@ -73,7 +73,7 @@ impl Hop {
                 self.write_first_hop(headers);
             }
             Forwarding::Append => {
-                // Whoever is trusted spells them right.
+                // A trusted proxy spells them right.
                 drop_all(headers, only_looks_so);
                 self.append_hop(headers);
             }
@@ -118,7 +118,7 @@ fn drop_all(headers: &mut HeaderMap, wrong: impl Fn(&str) -> bool) {
     }
 }
 
-/// In any spelling that a CGI-like service takes for one of these.
+/// Whether the name is one of these, in any spelling that a CGI-like service accepts.
 fn says_who_asked(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
         || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
@@ -178,7 +178,7 @@ mod tests {
                     ("x-forwarded-proto", "http"),
                 ],
             ),
-            // An IPv6 address in quotes and brackets, and bare where nothing asks for them.
+            // An IPv6 address in quotes and brackets, and bare where they are not needed.
             (
                 Replace,
                 V6,
@@ -190,7 +190,7 @@ mod tests {
                     ("x-forwarded-proto", "https"),
                 ],
             ),
-            // Nothing that a client has forged, in whatever spelling; and nothing that only looks like it.
+            // No forged header of a client, in any spelling; and no name that only looks like one.
             (
                 Replace,
                 V4,
@@ -204,7 +204,7 @@ mod tests {
                     ("x-forwardedness", "no"),
                 ],
             ),
-            // With nobody's word yet, it begins.
+            // Without an earlier hop, it begins.
             (
                 Append,
                 V6,
@@ -217,7 +217,7 @@ mod tests {
                     ("x-forwarded-proto", "http"),
                 ],
             ),
-            // On one line, and the scheme that the first proxy was asked by.
+            // On one line, and the scheme of the request to the first proxy.
             (
                 Append,
                 V4,

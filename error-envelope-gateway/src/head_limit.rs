@@ -1,8 +1,8 @@
-//! How long a service may think before the head of its response. One clock looks after all requests of a runtime.
+//! How long a service may take to the head of its response. One clock serves all requests of a runtime.
 //!
-//! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a service have
-//! the same limit: none that begins while the clock sleeps is due before it wakes. Each time that it wakes it looks at all of them:
-//! not more often than a hundred times within the limit, however many are late one after the other.
+//! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a service
+//! have the same limit: none that begins while the clock sleeps is due before it wakes. At each wake-up it checks all of them: at
+//! most a hundred times within the limit, however many are late one after the other.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use tower::timeout::error::Elapsed;
 
 use super::pace::Pace;
 
-/// How often a clock looks at the requests within the limit, at most. A 504 may come so much of it late.
+/// How often a clock checks the requests within the limit, at most. A 504 may be late by that part of the limit.
 const LOOKS: u32 = 100;
 
 /// The limit of one service.
@@ -32,7 +32,7 @@ struct Shared {
 #[derive(Default)]
 struct WaitingRequests {
     requests: Slab<WaitingRequest>,
-    /// Where a clock runs: in each runtime that has requests, since another one may be blocked, or end.
+    /// The runtimes that have a clock: each one with requests, since another one may be blocked, or end.
     clocks: Vec<runtime::Id>,
 }
 
@@ -51,7 +51,7 @@ impl HeadLimit {
     }
 
     /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. Its time begins with its first poll, and
-    /// stands still while the client is the one who is slow, by `pace`.
+    /// stops while the client is the slow one, by `pace`.
     pub(crate) fn apply<F>(&self, head: F, pace: Option<Pace>) -> LimitedHead<'_, F> {
         LimitedHead { head, pace, guard: WaitGuard { shared: &self.0, key: None } }
     }
@@ -62,7 +62,8 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the requests that are late. Returns when to look again; none if nothing waits: then the clock of `runtime` has ended.
+    /// Wakes the requests that are late. Returns the time of the next check; `None` if nothing waits: then the clock of `runtime`
+    /// has ended.
     fn wake_late(&self, runtime: runtime::Id) -> Option<Instant> {
         let mut late = Vec::new();
         let mut waiting = self.waiting();
@@ -111,7 +112,7 @@ impl Drop for Clock {
     }
 }
 
-/// Takes a request out of those that wait when it is dropped.
+/// Removes a request from the waiting ones when it is dropped.
 struct WaitGuard<'a> {
     shared: &'a Arc<Shared>,
     /// None before it waits.

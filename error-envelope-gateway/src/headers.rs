@@ -1,4 +1,4 @@
-//! What belongs to one hop alone (RFC 9110 §7.6.1), and what the next hop gets instead.
+//! Headers that belong to one hop alone (RFC 9110 §7.6.1), and what the next hop gets instead.
 //!
 //! Everything else passes as it came: the target byte for byte, the other headers in number, and in order within a name.
 
@@ -9,7 +9,7 @@ use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// What is for one hop, besides what `connection` names.
+/// Headers for one hop, besides those that `connection` names.
 static OF_ONE_HOP: [HeaderName; 6] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -19,7 +19,7 @@ static OF_ONE_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// Which of [`OF_ONE_HOP`] a head has, a bit for each: most heads have none, and one look at its names says so.
+/// Which of [`OF_ONE_HOP`] a head has, a bit for each: most heads have none, and one pass over its names finds that.
 #[derive(Clone, Copy)]
 pub(crate) struct HopHeaders(u8);
 
@@ -37,7 +37,7 @@ impl HopHeaders {
     }
 
     fn strip(self, headers: &mut HeaderMap) {
-        // A length beside a transfer coding is a lie (RFC 9112 §6.3), and hyper would believe it.
+        // A length beside a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
         if self.have(&TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
         }
@@ -45,7 +45,7 @@ impl HopHeaders {
     }
 }
 
-/// That of one of [`OF_ONE_HOP`]; by its text, which costs a third of six comparisons of names.
+/// The bit of one of [`OF_ONE_HOP`]; by its text, which costs a third of six comparisons of names.
 fn bit(name: &HeaderName) -> u8 {
     match name.as_str() {
         "connection" => 1,
@@ -58,13 +58,13 @@ fn bit(name: &HeaderName) -> u8 {
     }
 }
 
-/// Drops what `connection` names.
+/// Drops the headers that `connection` names.
 ///
 /// From a request before the layer sees it: else a client could name `x-request-id`, and the service would miss the id
 /// that the layer put there.
 pub(crate) fn drop_named(headers: &mut HeaderMap) {
     let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    // The rest of the hop needs these, and `strip` ends them there; `host` is nobody's to hide.
+    // Later steps of the hop need these, and `strip` ends them there; a client may not hide `host`.
     let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
     for name in named.iter().filter(|name| !needed.contains(name)) {
         headers.remove(name);
@@ -73,7 +73,7 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 
 /// Makes a client's request one of the gateway's own.
 ///
-/// `host` says what the client asked for: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
+/// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
 /// §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     let trailers = hop.have(&TE) && has_token(&head.headers, &TE, "trailers");
@@ -90,7 +90,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
-/// The lines of a name. Heads are short: their lines are looked through for less than one name is hashed.
+/// The lines of a name. Heads are short: a search through their lines costs less than hashing one name.
 pub(crate) fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
 }
@@ -129,12 +129,12 @@ pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -
     }
 }
 
-/// Leaves of a request's trailers what says that the body is whole.
+/// Keeps only those trailers of a request that confirm that the body is whole.
 ///
-/// They come after every guard was asked, and some services read them as headers: a credential, a length, or a name that
-/// the policy asks for would pass by the guards (RFC 9110 §6.5.1 lets who forwards them discard them).
+/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name that the
+/// policy requires would bypass the guards (RFC 9110 §6.5.1 lets a forwarding recipient discard them).
 pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
-    // RFC 9530 and what came before it, and what object stores are sent.
+    // RFC 9530 and its predecessors, and those that object stores use.
     const WHOLE: [&str; 6] =
         ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
     const BEGINS: &str = "x-amz-checksum-";
@@ -150,17 +150,17 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     if hop.have(&CONNECTION) {
         drop_named(&mut head.headers);
     }
-    // RFC 9110 §15.5.22: a 426 that does not say which protocol is useless.
+    // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
     hop.strip(&mut head.headers);
     keep_one_length(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
-    // hyper would answer in the service's own HTTP/1.0, where no body of unknown length can be told from a broken one.
+    // hyper would answer in the service's own HTTP/1.0, where a complete body of unknown length looks like a broken one.
     head.version = Version::HTTP_11;
-    // The layer reads the reason phrase of a 4xx (R3). Of others there is none to keep: HTTP/2 has no phrase, and the layer may
-    // write another status (E6).
+    // The layer reads the reason phrase of a 4xx (R3). Others are dropped: HTTP/2 has no phrase, and the layer may write another
+    // status (E6).
     let reason = if head.status.is_client_error() { head.extensions.remove::<ReasonPhrase>() } else { None };
     head.extensions.clear();
     if let Some(reason) = reason {
@@ -191,12 +191,12 @@ pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let lines = headers.get_all(name).into_iter();
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(|token| {
-        // A parameter such as `trailers;q=0.5` does not change what is named.
+        // A parameter such as `trailers;q=0.5` does not change the name.
         token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
     })
 }
 
-/// The authority without user and password, which `host` never has.
+/// The authority without user and password, which do not belong in `host`.
 fn host(authority: &Authority) -> Option<HeaderValue> {
     let text = authority.as_str();
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()

@@ -25,7 +25,7 @@ use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// A way to a service that takes any number of requests at once.
+/// Connections to a service that take any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
     pool: Pool<Http1<B>>,
     host: Option<HeaderValue>,
@@ -43,8 +43,8 @@ where
         Self { pool, host }
     }
 
-    /// What hyper's client expects of its user: the origin form, a host, and a word about a body of unknown length, without
-    /// which it would drop that of a GET.
+    /// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
+    /// Without that header it would drop the body of a GET.
     pub(crate) fn prepare(&self, head: &mut request::Parts, body: &Outgoing<B>) {
         if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
             let path = head.uri.path_and_query().cloned();
@@ -79,7 +79,7 @@ where
     let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // Said again, hyper's own bound would cost each response two lists that are filled before they are used.
+    // Set again, hyper's own bound would cost each response two lists that are filled before they are used.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);
     }
@@ -92,7 +92,7 @@ where
         }
         Poll::Ready(())
     }));
-    // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
+    // hyper's task polls for a first request once it runs; a late poll would look like the end of a response.
     sender.ready().await?;
     Ok(Http1 { sender, exchange, probe, worker: workers::here() })
 }
@@ -140,7 +140,7 @@ impl<B: Send + 'static> Connection for Http1<B> {
     }
 
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // hyper sends the rest of such a request before it is ready: nobody waits for that.
+        // hyper sends the rest of such a request before it is ready: the pool does not wait for that.
         if self.exchange.was_answered_early() {
             return Poll::Ready(false);
         }

@@ -1,7 +1,7 @@
 //! HTTP/2 connections to the service, by prior knowledge or ALPN.
 //!
-//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is what the client
-//! asked for: strangers would open as many as they can think of names.
+//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is the one in the client's
+//! request: unauthenticated clients could open one for each name that they make up.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -31,7 +31,7 @@ use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// A way to a service that takes any number of requests at once.
+/// Connections to a service that take any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
     pool: Pool<Http2<B>>,
     scheme: Scheme,
@@ -50,7 +50,7 @@ where
         Self { pool, scheme, authority }
     }
 
-    /// `:authority` is what `host` said (RFC 9113 §8.3.1).
+    /// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
     pub(crate) fn prepare(&self, head: &mut request::Parts) {
         head.version = Version::HTTP_2;
         let host = head.headers.remove(HOST);
@@ -69,10 +69,10 @@ where
     }
 }
 
-/// No limit that a service can send: until its settings are there, h2 reports this one.
+/// No limit that a service can send: h2 reports this one until the settings arrive.
 const UNKNOWN: usize = usize::MAX - 1;
 
-/// How often the settings are looked for. They come with the first bytes of the service.
+/// How often to check for the settings. They come with the first bytes of the service.
 const LOOK: Duration = Duration::from_millis(1);
 
 async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http2<B>, BoxError>
@@ -116,13 +116,13 @@ where
     Ok(Http2 { sender, opened: Arc::new(Opened { worker: workers::here(), room: Box::new(room) }) })
 }
 
-/// A service that says goodbye first is one that was not reached (F4a).
+/// A service that first sends GOAWAY was not reached (F4a).
 fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
-/// What HTTP/1 takes of a head, and as much again for how HTTP/2 counts it. h2 ends the whole connection for a head that is
-/// larger than that by a quarter: this is the size at which a head fails alone (F7).
+/// HTTP/1's limit for a head, and as much again for how HTTP/2 counts it. h2 ends the whole connection for a head that is larger
+/// than that by a quarter: this is the size at which a head fails alone (F7).
 const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
@@ -131,7 +131,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout)
-        // Many requests go over it: one that has died in silence would be found by the next of them.
+        // It carries many requests: without pings the next of them would find that it has died silently.
         .keep_alive_while_idle(true)
         .initial_max_send_streams(UNKNOWN)
         .initial_stream_window_size(limits.stream_window)
@@ -148,7 +148,7 @@ struct Http2<B> {
     opened: Arc<Opened>,
 }
 
-/// What the handles to a connection share.
+/// The state that the handles to a connection share.
 struct Opened {
     worker: WorkerId,
     /// How many streams the service allows now.
@@ -204,8 +204,8 @@ where
     }
 }
 
-/// A reset is the service's answer to one request, unless it says that the request was not processed (RFC 9113 §8.7). So
-/// does GOAWAY to each request that it does not count.
+/// A reset is the service's answer to one request, unless its code states that the request was not processed (RFC 9113 §8.7).
+/// GOAWAY states the same for each request that it does not count.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,

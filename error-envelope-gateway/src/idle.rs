@@ -1,21 +1,21 @@
-//! Connections on which nothing is asked for a while, whatever version they speak.
+//! Connections without a request for a while, in any HTTP version.
 //!
-//! hyper's clock for heads minds HTTP/1 alone, and not before it knows that it is HTTP/1: a client that says `PRI` and no
-//! more, or that keeps an HTTP/2 connection alive with pings, would stay for ever. And it costs a timer for each request,
-//! where one for each connection does.
+//! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends `PRI` and no
+//! more, or keeps an HTTP/2 connection alive with pings, would stay for ever. And it costs a timer for each request, where one
+//! for each connection does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What goes on on a connection.
+/// The activity on a connection.
 pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
-    /// Request bodies over HTTP/1 that somebody holds: hyper may be within one.
+    /// Request bodies over HTTP/1 that are still held: hyper may be within one.
     bodies: AtomicUsize,
-    /// What hyper has written waits for the socket.
+    /// Data that hyper has written waits for the socket.
     owes: AtomicBool,
     /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
@@ -59,10 +59,10 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for a while, and all of what was has gone its way: hyper is between two requests.
+    /// Resolves once nothing was in flight for a while, and all of the last responses have left: hyper is between two requests.
     ///
-    /// The while is `least`, and doubles up to `most` each time that it is looked and a request has just ended: a look costs a
-    /// connection that is at work a wake-up.
+    /// The while is `least`, and doubles up to `most` each time that a check finds that a request has just ended: a check costs a
+    /// busy connection a wake-up.
     pub(crate) async fn rests_for(&self, least: Duration, most: Duration) {
         let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {
@@ -80,7 +80,7 @@ impl Activity {
         }
     }
 
-    /// Whether what is written waits from now on.
+    /// Sets whether written data waits from now on.
     pub(crate) fn owes(&self, owes: bool) {
         self.owes.store(owes, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What is in flight, and what becomes of it at the end.
+//! Requests in flight, and how they end at a stop.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -60,12 +60,12 @@ impl RequestTracker {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Clients had better connect elsewhere from now on.
+    /// Clients should connect elsewhere from now on.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// What is in flight is dropped from now on, for this reason.
+    /// Requests in flight are dropped from now on, for this reason.
     pub(super) fn end(&self, by: &'static str) {
         let _ = self.ended_by.set(by);
     }

@@ -1,6 +1,6 @@
-//! Whether the other side's system is there still, asked by the kernel (RFC 9293 §3.8.4).
+//! Kernel keep-alive probes: whether the other side's system is still there (RFC 9293 §3.8.4).
 //!
-//! A machine that loses its power says nothing, and a firewall that forgets a connection neither. Where one side may be quiet
+//! A machine that loses its power sends nothing, and neither does a firewall that drops a connection. Where one side may be quiet
 //! for as long as it likes (an upgraded connection, a pause within the service's answer), nothing else would find out.
 
 use std::io;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// As often as an HTTP/2 client is asked; firewalls forget after minutes.
+/// As often as an HTTP/2 client is pinged; firewalls forget after minutes.
 const QUIET: Duration = Duration::from_secs(30);
 /// Longer than any way there and back.
 const AGAIN: Duration = Duration::from_secs(10);
 /// A packet may get lost, three in a row do not.
 const TIMES: u32 = 3;
 
-/// Asks after so long a quiet, and closes the connection a minute after the last word.
+/// Probes after this long without data, and closes the connection a minute after the last data.
 pub(super) fn enable(stream: &TcpStream) -> io::Result<()> {
     let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
     SockRef::from(stream).set_tcp_keepalive(&often)

@@ -16,16 +16,18 @@
 //! # }
 //! ```
 //!
-//! A program of its own keeps the layer and the [`ServerTls`], to reload the policy and the certificate when it is asked to;
-//! both follow their files besides. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those
-//! of the crate `metrics`.
+//! A program of its own keeps the layer and the [`ServerTls`], to reload the policy and the certificate on demand; both also
+//! follow their files. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those of the crate
+//! `metrics`.
 //!
-//! Read on in this order: `serve` goes on until it is told to stop, `accept` accepts, `connection` serves one client, by `tls` or without, as `served` has hyper do over a
-//! `client_stream` with reads of a `read_size`; `client` says who that is, to
-//! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
-//! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
-//! `upgrade` joins two connections; `connection_state` is what they share of a connection; `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` looks at; `admin` is the admin address;
-//! `access` writes a line for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening sockets to the next process; `connect`, `linger`, `abort` and `reset` are about how connections end; `count` counts.
+//! Read on in this order: `serve` runs until the stop, `accept` accepts, `connection` serves one client, by `tls` or without;
+//! `served` runs hyper over a `client_stream` with reads of a `read_size`; `client` names that client to the log and, as
+//! `forwarded` has it, to the service. `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`,
+//! as many requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds. `headers`
+//! handles what belongs to one hop alone, `upgrade` joins two connections; `connection_state` is what they share of a connection;
+//! `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` polls; `admin` is the admin address; `access` writes a line
+//! for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening
+//! sockets to the next process; `connect`, `linger`, `abort` and `reset` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 

@@ -4,8 +4,8 @@
 //! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes is
 //! read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
 //!
-//! h2 resets a stream whose body nobody wants as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer,
-//! but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
+//! h2 resets a stream whose body has no reader as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer, but
+//! curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -35,7 +35,7 @@ use super::one_piece::{Joined, one_piece};
 use super::read_size::{Room, large};
 use super::reset;
 
-/// How long what nobody wants is read, and how much of it.
+/// How long an unneeded rest is read, and how much of it.
 #[derive(Clone, Copy)]
 struct Linger {
     time: Duration,
@@ -48,13 +48,13 @@ impl Linger {
     }
 }
 
-/// One of `--max-connections`.
+/// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
-/// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
-/// that its body broke off. A client that lets nothing be written for a while is reset.
+/// A stream that lingers when it is dropped, unless the client has closed its side already, or a reset must show the client that
+/// its body broke off. A client that lets nothing be written for a while is reset.
 ///
-/// A connection among many has left all caches when its next request comes: what each read and write looks at is kept close
+/// A connection among many has left all caches when its next request comes: the fields of each read and write are kept close
 /// together, and the rest in a box.
 pub(crate) struct Lingering {
     /// Taken by `drop` alone.
@@ -65,24 +65,24 @@ pub(crate) struct Lingering {
     clock: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is there for as long as the socket is: also when it was upgraded, and while it lingers.
+/// The state that lives as long as the socket: also when it was upgraded, and while it lingers.
 struct SocketState {
     connection: OpenConnection,
     unsent: Unsent,
     _slot: Option<ConnectionSlot>,
 }
 
-/// How much the kernel takes that it cannot send yet.
+/// How much unsent data the kernel takes.
 ///
-/// Unless told it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
-/// that stands still and one that is slow would look alike. A client that is fast gets more at once, as its room lasts.
+/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them have left: a stalled
+/// client and a slow one would look alike. A client that is fast gets more at once, as its room lasts.
 struct Unsent {
     small: u32,
     room: Option<Room>,
 }
 
 impl Unsent {
-    /// A client that takes half of what waits for it in this time has several MB a second.
+    /// A client that takes half of the waiting data in this time has several MB a second.
     const FAST: Duration = Duration::from_millis(20);
     const SLOW: Duration = Duration::from_millis(500);
 
@@ -105,7 +105,7 @@ impl Unsent {
 
     fn set_unsent_limit(&self, stream: &TcpStream) {
         let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
-        // A socket that is gone by now says so when it is read.
+        // A socket that is gone by now returns an error when it is read.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
@@ -172,7 +172,7 @@ pub(crate) struct LingeringBody {
     body: Option<Incoming>,
     lingers: bool,
     linger: Linger,
-    /// Of HTTP/1.
+    /// Set for HTTP/1.
     active: Option<ActiveBody>,
 }
 
@@ -235,7 +235,7 @@ async fn drain_stream(rest: Incoming, most: u64) {
     while let Some(Ok(_)) = rest.frame().await {}
 }
 
-/// A client that still has much to send does not keep its worker from others, and one that is silent holds no buffer.
+/// A client that still sends much does not keep its worker from others, and a silent one holds no buffer.
 async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     stream.shutdown().await?;
     while most > 0 {

@@ -1,8 +1,8 @@
-//! Who keeps whom waiting.
+//! Whether the client or the service holds up a request.
 //!
-//! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
-//! back is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stands still while the client is the one who is
-//! slow: an upload that takes longer than the service may think is no fault of the service.
+//! A client that pauses within its body gets an error ([`ClientBody`]: the layer answers 408). A service that keeps its head back
+//! is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stops while the client is the slow one: an upload that
+//! takes longer than the service may take to answer is no fault of the service.
 
 use std::io;
 use std::pin::Pin;
@@ -22,8 +22,8 @@ use super::linger::LingeringBody;
 
 /// The body of a client's request; its pauses are capped.
 ///
-/// tower-http's `TimeoutBody` looks at its clock before it looks for data, so that a service that reads late would pass
-/// for a slow client, and it hides the body's length.
+/// tower-http's `TimeoutBody` checks its clock before it checks for data, so that a service that reads late would look like a
+/// slow client, and it hides the body's length.
 pub struct ClientBody {
     body: LingeringBody,
     limit: Duration,
@@ -68,7 +68,7 @@ impl Body for ClientBody {
     }
 }
 
-/// Knows when the request last moved on, and whether it is the client that holds it up.
+/// Stores when the request last moved on, and whether the client holds it up.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
@@ -87,7 +87,7 @@ impl Pace {
         Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
-    /// Since when the service is the one that keeps the request waiting: now, while the client is.
+    /// Since when the service holds the request up: now, while the client does.
     pub(crate) fn waited_since(&self) -> Instant {
         let last = self.last();
         if last.waits_for_client { Instant::now() } else { last.at }
@@ -113,7 +113,7 @@ impl Pace {
     }
 }
 
-/// A request body that tells its pace, on its way to the service.
+/// A request body that records its pace, on its way to the service.
 pub(crate) struct PacedBody<B> {
     body: B,
     pace: Pace,

@@ -1,7 +1,7 @@
-//! Forwards a request to the service and gives back its response.
+//! Forwards a request to the service and returns its response.
 //!
-//! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
-//! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
+//! It never answers by itself: it returns failures as errors, and the layer around it makes the answer. [`pool`](super::pool)
+//! decides what is sent twice, and over which connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ enum Connections<B: Send + 'static> {
     Http2(http2::Connections<B>),
 }
 
-/// A request as its service gets it, and what is left to do for it.
+/// A request in the form for its service, and the steps left for it.
 pub(crate) struct Prepared<B> {
     request: Place<Sent<B>>,
     pace: Option<Pace>,
@@ -79,8 +79,8 @@ where
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
     }
 
-    /// Makes of what is not to be [refused](refuse) the service's request: all of it that needs no wait, since a future moves
-    /// what it holds.
+    /// Makes the service's request of one that is not [refused](refuse): all steps that need no wait, since a future moves its
+    /// contents.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
@@ -136,7 +136,7 @@ where
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
-                // The rest of it would reach the client without the name of its coding.
+                // Without this error the rest of it would reach the client without the name of its coding.
                 let cause = "the service's response has a transfer coding besides chunked";
                 return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
             }
@@ -150,9 +150,9 @@ where
     }
 }
 
-/// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here);
-/// a target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2);
-/// a body in a coding that is not taken off here would arrive without its name (RFC 9112 §6.1).
+/// Refuses requests that are not for forwarding. CONNECT opens a tunnel past every guard (405: the method is known and not for
+/// here). A target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2).
+/// A body in a coding that is not removed here would arrive without its name (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
     let uri = request.uri();
     let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));

@@ -1,19 +1,19 @@
 //! A future that is polled when it is woken, and not each time its task is.
 //!
-//! Beside a connection that is polled with each request wait clocks and signals that seldom come to anything: a poll of a
-//! clock of tokio's costs a hundred instructions and more.
+//! Clocks and signals that seldom resolve wait beside a connection that is polled with each request: a poll of one of tokio's
+//! clocks costs a hundred instructions and more.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// `F`, polled at first and once it was woken; at once again where it has resolved, since it may have more to resolve to.
+/// `F`, polled at first and after each wake-up; polled again at once after it has resolved, since it may resolve again.
 pub(crate) struct Rarely<F> {
     wakes: Arc<Wakes>,
     /// How many there had been when it was polled last.
     seen: u32,
-    /// The task that polled it last: one that is known asks for no lock.
+    /// The task that polled it last: a known one needs no lock.
     task: Option<Waker>,
     future: F,
 }

@@ -1,13 +1,13 @@
-//! How much is read at once.
+//! How many bytes are read at once.
 //!
-//! A read costs its system call, its wake-ups and its frame whatever it brings: a body that flows wants large pieces. But three
-//! of them are held for a reader that stops: one that is written, one that waits for that, and one on its way there. So a connection reads pieces of its
-//! own size, and of [`TIMES`] that while they come full and the process has [`Room`] for it. Whatever clients do, large pieces
-//! hold [`MOST`] bytes at most in all.
+//! A read costs its system call, its wake-ups and its frame whatever its size: a body that flows wants large pieces. But three of
+//! them are held for a reader that stops: one being written, one waiting for that, and one on its way there. So a connection
+//! reads pieces of its own size, and of [`TIMES`] that while they come full and the process has [`Room`] for it. Whatever clients
+//! do, large pieces hold [`MOST`] bytes at most in all.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What a piece may grow by.
+/// How many times larger a piece may become.
 const TIMES: usize = 4;
 /// Pieces that a reader that stops leaves behind.
 const HELD: usize = 3;
@@ -26,7 +26,7 @@ pub(crate) const fn large(small: u32) -> usize {
     (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
 }
 
-/// What a connection reads at once.
+/// The size of a connection's reads.
 pub(crate) struct ReadSize {
     small: usize,
     room: Option<Room>,
@@ -42,13 +42,13 @@ impl ReadSize {
         Self { small: LEAST.max(small as usize), room: None, left }
     }
 
-    /// How much the next read may bring.
+    /// How many bytes the next read may return.
     pub(crate) fn limit(&self) -> u64 {
         let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
         limit as u64
     }
 
-    /// A read brought so much.
+    /// A read returned this many bytes.
     pub(crate) fn read(&mut self, bytes: usize) {
         if self.room.is_none() && bytes >= self.small - PAGE {
             self.room = Room::within(self.small.saturating_mul(TIMES * HELD), self.left);
@@ -65,7 +65,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// `None` where others have it.
+    /// `None` if other connections use it.
     pub(crate) fn take(bytes: usize) -> Option<Self> {
         Self::within(bytes, &LEFT)
     }
@@ -97,7 +97,7 @@ mod tests {
         let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
         assert_eq!(large_ones(&sizes), MOST / HELD / large(SMALL));
         assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
-        // A head, or the end of a body: its room is another's.
+        // A head, or the end of a body: its room is free for another.
         sizes[0].read(100);
         full(&mut sizes[999]);
         assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));

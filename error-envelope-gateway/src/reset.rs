@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Whether a connection's last body broke off in a way that only a reset tells.
+/// Whether a connection's last body broke off in a way that only a reset shows.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -28,7 +28,7 @@ impl ResetOnBreak {
         }
     }
 
-    /// The connection ends with a reset, whatever comes of its bodies.
+    /// The connection ends with a reset, whatever happens to its bodies.
     pub(crate) fn reset(&self) {
         self.broken.store(true, Relaxed);
     }
@@ -38,8 +38,8 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 that has no more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the end,
-/// h2 knows better.
+/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the end, h2
+/// reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
@@ -49,7 +49,7 @@ pub(crate) fn within_body(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream within its body")).into()
 }
 
-/// The same of a client's body, with a client that is gone told from one that frames its body wrongly (F1a).
+/// The same for a client's body; separates a client that is gone from one that frames its body wrongly (F1a).
 pub(crate) fn of_client(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

@@ -1,8 +1,9 @@
 //! The addresses of a service, and which of them takes a connection.
 //!
-//! 1. A name is looked up for each new connection, so that what it says now counts. One lookup runs at a time, and all who wait
-//!    share it: each takes a thread for as long as a resolver hangs, and the other services' names need threads, too.
-//! 2. Its addresses are tried in their order: the next one where one refuses, or has not answered within its part of the time.
+//! 1. A name is looked up for each new connection, so that its current addresses count. One lookup runs at a time, and all
+//!    waiting requests share it: each takes a thread for as long as a resolver hangs, and the other services' names need threads,
+//!    too.
+//! 2. Its addresses are tried in their order: the next one if one refuses, or has not answered within its part of the time.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,18 +14,18 @@ use tokio::net::TcpStream;
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::Instant;
 
-/// Twice what a system waits before it asks for a connection again.
+/// Twice the time that a system waits before it repeats a connection attempt.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Addresses = Arc<[SocketAddr]>;
 type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 
-/// Looks up the name of one service. Clones share what runs.
+/// Looks up the name of one service. Clones share the running lookup.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
 impl Resolver {
-    /// Opens a connection to a host; `within` is all the time that there is.
+    /// Opens a connection to a host; `within` is the time for all steps.
     pub(crate) async fn connect(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
         let deadline = Instant::now() + within;
         match host.parse::<IpAddr>() {
@@ -58,14 +59,14 @@ impl Resolver {
             return running.clone();
         }
         let (found, waiting) = watch::channel(None);
-        // On a task of its own: it goes on when the request that asked for it leaves.
+        // On a task of its own: it continues after the request that started it leaves.
         tokio::spawn(async move { found.send_replace(Some(lookup.await.map_err(Arc::new))) });
         *running = Some(waiting.clone());
         waiting
     }
 }
 
-/// The first that takes a connection; if none does, what the last one said.
+/// Returns the first connection that an address accepts; if none does, the error of the last one.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the service's host name has no address"));
@@ -115,7 +116,7 @@ mod tests {
     async fn f7_an_address_that_does_not_answer_leaves_time_for_the_next_one() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // RFC 5737: nobody is there. A machine without a way to it says so at once.
+        // RFC 5737: no host has this address. A machine without a route to it fails at once.
         let silent: SocketAddr = "192.0.2.1:9".parse().unwrap();
         let began = Instant::now();
         let connected = connect_any(&[silent, address], began + Duration::from_secs(1)).await.unwrap();
@@ -140,7 +141,7 @@ mod tests {
         };
         let here: Addresses = ["127.0.0.1:1".parse().unwrap()].into();
         let refused = || Err(io::Error::other("no such name"));
-        // The first one leaves; what it began goes on.
+        // The first one leaves; its lookup goes on.
         let (left, first, second) = (tokio::spawn(find(refused())), find(Ok(here.clone())), find(Ok(here.clone())));
         while lookups.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
@@ -153,7 +154,7 @@ mod tests {
         answer.notify_one();
         assert_eq!(find(Ok(here.clone())).await.unwrap(), here);
         assert_eq!(lookups.load(Ordering::Relaxed), 2);
-        // A name that is gone is gone for what needs a new connection: nothing is remembered.
+        // A name that is gone fails new connections: nothing is cached.
         answer.notify_one();
         assert_eq!(find(refused()).await.unwrap_err().to_string(), "no such name");
         assert_eq!(lookups.load(Ordering::Relaxed), 3);

@@ -1,4 +1,4 @@
-//! Serves clients until it is told to stop, and waits for what is in flight then.
+//! Serves clients until it is to stop, then waits for what is in flight.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,10 +35,10 @@ use super::{count, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
-/// So many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as many).
+/// This many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as many).
 ///
-/// The handshake of one that finds no room there is tried again a second later, then three, then seven; 128, which bound
-/// listeners have, is less than what comes at once after a deployment.
+/// The handshake of a client that finds no room there is tried again a second later, then three, then seven. 128, the length of
+/// bound listeners, is less than the number of simultaneous clients after a deployment.
 const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer in it, which listens for clients.
@@ -88,9 +88,9 @@ impl Gateway {
         self.address
     }
 
-    /// Takes the place of the gateway whose [upgrade socket](GatewayConfig::upgrade_socket) this one has: that one accepts no clients when this
-    /// returns. Call it when all else is done that can fail, and [serve](Self::serve) next: the other gateway serves again after
-    /// five seconds without a report from this one.
+    /// Takes the place of the gateway whose [upgrade socket](GatewayConfig::upgrade_socket) this one has: that one accepts no
+    /// clients when this returns. Call it after all other steps that can fail, and [serve](Self::serve) next: the other gateway
+    /// serves again after five seconds without a report from this one.
     ///
     /// It does nothing without such a gateway, or the second time. [`Gateway::serve`] does it where it was not done.
     ///
@@ -163,7 +163,7 @@ fn take_first_times(workers: &mut Workers) {
     let _ = taken.recv();
 }
 
-/// What the connections are told at the end, and how long it takes.
+/// How the connections are to end, and how long that takes.
 struct Ending {
     stages: watch::Sender<Stage>,
     tracker: Arc<RequestTracker>,
@@ -174,7 +174,7 @@ impl Ending {
     async fn drained_after(&self, stop: impl Future<Output = ()>) {
         stop.await;
         self.tracker.close();
-        // After a hand-over nobody is sent here any more who would have to hear of it.
+        // After a hand-over no new clients are sent here, so none needs a notice.
         let mut stage = self.stages.subscribe();
         tokio::select! {
             biased;
@@ -213,14 +213,14 @@ impl Ending {
     }
 }
 
-/// Why a gateway accepts no clients any more.
+/// Why a gateway no longer accepts clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AcceptEnd {
     Stopped,
     HandedOver,
 }
 
-/// Whoever sends clients here needs time to see that the gateway drains, and to send them elsewhere.
+/// The load balancer needs time to detect that the gateway drains, and to send clients elsewhere.
 async fn drain(delay: Duration) {
     if !delay.is_zero() {
         tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
@@ -228,7 +228,7 @@ async fn drain(delay: Duration) {
     }
 }
 
-/// What each connection of a client is served with.
+/// The settings that each client connection is served with.
 #[derive(Clone)]
 struct ConnectionConfig<S> {
     tls: Option<Arc<ServerTls>>,
@@ -260,7 +260,7 @@ where
         let to_its_end = async {
             let mut stop = pin!(ending.drained_after(stop));
             let end = self.accept_to_the_end(&mut doors, handover, &admin, stop.as_mut()).await;
-            // Nobody would know which of two gateways answers.
+            // With both open, it would be unclear which of two gateways answers.
             let admin = Some(admin).filter(|_| end == AcceptEnd::Stopped);
             if end == AcceptEnd::HandedOver {
                 ending.serve_remaining(stop).await;
@@ -289,7 +289,8 @@ where
         let again_in = self.limits.accept_retry;
         let serve = move |stream, peer, place| self.spawn_connection(stream, peer, place);
         let (mut acceptors, here) = Acceptors::start(doors, again_in, serve);
-        // Each client meets one process: another one hears that it may begin, or that this one ends, once nobody accepts here.
+        // Each client meets one process: another one is notified that it may begin, or that this one ends, once no listener
+        // accepts here.
         let steer = async move {
             if !handover.report_serving().await {
                 acceptors.end().await;
@@ -301,7 +302,7 @@ where
                     successor = handover.successor() => Some(successor),
                     () = acceptors.ended() => panic!("nobody accepts clients any more"),
                 };
-                // Else it would serve beside the successor if this gateway died now, and after a stop that an operator asked for.
+                // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
                 handover.release_predecessor();
                 let Some(successor) = successor else {
                     acceptors.end().await;

@@ -1,10 +1,10 @@
-//! hyper's server of one connection, and none while its client says nothing.
+//! hyper's server of one connection, dropped while its client is silent.
 //!
-//! Of a connection that waits for its next request hyper keeps some 16 KiB of buffers, and more once a body has gone through
-//! them. So after a while without a request over HTTP/1 its server is taken down, and made anew from the first byte on: a
-//! connection that says nothing costs the same whether it has said something before, and what many held at once is soon there
-//! for the next ones. (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads
-//! apart from the one for all that is read.)
+//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone through
+//! them. So after a while without a request over HTTP/1 its server is dropped, and created anew at the first byte. A silent
+//! connection costs the same whether or not it has sent anything before, and the memory of many is soon free for the next ones.
+//! (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads apart from the one for
+//! all that is read.)
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use super::limits::ClientLimits;
 use super::rarely::Rarely;
 use super::read_size::{ReadSize, large};
 
-/// A client that asks once is done by then.
+/// A client that sends one request is done by then.
 const SHORT_REST: Duration = Duration::from_millis(100);
-/// Longer than the pauses of a client that is at work, and short beside the time that it may be idle. It also holds for a
-/// client that speaks again so soon after its server was taken down, or has sent half a head.
+/// Longer than the pauses of a busy client, and short beside the time that it may be idle. It also holds for a client that sends
+/// again this soon after its server was taken down, or has sent half a head.
 const LONG_REST: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
@@ -43,11 +43,11 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
-    /// work on for nobody (rule F2 logs such a request as abandoned).
+    /// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would work
+    /// on without a client (rule F2 logs such a request as abandoned).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // What a head may take is a matter of `idle`: hyper has a timer of its own for each.
+        // `idle` limits the time for a head: hyper has a timer of its own for each.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
         // Each response has the date that `client` gives it. In HTTP/1, hyper's own error responses have hyper's.
@@ -69,8 +69,8 @@ type Io<T> = TokioIo<ClientStream<T>>;
 
 /// A connection, from its first byte to its end.
 ///
-/// A connection among many has left all caches when its next request comes: what each poll looks at is kept close together, and
-/// what is not looked at is in a box.
+/// A connection among many has left all caches when its next request comes: the fields that each poll reads are kept close
+/// together, and the others are in a box.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     state: State<T, S>,
     waits: Rarely<Box<Waits>>,
@@ -84,7 +84,7 @@ enum State<T, S: HttpService<Incoming>> {
     Quiet(Box<QuietConnection<T, S>>),
     Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// It ends between two requests: TLS says so to the client.
+    /// It ends between two requests: TLS sends the client a notice.
     Closing(Box<ClientStream<T>>),
     Ended,
 }
@@ -96,7 +96,7 @@ struct QuietConnection<T, S> {
     is_new: bool,
 }
 
-/// What a connection waits for besides its requests.
+/// The waits of a connection besides its requests.
 struct Waits {
     /// While there is a server that can be taken down.
     rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -121,7 +121,7 @@ impl Future for Waits {
     }
 }
 
-/// What a connection has come to.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step {
     /// As hyper's connections resolve.
@@ -152,9 +152,9 @@ where
         Self { state, waits, servers, connection, rested: None }
     }
 
-    /// It ends with what is under way, and at `deadline` at last.
+    /// It ends after its current requests, and at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // A new server would not know that it is to end.
+        // A new server would not have the order to end.
         **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
@@ -170,7 +170,7 @@ where
         };
     }
 
-    /// Makes what serves its client, once that has begun to speak.
+    /// Creates the server for its client, once that has begun to send.
     fn poll_speaks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
         let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
@@ -215,7 +215,7 @@ where
     /// Ready once it has ended, or is to.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            // First the server: what it has heard by now is done before it rests.
+            // The server first: it handles what has arrived by now before it rests.
             let ended = match &mut self.state {
                 State::Quiet(_) => match self.poll_speaks(cx) {
                     Poll::Ready(Ok(())) => continue,

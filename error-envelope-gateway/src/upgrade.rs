@@ -12,16 +12,16 @@ use super::headers::{HopHeaders, has_token};
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
-/// What a client wants to speak instead, and its side of the connection once the service agrees.
+/// The protocol that a client requests instead, and its side of the connection once the service agrees.
 pub(crate) struct UpgradeRequest {
     protocols: Vec<HeaderValue>,
     client: OnUpgrade,
 }
 
 impl UpgradeRequest {
-    /// Taken from a request; none in HTTP/1.0, which cannot (RFC 9110 §7.8), nor in HTTP/2.
+    /// Taken from a request; `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in HTTP/2.
     ///
-    /// Nor for `h2c`: requests inside that connection would pass by every guard of the layer.
+    /// Also `None` for `h2c`: requests inside that connection would bypass every guard of the layer.
     pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
         let may_ask = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
         let headers = request.headers();
@@ -32,13 +32,13 @@ impl UpgradeRequest {
         Some(Self { protocols, client: hyper::upgrade::on(request) })
     }
 
-    /// Says it to the service, on the connection that leads there.
+    /// Adds it to the request for the service, on the connection that leads there.
     pub(crate) fn forward(&self, headers: &mut HeaderMap) {
         set_upgrade(headers, self.protocols.iter().cloned());
     }
 }
 
-/// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
+/// Makes the service's 101 the gateway's own; a service that switches without a request for it broke the protocol.
 pub(crate) fn switch<B>(
     wish: Option<UpgradeRequest>,
     mut response: Response<B>,
@@ -77,7 +77,7 @@ fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = Head
     }
 }
 
-/// How many bytes passed, from the client and to it; of a connection that failed it is not known.
+/// How many bytes passed, from the client and to it; unknown for a connection that failed.
 async fn join(client: OnUpgrade, service: OnUpgrade) -> (u64, u64) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,

@@ -1,4 +1,4 @@
-//! The service, and how it is reached.
+//! The service, and how to reach it.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -45,7 +45,7 @@ impl Upstream {
         Ok(self)
     }
 
-    /// For an `https` URL, after [`Upstream::tls`]: the certificate that the service is shown, and its key, both files of PEM.
+    /// For an `https` URL, after [`Upstream::tls`]: the gateway's certificate for the service, and its key, both PEM files.
     /// They are read now, and not again.
     ///
     /// # Errors
@@ -76,13 +76,13 @@ impl Upstream {
         self
     }
 
-    /// What the way to the service may take.
+    /// The limits on the way to the service.
     pub fn limits(mut self, limits: UpstreamLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The URL, by which one in a policy can be told to be the same.
+    /// The URL, for comparison with one in a policy.
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
         &self.url
@@ -132,7 +132,7 @@ impl FromStr for Upstream {
     }
 }
 
-/// How the service is known for the right one.
+/// How the service is verified.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamTls {
     pub(crate) name: ServerName<'static>,
@@ -140,7 +140,7 @@ pub(crate) struct UpstreamTls {
 }
 
 impl UpstreamTls {
-    /// Says to the service which version comes.
+    /// Offers this version to the service.
     pub(crate) fn offer(&mut self, version: Version) {
         let protocol = if version == Version::HTTP_2 { "h2" } else { "http/1.1" };
         Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.into()];
@@ -150,7 +150,7 @@ impl UpstreamTls {
         Arc::clone(&self.config).into()
     }
 
-    /// Whether HTTP/2 is asked for.
+    /// Whether HTTP/2 is configured.
     pub(crate) fn wants_http2(&self) -> bool {
         self.config.alpn_protocols.iter().any(|protocol| protocol == b"h2")
     }

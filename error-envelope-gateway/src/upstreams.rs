@@ -1,10 +1,10 @@
 //! The services behind a gateway: that of each scope that names one, and one for the rest.
 //!
-//! 1. The layer puts the URL of a request's scope beside the request, from the policy whose guards it asked (rules G0, M3).
-//! 2. Each URL has connections, a line, bounds and TLS of its own: a service that is slow or gone keeps none of another's. Scopes
-//!    with the same URL share them.
+//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules G0, M3).
+//! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service takes none of another's. Scopes with
+//!    the same URL share them.
 //! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight keeps them.
-//! 4. A request that no service is for is `not_found`.
+//! 4. A request that has no service is `not_found`.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -25,8 +25,8 @@ use super::headers::HopHeaders;
 use super::proxy::{Prepared, Proxy, UpstreamBody, refuse};
 use super::upstream::Upstream;
 
-/// How often it is looked which services the active policy names. Until then the last idle connections of one that it names no
-/// more are open.
+/// How often to check which services the active policy names. Until then, the last idle connections of a removed service stay
+/// open.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The services behind a gateway: the one that a scope of the policy names (`[scope] upstream`), and one for the rest.
@@ -110,8 +110,7 @@ impl Upstream {
     }
 }
 
-/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
-/// ready.
+/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always ready.
 pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
 
 impl<B: Send + 'static> Clone for Forward<B> {
@@ -203,7 +202,7 @@ where
     /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so does one that began by an older
     /// policy: at the next look that one ends as well.
     fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
-        // The policy is asked for under the lock: who is in the map by a newer one is named by it.
+        // The policy is read under the lock, so it also names each service that a newer policy has put into the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::clone(layer.policy_status().policy());
         let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();

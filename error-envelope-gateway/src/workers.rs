@@ -37,7 +37,7 @@ pub fn current_thread_runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_io_events_per_tick(EVENTS_AT_ONCE).build()
 }
 
-/// None is the thread of whoever calls the library.
+/// `None` is the thread of the library's caller.
 pub(crate) type WorkerId = Option<NonZeroUsize>;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -45,7 +45,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// For all tasks to be dropped, each of which logs its request: many times what ten thousand take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
-/// Of all gateways of the process.
+/// The last worker id of all gateways of the process.
 static LAST_ID: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -63,16 +63,15 @@ pub(crate) fn ends() -> bool {
     ENDS.get()
 }
 
-/// Ends its threads when it is dropped, and what they serve. One that does not come back from what it does is left to itself after
-/// [`LAST_TASKS`].
+/// Ends its threads when it is dropped, and what they serve. A thread that stays blocked is left to itself after [`LAST_TASKS`].
 pub(crate) struct Workers(Vec<Worker>);
 
 struct Worker {
-    /// None once it is told to serve no more.
+    /// `None` once it has to stop serving.
     jobs: Option<UnboundedSender<Job>>,
-    /// None once it is told to drop what it serves.
+    /// `None` once it has to drop what it serves.
     go: Option<Sender<()>>,
-    /// Is told of its start, and of its tasks' standing still; closed at its end.
+    /// Receives a report of its start, and one when its tasks stand still; closed at its end.
     reports: Receiver<io::Result<()>>,
 }
 
@@ -104,7 +103,7 @@ impl Worker {
         let ((go, may_drop), (tell, reports)) = (channel(), channel());
         let serve = move || {
             HERE.set(id);
-            // Made here: one that the caller would have to drop would panic in the caller's own runtime.
+            // Created here: one that the caller would have to drop would panic in the caller's own runtime.
             match current_thread_runtime() {
                 Ok(runtime) => run_jobs(runtime, received, &tell, &may_drop),
                 Err(error) => drop(tell.send(Err(error))),
@@ -136,7 +135,7 @@ fn run_jobs(
 }
 
 impl Drop for Workers {
-    /// What one serves may need what another serves: nothing is dropped before all stand still.
+    /// One worker may need what another serves: nothing is dropped before all stand still.
     fn drop(&mut self) {
         let until = Instant::now() + LAST_TASKS;
         self.0.iter_mut().for_each(|worker| drop(worker.jobs.take()));

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs the user's code; a panic becomes its text (F2). A payload is not `Sync`, its text is. Nothing can be caught with
 /// `panic = "abort"`.
 ///
-/// What the code touched is dropped afterwards or is the user's own to keep consistent, as across any await.
+/// Values that the code used are dropped afterwards, or the user keeps them consistent, as across any await.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ fn text(payload: Box<dyn Any + Send>) -> Box<str> {
         (_, Some(text)) => text.as_str().into(),
         _ => "a panic without a text".into(),
     };
-    // A payload's own drop may panic again; what comes of that has nothing to say.
+    // A payload's own drop may panic again; that panic's text is not needed.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

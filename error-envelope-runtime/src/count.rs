@@ -1,5 +1,5 @@
-//! What is counted (rule L2), by the crate `metrics`: what it records into is the application's choice. The table is
-//! [`describe_metrics`](crate::describe_metrics)'s; without the feature `metrics` nothing is counted.
+//! Metrics (rule L2), by the crate `metrics`: the application chooses the recorder. The table is in
+//! [`describe_metrics`](crate::describe_metrics); without the feature `metrics` nothing is counted.
 //!
 //! Labels are bounded: a route is its pattern, never a path; a code that is neither the catalogue's nor the policy's is
 //! `foreign`.

@@ -1,10 +1,10 @@
 //! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and never answer.
 //!
 //! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
-//! 2. The files are looked at twice, with a pause between, each time by a thread of its own that holds no lock. Only what
-//!    both found is returned, and only if the system reports no change in between.
-//! 3. Whoever asks waits no longer than [`Patience`] allows. A thread that does not come back is left behind; so few may be
-//!    that no more are started. Once one does come back, the files are read anew.
+//! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both found is
+//!    returned, and only if the system reports no change in between.
+//! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no more are
+//!    started. Once one continues, the files are read anew.
 //! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;
@@ -21,10 +21,10 @@ use crate::folders::{self, Changes, Events, WatchedFolders};
 /// Files, and how they are read.
 pub struct FileReader<C>(Arc<Shared<C>>);
 
-/// What one look at the files found.
+/// The result of one look at the files.
 #[derive(Debug)]
 pub struct Look<C> {
-    /// What was made of them.
+    /// The value made of them.
     pub content: C,
     /// The same for the same files with the same texts.
     pub texts: u64,
@@ -45,18 +45,18 @@ pub struct Patience {
     pub answer: Duration,
     /// For one look that computes.
     pub compute: Duration,
-    /// So many threads may be reading.
+    /// The most threads that may be reading.
     pub threads: usize,
 }
 
-/// Whether a look has the files that it asked for, and makes something of them.
+/// Whether a look has read its files, and now computes with them.
 #[derive(Debug, Default)]
 pub struct Progress(AtomicBool);
 
 /// Why files were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// Somebody else still reads them.
+    /// Another caller still reads them.
     Busy,
     /// The file system does not answer.
     Silent,
@@ -71,11 +71,11 @@ struct Shared<C> {
     /// Away while a thread looks.
     folders: Mutex<Option<WatchedFolders>>,
     events: Events,
-    /// Whether somebody reads.
+    /// Whether a caller reads.
     taken: Mutex<bool>,
     free: Condvar,
     threads: AtomicUsize,
-    /// What the last look found, by the paths that events have.
+    /// The files that the last look found, by the paths that events have.
     files: Mutex<Arc<BTreeSet<PathBuf>>>,
 }
 
@@ -85,9 +85,8 @@ impl Patience {
     /// At a start, which others wait for.
     pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::ASKED };
 
-    /// Where somebody asks for a reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy
-    /// takes, 10 s longer than a healthy file system takes, a minute as no policy takes. A signal can be given again, four
-    /// times.
+    /// For a requested reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy takes, 10 s longer
+    /// than a healthy file system takes, a minute as no policy takes. A signal can be given again, four times.
     pub const ASKED: Self = Self {
         apart: Duration::from_millis(100),
         settle: Duration::from_secs(5),
@@ -96,7 +95,7 @@ impl Patience {
         threads: 4,
     };
 
-    /// Where files changed: folders that are never quiet leave threads for whoever asks.
+    /// Where files changed: folders that are never quiet leave threads for requested reloads.
     pub const CHANGED: Self = Self { threads: 2, ..Self::ASKED };
 }
 
@@ -118,12 +117,12 @@ impl<C: Send + 'static> FileReader<C> {
         Ok((Self(Arc::new(shared)), changes))
     }
 
-    /// Reads the files, and applies what they are before anybody else reads them. It blocks its thread, and nobody else's.
+    /// Reads the files, and applies the result before another caller reads them. It blocks its own thread only.
     pub fn read<T>(&self, patience: &Patience, apply: impl FnOnce(Result<Look<C>, Unread>) -> T) -> T {
         match self.0.turn(patience.answer) {
             Some(_turn) => apply(self.0.settled(patience)),
             None => {
-                // Whoever reads may have seen what was there before.
+                // The caller that reads may have seen the old files.
                 self.0.events.wake();
                 apply(Err(Unread::Busy))
             }
@@ -216,7 +215,7 @@ impl<C> Drop for Thread<C> {
 }
 
 impl Progress {
-    /// Files are asked for from now on, or what was read is computed with.
+    /// Sets whether the look reads files from now on, or computes with what it read.
     pub fn computes(&self, computes: bool) {
         self.0.store(computes, Ordering::SeqCst);
     }
@@ -234,7 +233,7 @@ impl Progress {
     }
 }
 
-/// That nobody else reads.
+/// Ensures that no other caller reads.
 struct Turn<'a, C>(&'a Shared<C>);
 
 impl<C> Shared<C> {

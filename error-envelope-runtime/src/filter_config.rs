@@ -1,4 +1,4 @@
-//! What Envoy is given of a policy: read by the module, and by the command that looks at a configuration.
+//! The part of a policy that Envoy is given: read by the module, and by the command that checks a configuration.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use error_envelope_core::loader::PolicyLoader;
 
-/// Where a filter's configuration has its policy.
+/// The place of the policy in a filter's configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum FilterPolicy {
-    /// Nowhere: the default policy holds.
+    /// None: the default policy applies.
     #[default]
     Nowhere,
     /// It is this text.
@@ -19,14 +19,14 @@ pub enum FilterPolicy {
     File(String),
 }
 
-/// What a filter's configuration says.
+/// The parsed configuration of a filter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// Where its policy is.
+    /// The place of its policy.
     pub policy: FilterPolicy,
-    /// Where the admin address is; nowhere, unless it is said.
+    /// The admin address; `None` unless the configuration names one.
     pub admin: Option<SocketAddr>,
-    /// Whether each error is told in Envoy's dynamic metadata, for access logs.
+    /// Whether each error is written to Envoy's dynamic metadata, for access logs.
     pub metadata: bool,
 }
 
@@ -41,7 +41,7 @@ impl FilterConfig {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, for who writes the configuration.
+    /// The error, for the author of the configuration.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| format!("filter_config is not UTF-8: {error}"))?;
         match text.trim_start().as_bytes().first() {
@@ -54,11 +54,11 @@ impl FilterConfig {
         }
     }
 
-    /// As [`FilterConfig::parse`], of a `google.protobuf.Struct`.
+    /// As [`FilterConfig::parse`], for a `google.protobuf.Struct`.
     ///
     /// # Errors
     ///
-    /// As of the text.
+    /// As for the text.
     pub fn of_struct(value: &Value) -> Result<Self, String> {
         let mut config = Self::default();
         for (key, entry) in value.as_object().into_iter().flatten() {
@@ -78,7 +78,7 @@ impl FilterConfig {
     }
 
     fn of_string(text: &str) -> Result<Self, String> {
-        // What is no TOML is a policy that is none, and told with its line.
+        // Invalid TOML is an invalid policy, and is reported with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
         let admin = table.remove("admin").map(|admin| of_admin(admin.as_str())).transpose()?;
@@ -109,7 +109,7 @@ impl FilterConfig {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The error in it.
     pub fn address(text: &str) -> Result<SocketAddr, String> {
         let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         port.or_else(|_| text.parse()).map_err(|_| {
@@ -142,10 +142,10 @@ fn other_keys(value: &Value) -> String {
 }
 
 impl FilterPolicy {
-    /// What a policy's own text is called in errors.
+    /// The name of an inline policy text in errors.
     pub const INLINE: &str = "filter_config";
 
-    /// Reads policies as they can hold inside Envoy: without a verifier in Rust.
+    /// A loader for policies as they can apply inside Envoy: without a verifier in Rust.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

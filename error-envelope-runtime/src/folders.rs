@@ -1,7 +1,7 @@
-//! Folders in which changes of files show, for what is read again when its files change: a policy, a certificate.
+//! Folders that show changes of files, for files that are reloaded when they change: a policy, a certificate.
 //!
 //! 1. Folders are watched, not files: editors and deployments replace files by renaming, Kubernetes swaps a link.
-//! 2. A thread waits, and calls once the folders are quiet. It ends with what it calls.
+//! 2. A thread waits, and calls once the folders are quiet. It ends with the value that it calls.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::open_writers::OpenWriters;
 
-/// A change is several events: files are read once nothing more came for so long.
+/// A change is several events: files are read once no more came for this long.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// Folders that are never quiet do not put a change off for ever: after so many events it is looked at.
+/// Folders that are never quiet do not delay a change for ever: it is handled after this many events.
 const MOST_EVENTS: usize = 1000;
 
 /// Folders that come faster than they are read are looked at again at their next event.
@@ -27,29 +27,29 @@ const MOST_LOOKS: usize = 16;
 pub struct WatchedFolders {
     watcher: Result<RecommendedWatcher, String>,
     watched: BTreeSet<PathBuf>,
-    /// A folder is watched that was not.
+    /// A new folder is watched.
     grew: bool,
 }
 
-/// What [`WatchedFolders`] report to.
+/// The receiver of the events of [`WatchedFolders`].
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
     woken: SyncSender<()>,
     pub(crate) writers: Arc<OpenWriters>,
 }
 
-/// What happens in [`WatchedFolders`].
+/// The events in [`WatchedFolders`].
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
-/// One change that is not looked at yet stands for all of them.
+/// One unhandled change stands for all of them.
 pub(crate) fn events() -> (Events, Changes) {
     let (woken, wait) = sync_channel(1);
     (Events { woken, writers: Arc::default() }, Changes(wait))
 }
 
 impl Events {
-    /// Has the files read anew.
+    /// Makes the files be read anew.
     pub(crate) fn wake(&self) {
         let _ = self.woken.try_send(());
     }
@@ -71,7 +71,7 @@ impl WatchedFolders {
         Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
     }
 
-    /// The same; what the system refuses shows where folders are to be watched.
+    /// The same; if the system refuses, the error shows where folders are to be watched.
     pub(crate) fn or_none(events: &Events) -> Self {
         Self::new(events).unwrap_or_else(|error| {
             let watcher = Err(error.to_string());
@@ -103,8 +103,8 @@ impl WatchedFolders {
         failed
     }
 
-    /// Reads files by a function that also watches their folders. What changed between reading a folder and watching it
-    /// had no event: while it watches others than before, it is called again.
+    /// Reads files by a function that also watches their folders. A change between reading a folder and watching it had no event:
+    /// while the function watches others than before, it is called again.
     pub fn read<T>(&mut self, mut read: impl FnMut(&mut Self) -> T) -> T {
         for _ in 0..MOST_LOOKS {
             self.grew = false;
@@ -152,8 +152,8 @@ impl Changes {
     }
 }
 
-/// The folders in which a change of this file shows: its own, or what there is above it, those of every symbolic link on
-/// the way to it and of what it leads to, and that of the file at their end.
+/// The folders that show a change of this file: its own, or its nearest existing ancestor, those of every symbolic link on the
+/// way to it and of the link's target, and that of the file at their end.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
@@ -167,7 +167,7 @@ pub(crate) fn paths_of(file: &Path) -> impl Iterator<Item = PathBuf> {
     named.into_iter().chain(file.canonicalize().ok())
 }
 
-/// The folder, or what there is above it: where it shows that it is there.
+/// The folder, or its nearest existing ancestor: a new folder shows there.
 pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
     let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     folder.ancestors().map(named).find(|folder| folder.is_dir())

@@ -1,4 +1,4 @@
-//! Where a service takes its terms from (rule M3): a request takes them once, and keeps them to its end.
+//! Where a service gets its config (rule M3): a request takes the config once, and keeps it to its end.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -21,14 +21,14 @@ use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
 use crate::{clock, log};
 
-/// The active policy with what else holds for every request (M3). A clone hands out the same.
+/// The active policy with the other settings for every request (M3). A clone returns the same.
 ///
 /// ```
 /// use error_envelope_core::policy::{Mode, Policy};
 /// use error_envelope_runtime::PolicyHandle;
 ///
 /// let handle = PolicyHandle::fixed(Policy::default());
-/// assert_eq!(handle.terms().policy().summary().mode(), Mode::Enforce);
+/// assert_eq!(handle.config().policy().summary().mode(), Mode::Enforce);
 /// ```
 #[derive(Clone)]
 pub struct PolicyHandle {
@@ -45,12 +45,12 @@ enum Source {
     #[cfg(feature = "policy-file")]
     Watched {
         reloader: Arc<PolicyReloader>,
-        /// Those of the policy that was active when they were last asked for.
+        /// The config of the policy that was active at the last call.
         latest: Arc<ArcSwap<ExchangeConfig>>,
     },
 }
 
-/// What holds a [`PolicyHandle`]: the Tower layer, or the handle of another adapter.
+/// A type with a [`PolicyHandle`]: the Tower layer, or the handle of another adapter.
 pub trait PolicyHolder: Sized {
     /// Replaces the handle.
     #[must_use]
@@ -91,8 +91,8 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose file system
-    /// does not answer.
+    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose file
+    /// system does not answer.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -100,7 +100,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// The same with other terms around the policy, also after it changes.
+    /// The same with another config around the policy, also after the policy changes.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
         let config = Arc::new(change(ExchangeConfig::clone(&self.source.config())));
@@ -112,7 +112,7 @@ impl PolicyHandle {
         Self { source, ..self }
     }
 
-    /// Shows each error to an observer, once, as it is logged.
+    /// Passes each error to an observer, once, as it is logged.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
         self.with_config(|config| config.with_observer(Some(observer)))
@@ -124,7 +124,7 @@ impl PolicyHandle {
         Self { switched: Some(Arc::new(Switched::new(switch))), ..self }
     }
 
-    /// What holds for a request that begins now.
+    /// The config of a request that begins now.
     #[must_use]
     #[inline]
     pub fn config(&self) -> Arc<ExchangeConfig> {
@@ -135,13 +135,13 @@ impl PolicyHandle {
         }
     }
 
-    /// The policy that holds for a request that begins now.
+    /// The policy of a request that begins now.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.config().policy().clone()
     }
 
-    /// The active policy, since when, from which files, and what was refused last. A thrown switch is left out of it.
+    /// The active policy, since when, from which files, and the last rejection. A thrown switch does not change it.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {

@@ -1,8 +1,8 @@
-//! What every adapter of [`error_envelope_core`] needs once: the active policy and its reloader, the log and counters, ids
+//! The shared parts of every adapter of [`error_envelope_core`]: the active policy and its reloader, the log and counters, ids
 //! and the clock. The Tower layer and the module for Envoy are made of these parts.
 //!
-//! 1. A [`PolicyHandle`] hands out the terms of a request, and follows the policy's files where it is to
-//!    (feature `policy-file`). A [`KillSwitch`] puts every route to `off`.
+//! 1. A [`PolicyHandle`] returns the config of a request, and follows the policy's files if it is to (feature `policy-file`). A
+//!    [`KillSwitch`] puts every route to `off`.
 //! 2. [`new_request_id`] makes ids.
 //! 3. [`catch`] keeps a panic of the user's code from going further (F2).
 //! 4. [`log_event`] and its siblings log and count what an exchange returns, under the target `tower_error_envelope`.

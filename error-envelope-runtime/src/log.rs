@@ -22,7 +22,7 @@ use crate::count;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// Logs what an answer has to tell.
+/// Logs the events of an answer.
 pub fn log_reply(answered: &mut LocalReply) {
     log_unenforced(answered.unenforced.take());
     log_event(&mut answered.event);
@@ -58,7 +58,7 @@ fn show(observer: &dyn Observer, event: &Event) {
     }
 }
 
-/// What `auth_observe` has not let refuse a request (M1).
+/// Requests that `auth_observe` has let through although a guard would refuse them (M1).
 #[inline]
 pub fn log_unenforced(event: Option<Box<Event>>) {
     if let Some(event) = event {
@@ -66,7 +66,7 @@ pub fn log_unenforced(event: Option<Box<Event>>) {
     }
 }
 
-/// A layer may stand inside a router by mistake: its policy then speaks of other paths than it sees (G0). Noted once.
+/// A layer may stand inside a router by mistake: its policy then names other paths than it receives (G0). Noted once.
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &EventFields) {
     if notes.only_original_path() {
@@ -105,7 +105,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     }
 }
 
-/// What is active, in figures; and whether the layer has a classifier, where that is known.
+/// Logs the active policy in figures, and whether the layer has a classifier, if that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     tracing::info!(
@@ -133,7 +133,7 @@ pub(crate) fn log_switched(off: bool, by: Option<&str>, reason: Option<&str>) {
     tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
 }
 
-/// A policy was read anew, and holds from now on (M3).
+/// A policy was read anew, and applies from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::record_reload("taken");
@@ -216,8 +216,8 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
-/// What the line does not have yet. Of a [`Fault`] it has the code: its causes are left, or, if it has none, its own text and
-/// the paths of its issues.
+/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has none, its
+/// own text and the paths of its issues.
 fn unsaid_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -231,13 +231,13 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     text_after(error, 0)
 }
 
-/// As [`cause_text`], without so many of the outermost.
+/// As [`cause_text`], without this many of the outermost.
 fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
     let text = catch(|| {
         let mut text = String::new();
         for cause in error_envelope_core::cause::chain(error).skip(outermost) {
             let cause = cause.to_string();
-            // An `io::Error` says what its payload says.
+            // An `io::Error` has the text of its payload.
             if !text.ends_with(&cause) {
                 let separator = if text.is_empty() { "" } else { ": " };
                 let _ = write!(text, "{separator}{cause}");

@@ -2,7 +2,7 @@
 //! closes a file, other systems do not.
 //!
 //! A write begins with the first change of a file's data, and ends when a writer closes the file, or when the name becomes
-//! another file or none. What was given up on counts as closed until it changes again.
+//! another file or none. A file that was given up on counts as closed until it changes again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 
-/// As many files as a policy may have. Those beyond it are told by two looks alone.
+/// As many files as a policy may have. Changes in further files are detected by two looks alone.
 const MOST_FILES: usize = 4096;
 
 const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -70,8 +70,8 @@ impl OpenWriters {
         self.state().changed.clear();
     }
 
-    /// Waits until none of these files is being written, at most so long. The first one that still is then is returned, and
-    /// all of them count as closed.
+    /// Waits until none of these files is being written, at most `at_most`. Returns the first one that still is then, and all of
+    /// them count as closed.
     pub(crate) fn wait_closed(&self, files: &BTreeSet<PathBuf>, at_most: Duration) -> Option<PathBuf> {
         let is_open = |seen: &mut WriterState| !seen.open.is_disjoint(files);
         let wait = self.closed.wait_timeout_while(self.state(), at_most, is_open);

@@ -1,12 +1,12 @@
 //! A policy that is read again when its files change (rules M2, M3).
 //!
-//! 1. The folders of all files are watched, and those of every symbolic link on the way to them: editors and
-//!    deployments replace files by renaming, Kubernetes swaps a link. So are the folders in which an included file may
-//!    appear, or what there is above them.
-//! 2. Once the folders are quiet, all files are read anew, as [`crate::file_reader`] has it: no lock is held meanwhile. A
-//!    policy that is right takes effect between two requests; one that is refused, not there, or cannot be read leaves the
-//!    old one in force, and is logged and counted once. Until it is put right the folders of what is wrong or missing are
-//!    watched, too, or what there is above them.
+//! 1. The folders of all files are watched, and those of every symbolic link on the way to them: editors and deployments replace
+//!    files by renaming, Kubernetes swaps a link. So are the folders in which an included file may appear, or their nearest
+//!    existing ancestors.
+//! 2. Once the folders are quiet, all files are read anew by [`crate::file_reader`]: no lock is held meanwhile. A valid policy
+//!    takes effect between two requests; one that is refused, missing, or cannot be read leaves the old one active, and is logged
+//!    and counted once. Until it is corrected the folders of the wrong or missing files are watched, too, or their nearest
+//!    existing ancestors.
 //!
 //! The thread that waits ends with the last service and layer.
 
@@ -37,13 +37,13 @@ pub(crate) struct PolicyReloader {
 type Content = Result<PolicyFile, PolicyError>;
 
 struct State {
-    /// Of what was read last.
+    /// The result of the last read.
     outcome: Outcome,
     /// Since when the policy stays active.
     since: SystemTime,
-    /// What that was read from.
+    /// The files that it was read from.
     files: Arc<[PathBuf]>,
-    /// What those set.
+    /// The settings in those files.
     outline: Arc<[OutlineTable]>,
     rejection: Option<PolicyRejection>,
 }
@@ -80,7 +80,7 @@ impl PolicyReloader {
         self.in_force.load_full()
     }
 
-    /// What is active, and how it came to be.
+    /// The active policy, and how it became active.
     pub(crate) fn status(&self) -> PolicyStatus {
         let state = self.state();
         PolicyStatus {
@@ -92,7 +92,7 @@ impl PolicyReloader {
         }
     }
 
-    /// Reads the files anew; whether another policy stays active now.
+    /// Reads the files anew; returns whether another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         self.read(&Patience::ASKED)
     }
@@ -105,7 +105,7 @@ impl PolicyReloader {
                 }
                 content.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
             }
-            // Whoever reads them has an outcome soon.
+            // The thread that reads them has a result soon.
             Err(Unread::Busy) => Err(unread(&self.path, Unread::Busy)),
             Err(unread) => Err(self::unread(&self.path, unread)).inspect_err(|error| self.refuse(error)),
         })
@@ -162,12 +162,12 @@ fn files_of(file: &PolicyFile) -> Arc<[PathBuf]> {
     file.files().map(Path::to_owned).collect()
 }
 
-/// The folders in which a change of the policy shows.
+/// The folders that show a change of the policy.
 fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
     file.folders().filter_map(folders::nearest_to).chain(file.files().flat_map(folders::of_file)).collect()
 }
 
-/// The folders in which it shows that what was wrong is right.
+/// The folders that show the correction of an error.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
     paths.flat_map(folders::of_file).collect()

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use error_envelope_core::policy::OutlineTable;
 use error_envelope_core::policy::Policy;
 
-/// The active policy, since when, from which files, and what was refused last:
+/// The active policy, since when, from which files, and the last rejection:
 /// [`PolicyHandle::status`](crate::PolicyHandle::status).
 ///
 /// ```
@@ -28,7 +28,7 @@ pub struct PolicyStatus {
     pub(crate) rejection: Option<PolicyRejection>,
 }
 
-/// A policy that was refused while another one was in force (rule M2).
+/// A policy that was refused while another one was active (rule M2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRejection {
     pub(crate) at: SystemTime,
@@ -37,7 +37,7 @@ pub struct PolicyRejection {
 }
 
 impl PolicyStatus {
-    /// One that no file is behind.
+    /// A policy without a file.
     pub(crate) fn fixed(policy: Arc<Policy>, since: SystemTime) -> Self {
         Self {
             policy,
@@ -55,7 +55,7 @@ impl PolicyStatus {
         &self.policy
     }
 
-    /// Since when it is in force; of one that is not watched, when the layer was given it.
+    /// Since when it is active; for one that is not watched, when the layer was given it.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since
@@ -68,7 +68,7 @@ impl PolicyStatus {
         &self.files
     }
 
-    /// What those files set: each table of defaults and each route, with its keys and their lines. Empty where it is not
+    /// The settings in those files: each table of defaults and each route, with its keys and their lines. Empty where it is not
     /// watched.
     #[cfg(feature = "policy-file")]
     #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
@@ -77,7 +77,7 @@ impl PolicyStatus {
         &self.outline
     }
 
-    /// The URLs of the key sets that no fetch has brought yet, without their queries, which may hold credentials: requests with
+    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may hold credentials: requests with
     /// a token of theirs get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
@@ -90,7 +90,7 @@ impl PolicyStatus {
         missing
     }
 
-    /// What was refused last; `None` where nothing was. It is still told once it was put right.
+    /// The last rejection; `None` if there was none. It is still returned after the policy is corrected.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {
         self.rejection.as_ref()
@@ -104,13 +104,13 @@ impl PolicyRejection {
         self.at
     }
 
-    /// What was wrong, with its file, line and key, as the log says it.
+    /// The error, with its file, line and key, as in the log.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// Whether what the files say now is still refused.
+    /// Whether the current content of the files is still refused.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.is_current

@@ -1,4 +1,4 @@
-//! The kill switch: every route in `off` at once, for whoever is on call.
+//! The kill switch: every route in `off` at once, for operators on call.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::{Mode, Policy};
 
-/// Puts every route into [`Mode::Off`] at once, whatever the policy says, until it is taken back.
+/// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until it is taken back.
 ///
-/// In `off` nothing changes but the id, and what fails is answered still; credentials are asked for as before (rule M1): no
-/// door opens. Requests keep the terms that they began with (rule M3). A policy that is read anew meanwhile is taken, and
-/// holds when the switch is taken back. It is logged as a warning, and counted. It lasts as long as the process.
+/// In `off` nothing changes but the id, and failures still get an answer; credentials are required as before (rule M1): no access
+/// is opened. Requests keep the config that they began with (rule M3). A policy that is reloaded meanwhile is accepted, and takes
+/// effect when the switch is taken back. It is logged as a warning, and counted. It lasts as long as the process.
 ///
 /// ```
 /// use tower_error_envelope::middleware::KillSwitch;
@@ -37,8 +37,8 @@ struct State {
     last: RwLock<Option<SwitchChange>>,
 }
 
-/// Who throws a [`KillSwitch`] or takes it back, and why: for the log and for whoever looks next, never a metric's label.
-/// Either may be left out.
+/// Who throws a [`KillSwitch`] or takes it back, and why: for the log and for the next reader, never a metric's label. Either may
+/// be left out.
 ///
 /// ```
 /// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
@@ -61,17 +61,17 @@ impl SwitchNote {
     /// The longest name and the longest reason that are kept, in characters; what is longer is cut.
     pub const MAX_CHARS: usize = 200;
 
-    /// A note that says nothing yet.
+    /// An empty note.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says who does it. Characters that show nothing or break a line become spaces; an empty name says nothing.
+    /// Sets the name. Invisible characters and line breaks become spaces; an empty name is ignored.
     pub fn by(self, name: &str) -> Self {
         Self { by: one_line(name), ..self }
     }
 
-    /// Says why, likewise.
+    /// Sets the reason, likewise.
     pub fn reason(self, reason: &str) -> Self {
         Self { reason: one_line(reason), ..self }
     }
@@ -104,13 +104,13 @@ impl SwitchChange {
         self.at
     }
 
-    /// Who did it, if they said so: a claim, as nobody has to prove their name.
+    /// Who changed it, if the note names someone: a claim, as no proof of the name is required.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
         self.note.by.as_deref()
     }
 
-    /// Why, if they said so.
+    /// Why, if the note has a reason.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.note.reason.as_deref()
@@ -134,12 +134,12 @@ impl KillSwitch {
         self.back_with(SwitchNote::new())
     }
 
-    /// As [`KillSwitch::off`], with who does it and why. Where the switch is thrown already, the first note stays.
+    /// As [`KillSwitch::off`], with the name and the reason. Where the switch is thrown already, the first note stays.
     pub fn off_with(&self, note: SwitchNote) -> bool {
         self.set(true, note)
     }
 
-    /// As [`KillSwitch::back`], with who does it and why.
+    /// As [`KillSwitch::back`], with the name and the reason.
     pub fn back_with(&self, note: SwitchNote) -> bool {
         self.set(false, note)
     }
@@ -151,13 +151,13 @@ impl KillSwitch {
         self.0.off.load(Ordering::Relaxed)
     }
 
-    /// When it was thrown or taken back last; `None` where it never was.
+    /// When it was thrown or taken back last; `None` if it never was.
     #[must_use]
     pub fn changed_at(&self) -> Option<SystemTime> {
         self.last_change().map(|change| change.at)
     }
 
-    /// Who threw it or took it back last, when and why; `None` where nobody ever did.
+    /// Who threw it or took it back last, when and why; `None` if it never changed.
     #[must_use]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -182,10 +182,10 @@ impl fmt::Debug for KillSwitch {
     }
 }
 
-/// A switch, and what holds while it is thrown.
+/// A switch, and the config while it is thrown.
 pub(crate) struct Switched {
     switch: KillSwitch,
-    /// Made from the terms beside them.
+    /// Made from the config beside it.
     made: RwLock<Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>>,
 }
 

@@ -1,11 +1,11 @@
-//! `error-envelope check`: reads policy files as the layer would, says what is wrong with them, and what should be
-//! looked at.
+//! `error-envelope check`: reads policy files as the layer would, and reports errors and likely
+//! mistakes.
 //!
-//! 1. Each file is a policy by itself, with all that it includes. All that is wrong is told at once, in the order of the
-//!    lines; what is wrong only because of something else is not.
-//! 2. A policy that is right is linted: a warning is likely to be a mistake, a note may well be meant.
-//! 3. Secrets that the environment does not have are noted: they could not be looked at.
-//! 4. Or, with `--effective`, it is told what holds for one request, and which line says it.
+//! 1. Each file is a policy by itself, with all that it includes. All errors are reported at once, in the order of the
+//!    lines; errors that only follow from another error are not.
+//! 2. A valid policy is linted: a warning is likely to be a mistake, a note may well be intended.
+//! 3. Secrets that the environment does not have are noted: they could not be checked.
+//! 4. Or, with `--effective`, it prints the settings that apply to one request, and the line of each.
 //!
 //! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line; or all are
 //! written by [`report`](crate::report) for programs.
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     effective: Option<Vec<String>>,
 }
 
-/// Writes to standard output; an exit code of 0 or 1, or why it could not be told.
+/// Writes to standard output; an exit code of 0 or 1, or why there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut tally = Tally::default();
     let mut report = Report::new(args.format);
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     }
 }
 
-/// The lints, and what could not be looked at.
+/// The lints, and the secrets that could not be checked.
 fn findings(
     read: &LoadedPolicy,
     file: &Path,
@@ -108,7 +108,7 @@ fn effective_json(file: &Path, effective: &Effective) -> Value {
 
 fn reading_json(reading: &PathReading) -> Value {
     let routes: Vec<_> = reading.routes().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
-    // What the file writes is JSON, too.
+    // Values in the file are JSON, too.
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let settings: Vec<_> = reading
         .settings()
@@ -118,7 +118,7 @@ fn reading_json(reading: &PathReading) -> Value {
     json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
 }
 
-/// How many findings of each kind there are, and files that could not be asked.
+/// How many findings of each kind there are, and how many files could not be read.
 #[derive(Default)]
 struct Tally {
     unreadable: usize,

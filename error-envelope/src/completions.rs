@@ -1,4 +1,4 @@
-//! `error-envelope completions`: what a shell needs to complete the command's words.
+//! `error-envelope completions`: shell completions for the command.
 
 use clap::Command;
 use clap_complete::{Shell, generate};

@@ -1,14 +1,14 @@
-//! Which lines of a policy that was refused may be shown.
+//! Decides which lines of a refused policy may be shown.
 //!
-//! What `check` prints stands in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
-//! where the name of its variable should be, and what is wrong may be another thing on that line, or the line's syntax.
-//! So a line is shown only where its table and its key say that it holds neither:
+//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
+//! where the name of its variable should be. The error may be another one on that line, or the line's syntax.
+//! So a line is shown only if its table and its key prove that it holds neither:
 //!
-//! 1. no line that gives a key, a hash or a secret, or a URL with a name in front of its host, whatever else it does, but one
-//!    that has nothing but the name of a variable of the environment where a secret's name should be,
+//! 1. no line that sets a key, a hash or a secret, or a URL with a name in front of its host. The exception is a line
+//!    that has only the name of an environment variable where a secret's name should be,
 //! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
-//! 4. any line of the policy's other tables. Tables of other names may be those of a file of keys.
+//! 4. any line of the policy's other tables. Unknown tables may be those of a file of keys.
 
 use std::ops::Range;
 
@@ -54,10 +54,10 @@ const OPEN_OF_AUTH: [&str; 19] = [
     "unavailable",
 ];
 
-/// What gives a credential, spaces aside.
+/// What sets a credential, ignoring spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Whether the line at these bytes of a file, of which `key` is wrong, may be shown.
+/// Whether the line at these bytes of a file, with an error in `key`, may be shown.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -71,7 +71,7 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();
-    // A key that stands twice is told without its table.
+    // A repeated key is reported without its table.
     let key_root = key.filter(|key| key.contains(['.', '['])).map(root_of);
     // Names of files may stand on lines of their own, above all tables.
     let listed = key_root.filter(|root| matches!(*root, "include" | "base"));
@@ -83,14 +83,14 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// Whether a text in quotes is the name of a variable that is there, and so no secret.
+/// Whether a quoted text is the name of an existing variable, and so no secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     name.is_some_and(|name| !name.is_empty() && name.bytes().all(is_plain) && std::env::var_os(name).is_some())
 }
 
-/// Whether a table's head has but names that the policy's tables have, or that look like a slip in one.
+/// Whether all names in a table's head are names of the policy's tables, or look like a slip in one.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
@@ -103,7 +103,7 @@ fn is_open_head(path: &str) -> bool {
     }
 }
 
-/// The name of the table whose head this line is.
+/// The name of the table if this line is its head.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;

@@ -1,7 +1,7 @@
-//! `error-envelope explain`: why a recorded error becomes what it does, and what a client gets.
+//! `error-envelope explain`: why a recorded error is rewritten as it is, and what a client gets.
 //!
-//! It prints the library's own decision (rule R1): what was asked, in its order, up to what decided; then the bytes,
-//! in each mode and in each dialect. Values of headers that came are not shown, nor the query of a URL (L3).
+//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the bytes,
+//! in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
 
 use std::fmt::{self, Write};
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl Explained<'_> {
         })
     }
 
-    /// The request, and what holds for it.
+    /// The request, and the settings that apply to it.
     fn ask_line(&self, real: &TrialResult) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(&place.to_string());
@@ -121,7 +121,7 @@ impl Explained<'_> {
         format!("{place}: {method} {path} was answered with {}\n{settings}\n", phrase(status))
     }
 
-    /// What decided, and what was asked before it.
+    /// The source that decided, and those tried before it.
     fn decision(&self, real: &TrialResult, enforced: &TrialResult) -> String {
         match (&enforced.explanation, &enforced.event) {
             (_, Some(event)) if is_refusal(enforced) => {
@@ -137,7 +137,7 @@ impl Explained<'_> {
         }
     }
 
-    /// What was asked for a code, in the order of the rule, up to what decided.
+    /// The sources tried for a code, in the order of the rule, up to the one that decided.
     fn tried(&self, explanation: &Explanation, outcome: &TrialResult, event: Option<&LoggedEvent>) -> String {
         let Some((by, event)) = event.and_then(|event| event.by).zip(event) else {
             let what = match (event.map(|event| event.origin), explanation.is_protocol) {
@@ -197,7 +197,7 @@ impl Explained<'_> {
         }
     }
 
-    /// Modes with the same response, and that.
+    /// The modes with the same response, each group with that response.
     fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
         let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
         for mode in MODES {
@@ -220,7 +220,7 @@ impl Explained<'_> {
         }
     }
 
-    /// What a client gets of it in each dialect.
+    /// The client's response in each dialect.
     fn in_dialects(&self, enforced: &TrialResult) -> impl Iterator<Item = (Dialect, StatusCode, String)> {
         let is_rewritten = !enforced.passes() && enforced.explanation.is_some();
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
@@ -254,7 +254,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The settings of the request's route, each with the line that has it.
+/// The settings of the request's route, each with its line.
 fn settings(effective: &Effective) -> String {
     let mut out = format!("  route    {}\n", first_route(effective.reading(), "no route matches"));
     for key in ["mode", "dialect"] {
@@ -277,7 +277,7 @@ fn first_route(reading: &PathReading, none: &str) -> String {
     reading.routes().next().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
-/// What is asked of some statuses before the status itself.
+/// The check of some statuses before the status itself.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
     let issues = if explanation.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
     match status.as_u16() {
@@ -347,7 +347,7 @@ fn headers(now: &HeaderMap, came: &HeaderMap) -> (String, usize) {
     (written, now.len() - count)
 }
 
-/// Those that came may be anything: a cookie, a token (L3).
+/// The headers that the layer wrote. Received ones may be anything: a cookie, a token (L3).
 fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
     let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))

@@ -1,4 +1,4 @@
-//! How a verb ends that could not do its work, and how the others write what they did.
+//! Errors of a verb that could not do its work, and the output of the others.
 
 use std::error::Error;
 use std::fmt;
@@ -9,14 +9,14 @@ use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
 
-/// How a verb ends. `gateway` and `demo` that a second signal ends at once exit with 128 and its number.
+/// The exit codes of a verb. `gateway` and `demo` that a second signal ends at once exit with 128 and its number.
 pub(crate) const EXIT_CODES: [(u8, &str); 3] =
     [(0, "success"), (FOUND, "something was found or refused"), (UNUSABLE, "wrong usage or an unreadable file")];
 
-/// Something was found, or what was given is wrong, or not all of it was done.
+/// There are findings, the input is wrong, or part of the work failed.
 pub(crate) const FOUND: u8 = 1;
 
-/// Nothing could be looked at.
+/// The input could not be read.
 pub(crate) const UNUSABLE: u8 = 2;
 
 /// The table in a line, for `--help`.
@@ -28,18 +28,18 @@ pub(crate) fn exit_codes() -> String {
 /// Why a verb could not do its work.
 #[derive(Debug)]
 pub(crate) enum CommandError {
-    /// What was given is wrong.
+    /// The input is wrong.
     Refused(String),
-    /// What was given cannot be read, or the answer cannot be written.
+    /// The input cannot be read, or the output cannot be written.
     Io(String),
-    /// The same, and it has been told.
+    /// The same, already reported.
     Told,
-    /// Who reads the answer has enough of it, as `head` does.
+    /// The reader of the output has closed it, as `head` does.
     Closed,
 }
 
 impl CommandError {
-    /// Says why on standard error.
+    /// Prints the reason on standard error.
     pub(crate) fn print(&self) {
         if let Self::Refused(why) | Self::Io(why) = self {
             anstream::eprintln!("{why}");
@@ -57,7 +57,7 @@ impl CommandError {
 }
 
 impl CommandError {
-    /// Why, where it is not told yet.
+    /// The reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) => why,
@@ -65,7 +65,7 @@ impl CommandError {
         }
     }
 
-    /// Of a policy that was not read.
+    /// For a policy that was not read.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();
@@ -79,7 +79,7 @@ impl From<GatewayError> for CommandError {
     }
 }
 
-/// An error of the gateway's, with a line for its advice.
+/// An error of the gateway, with a line for its advice.
 pub(crate) fn with_help(error: &GatewayError) -> String {
     let help = error.advice().map(|advice| format!("\n = help: {advice}"));
     error.problem().to_owned() + &help.unwrap_or_default()
@@ -108,7 +108,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// The same, where who reads no further is not told that all is well: the exit code stays what it is.
+/// The same; if the reader has closed the output, the exit code stays what it is and does not report success.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     match print(text) {
         Err(CommandError::Closed) => Ok(()),

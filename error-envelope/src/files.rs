@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::failure::CommandError;
 
-/// Writes a file beside its place, then renames it there: who reads it meets the old one or the new one.
+/// Writes a file beside its place, then renames it there: a reader gets the old one or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", std::process::id()));
@@ -16,7 +16,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     written.map_err(|error| {
-        // What is left of it is of no use; that it cannot be removed is no news.
+        // The temporary file is of no use; a failure to remove it does not matter.
         let _ = fs::remove_file(&temporary);
         CommandError::Io(format!("{}: cannot be written: {error}\n = help: name a writable folder", path.display()))
     })

@@ -1,5 +1,5 @@
-//! What is wrong in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and what would be
-//! right.
+//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the
+//! correction.
 
 use std::borrow::Cow;
 use std::fs;
@@ -13,10 +13,10 @@ use tower_error_envelope::policy::Lint;
 use crate::confidential::may_be_shown;
 use crate::policy::SourceLocation;
 
-/// What every terminal shows.
+/// The width of every terminal.
 const WIDTH: usize = 80;
 
-/// How much a finding matters.
+/// The level of a finding.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Error,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Note,
 }
 
-/// Something that is wrong, or that should be looked at.
+/// An error, or a likely mistake.
 pub(crate) struct Finding<'a> {
     kind: Kind,
     lint: Option<&'a str>,
@@ -34,7 +34,7 @@ pub(crate) struct Finding<'a> {
     span: Option<Range<usize>>,
     wrong: &'a str,
     advice: &'a str,
-    /// Where nothing was refused, each key is a hash and each secret the name of a variable.
+    /// If nothing was refused, each key is a hash and each secret the name of a variable.
     refused: bool,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// What should be looked at.
+    /// A likely mistake.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
         Self {
             kind: if lint.is_note() { Kind::Note } else { Kind::Warning },
@@ -69,7 +69,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// A secret that is not there.
+    /// A missing secret.
     pub(crate) fn of_missing(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         Self {
             kind: Kind::Note,
@@ -120,7 +120,7 @@ impl<'a> Finding<'a> {
         self.advice
     }
 
-    /// Where on its line it is, in characters from 1, the end not among them.
+    /// The characters of the error on its line, from 1, without the end.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = fs::read_to_string(self.file.as_deref()?).ok()?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -130,7 +130,7 @@ impl<'a> Finding<'a> {
         Some(column(span.start)?..column(span.end)?)
     }
 
-    /// What is wrong, with its level where nothing was refused.
+    /// The text of the error, with its level if nothing was refused.
     pub(crate) fn to_text(&self) -> String {
         let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
         match self.kind {
@@ -139,7 +139,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// With escape codes, which go where no terminal is; without a newline at its end.
+    /// With escape codes, which are removed if the output is no terminal; without a newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
         let title = self.kind.level().no_name().primary_title(self.title());

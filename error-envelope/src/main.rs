@@ -1,13 +1,13 @@
-//! `error-envelope`: for the people who own the policy of tower-error-envelope, and for those whose clients import its
+//! `error-envelope`: for the owners of a tower-error-envelope policy, and for teams whose clients import its
 //! contract.
 //!
-//! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`]
-//! writes the error codes and the envelope in the languages of clients and documents, and what a change of them breaks.
-//! [`probe`] asks a running service whether it keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
+//! [`check`] reports errors in policy files, and the settings of a request; [`schema`] describes them to editors. [`catalogue`]
+//! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
+//! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
 //! in front of one that misbehaves; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
-//! [`failure`] is how a verb ends that could not do its work: exit code 1 where what it was given is wrong, 2 where it
-//! cannot be read. [`man`] and [`completions`] are written from the words of `--help`; [`files`] writes whole files.
+//! [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
+//! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -80,7 +80,7 @@ enum Color {
     Never,
 }
 
-/// A request takes and gives back fourteen pieces of memory, some larger than those that glibc keeps at hand for a thread.
+/// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
 /// The libraries leave the choice to their program.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! `error-envelope man`: the manual pages, from the same words as `--help`.
+//! `error-envelope man`: the manual pages, from the text of `--help`.
 
 #[cfg(test)]
 mod tests;

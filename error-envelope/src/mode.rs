@@ -1,7 +1,7 @@
 //! `error-envelope mode`: the kill switch of running gateways, by their admin addresses.
 //!
-//! [`gateways`] are those of `--admin` and of a fleet's file; [`request`] asks one. All are asked side by side, and what each
-//! did is told in the order in which they were named.
+//! [`gateways`] are those of `--admin` and of a fleet's file; [`request`] calls one. All are called at once, and their
+//! results are printed in the order in which they were named.
 
 mod gateways;
 mod request;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
     let runtime = local_runtime()?;
     let answers = runtime.block_on(ask_all(&gateways, order));
-    // A name that is looked up still is waited for by nobody.
+    // A pending name look-up does not delay the exit.
     runtime.shutdown_background();
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     match args.format {
@@ -90,7 +90,7 @@ async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
     answers
 }
 
-/// What went well on standard output, what did not on standard error.
+/// Successes on standard output, failures on standard error.
 fn print_lines(gateways: &[Gateway], answers: &[Answered], failed: usize) -> Result<(), CommandError> {
     let count = gateways.len();
     for (gateway, answer) in gateways.iter().zip(answers) {

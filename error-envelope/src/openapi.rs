@@ -10,7 +10,7 @@ use crate::failure::CommandError;
 use crate::recorded::unreadable;
 use crate::text::{cut, one_line};
 
-/// No API of people's is described by more.
+/// No API is described by more.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A document that was read.
@@ -42,7 +42,7 @@ impl DocumentFile {
     }
 }
 
-/// JSON or YAML; what is wrong begins with its place in the file, where that is known.
+/// JSON or YAML; an error begins with its place in the file, if that is known.
 fn parsed(text: &str) -> Result<Value, String> {
     if !text.trim_start().starts_with('{') {
         return serde_saphyr::from_str(text).map_err(|error| format!(": not valid YAML: {error}"));
@@ -75,7 +75,7 @@ fn is_supported(version: &str) -> bool {
     behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
-/// serde's text ends with the place, which is told before it.
+/// serde's text ends with the place, which is printed before it.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())

@@ -1,7 +1,7 @@
-//! Reading a policy apart from the service that it is for, in CI and at a desk.
+//! Reads a policy apart from its service, in CI and at a desk.
 //!
-//! The layer's verifiers are not there, and its secrets should not be: each verifier is taken to be there, and a secret
-//! that the environment does not have for a good one, where its name is one. Everything else is refused as the layer
+//! The layer's verifiers are missing, and its secrets should be: each verifier is assumed to exist, and a secret
+//! that the environment lacks to be good, if its name is a valid one. Everything else is refused as the layer
 //! refuses it (M2).
 
 use std::fs;
@@ -13,7 +13,7 @@ use error_envelope_runtime::FilterPolicy;
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
-/// As long as the longest hash asks for.
+/// As long as the longest hash requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.
@@ -30,13 +30,13 @@ pub(crate) struct SourceLocation {
 }
 
 impl LoadedPolicy {
-    /// The variables that the environment does not have, and where they are named.
+    /// The variables that the environment does not have, and their places in the file.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<SourceLocation>)> {
         self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| display_name(file, name))))
     }
 }
 
-/// The loader knows the name alone.
+/// The loader has only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     let text = fs::read_to_string(file).ok()?;
     let mut start = 0;
@@ -50,8 +50,8 @@ fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     None
 }
 
-/// What the library quotes as the name of a variable. Anything else may be the secret itself, and is the library's to
-/// refuse (L3).
+/// The text that the library quotes as the name of a variable. Any other may be the secret itself, and the library
+/// refuses it (L3).
 fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     !name.is_empty() && name.bytes().all(fits)
@@ -61,25 +61,25 @@ fn is_name(name: &str) -> bool {
 ///
 /// # Errors
 ///
-/// All that is wrong.
+/// All errors.
 pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(PolicyLoader::new().any_verifier(), |loader| loader.check(path))
 }
 
-/// As [`read`], as it is read inside Envoy, where no verifier is.
+/// As [`read`], but as inside Envoy, which has no verifiers.
 ///
 /// # Errors
 ///
-/// All that is wrong.
+/// All errors.
 pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
-/// As [`read_in_envoy`], of the text in a configuration of Envoy's.
+/// As [`read_in_envoy`], for the text in an Envoy configuration.
 ///
 /// # Errors
 ///
-/// What is wrong.
+/// The error.
 pub(crate) fn read_inline_in_envoy(text: &str) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader(), |loader| loader.parse(FilterPolicy::INLINE, text).map_err(|error| vec![error]))
 }

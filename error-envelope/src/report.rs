@@ -46,7 +46,7 @@ pub(crate) fn json_text(object: &Value) -> String {
     format!("{object:#}\n")
 }
 
-/// Findings on their way out.
+/// Collects findings and writes them.
 pub(crate) struct Report {
     format: Format,
     findings: Vec<Value>,
@@ -61,7 +61,7 @@ impl Report {
         self.format
     }
 
-    /// The text of a finding, where it is written as it comes.
+    /// The text of a finding, if findings are written one by one.
     pub(crate) fn add(&mut self, finding: &Finding<'_>) -> String {
         match self.format {
             Format::Human => finding.render() + "\n\n",
@@ -73,7 +73,7 @@ impl Report {
         }
     }
 
-    /// Everything at once, with these counts.
+    /// All findings at once, with these counts.
     pub(crate) fn into_json(self, counts: Value) -> String {
         let mut report = counts;
         report["findings"] = Value::Array(self.findings);

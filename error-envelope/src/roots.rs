@@ -1,4 +1,4 @@
-//! The certificates by which another side is trusted.
+//! The certificates that another side is verified by.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::failure::CommandError;
 
-/// Those of a file of PEM certificates, and no other; without a file, the platform's. `flag` is what names another file.
+/// Those of a file of PEM certificates alone; without a file, the platform's. `flag` is the flag that names another file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

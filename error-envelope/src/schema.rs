@@ -1,6 +1,6 @@
 //! `error-envelope schema`: a JSON Schema of the policy file, so that editors complete and underline it.
 //!
-//! It is held against the reader by the tests: the same tables, keys, words and defaults.
+//! The tests compare it with the reader: the same tables, keys, words and defaults.
 
 use crate::failure::{CommandError, print};
 

@@ -2,7 +2,7 @@
 
 use error_envelope_core::message::is_invisible;
 
-/// The text without what moves a cursor, changes colours or reorders a line: each such character is written as its number.
+/// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,7 +1,7 @@
-//! A recorded exchange under a policy: what the layer would have done of it, by the library's own decisions.
+//! A recorded exchange under a policy: how the layer would have answered it, by the library's own decisions.
 //!
-//! Credentials are taken to be good (G2): recordings seldom have them, and a policy's keys are hashes. All else that the
-//! head says is asked; of a body as much as was recorded. Ids and times are the same in every trial, so that two of them can
+//! Credentials are assumed valid (G2): recordings seldom have them, and a policy's keys are hashes. Everything else in the
+//! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial, so that two of them can
 //! be compared.
 
 use std::path::Path;
@@ -21,30 +21,30 @@ use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
 use crate::policy;
 use crate::recorded::Recorded;
 
-/// What a policy makes of an exchange.
+/// A policy's result for an exchange.
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: SentBody,
-    /// What would be logged.
+    /// The event that would be logged.
     pub(crate) event: Option<LoggedEvent>,
-    /// What the response says; none where it was not asked for one.
+    /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
+    /// The body was not read: too long, in an unknown coding, or not recorded (R4, R5).
     pub(crate) unread: bool,
-    /// Which rules were asked, for [`Explanation::rules`].
+    /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
 }
 
-/// What the client gets for a body.
+/// The body that the client gets.
 #[derive(PartialEq, Eq)]
 pub(crate) enum SentBody {
-    /// What the service said, byte for byte.
+    /// The service's response, byte for byte.
     AsItCame,
     These(Bytes),
 }
 
-/// What an event tells.
+/// The facts of an event.
 #[derive(Clone)]
 pub(crate) struct LoggedEvent {
     pub(crate) code: Option<ErrorCode>,
@@ -72,20 +72,20 @@ impl LoggedEvent {
     }
 }
 
-/// A policy that recorded exchanges are tried under.
+/// A policy to try recorded exchanges under.
 pub(crate) struct Trial {
     config: Arc<ExchangeConfig>,
-    /// The same policy with one mode on every route: guards ask for it before anything else does.
+    /// The same policy with one mode on every route: guards read it before everything else.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
 impl Trial {
-    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file leads what
-    /// decides to its line.
+    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file maps the
+    /// deciding rule to its line.
     ///
     /// # Errors
     ///
-    /// All that is wrong.
+    /// All errors.
     pub(crate) fn from_file(
         path: Option<&Path>,
         modes: &[Mode],
@@ -106,7 +106,7 @@ impl Trial {
         Self { config: config(policy), modes: Vec::new() }
     }
 
-    /// Knows what the policy does in this mode, too.
+    /// Adds the policy's results in this mode.
     pub(crate) fn and_in(mut self, mode: Mode, policy: Policy) -> Self {
         self.modes.push((mode, config(policy.in_mode(mode))));
         self
@@ -147,7 +147,7 @@ fn config(policy: Policy) -> Arc<ExchangeConfig> {
     Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
 }
 
-/// Shows a body to the meter, which counts the messages of a call (P1): what is longer as a whole was refused by its length.
+/// Passes a body to the meter, which counts the messages of a call (P1): one that is too long as a whole was refused by its length.
 fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);
@@ -231,12 +231,12 @@ impl TrialResult {
         Self::from_head(head, SentBody::These(body), Some(&answered.event))
     }
 
-    /// Whether the client gets what the service said, the id aside.
+    /// Whether the client gets the service's response, ignoring the id.
     pub(crate) fn passes(&self) -> bool {
         self.body == SentBody::AsItCame
     }
 
-    /// What the client gets for a body; none where the recording has none of it.
+    /// The body that the client gets; `None` if the recording has none of it.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
         match &self.body {
             SentBody::These(bytes) => Some(bytes.clone()),

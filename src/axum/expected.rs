@@ -1,10 +1,10 @@
-//! What Rust expected, in words for people who do not write Rust.
+//! Describes what Rust expected, for readers who do not write Rust.
 
 use std::borrow::Cow;
 
 use error_envelope_core::message;
 
-/// The longest text of a visitor's own that passes, in bytes.
+/// The longest text of a custom visitor that passes, in bytes.
 const MAX_BYTES: usize = 128;
 
 /// What a visitor expects (`serde::de::Expected`), or the name of a primitive type.
@@ -14,7 +14,7 @@ pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
     if let Some(words) = words.or_else(array) {
         return words;
     }
-    // Rust's names of types mean nothing to a client, and are the program's own affair.
+    // Names of Rust types mean nothing to a client, and are internal to the program.
     match expected.split(' ').next().unwrap_or_default() {
         "struct" | "internally" | "adjacently" => "an object".into(),
         "tuple" => "an array".into(),
@@ -29,7 +29,7 @@ fn own_words(expected: &str) -> Cow<'static, str> {
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
 
-/// What serde got instead (`serde::de::Unexpected`), without its value.
+/// Names what serde got instead (`serde::de::Unexpected`), without its value.
 pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     let end = unexpected.find(['`', '"']).unwrap_or(unexpected.len());
     Some(match unexpected[..end].trim_end() {
@@ -43,7 +43,7 @@ pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     })
 }
 
-/// What parsing a text into a number, a boolean or a character said: `std`'s own words, which quote nothing.
+/// The error text of parsing a number, a boolean or a character. It comes from `std` and quotes nothing.
 pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",

@@ -1,4 +1,4 @@
-//! Forms, in and out.
+//! Extracts and writes forms.
 
 use axum_core::extract::{FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
@@ -16,8 +16,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A form: the query of GET and HEAD, else a body of type `application/x-www-form-urlencoded`.
 ///
-/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. See the [module](crate::axum) for what a
-/// client is told.
+/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::axum) describes the
+/// responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -50,13 +50,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(fault.header(ACCEPT, HeaderValue::from_static(FORM)));
         }
         let body = Bytes::from_request(request, state).await?;
-        // The status that axum's `Form` has for it.
+        // The status that axum's `Form` uses.
         super::query::read(&body).map(Self).map_err(|fault| fault.status(StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {
-    /// A value that cannot be written as a form is `internal_error`: axum would show the client why.
+    /// A value that cannot be written as a form becomes `internal_error`: axum would show the client the reason.
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),

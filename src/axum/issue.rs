@@ -1,8 +1,8 @@
-//! What a deserializer said → an issue (rule E8): the place, and what was expected there.
+//! Converts a deserializer error into an issue (rule E8): the place, and what was expected there.
 //!
-//! serde's errors are text, and their forms are those of `serde::de::Error`'s own constructors. Of each form the part
-//! that the program wrote is taken; what the client sent is left out. A text of any other form may quote anything, and
-//! becomes "Not valid.".
+//! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The part that the program wrote is
+//! kept; what the client sent is left out. A text in any other form may quote anything, and becomes
+//! "Not valid.".
 
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
@@ -11,13 +11,13 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// Names come from the client where the type is a map: a path says no more than so much of them.
+/// Names come from the client where the type is a map: a path includes at most this many of them.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
 const UNKNOWN: &str = "unknown";
 
-/// One thing that is wrong, in the shape of a Zod issue.
+/// One invalid value, in the shape of a Zod issue.
 #[derive(Debug, Serialize)]
 pub(super) struct Issue {
     path: Vec<Step>,
@@ -46,7 +46,7 @@ pub(super) fn of_data(path: &Path, text: &str) -> Issue {
 pub(super) fn of_text(path: impl IntoIterator<Item = Step>, text: &str) -> Issue {
     let (message, code, name) = parse_text(text);
     let mut path: Vec<Step> = path.into_iter().collect();
-    // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
+    // The path ends at the object whose field is missing or unknown, unless serde had to read ahead.
     let has_it = |name: &&str| code == UNKNOWN && matches!(path.last(), Some(Step::Name(last)) if last == name);
     let name = name.filter(|name| !has_it(name)).map(|name| Step::Name(name.to_owned()));
     path.extend(name);
@@ -98,7 +98,7 @@ impl From<Issue> for Fault {
     }
 }
 
-/// The message, the issue's code, and the name of a member that is missing, unknown or there twice.
+/// The message, the issue's code, and the name of a field that is missing, unknown or repeated.
 fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     if let Some(name) = quoted(text, "missing field ") {
         ("Required.".to_owned(), "missing", Some(name))
@@ -122,7 +122,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// The last comma: what the client sent stands before it, and may have any number of them.
+/// The last comma: the text before it comes from the client and may contain any number of commas.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }
@@ -131,7 +131,7 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
     text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// The name, and the ones that are known.
+/// The name, and the names that are known.
 fn unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {

@@ -1,4 +1,4 @@
-//! JSON bodies, in and out.
+//! Extracts and writes JSON bodies.
 
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
@@ -14,14 +14,14 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::content_type::{JSON, essence};
 
-/// A JSON body: as an argument of a handler it is read, as its result it is written.
+/// A JSON body: an extractor as a handler's argument, a response as its result.
 ///
 /// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
-/// unless axum's `DefaultBodyLimit` says otherwise) within the layer's. `Option<Json<T>>` is `None` for a request without a
-/// content type. See the [module](crate::axum) for what a client is told.
+/// unless axum's `DefaultBodyLimit` sets another) within the layer's. `Option<Json<T>>` is `None` for a request without a
+/// content type. The [module](crate::axum) describes the responses to invalid input.
 ///
-/// A client learns the first wrong field alone: serde stops there. For all of them at once, let the type take any value of
-/// its form, and let `garde` or `validator` (features of this crate) look at it: their reports are issues by `?`.
+/// The response lists only the first wrong field: serde stops there. To list all of them, let the type accept any value of
+/// its form, and validate it with `garde` or `validator` (features of this crate): `?` converts their reports to issues.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// A value that cannot be written as JSON is `internal_error`: axum would show the client why.
+    /// A value that cannot be written as JSON becomes `internal_error`: axum would show the client the reason.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
@@ -108,12 +108,12 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     Ok(value)
 }
 
-/// The status is the one that axum's `Json` has for it.
+/// The status is the one that axum's `Json` uses.
 fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
     Fault::from(issue::of_data(path, &without_place(error))).status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// serde_json's own words can quote the body.
+/// serde_json's own error text can quote the body.
 fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     Fault::new(ErrorCode::BAD_REQUEST).message(if body.trim_ascii().is_empty() {
@@ -125,7 +125,7 @@ fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// The line and the column say less than the path does.
+/// The path locates the error better than the line and the column.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

@@ -1,20 +1,20 @@
 //! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
 //!
-//! axum's own extractors may stay: what they say is read (rule R13), and a client gets the same statuses and codes from
-//! both, but where axum's text does not tell what it is of: a route's only parameter is `bad_request` there, and a body
-//! that came too slowly too. These say it in words for people who do not write Rust:
+//! axum's own extractors may stay: their rejections are parsed (rule R13), and a client gets the same statuses and codes
+//! from both. The exception is where axum's text does not name the source: a route's only parameter is `bad_request` there,
+//! and so is a body that came too slowly. The extractors here describe errors for readers who do not write Rust:
 //!
-//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] tell data that does not fit as `invalid_request` with an issue list: the
-//!    path of what is wrong, what was expected there, and a code. What the client sent is never quoted, in an answer or in
-//!    the log. A parameter of the path has its name, also alone or in a tuple. serde stops at the first thing that is wrong,
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list: the
+//!    path of the error, what was expected there, and a code. What the client sent is never quoted, in a response or in
+//!    the log. A path parameter is named, also alone or in a tuple. serde stops at the first error,
 //!    and so the list has one issue; `garde` and `validator` (features) find all of them, and `?` takes their reports.
-//! 2. The status of that is axum's: 422 for a body, 400 for a query and a path. A handler that wants another takes
+//! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another takes
 //!    `Result<Json<T>, Fault>` and sets [`Fault::status`].
-//! 3. A body that is no JSON is `bad_request`, by line and column; one without a JSON content type is
+//! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
 //!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`; one that came too
 //!    slowly `request_timeout`.
-//! 4. [`Multipart`] is axum's with such a rejection, and errors of its fields are faults by `?`.
-//! 5. A route without the parameters that its handler asks for is the program's fault: `internal_error`.
+//! 4. [`Multipart`] is axum's with such a rejection, and `?` converts errors of its fields to faults.
+//! 5. A route without the parameters that its handler requires is the program's fault: `internal_error`.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -71,7 +71,7 @@ pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;
 
-/// What axum's extractors have: a handler changes its import, and nothing else.
+/// The same traits as axum's extractors: a handler changes only its import.
 macro_rules! dereferences {
     ($extractor:ident) => {
         impl<T> std::ops::Deref for $extractor<T> {

@@ -13,8 +13,8 @@ use error_envelope_core::fault::Fault;
 
 /// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
 ///
-/// `Option<Path<T>>` is `None` on a route without parameters. What is wrong is told by the parameter's name, also in a
-/// tuple. See the [module](crate::axum) for what a client is told.
+/// `Option<Path<T>>` is `None` on a route without parameters. An error names its parameter, also in a tuple.
+/// The [module](crate::axum) describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -70,12 +70,12 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
         ErrorKind::Message(message) => issue::of_text(only(parts).await, &message).into(),
-        // The wrong number of parameters, or a type that no path can be: no request makes it right.
+        // The wrong number of parameters, or a type that no path can be: no request can correct it.
         kind => mistake(&kind),
     }
 }
 
-/// axum tells neither the place of the only parameter nor the name of one in a tuple; the route has both.
+/// axum reports neither the place of the only parameter nor the name of one in a tuple; the route has both.
 async fn only(parts: &mut Parts) -> Option<Step> {
     match &*names(parts).await {
         [name] => Some(Step::Name(name.clone())),

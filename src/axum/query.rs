@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use super::issue;
 use error_envelope_core::fault::Fault;
 
-/// The query string, read as `application/x-www-form-urlencoded`; none at all is an empty one.
+/// The query string, read as `application/x-www-form-urlencoded`; a missing one counts as empty.
 ///
-/// See the [module](crate::axum) for what a client is told.
+/// The [module](crate::axum) describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What `application/x-www-form-urlencoded` says.
+/// The error text of `application/x-www-form-urlencoded`.
 pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     let value = serde_path_to_error::deserialize(pairs);

@@ -1,4 +1,4 @@
-//! Bodies that are read within bounds, and given back as they came.
+//! Reads bodies within bounds, and returns them unchanged.
 
 use std::fmt;
 use std::future::Future as _;
@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-/// The reading of an error's body.
+/// Reads the body of an error.
 pub(super) struct BodyReader<B: Body> {
     head: Option<response::Parts>,
     body: Option<Pin<Box<B>>>,
@@ -21,14 +21,14 @@ pub(super) struct BodyReader<B: Body> {
     deadline: Pin<Box<Sleep>>,
 }
 
-/// What was read.
+/// A response whose body was read, in part or in full.
 pub(super) struct ReadBody<B: Body> {
     pub(super) head: response::Parts,
     pub(super) data: Bytes,
     pub(super) rest: RemainingBytes<B>,
 }
 
-/// What stands behind the bytes that were read.
+/// What follows the bytes that were read.
 pub(super) enum RemainingBytes<B: Body> {
     /// Nothing: the body is whole.
     Trailers(Option<HeaderMap>),
@@ -61,7 +61,7 @@ impl<B: Body> BodyReader<B> {
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
     }
 
-    /// Once it is ready, it is not asked again.
+    /// Once it is ready, it is not polled again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ReadBody<B>> {
         let rest = ready!(self.poll_rest(cx));
         let head = self.head.take().unwrap_or_else(|| http::Response::new(()).into_parts().0);
@@ -94,7 +94,7 @@ fn bytes_of(mut data: impl Buf) -> Bytes {
 }
 
 pin_project! {
-    /// The body of a response that went through [`ReadError`](super::ReadError): as it came.
+    /// The body of a response that went through [`ReadError`](super::ReadError), unchanged.
     pub struct ResponseBody<B> where B: Body {
         #[pin]
         state: State<B>,

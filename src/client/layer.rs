@@ -1,4 +1,4 @@
-//! A `tower` client whose error responses say what they are.
+//! A `tower` client that parses its error responses.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use super::bodies::{BodyReader, ReadBody, ResponseBody};
 use super::reader::ErrorReader;
 
 /// Reads the bodies of error responses, within an [`ErrorReader`]'s bounds, and puts the
-/// [`ClientError`](super::ClientError) into the response's extensions; the body is there still, as it came.
+/// [`ClientError`](super::ClientError) into the response's extensions; the body is kept unchanged.
 ///
-/// A [`RetryPolicy`](super::RetryPolicy) around it knows the code of services that do not say it in their heads. Responses
-/// that are no errors pass unread. See [`ErrorReader::check`] for what must be read to its end by the caller.
+/// A [`RetryPolicy`](super::RetryPolicy) around it gets the code also of services that do not send it in their heads.
+/// Other responses pass unread. [`ErrorReader::check`] lists what the caller must read to its end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ReadErrorLayer {
@@ -25,7 +25,7 @@ pub struct ReadErrorLayer {
 }
 
 impl ReadErrorLayer {
-    /// Reads as `reader` does.
+    /// Reads with `reader`.
     pub fn new(reader: ErrorReader) -> Self {
         Self { reader }
     }
@@ -39,7 +39,7 @@ impl<S> Layer<S> for ReadErrorLayer {
     }
 }
 
-/// What [`ReadErrorLayer`] makes of a client.
+/// The client that [`ReadErrorLayer`] makes.
 #[derive(Clone, Debug)]
 pub struct ReadError<S> {
     inner: S,

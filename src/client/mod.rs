@@ -1,9 +1,9 @@
-//! For callers (feature `client`): what an error response says, and whether and when to ask again.
+//! For callers (feature `client`): what an error response contains, and whether and when to retry.
 //!
 //! 1. [`ErrorReader`] makes a [`ClientError`] of a response: the canonical envelope, every dialect that the layer writes
 //!    or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an error within bounds and
 //!    lets everything else pass.
-//! 2. [`ReadErrorLayer`] does so for a `tower` client: the error is in the response's extensions, its body still there.
+//! 2. [`ReadErrorLayer`] does so for a `tower` client: the error is in the response's extensions, its body is kept.
 //! 3. [`RetryPolicy`] is a [`tower::retry::Policy`] that follows the contract's advice.
 //!
 //! ```
@@ -22,13 +22,13 @@
 //! # Ok::<_, http::Error>(())
 //! ```
 //!
-//! What decides the code, first match: a canonical envelope; `x-error-code`, which goes with every error that the layer
-//! writes (E4); an RPC status's reason; a name of the dialect that the catalogue or [`ErrorReader::codes`] knows; a list of
-//! issues; the status. A canonical code that nobody knows here counts as transient, as the contract asks; a name that is
-//! some other service's stays readable as [`ClientError::raw_code`], and the status decides.
+//! The first match decides the code: a canonical envelope; `x-error-code`, which goes with every error that the layer
+//! writes (E4); an RPC status's reason; a name of the dialect that the catalogue or [`ErrorReader::codes`] has; a list of
+//! issues; the status. A canonical code that is not known here counts as transient, as the contract requires; a name of
+//! another service stays readable as [`ClientError::raw_code`], and the status decides.
 //!
-//! Without the feature `protobuf` the details of RPC errors are not read, without `decompress` no compressed body is: then
-//! the head alone decides.
+//! Without the feature `protobuf` the details of RPC errors are not read, without `decompress` compressed bodies are not:
+//! then the head alone decides.
 
 mod bodies;
 

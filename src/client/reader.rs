@@ -18,7 +18,7 @@ use error_envelope_core::policy::Policy;
 /// As much as the layer itself reads of an error's body (R4).
 const LIMIT: usize = 64 * 1024;
 
-/// An error is small: a server that takes longer for it is stuck, and the head has said the most.
+/// An error is small: a server that takes longer for it is stuck, and most facts are in the head.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Makes [`ClientError`]s of responses. Cheap to clone.
@@ -44,25 +44,25 @@ pub struct ErrorReader {
     clock: fn() -> SystemTime,
 }
 
-/// A response that is there as a whole.
+/// A complete response.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferedResponse<'a> {
-    /// Its head.
+    /// The head.
     pub head: &'a response::Parts,
-    /// All bytes of its body, as they came.
+    /// All bytes of the body, unchanged.
     pub body: &'a [u8],
-    /// Its trailers: gRPC says there how a call ended.
+    /// The trailers: gRPC states there how a call ended.
     pub trailers: Option<&'a HeaderMap>,
 }
 
 impl ErrorReader {
-    /// It knows the catalogue's codes, reads at most 64 KiB of an error's body (as the layer does, R4), within 5 s.
+    /// Has the catalogue's codes, reads at most 64 KiB of an error's body (as the layer does, R4), within 5 s.
     pub fn new() -> Self {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Codes that a service's organisation added ([`ErrorCode::custom`]): their advice is then known. Of two with one name
-    /// the last counts; without them they are known by name alone, and transient.
+    /// Adds codes of a service's organisation ([`ErrorCode::custom`]), with their advice. Of two with one name
+    /// the last counts; codes that are not added have only a name, and count as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
         let mut codes: Vec<ErrorCode> = self.codes.own().cloned().collect();
         for code in own {
@@ -72,8 +72,8 @@ impl ErrorReader {
         Self { codes: Arc::new(CodeSet::new(codes)), ..self }
     }
 
-    /// The codes and shapes of a policy, such as the one of the gateway before the services (R15): bodies in a shape of its own
-    /// are read as the layer reads them, those of all its scopes in the order of the file.
+    /// Adds the codes and shapes of a policy, such as the one of the gateway before the services (R15): bodies in a custom shape
+    /// are read as the layer reads them. The shapes of all its scopes apply, in the order of the file.
     ///
     /// ```
     /// use tower_error_envelope::client::ErrorReader;
@@ -97,49 +97,49 @@ impl ErrorReader {
         Self { shapes, ..self }.codes(policy.codes().own().cloned())
     }
 
-    /// The most bytes that are read of an error's body, and that a compressed one may decode to. Past it the head decides.
+    /// The most bytes to read of an error's body, and to decode of a compressed one. Past it the head decides.
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    /// How long an error's body is waited for. Past it the head decides.
+    /// The time limit for an error's body. Past it the head decides.
     pub fn time(self, time: Duration) -> Self {
         Self { time, ..self }
     }
 
-    /// The clock that a `retry-after` date is held against where the response has no `date`. The system's by default.
+    /// The clock to compare a `retry-after` date with if the response has no `date`. The system's by default.
     pub fn clock(self, clock: fn() -> SystemTime) -> Self {
         Self { clock, ..self }
     }
 
-    /// What a response says whose body is there; `None` where it is no error.
+    /// Reads the error of a complete response; `None` if it is no error.
     #[must_use]
     pub fn read<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Option<ClientError> {
         let body = Some(response.body().as_ref());
         client::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
     }
 
-    /// What a whole response says, trailers and all: how gRPC, and Connect's and gRPC-Web's streams, tell of errors
-    /// behind their messages. `None` where it is no error.
+    /// Reads the error of a complete response with its trailers: gRPC, and Connect's and gRPC-Web's streams, report errors
+    /// behind their messages. `None` if it is no error.
     #[must_use]
     pub fn read_whole(&self, whole: BufferedResponse<'_>) -> Option<ClientError> {
         let BufferedResponse { head, body, trailers } = whole;
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
-    /// What a head alone says; `None` where it is no error's. The layer's heads say the code (E4).
+    /// Reads the error from a head alone; `None` if it is no error's. The layer's heads contain the code (E4).
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
         client::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
     }
 
-    /// Lets a response pass that is no error, and reads the body of one that is, within the bounds.
+    /// Lets a response that is no error pass, and reads the body of an error, within the bounds.
     ///
-    /// A call whose head says nothing yet passes: read it to its end, and then [`ErrorReader::read_whole`].
+    /// A call whose head shows no result yet passes: read it to its end, and then use [`ErrorReader::read_whole`].
     ///
     /// # Errors
     ///
-    /// If the response is an error. A body that breaks off, is too long or too late is as if there were none.
+    /// If the response is an error. A body that breaks off, is too long or too late counts as missing.
     ///
     /// # Panics
     ///
@@ -161,7 +161,7 @@ impl ErrorReader {
         BodyReader::new(head, body, self.limit, self.time)
     }
 
-    /// What an error says of which so much was read.
+    /// Reads the error from a response and the part of its body that was read.
     pub(super) fn error_of<B: Body>(&self, read: &ReadBody<B>) -> ClientError {
         let (body, trailers) = match &read.rest {
             RemainingBytes::Trailers(trailers) => (Some(&*read.data), trailers.as_ref()),

@@ -17,20 +17,20 @@ use super::reader::ErrorReader;
 use super::schedule::{Progress, Schedule};
 use error_envelope_core::client::ClientError;
 
-/// Asks again where the contract says that the same request may work later.
+/// Retries requests if the contract states that the same request may work later.
 ///
-/// 1. Only what is idempotent (RFC 9110 §9.2.2) is repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Idempotent`] among its extensions is, whatever its method. So no POST is, and no gRPC call, unless told to.
-/// 2. Of an error response its code decides: `backoff`, or a canonical code that is not known here. `no` and `refresh` end
-///    it: the latter wants another request. `grpc-retry-pushback-ms` that is negative, or no number, ends it as well.
-///    The code is known from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else from the head.
-/// 3. A request that got no response, as its connection failed, is repeated as one with `backoff` is.
-/// 4. It waits as the server asks ([`ClientError::retry_after`]), else a random part of a bound that doubles each time
-///    ("full jitter"). A wait that would go past the total is not begun: the response goes to the caller.
-/// 5. Each repetition is drawn from a budget that all clones share, so that a service that is down is not asked several
-///    times as often as before.
+/// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
+///    [`Idempotent`] among its extensions counts as one, whatever its method. No POST and no gRPC call is, without it.
+/// 2. The code of an error response decides: `backoff`, or a canonical code that is not known here. `no` and `refresh` end
+///    it: the latter needs another request. `grpc-retry-pushback-ms` that is negative, or no number, ends it as well.
+///    The code comes from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else from the head.
+/// 3. A request that got no response because its connection failed is repeated like one with `backoff`.
+/// 4. The wait is the one that the server requests ([`ClientError::retry_after`]), else a random part of a bound that doubles
+///    each time ("full jitter"). A wait that would exceed the total is not begun: the response goes to the caller.
+/// 5. Each repetition is drawn from a budget that all clones share, so that a service that is down does not get several
+///    times as many requests as before.
 ///
-/// Put it around the client, and what limits the time of one attempt inside. The request's body must be `Clone`:
+/// Put it around the client, and the time limit of one attempt inside. The request's body must be `Clone`:
 /// `Full<Bytes>` is, a stream is not.
 ///
 /// ```
@@ -54,7 +54,7 @@ use error_envelope_core::client::ClientError;
 #[must_use]
 pub struct RetryPolicy {
     settings: Arc<Settings>,
-    /// Of the one request that this clone follows.
+    /// For the one request that this clone follows.
     progress: Progress,
 }
 
@@ -66,7 +66,7 @@ struct Settings {
     random: fn() -> f64,
 }
 
-/// Among a request's extensions: it may be sent again whatever its method, since the service takes it as one.
+/// A request extension: the request may be sent again whatever its method, since the service treats repetitions as one.
 ///
 /// ```
 /// use http::Request;
@@ -91,7 +91,7 @@ impl RetryPolicy {
         Self { settings: Arc::new(settings), progress: Progress::default() }
     }
 
-    /// The most attempts, the first one among them: 0 and 1 repeat nothing.
+    /// The most attempts, including the first: 0 and 1 repeat nothing.
     pub fn attempts(self, attempts: u32) -> Self {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
@@ -101,22 +101,22 @@ impl RetryPolicy {
         self.with(|settings| (settings.schedule.base, settings.schedule.most) = (base, most))
     }
 
-    /// The most that is waited for one request in all, between its attempts.
+    /// The longest total wait for one request, between its attempts.
     pub fn total_wait(self, total: Duration) -> Self {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// How heads are read where no [`ReadErrorLayer`](super::ReadErrorLayer) did: which codes are known, and the clock.
+    /// How to read heads if no [`ReadErrorLayer`](super::ReadErrorLayer) did: the known codes, and the clock.
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }
 
-    /// What the repetitions of all clones are drawn from. A request deposits once.
+    /// The budget for the repetitions of all clones. A request deposits once.
     pub fn budget(self, budget: impl Budget + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.budget = Arc::new(budget))
     }
 
-    /// Where the share of a random wait comes from, 0–1: for tests, and simulations. The thread's generator by default.
+    /// The source of the share of a random wait, 0–1: for tests, and simulations. The thread's generator by default.
     pub fn random(self, random: fn() -> f64) -> Self {
         self.with(|settings| settings.random = random)
     }

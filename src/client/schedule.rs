@@ -1,11 +1,11 @@
-//! When to ask again: data in, a wait out.
+//! Computes when to retry, without I/O: data in, a wait out.
 
 use std::time::Duration;
 
 /// The bounds of all attempts for one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    /// The first one among them.
+    /// Including the first one.
     pub(super) attempts: u32,
     /// The longest wait that is drawn before the second attempt; it doubles with each.
     pub(super) base: Duration,
@@ -15,12 +15,12 @@ pub(super) struct Schedule {
     pub(super) total: Duration,
 }
 
-/// How far one request is.
+/// The progress of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Attempts that were made again.
+    /// Attempts that were repeated.
     pub(super) again: u32,
-    /// What was waited for them.
+    /// The time waited for them.
     pub(super) waited: Duration,
 }
 
@@ -33,8 +33,8 @@ impl Schedule {
         total: Duration::from_secs(60),
     };
 
-    /// The wait before the next attempt: what the server asked for, else a `share` (0–1) of the exponential bound ("full
-    /// jitter"). `None` where the bounds are reached: a server that wants more than is left is not asked sooner either.
+    /// The wait before the next attempt: the server's value, else a `share` (0–1) of the exponential bound ("full
+    /// jitter"). `None` at a bound: if the server requests a longer wait than is left, there is no earlier retry either.
     pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;

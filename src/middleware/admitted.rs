@@ -1,4 +1,4 @@
-//! The state that follows once what a request waited for has come: its first byte (rule G3), or a verifier's word (rule G2).
+//! The state that follows a wait: for the first byte (rule G3), or for a verifier's result (rule G2).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -24,7 +24,7 @@ impl<S, B> Peeking<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows from the first byte; `None` where it was given before.
+    /// The state that follows the first byte; `None` if it was returned before.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -67,7 +67,7 @@ impl<S> AfterPeek<S> {
             (Admission::Answer(answered), not_ready) => {
                 (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
             }
-            // One peek decides, and comes last: the exchange asks for nothing more.
+            // One peek decides, and comes last: the exchange requires nothing more.
             (Admission::Peek(pending, _), not_ready) => {
                 let answered = pending.panicked("a second peek".into());
                 (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
@@ -90,7 +90,7 @@ impl<S, B> Verifying<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows from what the verifier said; `None` where it was given before.
+    /// The state that follows the verifier's result; `None` if it was returned before.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,

@@ -1,4 +1,4 @@
-//! A response body that fails, and what becomes of one whose end is the exchange's.
+//! A response body that fails, and the actions for one whose end the exchange decides.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, 
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-/// A response body that broke off after its head had left. What failed is in the log, under the request's id.
+/// A response body that broke off after its head had left. The cause is in the log, under the request's id.
 #[derive(Debug)]
 pub struct ResponseBodyError(pub(super) &'static str);
 
@@ -28,7 +28,7 @@ pub(super) type Broken = (Origin, BoxError);
 
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
-/// What the server below reads.
+/// The error text for the server below.
 pub(super) fn text_of(origin: Origin) -> &'static str {
     match origin {
         Origin::Panic => "the response body panicked",
@@ -36,7 +36,7 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
     }
 }
 
-/// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
+/// The next frame of an inner body. Its error goes into `broken`: a frame is large, and is passed on unchanged.
 pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
@@ -58,15 +58,15 @@ pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxErro
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-/// What comes of a look at a body whose end is the exchange's.
+/// The result of checking a body whose end the exchange decides.
 pub(super) enum BodyAction {
     GoesOn,
-    /// The body has ended here.
+    /// The body ends here.
     Last(Frame<Bytes>),
     BrokenOff(&'static str),
 }
 
-/// Ends a body that failed as what watches it decides: it is asked what the error is, which may panic.
+/// Ends a failed body as its watch decides. The watch inspects the error, which may panic.
 pub(super) fn end_of<W>(
     watch: Option<Box<W>>,
     (origin, error): Broken,

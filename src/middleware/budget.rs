@@ -1,4 +1,4 @@
-//! What reading a body may cost, in bytes and in time (rules R4, G5), and how long a wait may last (G3).
+//! Caps for reading a body, in bytes and in time (rules R4, G5), and for a wait (G3).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use tokio::time::{Instant, Sleep, sleep};
 use error_envelope_core::exchange::{BoxError, UnreadReason};
 use error_envelope_runtime::catch;
 
-/// What is left of the bytes and of the time that a body may take.
+/// The remaining bytes and time that a body may take.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u64,
-    /// A body of nothing but empty frames would never be through.
+    /// A body of empty frames alone would never end.
     empty_frames: u16,
     timeout: Duration,
-    /// Made at the first wait: most bodies have none.
+    /// Set at the first wait: most bodies have none.
     deadline: Option<Deadline>,
 }
 
 /// More than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
-/// No more is read: the budget is spent, or the body failed.
+/// Nothing more is read: the budget is spent, or the body failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
@@ -34,7 +34,7 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, timeout, deadline: None }
     }
 
-    /// The body's next frame by `poll`, `None` at its end.
+    /// The body's next frame from `poll`, `None` at its end.
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -47,7 +47,7 @@ impl Budget {
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
-                // Its drop is the user's own, and may panic (F2).
+                // Its drop is user code, and may panic (F2).
                 let _ = catch(|| drop(error));
                 Poll::Ready(Err(BudgetExhausted))
             }
@@ -56,7 +56,7 @@ impl Budget {
         }
     }
 
-    /// Pays for a frame of so many bytes that came in time.
+    /// Deducts a frame of this many bytes that came in time.
     pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
@@ -72,13 +72,13 @@ impl Budget {
         }
     }
 
-    /// Whether a wait that begins here, or goes on, is too long.
+    /// Whether a wait that begins or continues here is too long.
     pub(super) fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         self.deadline.get_or_insert_with(|| Deadline::after(self.timeout)).has_passed(cx)
     }
 }
 
-/// A point in time that a wait does not outlast. It wakes at its time; without a tokio timer it is noticed as bytes arrive.
+/// The deadline of a wait. It wakes at its time; without a tokio timer it is noticed as bytes arrive.
 #[derive(Debug)]
 pub(super) enum Deadline {
     Timer(Pin<Box<Sleep>>),

@@ -1,4 +1,4 @@
-//! One inner call: its poll, and what becomes of its response.
+//! One inner call: its poll, and the reply made from its response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,7 +29,7 @@ where
     B: Body<Error: Into<BoxError>>,
     R: Body<Error: Into<BoxError>>,
 {
-    /// Polls the inner call, and what it answered.
+    /// Polls the inner call, and handles its outcome.
     #[inline]
     pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let (mut outcome, mut ended) = (None, None);
@@ -57,7 +57,7 @@ where
         Some(call)
     }
 
-    /// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.
+    /// Polls the inner call. Once it has ended, or its client's time is out, its future is dropped and `ended` holds the call.
     #[inline]
     fn poll_call(
         mut self: Pin<&mut Self>,
@@ -80,7 +80,7 @@ where
         self.set(State::Done);
     }
 
-    /// Decides by the head of a response, and reads its body first where the exchange asks for that.
+    /// Decides by the head of a response, and reads its body first if the exchange requires it.
     #[inline]
     fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let Call { exchange, around } = call;
@@ -135,7 +135,7 @@ where
         }
     }
 
-    /// Reads an error's body, which stays where it is if what is left of it may be sent.
+    /// Reads an error's body, which stays in place if its rest may be sent.
     #[inline]
     fn collect(
         mut self: Pin<&mut Self>,
@@ -158,7 +158,7 @@ where
         decided.map(|decided| Ok(self.read(decided)))
     }
 
-    /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
+    /// The reply to an error whose body was read. The unread rest is dropped, or sent from its place.
     #[inline]
     pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome) -> Reply<R, B> {
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
@@ -167,7 +167,7 @@ where
             (BodyOutcome::Resume(reply, error, tail), Some(rest)) => {
                 reply.map(|read| ResponseBody::resume(ResumedBody::new(read, error, rest), tail))
             }
-            // Nothing is resumed that was not kept.
+            // A body that was not kept cannot be resumed.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
             (BodyOutcome::Replay(reply, trailers), kept) => {
                 let _ = catch(|| drop(kept));
@@ -181,21 +181,21 @@ where
     }
 }
 
-/// Built where it leaves: a reply is large to hand on.
+/// Built in place: a reply is large to move.
 #[inline(always)]
 fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
     Poll::Ready(Ok(Response::from_parts(head, body)))
 }
 
-/// A response that has no body (E5) loses the one that the service gave it.
+/// Removes the body of a response that must have none (E5).
 fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
     let length = catch(|| body.size_hint()).unwrap_or_default();
     drop(ResponseBody::<R, B>::pass(body, tail));
-    // The head of a 205 says 0; a 204 and a 304 say what the service did.
+    // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
     if status == StatusCode::RESET_CONTENT { ResponseBody::default() } else { ResponseBody::stripped(length) }
 }
 
-/// The answer to a call that has no response: its error, or none where its time ran out. `ran` is the panic of its poll or
+/// The reply to a call without a response: it has an error, or its time ran out. `ran` is the panic of its poll or
 /// its drop.
 fn failed<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Reply<R, B>
 where
@@ -211,7 +211,7 @@ where
     })
 }
 
-/// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
+/// Drops unused values one by one: a second panic while the first unwinds would abort.
 fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
     match outcome {
         None => {}

@@ -18,7 +18,7 @@ use error_envelope_core::exchange::{BoxError, Event, Exchange, UnreadReason};
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// An inner error whose body is read (R4): where it is, and where all of it is there at once nothing is put aside.
+    /// An inner error whose body is read in place (R4). If all of it is available at once, no state is stored.
     pub(super) struct Collecting<R> {
         #[pin]
         pub(super) body: R,
@@ -33,13 +33,13 @@ pub(super) struct CollectJob {
     pub(super) reading: Reading,
 }
 
-/// What was read of a body so far, and how much more may be.
+/// The part of a body that was read, and how much more may be.
 pub(super) struct Reading {
     pub(super) read: ReadBytes,
     budget: Budget,
-    /// When the client of an RPC call waits no longer.
+    /// When the time of an RPC call's client runs out.
     deadline: Option<Deadline>,
-    /// The request's.
+    /// The span of the request.
     pub(super) span: Option<Span>,
     pub(super) waits: Waits,
 }
@@ -47,9 +47,9 @@ pub(super) struct Reading {
 /// How reading ended.
 pub(super) enum End {
     Whole,
-    /// No more is read, or the error came instead.
+    /// Nothing more is read, or the body failed with an error.
     Unread(UnreadReason, Option<BoxError>),
-    /// The client waits no longer.
+    /// The client's time is out.
     OutOfTime,
 }
 
@@ -89,11 +89,11 @@ impl Reading {
     }
 }
 
-/// What a body gave. Its bytes are where they are to be: a frame is large to hand on.
+/// A frame of a body. Its bytes are in place already: a frame is large to move.
 enum Frame {
-    /// So many bytes.
+    /// This many bytes.
     More(usize),
-    /// And the body says that nothing follows.
+    /// The same, and the body reports its end.
     Last(usize),
     None,
     Failed,
@@ -137,7 +137,7 @@ impl<R> Collecting<R> {
         Self { body, waiting: None }
     }
 
-    /// The body behind what was read.
+    /// The rest of the body.
     pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut R> {
         self.project().body
     }

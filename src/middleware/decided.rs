@@ -1,4 +1,4 @@
-//! What becomes of an inner error whose body was read (rule R4).
+//! Decides the outcome of an inner error whose body was read (rule R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,7 +21,7 @@ impl<R> Collecting<R>
 where
     R: Body<Error: Into<BoxError>>,
 {
-    /// Reads what is there; what is not is awaited by [`Collecting::poll`].
+    /// Reads what is available; [`Collecting::poll`] waits for the rest.
     #[inline]
     pub(super) fn begin(
         self: Pin<&mut Self>,
@@ -41,7 +41,7 @@ where
         }
     }
 
-    /// `None` where the reply was given before.
+    /// `None` if the reply was returned before.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome>> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Ready(None) };
@@ -69,16 +69,16 @@ fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) 
     }
 }
 
-/// What becomes of an inner error whose body was read.
+/// The outcome of an inner error whose body was read.
 pub(super) enum BodyOutcome {
     Reply(Response<Bytes>),
-    /// All of it, as it came.
+    /// All of it, unchanged.
     Replay(Response<Bytes>, Option<Box<HeaderMap>>),
-    /// What was read, then what was not, or the error that came instead.
+    /// The part that was read, then the rest or the error that came instead.
     Resume(Response<Bytes>, Option<BoxError>, BodyContext),
 }
 
-/// `rest` is why something was not read, and the error that came instead.
+/// `rest` is why a part was not read, and the error that came instead.
 #[inline]
 fn decided(
     exchange: Exchange,
@@ -95,7 +95,7 @@ fn decided(
     });
     let resumes = matches!(collected, Collected::Unreadable(_)) && trailers.is_none();
     match action {
-        // Behind trailers nothing comes, however late they were.
+        // Nothing comes behind trailers, however late they were.
         CollectedAction::Restore(tail, event) if resumes => {
             runtime::log_event(*event);
             BodyOutcome::Resume(Response::from_parts(head, body), error, tail)

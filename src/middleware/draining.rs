@@ -1,4 +1,4 @@
-//! What is left of a request that is answered: read and dropped, so that the client can read its answer (rule G5).
+//! Reads and drops the rest of a request that has its response, so that the client can read that response (rule G5).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,11 +13,11 @@ use super::request_body::poll_bytes;
 use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
 use error_envelope_runtime::catch;
 
-/// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.
+/// The most bytes to drop before the head leaves: what is available at once needs no state.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {
-    /// An answer whose request has more to come.
+    /// A response whose request has more to come.
     pub(super) struct Draining<B> {
         #[pin]
         request: RemainingRequest<B>,
@@ -28,7 +28,7 @@ pin_project! {
 }
 
 pin_project! {
-    // A body that was looked at stays where it is.
+    // A body that was polled stays in place.
     #[project = RestProj]
     pub(super) enum RemainingRequest<B> {
         New { #[pin] body: B },
@@ -64,13 +64,13 @@ impl<B> Draining<B> {
         Self { request, budget, waits: drain.body_first, answered: Some(answered) }
     }
 
-    /// The answer, once.
+    /// The response, once.
     #[inline]
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Response<Bytes>> {
         Some(self.project().answered.take()?.reply)
     }
 
-    /// Whether the reply's body goes before what is left is read.
+    /// Whether the reply's body goes before the rest is read.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
@@ -99,7 +99,7 @@ where
         false
     }
 
-    /// Reads and drops what is left, within the budget.
+    /// Reads and drops the rest, within the budget.
     pub(super) fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         while let Ok(Some(_)) = ready!(this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx))) {}

@@ -1,4 +1,4 @@
-//! The body of an event stream: what passes is shown to the exchange, which ends one that breaks off (rule F6).
+//! The body of an event stream: the exchange inspects what passes, and ends a stream that breaks off (rule F6).
 
 use bytes::Bytes;
 use http_body::Frame;

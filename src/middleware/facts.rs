@@ -1,11 +1,11 @@
-//! What is known of a body before it is read.
+//! The facts about a body before it is read.
 
 use http_body::Body;
 
 use error_envelope_core::exchange::BodyFacts;
 use error_envelope_runtime::catch;
 
-/// What a body tells of itself. One that panics tells nothing, and will panic again where it is read (F2).
+/// What a body reports about itself. One that panics reports nothing, and will panic again when it is read (F2).
 pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
     let facts = catch(|| {
         let size = body.size_hint();

@@ -24,14 +24,14 @@ use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
+    /// Calls the inner service, reads an error's body if the exchange requires it, and returns the response.
     ///
     /// Dropped before its response it logs the request as abandoned, once (rule F2). Polled after it, it is pending for
-    /// ever: that is for no executor to do, and no reason to panic.
+    /// ever: no executor does so, and it is no reason to panic.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         state: State<S, F, B, R>,
-        // Goes on with the response's body.
+        // Moves on to the response's body.
         timer: Option<RequestTimer>,
     }
 
@@ -56,7 +56,7 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
         Self { state: State::call(service, request, exchange), timer }
     }
 
-    /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
+    /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
     pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>, timer: Option<RequestTimer>) -> Self {
         Self { state: State::answered(answered, body.map(RemainingRequest::from)), timer }
     }
@@ -84,7 +84,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // Where it is: a reply is large to hand on.
+        // In place: a reply is large to move.
         let mut polled = poll_reply(this.state, cx);
         if let Poll::Ready(Ok(reply)) = &mut polled
             && let Some(mut timer) = this.timer.take()
@@ -146,7 +146,7 @@ where
     }
 }
 
-/// A request whose future is dropped before its response: logged once, and a panic goes no further (F2).
+/// Logs a request whose future is dropped before its response, once, and catches a panic (F2).
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
         StateProj::Done => return,
@@ -159,7 +159,7 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     };
     let _ = catch(|| state.set(State::Done));
     if let Some(mut event) = event {
-        // Not inside the request's span: what drops the future may have one that tells why.
+        // Not inside the request's span: the code that drops the future may have one that shows why.
         runtime::log_event(&mut event);
     }
 }

@@ -1,22 +1,22 @@
 //! The id's name in HPACK's table.
 //!
-//! Ids are marked as never indexed, so that they do not drive out what comes again: each takes its name along, too. A
-//! table that holds one id knows the name, and every other id refers to it (RFC 7541 §6.2.3): thirteen bytes less.
+//! Ids are marked as never indexed, so that they do not drive recurring fields out: each takes its name along, too. A
+//! table that holds one id has the name, and every other id refers to it (RFC 7541 §6.2.3): thirteen bytes less.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::request_id::RequestId;
 
-/// How long one id is taken to stay in a table, in milliseconds. The `date` of each second takes the room of one, and a
+/// How long one id is assumed to stay in a table, in milliseconds. The `date` of each second takes the room of one, and a
 /// table of 4 KiB has some sixty.
 const STAYS: u64 = 30_000;
 
 /// When an id was last let into the table of a connection.
 ///
-/// A connection is known by its service: servers clone one for each, and that one for each request. Where that does not
-/// hold, as inside a middleware that clones its service or behind a layer that is applied to each route, no id is let in.
-/// Nor is that of a request that waited for a verifier or for its first byte.
+/// A connection is identified by its service: servers clone one for each, and that one for each request. Where that does
+/// not hold, as inside a middleware that clones its service or behind a layer applied to each route, no id is let in.
+/// Nor is the id of a request that waited for a verifier or for its first byte.
 pub(super) struct Indexed {
     siblings: Arc<Siblings>,
     among_clones: OnceLock<Arc<Siblings>>,
@@ -26,18 +26,18 @@ pub(super) struct Indexed {
 struct Siblings {
     /// How many services the layer has made.
     layered: Arc<AtomicUsize>,
-    /// The time of the id that was let in, in milliseconds; of an id that a trusted peer made, what it says.
+    /// The time of the id that was let in, in milliseconds; for an id that a trusted peer made, the time in that id.
     last: AtomicU64,
 }
 
 /// No clone was used yet.
 const UNUSED: u64 = 0;
 
-/// One was: it may be the only one, and no connection's.
+/// One was used: it may be the only one, and belong to no connection.
 const USED: u64 = 1;
 
 impl Indexed {
-    /// Of a service that the layer made, which nobody knows the connection of.
+    /// Of a service that the layer made, whose connection is not known.
     pub(super) fn new(layered: Arc<AtomicUsize>) -> Self {
         layered.fetch_add(1, Ordering::Relaxed);
         let siblings = Arc::new(Siblings { layered, last: AtomicU64::new(u64::MAX) });

@@ -1,4 +1,4 @@
-//! The layer: a policy, and what the user adds in code.
+//! The layer: a policy, and the user's additions in code.
 
 use std::error::Error;
 use std::fmt;
@@ -33,7 +33,7 @@ use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 /// Wraps a service so that each of its clients' errors has one shape.
 ///
 /// Without a policy it enforces the defaults on every route: a request id, bodies of at most 1 MiB, every inner 4xx/5xx
-/// rewritten into the envelope, panics and errors answered. RPC clients get errors of their own protocol instead.
+/// rewritten into the envelope, panics and errors turned into responses. RPC clients get errors of their own protocol instead.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
@@ -79,8 +79,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Names the service's own errors: asked before the built-in list (rule F1) with the error that the inner service
-    /// failed with; `None` leaves it to the list. A panic of it is a 500 (rule F2).
+    /// Names the service's own errors: called before the built-in list (rule F1) with the error that the inner service
+    /// failed with; `None` leaves it to the list. If it panics, the client gets a 500 (rule F2).
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -102,19 +102,19 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Shows each error to an [`Observer`], once, as it is logged.
+    /// Passes each error to an [`Observer`], once, as it is logged.
     pub fn observer(self, observer: impl Observer) -> Self {
         self.shared_observer(Arc::new(observer))
     }
 
-    /// As [`ErrorEnvelopeLayer::observer`], one that others hold as well.
+    /// As [`ErrorEnvelopeLayer::observer`], for an observer that is shared.
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.policy = self.policy.with_observer(observer);
         self
     }
 
-    /// Logs, counts and shows as abandoned a request whose answer its client did not take: what becomes of a body that has
-    /// left the layer is for the server to know. Of the route nothing is known any more, and the mode is the policy's own.
+    /// Logs, counts and reports as abandoned a request whose response its client did not take. Only the server can see what
+    /// happens to a body that has left the layer. The route is no longer known, and the mode is the policy's own.
     pub fn not_taken(&self, id: RequestId) {
         runtime::log_event(self.policy.config().not_taken(id));
     }
@@ -125,13 +125,13 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The active policy, since when, from which files, and what was refused last. A thrown [`KillSwitch`] is left out of it.
+    /// The active policy: since when, from which files, and the last rejection. It ignores a thrown [`KillSwitch`].
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
     }
 
-    /// Gives the policy's scheme `name`, a custom one, its verifier (rule G2). Given twice, the last one holds.
+    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If it is set twice, the last one holds.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
@@ -157,7 +157,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Key sets by their URLs.
+/// Key sets, by URL.
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
@@ -183,7 +183,7 @@ impl ErrorEnvelopeLayer {
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 impl ErrorEnvelopeLayer {
-    /// A layer with the policy of a file, which takes effect anew whenever the file, one that it includes, or a file of
+    /// A layer with the policy of a file. It is reloaded whenever the file, a file that it includes, or a file of
     /// keys that it names is changed or replaced: [`ErrorEnvelopeLayer::watching`].
     ///
     /// # Errors
@@ -195,11 +195,11 @@ impl ErrorEnvelopeLayer {
 
     /// Sets the policy to that of a file, and watches it.
     ///
-    /// A request keeps the policy that it began with (rule M3). Files that are refused, or missing, leave the old policy
-    /// in force, which is logged as an error and counted (rule M2). Secrets from the environment stay those of the
+    /// A request keeps the policy that it began with (rule M3). If files are refused, or missing, the old policy stays
+    /// active; that is logged as an error and counted (rule M2). Secrets from the environment stay those of the
     /// process. Give the layer its verifiers first: a scheme without its verifier is refused.
     ///
-    /// The files are read twice, 100 ms apart, on a thread of their own; only what both reads found is taken. Replace a
+    /// A thread of its own reads the files twice, 100 ms apart; only what both reads found is taken. Replace a
     /// file by renaming another over it. This call waits for the files: at most 1 s for them to rest, and at most 10 s for
     /// a file system that does not answer.
     ///
@@ -233,11 +233,11 @@ impl ErrorEnvelopeLayer {
         Ok(self.policy(policy))
     }
 
-    /// Reads a watched policy's files anew, whether they seem changed or not: for a signal. `true` where another policy
-    /// is in force now; a policy that is not watched stays.
+    /// Reloads a watched policy's files, whether they seem changed or not: for a signal. Returns `true` if another policy
+    /// is active now; a policy that is not watched stays.
     ///
     /// It blocks its thread for 100 ms and the time that reading takes: up to 5 s while the files are being written, 10 s
-    /// where their file system does not answer, and as long again while another reload reads them. No lock is held
+    /// if their file system does not answer, and as long again while another reload reads them. No lock is held
     /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's `spawn_blocking`.
     ///
     /// # Errors
@@ -247,12 +247,12 @@ impl ErrorEnvelopeLayer {
         self.policy.reload()
     }
 
-    /// All that is wrong with a policy file and what it includes, as [`ErrorEnvelopeLayer::watching`] would read it: that says
+    /// All errors of a policy file and what it includes, as [`ErrorEnvelopeLayer::watching`] would read it: that returns
     /// the first.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, by file and line.
+    /// Every error, by file and line.
     pub fn check_policy(&self, path: impl AsRef<Path>) -> Result<(), Vec<PolicyError>> {
         self.loader().check(path).map(drop)
     }
@@ -269,8 +269,8 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Says once what is in force. axum wraps each route by a clone of the layer, a server each connection: they share
-    /// the mark. Where nobody listens yet it is left for the next.
+    /// Logs the active policy once. axum wraps each route by a clone of the layer, a server each connection: they share
+    /// the mark. If no subscriber takes the event yet, the next clone logs it.
     fn announce(&self) {
         if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO)
             || self.announced.swap(true, Ordering::Relaxed)
@@ -283,7 +283,7 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Says once which verifiers the policy asks for and the layer does not have: their requests get 503.
+    /// Logs once which verifiers the policy requires and the layer lacks: their requests get 503.
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());
@@ -302,7 +302,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// What the layer knows of other crates' types.
+/// Adds what the layer can recognise of other crates' types.
 fn config(config: ExchangeConfig) -> ExchangeConfig {
     let config = config.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
     #[cfg(feature = "axum")]

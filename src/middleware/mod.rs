@@ -1,8 +1,8 @@
 //! The Tower adapter: it moves bytes, waits, catches panics, drains and logs, and decides nothing.
 //!
 //! - [`ErrorEnvelopeLayer`] makes an [`ErrorEnvelopeService`] of any service.
-//! - [`ResponseFuture`] follows one request: calling the inner service, collecting an error's body, or answering.
-//! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes what it sends, or is the reply.
+//! - [`ResponseFuture`] follows one request: it calls the inner service, reads an error's body, or replies itself.
+//! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
 //! The happy path boxes nothing and spawns nothing. User code that panics is caught where it is called, polled or
 //! dropped (rule F2); with `panic = "abort"` nothing can be caught.

@@ -1,4 +1,4 @@
-//! Waiting for the first byte of a request's body (rule G3).
+//! Waits for the first byte of a request's body (rule G3).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,14 +13,14 @@ use super::request_body::poll_bytes;
 use error_envelope_core::exchange::{BoxError, Event, PendingPeek};
 use error_envelope_runtime::catch;
 
-/// A request whose first body byte is awaited (G3).
+/// A request that waits for its first body byte (G3).
 pub(super) struct Peeking<S, B> {
     pub(super) body: Option<Pin<Box<B>>>,
     pub(super) deadline: Deadline,
     pub(super) rest: Option<Box<AfterPeek<S>>>,
 }
 
-/// What goes on once the first byte has come.
+/// The work that follows the first byte.
 pub(super) struct AfterPeek<S> {
     pub(super) service: S,
     pub(super) not_ready: Option<NotReady>,
@@ -42,7 +42,7 @@ impl<S, B> Peeking<S, B> {
     }
 }
 
-/// What came first.
+/// The first frame, or its absence.
 pub(super) enum First {
     Data,
     End(Option<Box<HeaderMap>>),
@@ -58,7 +58,7 @@ where
         Poll::Ready(None) => First::End(None),
         Poll::Ready(Some(Err(error))) => First::Failed(error),
         Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-            // An empty DATA frame is not yet a body, and no reason to hold the thread.
+            // An empty DATA frame is not yet a body, and no reason to block the thread.
             Some(data) if data.is_empty() && !deadline.has_passed(cx) => {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -1,9 +1,9 @@
-//! What was read of a body.
+//! The bytes read of a body.
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-/// What was read so far: one chunk as it came, or all of them together.
+/// The bytes read so far: one chunk as it came, or all of them together.
 #[derive(Default)]
 pub(super) struct ReadBytes {
     first: Bytes,

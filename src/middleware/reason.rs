@@ -3,7 +3,7 @@
 use http::Extensions;
 use http::response::Parts;
 
-/// The phrase, if it is not what the crate `http` has for the status.
+/// The phrase, if it differs from the one that the crate `http` has for the status.
 #[cfg(feature = "hyper")]
 pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
     extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)
@@ -14,7 +14,7 @@ pub(super) fn reason_phrase(_: &Extensions) -> Option<&[u8]> {
     None
 }
 
-/// Removes the phrase from an error that is written anew: it may be a text that no client is to read.
+/// Removes the phrase from a rewritten error: its text may be confidential.
 pub(super) fn remove_reason(_head: &mut Parts) {
     #[cfg(feature = "hyper")]
     _head.extensions.remove::<hyper::ext::ReasonPhrase>();

@@ -1,15 +1,15 @@
-//! Which error of tokio, tower, hyper or tonic means what (rule F1): the core knows none of them.
+//! Maps errors of tokio, tower, hyper and tonic to codes (rule F1): the core depends on none of them.
 //!
-//! tower's, hyper's and tonic's are known behind the feature of that name; without it such an error is what its causes say.
+//! tower's, hyper's and tonic's need the feature of that name; without it the causes of such an error decide.
 
 use std::error::Error;
 
 use error_envelope_core::cause::chain;
 use error_envelope_core::exchange::{CauseKind, Recognised};
 
-/// What the layer knows of errors of tokio, tower, hyper and tonic (rule F1): a
-/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for an adapter of one's own. tower's, hyper's and tonic's are known
-/// with the feature of that name.
+/// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
+/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. tower's, hyper's and tonic's need
+/// the feature of that name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     #[cfg(feature = "tonic")]
@@ -50,8 +50,8 @@ fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
 }
 
-/// What hyper and its pooled client say of a connection, each in its outermost word: hyper's user errors are the
-/// program's own, whatever they are made of.
+/// What hyper and its pooled client report of a connection, each in its outermost error: hyper's user errors are the
+/// program's own, whatever their cause.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     use error_envelope_core::cause::find;

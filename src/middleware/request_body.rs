@@ -22,26 +22,26 @@ pin_project! {
     /// A body over its limit is read and dropped within the drain budget, and then fails with
     /// [`LengthLimitError`](http_body_util::LengthLimitError), directly: axum answers 413 to exactly that.
     pub struct RequestBody<B> {
-        // None where the peek has met its end (G3).
+        // `None` if the peek met its end (G3).
         #[pin]
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<BodyMeter>,
         metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
-        // It was not polled yet, nor seen to have ended.
+        // It was not polled yet, and has not reported its end.
         goes_on: bool,
         done: bool,
     }
 }
 
 impl<B> RequestBody<B> {
-    /// `goes_on` says that the body was asked whether it has ended, and did not say so.
+    /// `goes_on` states that the body was checked for its end and did not report it.
     pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
         Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
     }
 
-    /// A body of which nothing but trailers came.
+    /// A body that had only trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
         Self {
             body: None,
@@ -122,10 +122,10 @@ fn says_it_ended<B: Body>(body: &B) -> bool {
     catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
-/// What becomes of a frame.
+/// The outcome of a frame.
 enum Look {
     Passes,
-    /// There is none, or an error.
+    /// There is no frame, or an error.
     Ends,
     /// It is empty, and the last.
     EndsEmpty,
@@ -142,7 +142,7 @@ fn look(
     let Some(meter) = meter else { return if is_end { Look::Ends } else { Look::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
-            // What ends a stream of HTTP/2 is an empty frame, as a rule: to ask for more would take its locks for nothing.
+            // An HTTP/2 stream usually ends with an empty frame: polling for more would take its locks for nothing.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
@@ -153,20 +153,20 @@ fn look(
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
                     return Look::Over(drain);
                 }
-                // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
+                // On HTTP/2 no bytes stay on the connection: it does not matter that the body has ended.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
             }
         },
-        // The error's causes are the user's own (F2).
+        // The error's causes are user code (F2).
         Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
         None => meter.body_ended(),
     }
     if is_end { Look::Ends } else { Look::Passes }
 }
 
-/// Reads and drops what is left of a body over its limit; whether its end was reached.
+/// Reads and drops the rest of a body over its limit; whether its end was reached.
 fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
     B: Body<Error: Into<BoxError>>,
@@ -180,7 +180,7 @@ where
     }
 }
 
-/// A body's next frame as `Bytes`, which framing can be read from; its panic is an error (F2).
+/// A body's next frame as `Bytes`, from which framing can be read; its panic is an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -196,7 +196,7 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// A fault, so that nobody takes it for the client's broken body (F1, F2).
+/// A fault, so that it is not mistaken for a broken body of the client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
     Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}")).into()
 }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use http_body_util::LengthLimitError;
 
-    /// Gives these frames, and says that it has ended with the last; counts how often it is asked for one.
+    /// Returns these frames, and reports its end with the last; counts how often it is polled for one.
     struct Frames(Vec<&'static str>, usize);
 
     impl Body for Frames {
@@ -249,7 +249,7 @@ mod tests {
         (frames, body.body.as_ref().unwrap().1)
     }
 
-    /// That of a gRPC call over this version.
+    /// The meter of a gRPC call over this version.
     fn meter(version: Version) -> BodyMeter {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");

@@ -1,4 +1,4 @@
-//! The response body that the server below sends.
+//! The response body that goes to the server below.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,7 +22,7 @@ use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// The inner service's body as it comes, or the reply that the layer wrote.
+    /// The inner service's body, unchanged, or the reply that the layer wrote.
     ///
     /// An inner body that fails or panics ends as an error, is logged once, and is never appended to (rule F4).
     pub struct ResponseBody<R, B> {
@@ -46,20 +46,20 @@ pin_project! {
     #[project = KindProj]
     enum Kind<R, B> {
         Pass { #[pin] body: R },
-        // What passes is copied aside (M1).
+        // What passes is also copied (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
         Watch { #[pin] body: R, watching: RpcBody },
         // An event stream that ends with an event where it breaks off (F6).
         Events { #[pin] body: R, events: EventBody },
-        // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
+        // The part that was read of a body that passes after all, then the rest or the error that came instead (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
-        // A 204 or 304: nothing is sent, and nothing is said of a length that the service did not say (E5).
+        // A 204 or 304: no body is sent, and no length that the service did not set (E5).
         Stripped { length: SizeHint },
         Empty,
     }
@@ -67,7 +67,7 @@ pin_project! {
 
 pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
-/// What the request's future gives.
+/// The result of polling the request's future.
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
@@ -173,7 +173,7 @@ where
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
             Kind::Resume { body } => body.is_end_stream(),
-            // A server that is told of the end drops the rest of the request unread (G5).
+            // A server that sees the end drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
             Kind::Stripped { .. } | Kind::Empty => true,
@@ -187,7 +187,7 @@ where
                 catch(|| body.size_hint()).unwrap_or_default()
             }
             Kind::Resume { body } => body.size_hint(),
-            // A server that knows of no bytes to come asks for none, and drains nothing: a head alone may be the answer (P2).
+            // A server that expects no bytes does not poll, and drains nothing: a head alone may be the reply (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
@@ -215,7 +215,7 @@ where
             KindProj::Tee { mut body, tee } => {
                 let polled = poll_passed(body.as_mut(), cx, &mut broken);
                 match &polled {
-                    // A server asks no further where a body says that it has ended.
+                    // A server does not poll again if a body reports its end.
                     Poll::Ready(Some(Ok(frame))) => {
                         tee.passed(frame, catch(|| body.is_end_stream()).unwrap_or(false));
                     }
@@ -253,7 +253,7 @@ where
 }
 
 impl<R, B> Kind<R, B> {
-    /// Nothing of it is the user's, whose drop may panic.
+    /// Whether it contains no user code, whose drop may panic.
     fn is_own(&self) -> bool {
         matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
@@ -264,7 +264,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// The next frame of a body that is the layer's own.
+    /// The next frame of one of the layer's own bodies.
     fn poll_own(
         mut self: Pin<&mut Self>,
         tail: &mut Option<BodyContext>,
@@ -300,7 +300,7 @@ where
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
-            // An inner body is polled where it passes.
+            // An inner body is polled in `Pass`.
             KindProj::Pass { .. }
             | KindProj::Tee { .. }
             | KindProj::Watch { .. }
@@ -317,7 +317,7 @@ fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) ->
     BodyAction::BrokenOff(text_of(origin))
 }
 
-/// The end of an inner body, whoever decided it.
+/// Ends an inner body, whatever decided it.
 fn end<R, B>(
     mut kind: Pin<&mut Kind<R, B>>,
     tail: &mut Option<BodyContext>,
@@ -329,7 +329,7 @@ fn end<R, B>(
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
         BodyAction::BrokenOff(text) => {
-            // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
+            // A reset on HTTP/2 overtakes a head that is not flushed yet: one turn lets the head leave.
             kind.set(Kind::Broken { error: ResponseBodyError(text) });
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -337,7 +337,7 @@ fn end<R, B>(
     }
 }
 
-/// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
+/// Drops the body inside a catch: a panic of its drop is only logged (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) {
     let mut left = None;
     match kind.as_mut().project() {
@@ -354,7 +354,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
     }
 }
 
-/// The answer to a request that is read no further.
+/// The reply to a request whose body is not read further.
 pub(super) fn reply_of<R, B>(mut answered: LocalReply) -> Reply<R, B> {
     runtime::log_reply(&mut answered);
     answered.reply.map(ResponseBody::reply)

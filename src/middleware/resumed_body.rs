@@ -11,7 +11,7 @@ use super::collecting::Collecting;
 use error_envelope_core::exchange::{BoxError, Origin};
 use error_envelope_runtime::catch;
 
-/// What was read of it, then the rest of it, or the error that came instead.
+/// The part that was read, then the rest, or the error that came instead.
 pub(super) struct ResumedBody<R> {
     read: Bytes,
     error: Option<BoxError>,
@@ -23,7 +23,7 @@ impl<R> ResumedBody<R> {
         Self { read, error, rest }
     }
 
-    /// By itself: where the rest panics as it is dropped as well, a second panic while the first unwinds would abort.
+    /// Separately: if the rest panics in its drop as well, a second panic while the first unwinds would abort.
     pub(super) fn drop_error(&mut self) {
         let error = self.error.take();
         let _ = catch(|| drop(error));
@@ -49,7 +49,7 @@ impl<R: Body> ResumedBody<R> {
         whole
     }
 
-    /// Why it failed goes into `broken`.
+    /// Its error goes into `broken`.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
     where
         R::Error: Into<BoxError>,

@@ -1,4 +1,4 @@
-//! The route of a request, for what looks on: the framework's where the policy has none (L1), and where the layer notes it.
+//! The route of a request, for observers: the framework's if the policy has none (L1), and the slot where the layer notes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,12 +7,12 @@ use error_envelope_core::exchange::Admission;
 use error_envelope_core::request_id::RequestId;
 use http::Extensions;
 
-/// Whether the process has made a slot: none is looked for before.
+/// Whether the process has made a slot: before that, requests are not searched for one.
 static MADE: AtomicBool = AtomicBool::new(false);
 
-/// Where the layer notes a request's id and route: for an access log around it.
+/// A slot in which the layer notes a request's id and route: for an access log around it.
 ///
-/// Put an empty one into the request's extensions, keep a clone, and ask that once the response is there, or once the client
+/// Put an empty one into the request's extensions, keep a clone, and read it once the response is there, or once the client
 /// has gone away.
 ///
 /// ```
@@ -48,11 +48,11 @@ impl RequestSlot {
 
     #[inline]
     pub(super) fn find(extensions: &Extensions) -> Option<&Self> {
-        // Where it was stored on another thread, the request's way here made it known to this one.
+        // If it was stored on another thread, the request's way here made it visible to this one.
         MADE.load(Ordering::Relaxed).then(|| extensions.get()).flatten()
     }
 
-    /// Layers inside leave what the outermost one has noted.
+    /// Layers inside keep what the outermost one has noted.
     pub(super) fn note(&self, admission: &Admission) {
         self.0.get_or_init(|| (admission.request_id(), admission.shared_route().cloned()));
     }
@@ -61,13 +61,13 @@ impl RequestSlot {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
-/// axum's, which each router leaves there: its `nest` strips a prefix (G0).
+/// axum's pattern, which each router leaves there: its `nest` strips a prefix (G0).
 #[cfg(feature = "axum")]
 pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
 }
 
-/// axum's, whose pattern cannot be taken out as it is: each text is kept once.
+/// axum's pattern, which cannot be taken out as it is: each text is kept once.
 #[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;
@@ -76,7 +76,7 @@ mod matched_path {
     use axum::extract::MatchedPath;
     use http::Extensions;
 
-    /// More routes than a router has by far: a program that makes routers without end has no more of them in its labels.
+    /// Far more routes than a router has: a program that makes routers without end gets no further ones in its labels.
     const MOST: usize = 16 * 1024;
 
     static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);

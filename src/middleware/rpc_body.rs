@@ -1,4 +1,4 @@
-//! The body of an RPC call's response: what passes is shown to the exchange, a failure becomes the call's end (section P).
+//! The body of an RPC call's response: the exchange inspects what passes, and a failure becomes the call's end (section P).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -11,11 +11,11 @@ use super::budget::Deadline;
 use error_envelope_core::exchange::RpcResponse;
 use error_envelope_runtime as runtime;
 
-/// A call whose response has begun.
+/// An RPC call whose response has begun.
 pub(super) struct RpcBody {
     watch: Option<Box<RpcResponse>>,
     deadline: Option<Box<Deadline>>,
-    /// Nothing comes any more: where the server was told so, it asks no further.
+    /// The body is complete: a server that sees this does not poll again.
     whole: AtomicBool,
 }
 
@@ -24,13 +24,13 @@ impl RpcBody {
         Self { watch: Some(watch), deadline: deadline.map(Box::new), whole: AtomicBool::new(false) }
     }
 
-    /// Looks at what the body gave, and why it failed where it did.
+    /// Inspects a frame of the body, and its error if it failed.
     #[inline]
     pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> BodyAction {
         if let Some(broken) = broken {
             return self.failed(broken);
         }
-        // A body that is never pending ends in time as well.
+        // A body that is never pending also ends in time.
         let goes_on = match polled {
             Poll::Pending => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_data(),
@@ -47,17 +47,17 @@ impl RpcBody {
         BodyAction::GoesOn
     }
 
-    /// The end is still to come, as trailers: a look through the body's boxes for it is saved.
+    /// The end comes as trailers: this saves a check through the body's boxes.
     pub(super) fn awaits_trailers(&self) -> bool {
         self.watch.as_deref().is_some_and(RpcResponse::awaits_trailers)
     }
 
-    /// Neither the head nor the body has said how long the body is.
+    /// Neither the head nor the body states the length.
     pub(super) fn has_no_length(&self) -> bool {
         self.watch.as_deref().is_some_and(RpcResponse::has_no_length)
     }
 
-    /// The body says to the server whether it has ended.
+    /// Reports to the server whether the body has ended.
     pub(super) fn report_end(&self, ended: bool) -> bool {
         if ended {
             self.whole.store(true, Ordering::Relaxed);
@@ -65,8 +65,8 @@ impl RpcBody {
         ended
     }
 
-    /// The body is dropped: whoever has not seen its end has cancelled the call, which is logged here. What a drop then
-    /// does is no second error; else the watch knows whose it is.
+    /// The body is dropped: a client that has not seen its end has cancelled the call, which is logged here. What a drop then
+    /// does is no second error; else the watch attributes it.
     pub(super) fn dropped(&mut self) -> Option<Box<RpcResponse>> {
         let watch = self.watch.take()?;
         if *self.whole.get_mut() || watch.has_ended() {
@@ -78,7 +78,7 @@ impl RpcBody {
 
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = &mut self.deadline else { return false };
-        // What cannot be ended well goes on: the client has a clock of its own.
+        // A body that cannot be ended well continues: the client has a clock of its own.
         self.watch.as_deref().is_some_and(RpcResponse::can_end) && deadline.has_passed(cx)
     }
 

@@ -1,4 +1,4 @@
-//! The service: asks the exchange, and calls the inner service or does not.
+//! The service: consults the exchange, and calls the inner service or replies itself.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,7 +25,7 @@ use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
 use error_envelope_runtime::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 
-/// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
+/// The service that [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes. It never fails: every error is a response.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,
@@ -51,19 +51,19 @@ impl<S> ErrorEnvelopeService<S> {
         &self.inner
     }
 
-    /// The inner service, mutably.
+    /// A mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, itself.
+    /// Unwraps the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
-    /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
+    /// A failure of the inner service's `poll_ready` stays with the original: a clone is polled itself.
     fn clone(&self) -> Self {
         let (policy, verifiers) = (self.policy.clone(), self.verifiers.clone());
         Self::new(self.inner.clone(), policy, verifiers, self.indexed.clone(), self.metrics.clone())
@@ -102,7 +102,7 @@ where
         let started = Started::now();
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
-        // A guard's answer uses it up, too: the next request asks the service anew.
+        // A guard's reply uses it up, too: the next request polls the service again.
         let not_ready = self.not_ready.take();
         let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
@@ -143,7 +143,7 @@ where
                     ResponseFuture::peek(body, timeout, AfterPeek { service, not_ready, pending, head }, timer)
                 }
                 Err(panic) => {
-                    // Each by itself: a second panic while the first unwinds would abort.
+                    // One by one: a second panic while the first unwinds would abort.
                     let _ = catch(|| drop(not_ready));
                     let _ = catch(|| drop(head));
                     ResponseFuture::answered(pending.panicked(panic), Some(body), timer)
@@ -154,7 +154,7 @@ where
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Counts a request from here on where anybody records, and notes its id and route where somebody wants to know it.
+    /// Starts to count a request if a recorder is installed, and notes its id and route if there is a slot.
     fn track(&self, admission: &Admission, head: &Parts, started: Option<Started>) -> Option<RequestTimer> {
         if let Some(slot) = RequestSlot::find(&head.extensions) {
             slot.note(admission);
@@ -165,7 +165,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// The service that is ready; a fresh clone stays.
+    /// The service that is ready; a fresh clone takes its place.
     fn ready_service(&mut self) -> Result<S, Box<str>> {
         let fresh = catch(|| self.inner.clone())?;
         Ok(std::mem::replace(&mut self.inner, fresh))

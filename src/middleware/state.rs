@@ -1,4 +1,4 @@
-//! The states of one request, and how it gets into the first of them.
+//! The states of one request, and the entry to the first of them.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -25,7 +25,7 @@ pin_project! {
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: F, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
-        // What is not read may be sent after all, from where it is (M1).
+        // The unread rest may be sent after all, from its place (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Peeking<S, B> },
         Verifying { verifying: Box<Verifying<S, B>> },
@@ -41,14 +41,14 @@ pub(super) struct Call {
     pub(super) around: Option<Box<CallContext>>,
 }
 
-/// What few calls have around them.
+/// State that few calls have.
 pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Deadline>,
 }
 
 impl Call {
-    /// The client of an RPC call waits no longer.
+    /// The time of an RPC call's client is out.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
         deadline.is_some_and(|deadline| deadline.has_passed(cx))
@@ -56,7 +56,7 @@ impl Call {
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
-    /// Calls the inner service, inside the request's span. The request is taken where it is: it is large.
+    /// Calls the inner service, inside the request's span. The request is taken by reference: it is large.
     #[inline(always)]
     pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
     where
@@ -65,7 +65,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
         let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
-        // By reference: what a catch takes and gives by value is moved twice.
+        // By reference: what a catch takes and returns by value is moved twice.
         let mut future = None;
         let called = catch(|| {
             let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
@@ -75,7 +75,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         });
         match (called, future) {
             (Ok(()), Some(future)) => Self::Calling { future, call: Some(Call { exchange, around }) },
-            // A subscriber of the user's may panic, too, before the call or behind it.
+            // A user's subscriber may panic, too, before or after the call.
             (called, future) => {
                 let _ = catch(|| drop(future));
                 let _ = catch(|| drop(request.take()));
@@ -91,7 +91,7 @@ impl<S, F, B, R> State<S, F, B, R> {
             (Some(body), Some(drain)) => {
                 Self::Draining { draining: Some(Box::pin(Draining::new(body, drain, answered))) }
             }
-            // Its drop is the user's own (F2).
+            // Its drop is user code (F2).
             (body, _) => {
                 let _ = catch(|| drop(body));
                 Self::Answered { answered: Some(answered) }

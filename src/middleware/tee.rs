@@ -1,4 +1,4 @@
-//! A copy of an inner error's body, taken as it passes (rule M1).
+//! Copies an inner error's body as it passes (rule M1).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct Tee {
     copy: ReadBytes,
     passed: u64,
     max_bytes: u64,
-    /// What is yet to come, where the body knows: a server does not ask for the end behind it.
+    /// The bytes still to come, if the body reports them: a server does not poll for the end behind it.
     length: Option<u64>,
     until: Instant,
 }
@@ -44,12 +44,12 @@ impl Tee {
         self.log_end(true);
     }
 
-    /// It broke off, or nobody wants more of it.
+    /// The body broke off, or is not read further.
     pub(super) fn broke_off(&mut self) {
         self.log_end(false);
     }
 
-    /// Told once, and no later than what it would have been decided by.
+    /// Reported once, and no later than the decision would have been.
     #[allow(clippy::disallowed_methods, reason = "as above")]
     fn log_end(&mut self, whole: bool) {
         let Some(observed) = self.observed.take() else { return };

@@ -1,4 +1,4 @@
-//! Verifiers: the user's own code that knows credentials (rule G2).
+//! Verifiers: the user's own code that checks credentials (rule G2).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,13 +13,13 @@ use error_envelope_core::exchange::BoxError;
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime::DropGuarded;
 
-/// Knows whose credentials a request carries: the scheme `custom` of a policy (rule G2).
+/// Identifies the owner of a request's credentials: the scheme `custom` of a policy (rule G2).
 ///
-/// A verifier that errs, panics or takes longer than the scheme's time-out (2 s by default) lets nobody in: the answer is
-/// 503 `service_unavailable`. It must not block its thread: nothing can take that back. What was dropped at the time-out
-/// may have done its work.
+/// If a verifier errs, panics or takes longer than the scheme's time-out (2 s by default), the request gets
+/// 503 `service_unavailable`. It must not block its thread: nothing can interrupt that. A verifier that was dropped at the
+/// time-out may have done its work.
 ///
-/// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is one; what has state implements the trait:
+/// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is one; a verifier with state implements the trait:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -36,11 +36,11 @@ use error_envelope_runtime::DropGuarded;
 /// }
 /// ```
 pub trait Verifier: Send + Sync + 'static {
-    /// Says whose the credentials are, or what is wrong with them.
+    /// Returns the owner of the credentials, or what is wrong with them.
     ///
     /// # Errors
     ///
-    /// If it cannot tell. The error goes to the log, and no word of it to the client.
+    /// If it cannot decide. The error goes to the log, and none of it to the client.
     fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send;
 }
 
@@ -54,7 +54,7 @@ where
     }
 }
 
-/// What a verifier sees of a request: a copy of its head. The body is not read yet.
+/// The request that a verifier gets: a copy of its head. The body is not read yet.
 pub struct CredentialRequest {
     method: Method,
     uri: Uri,
@@ -63,7 +63,7 @@ pub struct CredentialRequest {
 }
 
 impl CredentialRequest {
-    /// Clones the extensions, too, which is the user's own code.
+    /// Clones the extensions, too, which is user code.
     pub(super) fn new(head: &request::Parts) -> Self {
         Self {
             method: head.method.clone(),
@@ -85,13 +85,13 @@ impl CredentialRequest {
         &self.uri
     }
 
-    /// The headers, those that the policy forwards ids in removed.
+    /// The headers, without those in which the policy forwards ids.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// What outer layers and the server put there, such as the peer's address or certificate.
+    /// The extensions of outer layers and the server, such as the peer's address or certificate.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -99,7 +99,7 @@ impl CredentialRequest {
 }
 
 impl fmt::Debug for CredentialRequest {
-    /// No header and no query: they hold the credentials (L3).
+    /// Without headers and query: they hold the credentials (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presented")
             .field("method", &self.method)
@@ -108,7 +108,7 @@ impl fmt::Debug for CredentialRequest {
     }
 }
 
-/// What is awaited of a verifier.
+/// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
 /// A layer's verifiers by the names of their schemes. Most layers have none: one word, shared.
@@ -120,7 +120,7 @@ trait Erased: Send + Sync {
 }
 
 impl<V: Verifier> Erased for DropGuarded<V> {
-    /// The verifier's own code runs when it is polled, and not before.
+    /// The verifier's code runs only when it is polled.
     fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture {
         Box::pin(async move {
             match self.get() {
@@ -136,12 +136,12 @@ impl Verifiers {
         Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
-    /// What a request waits for: a verifier, or keys. `None` where the layer has no verifier of that name.
+    /// Starts what a request waits for: a verifier, or keys. `None` if the layer has no verifier of that name.
     pub(super) fn begin(&self, unverified: &PendingVerification, head: &request::Parts) -> Option<VerifyFuture> {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
-            // The token is judged anew then, whatever is said here.
+            // The token is checked again then, whatever this returns.
             return Some(Box::pin(async move {
                 fetched.await;
                 Ok(Verified::Missing)
@@ -156,7 +156,7 @@ impl Verifiers {
         self.0.iter().flat_map(|verifiers| verifiers.keys()).map(String::as_str)
     }
 
-    /// Those of these names that the layer does not have.
+    /// The names for which the layer has no verifier.
     pub(super) fn missing<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
         names.filter(|name| !self.0.as_ref().is_some_and(|verifiers| verifiers.contains_key(*name))).collect()
     }

@@ -1,4 +1,4 @@
-//! Waiting for a verifier, or for keys that are fetched (rule G2).
+//! Waits for a verifier, or for keys that are fetched (rule G2).
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -16,9 +16,9 @@ use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{RouteMetrics, catch};
 
-/// A request whose credentials a verifier looks at (G2).
+/// A request whose credentials a verifier checks (G2).
 pub(super) struct Verifying<S, B> {
-    /// The verifier's future need not be `Sync`; nobody ever locks it.
+    /// The verifier's future need not be `Sync`; it is never locked.
     verdict: Mutex<Option<VerifyFuture>>,
     deadline: Deadline,
     timeout: Duration,
@@ -26,7 +26,7 @@ pub(super) struct Verifying<S, B> {
     pub(super) rest: Option<AfterVerification<S, B>>,
 }
 
-/// What goes on once the verifier has spoken.
+/// The work that follows the verifier's result.
 pub(super) struct AfterVerification<S, B> {
     pub(super) service: S,
     pub(super) not_ready: Option<NotReady>,
@@ -60,8 +60,8 @@ impl<S, B> Verifying<S, B> {
         Some(unverified.abandoned())
     }
 
-    /// What the verifier said. That it failed, and how, is told as a text: an error of the user's own may panic when it is
-    /// shown, and when it is dropped (F2).
+    /// The verifier's result. A failure is returned as a text: a user's own error may panic when it is formatted
+    /// and when it is dropped (F2).
     pub(super) fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
         let Self { verdict, deadline, timeout, span, .. } = self;
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {

@@ -1,6 +1,6 @@
-//! How long an error's body is waited for (L2).
+//! Measures the wait for an error's body (L2).
 
-/// How long the body of an inner error has been waited for (R4). Most are there with their heads, and cost no look at a
+/// The wait for the body of an inner error (R4). Most are available with their heads, and cost no look at a
 /// clock.
 #[derive(Default)]
 pub(super) struct Waits(#[cfg(feature = "metrics")] Option<tokio::time::Instant>);

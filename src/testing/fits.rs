@@ -1,10 +1,10 @@
-//! Whether a value is what a code's schema says, by the keywords of [`details`](error_envelope_core::code::details).
+//! Checks a value against a code's schema, by the keywords of [`details`](error_envelope_core::code::details).
 
 use serde_json::Value;
 
 use error_envelope_core::code::details::types;
 
-/// Where a value is not what its schema says, and what is there.
+/// The places where a value does not fit its schema, and the value there.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
@@ -79,7 +79,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
-/// As JSON Schema has it: 1 is 1.0.
+/// Equality as in JSON Schema: 1 is 1.0.
 fn equal(one: &Value, other: &Value) -> bool {
     one == other || one.is_number() && other.is_number() && one.as_f64() == other.as_f64()
 }

@@ -1,4 +1,4 @@
-//! What is wrong with an answer that should be the envelope, by the rules of the contract.
+//! Finds the errors in a response that should be the envelope, by the rules of the contract.
 
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -63,7 +63,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     wrong
 }
 
-/// What a reader of the contract's E1 would find, byte for byte.
+/// What a client that follows E1 reads, byte for byte.
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
@@ -83,7 +83,7 @@ struct RawError<'a> {
 }
 
 impl Raw<'_> {
-    /// The only text that these members have.
+    /// The only text that these fields have.
     fn written(&self) -> String {
         let RawError { code, message, details } = &self.error;
         let details = details.map(|details| format!(",\"details\":{details}")).unwrap_or_default();

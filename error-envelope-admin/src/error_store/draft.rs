@@ -1,23 +1,23 @@
-//! What to write into the policy for errors without a code.
+//! Drafts policy rules for errors without a code.
 
 use super::error_record::Kind;
 use crate::drafting::{
     code_of_status, is_in_catalogue, name_of, name_on_route, quoted, rule, sentence, status_says_all,
 };
 
-/// A piece of policy, ready to be copied, and what to know of it.
+/// A piece of policy, ready to be copied, and a note on it.
 pub(crate) struct Draft {
     pub(crate) toml: String,
     pub(crate) note: Option<&'static str>,
 }
 
-/// Whether a rule could say no more of such an error than its status does.
+/// Whether a rule could add nothing to the error's status.
 pub(crate) fn says_all(kind: &Kind) -> bool {
     kind.unknown.is_none() && kind.sent.is_some_and(status_says_all)
 }
 
-/// A rule for errors of this kind on this route; `alone` says that all errors of its status there are of it. What no rule
-/// can tell from others gets none, with why.
+/// A rule for errors of this kind on this route; `alone` means that all errors of its status there are of it. A kind that
+/// no rule can distinguish gets none, with the reason.
 pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = told_apart(kind, route, status, alone)?;
@@ -28,7 +28,7 @@ pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft
 
 type Rule = (String, String, String);
 
-/// What tells the kind from others, the name of its code and its message.
+/// What distinguishes the kind from others, the name of its code and its message.
 fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
     let stock = || code_of_status(status).message().to_owned();
     match (&kind.unknown, route) {

@@ -1,4 +1,4 @@
-//! What is kept of an event.
+//! The record of an event.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,7 @@ use error_envelope_runtime::cause_text;
 
 use super::redact;
 
-/// One event, as it is counted. What a stranger chose is in it without what looks like a credential.
+/// One event, as it is counted. Text that a stranger chose is in it without anything that looks like a credential.
 #[derive(Clone)]
 pub(crate) struct ErrorRecord<'a> {
     pub(crate) id: RequestId,
@@ -26,40 +26,40 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) dropped: Option<Box<str>>,
     /// Bodies come with it.
     pub(crate) has_bodies: bool,
-    /// What failed, where the policy lets bodies be seen.
+    /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
-    /// The form of the path, where no route matched and the policy lets bodies be seen.
+    /// The form of the path, if no route matched and the policy shows bodies.
     pub(crate) form: Option<Box<str>>,
 }
 
-/// What many errors have in common.
+/// The common facts of many errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) origin: Origin,
     pub(crate) code: Code,
-    /// What the client got; `None` where nothing left.
+    /// The status that the client got; `None` if no response left.
     pub(crate) sent: Option<u16>,
-    /// What it would get in `enforce`, where that is still to come.
+    /// The status that it would get in `enforce`, if the mode is an earlier one.
     pub(crate) would_be: Option<u16>,
     pub(crate) grpc: Option<u8>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
-    /// A code of the service's that nobody knows.
+    /// A code of the service's that is not known.
     pub(crate) unknown: Option<Box<str>>,
 }
 
-/// A code, where there is one that may be shown.
+/// A code, if there is one that may be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     #[default]
     None,
     Known(ErrorCode),
-    /// In no form that the library lets through (E2).
+    /// In a form that the library does not let through (E2).
     #[cfg(test)]
     Any(Box<str>),
 }
 
-/// One error among the last ones.
+/// One of the last errors.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Counts from 1, in the order in which errors were seen.
@@ -73,23 +73,23 @@ pub(crate) struct Entry {
     pub(crate) has_bodies: bool,
     pub(crate) cause: Option<Box<str>>,
     pub(crate) form: Option<Box<str>>,
-    /// Filled in by whoever takes out of them what must not be seen.
+    /// Set once credentials are taken out of them.
     pub(crate) bodies: OnceLock<Bodies>,
 }
 
-/// What was said before and after, as it may be shown.
+/// The bodies before and after, as they may be shown.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
     pub(crate) before: Option<Side>,
     pub(crate) after: Option<Side>,
 }
 
-/// One of the two.
+/// The body before or after.
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) status: u16,
     pub(crate) content_type: Option<Box<str>>,
-    /// `None` where it is no text.
+    /// `None` if it is no text.
     pub(crate) text: Option<Box<str>>,
     /// In bytes, as far as it was kept.
     pub(crate) length: usize,
@@ -115,7 +115,7 @@ impl<'a> ErrorRecord<'a> {
 /// The error and its causes on one line, as the log has it, without what looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
-    /// More is in the log.
+    /// The log has more.
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
@@ -144,19 +144,19 @@ impl Kind {
         self.origin != Origin::Abandoned
     }
 
-    /// The service said no code that is known.
+    /// The service sent no known code.
     pub(crate) fn is_without_code(&self) -> bool {
         self.by == Some(DecidedBy::Status)
     }
 
-    /// The status of an error's own: what clients get, or would get.
+    /// The status of an error: the one that clients get, or would get.
     pub(crate) fn status(&self) -> Option<u16> {
         self.would_be.or(self.sent)
     }
 }
 
 impl Entry {
-    /// The service's own; `None` where it was not asked, or where it sent none.
+    /// The service's own status; `None` if it was not called, or sent none.
     pub(crate) fn inner_status(&self) -> Option<u16> {
         let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
         before.map(|side| side.status).or(self.kind.sent.filter(|_| self.kind.origin == Origin::Inner))
@@ -164,7 +164,7 @@ impl Entry {
 }
 
 impl Code {
-    /// The codes of the catalogue and of the policy are an operator's; any other is the service's own word.
+    /// The codes of the catalogue and of the policy are an operator's; any other comes from the service.
     fn new(code: Option<&ErrorCode>) -> Self {
         let may_be_shown =
             |code: &&ErrorCode| !redact::is_suspect(code.as_str()) || redact::text(code.as_str()) == code.as_str();

@@ -1,4 +1,4 @@
-//! Who is told of errors as they happen: a few pages, of which a slow one gives way to the next.
+//! The pages that get errors as they happen: a few, of which a slow one gives way to the next.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Where errors are told as they happen, at few places.
+/// The address of the live stream of errors, which has few places.
 pub(crate) const LIVE: &str = "/events";
 
 /// Pages that are open at once.
 pub(crate) const MOST_LISTENERS: usize = 16;
-/// One that has taken nothing for so long is slow.
+/// A page that has taken nothing for this long is slow.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
-/// Who listens.
+/// The open pages.
 #[derive(Default)]
 pub(crate) struct Subscribers(Mutex<Vec<Arc<Subscriber>>>);
 
@@ -23,11 +23,11 @@ struct Subscriber {
     is_gone: AtomicBool,
 }
 
-/// A place among them, given back when it is dropped.
+/// A place among the listeners, freed when it is dropped.
 pub(crate) struct SubscriptionSlot(Arc<Subscriber>);
 
 impl Subscribers {
-    /// `None` where there are too many: a slow one gives way first.
+    /// `None` if there are too many: a slow one gives way first.
     pub(crate) fn join(&self, now: Instant) -> Option<SubscriptionSlot> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
@@ -58,7 +58,7 @@ impl Subscriber {
 }
 
 impl SubscriptionSlot {
-    /// Notes that it takes more; `false` where it was too slow and has no place any more.
+    /// Notes that it takes more; `false` if it was too slow and has lost its place.
     pub(crate) fn takes(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
         *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;

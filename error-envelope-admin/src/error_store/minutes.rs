@@ -6,11 +6,11 @@ use super::ring::Ring;
 
 /// Hours that are kept: long enough for the way from a page at night to the desk.
 pub(crate) const HOURS: u32 = 6;
-/// Minutes that are kept, the one that runs among them.
+/// Minutes that are kept, including the current one.
 pub(crate) const MINUTES: u32 = HOURS * 60;
 pub(crate) const MINUTE_MS: u64 = 60_000;
 
-/// How often something happened in each of the last minutes: 1,444 bytes, whatever happened.
+/// How often something happened in each of the last minutes: always 1,444 bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Minutes(Box<Ring<{ MINUTES as usize }>>);
 
@@ -24,19 +24,19 @@ pub(crate) fn begin_ms(minute: u32) -> u64 {
     u64::from(minute) * MINUTE_MS
 }
 
-/// The minutes that are kept at a time, that of the time itself the last.
+/// The minutes that are kept at a time; its own minute is the last.
 pub(crate) fn kept(now_ms: u64) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(MINUTES)..end
 }
 
 impl Minutes {
-    /// So many more.
+    /// Adds this many.
     pub(crate) fn add(&mut self, minute: u32, more: u32) {
         self.0.add(minute, more);
     }
 
-    /// All that another one has.
+    /// Adds all counts of another one.
     pub(crate) fn take_over(&mut self, other: &Self) {
         self.0.take_over(&other.0);
     }
@@ -46,7 +46,7 @@ impl Minutes {
         minutes.map(|minute| self.0.count_in(minute)).collect()
     }
 
-    /// The last minute in which there was anything.
+    /// The last minute with a count.
     pub(crate) fn last(&self) -> u32 {
         self.0.last()
     }

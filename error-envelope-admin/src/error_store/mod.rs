@@ -1,10 +1,10 @@
-//! The errors page: what each route says, what clients would get in the next mode, and the last errors.
+//! The errors page: each route's errors, the responses of clients in the next mode, and the last errors.
 //!
-//! 1. An [observer](Store) counts each error at once, in bounded memory; bodies, where the policy lets them be seen, go to a
-//!    thread that takes out what looks like a credential before they are kept.
-//! 2. The [pages](crate::page) are made of what is kept when they are asked for.
+//! 1. An [observer](Store) counts each error at once, in bounded memory. Bodies, if the policy shows them, go to a
+//!    thread that takes out what looks like a credential before they are stored.
+//! 2. The [pages](crate::page) are made from the stored errors at each request.
 //!
-//! What is counted begins with the process, and ends with it.
+//! The counts begin with the process, and end with it.
 
 pub(crate) mod clock;
 pub(crate) mod draft;

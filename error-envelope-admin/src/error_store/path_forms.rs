@@ -1,8 +1,8 @@
-//! Which forms of paths had errors without a route.
+//! The forms of paths that had errors without a route.
 
 use super::week::{Day, Week};
 
-/// Forms that are told apart; of more, the rarest is counted with all others. Strangers ask for any path.
+/// Forms with a count of their own; beyond them the rarest is counted with all others. Strangers request any path.
 const MOST_FORMS: usize = 32;
 /// Forms that are shown.
 const MOST_SHOWN: usize = 12;
@@ -15,7 +15,7 @@ pub(crate) struct PathForms {
 }
 
 impl PathForms {
-    /// Once more.
+    /// Counts one more.
     pub(crate) fn count(&mut self, form: &str, day: Day) {
         if let Some((_, week)) = self.forms.iter_mut().find(|(known, _)| **known == *form) {
             week.count(day);

@@ -1,8 +1,8 @@
-//! What a page is asked for, in the URL, so that it can be shared.
+//! The filter of a page, in the URL, so that it can be shared.
 
 use form_urlencoded::{Serializer, parse};
 
-/// What stands for errors where no route matched: no pattern looks so.
+/// Stands for errors without a route: no pattern looks so.
 const ELSEWHERE: &str = "-";
 
 /// Which of the last errors are shown.
@@ -26,7 +26,7 @@ impl Filter {
         self.route.is_none() && self.code.is_none()
     }
 
-    /// Whether an error of this route and code is wanted; the name of no code is empty.
+    /// Whether an error of this route and code matches; the name of no code is empty.
     pub(crate) fn fits(&self, route: Option<&str>, code: &str) -> bool {
         let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
         fits(&self.route, route_word(route)) && fits(&self.code, code)
@@ -37,7 +37,7 @@ impl Filter {
         self.link_with(path, None)
     }
 
-    /// `path` with this filter, and one value more.
+    /// `path` with this filter, and one more value.
     pub(crate) fn link_with(&self, path: &str, more: Option<(&str, &str)>) -> String {
         let own = [("route", self.route.as_deref()), ("code", self.code.as_deref())];
         link(path, own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(more))
@@ -54,12 +54,12 @@ pub(crate) fn link<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, &'a str
     }
 }
 
-/// What stands for a route in a URL.
+/// The word for a route in a URL.
 pub(crate) fn route_word(route: Option<&str>) -> &str {
     route.unwrap_or(ELSEWHERE)
 }
 
-/// A value that is there and is not empty.
+/// A value that is present and not empty.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())

@@ -1,4 +1,4 @@
-//! What the next mode of a route would change for clients, and whether the route is ready for it.
+//! The changes of a route's next mode for clients, and whether the route is ready for it.
 
 use error_envelope_core::policy::Mode;
 
@@ -6,12 +6,12 @@ use super::clock;
 use super::tally::Tally;
 use super::week::Day;
 
-/// What is said of a route and the mode that it could have next.
+/// The advice on a route and its next mode.
 pub(crate) struct Readiness {
-    /// `None` where it has the last one.
+    /// `None` if it has the last one.
     pub(crate) next: Option<Mode>,
     pub(crate) verdict: Verdict,
-    /// Why, in full.
+    /// The reasons, in full.
     pub(crate) reasons: Vec<String>,
     /// What changes for clients.
     pub(crate) change: &'static str,
@@ -21,13 +21,13 @@ pub(crate) struct Readiness {
 pub(crate) enum Verdict {
     Ready,
     NotReady,
-    /// Its errors pass without being looked at.
+    /// Its errors pass uninspected.
     Unseen,
     /// In `enforce`, with nothing left to do.
     Done,
 }
 
-/// The time over which is counted.
+/// The time span of the counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) since: u64,
@@ -51,7 +51,7 @@ pub(crate) fn next(mode: Mode) -> Option<Mode> {
         Mode::Observe => Some(Mode::Own),
         Mode::Own => Some(Mode::Fill),
         Mode::Fill => Some(Mode::Enforce),
-        // `Enforce` is the last; one that is yet to come has no place here.
+        // `Enforce` is the last; a mode that is added later has no place here.
         _ => None,
     }
 }

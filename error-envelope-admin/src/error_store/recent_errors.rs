@@ -1,4 +1,4 @@
-//! What is kept: counts of each route, counts of each minute, the last errors, and the ids of more of them.
+//! Stored errors: counts of each route, counts of each minute, the last errors, and the ids of more of them.
 //!
 //! All of it is bounded: by the routes of the policy (patterns, never paths), by the kinds of a route, by two rings.
 
@@ -15,15 +15,15 @@ use super::timeline::Timeline;
 
 /// The last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
-/// The last errors that are found by their ids.
+/// The last errors that can be found by their ids.
 pub(crate) const MOST_IDS: usize = 10_000;
-/// Routes come and go as a policy is read anew; of more than these, the one that was quiet the longest is forgotten.
+/// Routes come and go as a policy is reloaded; beyond this number, the one that was quiet the longest is forgotten.
 pub(crate) const MOST_ROUTES: usize = 500;
 
 #[derive(Debug, Default)]
 pub(crate) struct RecentErrors {
     routes: HashMap<Arc<str>, Tally>,
-    /// Where no route matched.
+    /// The errors that matched no route.
     elsewhere: Option<Tally>,
     entries: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
@@ -32,7 +32,7 @@ pub(crate) struct RecentErrors {
     pub(crate) count: u64,
 }
 
-/// What is left of an error that is shown no more.
+/// The rest of an error that is no longer shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Id {
     pub(crate) id: RequestId,
@@ -42,7 +42,7 @@ pub(crate) struct Id {
 }
 
 impl RecentErrors {
-    /// Keeps one. `None` of an abandoned request, which is no error: it is counted, and found by its id.
+    /// Stores one. Returns `None` for an abandoned request, which is no error: it is counted, and found by its id.
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
@@ -66,7 +66,7 @@ impl RecentErrors {
         }
     }
 
-    /// The text that is kept of a route, with room for it.
+    /// The stored text of a route, after making room for it.
     fn shared(&mut self, route: &str) -> Arc<str> {
         if let Some((known, _)) = self.routes.get_key_value(route) {
             return known.clone();
@@ -78,7 +78,7 @@ impl RecentErrors {
         route.into()
     }
 
-    /// Shows this one where its route is explained, now that its bodies are there.
+    /// Shows this entry as its route's example, now that its bodies are there.
     pub(crate) fn exemplify(&mut self, entry: &Arc<Entry>) {
         let tally = match &entry.route {
             None => self.elsewhere.as_mut(),
@@ -90,7 +90,7 @@ impl RecentErrors {
         }
     }
 
-    /// Each route with what it says; first of all, what no route matched.
+    /// Each route with its counts; errors without a route come first.
     pub(crate) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
         let elsewhere = self.elsewhere.iter().map(|tally| (None, tally));
         elsewhere.chain(self.routes.iter().map(|(route, tally)| (Some(route), tally)))
@@ -106,8 +106,8 @@ impl RecentErrors {
         self.entries().filter(|entry| entry.id == id).cloned().collect()
     }
 
-    /// What is known of a request by its id, the newest first, no more than are shown of errors; and how much it is in all:
-    /// where ids of clients are trusted, requests may share one.
+    /// The stored events of a request by its id, the newest first, at most as many as errors are shown; and their full number:
+    /// if clients' ids are trusted, requests may share one.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

@@ -1,20 +1,20 @@
-//! Requests minute by minute, from what the counters of the process have at each minute's turn: no request is counted here.
+//! Requests minute by minute, from the process' counters at the end of each minute: no request is counted here.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use super::minutes::{Minutes, minute};
 
-/// Routes whose requests have a row of minutes of their own; those of more are in the sum alone.
+/// Routes whose requests have their own row of minutes; those of further routes are in the sum alone.
 const MOST_ROUTES: usize = 256;
 
-/// A look at the counters comes a little after the turn of the minute that it is about.
+/// A look at the counters comes a little after the end of its minute.
 const LOOK_AFTER_MS: u64 = 1_000;
 
 /// Requests per minute.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// `None` before the first look, which only says where the counters stand.
+    /// `None` before the first look, which only reads the start values of the counters.
     all: Option<Row>,
     routes: HashMap<Box<str>, Row>,
 }
@@ -30,7 +30,7 @@ impl Row {
         Self { total, minutes: Minutes::default() }
     }
 
-    /// A counter that is lower than before began anew.
+    /// A counter that is lower than before has restarted.
     fn look(&mut self, minute: u32, total: u64) {
         let more = if total < self.total { total } else { total - self.total };
         self.total = total;
@@ -41,7 +41,7 @@ impl Row {
 }
 
 impl Requests {
-    /// What the counters of each route have now; `none` is the name of no route.
+    /// Reads the current counters of each route; `none` is the name of no route.
     pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<String, u64>) {
         let minute = minute(at_ms.saturating_sub(LOOK_AFTER_MS));
         let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(*total));
@@ -54,7 +54,7 @@ impl Requests {
         }
     }
 
-    /// The row of a route, which begins with `total` where it is new; `None` where there are too many.
+    /// The row of a route, which begins with `total` if it is new; `None` if there are too many.
     fn look_at_route(&mut self, route: &str, total: u64) -> Option<&mut Row> {
         if !self.routes.contains_key(route) {
             if self.routes.len() >= MOST_ROUTES {
@@ -65,7 +65,7 @@ impl Requests {
         self.routes.get_mut(route)
     }
 
-    /// One count for each of these minutes, of one route or of all; `None` where nothing counts them.
+    /// One count for each of these minutes, of one route or of all; `None` if there are no counters.
     pub(crate) fn counts(&self, route: Option<&str>, minutes: Range<u32>) -> Option<Vec<u32>> {
         let all = self.all.as_ref()?;
         let row = route.map_or(Some(all), |route| self.routes.get(route));

@@ -17,14 +17,14 @@ impl<const N: usize> Ring<N> {
     /// How many spans are kept.
     const LENGTH: u32 = N as u32;
 
-    /// So many more. A clock that was set back counts for the last span there was; a count stops at its largest number.
+    /// Adds this many. A clock that was set back counts for the last span; a count stops at its largest number.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
         self.turn_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
-    /// All that another one has.
+    /// Adds all counts of another one.
     pub(crate) fn take_over(&mut self, other: &Self) {
         self.turn_to(other.last);
         for span in (0..Self::LENGTH).filter_map(|ago| other.last.checked_sub(ago)) {
@@ -35,18 +35,18 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    /// How often in one span; 0 of one that is gone or yet to come.
+    /// The count of one span; 0 for one that is gone or yet to come.
     pub(crate) fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }
 
-    /// How often in as many spans as are kept, up to this one.
+    /// The sum over all kept spans, up to this one.
     pub(crate) fn sum(&self, now: u32) -> u64 {
         let kept = (0..Self::LENGTH).filter_map(|ago| self.last.checked_sub(ago));
         kept.filter(|span| now.saturating_sub(*span) < Self::LENGTH).map(|span| u64::from(self.count_in(span))).sum()
     }
 
-    /// The last span in which there was anything.
+    /// The last span with a count.
     pub(crate) fn last(&self) -> u32 {
         self.last
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::Ring;
 
     proptest! {
-        /// Whatever the clock does: what a ring has is what was added to its last spans.
+        /// Whatever the clock does, a ring has what was added to its last spans.
         #[test]
         fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
             let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);

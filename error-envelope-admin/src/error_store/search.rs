@@ -1,4 +1,4 @@
-//! A request id in what somebody typed or pasted.
+//! Finds a request id in a typed or pasted text.
 
 use error_envelope_core::request_id::RequestId;
 

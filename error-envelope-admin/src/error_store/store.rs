@@ -1,4 +1,4 @@
-//! Where errors go as they happen: counted at once, their bodies by a thread of its own.
+//! The observer of errors: it counts them at once, and a thread of its own handles their bodies.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,13 +13,13 @@ use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
 use super::requests::Requests;
 
-/// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.
+/// Bodies that wait for redaction, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
-/// What was seen, in bounded memory.
+/// The observed errors, in bounded memory.
 pub(crate) struct Store {
     kept: Arc<Mutex<RecentErrors>>,
-    /// Begun with the first body: most policies show none.
+    /// Started with the first body: most policies show none.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     pub(crate) listeners: Subscribers,
     requests: Mutex<Requests>,

@@ -1,4 +1,4 @@
-//! What one route says, in counts that take the same room whatever it says.
+//! One route's errors, in counts that always take the same room.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::path_forms::PathForms;
 use super::week::{Day, Week};
 
-/// More kinds of errors than a person reads; beyond them the rarest are counted together.
+/// More kinds of errors than a person reads; beyond this number the rarest are counted together.
 pub(crate) const MOST_KINDS: usize = 24;
 
-/// What one route says.
+/// The counts of one route.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// The route's, as it was with its last error.
+    /// The route's mode at its last error.
     pub(crate) mode: Mode,
     pub(crate) errors: Week,
     /// Errors of the service.
     pub(crate) inner: Week,
-    /// Those that a rule could give a code that they have not.
+    /// Errors without a code, to which a rule could give one.
     pub(crate) without_code: Week,
-    /// Those whose status says all there is to say.
+    /// Errors that their status describes fully.
     pub(crate) by_status: Week,
-    /// Those without a shape: empty, HTML, plain text.
+    /// Errors without a shape: empty, HTML, plain text.
     pub(crate) without_shape: Week,
     /// Requests that `own` would refuse.
     pub(crate) would_refuse: Week,
@@ -34,11 +34,11 @@ pub(crate) struct Tally {
     pub(crate) last_without_code: u64,
     pub(crate) last_would_refuse: u64,
     pub(crate) kinds: Vec<OfKind>,
-    /// Of paths that no route matched.
+    /// Forms of paths that no route matched.
     pub(crate) forms: PathForms,
-    /// Of kinds that are not told apart any more.
+    /// Errors of kinds that have no count of their own any more.
     pub(crate) others: Week,
-    /// The last one whose bodies may be shown.
+    /// The last error whose bodies may be shown.
     pub(crate) example: Option<Arc<Entry>>,
 }
 
@@ -55,7 +55,7 @@ impl Tally {
         Self { mode, ..Self::default() }
     }
 
-    /// Counts one, and gives what it has in common with others.
+    /// Counts one, and returns its kind.
     pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) -> Arc<Kind> {
         let day = Day::from_millis(seen.at);
         (self.mode, self.last) = (seen.mode, seen.at);

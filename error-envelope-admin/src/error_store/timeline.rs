@@ -8,7 +8,7 @@ use super::error_record::Code;
 use super::minutes::Minutes;
 use super::query::{Filter, route_word};
 
-/// Pairs of a route and a code that have a row of minutes of their own, 360 KiB in all. Of more, the one that was quiet the
+/// Pairs of a route and a code with their own row of minutes, 360 KiB in all. Beyond this number, the one that was quiet the
 /// longest is counted with all others that no longer have one.
 pub(crate) const MOST_SERIES: usize = 256;
 
@@ -17,22 +17,22 @@ pub(crate) const MOST_SERIES: usize = 256;
 pub(crate) struct Timeline {
     all: Minutes,
     series: HashMap<Series, Minutes>,
-    /// Of pairs that have no row of their own any more.
+    /// Errors of pairs that have no row of their own any more.
     others: Minutes,
 }
 
-/// What a row of minutes is of.
+/// The key of a row of minutes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     route: Option<Arc<str>>,
     code: Code,
 }
 
-/// What one pattern or one code had, minute by minute.
+/// The counts of each pattern or code, minute by minute.
 pub(crate) type Rows = BTreeMap<String, Vec<u32>>;
 
 impl Timeline {
-    /// One more error.
+    /// Counts one more error.
     pub(crate) fn count(&mut self, minute: u32, route: Option<&Arc<str>>, code: &Code) {
         self.all.add(minute, 1);
         let series = Series { route: route.cloned(), code: code.clone() };
@@ -50,7 +50,7 @@ impl Timeline {
         }
     }
 
-    /// One count for each of these minutes, of the errors that fit.
+    /// One count for each of these minutes, of the errors that match.
     pub(crate) fn counts(&self, filter: &Filter, minutes: Range<u32>) -> Vec<u32> {
         if filter.is_any() {
             return self.all.counts(minutes);
@@ -60,17 +60,17 @@ impl Timeline {
         sum.counts(minutes)
     }
 
-    /// By route, of the errors that fit.
+    /// By route, of the errors that match.
     pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| route_word(series.route.as_deref()))
     }
 
-    /// By code, of the errors that fit; the name of none is empty.
+    /// By code, of the errors that match; the name of no code is empty.
     pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| series.code.as_str())
     }
 
-    /// Those of which it is no longer known what they were.
+    /// Errors whose route and code are no longer known.
     pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
         self.others.counts(minutes).into_iter().map(u64::from).sum()
     }
@@ -106,7 +106,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let routes: Vec<Arc<str>> = (0..1_000).map(|at| format!("/{at}").into()).collect();
         for at in 0..1_000_000_usize {
-            // Now and then a route that is asked for seldom.
+            // Now and then a rarely requested route.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
             timeline.count(77, Some(&routes[route]), &Code::None);
         }

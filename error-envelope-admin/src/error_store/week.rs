@@ -19,17 +19,17 @@ impl Day {
 }
 
 impl Week {
-    /// Once more. A clock that was set back counts for the last day there was.
+    /// Counts one more. A clock that was set back counts for the last day.
     pub(crate) fn count(&mut self, day: Day) {
         self.0.add(day.0, 1);
     }
 
-    /// All that another one has.
+    /// Adds all counts of another one.
     pub(crate) fn take_over(&mut self, other: &Self) {
         self.0.take_over(&other.0);
     }
 
-    /// How often, as of that day.
+    /// The count as of that day.
     pub(crate) fn sum(&self, today: Day) -> u64 {
         self.0.sum(today.0)
     }

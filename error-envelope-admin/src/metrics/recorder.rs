@@ -1,4 +1,4 @@
-//! A recorder for what this process counts.
+//! A recorder for the metrics of this process.
 
 use std::thread;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use super::process;
 /// a second by default (R4).
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-/// In seconds: OpenTelemetry's for HTTP, and below them what a gateway itself may take, above them its time-out.
+/// In seconds: OpenTelemetry's for HTTP, with smaller ones for a gateway's own time, and larger ones for its time-out.
 const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// A histogram keeps each time that was measured until it is put into its bucket: by who reads it, or by this thread.
+/// A histogram keeps each measured time until it is put into its bucket: by a scrape, or by this thread.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A recorder of metrics for Prometheus, with times of requests in buckets from 1 ms to 30 s, and others from 0.1 ms to 5 s: to
-/// be combined with others. What it records is described once it is installed: [`describe_metrics`]. Have its handle's
-/// `run_upkeep` called every few seconds: times pile up otherwise until somebody reads them.
+/// be combined with others. Its metrics are described once it is installed: [`describe_metrics`]. Have its handle's
+/// `run_upkeep` called every few seconds: otherwise times pile up until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
     let requests = Matcher::Prefix("error_envelope_request_".to_owned());
-    // It refuses nothing but having no buckets.
+    // It refuses only an empty list of buckets.
     let builder = builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS));
     builder.unwrap_or_default().build_recorder()
 }
 
-/// Makes [`metrics_recorder`](crate::metrics_recorder)'s the recorder of the process, with a thread for its upkeep, and has the
-/// library describe its metrics to it. What it serves has what the process takes as well (`process_open_fds` and others).
+/// Makes [`metrics_recorder`](crate::metrics_recorder)'s the recorder of the process, with a thread for its upkeep, and
+/// describes the library's metrics to it. It also serves the resources of the process (`process_open_fds` and others).
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder
     Ok(handle)
 }
 
-/// Where no thread can be had, reading does it.
+/// If no thread can be started, each scrape does the upkeep.
 fn upkeep(handle: PrometheusHandle) {
     let all = move || loop {
         thread::sleep(UPKEEP_EVERY);

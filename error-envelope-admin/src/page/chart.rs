@@ -11,10 +11,10 @@ use crate::error_store::minutes::begin_ms;
 
 /// The height of the drawing in its own units; a minute is one unit wide.
 const HEIGHT: f64 = 40.0;
-/// One error beside a million is seen still.
+/// One error beside a million stays visible.
 const LOWEST: f64 = 1.0;
 
-/// Counts, one of each minute.
+/// Counts, one for each minute.
 pub(super) struct Bars<'a> {
     pub(super) counts: &'a [u32],
     pub(super) minutes: Range<u32>,
@@ -32,7 +32,7 @@ impl Bars<'_> {
         }
     }
 
-    /// Without words: the table around it has the numbers.
+    /// Without text: the table around it has the numbers.
     pub(super) fn spark(&self) -> Markup {
         self.svg(None)
     }
@@ -72,7 +72,7 @@ impl Bars<'_> {
         }
     }
 
-    /// A rectangle for each minute that has anything.
+    /// A rectangle for each minute with a count.
     fn path(&self) -> String {
         let most = f64::from(self.most().max(1));
         let mut path = String::new();

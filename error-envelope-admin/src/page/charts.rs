@@ -19,10 +19,10 @@ use crate::error_store::timeline::Rows;
 
 /// Rows of a table of charts: more are not read.
 const MOST_ROWS: usize = 20;
-/// What requests without a route are counted as.
+/// The route name under which requests without a route are counted.
 const NO_ROUTE: &str = "none";
 
-/// What a page of charts is made of.
+/// The data of a page of charts.
 pub(super) struct Charts<'a> {
     store: &'a Store,
     filter: Filter,
@@ -31,7 +31,7 @@ pub(super) struct Charts<'a> {
     hour: Option<String>,
 }
 
-/// The page, or why there is nothing to see.
+/// The page, or why it is empty.
 pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
     let hour = value(query, "hour");
     let (status, why) = match HourQuery::new(hour.as_deref(), span) {
@@ -101,7 +101,7 @@ impl Charts<'_> {
         }
     }
 
-    /// What the numbers are of, and the way back to all of them.
+    /// The filter of the numbers, and the link back to all of them.
     fn what_fits(&self) -> Markup {
         let Filter { route, code } = &self.filter;
         html! {
@@ -136,7 +136,7 @@ impl Charts<'_> {
         Bars { counts, minutes: self.minutes.clone() }
     }
 
-    /// The numbers themselves: of each minute of an hour, else of each hour.
+    /// The numbers as a table: of each minute of an hour, else of each hour.
     fn minutes_as_table(&self) -> Markup {
         let step = if self.hour.is_some() { 1 } else { 60 };
         let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());

@@ -15,10 +15,10 @@ use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
-/// Rows of one page: more are as long as a person scrolls. The script keeps to as many.
+/// Rows of one page: as many as a person scrolls. The script keeps the same number.
 const ROWS: usize = 25;
 
-/// Those of the last errors that fit a filter, and what they can be filtered by.
+/// The last errors that match a filter, and the values to filter by.
 pub(super) struct LastErrors<'q> {
     query: Option<&'q str>,
     shown: Vec<Arc<Entry>>,
@@ -40,7 +40,7 @@ impl<'q> LastErrors<'q> {
         Self { query, shown, routes, codes, filter, span }
     }
 
-    /// Where what comes is told: on the first page alone, whose first row it becomes.
+    /// The live stream's address: on the first page alone, where each new error becomes the first row.
     pub(super) fn live(&self) -> Option<String> {
         self.paged().0.is_first().then(|| self.filter.link("/events"))
     }
@@ -126,7 +126,7 @@ pub(super) fn bare_code(kind: &Kind) -> Markup {
     }
 }
 
-/// One error, in two rows that belong together.
+/// One error, in a pair of rows.
 pub(super) fn row(entry: &Entry, now: u64) -> Markup {
     let (kind, id) = (&entry.kind, entry.id.to_string());
     html! {
@@ -147,7 +147,7 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
     }
 }
 
-/// `409`; `200 → 400 observed` where the client got what the service said.
+/// `409`; `200 → 400 observed` if the client got the service's own response.
 pub(super) fn statuses(entry: &Entry) -> Markup {
     let (inner, sent) = (entry.inner_status(), entry.kind.sent);
     html! {
@@ -199,7 +199,7 @@ fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str,
     }
 }
 
-/// Without bodies there is no before and no after to see.
+/// How to show bodies: without them there is no before and no after.
 fn how_to_show_bodies() -> Markup {
     html! {
         details.note {

@@ -1,4 +1,4 @@
-//! What is around every page: its head, how to get about, and the search.
+//! The frame of every page: its head, the navigation, and the search.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -7,9 +7,9 @@ use crate::visible;
 #[derive(Default)]
 pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
-    /// What was searched for.
+    /// The search text.
     pub(super) searched: &'a str,
-    /// Where what comes is told, and the number of the last error that is here already.
+    /// The live stream's address, and the number of the last error on the page.
     pub(super) live: Option<(&'a str, u64)>,
     pub(super) is_home: bool,
 }

@@ -1,4 +1,4 @@
-//! Which minutes a page of charts is asked for.
+//! The minutes that a page of charts shows.
 
 use std::ops::Range;
 use std::time::UNIX_EPOCH;
@@ -7,22 +7,22 @@ use crate::error_store::clock;
 use crate::error_store::minutes::{HOURS, begin_ms, kept, minute};
 use crate::error_store::readiness::Span;
 
-/// Minutes that are kept, or why there are none to show.
+/// Minutes that are kept, or why none can be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HourQuery {
     /// All that are kept.
     All(Range<u32>),
     /// Those of one hour, as far as they are kept.
     Hour(Range<u32>),
-    /// The hour is longer ago than what is kept, or than the process.
+    /// The hour is older than the kept minutes, or than the process.
     Gone,
     Future,
-    /// No hour.
+    /// Not an hour.
     Malformed,
 }
 
 impl HourQuery {
-    /// `hour` is such as `2026-11-21T14`, in UTC.
+    /// `hour` is, for example, `2026-11-21T14`, in UTC.
     pub(super) fn new(hour: Option<&str>, span: Span) -> Self {
         let kept = kept(span.now);
         let Some(hour) = hour else { return Self::All(kept) };

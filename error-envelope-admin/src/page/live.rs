@@ -1,8 +1,8 @@
 //! Errors as they happen, as server-sent events.
 //!
-//! Nothing is queued for anybody: a listener that is ready for more looks what came since. So it takes one event's room,
-//! whatever happens, and an error costs nothing more while somebody listens. Of a storm it gets the last rows and how many
-//! were left out. One that takes nothing for a while is let go; its browser comes back by itself.
+//! Nothing is queued: a listener that is ready for more reads what came since. So it takes one event's room,
+//! whatever happens, and open pages add no cost to an error. In a storm it gets the last rows and the number of
+//! rows that were left out. One that takes nothing for a while is disconnected; its browser reconnects by itself.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::error_store::store::{self, Store};
 
 /// Fast enough to be live, slow enough to gather a storm.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Proxies and browsers take a silent connection for a dead one.
+/// Proxies and browsers treat a silent connection as a dead one.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
 /// Rows in one event: more at once cannot be read.
 const MOST_ROWS: usize = 20;
@@ -41,7 +41,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// From the error after the one with this number; from now on, where none is given.
+    /// From the error after this number; from now on, if there is none.
     pub(super) fn new(store: Arc<Store>, filter: Filter, place: SubscriptionSlot, after: Option<u64>) -> Self {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,7 +51,7 @@ impl Events {
         Self { store, filter, place, ticks, last_beat: Instant::now(), last, has_begun: false }
     }
 
-    /// What came since, as one event; `None` where nothing did.
+    /// What came since, as one event; `None` if nothing did.
     fn look(&mut self) -> Option<String> {
         let now = store::now();
         let (mut errors, gone) = self.since_last(now);
@@ -64,7 +64,7 @@ impl Events {
         (!events.is_empty()).then_some(events)
     }
 
-    /// What came since the last one, the oldest first, as far as they are whole; and how many of them are forgotten.
+    /// The errors since the last one, the oldest first, as far as they are stored; and how many are forgotten.
     fn since_last(&mut self, now: u64) -> (Vec<Arc<Entry>>, u64) {
         let kept = self.store.recent();
         let mut errors: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.last).cloned().collect();
@@ -92,7 +92,7 @@ impl Body for Events {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if !self.has_begun {
             self.has_begun = true;
-            // Browsers wait three seconds by default; this page is for somebody who looks at it.
+            // Browsers wait three seconds by default; a person watches this page.
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"retry: 1000\n\n")))));
         }
         loop {

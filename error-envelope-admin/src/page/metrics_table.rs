@@ -1,4 +1,4 @@
-//! What is counted, as a person reads it.
+//! The metrics, as a person reads them.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::admin::Metrics;
 use crate::admin_request::AdminRequest;
 
-/// The page; where somebody else has the metrics, it names the place.
+/// The page; if another address has the metrics, it names that address.
 pub(super) fn answer(request: &AdminRequest<'_>) -> (StatusCode, Markup) {
     match &request.admin.metrics {
         #[cfg(feature = "prometheus")]
@@ -30,7 +30,7 @@ mod here {
     use crate::exposition::{Family, Sample, families};
     use crate::metrics;
 
-    /// One row: a number, or all that a histogram has of the same labels.
+    /// One row: a number, or a histogram's samples with the same labels.
     struct Row<'t> {
         family: &'t str,
         kind: &'t str,
@@ -120,7 +120,7 @@ mod here {
         places.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 
-    /// A whole number with its thousands apart, any other as it is.
+    /// A whole number with thousands separators, any other as it is.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number within u64")]
     fn number(value: f64) -> String {
         const LARGEST: f64 = 9_007_199_254_740_992.0;

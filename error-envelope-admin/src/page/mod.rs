@@ -1,7 +1,7 @@
 //! The pages of the errors page.
 //!
-//! 1. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
-//! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.
+//! 1. Any text that a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
+//! 2. A script of this address adds rows as errors happen; without it the page is the same, to be reloaded.
 
 mod bodies;
 mod chart;
@@ -49,7 +49,7 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
 ];
 
-/// `/`: all of it.
+/// `/`: the whole errors page.
 pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
     let span = span(request);
     request.admin.look_at_counters();
@@ -83,26 +83,26 @@ pub(super) fn one(request: &AdminRequest<'_>) -> Answer {
     answer_of(request, request.name)
 }
 
-/// `/charts`: what happened when.
+/// `/charts`: the counts by time.
 fn charts(request: &AdminRequest<'_>) -> Answer {
     request.admin.look_at_counters();
     let (status, content) = charts::answer(&request.shared().store, request.query, span(request));
     page(status, &Frame { title: "Charts", ..Frame::default() }.around(&content))
 }
 
-/// `/policy/view`: what `/policy` tells to programs.
+/// `/policy/view`: `/policy` for people.
 fn policy(request: &AdminRequest<'_>) -> Answer {
     let (status, content) = policy_tables::answer(request.shared(), request.query, span(request));
     page(status, &Frame { title: "Policy", ..Frame::default() }.around(&content))
 }
 
-/// `/metrics/view`: what `/metrics` tells to programs.
+/// `/metrics/view`: `/metrics` for people.
 fn metrics(request: &AdminRequest<'_>) -> Answer {
     let (status, content) = metrics_table::answer(request);
     page(status, &Frame { title: "Metrics", ..Frame::default() }.around(&content))
 }
 
-/// `/switch`: what throwing the kill switch changes, before it does.
+/// `/switch`: what the kill switch changes, before it is thrown.
 fn switch(request: &AdminRequest<'_>) -> Answer {
     let content = switch::question(request.shared(), request.query);
     page(StatusCode::OK, &Frame { title: "Kill switch", ..Frame::default() }.around(&content))
@@ -120,7 +120,7 @@ fn span(request: &AdminRequest<'_>) -> Span {
 
 fn page(status: StatusCode, page: &Markup) -> Answer {
     let mut answer = answer::html(status, page.0.clone());
-    // By `no-referrer`, which says nothing of a page to any other, a form of this one would come from nowhere.
+    // With `no-referrer`, which hides the page from all others, a form of this page would have no origin.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer
 }
@@ -132,7 +132,7 @@ fn events(request: &AdminRequest<'_>) -> Answer {
         full.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
         return full;
     };
-    // What the page shows already, or what a connection before this one brought.
+    // Errors that the page shows already, or that an earlier connection brought.
     let after = last_event(request.headers).or_else(|| value(request.query, "after"));
     let after = after.and_then(|number| number.parse().ok());
     let events = Events::new(store.clone(), Filter::parse(request.query), place, after);

@@ -1,4 +1,4 @@
-//! What is explained of one route, once its row is opened.
+//! The details of one route, once its row is opened.
 
 use error_envelope_core::exchange::Origin;
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
 use crate::error_store::tally::OfKind;
 
-/// Kinds without a code for which it is said what to write: the commonest.
+/// Kinds without a code that get a draft: the commonest.
 const MOST_DRAFTS: usize = 3;
 
 impl RouteErrors {
@@ -28,7 +28,7 @@ impl RouteErrors {
         }
     }
 
-    /// What the service says: every kind of error.
+    /// Every kind of error of the service.
     fn kinds(&self, span: Span) -> Markup {
         let kinds = self.tally.commonest(span.today());
         let others = self.tally.others.sum(span.today());
@@ -98,7 +98,7 @@ impl RouteErrors {
         }
     }
 
-    /// What to write into the policy for what has no code.
+    /// Policy drafts for errors without a code.
     fn drafts(&self, span: Span) -> Markup {
         let kinds = self.tally.commonest(span.today());
         let wants = |kind: &Kind| kind.is_without_code() && !draft::says_all(kind);
@@ -119,7 +119,7 @@ impl RouteErrors {
     }
 }
 
-/// Whether nothing but the status tells the service's errors of a status from others.
+/// Whether only the status distinguishes the service's errors of a status.
 fn is_alone(kind: &Kind, kinds: &[(u64, &OfKind)]) -> bool {
     let mut same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
     same.all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())

@@ -1,4 +1,4 @@
-//! A long table of what has a text in it, page by page; both are in the address.
+//! A long table that is searched by a part of its texts, page by page; both are in the address.
 
 use maud::{Markup, html};
 
@@ -12,7 +12,7 @@ const ROWS: usize = 50;
 /// A table whose rows are found by a part of their texts.
 pub(super) struct PartSearch {
     path: &'static str,
-    /// Of the table, in the page.
+    /// The table's anchor in the page.
     anchor: &'static str,
     pub(super) part: String,
     paging: Paging,

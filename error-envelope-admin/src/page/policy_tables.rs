@@ -1,4 +1,4 @@
-//! The active policy: what holds where, from which file, and what was refused.
+//! The active policy: its settings, their files, and the last rejection.
 
 use error_envelope_core::policy::{OutlineTable, PolicySummary, Setting};
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
@@ -17,10 +17,10 @@ struct Row<'p> {
     pattern: Option<&'p str>,
     scope: Option<&'p str>,
     from: Option<&'p str>,
-    /// The mode in the end, whoever sets it; `None` for defaults.
+    /// The effective mode, whatever sets it; `None` for defaults.
     mode: Option<&'static str>,
     settings: &'p [Setting],
-    /// `None` of a policy that has no files.
+    /// `None` if the policy has no files.
     table: Option<&'p OutlineTable>,
 }
 
@@ -103,7 +103,7 @@ fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
     }
 }
 
-/// The tables of the files; of a policy without any, its routes.
+/// The tables of the files; for a policy without files, its routes.
 fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     let mut modes = status.policy().routes();
     if status.outline().is_empty() {
@@ -148,7 +148,7 @@ impl<'p> Row<'p> {
             || part.is_empty()
     }
 
-    /// Where a key is set, and what of a base that overrides.
+    /// The place where a key is set, and the base value that it overrides.
     fn place(&self, setting: &Setting) -> Markup {
         let base = self.table.and_then(|table| table.overridden(setting.key()));
         html! {

@@ -1,4 +1,4 @@
-//! What each route says, and what its clients would get in the next mode.
+//! Each route's errors, and the responses of its clients in the next mode.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,7 @@ use crate::error_store::tally::Tally;
 use crate::error_store::week::Day;
 use crate::visible;
 
-/// Routes that are explained at once, without a click: those that need something.
+/// Routes that are open without a click: those that need attention.
 const MOST_OPEN: usize = 1;
 /// Rows of one page.
 const ROWS: usize = 20;
@@ -28,9 +28,9 @@ const MOST_QUIET: usize = 200;
 
 /// All routes, as of now.
 pub(super) struct Routes {
-    /// Those with errors, those that have most without a code first.
+    /// Routes with errors, those with most errors without a code first.
     pub(super) loud: Vec<RouteErrors>,
-    /// The others, by mode.
+    /// The other routes, by mode.
     quiet: BTreeMap<&'static str, Vec<String>>,
     pub(super) in_force: Option<RouteSettings>,
     pub(super) is_off: bool,
@@ -46,7 +46,7 @@ pub(super) struct RouteSettings {
     shows_bodies: bool,
 }
 
-/// One with errors.
+/// A route with errors.
 pub(super) struct RouteErrors {
     pub(super) route: Option<Arc<str>>,
     mode: Mode,
@@ -77,7 +77,7 @@ impl RouteErrors {
         Self { route, mode, is_known: known.is_some(), tally, readiness }
     }
 
-    /// What is shown first has the least.
+    /// The first route shown sorts lowest.
     fn urgency(&self, today: Day) -> impl Ord + use<> {
         let is_ready = self.readiness.verdict != Verdict::NotReady;
         let (without, errors) = (self.tally.without_code.sum(today), self.tally.errors.sum(today));
@@ -110,7 +110,7 @@ impl Routes {
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
-        // Where nothing is wired, nobody knows.
+        // If no layer is connected, this is not known.
         self.in_force.as_ref().is_none_or(|it| it.shows_bodies)
     }
 
@@ -160,7 +160,7 @@ impl Routes {
     }
 }
 
-/// Of two routes with the same pattern, the first is the one that is met.
+/// Of two routes with the same pattern, the first matches.
 fn modes(status: &PolicyStatus) -> HashMap<&str, Mode> {
     let mut modes = HashMap::new();
     for route in status.policy().routes() {

@@ -56,7 +56,7 @@ impl Routes {
         }
     }
 
-    /// When the switch was thrown or taken back last, by whom and why.
+    /// When the switch was last thrown or taken back, by whom and why.
     fn switched(&self) -> Markup {
         let Some(change) = &self.switched else { return html! {} };
         let done = if change.is_off() { "Thrown " } else { "Taken back " };
@@ -69,7 +69,7 @@ impl Routes {
         }
     }
 
-    /// For whoever is on call.
+    /// The kill switch, for the operator on call.
     pub(super) fn switch(&self) -> Markup {
         html! {
             section id="switch" aria-labelledby="switch-title" {

@@ -1,4 +1,4 @@
-//! What throwing the kill switch changes, said before it is thrown.
+//! Explains what the kill switch changes, before it is thrown.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::admin::Shared;
 use crate::error_store::query::{link, value};
 use crate::visible::line;
 
-/// The question, with what it is about; where the switch is thrown, how to take it back.
+/// The question, with its subject; if the switch is thrown, how to take it back.
 pub(super) fn question(shared: &Shared, query: Option<&str>) -> Markup {
     let parameter = |name| value(query, name).unwrap_or_default();
     let (by, reason) = (parameter("by"), parameter("reason"));
@@ -35,12 +35,12 @@ fn confirmation(off: &str) -> Markup {
     }
 }
 
-/// The way back.
+/// The link back.
 pub(super) fn back() -> Markup {
     html! { form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } } }
 }
 
-/// What the log and the page are to say of it. A form of its own: what it is asked by goes into the address, since bodies are
+/// Name and reason for the log and the page. A form of its own: its fields go into the address, since bodies are
 /// never read.
 fn who_and_why(by: &str, reason: &str) -> Markup {
     let is_said = !by.is_empty() || !reason.is_empty();

@@ -1,4 +1,4 @@
-//! Pages, whatever strangers say.
+//! Checks pages with hostile texts.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use crate::page;
 
 const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
-/// Keeps an error that says these texts wherever somebody else may choose one.
+/// Stores an error with these texts wherever a stranger may choose one.
 fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&str; 7]) {
     let (origin, unknown) = (Origin::Inner, Some(unknown.into()));
     let by = Some(DecidedBy::Status);
@@ -41,7 +41,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     store.recent().exemplify(&entry);
 }
 
-/// One with nothing special to it.
+/// An ordinary error.
 fn another() -> ErrorRecord<'static> {
     let kind = Kind {
         origin: Origin::Inner,
@@ -67,7 +67,7 @@ fn read(answer: Answer) -> String {
     String::from_utf8(body.expect("no error").to_bytes().to_vec()).expect("text")
 }
 
-/// The pages on which all of it is, and what the live stream adds.
+/// The pages that show everything, and what the live stream adds.
 fn pages(admin: &Admin, query: &str) -> Vec<String> {
     let request =
         |name: &'static str| AdminRequest { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
@@ -88,7 +88,7 @@ fn pages(admin: &Admin, query: &str) -> Vec<String> {
     ]
 }
 
-/// The tags of a page, with the names of their attributes; sorted, since choices are by what they say.
+/// The tags of a page, with the names of their attributes; sorted, since selects are sorted by their text.
 fn tags(page: &str) -> Vec<String> {
     static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new("<[^>]*>").expect("a pattern"));
     static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new("=\"[^\"]*\"").expect("a pattern"));
@@ -98,7 +98,7 @@ fn tags(page: &str) -> Vec<String> {
     tags
 }
 
-/// What is worth trying, and anything else.
+/// Texts worth trying, and any other.
 fn hostile() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "</script><script>alert(1)</script>",
@@ -118,7 +118,7 @@ fn hostile() -> impl Strategy<Value = String> {
         "</bdi></code></td></tr></table>",
     ]);
     let any = prop_oneof![".{1,60}", "[\\x00-\\x20<>\"'&=/]{1,40}"];
-    // A letter more, so that there is something to see.
+    // One letter more, so that something is visible.
     prop_oneof![known.prop_map(str::to_owned), any.prop_map(|text| text + "x")]
 }
 
@@ -205,7 +205,7 @@ fn without_errors_there_is_a_page_that_says_so() {
     assert!(page.contains("No errors since"), "{page}");
 }
 
-/// Ids of clients may be trusted, and then one client gives all its requests the same.
+/// Clients' ids may be trusted, and then one client can give all its requests the same.
 #[test]
 fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     let admin = Admin::new();

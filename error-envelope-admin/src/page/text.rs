@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::error_store::clock;
 use crate::visible;
 
-/// A text that somebody else chose, on one line, without a say in the direction of what is around it.
+/// A text that a stranger chose, on one line, without effect on the direction of the text around it.
 pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible::line(text)) } }
 }
@@ -45,7 +45,7 @@ pub(super) fn head_row(columns: &[&str], numbers: &[&str]) -> Markup {
     }
 }
 
-/// A row below another one that opens on a click. Who cannot see where it is gets `behind` the words, too.
+/// A row below another one that opens on a click. `behind` adds words for readers who cannot see its place.
 pub(super) fn more_row(columns: u8, is_open: bool, (words, behind): (&str, &str), content: &Markup) -> Markup {
     html! {
         tr.more role="row" {

@@ -1,10 +1,10 @@
 //! axum's own errors as faults, by `?`.
 //!
-//! 1. A body that did not come is what stopped it: a [`Fault`] among its causes, `payload_too_large` over a limit,
+//! 1. If a body did not come, its error decides: a [`Fault`] among its causes, `payload_too_large` over a limit,
 //!    `request_timeout` where it came too slowly, else `bad_request` (F1). The text stays with the layer.
-//! 2. Anything else is what the layer makes of the same rejection as a response (R13), with the same status.
+//! 2. Any other becomes what the layer makes of the same rejection as a response (R13), with the same status.
 //!
-//! The text of a rejection that is the client's fault may quote what it sent, and so is no cause for the log (L3).
+//! The text of a rejection that is the client's fault may quote the client's data, and so is no cause for the log (L3).
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -95,7 +95,7 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// What a form's parser says of its own names no value, and passes; what a connection says does not.
+/// The text of a form parser's own errors has no value, and passes; the text of a connection's does not.
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
         self.fault().code().clone()
@@ -115,12 +115,12 @@ impl AsFault for MultipartError {
     }
 }
 
-/// Why a body did not come. The layer knows its own limit, and outranks this (G4).
+/// Why a body did not come. The layer has its own limit, and outranks this (G4).
 fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();
     }
-    // axum boxes its `LengthLimitError` twice, and no downcast finds it: its status says it.
+    // axum boxes its `LengthLimitError` twice, and no downcast finds it: its status shows it.
     let over =
         status == StatusCode::PAYLOAD_TOO_LARGE || cause::find::<http_body_util::LengthLimitError>(error).is_some();
     Fault::new(if over {
@@ -132,7 +132,7 @@ fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     })
 }
 
-/// What the layer makes of a response with this text, under a policy that says nothing.
+/// The layer's result for a response with this text, under an empty policy.
 fn classified(status: StatusCode, text: &str) -> Fault {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]);
     let inner = Inner { status, headers: &headers, body: Some(text.as_bytes()), reason: None };

@@ -10,7 +10,7 @@ use http_auth::parser::ChallengeParser;
 use crate::code::ErrorCode;
 use crate::syntax::elements;
 
-/// The credentials that a request carried, as far as an inner 401 asks.
+/// The credentials that a request carried, as far as an inner 401 needs them.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
     None,
@@ -21,7 +21,7 @@ pub(crate) enum Credentials<'a> {
     Key,
 }
 
-/// The same without the name of a scheme.
+/// The same facts without the name of a scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     None,
@@ -49,7 +49,7 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// `has_key` says whether a header that services read keys from has a value.
+    /// `has_key`: a header that services read keys from has a value.
     pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {
@@ -82,7 +82,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// The code of an inner 401 that brought none.
+/// The code of an inner 401 that has none.
 pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
@@ -97,8 +97,8 @@ fn offers(response: &HeaderMap, scheme: &str) -> bool {
         || challenge_lines(response).any(|line| begins_unparsed(line, scheme))
 }
 
-/// Whether that scheme begins a member of a line that the parser does not know: the second leg of Negotiate and NTLM has
-/// a token68 where it wants parameters.
+/// Whether that scheme begins a member of a line that the parser cannot read: the second leg of Negotiate and NTLM has
+/// a token68 in place of parameters.
 fn begins_unparsed(line: &str, scheme: &str) -> bool {
     let begins = |element: &[u8]| {
         let (name, rest) = element.split_at(element.iter().position(|byte| *byte == b' ').unwrap_or(element.len()));
@@ -108,7 +108,7 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
     unparsed && elements(line.as_bytes()).any(begins)
 }
 
-/// RFC 6750 has one error for all that is wrong with a token; that it expired is in the description.
+/// RFC 6750 has one error for every fault of a token; its expiry is in the description.
 fn says_expired(response: &HeaderMap) -> bool {
     any_challenge(response, |challenge| {
         let param = |name: &str| {

@@ -12,9 +12,9 @@ use crate::dialect::{self, Dialect, Foreign, ParsedError};
 
 /// What decided the code of a foreign error.
 pub(super) enum CodeSource<'a> {
-    /// A layer inside, which wrote the body: it says what it says (E7).
+    /// A layer inside, which wrote the body: it stays as it is (E7).
     Layer,
-    /// The rule, and which one it is.
+    /// The rule, and its index.
     Rule(usize, &'a Rule),
     Dialect,
     Otherwise(DecidedBy),
@@ -48,7 +48,7 @@ pub(super) fn decide<'k>(
         return (code, CodeSource::Dialect);
     }
     let lists = lists_issues(parsed, inner.status);
-    // A list states more than a code that the status has as well.
+    // A list is more specific than a code that the status has as well.
     let says_more = |code: &ErrorCode| !lists || *code != ErrorCode::of_status(inner.status);
     if let Some(code) =
         parsed.and_then(|parsed| parsed.names().find_map(|name| known.codes.find(name))).filter(says_more)
@@ -62,17 +62,17 @@ pub(super) fn decide<'k>(
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
         false => (code_of_status(inner, request), by_status(inner.status)),
     };
-    // A name that means the status is known, but vouches for no server's text.
+    // A name for the status is known, but vouches for no server's text.
     let by_name = *own == dialect::DialectCode::ByStatus && inner.status.is_client_error();
     (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
-/// Without anything that is known: on a 401 the credentials decide.
+/// Decides without any known code: on a 401 by the credentials.
 pub(super) fn by_status(status: StatusCode) -> DecidedBy {
     if status == StatusCode::UNAUTHORIZED { DecidedBy::Credentials } else { DecidedBy::Status }
 }
 
-/// The body's own code where it decided nothing, for the log: a name, and nothing that may be a secret (L3).
+/// The body's own code where it decided nothing, for the log: a name, never a possible secret (L3).
 pub(super) fn unknown_code(
     foreign: Option<&Foreign<'_>>,
     decided: &CodeSource<'_>,
@@ -109,8 +109,8 @@ pub(super) fn lists_issues(parsed: Option<&ParsedError<'_>>, status: StatusCode)
     dialect::tells_of_input(status) && parsed.is_some_and(ParsedError::has_issues)
 }
 
-/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx nobody but a layer
-/// vouches for a code that is not known here, nor for a text.
+/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer vouches
+/// for a code that is unknown here, or for a text.
 fn canonical_code<'k>(
     parsed: &ParsedError<'_>,
     inner: &Inner<'_, '_>,
@@ -144,7 +144,7 @@ fn of_layer<'k>(
     }
     let Envelope { code, known: is_known, .. } = of_header(inner, known)?;
     match is_known {
-        // Where the client chose the shape, the body says the code, or no layer wrote it.
+        // Where the client chose the shape, the body has the code, or no layer wrote it.
         _ if known.negotiated => {
             (foreign.parsed.code.as_deref() == Some(code.as_str())).then_some((code, CodeSource::Layer))
         }

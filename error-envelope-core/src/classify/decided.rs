@@ -1,6 +1,6 @@
-//! What decided the code of an inner error, for the log and for who asks why (rules R1, L1).
+//! What decided the code of an inner error, for the log and for explanations (rules R1, L1).
 
-/// What decided the code of an inner error: the first of these that knew one (rule R1).
+/// What decided the code of an inner error: the first of these that found one (rule R1).
 ///
 /// ```
 /// use tower_error_envelope::exchange::DecidedBy;
@@ -20,7 +20,7 @@ pub enum DecidedBy {
     Credentials,
     /// A list of issues (E8).
     Issues,
-    /// The status alone: nothing else was said, or nothing that is known.
+    /// The status alone: the response has nothing else, or nothing that is known.
     Status,
 }
 
@@ -39,7 +39,7 @@ impl DecidedBy {
     }
 }
 
-/// Whether a code that nobody knows here may stand in a log (L3): it is formed as names of errors are, of several words or in
+/// Whether an unknown code may stand in a log (L3): it is formed as names of errors are, of several words or in
 /// capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;

@@ -1,4 +1,4 @@
-//! The details of a rewritten error: what came, the issue list beside it (E8), the code that nobody knows here (E9).
+//! The details of a rewritten error: the received details, the issue list beside them (E8), an unknown code (E9).
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::dialect::issues;
 use crate::dialect::json::{Object, push_string};
 use crate::fault::Fault;
 
-/// Puts members that are kept (R14), an issue list and an unknown code beside the details that came, whose bytes stay.
+/// Puts fields that are kept (R14), an issue list and an unknown code beside the received details, whose bytes stay.
 ///
-/// Details that are no object have no place for a code, and stay alone (E9).
+/// If the details are not an object, they stay alone: they have no place for a code (E9).
 pub(crate) fn compose(
     came: Option<Cow<'_, str>>,
     kept: &[(&str, &RawValue)],
@@ -48,7 +48,7 @@ pub(crate) fn with_issues(fault: Fault) -> Fault {
     fault.with_raw_details(details)
 }
 
-/// Whether members can stand beside details.
+/// Whether fields can stand beside details.
 pub(super) fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
 }
@@ -57,8 +57,8 @@ fn has_room_for_a_code(details: &str) -> bool {
     Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
 }
 
-/// The object that an issue list is put into: details that are no object move under `details`, and a member that only
-/// has the list's name makes room.
+/// The object that an issue list is put into: if the details are not an object, they move under `details`. A field that
+/// only has the list's name makes room.
 fn beside_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };
     match Object::parse(&details) {
@@ -68,7 +68,7 @@ fn beside_issues(details: Option<String>) -> String {
     }
 }
 
-/// `object` (nothing is an empty one) with one more member at its end.
+/// `object` (empty text is an empty one) with one more field at its end.
 fn with_member(object: String, name: &str, json: &str) -> String {
     let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
     let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
@@ -78,7 +78,7 @@ fn with_member(object: String, name: &str, json: &str) -> String {
     String::from_utf8(object).unwrap_or_default()
 }
 
-/// Appends a member to an object that is still open.
+/// Appends a field to an object that is still open.
 fn push_member(object: &mut Vec<u8>, name: &str, json: &str) {
     if object.trim_ascii_end() != b"{" {
         object.push(b',');

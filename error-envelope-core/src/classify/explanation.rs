@@ -1,14 +1,14 @@
-//! What each step of R1 finds in an inner error, for programs that show why it became what it did.
+//! What each step of R1 finds in an inner error, for programs that explain its result.
 
 use crate::dialect::{CustomShape, Foreign, Shape};
 
-/// What an inner error says, and what each rule of the policy makes of it (rule R1).
+/// What an inner error contains, and how each rule of the policy treats it (rule R1).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code that a layer's header names, where no body says it or the body is in the client's dialect.
+    /// The code that a layer's header names, where no body has it or the body is in the client's dialect.
     pub header: Option<String>,
     /// The body belongs to a protocol that keeps its own format (R10).
     pub is_protocol: bool,
@@ -17,11 +17,11 @@ pub struct Explanation {
     pub other_shapes: Vec<(CustomShape, String)>,
     /// The shape that it was read in.
     pub shape: Option<Shape>,
-    /// The codes that the body names, the most telling first.
+    /// The codes that the body names, the most specific first.
     pub codes: Vec<String>,
     /// Its text.
     pub message: Option<String>,
-    /// It lists what is wrong (E8).
+    /// The body has a list of issues (E8).
     pub lists_issues: bool,
     /// For each rule that was tried the condition that did not hold, by its key; the last one may fit.
     pub rules: Vec<Option<&'static str>>,
@@ -49,7 +49,7 @@ impl Explanation {
         self.lists_issues = lists_issues;
     }
 
-    /// The rules are tried with the first code, and again with each further one: the first round tells why each does not fit.
+    /// The rules are tried with the first code, and again with each further one: the first round shows why each does not fit.
     pub(super) fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
         if at == self.rules.len() {
             self.rules.push(unmet);

@@ -1,10 +1,10 @@
 //! An inner error value → a fault (rule F1).
 //!
-//! Asked in this order, each of the whole chain of causes: a typed fault, a fault that the adapter's [`Recogniser`] makes
-//! (of a tonic status), a body over a limit, a time-out, load shed, a closed or failed buffer, an upstream's connection;
-//! anything else is `internal_error`. What the meter saw of the request's body, and the user's own classifier, come before
-//! (see `exchange`). Errors of the standard library and of body limits are known here; those of tower, hyper and tonic are
-//! the recogniser's.
+//! Checked in this order, each over the whole chain of causes: a typed fault, a fault that the adapter's [`Recogniser`]
+//! makes (of a tonic status), a body over a limit, a time-out, load shed, a closed or failed buffer, an upstream's
+//! connection; anything else is `internal_error`. The meter's result for the request's body, and the user's own classifier,
+//! come before (see `exchange`). This module recognises errors of the standard library and of body limits; the recogniser
+//! recognises those of tower, hyper and tonic.
 
 use std::error::Error;
 use std::io;
@@ -15,18 +15,18 @@ use crate::cause::chain;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// What is known of an error.
+/// What an error is recognised as.
 pub(crate) enum ErrorKind<'e> {
-    /// It brings its fault along.
+    /// It contains its fault.
     Typed(&'e Fault),
     Fault(Fault),
-    /// Its code, if it came from an upstream's connection: what `poll_ready` gives is none of that (F3).
+    /// Its code, if it came from an upstream's connection: an error of `poll_ready` never did (F3).
     Upstream(ErrorCode),
     Nothing,
 }
 
 impl<'e> ErrorKind<'e> {
-    /// One look at each cause: of what they say the most telling holds.
+    /// Checks each cause once; the most specific kind holds.
     pub(crate) fn new(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
         for cause in chain(error) {
@@ -50,7 +50,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault of an error that `call` or its future gave.
+    /// The fault of an error that `call` or its future returned.
     pub(crate) fn failed(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
@@ -60,7 +60,7 @@ impl<'e> ErrorKind<'e> {
         }
     }
 
-    /// The fault of an error that `poll_ready` gave (F3).
+    /// The fault of an error that `poll_ready` returned (F3).
     pub(crate) fn unready(self) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
@@ -70,7 +70,7 @@ impl<'e> ErrorKind<'e> {
     }
 }
 
-/// What a cause means, the most telling first.
+/// What a cause means, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseKind {
     /// A body was longer than its limit: `payload_too_large`.
@@ -89,13 +89,13 @@ pub enum CauseKind {
 /// What a [`Recogniser`] returns.
 #[derive(Debug)]
 pub enum Recognised {
-    /// The error is this fault, whatever its causes say.
+    /// The error is this fault, whatever its causes.
     Fault(Fault),
-    /// The most telling of its causes means this.
+    /// The most specific of its causes means this.
     Kind(CauseKind),
 }
 
-/// What an adapter knows of an error by the types of other crates: of its whole chain of causes (rule F1).
+/// Recognises errors with types of other crates, over the whole chain of causes (rule F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

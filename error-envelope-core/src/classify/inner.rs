@@ -1,4 +1,4 @@
-//! An inner error as it came, and what is known where it is read.
+//! An inner error as it came, and the facts needed to read it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ pub(crate) struct Inner<'h, 'b> {
     pub(crate) headers: &'h HeaderMap,
     /// The whole body, or `None` where there is none to read: HEAD, too long, too late, broken off, coded.
     pub(crate) body: Option<&'b [u8]>,
-    /// What an empty one has instead: the [own words](super::reason::own_words) of its status line.
+    /// The text of an empty body: the [own words](super::reason::own_words) of its status line.
     pub(crate) reason: Option<&'b str>,
 }
 
-/// What the request said, as far as an answer to it depends on that.
+/// The facts of the request that an answer to it depends on.
 pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
@@ -37,12 +37,12 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) posted: Posted,
 }
 
-/// What a request posted, as far as it asks an OAuth server for something (R10).
+/// The form of a request's body, as far as an OAuth server accepts it (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Posted {
-    /// As RFC 6749 and its extensions do.
+    /// A form, as RFC 6749 and its extensions define.
     Form,
-    /// As RFC 7591 does.
+    /// JSON, as RFC 7591 defines.
     Json,
     /// Anything else, or nothing.
     Other,
@@ -54,7 +54,7 @@ pub(crate) enum KeptProtocols {
     All,
     /// Those that `protocols = "rewrite"` leaves.
     Some,
-    /// A call's client reads none but its own.
+    /// None: a call's client reads only its own protocol.
     Nothing,
 }
 
@@ -68,26 +68,26 @@ impl KeptProtocols {
         }
     }
 
-    /// The same by its media type alone.
+    /// The same check by its media type alone.
     pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
         named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
     }
 }
 
-/// What the policy knows.
+/// The policy's facts for reading an error.
 pub(crate) struct PolicyView<'a> {
     pub(crate) codes: &'a CodeSet,
     /// The policy's own shapes (R15).
     pub(crate) shapes: &'a [CustomShape],
     pub(crate) rules: &'a [Arc<Rule>],
-    /// An unknown canonical code gives way to its status (E2).
+    /// The status replaces an unknown canonical code (E2).
     pub(crate) by_status: bool,
     pub(crate) protocols: KeptProtocols,
-    /// Members that pass into the details, by name (R14).
+    /// Fields that pass into the details, by name (R14).
     pub(crate) kept: &'a [Box<str>],
-    /// What the client gets.
+    /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// It asked for that itself (R11): a body that already is in it is written anew all the same.
+    /// The client requested that dialect itself (R11): a body already in it is written anew all the same.
     pub(crate) negotiated: bool,
     /// It gets a page (R16).
     pub(crate) page: bool,
@@ -98,7 +98,7 @@ impl<'a> PolicyView<'a> {
         Readable { codes: self.codes, shapes: self.shapes }
     }
 
-    /// Whether an error of that protocol keeps its shape towards who asked so (R10).
+    /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
         let is_asked = match (protocol, request.posted) {
             (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
@@ -109,7 +109,7 @@ impl<'a> PolicyView<'a> {
     }
 }
 
-/// The code of a layer inside, where no body says it (R1).
+/// The code of a layer inside, where no body has it (R1).
 pub(super) fn of_header(inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> Option<Envelope<'static>> {
     if inner.headers.is_empty() {
         return None;
@@ -128,7 +128,7 @@ pub(super) fn is_layers_page(headers: &HeaderMap) -> bool {
         && has_layers_head(headers)
 }
 
-/// Whether the head has what a layer puts into each that it writes (I1, E4): nobody else makes such an id.
+/// Whether the head has what a layer puts into each that it writes (I1, E4): only a layer makes such an id.
 pub(super) fn has_layers_head(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
@@ -145,7 +145,7 @@ pub(super) fn stays(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
     is_own(foreign, known) && !known.negotiated
 }
 
-/// What the status says, and on a 401 the credentials.
+/// The code of the status, and on a 401 that of the credentials.
 pub(super) fn code_of_status(inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
         credentials::code_of_401(&request.credentials, inner.headers)

@@ -1,4 +1,4 @@
-//! Members of a foreign 4xx body that no rule reads: kept by name, or dropped and their names logged (rules R14, L3).
+//! Fields of a foreign 4xx body that no rule reads: kept by name, or dropped and their names logged (rules R14, L3).
 
 use serde_json::value::RawValue;
 
@@ -7,7 +7,7 @@ use crate::dialect::json::Writer;
 use crate::dialect::{Members, ParsedError};
 use crate::message;
 
-/// So many names are logged of one body: whoever sends more sends data.
+/// At most this many names are logged of one body: more of them are data.
 const MAX_NAMES: usize = 16;
 
 /// A longer name is cut.
@@ -29,7 +29,7 @@ impl UnreadFields<'_> {
     }
 }
 
-/// Sorts them; `kept` are the names that pass, where the details have room for members.
+/// Sorts the fields; `kept` are the names that pass, where the details have room for fields.
 #[cold]
 pub(super) fn sort<'a>(
     members: &'a Members<'_>,

@@ -3,7 +3,7 @@
 //! [`response`] reads an inner 4xx/5xx. What decides its code, first match (rule R1; a `Fault` in the response's
 //! extensions has decided before):
 //!
-//! 1. a canonical envelope, or a well-formed `x-error-code` where no body says it, or where the body is in the route's
+//! 1. a canonical envelope, or a well-formed `x-error-code` where no body has a code, or where the body is in the route's
 //!    own dialect, which may have no room for it (E7)
 //! 2. a policy's `[[map]]` rule
 //! 3. the dialect's own code, where it is known
@@ -48,26 +48,26 @@ use passing::{details_of, members_pass, message_text};
 pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
     Rewrite(Rewrite<'b>),
-    /// It passes in the shape of its protocol (R10): this is what is told of it beside its body.
+    /// It passes in the shape of its protocol (R10): these fields are reported beside its body.
     Pass(Rewrite<'b>),
 }
 
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// A text that was cleaned, which the fault does not say yet: most are copied once, into the reply.
+    /// A cleaned text that the fault does not have yet: most are copied once, into the reply.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The body already is in the client's dialect (R12).
     pub(crate) own: Option<Retained>,
-    /// The service named the code, or what it said did; else its status stands for it (P1).
+    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
     pub(crate) named: bool,
-    /// What decided the code; none where no inner error was read.
+    /// What decided the code; `None` where no inner error was read.
     pub(crate) by: Option<DecidedBy>,
-    /// Which rule did, where one did.
+    /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
-    /// The body's own code, where nobody knows it here.
+    /// The body's own code, where it is unknown here.
     pub(crate) unknown_code: Option<Box<str>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(crate) kept: Option<Box<str>>,
@@ -93,7 +93,7 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// An inner error that says no more than this.
+    /// An inner error with this fault alone.
     fn decided(fault: Fault, by: DecidedBy) -> Self {
         Self { by: Some(by), ..Self::unchanged(fault) }
     }
@@ -102,12 +102,12 @@ impl<'b> Rewrite<'b> {
         self.fault.code()
     }
 
-    /// The fault, and the text that is to be written instead of its own.
+    /// The fault, and the text to write instead of its own.
     pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
         (&self.fault, self.text.as_deref())
     }
 
-    /// Where the dialect has an issue list in every `invalid_request`, it says the text as well (E8).
+    /// Where the dialect has an issue list in every `invalid_request`, the list has the text as well (E8).
     fn listed(self, dialect: Dialect) -> Self {
         let Self { fault, text, .. } = self;
         let fault = match text {
@@ -117,7 +117,7 @@ impl<'b> Rewrite<'b> {
         Self { fault: listed(fault, dialect), text: None, ..self }
     }
 
-    /// What was read of a body that is dropped.
+    /// The result without borrows, for a body that is dropped.
     fn into_owned<'o>(self) -> Rewrite<'o> {
         let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
@@ -133,16 +133,16 @@ impl<'b> Rewrite<'b> {
     }
 }
 
-/// What of a body in the client's own dialect passes (R3).
+/// Which part of a body in the client's own dialect passes (R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
-    /// All but a text that may not.
+    /// All but a text that may not pass.
     Whole,
-    /// All but what the layer says of each error: the client asked for the dialect (R11).
+    /// All but what the layer adds to each error: the client requested the dialect (R11).
     Negotiated,
     /// Its names alone.
     Names,
-    /// Whatever the client's dialect is, what its protocol's clients may have of it (R10).
+    /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
     Protocol(Protocol),
     /// A page, but for the id (R16).
     Page,
@@ -181,12 +181,12 @@ fn classify<'b>(
     mut explanation: Option<&mut Explanation>,
 ) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
-    // Most routers' own errors: their status is all they say.
+    // Most routers' own errors: they have only a status.
     if body.is_empty() && inner.reason.is_none() && inner.headers.is_empty() && known.rules.is_empty() {
         let fault = listed(Fault::new(code_of_status(inner, request)), known.dialect);
         return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
-    // What is read is large, and stays where it is.
+    // The parsed body is large, and stays where it is.
     let parsed = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status);
     if is_unread(&parsed)
         && let Some(lenient) = charset::lenient(body)
@@ -205,7 +205,7 @@ fn classify<'b>(
             if known.keeps(protocol, request) {
                 let rewrite = || of_protocol(inner, request, known);
                 match protocol.filtered(body, inner.status, "") {
-                    // A second layer is to know it again (E7).
+                    // A second layer must recognise it again (E7).
                     Some(written) if is_protocol(&written, inner, known) => {
                         let own = Some(Retained::Protocol(protocol));
                         return RewriteDecision::Rewrite(Rewrite { own, ..rewrite() });
@@ -244,12 +244,12 @@ fn classify<'b>(
     RewriteDecision::Rewrite(of_foreign(foreign, members, inner, request, known, explanation))
 }
 
-/// Whether nothing was read of a body that its text, or JSON, may be in.
+/// Whether nothing was read of a body that may have its text, or JSON.
 fn is_unread(parsed: &ParsedBody<'_>) -> bool {
     matches!(parsed, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }))
 }
 
-/// R3: JSON and texts as the languages write them that most services are written in.
+/// R3: JSON and texts in the syntax of the languages that most services use.
 #[cold]
 fn classify_lenient<'b>(
     lenient: Vec<u8>,
@@ -273,8 +273,8 @@ fn is_protocol(body: &[u8], inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> bo
     matches!(parsed, ParsedBody::Protocol(_))
 }
 
-/// What is told of an error that keeps its protocol's shape: its code, and the text that it has on a 5xx (R10). A layer
-/// inside has told it already (E7).
+/// The report on an error that keeps its protocol's shape: its code, and its text on a 5xx (R10). A layer inside has
+/// reported it already (E7).
 fn of_protocol(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Rewrite<'static> {
     match of_header(inner, known).filter(|_| has_layers_head(inner.headers)) {
         Some(envelope) => Rewrite::decided(again(&envelope, inner, request, known), DecidedBy::Layer),
@@ -286,7 +286,7 @@ fn of_protocol(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &Poli
     }
 }
 
-/// What a protocol calls its error is no canonical code: on a 5xx it would vouch for the text.
+/// A protocol's own error name is no canonical code: on a 5xx it would vouch for the text.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
@@ -303,7 +303,7 @@ fn of_envelope(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) ->
     })
 }
 
-/// A page says no code that can be read: its head does. To a client that gets a page it stays (E7).
+/// A page has no code that can be read: its head has. To a client that gets a page it stays (E7).
 fn of_page(fault: Fault, envelope: &Envelope<'_>, known: &PolicyView<'_>) -> RewriteDecision<'static> {
     let own = (known.page && *fault.code() == envelope.code).then_some(Retained::Page);
     RewriteDecision::Rewrite(Rewrite { own, ..Rewrite::decided(fault, DecidedBy::Layer) })
@@ -395,7 +395,7 @@ fn of_foreign<'b>(
     if lists { rewrite.listed(known.dialect) } else { rewrite }
 }
 
-/// What of a body passes that is in the client's own dialect (R11, R12).
+/// Which part of a body in the client's own dialect passes (R11, R12).
 fn retained(foreign: &Foreign<'_>, passes: bool, status: StatusCode, known: &PolicyView<'_>) -> Option<Retained> {
     if stays(foreign, known) {
         Some(if passes { Retained::Whole } else { Retained::Names })

@@ -1,4 +1,4 @@
-//! What of a foreign error reaches the client (rules R3, E8, E9).
+//! The parts of a foreign error that reach the client (rules R3, E8, E9).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::code::ErrorCode;
 use crate::dialect::{self, ClientMessage, Foreign, ParsedError, outgoing};
 use crate::message;
 
-/// Which text reaches the client (R3).
+/// The text that reaches the client (R3).
 pub(super) fn message_text<'b>(
     foreign: Option<&Foreign<'b>>,
     code: &ErrorCode,
@@ -45,7 +45,7 @@ pub(super) fn message_text<'b>(
     }
 }
 
-/// The message of a body, as far as it is clean already where it stands.
+/// The message of a body, if it is clean already where it stands.
 fn cleaned<'b>(parsed: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match parsed.message.as_ref()? {
         Cow::Borrowed(text) => clean(text),
@@ -53,7 +53,7 @@ fn cleaned<'b>(parsed: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>
     }
 }
 
-/// Whether what stands beside code and message reaches the client (R3).
+/// Whether the fields beside code and message reach the client (R3).
 pub(super) fn members_pass(code: &ErrorCode, decided: &CodeSource<'_>, status: StatusCode) -> bool {
     match decided {
         CodeSource::Layer => true,
@@ -89,7 +89,7 @@ pub(super) fn details_of(
     let upstream_code = upstream_code
         .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code))
         .filter(|_| !(parsed.has_issues() && dialect::tells_of_input(status)));
-    // Of another code they stay as they came (E1).
+    // Details of another code stay as they came (E1).
     if parsed.issues.is_none()
         && *code == ErrorCode::INVALID_REQUEST
         && let Some(list) = parsed.details_as_issues()

@@ -1,4 +1,4 @@
-//! The reason phrase of HTTP/1, where a service says more by it than its status does (rule R3).
+//! The reason phrase of HTTP/1, where a service adds more to it than its status means (rule R3).
 
 use http::StatusCode;
 

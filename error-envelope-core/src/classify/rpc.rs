@@ -1,4 +1,4 @@
-//! What an RPC status from inside means here, and how long a response asks its client to wait (section P).
+//! The code of an RPC status from inside, and the wait that a response requests of its client (section P).
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
-/// The code that the reason names. One that only the own domain knows is well-formed in capitals alone.
+/// The code that the reason names. A code that only the own domain defines is well-formed in capitals alone.
 pub(crate) fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
     let rich = reported.rich.as_ref()?;
     let of_own_domain = || {
@@ -31,8 +31,8 @@ pub(crate) fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain:
     codes.find(&rich.reason).or_else(of_own_domain)
 }
 
-/// What `retry-after` says in whole seconds, at most what a google.protobuf.Duration holds: seconds, or a date as seen from
-/// the response's own `date`, else from `now`. A date that is past is no wait.
+/// The wait in `retry-after` in whole seconds, at most what a google.protobuf.Duration holds: seconds, or a date relative
+/// to the response's own `date`, else to `now`. A date that is past is no wait.
 pub(crate) fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

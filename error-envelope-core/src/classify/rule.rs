@@ -1,4 +1,4 @@
-//! Map rules (rule R1): what an inner error says → a code. The first rule that fits decides.
+//! Map rules (rule R1): the content of an inner error → a code. The first rule that fits decides.
 //!
 //! A rule fits where all its conditions hold; it has at least one. The inner code is compared as the body wrote it, the
 //! message without the white space around it, the media type in any letter case, the path in its normalised spelling.
@@ -18,9 +18,9 @@ use crate::guard::expression::InText;
 use crate::guard::pattern::{Pattern, SettingError};
 use crate::guard::reading::normalised;
 
-/// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
+/// A rule that maps the content of an inner error to a code: `[[map]]` in the policy file (rule R1).
 ///
-/// What is wrong with it is refused when the policy is built; a rule without a condition is.
+/// A mistake in it, such as a rule without a condition, is refused when the policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::MapRule;
@@ -155,7 +155,7 @@ impl MapRule {
     }
 }
 
-/// A [`MapRule`] that is right.
+/// A valid [`MapRule`].
 #[derive(Debug)]
 pub(crate) struct Rule {
     to: ErrorCode,
@@ -173,11 +173,11 @@ enum Text {
     Pattern(InText),
 }
 
-/// What an inner error says, as far as rules ask.
+/// The parts of an inner error that rules compare.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
-    /// The body's own code, as it wrote it.
+    /// The body's own code, as the body has it.
     pub(crate) code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
@@ -187,7 +187,7 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that fits, and which one it is. `note` gets each rule that was tried, with the key of the first condition
+/// The first rule that fits, and its index. `note` gets each rule that was tried, with the key of the first condition
 /// that does not hold.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
@@ -202,7 +202,7 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
+/// The rules that lead to `code` and are not bound to another route: read backwards, they define how it leaves (R12).
 pub(crate) fn backwards<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
@@ -211,7 +211,7 @@ pub(crate) fn backwards<'r>(
     rules.iter().map(|rule| &**rule).filter(move |rule| rule.to == *code && rule.holds_on(target))
 }
 
-/// Where a request went, its path as it was sent: it is normalised once, and only if a rule asks.
+/// A request's target, its path as it was sent: it is normalised once, and only if a rule reads it.
 pub(crate) struct RequestTarget<'a> {
     method: &'a Method,
     path: Option<&'a str>,
@@ -253,7 +253,7 @@ impl Rule {
         self.text.is_some()
     }
 
-    /// Whether it names the very text, and not a pattern (R3).
+    /// Whether it names the exact text, and not a pattern (R3).
     pub(crate) fn names_very_text(&self) -> bool {
         self.very_text().is_some()
     }
@@ -263,7 +263,7 @@ impl Rule {
         self.code.as_deref()
     }
 
-    /// The very text that it names.
+    /// The exact text that it names.
     pub(crate) fn very_text(&self) -> Option<&str> {
         match &self.text {
             Some(Text::Exact(text)) => Some(text),

@@ -1,4 +1,4 @@
-//! What an error response says.
+//! The content of an error response.
 
 use std::error::Error;
 use std::fmt;
@@ -16,11 +16,11 @@ use crate::dialect::json::{self, Object};
 ///
 /// One word wide. [`Display`](fmt::Display) is one printable line without details, such as
 /// `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`, so that it can be logged;
-/// [`Debug`] leaves out what the details say as well.
+/// [`Debug`] leaves out the content of the details as well.
 #[derive(Clone)]
 pub struct ClientError(pub(super) Box<ErrorParts>);
 
-/// What a [`ClientError`] is made of.
+/// The parts of a [`ClientError`].
 #[derive(Clone)]
 pub(super) struct ErrorParts {
     pub(super) status: StatusCode,
@@ -36,16 +36,16 @@ pub(super) struct ErrorParts {
     pub(super) shape: Option<Shape>,
 }
 
-/// What a gRPC server says of another attempt (`grpc-retry-pushback-ms`).
+/// A gRPC server's instruction about another attempt (`grpc-retry-pushback-ms`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushback {
     Unsaid,
     After(Duration),
-    /// A negative number, or none at all.
+    /// A negative number, or no number.
     Never,
 }
 
-/// What is wrong at one place of an invalid request (E8).
+/// The mistake at one place of an invalid request (E8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
@@ -53,14 +53,14 @@ pub struct Issue {
     pub path: Vec<Step>,
     /// For people.
     pub message: String,
-    /// What the validator calls it, where it says so.
+    /// The validator's code for it, if any.
     pub code: Option<String>,
 }
 
 /// One step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The name of a member.
+    /// The name of a field.
     Name(String),
     /// The place in an array, from 0.
     Index(u64),
@@ -80,14 +80,14 @@ impl ClientError {
         self.0.grpc
     }
 
-    /// The canonical code. The set is open (E2): one that is not known here is known by name alone
+    /// The canonical code. The set is open (E2): a code that is unknown here is known by name alone
     /// ([`ErrorCode::is_foreign`]).
     #[must_use]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// What the body calls its code, where that is another name, such as OpenAI's `model_not_found`: 1–64 of
+    /// The body's own name for its code, where it differs, such as OpenAI's `model_not_found`: 1–64 of
     /// `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
@@ -106,7 +106,7 @@ impl ClientError {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The details as a type of one's own; `None` where there are none.
+    /// The details as a type of the caller's; `None` where there are none.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl ClientError {
         self.details_json().map(serde_json::from_str).transpose()
     }
 
-    /// The issues of an invalid request; none where the details have no well-formed list of them.
+    /// The issues of an invalid request; empty where the details have no well-formed list of them.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
         let details = self.details_json().and_then(Object::parse);
@@ -123,25 +123,25 @@ impl ClientError {
         list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
-    /// The id to name when asking for help: at most 128 printable characters.
+    /// The id to quote in a support request: at most 128 printable characters.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// What the contract advises after this code. One that is not known here is transient.
+    /// The contract's advice after this code. An unknown code is transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.code.retry()
     }
 
-    /// Whether the same request may work later: the code says so, and no gRPC server forbids it.
+    /// Whether the same request may work later: the code allows it, and no gRPC server forbids it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// How long the server asks to wait: by `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date as seen from
+    /// How long the server requests to wait: by `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date relative to
     /// the response's own `date`), else `google.rpc.RetryInfo`. A date that is past is no wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -151,7 +151,7 @@ impl ClientError {
         }
     }
 
-    /// The shape that the body was read as; `None` where the head alone says what is known.
+    /// The shape that the body was read as; `None` where all facts are from the head.
     #[must_use]
     pub fn shape(&self) -> Option<Shape> {
         self.0.shape

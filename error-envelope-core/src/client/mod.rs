@@ -1,6 +1,6 @@
-//! What an error response says to its caller: the same shapes are read as the layer reads.
+//! The content of an error response, for its caller: the same shapes are read as the layer reads.
 //!
-//! [`read`] takes a response as far as it is known; whoever has one brings its bytes.
+//! [`read`] takes a response, complete or not; the caller provides its bytes.
 
 mod error;
 mod read;

@@ -1,4 +1,4 @@
-//! A whole response → what it says. The shapes are read by `dialect`, as the layer reads them.
+//! A whole response → its content. The shapes are read by `dialect`, as the layer reads them.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -28,10 +28,10 @@ const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// A longer id is none: it would fill the log.
+/// A longer id is ignored: it would fill the log.
 const MAX_ID: usize = 128;
 
-/// A response as far as it is known.
+/// The available parts of a response.
 #[derive(Clone, Copy)]
 pub struct ResponseView<'a> {
     /// The HTTP status.
@@ -48,7 +48,7 @@ pub struct ResponseView<'a> {
     pub limit: usize,
 }
 
-/// Whether a response's head alone says that it is an error.
+/// Whether a response's head alone shows that it is an error.
 pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
     is_error(status) || grpc::read(headers).is_some_and(|reported| reported.status != Status::OK)
 }
@@ -57,7 +57,7 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// What a response says; `None` where it is no error.
+/// The content of a response; `None` where it is no error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -65,7 +65,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// What a response says that is known to be an error.
+/// The content of a response that is known to be an error.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -158,7 +158,7 @@ fn of_reported(
     now: fn() -> SystemTime,
 ) -> ErrorParts {
     let rich = reported.rich.as_ref();
-    // Reasons are some domain's: without the sign of a layer they are another's than ours.
+    // Reasons belong to a domain: without the sign of a layer it is not our domain.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
@@ -239,7 +239,7 @@ fn is_message(text: &str) -> bool {
     message::of_recognised_text(text).is_some()
 }
 
-/// A layer's, whatever the body's dialect has room for (E4).
+/// A layer's code, whatever the body's dialect has room for (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         let mut values = headers.get_all(X_ERROR_CODE).iter();
@@ -267,12 +267,12 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     }
 }
 
-/// A name that says something else than the code.
+/// A name that differs from the code.
 fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
     (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
 }
 
-/// What a head alone says.
+/// The content of a head alone.
 fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
         status,
@@ -306,7 +306,7 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// Where a browser's proxy, or a log, has lost the header.
+/// The id in the body, where a browser's proxy, or a log, has lost the header.
 fn id_in(body: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(body)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
@@ -318,7 +318,7 @@ fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duratio
     rpc::retry_after(answer.headers, now)
 }
 
-/// gRPC's rule (A6): what is no number of milliseconds forbids another attempt.
+/// gRPC's rule (A6): any value that is not a number of milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();

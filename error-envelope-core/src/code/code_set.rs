@@ -1,8 +1,8 @@
-//! The codes that a policy knows.
+//! The codes that a policy defines.
 
 use super::ErrorCode;
 
-/// The codes that a policy knows: the catalogue and its own.
+/// The codes that a policy accepts: the catalogue and its own.
 #[derive(Clone, Debug, Default)]
 pub struct CodeSet(Vec<ErrorCode>);
 
@@ -30,8 +30,8 @@ impl CodeSet {
         })
     }
 
-    /// A service's code as the policy defines it, and its place among the policy's own. What the policy leaves out is the
-    /// service's.
+    /// A service's code as the policy defines it, and its place among the policy's own. Settings that the policy leaves out are
+    /// the service's.
     pub(crate) fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         let at = if code.is_in_catalogue() { None } else { self.place(code.as_str()) }?;
         Some((at, self.0[at].completed_by(code)))

@@ -1,16 +1,16 @@
-//! What the details of a code are: a JSON Schema (2020-12) of a part of the language.
+//! The details of a code: a JSON Schema (2020-12), in a subset of the language.
 //!
-//! 1. Every keyword here can be said by each export, as a type and as a check; any other is refused by name, since it
-//!    would be said by some of them alone.
-//! 2. A schema is looked at where a policy is read or built, and in tests (feature `testing`); an error's details are
-//!    never held against it at run time: what a service says is not lost because of a schema.
+//! 1. Every export can express each keyword here, as a type and as a check. Any other keyword is refused by name, since
+//!    only some exports could express it.
+//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's details
+//!    are never checked against it: no service's data is lost because of a schema.
 
 use serde_json::Value;
 
-/// As deep as a schema may be: an error's details are small.
+/// The maximum depth of a schema: an error's details are small.
 const MAX_DEPTH: usize = 16;
 
-/// The dialect that a schema may say it is of.
+/// The dialect that a schema may declare.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
@@ -25,11 +25,11 @@ struct Keyword {
 /// Which schemas may have a keyword.
 #[derive(Clone, Copy, PartialEq)]
 enum KeywordScope {
-    /// Any: it says nothing about values.
+    /// Any: it does not restrict values.
     Any,
-    /// It may stand beside `type`, and beside no other that says something.
+    /// It may stand beside `type`, and beside no other restriction.
     Alone,
-    /// It says something about values of these types.
+    /// It restricts values of these types.
     Types(&'static [&'static str]),
 }
 
@@ -69,7 +69,7 @@ const KEYWORDS: [Keyword; 20] = [
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
-/// What is wrong with a schema, where in it, and what would be right.
+/// What is wrong with a schema, where in it, and the correct form.
 #[derive(Debug, PartialEq)]
 pub(crate) struct SchemaError {
     /// The keys that lead to it; an element's is its number.
@@ -80,19 +80,19 @@ pub(crate) struct SchemaError {
     pub(crate) lacks: bool,
 }
 
-/// Refuses a schema that is none, or none of the part that the exports can say.
+/// Refuses a text that is not a schema, or not in the subset that the exports can express.
 pub(crate) fn check(schema: &Value) -> Result<(), SchemaError> {
     Reader::new().schema(schema)
 }
 
-/// The same of a text.
+/// The same check for a text.
 pub(crate) fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json =
         |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
-/// Where in a schema is being read.
+/// The position in a schema that is being read.
 struct Reader {
     path: Vec<String>,
     depth: usize,
@@ -237,7 +237,7 @@ impl Reader {
     fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
-        // Every object of JavaScript has them.
+        // Every object of JavaScript has these keys.
         if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
             let wrong = format!("a property is named {name:?}");
             return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
@@ -312,7 +312,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
-/// What to write instead of a keyword that is another's.
+/// The advice for a keyword that is not supported.
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",

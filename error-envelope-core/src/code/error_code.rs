@@ -1,4 +1,4 @@
-//! What a code is: a row, an organisation's own, or a name.
+//! A code: a row of the table, an organisation's own, or a name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// What an error was: the `code` of an envelope.
 ///
 /// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
-/// ([`ErrorCode::custom`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
+/// ([`ErrorCode::custom`]), or a code of an inner process that is known by name alone. Two codes are equal
 /// when their names are.
 ///
 /// ```

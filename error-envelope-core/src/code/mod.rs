@@ -1,9 +1,9 @@
 //! The error codes: one table, open at the end.
 //!
 //! A row of the table makes the constant, its text, its default status, its gRPC status, what a client may do next and
-//! the message that is used where no better one is known. Nothing else in the crate lists codes.
+//! the default message. Nothing else in the crate lists codes.
 //!
-//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
+//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process defines
 //! passes by name.
 
 mod code_set;
@@ -61,12 +61,12 @@ impl ErrorCode {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Says what the details of an own code are: a JSON Schema (2020-12) as text. A code of the catalogue stays as it is.
+    /// Sets the schema of an own code's details: a JSON Schema (2020-12) as text. A code of the catalogue stays as it is.
     ///
-    /// The exports know it, and so does `testing::Envelope::assert_details_fit`; at run time it refuses nothing, and a service's details leave
-    /// as they are. It is of a part of the language that every export can say: `type` (one or a list), `properties`,
-    /// `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
-    /// `maximum`, `format` (which no check asks), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
+    /// The exports and `testing::Envelope::assert_details_fit` use it. At run time it refuses nothing, and a service's
+    /// details leave as they are. It is in a subset of the language that every export can express: `type` (one or a list),
+    /// `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
+    /// `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
     /// `examples`. Anything else is refused when the policy is built.
     ///
     /// ```
@@ -149,9 +149,9 @@ impl ErrorCode {
         }
     }
 
-    /// What its details are, where the catalogue or [`ErrorCode::with_details`] says it: a JSON Schema (2020-12) as text.
+    /// The schema of its details, where the catalogue or [`ErrorCode::with_details`] has one: a JSON Schema (2020-12) as text.
     ///
-    /// Details may have further members, may be absent, and those of an envelope from inside are whatever they are (E7).
+    /// Details may have further fields, may be absent, and those of an envelope from inside may have any form (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
@@ -161,7 +161,7 @@ impl ErrorCode {
         }
     }
 
-    /// The group of the catalogue that documents list the code under, such as `auth`; none for a code that is not of the
+    /// The group of the catalogue that documents list the code under, such as `auth`; `None` for a code outside the
     /// catalogue.
     #[must_use]
     pub const fn group(&self) -> Option<&'static str> {
@@ -182,7 +182,7 @@ impl ErrorCode {
         self.row().message
     }
 
-    /// This code, with what `other` of the same name says where this one says nothing.
+    /// This code, with the settings of `other`, of the same name, where this one has none.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -211,7 +211,7 @@ impl ErrorCode {
         }
     }
 
-    /// Its place in [`ErrorCode::ALL`], where it is of the catalogue.
+    /// Its place in [`ErrorCode::ALL`], if it is in the catalogue.
     pub(crate) const fn place(&self) -> Option<usize> {
         match &self.0 {
             Repr::Row(row) => Some(row.place),
@@ -219,12 +219,12 @@ impl ErrorCode {
         }
     }
 
-    /// A code that only an inner process knows (E2, E7); `None` where the name is not well-formed.
+    /// A code that only an inner process defines (E2, E7); `None` where the name is not well-formed.
     pub(crate) fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
 
-    /// What [`ErrorCode::custom`] makes, for names that are known at run time alone.
+    /// As [`ErrorCode::custom`], for names that are known at run time alone.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone brings such names"))]
     pub(crate) fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
         if !is_well_formed(name.as_bytes()) {
@@ -239,7 +239,7 @@ impl ErrorCode {
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
-    /// Sets what an own code says of itself.
+    /// Sets a field of an own code.
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
             self.0 = Repr::Own(Arc::new(CustomCode::new(Text::Static(name), status)));

@@ -1,4 +1,4 @@
-//! The table: a row makes a code's constant, its texts and its numbers. It is held equal to the catalogue by a test.
+//! The table: a row makes a code's constant, its texts and its numbers. A test keeps it equal to the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 
@@ -117,7 +117,7 @@ codes! {
     }
 }
 
-/// An option, of what a macro has once or not at all.
+/// The first element: a macro repeats a row's optional part at most once.
 const fn first(details: &[&'static str]) -> Option<&'static str> {
     match details {
         [one, ..] => Some(one),

@@ -1,4 +1,4 @@
-//! The table, and the open end of it.
+//! The table, and codes outside it.
 
 use super::*;
 

@@ -41,7 +41,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
     ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
 ];
 
-/// What the dialect itself names: a code, or nothing but the status.
+/// The meaning of the dialect's own names: a code, or the status alone.
 fn own(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
@@ -50,7 +50,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for an error: its code's, else its status's. It has no others.
+/// The dialect's name for an error: that of its code, else that of its status. There are no others.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {

@@ -2,11 +2,11 @@
 //!
 //! 1. A byte order mark wins.
 //! 2. Else a charset that the type names, by WHATWG's names.
-//! 3. Else the body is UTF-8. Bytes that are not become U+FFFD, unless the body has control characters: then it is no text.
+//! 3. Else the body is UTF-8. Invalid bytes become U+FFFD, unless the body has control characters: then it is no text.
 //! 4. JSON may have `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
 //!
-//! Most bodies are UTF-8 and strict JSON. For them 1 and 2 look at one byte and at the type's parameters, and 3 and 4 are
-//! asked only where nothing could be read.
+//! Most bodies are UTF-8 and strict JSON. For them 1 and 2 look at one byte and at the type's parameters. 3 and 4 run
+//! only where nothing could be read.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::fields;
 use crate::message::has_byte;
 use crate::syntax::media_type;
 
-/// The body in UTF-8, if a byte order mark or the type says that it is not.
+/// The body in UTF-8, if a byte order mark or the type names another charset.
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match by_mark(&body).or_else(|| Some((named(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
@@ -38,7 +38,7 @@ pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
 
-/// A body that could not be read, as a reader of Python's or JavaScript's takes it; `None` where that makes no difference.
+/// A body that could not be read, as Python's or JavaScript's parsers would read it; `None` if that makes no difference.
 pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     match str::from_utf8(body) {
         Ok(text) => with_null(text).map(String::into_bytes),
@@ -51,7 +51,7 @@ fn by_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// The charset of the body's type. An unknown one is as none.
+/// The charset that the body's type names; `None` for an unknown one.
 fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
     if !has_byte(value, b';') {
@@ -76,7 +76,7 @@ fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }
 
-/// JSON with `null` for each number that is none.
+/// JSON with `null` in place of `NaN` and `Infinity`.
 fn with_null(text: &str) -> Option<String> {
     const NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
@@ -122,7 +122,7 @@ mod tests {
             ("text/plain; charset=shift_jis", b"\x83e", "テ"),
             ("text/plain; charset=utf-16le", b"h\0i\0", "hi"),
             ("text/plain; charset=klingon", "é".as_bytes(), "é"),
-            // WHATWG reads nothing of it but one U+FFFD.
+            // WHATWG decodes it to a single U+FFFD.
             ("text/plain; charset=iso-2022-kr", b"ok", "ok"),
             ("text/plain; charset", b"ok", "ok"),
             ("text/plain; charset=utf-8", b"\xff\xfeh\0i\0", "hi"),

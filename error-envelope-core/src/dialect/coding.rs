@@ -1,7 +1,7 @@
 //! Coded bodies, decoded within the byte budget (rule R5; feature `decompress`).
 //!
-//! gzip, deflate, br and zstd, in the reverse of the order that `content-encoding` names them in. A body that is not what
-//! the header says, that is cut off, or that grows past the budget is unreadable: its status decides.
+//! gzip, deflate, br and zstd, undone in the reverse of the order in `content-encoding`. A body that does not match the
+//! header, is cut off, or grows past the budget is unreadable: its status decides.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// The codings of a body, outermost last; `None` where one is not known here. The name of a charset is none.
+/// The codings of a body, outermost last; `None` if one is not known here. The name of a charset is no coding.
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     if !fields::has(headers, &CONTENT_ENCODING) {
@@ -24,11 +24,11 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
             }
         }
     }
-    // A stack of codings can make a few bytes very many, and no honest body has more.
+    // A stack of codings can expand a few bytes enormously, and no honest body has more.
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// The coding that a call's compressed messages have by this header; `None` where there is none, or none known here.
+/// The coding that this header names for a call's compressed messages; `None` if it names none, or an unknown one.
 pub(crate) fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
@@ -64,7 +64,7 @@ impl Coding {
     }
 }
 
-/// The body without its codings; `None` where it is not what they say, or longer than `max` bytes on the way.
+/// The body without its codings; `None` if it does not match them, or grows past `max` bytes on the way.
 #[cfg(not(feature = "decompress"))]
 pub(crate) fn decoded(_: &[Coding], _: &[u8], _: u64) -> Option<Vec<u8>> {
     None
@@ -83,12 +83,12 @@ mod undo {
 
     use super::Coding;
 
-    /// What RFC 9659 allows a zstd window over HTTP to be.
+    /// The largest zstd window that RFC 9659 allows over HTTP.
     const MAX_WINDOW: u64 = 8 * 1024 * 1024;
     /// How much brotli reads at once.
     const BUFFER: usize = 4096;
 
-    /// The body without its codings; `None` where it is not what they say, or longer than `max` bytes on the way.
+    /// The body without its codings; `None` if it does not match them, or grows past `max` bytes on the way.
     pub(crate) fn decoded(codings: &[Coding], body: &[u8], max: u64) -> Option<Vec<u8>> {
         let mut codings = codings.iter().rev();
         let first = undone(*codings.next()?, body, max)?;
@@ -98,7 +98,7 @@ mod undo {
     fn undone(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
-            // The coding is zlib's; some servers send bare deflate, as browsers put up with.
+            // The coding is zlib's; some servers send bare deflate, which browsers accept.
             Coding::Deflate => read(ZlibDecoder::new(body), max).or_else(|| read(DeflateDecoder::new(body), max)),
             Coding::Brotli => read(Decompressor::new(body, BUFFER), max),
             Coding::Zstd => {

@@ -10,8 +10,7 @@ use super::json::{self, Object, Writer, quoted};
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
-/// The most bytes of details: with their base64 the body stays within the 64 KiB that another layer outside reads of it
-/// by default (R4).
+/// The most bytes of details: with their base64 the body stays within the 64 KiB that another layer outside reads by default (R4).
 const MAX_DETAILS: usize = 40 * 1024;
 
 /// The mark of the envelope that ends a stream.
@@ -27,8 +26,8 @@ pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
     .close()
 }
 
-/// The envelope that ends a stream with an error. Clients join its metadata to those of the head: the code stands there
-/// only where the head does not have it.
+/// The envelope that ends a stream with an error. Clients join its metadata to those of the head, so it has the code
+/// only if the head does not.
 pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     let mut json = Writer::new(512).raw("error", unary(error));
     if with_code {
@@ -40,7 +39,7 @@ pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     [&[END_STREAM][..], &length.to_be_bytes(), &json].concat()
 }
 
-/// An error, by itself or at the end of a stream, with another id in its `RequestInfo`; `None` where it has not that one.
+/// An error, by itself or at the end of a stream, with another id in its `RequestInfo`; `None` if the old id is not there.
 pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
     let (theirs, ours) = theirs.zip(ours)?;
@@ -59,8 +58,8 @@ fn one(json: Vec<u8>) -> Vec<u8> {
     [&b"["[..], &json, b"]"].concat()
 }
 
-/// What a unary error's body says. A body with any other member than a Connect error has is another service's, and so is
-/// one whose code is none of Connect's names.
+/// Parses the body of a unary error. A body with a field that no Connect error has is another service's. So is one
+/// whose code is not one of Connect's names.
 pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     let error = Object::of_body(body)?;
     if error.members().any(|(name, _)| !matches!(name, "code" | "message" | "details")) {
@@ -72,12 +71,12 @@ pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     if text && list { Some(reported_status(status, &error)) } else { None }
 }
 
-/// What the message that ends a stream says: nothing inside where it ended well, `None` where it is no such message.
+/// Parses the message that ends a stream: nothing inside if it ended well, `None` if it is no such message.
 pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_>>> {
     let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
-    // Its place says that it is Connect's: clients take a code without a meaning for unknown.
+    // Its place identifies it as Connect's: clients read a code without a meaning as unknown.
     let status = Status::of_connect_name(&error.string("code")?).unwrap_or(Status::UNKNOWN);
     Some(Some(reported_status(status, &error)))
 }
@@ -93,7 +92,7 @@ fn reported_status<'a>(status: Status, error: &Object<'a>) -> ReportedStatus<'a>
     ReportedStatus { status, message, rich }
 }
 
-/// One that cannot be read says nothing.
+/// Adds a detail; one that cannot be read adds nothing.
 fn add(rich: &mut RpcDetails, detail: &RawValue) {
     let Some(detail) = Object::parse(detail.get()) else { return };
     let value = detail.string("value").and_then(|value| BASE64.decode(&*value).ok());

@@ -31,8 +31,7 @@ use crate::code;
 
 /// A shape of a policy's own, by its name.
 ///
-/// Two are the same where all that describes them is. What describes one lives as long as the process: a policy that is
-/// read again finds it.
+/// Two are equal if their descriptions are. A description lives as long as the process: a policy that is read again reuses it.
 #[derive(Clone, Copy)]
 pub struct CustomShape {
     form: &'static DialectSpec,
@@ -45,7 +44,7 @@ pub(crate) type Places = Box<[Pointer]>;
 /// Names, and the codes that they stand for.
 pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
 
-/// Where a body of the shape has what it says.
+/// The places of the values in a body of the shape.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Description {
     pub(crate) name: Box<str>,
@@ -54,7 +53,7 @@ pub(crate) struct Description {
     pub(crate) message: Places,
     pub(crate) details: Places,
     pub(crate) issues: Option<IssuePlaces>,
-    /// Where a body that already is in the shape has its id.
+    /// The place of the id in a body that already is in the shape.
     pub(crate) request_id: Option<Pointer>,
     /// Names of the shape, and the codes that they stand for.
     pub(crate) codes: CodeNames,
@@ -64,7 +63,7 @@ pub(crate) struct Description {
 }
 
 impl CustomShape {
-    /// The shape that is described so.
+    /// The shape with this description.
     pub(crate) fn new(description: Description) -> Self {
         static KNOWN: Mutex<Vec<CustomShape>> = Mutex::new(Vec::new());
 
@@ -78,13 +77,13 @@ impl CustomShape {
         shape
     }
 
-    /// The name of the policy file and the log.
+    /// The name in the policy file and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.form.name
     }
 
-    /// What a body lacks to be in the shape; `None` where it is, or is no JSON object.
+    /// The sign that a body lacks to be in the shape; `None` if it is in the shape, or is no JSON object.
     pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         let sign = self.description.missing(&BodyValues::new(&body))?;
@@ -98,7 +97,7 @@ impl CustomShape {
         place.first(body).and_then(json::string)
     }
 
-    /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
+    /// The JSON Schema 2020-12 of the bodies that are written in it, as JSON text; `None` if it has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()
@@ -156,7 +155,7 @@ impl DialectSpec {
 }
 
 impl Description {
-    /// What of the signs a body does not have; `None` where it is in the shape.
+    /// A sign that the body lacks; `None` if it is in the shape.
     pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))
     }
@@ -202,7 +201,7 @@ impl Described for Description {
         }
     }
 
-    /// Its name for a code; of several the first.
+    /// Its name for a code; the first of several.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
     }
@@ -212,7 +211,7 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// A body that already is in the shape; of one whose texts may not pass, its code alone.
+    /// Rewrites a body that already is in the shape; if its texts may not pass, only its code stays.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
@@ -229,7 +228,7 @@ impl Described for Description {
     }
 }
 
-/// The first value of those at the places that can be read.
+/// The first value at these places that can be read.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
@@ -250,7 +249,7 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// The details; without the issues where the template has them elsewhere.
+    /// The details, without the issues if the template has them elsewhere.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));

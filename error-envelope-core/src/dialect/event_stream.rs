@@ -1,4 +1,4 @@
-//! Event streams (HTML's "Server-sent events"): where one of them is between two events, and the event that ends one (rule F6).
+//! Event streams (HTML's "Server-sent events"): whether a stream is between two events, and the event that ends it (rule F6).
 
 mod typed;
 
@@ -7,33 +7,33 @@ pub(crate) use typed::TypedEventScanner;
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
-/// What an error begins with, as [`event`] writes it: with a name, and without one.
+/// The beginning of an error as [`event`] writes it: with a name, and without one.
 const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
 const ERROR: &[u8] = b"data: {\"error\":{";
 
-/// What may lead a stream.
+/// The mark that may begin a stream.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
-/// Reads an event stream as it passes, in whatever pieces: all that is kept of it is where it is.
+/// Reads an event stream as it passes, in pieces of any size; it stores only its position.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EventScanner {
     line: Line,
-    /// A line of an event has ended, and no empty one behind it.
+    /// A line of an event has ended, and no empty line has followed.
     in_event: bool,
-    /// A line has ended in CR: a LF is no further one.
+    /// A line has ended in CR: a LF after it ends no further line.
     after_cr: bool,
     mark: Mark,
 }
 
-/// What a line is by its first character.
+/// The kind of a line, by its first character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Line {
-    /// There is none yet.
+    /// No character has arrived.
     #[default]
     Empty,
-    /// A client ignores it: as far as it has come, it reads an event behind it as it would without it.
+    /// Clients ignore it: however much of it has arrived, an event behind it reads as it would without it.
     Comment,
-    /// Of an event.
+    /// A field of an event.
     Field,
 }
 
@@ -55,12 +55,12 @@ impl EventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Whether a client would read what comes next as an event by itself.
+    /// Whether a client would read the next bytes as a separate event.
     pub(crate) fn is_between_events(&self) -> bool {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, Mark::Part(0) | Mark::Passed)
     }
 
-    /// Where an event with an error begins that these bytes end with, as [`event`] writes it in a dialect.
+    /// The start of the error event that these bytes end with, as [`event`] writes it in a dialect.
     pub(crate) fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -112,7 +112,7 @@ pub(super) fn begins_with_field(text: &str) -> bool {
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// An event with this name, where it has one, and these data, which are JSON: it has line ends between its tokens alone.
+/// An event with this name, if any, and this JSON as data: JSON has line ends between its tokens alone.
 pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {

@@ -142,7 +142,7 @@ pub(super) const VALUES: [&str; 10] = [
     "got",
 ];
 
-/// What a field's name states of the values in it.
+/// The meaning of a field's name for the values in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Nothing,
@@ -156,7 +156,7 @@ pub(super) fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
 
-/// Whether a field has the name of a text or a code (R2): what has one is no map from fields to texts.
+/// Whether a field has the name of a text or a code (R2): an object with one is no map from fields to texts.
 pub(super) fn is_text_or_code(name: &str) -> bool {
     let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
     is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
@@ -179,7 +179,7 @@ pub(super) fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
 
-/// Whether a field of a map adds nothing to the path of what stands in it (R13).
+/// Whether a field of a map adds nothing to the path of its contents (R13).
 pub(super) fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     let name = field.name();
     if name.len() > LONGEST {
@@ -202,7 +202,7 @@ fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// What a field's name states of its value: services spell it with capitals, underscores and hyphens.
+/// The meaning of a field's name: services write it with capitals, underscores and hyphens.
 pub(super) fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;

@@ -15,7 +15,7 @@ use super::field_names::{CODES, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TE
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
 
-/// What was read, and where.
+/// The text and the code, and where they were read.
 pub(super) struct ForeignText<'t, 'a> {
     /// The object with the text; the body where there is none.
     pub(super) holder: Node<'t, 'a>,
@@ -35,13 +35,13 @@ pub(super) struct Found<'t, 'a> {
 /// An object around the error, and one more around that (R2).
 const MAX_WRAPPERS: usize = 2;
 
-/// What has more fields, or elements, is data: the error is not looked for behind them.
+/// An object or a list with more fields or elements is data: the error is not looked for behind them.
 const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
     let (holder, wrappers) = match holder(body, 0) {
-        // What names a place in a map is an issue, and nothing around it a wrapper.
+        // An object that names a place in a map is an issue, and nothing around it is a wrapper.
         Some((holder, wrappers)) if !wrappers.is_empty() && (names_place(holder) || holder.has("path")) => {
             (holder, Vec::new())
         }
@@ -116,7 +116,7 @@ pub(super) fn texts_of<'t, 'a>(
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }
 
-/// Whether a text states no more than a word could, or than the status does.
+/// Whether a text is no more specific than a word, or than the status.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -139,7 +139,7 @@ fn code<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     })
 }
 
-/// Whether a code states more than the status, or than that there is an error.
+/// Whether a code is more specific than the status, and than the fact that there is an error.
 fn is_code(code: &str) -> bool {
     let is_status = code.len() == 3 && code.parse::<u16>().is_ok_and(|code| (100..600).contains(&code));
     let is_word = NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word));

@@ -1,4 +1,4 @@
-//! What there is to know of a dialect: a constant of this type is all that its file shows of it.
+//! The facts about a dialect: each dialect's file exports one constant of this type.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,31 +9,31 @@ use super::outgoing::{Outgoing, PreservedBody};
 use super::parsed_error::{Body, DialectCode, ParsedError, ReadFn};
 use crate::code::ErrorCode;
 
-/// The members that a shape reads; what it does not read is dropped (R14).
+/// The fields that a shape reads; the others are dropped (R14).
 #[derive(Debug)]
 pub(super) struct KnownFields {
-    /// Of the body; none where it reads whatever there is.
+    /// Fields of the body; `None` if it reads all of them.
     pub(super) of_body: Option<&'static [&'static str]>,
-    /// Of the object under `error`.
+    /// Fields of the object under `error`.
     pub(super) of_error: &'static [&'static str],
 }
 
 impl KnownFields {
-    /// None of them.
+    /// No field.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
-    /// What most errors have.
+    /// The fields that most errors have.
     pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
 
-    /// Whatever there is.
+    /// All fields.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
-    /// These of a body.
+    /// These fields of the body.
     pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
         Self { of_body: Some(of_body), of_error: &[] }
     }
 
-    /// These of the object under `error`.
+    /// These fields of the object under `error`.
     pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
         Self { of_body: Some(&["error"]), of_error }
     }
@@ -45,10 +45,10 @@ pub(super) trait Described: fmt::Debug + Sync {
 
     fn write(&self, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// A body that came, its text and id replaced.
+    /// A received body, its text and id replaced.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// What one of its names stands for.
+    /// The meaning of one of its names.
     fn meaning(&self, name: &str) -> DialectCode;
 
     /// Its name for a code.
@@ -60,25 +60,25 @@ pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
 
 /// A shape that errors are written in (rules R2, R12).
 pub(crate) struct DialectSpec {
-    /// The word of the policy file and the log.
+    /// The word in the policy file and the log.
     pub(crate) name: &'static str,
-    /// Of its bodies.
+    /// The media type of its bodies.
     pub(crate) media_type: &'static str,
-    /// The name by which its clients know the header with the id, beside `x-request-id`; in lower case.
+    /// Its clients' name for the header with the id, beside `x-request-id`; in lower case.
     pub(crate) id_header: Option<&'static str>,
-    /// Every `invalid_request` has an issue list in it, be it one that repeats the message (E8): clients of other
-    /// dialects know none.
+    /// Every `invalid_request` has an issue list, even one that only repeats the message (E8): clients of other
+    /// dialects expect none.
     pub(crate) lists_issues: bool,
     /// Its bodies have a place for an issue list. Without one their text states the first issue (E8).
     pub(crate) has_issues: bool,
     /// Its error object takes the fields of another shape that a policy keeps (R12).
     pub(crate) takes_fields: bool,
-    /// Its bodies have room for a code. Without one their text is all that clients can tell errors by.
+    /// Its bodies have room for a code. Without one, clients can distinguish errors by their text alone.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
     pub(crate) has_codes: bool,
-    /// Its bodies say when the request began.
+    /// Its bodies have the time when the request began.
     pub(crate) tells_time: bool,
-    /// Its bodies say how long to wait, where the head does.
+    /// Its bodies have the time to wait, if the head does.
     pub(crate) tells_wait: bool,
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
     pub(crate) error_event: Option<&'static str>,
@@ -88,11 +88,11 @@ pub(crate) struct DialectSpec {
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
-    /// What a name says that the dialect defines itself.
+    /// The meaning of a name that the dialect defines itself.
     pub(super) own: fn(&str) -> DialectCode,
     /// The dialect's name for an error that nothing else names (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
-    /// Of a policy's own shape: what it is instead of those functions (R15).
+    /// For a policy's own shape: its description, in place of those functions (R15).
     pub(super) described: Option<&'static dyn Described>,
 }
 
@@ -126,7 +126,7 @@ impl DialectSpec {
         }
     }
 
-    /// What a body says; `None` where it has another shape.
+    /// Parses a body; `None` if it has another shape.
     pub(super) fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         self.described.map_or_else(|| (self.read)(body), |described| described.read(body))
     }
@@ -136,7 +136,7 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.write)(out), |described| described.write(out))
     }
 
-    /// The body that came, its text and id replaced.
+    /// The received body, its text and id replaced.
     pub(crate) fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         self.described.map_or_else(|| (self.keep)(kept, out), |described| described.rewrite_in_place(kept, out))
     }
@@ -145,7 +145,7 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.name_of)(code, status), |described| described.name_of(code.as_str()))
     }
 
-    /// Whether it defines that name itself: to its clients it says nothing beside the code (E9).
+    /// Whether it defines that name itself: the name adds nothing to the code for its clients (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         let meaning = self.described.map_or_else(|| (self.own)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown

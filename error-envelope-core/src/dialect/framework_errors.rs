@@ -1,10 +1,10 @@
-//! What frameworks state of bad input (rule R13).
+//! Errors of frameworks about bad input (rule R13).
 //!
-//! On a 400 or 422 alone, and only of what R2 has not read. A body is read by its structure first (`search`, with `map` and
-//! `entry`), by the sentences in it second (`sentences.rs`). What is only alike stays what it was: a wrong path is worse than
-//! none.
+//! Only on a 400 or 422, and only what R2 has not read. A body is read by its structure first (`search`, with `map` and
+//! `entry`), by its sentences second (`sentences.rs`). A body that only looks alike stays unchanged: a wrong path is
+//! worse than none.
 //!
-//! Of each issue the path, the text and a code go on. A value that was sent does not.
+//! The path, the text and a code of each issue pass on. A value that the client sent does not.
 
 mod entry;
 mod found;
@@ -26,7 +26,7 @@ use super::sentences::{self, Context, Reading, without_values};
 use super::tree::{Node, Tree};
 use crate::message;
 
-/// A text; on a 400 or 422 (`of_input`) with the issues that it states. One outside of JSON is one line (R3).
+/// Parses a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
 pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
     let readings = if of_input { sentences::read(&text, Context::default()) } else { None };
     let mut parsed = ParsedError::new(None, Some(text));
@@ -59,7 +59,7 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
-/// The same of what stands beside a shape of the policy's own, which has read the fields that it has `taken`.
+/// The same for the fields beside a shape of the policy's own, which has read the `taken` fields.
 pub(super) fn add_beside<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
@@ -104,7 +104,7 @@ pub(super) fn add_to<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, read:
 
 fn found_in_structure<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
     parsed.details = parsed.details.take().and_then(|details| without(details, found.source));
-    // The text of a single error is its issue's.
+    // The text of a single error is the text of its issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;
     }
@@ -157,7 +157,7 @@ fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// Lists of sentences, and lists of entries whose sentences alone state where.
+/// Lists of sentences, and lists of entries whose place stands in their sentences alone.
 fn of_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
@@ -174,7 +174,7 @@ fn of_lists<'t, 'a>(
     })
 }
 
-/// The issues of texts. `is_list`: they are such whether they name a field or not, if there are several.
+/// The issues of texts. `is_list`: several texts are issues whether they name a field or not.
 fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
@@ -201,7 +201,7 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
 /// The texts of a body, and of its error.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
     let holders = [Some(read.holder), (read.holder.raw() != body.raw()).then_some(body)];
-    // The first was taken from its JSON already, which takes long.
+    // The first was parsed from its JSON already, which takes long.
     let first = read.text.as_ref().map(|text| text.field.raw());
     let is_other = move |field: &Node<'_, '_>| first.is_none_or(|first| !std::ptr::eq(first, field.raw()));
     let others = holders.into_iter().flatten().flat_map(move |object| foreign_text::texts_of(object, is_other));
@@ -222,7 +222,7 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
     list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
 }
 
-/// The issues hold all that the text states.
+/// The issues contain all that the text states.
 fn take(parsed: &mut ParsedError<'_>, list: List) {
     set_list(parsed, list);
     parsed.issues_source = parsed.message_source;
@@ -245,7 +245,7 @@ pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// A list under `issues` that has none is no detail: its elements may repeat what was sent.
+/// A list under `issues` without any issue is no detail: its elements may repeat what was sent.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);

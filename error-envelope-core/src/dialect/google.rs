@@ -1,9 +1,8 @@
 //! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
 //!
-//! Its `code` is the HTTP status, its `status` the name of gRPC's, and what happened says the reason of the `ErrorInfo`
-//! among the details. These are messages of google.rpc in their JSON forms, as gRPC's are in bytes (P1): metadata are
-//! texts, and there is nothing that older protos do not know. Go's clients drop all details over one type or member that
-//! they cannot place.
+//! Its `code` is the HTTP status, its `status` the name of gRPC's, and the `ErrorInfo` among the details has the
+//! reason. The details are messages of google.rpc in their JSON forms, as gRPC's are in bytes (P1). Metadata are texts,
+//! and nothing is newer than older protos: Go's clients drop all details over one unknown type or field.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,8 +29,8 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
-/// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
-/// code that nobody knows here (E9).
+/// The names of gRPC's statuses are not the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is an
+/// unknown code here (E9).
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let (error, status) = match body.error.as_ref() {
         Some(error) => (error, error.string("status")?),
@@ -63,7 +62,7 @@ fn bare_status(body: &Object<'_>) -> Option<&'static str> {
     (are_typed && body.string("message").is_some()).then(|| status.name())
 }
 
-/// `INVALID_ARGUMENT` states no more than a 400.
+/// `INVALID_ARGUMENT` adds nothing to a 400.
 fn own(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
@@ -86,7 +85,7 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Of texts with the same name the last counts, as everywhere: a map that has one twice is no map to protos.
+/// Of texts with the same name the last counts, as everywhere: a map with a duplicate name is no map to protos.
 fn map(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
@@ -135,7 +134,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let details = GoogleDetails::parse(&error);
     if !kept.whole {
-        // A reason is one of its domain's.
+        // A reason belongs to its domain.
         let info = details.info();
         let reason = name(info, "reason").zip(name(info, "domain"));
         let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
@@ -144,7 +143,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         return written_with(out, status, &reason, &domain);
     }
     let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];
-    // What is no list has no place for an id.
+    // Details that are no list have no place for an id.
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
         set.push(("details", details.readdressed(out)));
     }
@@ -157,7 +156,7 @@ struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
 struct GoogleDetail<'a> {
     raw: &'a RawValue,
-    /// Empty where it is no message.
+    /// Empty if the detail is no message.
     name: String,
     object: Option<Object<'a>>,
 }
@@ -177,12 +176,12 @@ impl<'a> GoogleDetails<'a> {
         self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
     }
 
-    /// The first one counts: a service that passes another's error on puts its own before it.
+    /// The first one counts: a service that passes on another's error puts its own before it.
     fn info(&self) -> Option<&Object<'a>> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Whether a layer wrote them: all that they say is read from them.
+    /// Whether a layer wrote them: then all their contents are read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())

@@ -25,7 +25,7 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 const MAX_DETAILS: usize = 4 * 1024;
 const MAX_TOGETHER: usize = 6 * 1024;
 
-/// Written without padding, read with or without, as the protocol asks.
+/// Written without padding, read with or without, as the protocol requires.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -34,7 +34,7 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// gRPC-Web's mark of a frame that holds trailers.
 const TRAILERS: u8 = 0x80;
 
-/// What an inner head, its trailers, or a frame of them say.
+/// The status in an inner head, its trailers, or a frame of them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ReportedStatus<'a> {
     pub(crate) status: Status,
@@ -62,18 +62,18 @@ fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     }
 }
 
-/// `grpc-status-details-bin` before its base64, for whoever encodes the message by itself.
+/// `grpc-status-details-bin` before its base64, for callers that encode the message themselves.
 #[cfg_attr(not(feature = "tonic"), allow(dead_code, reason = "tonic alone writes its own headers"))]
 pub(crate) fn details(error: &RpcError<'_>) -> Vec<u8> {
     error.to_bytes(details_len(3 * error.message.len()))
 }
 
-/// So many bytes of details are written beside a message of so many encoded ones.
+/// The bytes of details that are written beside an encoded message of this length.
 fn details_len(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
-/// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol asks of them here.
+/// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol requires here.
 pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
@@ -88,13 +88,13 @@ pub(crate) fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     block
 }
 
-/// `grpc-status-details-bin` with another id in its `RequestInfo`; `None` where it has not that one.
+/// `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not there.
 pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
     let details = rich::readdressed(&BASE64.decode(details).ok()?, theirs, ours)?;
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
-/// The same for a gRPC-Web frame of trailers: what it holds stays as long as it was.
+/// The same for a gRPC-Web frame of trailers: its contents stay as long as they were.
 pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = readdressed(details, theirs, ours)?;
@@ -107,13 +107,13 @@ impl ReportedStatus<'_> {
     }
 }
 
-/// Whether a head or trailers say success, and nothing else first.
+/// Whether the first status of a head or trailers is a success.
 pub(crate) fn says_ok(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
-/// What a head or trailers say; `None` where they have no well-formed `grpc-status`, or more than one. A first one that
-/// says success is not looked behind.
+/// The status in a head or trailers; `None` if they have no well-formed `grpc-status`, or more than one. Nothing behind
+/// a first success is looked at.
 pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if says_ok(headers) {
         return Some(ReportedStatus::ok());
@@ -123,8 +123,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// What the payload of a frame of trailers says, likewise. Names count in any case, and a line may end without a return:
-/// servers write them so.
+/// The status in the payload of a frame of trailers, likewise. Names count in any case, and a line may end without a
+/// return: servers write them so.
 pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };

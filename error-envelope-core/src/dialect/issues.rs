@@ -25,7 +25,7 @@ pub(crate) fn read(raw: &RawValue) -> Option<IssueList> {
     if text.starts_with('[') { read_array(text) } else { from_fields(text) }
 }
 
-/// The same, of an array alone: an object of texts by field may be anything.
+/// The same for an array alone: an object of texts by field may be anything.
 pub(crate) fn read_array(text: &str) -> Option<IssueList> {
     from_zod(text).or_else(|| from_locations(text))
 }
@@ -43,7 +43,7 @@ pub(crate) fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// The list that says no more than the message does: one issue with an empty path.
+/// The list that adds nothing to the message: one issue with an empty path.
 pub(crate) fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);
@@ -59,7 +59,7 @@ pub(super) fn are_canonical_in(details: &str) -> bool {
 }
 
 fn are_zod(text: &str) -> bool {
-    // What passes as it stands is read by others, to whom half a character is an error.
+    // A list that passes unchanged is read by others, for whom half a character is an error.
     let is_text = |it: &RawValue| json::exact(it).is_some();
     let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {
@@ -72,11 +72,11 @@ fn are_zod(text: &str) -> bool {
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
-/// Zod's own, as far as the canonical list has its members: the others hold what the client sent (R13).
+/// Zod's own list, with the fields of the canonical one alone: the others hold what the client sent (R13).
 fn from_zod(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for issue in json::array(text)? {
-        // GraphQL's `path` is where its data have a hole.
+        // GraphQL's `path` marks a gap in its data.
         let issue = Object::parse(issue.get()).filter(|issue| !issue.has("locations"))?;
         let message = json::exact(issue.raw("message")?)?;
         let code = match issue.raw("code") {
@@ -103,7 +103,7 @@ fn from_locations(text: &str) -> Option<IssueList> {
     list.into_list()
 }
 
-/// Of a body that is no JSON FastAPI 0.165 tells where in the text it ends to be: `["body",8]` is no member.
+/// For a body that is no JSON, FastAPI 0.165 gives the offset where it stops being JSON: `["body",8]` names no field.
 fn without_offset<'l, 'a>(steps: &'l [&'a RawValue]) -> &'l [&'a RawValue] {
     match steps {
         [body, offset] if body.get() == r#""body""# && json::is_index(offset) => &steps[..1],

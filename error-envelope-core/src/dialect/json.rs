@@ -1,4 +1,4 @@
-//! JSON read no further than needed: an object's members stay the text that they are.
+//! JSON read no further than needed: an object's fields stay raw text.
 //!
 //! Values are kept as raw text, so that details keep their bytes (E1), numbers their digits, and a body nested a
 //! thousand levels deep costs neither a stack nor a tree.
@@ -12,16 +12,16 @@ use serde_json::value::RawValue;
 
 use crate::message::{has_byte, has_escape, trimmed};
 
-/// The members of one JSON object, in order. Of members with the same name the last counts, as in ECMAScript.
+/// The fields of one JSON object, in order. Of fields with the same name the last counts, as in ECMAScript.
 pub(crate) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of their names: each shape asks for several that are not there.
+    /// The [bits](bit_of) of their names: each shape looks up several that are not there.
     names: u32,
-    /// As it came.
+    /// The text as it came.
     text: &'a str,
 }
 
-/// One of 32 for each name. Two names may share one.
+/// One of 32 bits for each name. Two names may share one.
 #[inline]
 const fn bit_of(name: &str) -> u32 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0] as usize };
@@ -30,7 +30,7 @@ const fn bit_of(name: &str) -> u32 {
 
 impl<'a> Object<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        // An error of the parser's costs more than what it reads.
+        // A parser error costs more than what the parser reads.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
@@ -58,32 +58,32 @@ impl<'a> Object<'a> {
         self.raw(name).is_some()
     }
 
-    /// The member's text, where it is a JSON string.
+    /// The field's text, if it is a JSON string.
     pub(crate) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         string(self.raw(name)?)
     }
 
-    /// The member's text, where it is a JSON string that is not blank.
+    /// The field's text, if it is a JSON string that is not blank.
     pub(crate) fn words(&self, name: &str) -> Option<Cow<'a, str>> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// The member as a name: words, or the digits of a number, since some services number their codes.
+    /// The field as a name: words, or the digits of a number, since some services number their codes.
     pub(crate) fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
     }
 
-    /// The member, where it is an object.
+    /// The field, if it is an object.
     pub(crate) fn object(&self, name: &str) -> Option<Self> {
         Self::parse(self.raw(name)?.get())
     }
 
-    /// The member's JSON text, where it is there and not `null`.
+    /// The field's JSON text, if it is there and not `null`.
     pub(crate) fn json(&self, name: &str) -> Option<Cow<'a, str>> {
         self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
     }
 
-    /// The member's digits, where it is a JSON number.
+    /// The field's digits, if it is a JSON number.
     pub(crate) fn number(&self, name: &str) -> Option<&'a str> {
         self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
     }
@@ -129,7 +129,7 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
-/// The same of JSON that the parser has taken already.
+/// The same for JSON that the parser has accepted already.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
@@ -142,7 +142,7 @@ pub(crate) fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
 fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     if !has_byte(inside.as_bytes(), b'\\') {
-        // The parser that took the value for JSON has seen to everything but escapes.
+        // The parser that accepted the value as JSON has checked everything but escapes.
         return Some(Cow::Borrowed(inside));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)
@@ -192,7 +192,7 @@ pub(crate) fn is_index(raw: &RawValue) -> bool {
 
 /// Appends `text` as a JSON string.
 pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
-    // Nearly all texts need none.
+    // Nearly all texts need no escape.
     if has_escape(text.as_bytes()) {
         // Writing a str to a Vec cannot fail.
         let _ = serde_json::to_writer(json, text);
@@ -203,25 +203,25 @@ pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A JSON object that is written member by member.
+/// A JSON object that is written field by field.
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    /// With room for so many bytes.
+    /// A writer with room for so many bytes.
     pub(crate) fn new(capacity: usize) -> Self {
         let mut json = Vec::with_capacity(capacity);
         json.push(b'{');
         Self(json)
     }
 
-    /// A member whose value is JSON already.
+    /// Adds a field whose value is JSON already.
     pub(crate) fn raw(mut self, name: &str, json: impl AsRef<[u8]>) -> Self {
         self.name(name);
         self.0.extend_from_slice(json.as_ref());
         self
     }
 
-    /// A member whose value is a text.
+    /// Adds a field whose value is a text.
     pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
         self.name(name);
         push_string(&mut self.0, text);
@@ -257,7 +257,7 @@ pub(crate) fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// `object` with these members set, each where it was, else at the end; of the others those that may `stay`, as they
+/// `object` with these fields set, each where it was, else at the end; of the others those that may `stay`, as they
 /// came.
 pub(crate) fn with_members(
     object: &Object<'_>,
@@ -298,7 +298,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        // As many as an error has, without growing.
+        // Room for as many fields as an error has, without growing.
         let mut object = Object { members: Vec::with_capacity(8), names: 0, text: "" };
         while let Some(Name(name)) = map.next_key()? {
             object.names |= bit_of(&name);

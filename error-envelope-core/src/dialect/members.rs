@@ -1,4 +1,4 @@
-//! The members of a foreign body that no rule reads (rule R14).
+//! The fields of a foreign body that no rule reads (rule R14).
 
 use serde_json::value::RawValue;
 
@@ -8,10 +8,10 @@ use super::json::Object;
 use super::parsed_error::{Body, ParsedError};
 use super::problem;
 
-/// What they say is said by the head.
+/// The head states their values already.
 const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
-/// A body's members, and which of them its shape reads.
+/// A body's fields, and which of them its shape reads.
 pub(crate) struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
@@ -25,7 +25,7 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// Of a body in no dialect, whose error is another object inside it, or none.
+    /// The fields of a body in no dialect, whose error is another object inside it, or none.
     pub(super) fn of_undescribed(
         body: Body<'a, '_>,
         error: Option<&'a str>,
@@ -40,14 +40,14 @@ impl<'a> Members<'a> {
         self.body.raw("type")
     }
 
-    /// Whether anything is left that nothing reads: of most errors nothing is.
+    /// Whether any field is left that nothing reads: most errors have none.
     pub(crate) fn are_left(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.each_left(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Each that nothing reads, the error's first: they say more.
+    /// Each field that nothing reads, those of the error first: they are more informative.
     pub(crate) fn each_left<'s>(
         &'s self,
         parsed: Option<&ParsedError<'_>>,

@@ -1,11 +1,11 @@
-//! The shapes in which services say what went wrong (rule R2).
+//! The shapes in which services report errors (rule R2).
 //!
-//! [`read`] tells what a body says, whichever shape it has: the canonical envelope first, then the protocols that keep
-//! their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`], a constant
-//! in a file of its own, and a row in `table.rs`.
+//! [`read`] parses a body of any shape: the canonical envelope first, then the protocols that keep their own shape
+//! (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`], a constant in a
+//! file of its own, and a row in `table.rs`.
 //!
-//! Nothing is decided here: which code follows, and what of it a client may read, is `classify`'s, how it leaves on a
-//! route is `outward`'s.
+//! Nothing is decided here: `classify` chooses the code and what of the body a client may read, `outward` how it leaves
+//! on a route.
 
 mod anthropic;
 pub(crate) mod charset;
@@ -62,7 +62,7 @@ pub use table::{Dialect, DialectName, Shape};
 pub(crate) use table::{Foreign, ParsedBody};
 use tree::{Node, Tree};
 
-/// What a policy knows of bodies.
+/// The codes and shapes that a policy defines for bodies.
 #[derive(Clone, Copy)]
 pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
@@ -81,7 +81,7 @@ pub(crate) fn read<'a>(
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
     let named = media_type.and_then(ProtocolType::new);
-    // What is not the protocol's has no type (R10).
+    // A body that is not the protocol's has no type (R10).
     let media_type = media_type.filter(|_| named.is_none());
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
@@ -93,7 +93,7 @@ pub(crate) fn read<'a>(
         first => match (json_text(kind, text), named.and_then(|named| named.of_text(text))) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
-            // What begins like JSON, and is none, was cut or is a page's script.
+            // A body that begins like JSON, but is not JSON, was cut or is a page's script.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
             _ if kind.is_text(text) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
@@ -108,13 +108,13 @@ fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
 
-/// What a media type states of a body (R2, R3).
+/// The meaning of a media type for a body (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,
     /// `text/plain`: an object or an array is JSON all the same.
     Plain,
-    /// `text/html`, or no type: frameworks send lines of text so, and JSON.
+    /// `text/html`, or no type: frameworks send lines of text under them, and JSON.
     Unclear,
     /// `application/octet-stream`, which is no text.
     Bytes,
@@ -132,7 +132,7 @@ impl TextKind {
         } else if is(b"text/html")
             || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
         {
-            // tonic-web gives whatever it passes a type of gRPC-Web's.
+            // tonic-web sets a type of gRPC-Web's on whatever it passes.
             Self::Unclear
         } else if is(b"application/octet-stream") {
             Self::Bytes
@@ -211,10 +211,10 @@ fn read_object<'a>(
     }
 }
 
-/// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
+/// Parses a body that is known to be a protocol's, for `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
-    // A batch of tRPC's is told by its first error.
+    // The first error of a tRPC batch stands for the batch.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
     match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
@@ -222,7 +222,7 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: S
     }
 }
 
-/// The type and subtype of a body; `None` where none is declared, and nothing where that is not clear.
+/// The type and subtype of a body; `None` if none is declared, and empty if it is not clear.
 pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -230,7 +230,7 @@ pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The type and subtype of a body, without parameters; `None` where none is declared or two are.
+/// The type and subtype of a body, without parameters; `None` if none or two are declared.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
@@ -242,7 +242,7 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {
     let value = value.as_bytes();
-    // What nearly all services write has none: it is asked for twice of each error.
+    // The type that nearly all services write has no parameters: it is looked up twice for each error.
     if value == b"application/json" {
         return value;
     }

@@ -1,6 +1,6 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! Its `type` says little more than the status, its `code` what happened, its `param` which parameter is wrong. Clients
+//! Its `type` adds little to the status, its `code` names what happened, its `param` the wrong parameter. Clients
 //! decide by `code` and `type`.
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     own,
-    // Its clients know an error by its member, and skip events with a name.
+    // Its clients recognise an error by its field, and skip events with a name.
     error_event: None,
     has_issues: false,
     takes_fields: true,
@@ -41,7 +41,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
-/// What the dialect itself names: a code, or nothing but the status.
+/// The meaning of the dialect's own names: a code, or the status alone.
 fn own(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
@@ -51,7 +51,7 @@ fn own(name: &str) -> DialectCode {
     }
 }
 
-/// The dialect's name for a code, where it has one.
+/// The dialect's name for a code, if it has one.
 fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }

@@ -14,7 +14,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) canonical: &'a ErrorCode,
     /// The code as the dialect has it (R12).
     pub(crate) code: &'a str,
-    /// In the form of E2.
+    /// The message in the form of E2.
     pub(crate) message: &'a str,
     /// JSON text.
     pub(crate) details: Option<&'a str>,
@@ -25,16 +25,16 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) now: SystemTime,
     /// The domain that the policy gives to reasons.
     pub(crate) domain: &'a str,
-    /// How long the head asks the client to wait.
+    /// How long the client should wait, as the head states.
     pub(crate) retry_after: Option<Duration>,
 }
 
 /// An inner body that already is in the route's dialect.
 pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
-    /// Its members pass, its names in any case (R3).
+    /// Its fields pass; its names do in any case (R3).
     pub(crate) whole: bool,
-    /// The client asked for it: code, details and id are the layer's (R11).
+    /// The client requested it: code, details and id are the layer's (R11).
     pub(crate) negotiated: bool,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Outgoing<'a> {
         192 + self.message.len() + self.details.map_or(0, str::len)
     }
 
-    /// The status's phrase; one that has none has its code's text.
+    /// The status's phrase; for a status without one, the code's text.
     pub(crate) fn title(&self) -> &'a str {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
@@ -63,14 +63,14 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Whether the code of an object of the body stays: one that is no name at all is none (R12).
+    /// Whether the code of an object of the body stays: a code that is no name at all does not count (R12).
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Whether a member is a name that may pass where texts may not: it has the form of E9, or is a number.
+/// Whether a field is a name that may pass where texts may not: it has the form of E9, or is a number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
@@ -81,7 +81,7 @@ pub(crate) fn is_identifier(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
-/// The form of a code of a service's that a client gets beside the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
+/// The form of a service's code that a client gets beside the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
 pub(crate) fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
@@ -89,7 +89,7 @@ pub(crate) fn is_upstream_code(code: &str) -> bool {
 
 /// RFC 3339, in UTC, with milliseconds.
 pub(super) fn timestamp(at: SystemTime) -> String {
-    // The last instant of the year 9999: RFC 3339 knows no later one, nor one before the epoch here.
+    // The last instant of the year 9999: RFC 3339 has no later one, nor one before the epoch here.
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()

@@ -1,4 +1,4 @@
-//! What a body of a foreign shape says, whichever it has (rule R2).
+//! The parsed contents of a body of any foreign shape (rule R2).
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::code::ErrorCode;
 pub(crate) struct Body<'a, 'm> {
     pub(crate) media_type: Option<&'m [u8]>,
     pub(crate) object: Object<'a>,
-    /// Its member `error`, where that is an object: half of the shapes have one.
+    /// Its field `error`, if that is an object: half of the shapes have one.
     pub(crate) error: Option<Object<'a>>,
 }
 
@@ -24,49 +24,49 @@ impl<'a, 'm> Body<'a, 'm> {
 /// Reads a body of one shape; `None` where it has another.
 pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
-/// What such a body says.
+/// The parsed contents of such a body.
 pub(crate) struct ParsedError<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
-    /// A name that says less, for where nobody knows the code.
+    /// A less specific name, for an unknown code.
     pub(crate) wider: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
-    /// JSON text, with the bytes that it came with.
+    /// JSON text, byte for byte as it came.
     pub(crate) details: Option<Cow<'a, str>>,
     /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
     pub(crate) issues: Option<Cow<'a, str>>,
     /// How many issues the array leaves out (R4).
     pub(crate) more_issues: usize,
-    /// What the dialect's own names mean.
+    /// The meaning of the dialect's own names.
     pub(crate) own: DialectCode,
-    /// What of the message a client may get (R13).
+    /// The part of the message that a client may get (R13).
     pub(crate) client_message: ClientMessage,
     /// The part of the body that the message was read from, and the one of the issues.
     pub(super) message_source: Option<&'a str>,
     pub(super) issues_source: Option<&'a str>,
 }
 
-/// What of a message is left where it was read for issues (R13).
+/// What is left of a message that was read for issues (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum ClientMessage {
     #[default]
     All,
-    /// The issues have it.
+    /// The issues contain it.
     Nothing,
-    /// It without the value that was sent.
+    /// The message without the value that was sent.
     Text(String),
 }
 
-/// What a name says that a dialect defines itself (R2).
+/// The meaning of a name that a dialect defines itself (R2).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DialectCode {
-    /// It is none of them.
+    /// The dialect does not define it.
     Unknown,
     Code(ErrorCode),
     /// The code of that name, which a policy's own shape gives it (R15).
     Named(Box<str>),
-    /// It is a canonical code: the shape is written by layers, too (R15).
+    /// It is a canonical code: layers write the shape, too (R15).
     Canonical,
-    /// No more than the status does.
+    /// It adds nothing to the status.
     ByStatus,
 }
 
@@ -91,7 +91,7 @@ impl<'a> ParsedError<'a> {
         self.more_issues = list.more;
     }
 
-    /// What it names its code, the most telling first.
+    /// The names of its code, the most specific first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)
     }

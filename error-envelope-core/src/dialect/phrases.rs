@@ -1,4 +1,4 @@
-//! Reason phrases of statuses: as a text they state no more than the status, and as a code none (rules R2, R3, E9).
+//! Reason phrases of statuses: as a text they add nothing to the status, and as a code they are none (rules R2, R3, E9).
 
 /// The phrases of statuses of errors, present and former: a walk through the crate `http`'s costs thirty times as much.
 const PHRASES: [&str; 45] = [

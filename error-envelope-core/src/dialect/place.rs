@@ -1,6 +1,6 @@
-//! Where something is wrong: a place in the notation that it is written in, taken apart (rule R13).
+//! Where something is wrong: a place, parsed from the notation that it is written in (rule R13).
 //!
-//! Names come from the client where it chooses them: a place has no more than so many steps, and so much of each.
+//! Clients choose some of the names: a place has a limited number of steps, each of limited length.
 
 use super::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
 use super::issues::list::{MAX_STEPS, Path, is_index};
@@ -28,7 +28,7 @@ enum Beginning {
     Unclear,
     /// One step alone is a part as well: `/body`.
     Pointer,
-    /// Its part is known otherwise.
+    /// Its part is known from elsewhere.
     Field,
 }
 
@@ -40,7 +40,7 @@ impl Place {
         place
     }
 
-    /// In the notation that it shows.
+    /// Parses a place in the notation that it shows.
     pub(super) fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
@@ -68,8 +68,8 @@ impl Place {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
-            // A type's parameter (`tags[0].<list element>`) and what has no name (`a.?`) are no steps.
-            // Nor are a validator's names for the whole.
+            // A type's parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are no steps. Nor are a
+            // validator's names for the whole.
             let is_type = step.starts_with('<') && step.ends_with('>');
             if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
@@ -143,7 +143,7 @@ impl Place {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
-    /// Its part of the request is known otherwise: what it begins with is a field.
+    /// Its part of the request is known from elsewhere: its first step is a field.
     pub(super) fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
@@ -205,7 +205,7 @@ pub(super) fn is_dotted(text: &str) -> bool {
         && !text.ends_with('.')
 }
 
-/// The first step, and what is behind it.
+/// The first step, and the rest behind it.
 fn dotted_step(text: &str) -> (&str, &str) {
     for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
         if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {

@@ -8,14 +8,14 @@ use super::parsed_error::{Body, ParsedError};
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
-    // A title says no more than the status, or is the text; a type and an instance are the service's own addresses.
+    // A title adds nothing to the status, or is the text; a type and an instance are the service's own addresses.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// By its media type, or by its members where the type is lost. An error object says more than either.
+/// By its media type, or by its fields if the type is lost. An error object is more specific than either.
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
     let untold = body.error.is_none();
@@ -65,7 +65,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// Whether a type says more than the status, and is short enough for a detail (E9).
+/// Whether a type adds something to the status, and is short enough for a detail (E9).
 pub(super) fn is_type(uri: &str) -> bool {
     const MAX_BYTES: usize = 256;
 

@@ -1,10 +1,10 @@
 //! Protocols that keep their own shape (rule R10).
 //!
-//! A body is one of theirs because of what it is. Its media type adds no more than which protocol a body may be that does
-//! not name one itself; any other body under such a type is read as if it had none.
+//! A body's contents decide whether it is one of theirs. Its media type only adds which protocol a body may be that
+//! does not name one itself. Any other body under such a type is read as if it had none.
 //!
-//! On a 4xx it passes, without the stacks of its errors. On a 5xx its structure passes, with the catalogue's message in the
-//! place of its texts; what has no such place is written anew like any other error.
+//! On a 4xx it passes, without the stacks of its errors. On a 5xx its structure passes, with the catalogue's message in
+//! place of its texts. A body without such a place is rewritten like any other error.
 
 mod filter;
 mod oauth;
@@ -29,9 +29,9 @@ pub(crate) enum Protocol {
     GraphQl,
     JsonApi,
     JsonRpc,
-    /// RFC 6749 §5.2: it is one only to a request that asks for one.
+    /// RFC 6749 §5.2: it counts only on a request that is one of OAuth's.
     OAuth {
-        /// It is of RFC 7591, whose requests are JSON.
+        /// It belongs to RFC 7591, whose requests are JSON.
         is_registration: bool,
     },
     Orpc,
@@ -66,12 +66,12 @@ impl ProtocolType {
         TYPES.iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes())).map(|(_, named)| *named)
     }
 
-    /// Whose a JSON object or array is under this type.
+    /// The protocol of a JSON object or array under this type.
     pub(crate) fn of_json(self) -> Option<Protocol> {
         if let Self::Json(protocol) = self { Some(protocol) } else { None }
     }
 
-    /// Whose a text is under this type that is no JSON.
+    /// The protocol of a text under this type that is no JSON.
     pub(super) fn of_text(self, text: &str) -> Option<Protocol> {
         match self {
             Self::EventStream => event_stream::begins_with_field(text).then_some(Protocol::EventStream),
@@ -87,7 +87,7 @@ impl Protocol {
         matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
     }
 
-    /// The word that its media types have.
+    /// The word in its media types.
     pub(crate) const fn format(self) -> &'static str {
         if matches!(self, Self::Soap(_)) { "xml" } else { "json" }
     }
@@ -104,7 +104,7 @@ impl Protocol {
     }
 }
 
-/// Whether a body of this media type is one of gRPC's, whoever asked.
+/// Whether a body of this media type is gRPC's, whatever the request was.
 pub(crate) fn names_grpc(media_type: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
 
@@ -163,10 +163,10 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
-/// The first errors of a list tell whose it is.
+/// The first errors of a list identify its protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// GraphQL over plain JSON: errors alone are any API's, so that `data` or a place in the document must be there, too.
+/// GraphQL over plain JSON: errors alone could be any API's, so `data` or a place in the document must be there, too.
 fn is_graphql(body: &Object<'_>) -> bool {
     let may_be =
         |errors: &&RawValue| body.has("data") || memmem::find(errors.get().as_bytes(), b"\"locations\"").is_some();

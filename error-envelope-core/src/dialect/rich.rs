@@ -1,14 +1,14 @@
-//! google.rpc.Status and the details of google.rpc.error_details, in which gRPC and Connect say more than a status.
+//! google.rpc.Status and the details of google.rpc.error_details, in which gRPC and Connect report more than a status.
 //!
-//! 1. `ErrorInfo`: the code in capitals as the reason, the domain that it is of, and what the details say as metadata.
+//! 1. `ErrorInfo`: the code in capitals as the reason, its domain, and the contents of the details as metadata.
 //! 2. `RequestInfo`: the request id.
 //! 3. `RetryInfo`: how long to wait, where there is a `retry-after`.
 //! 4. `BadRequest`: the issue list (E8), field by field.
 //!
-//! The length is bounded, since gRPC has all of it in one header: of metadata and violations there is what fits.
+//! The length is bounded, since gRPC has all of it in one header: metadata and violations are written as far as they fit.
 //!
-//! Without the feature `protobuf` none of it is in bytes, and of what others wrote so only the id is known (E7). In JSON
-//! the same messages are a dialect (R2), which needs no feature.
+//! Without the feature `protobuf` none of it is written in bytes, and only the id is read from others' bytes (E7). In
+//! JSON the same messages are a dialect (R2), which needs no feature.
 
 #[cfg(not(feature = "protobuf"))]
 mod absent;
@@ -33,7 +33,7 @@ pub(super) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
 pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";
 pub(super) const BAD_REQUEST: &str = "google.rpc.BadRequest";
 
-/// What stands before a message's name in an `Any`.
+/// The prefix of a message's name in an `Any`.
 pub(super) const TYPE_URL: &str = "type.googleapis.com/";
 
 /// The domain of the reasons unless the policy names another.
@@ -42,7 +42,7 @@ pub(crate) const DOMAIN: &str = "tower-error-envelope";
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
 pub(crate) const MAX_SECONDS: u64 = 315_576_000_000;
 
-/// The bytes of a `google.rpc.RequestInfo` with that id: its first field, a text that is no longer than one byte can say.
+/// The bytes of a `google.rpc.RequestInfo` with that id: its first field, a text whose length fits into one byte.
 pub(crate) fn request_info(id: &str) -> Option<Vec<u8>> {
     const REQUEST_ID: u8 = 1 << 3 | 2;
 
@@ -50,7 +50,7 @@ pub(crate) fn request_info(id: &str) -> Option<Vec<u8>> {
     Some([&[REQUEST_ID, length], id.as_bytes()].concat())
 }
 
-/// Details whose `RequestInfo` has another id, of the same length; `None` where it has not that one.
+/// Details whose `RequestInfo` has another id, of the same length; `None` if the old id is not there.
 pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
@@ -86,7 +86,7 @@ pub(crate) struct PackedDetail {
     pub(crate) value: Vec<u8>,
 }
 
-/// What the details of any service's error say, and its status and message again. A text that is not there is empty.
+/// The details of any service's error, and its status and message again. A missing text is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RpcDetails {
     pub(crate) status: Status,
@@ -128,7 +128,7 @@ pub(super) fn issue_code(reason: &str) -> Option<String> {
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// What details say beside their issue list: a text for each name.
+/// The contents of details beside their issue list: a text for each name.
 pub(super) fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
@@ -139,7 +139,7 @@ pub(super) fn metadata_of(details: &str) -> Vec<(String, String)> {
     others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
-/// A string's text; any other value as the JSON that it came as, and so a string that no text is.
+/// A string's text; any other value, or a string that is no text, as the JSON that came.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
     json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }

@@ -1,4 +1,4 @@
-//! Which RPC protocol a request speaks (section P), and what its head says of the call.
+//! The RPC protocol of a request (section P), and the facts about the call in its head.
 //!
 //! gRPC and gRPC-Web are known by their media type, Connect by its own or by `connect-protocol-version: 1`; its GET, which
 //! has no such header, by `connect=v1` in the query.
@@ -29,7 +29,7 @@ pub(crate) enum Rpc {
     ConnectStream(Codec),
 }
 
-/// How messages are written, as far as a media type says so.
+/// How messages are written, as far as a media type states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
     Unsaid,
@@ -37,15 +37,15 @@ pub(crate) enum Codec {
     Json,
 }
 
-/// A call, as far as the head of its request says.
+/// A call, as far as the head of its request describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) rpc: Rpc,
-    /// How long the client waits for all of it. A time-out that is not well-formed is none.
+    /// How long the client waits for all of it. A malformed time-out counts as none.
     pub(crate) timeout: Option<Duration>,
 }
 
-/// The headers that tell of a call.
+/// The headers that describe a call.
 #[derive(Default)]
 pub(crate) struct CallHeaders<'h> {
     rpc: Option<Rpc>,
@@ -55,14 +55,14 @@ pub(crate) struct CallHeaders<'h> {
 }
 
 impl<'h> CallHeaders<'h> {
-    /// What they say together.
+    /// Collects them from a request's head.
     pub(crate) fn scan(headers: &'h HeaderMap) -> Self {
         let mut call = Self::default();
         headers.iter().for_each(|(name, value)| call.see(name, value));
         call
     }
 
-    /// What the content type says, where it is the only one, and nothing else tells of a call.
+    /// The same from the only content type, where no other header describes a call.
     #[inline]
     pub(crate) fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
@@ -97,9 +97,9 @@ impl<'h> CallHeaders<'h> {
 }
 
 impl Rpc {
-    /// The protocol that a body of this media type speaks.
+    /// The protocol of a body of this media type.
     pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
-        // What nearly every gRPC client and server says.
+        // The type that nearly every gRPC client and server sends.
         if value == b"application/grpc" {
             return Some(Self::Grpc(Codec::Unsaid));
         }
@@ -124,7 +124,7 @@ impl Rpc {
         }
     }
 
-    /// By what the types of calls have behind their slash, and before it.
+    /// Checks the byte behind the slash of a call's type, and white space before the type.
     #[inline]
     pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
@@ -159,18 +159,18 @@ impl Rpc {
         matches!(self, Self::WebText(_))
     }
 
-    /// The header that says how compressed messages are.
+    /// The header that names the compression of messages.
     pub(crate) const fn encoding_header(self) -> HeaderName {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Whether an error is told by `grpc-status`, over HTTP 200.
+    /// Whether `grpc-status` reports an error, over HTTP 200.
     pub(crate) const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response that is of this protocol, by its media type. The codec may differ, and gRPC-Web's text may be
-    /// answered in binary: `accept` may have asked for it.
+    /// The form of a response that is of this protocol, by its media type. The codec may differ, and gRPC-Web's text
+    /// may be answered in binary: `accept` may have requested it.
     pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {

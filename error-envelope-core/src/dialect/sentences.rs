@@ -1,6 +1,6 @@
-//! Sentences that say which field is wrong, or that quote what was sent (rule R13).
+//! Sentences that name the wrong field, or that quote what was sent (rule R13).
 //!
-//! One table (`table.rs`): a row is a pattern, what of it a client may be told, and where it was seen.
+//! One table (`table.rs`): a row is a pattern, the part of it that a client may get, and where it was seen.
 
 mod jackson;
 mod jsonschema;
@@ -26,11 +26,11 @@ const MAX_JOINED_BYTES: usize = 8 * 1024;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Context<'c> {
     pub(super) in_list: bool,
-    /// The JSON body that it stands in.
+    /// The JSON body around the text.
     pub(super) body: Option<Node<'c, 'c>>,
 }
 
-/// The sentences of a text, each with the field that it names; none where one of them names none.
+/// The sentences of a text, each with the field that it names; `None` if one of them names no field.
 pub(super) fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -53,7 +53,7 @@ fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// The name that a sentence of a known place ends it with.
+/// The name that a sentence adds to the end of a known place.
 pub(super) fn missing_name(text: &str) -> Option<String> {
     let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
@@ -62,7 +62,7 @@ pub(super) fn missing_name(text: &str) -> Option<String> {
     of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
 }
 
-/// `pairs` are the text's, and hold those of each of its pieces.
+/// `pairs` are those of the text, and include those of each of its pieces.
 fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
@@ -128,7 +128,7 @@ impl Sentence {
     }
 }
 
-/// What salvo 1.1.0 tells of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
+/// salvo 1.1.0's text of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
 /// line: 1, column: 2))`.
 pub(super) fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;

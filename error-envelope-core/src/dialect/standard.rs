@@ -15,7 +15,7 @@ use crate::message;
 pub(super) const FORM: DialectSpec =
     DialectSpec { lists_issues: true, ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out)) };
 
-/// An envelope from inside.
+/// An envelope from the inner service.
 pub(crate) struct Envelope<'a> {
     pub(crate) code: ErrorCode,
     /// Whether the code is in the catalogue or the policy (E2).
@@ -70,7 +70,7 @@ pub(crate) fn write(code: &str, message: &str, details: Option<&str>, request_id
     body
 }
 
-/// The message of an envelope from inside, or nothing where it is blank (E2).
+/// The message of an envelope from the inner service; `None` if it is blank (E2).
 pub(crate) fn message_of<'a>(envelope: &'a Envelope<'_>) -> Option<Cow<'a, str>> {
     message::clean(&envelope.message)
 }

@@ -1,7 +1,7 @@
 //! gRPC's statuses: one table, closed by the protocol.
 //!
-//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect's answers have that
-//! status, and google.rpc.Code says the same: by it an inner service's status is classified.
+//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect's answers have
+//! that status, and google.rpc.Code gives the same: it classifies an inner service's status.
 
 use std::fmt;
 
@@ -59,7 +59,7 @@ statuses! {
 }
 
 impl Status {
-    /// The status of that number; one that gRPC does not know is `UNKNOWN`.
+    /// The status of that number; an unknown number is `UNKNOWN`.
     pub(crate) const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
     }
@@ -72,12 +72,12 @@ impl Status {
         }
     }
 
-    /// The status of an error that leaves with this HTTP status. A code that is known by name alone has that one's.
+    /// The status of an error that leaves with this HTTP status. A code known by name alone has the HTTP status's.
     pub(crate) fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
-    /// What an HTTP status means to a gRPC client, by gRPC's own table (P1).
+    /// The status that an HTTP status means to a gRPC client, by gRPC's own table (P1).
     pub(crate) fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::INTERNAL,
@@ -94,7 +94,7 @@ impl Status {
         Self::ALL.into_iter().find(|status| *status != Self::OK && status.connect_name() == name)
     }
 
-    /// The status that the digits of `grpc-status` say; a number that gRPC does not know is `UNKNOWN`.
+    /// The status for the digits of `grpc-status`; an unknown number is `UNKNOWN`.
     pub(crate) fn parse(digits: &[u8]) -> Option<Self> {
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return None;

@@ -1,4 +1,4 @@
-//! `{"success":false,"error":"…"}`: further members are the details.
+//! `{"success":false,"error":"…"}`: further fields are the details.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
 };
 
-/// Members that details cannot have beside the two, or the body would be another.
+/// Names that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {

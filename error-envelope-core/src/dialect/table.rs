@@ -1,7 +1,7 @@
 //! The table of shapes: those that can be written, a row each, and those that are only parsed.
 //!
-//! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
-//! that says all else.
+//! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's
+//! file that has all else.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -103,7 +103,7 @@ macro_rules! shapes {
     };
 }
 
-// In the order of reading: of two that fit a body, the first has the more telling signs.
+// In the order of reading: of two that fit a body, the first has the more specific signs.
 shapes! {
     /// The canonical envelope.
     Standard: super::standard::FORM,
@@ -143,10 +143,10 @@ shapes! {
     Connect: "connect",
 }
 
-/// What Spring writes beside the text is stated by the head.
+/// The head states what Spring writes beside the text.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
-/// What the bodies of protocols say that keep their own shape unless `protocols = "rewrite"`. The protocol's signs tell
+/// Parsers of the protocols that keep their own shape unless `protocols = "rewrite"`. The protocol's signs identify
 /// them (R10), not a description's.
 const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
@@ -159,7 +159,7 @@ impl Default for Dialect {
     }
 }
 
-/// What a route's dialect is called: a [`Dialect`], or a shape of the policy's own by its name (rule R15).
+/// The name of a route's dialect: a [`Dialect`], or a shape of the policy's own by its name (rule R15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialectName(Cow<'static, str>);
 
@@ -210,7 +210,7 @@ impl Dialect {
         }
     }
 
-    /// The place of a dialect that is there.
+    /// The place of a dialect, if it exists.
     pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
@@ -222,15 +222,15 @@ impl Dialect {
     }
 }
 
-/// What a JSON object says, and in which shape.
+/// The contents of a JSON object, and its shape.
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
     pub(crate) parsed: ParsedError<'a>,
-    /// None of a body that is no object.
+    /// `None` for a body that is no object.
     pub(crate) members: Option<Members<'a>>,
 }
 
-/// What a whole error body is.
+/// A whole error body, parsed.
 #[allow(
     clippy::large_enum_variant,
     reason = "it stays where it is read, and a box would cost each error an allocation"
@@ -271,7 +271,7 @@ pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomS
     Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
 }
 
-/// What a body of a known shape states, and what stands beside it.
+/// Parses a body of a known shape, and the fields beside it.
 fn foreign<'a>(
     shape: Shape,
     mut parsed: ParsedError<'a>,
@@ -313,7 +313,7 @@ fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
-    // A server's own names of errors are few: what else a 5xx calls a code may be anything.
+    // A server's own names of errors are few: any other code of a 5xx may be anything.
     let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
     let value = |found: &Found<'_, 'a>| found.value.clone();
     let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
@@ -341,14 +341,14 @@ fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
     }
 }
 
-/// The details of a body in no dialect: by their name, or JSON-RPC's data, or what FastAPI has instead of a text.
+/// The details of a body in no dialect: by their name, or JSON-RPC's data, or the value that FastAPI has instead of a text.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
     named.or_else(detail).filter(|details| !details.is_null())
 }
 
-/// The shape's name in the log; `None` of a body that states nothing.
+/// The shape's name in the log; `None` for a body that states nothing.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);
@@ -383,12 +383,12 @@ impl<'a> Foreign<'a> {
         Self { shape: Shape::PlainText, parsed, members: None }
     }
 
-    /// What a problem's clients know it by (RFC 9457 §3.1.1), where that is more than its status, and short (E9).
+    /// The type by which clients identify a problem (RFC 9457 §3.1.1), if it adds to its status, and is short (E9).
     pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
         self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
     }
 
-    /// Whether the shape defines that name itself: to its clients it says nothing beside the code (E9).
+    /// Whether the shape defines that name itself: the name adds nothing to the code for its clients (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }

@@ -1,7 +1,7 @@
 //! A JSON body, parsed once: every value with its name, and the bytes it came with.
 //!
-//! The text is valid JSON already, so that no error can occur here. What stands deeper than any error's form is not taken
-//! apart, and costs no stack.
+//! The text is valid JSON already, so that no error can occur here. A value deeper than any error's form is not parsed,
+//! and costs no stack.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(super) struct Tree<'a> {
 }
 
 struct Value<'a> {
-    /// Of a field; empty for an element.
+    /// The name of a field; empty for an element.
     name: Cow<'a, str>,
     raw: &'a str,
     /// The place of the next value that is not inside this one.
@@ -53,7 +53,7 @@ impl<const N: usize> Names<N> {
     }
 }
 
-/// One of 64 for each name, whatever its letter case. Two names may share one.
+/// One of 64 bits for each name, whatever its letter case. Two names may share one.
 #[inline]
 const fn bit_of(name: &str) -> u64 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0].to_ascii_lowercase() as usize };
@@ -209,7 +209,7 @@ impl<'t, 'a> Node<'t, 'a> {
         &self.value().name
     }
 
-    /// As it came.
+    /// The text as it came.
     pub(super) fn raw(self) -> &'a str {
         self.value().raw
     }

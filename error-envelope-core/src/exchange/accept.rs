@@ -1,8 +1,8 @@
 //! Which of several forms a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
 //!
-//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either. Of the ranges that fit a type the most
-//! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Elements that do not
-//! parse are ignored.
+//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either. Of the
+//! ranges that fit a type the most specific one counts, of equally specific ones the highest. A type that none fits has
+//! quality 0. Elements that do not parse are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
@@ -45,7 +45,7 @@ pub(super) fn tells_apart(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
 
-/// The best that is known of one type.
+/// The best range found for one type.
 #[derive(Default)]
 struct Quality {
     specificity: u8,
@@ -82,7 +82,7 @@ impl<'a> Range<'a> {
                 weight = thousandths(value);
                 return is_first && weight.is_some();
             }
-            // Both are UTF-8, and JSON says nothing else by a charset (RFC 8259 §11).
+            // Both are UTF-8, and a charset changes nothing for JSON (RFC 8259 §11).
             narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
             true
         };
@@ -241,7 +241,7 @@ mod tests {
         assert!(prefers_by(&[(ACCEPT, value)].into_iter().collect()));
     }
 
-    /// A range as the model knows it: kind, subtype, further parameter, quality in thousandths, or nonsense.
+    /// A range in the model: kind, subtype, further parameter, quality in thousandths, or nonsense.
     #[derive(Clone, Debug)]
     enum Member {
         Range(&'static str, &'static str, &'static str, Option<u16>),

@@ -1,4 +1,4 @@
-//! Who may pass (rule G2): the credentials that every reading of a request asks for (G0), whatever the mode (M1).
+//! Authentication (rule G2): the credentials that every reading of a request requires (G0), whatever the mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
-/// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
+/// The decision about a request. A fault beside it is one that `auth_observe` keeps from refusing it.
 pub(super) enum AuthDecision {
     Open(Option<Fault>),
     Closed(Fault, Option<Fault>),
@@ -17,7 +17,7 @@ pub(super) enum AuthDecision {
     Ask(Box<PendingAuth>),
 }
 
-/// Those of every reading: all must open.
+/// The auth state of every reading: all must allow the request.
 #[derive(Debug)]
 pub(super) struct PendingAuth {
     normal: Option<RouteAuth>,
@@ -28,11 +28,11 @@ pub(super) struct PendingAuth {
 #[derive(Debug)]
 struct RouteAuth {
     verdict: SchemesOutcome,
-    /// Those of its route.
+    /// The settings of its route.
     settings: Settings,
 }
 
-/// Asks all that needs no wait. Whom it lets in is told to the inner service by the head.
+/// Runs all checks that need no wait. The head carries an admitted caller's identity to the inner service.
 pub(super) fn check_auth(
     policy: &Policy,
     matched: &Matched,
@@ -55,7 +55,7 @@ pub(super) fn check_auth(
 }
 
 impl PendingAuth {
-    /// The scheme whose verifier is to be asked next.
+    /// The scheme whose verifier runs next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
         self.all().find_map(|lock| match &lock.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
@@ -63,7 +63,7 @@ impl PendingAuth {
         })
     }
 
-    /// Takes what that verifier said, or looks again where keys were awaited.
+    /// Takes that verifier's result, or checks again where keys were awaited.
     pub(super) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
@@ -83,18 +83,18 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(policy, head)
     }
 
-    /// The normalised reading's last.
+    /// All readings, the normalised one last.
     fn all(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
 
-    /// A lock that is shut needs no verifier of the other one.
+    /// Where one reading already refuses, no verifier of another one is called.
     fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
         let shut = self.all().any(RouteAuth::is_shut);
         if !shut && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
-        // One lock offers nothing that its refusal does not.
+        // With one reading, its refusal already has all challenges.
         let offered: Vec<Settings> = match shut && !self.others.is_empty() {
             true => self.all().map(|lock| lock.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
@@ -109,7 +109,7 @@ impl PendingAuth {
                         Some(first) => AuthRefusal::and(first, refusal),
                     });
                 }
-                // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
+                // Where they name several callers, the normalised reading decides here, as it does for the rest of the request.
                 SchemesOutcome::In(passed) if !shut => passed.mark(head),
                 SchemesOutcome::In(_) | SchemesOutcome::Open(_) => {}
             }

@@ -1,4 +1,4 @@
-//! A request on its way in: its id, its route, its guards, and what it waits for (rules I1-I4, G0-G4).
+//! A request on its way in: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::guard::body_limit::{BodyFlags, ObservedLimit};
 use crate::policy::{Matched, MatchedReading, Mode, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
-/// G0's own refusals, in words for whoever wrote the client.
+/// G0's own refusals, worded for the developer of the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 
@@ -31,11 +31,11 @@ const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Exchange {
-    /// Takes a request's head: gives it its id, finds its route, and asks the guards.
+    /// Takes a request's head: gives it its id, finds its route, and runs the guards.
     ///
-    /// `id` is asked for a fresh id where no other one holds (I1). The head of a request that goes on is changed:
-    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], the
-    /// [`Identity`](crate::guard::auth::Identity) of who is let in, and the [`UpstreamUrl`](crate::policy::UpstreamUrl) that
+    /// `id` makes a fresh id; it is called only where no other id holds (I1). The head of a request that goes on is changed:
+    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy sets them; the [`RequestId`], the
+    /// caller's [`Identity`](crate::guard::auth::Identity), and the [`UpstreamUrl`](crate::policy::UpstreamUrl) that
     /// the request's scope names, go into the extensions.
     #[inline]
     pub fn begin(
@@ -47,11 +47,11 @@ impl Exchange {
         Self::begin_head::<true>(config, head, body, id)
     }
 
-    /// As [`Exchange::begin`], of a copy of those lines of a head that are [read](super::is_read): for an adapter whose
-    /// heads lie elsewhere, under terms that do not [read any](ExchangeConfig::reads_any).
+    /// As [`Exchange::begin`], with a copy of those lines of a head that are [read](super::is_read): for an adapter whose
+    /// heads lie elsewhere, with a config that does not [read any](ExchangeConfig::reads_any).
     ///
-    /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
-    /// the place of any, and nothing else.
+    /// The head stays as it is. If the request goes on, the adapter sets its `x-request-id` to [`Exchange::id_header`],
+    /// replacing any other, and changes nothing else.
     pub fn begin_copy(
         config: Arc<ExchangeConfig>,
         head: &mut Parts,
@@ -61,7 +61,7 @@ impl Exchange {
         Self::begin_head::<false>(config, head, body, id)
     }
 
-    /// `HERE` says whether the inner service is told by this head.
+    /// `HERE`: whether this head carries the id to the inner service.
     #[inline]
     fn begin_head<const HERE: bool>(
         config: Arc<ExchangeConfig>,
@@ -84,7 +84,7 @@ impl Exchange {
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
         let view = RequestView { head, sent: &sent, body, claimed };
-        // Most routes have no guards but those of the body, and most bodies have a type: of one that has none the first byte
+        // Most routes have only body guards, and most bodies have a type: without one the first byte
         // may decide.
         let (response_settings, limit, mut observed) =
             (settings.response_settings(), settings.body_limit, ObservedGuards::default());
@@ -118,7 +118,7 @@ impl Exchange {
         exchange.forward()
     }
 
-    /// As [`Exchange::begin`], of a request that may have several readings (G0).
+    /// As [`Exchange::begin`], for a request that may have several readings (G0).
     #[inline(never)]
     fn begin_in_readings<const HERE: bool>(
         config: Arc<ExchangeConfig>,
@@ -136,7 +136,7 @@ impl Exchange {
         Self::begin_guarded::<HERE>(config, head, body, sent, given, &mut matched, unmatched)
     }
 
-    /// As [`Exchange::begin`], on a route that may have more guards than one.
+    /// As [`Exchange::begin`], on a route that may have several guards.
     fn begin_guarded<const HERE: bool>(
         config: Arc<ExchangeConfig>,
         head: &mut Parts,
@@ -148,7 +148,7 @@ impl Exchange {
     ) -> Admission {
         let policy = &**config.policy();
         request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
-        // A guard may ask for it (G1).
+        // A guard may require it (G1).
         request::trace(policy.ids(), head, given.id);
         let claimed = request::claimed(head, sent, body, || request::guarding(matched));
         let view = RequestView { head, sent, body, claimed };
@@ -159,7 +159,7 @@ impl Exchange {
             // RFC 9112 §3.2: a request that names two hosts has no route.
             Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
             Some(Unmatched::NoHost) => {
-                // Where nothing refuses, nothing begins to (M1).
+                // Where nothing refuses, this does not either (M1).
                 guarded.observed_unmet.get_or_insert_with(no_host);
             }
             Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
@@ -178,7 +178,7 @@ impl Exchange {
         exchange.after_auth(decision, guarded, HERE.then_some(head))
     }
 
-    /// More headers than a map can take one more of: none of them is looked at.
+    /// The head is too full for a map to take one more header: none of them is read.
     #[cold]
     fn begin_without_headers(
         config: Arc<ExchangeConfig>,
@@ -206,8 +206,8 @@ impl Exchange {
         settings: ResponseSettings,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
-        // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
-        // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
+        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with some
+        // fifty old ones that have displaced useful entries. An adapter indexes one now and then, for its name.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         let mut cold = ColdState::new(view, notes, &settings, &config);
@@ -227,14 +227,14 @@ impl Exchange {
         Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config }
     }
 
-    /// Notes for the log which further readings met guards of their own (G0).
+    /// Notes for the log which further readings matched guards of their own (G0).
     fn note_readings(&mut self, readings: Vec<MatchedReading>) {
         if !readings.is_empty() {
             self.notes_mut().readings = readings;
         }
     }
 
-    /// What follows the path before a prefix was stripped (G0), and what the log says of it.
+    /// Uses the path from before a prefix was stripped (G0), and notes it for the log.
     fn note_original_path(&mut self, matched: &Matched, head: &Parts) {
         if matched.only_original && self.policy().is_first_original() {
             self.notes_mut().only_original_path = true;
@@ -246,13 +246,13 @@ impl Exchange {
         }
     }
 
-    /// Tells the inner service the id.
+    /// Gives the inner service the id.
     #[inline(always)]
     fn mark(&self, head: &mut Parts) {
         request::mark(self.policy(), &self.settings, head, self.id, self.id_header.clone());
     }
 
-    /// The body of a request that goes on is counted.
+    /// Counts the body of a request that goes on.
     #[inline(always)]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: ObservedLimit) {
         if !body.is_empty() {
@@ -260,7 +260,7 @@ impl Exchange {
         }
     }
 
-    /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
+    /// Credentials first, then the guards that are left. The head of this request does not have its id yet.
     pub(super) fn after_auth(
         mut self,
         decision: AuthDecision,
@@ -281,7 +281,7 @@ impl Exchange {
             AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
             AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
         };
-        // In the order of the guards: what is told is the first that would have refused.
+        // In the order of the guards: the first that would have refused is reported.
         let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
         if self.settings.mode != Mode::Observe {
             self.leave_unenforced(observed);
@@ -309,8 +309,8 @@ impl Exchange {
         Admission::Forward(self, meter, unenforced)
     }
 
-    /// Notes what `auth_observe` has not let refuse the request (M1), for the log. A route in `observe` tells it with what
-    /// comes of the request.
+    /// Notes for the log a fault that `auth_observe` kept from refusing the request (M1). A route in `observe` logs it with
+    /// the outcome of the request.
     pub(super) fn leave_unenforced(&mut self, fault: Option<Fault>) {
         let Some(fault) = fault else { return };
         let event = Event {
@@ -337,7 +337,7 @@ fn no_host() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request names no host, or two")
 }
 
-/// For whoever looks for the route that is missing.
+/// The form of the path, for a user who looks for the missing route.
 #[cold]
 fn note_path_form(cold: &mut Option<Box<ColdState>>, path: &str) {
     cold.get_or_insert_default().notes.get_or_insert_default().path_form = Some(path_form(path));

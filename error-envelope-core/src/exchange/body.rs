@@ -20,9 +20,9 @@ use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
 
 impl ErrorWriter<'_> {
-    /// What the client gets: what its route says, or what it asked for itself (R11).
+    /// The dialect that the client gets: its route's, or the one that it requested itself (R11).
     ///
-    /// To an RPC client a route's dialect says nothing: it has its own (R10).
+    /// A route's dialect does not apply to an RPC client, which has its own (R10).
     pub(super) fn dialect(&self) -> Dialect {
         match self.request.rpc {
             Some(_) => Dialect::Standard,
@@ -54,8 +54,8 @@ impl ErrorWriter<'_> {
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
-    /// The body of an error with this status, and the status that it leaves with. `headers` may tell
-    /// when to try again.
+    /// The body of an error with this status, and the status that it leaves with. `headers` may have a time
+    /// to try again.
     pub(super) fn body_of(
         &self,
         fault: &Fault,
@@ -75,8 +75,8 @@ impl ErrorWriter<'_> {
         }
     }
 
-    /// The event with which a broken event stream ends (F6): in the route's dialect, whatever body its client would rather
-    /// have (R11), since the head has left. `number` is its own where the events before have a type.
+    /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client prefers
+    /// (R11), since the head has left. `number` is its own where the events before have a type.
     pub(super) fn event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
         let (form, fault) = (self.event_form(), classify::listed(fault, writer.dialect()));
@@ -146,7 +146,7 @@ impl ErrorWriter<'_> {
         (body.into(), leaving.status)
     }
 
-    /// The status that an error leaves with; one that is kept has its own.
+    /// The status that an error leaves with; an error that is kept has its own.
     pub(super) fn leaving_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::leaving(fault.code(), status).connect_http(),
@@ -172,7 +172,7 @@ impl ErrorWriter<'_> {
         if kept { OutwardForm { status, ..leaving } } else { leaving }
     }
 
-    /// The request's method and path, where a rule asks for them.
+    /// The request's method and path, where a rule reads them.
     fn target(&self) -> rule::RequestTarget<'_> {
         match self.target {
             Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),
@@ -181,7 +181,7 @@ impl ErrorWriter<'_> {
     }
 }
 
-/// The details without what says nothing: `null`, and an issue list that repeats the message, to clients whose protocol
+/// The details without empty content: `null`, and an issue list that repeats the message, for clients whose protocol
 /// does not always have one. `None` where they are to stay as they are.
 pub(super) fn without_noise(always_lists: bool, details: &str, text: &str) -> Option<Option<String>> {
     if details == "null" {

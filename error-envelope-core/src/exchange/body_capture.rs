@@ -1,4 +1,4 @@
-//! What an observer sees of the bodies of an error.
+//! What an observer sees of an error's bodies.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-/// What the service said of an error, and what the client got: kept where the policy says `[observe] bodies = true`, and
-/// the layer has an [`Observer`](super::Observer). Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
+/// The service's error response, and the client's: kept where the policy has `[observe] bodies = true`, and the layer has
+/// an [`Observer`](super::Observer). Bodies may hold secrets that no log may have: `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyCapture {
     pub(super) before: Option<CapturedBody>,
     pub(super) after: Option<CapturedBody>,
 }
 
-/// One side of an [`BodyCapture`].
+/// One side of a [`BodyCapture`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct CapturedBody {
     status: StatusCode,
@@ -23,17 +23,17 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// More of an error's body tells nobody more.
+/// The first 8 KiB of an error's body: more of it is of no use.
 const MOST: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// What the service said; `None` where it was not asked, or answered nothing.
+    /// The service's response; `None` where it was not called, or answered nothing.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()
     }
 
-    /// What the client got; in `observe` what it would have got in `enforce`.
+    /// The client's response; in `observe` the one that it would have got in `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()
@@ -65,14 +65,14 @@ impl CapturedBody {
         self.content_type.as_deref()
     }
 
-    /// The body without its codings, its first 8 KiB. Nothing is taken out of it: whoever shows it to people takes care of
-    /// what must not be seen.
+    /// The body without its codings, its first 8 KiB. Nothing is redacted: a program that shows it must hide secrets
+    /// itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether that is all of it, as far as it was read.
+    /// Whether that is the whole body, as far as it was read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole

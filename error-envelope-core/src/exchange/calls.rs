@@ -1,4 +1,4 @@
-//! Inner responses that speak the call's own protocol (section P): they are left as they are, and told to the log.
+//! Inner responses in the call's own protocol (section P): they are left as they are, and logged.
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -16,7 +16,7 @@ use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::policy::Mode;
 
-/// Which headers a response has that matter to a call: to look at its names once is cheaper than to look four of them up.
+/// The headers of a response that matter to a call: one pass over its names is cheaper than four look-ups.
 #[derive(Default)]
 pub(super) struct RpcHeaderFlags {
     status: bool,
@@ -45,7 +45,7 @@ impl RpcHeaderFlags {
 }
 
 impl Exchange {
-    /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
+    /// Whether a response is in the call's own protocol. An HTTP error without a gRPC status is not.
     #[inline]
     pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
         self.answered_by(self.request.rpc?, head)
@@ -55,7 +55,7 @@ impl Exchange {
         let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
-        // Another final status than an error's is put right whatever stands under it (E6).
+        // A final status that is no error's is corrected, whatever body it has (E6).
         let speaks = |status: u16| match self.settings.mode {
             Mode::Off => false,
             Mode::Own => (400..600).contains(&status),
@@ -72,7 +72,7 @@ impl Exchange {
         head: &mut response::Parts,
         body: BodyFacts,
     ) -> ResponsePlan {
-        // Nearly every call is watched, and an exchange is large: it is moved once.
+        // Nearly every call is observed, and an exchange is large: it is moved once.
         let mut watch = RpcResponse::boxed(self, rpc);
         let exchange = watch.exchange_mut();
         if names.origin {
@@ -108,14 +108,14 @@ impl Exchange {
         ResponsePlan::Watch(watch)
     }
 
-    /// The fault that a status in the head was made of, where the policy says something of its code that the service in
-    /// this process could not know.
+    /// The fault that a status in the head came from, where the policy redefines its code. The service in this process does
+    /// not have that definition.
     fn redefined_fault(&self, head: &response::Parts) -> Option<Fault> {
         let fault = if self.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
         self.policy().codes().defined(fault.code()).map(|_| fault.clone())
     }
 
-    /// A status that the head says, as it is but for the id that a layer inside put there (E7).
+    /// A status in the head, as it is but for the id that a layer inside put there (E7).
     fn head_status(&self, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
         let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
         let event = self.inner_status(&reported)?;
@@ -125,7 +125,7 @@ impl Exchange {
     }
 
     /// Over HTTP/1 hyper sends the trailers that the head names (RFC 9110 §6.6.2) and drops all others: a call that failed
-    /// would end as if it had not. What the service names by itself may be less than its failure needs.
+    /// would end like a success. The service may name fewer trailers than its failure needs.
     fn announce_trailers(&self, rpc: Rpc, head: &mut response::Parts) {
         let (is_http1, takes_trailers) = (self.request.is_http1(), self.request.takes_trailers());
         if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && self.settings.mode != Mode::Observe {
@@ -151,7 +151,7 @@ impl Exchange {
         if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
     }
 
-    /// An inner error in Connect's own form: it stays, the id of a layer inside aside (E7).
+    /// An inner error in Connect's own form: it stays, except for the id of a layer inside (E7).
     pub(super) fn unary_error(
         mut self,
         head: &mut response::Parts,
@@ -170,7 +170,7 @@ impl Exchange {
         CollectedAction::Restore(self.body_context(), Box::new(event))
     }
 
-    /// An inner status for the log; in `off` nothing is told of what passes (L1).
+    /// An inner status for the log; in `off` nothing that passes is logged (L1).
     pub(super) fn inner_status(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
         if reported.status == Status::OK || self.settings.mode == Mode::Off {
             None
@@ -179,18 +179,18 @@ impl Exchange {
         }
     }
 
-    /// A status of gRPC's own under an HTTP error that its route's mode lets pass (M1).
+    /// A gRPC status under an HTTP error that its route's mode lets pass (M1).
     fn passing(&self, event: Event, status: StatusCode) -> Event {
         let would_be = event.status.filter(|_| self.settings.mode == Mode::Observe);
         Event { would_be, status: Some(status), ..event }
     }
 
-    /// An inner error in Connect's own form, which a unary call has for a body.
+    /// An inner error in Connect's own form, which is the body of a unary call.
     pub(super) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
-    /// What an inner service said by its protocol's own means.
+    /// The status that an inner service sent in its protocol's own form.
     pub(super) fn reported_status(&self, reported: &ReportedStatus<'_>) -> Event {
         let code = classify::rpc::code_of(reported, self.policy().codes(), self.policy().rpc_domain());
         Event {
@@ -207,7 +207,7 @@ impl Exchange {
     }
 }
 
-/// A status of gRPC's own under an HTTP error: its head is the whole answer, over 200 (P1).
+/// A gRPC status under an HTTP error: its head is the whole answer, over 200 (P1).
 fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
@@ -215,5 +215,5 @@ fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
     ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event, unenforced: None })
 }
 
-/// What a call may end with.
+/// The trailers that a call may end with.
 const TRAILERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-error-code";

@@ -1,4 +1,4 @@
-//! What became of a head: for an adapter whose heads lie elsewhere.
+//! The changes to a head: for an adapter whose heads lie elsewhere.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -6,30 +6,30 @@ use std::collections::{HashMap, HashSet};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-/// A name of a head whose lines are other ones now.
+/// A header name of a head whose lines have changed.
 #[derive(Clone, Debug)]
 pub struct HeaderMutation<'a> {
     /// The name.
     pub name: Cow<'a, HeaderName>,
-    /// No line had this name before: there is none to take away.
+    /// No line had this name before: there is none to remove.
     pub is_new: bool,
     head: &'a HeaderMap,
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// The lines in the place of the old ones; none where the name is gone.
+    /// The lines that replace the old ones; none where the name is gone.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
 }
 
-/// More lines than this are not compared each with each.
+/// Up to this many lines are compared each with each.
 const FEW: usize = 32;
 
-/// Every difference between the lines of a head as it was, and as it is: what an adapter has to do to the head that it
-/// gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
-/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values; lines whose names are no
-/// names of the crate `http`, such as `:path`, are to be left out of it.
+/// Every difference between the lines of a head as it was, and as it is. An adapter makes these changes to the head that
+/// it gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
+/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values. Leave out lines whose names
+/// the crate `http` does not accept, such as `:path`.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -37,8 +37,8 @@ const FEW: usize = 32;
 ///
 /// let after: HeaderMap = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("accept"))]);
 /// let before = [(&b"etag"[..], &b"1"[..])];
-/// let told: Vec<_> = changes(before.into_iter(), &after).into_iter().map(|it| (it.name.to_string(), it.values().count())).collect();
-/// assert_eq!(told, [("vary".to_owned(), 1), ("etag".to_owned(), 0)]);
+/// let changed: Vec<_> = changes(before.into_iter(), &after).into_iter().map(|it| (it.name.to_string(), it.values().count())).collect();
+/// assert_eq!(changed, [("vary".to_owned(), 1), ("etag".to_owned(), 0)]);
 /// ```
 #[must_use]
 pub fn changes<'b, 'a>(
@@ -82,7 +82,7 @@ fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMut
     changes
 }
 
-/// The names behind all that was there, where all of that is as it was: most heads get an id and nothing else.
+/// The names after the old ones, where all old lines are unchanged: most heads get an id and nothing else.
 fn added<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     after: &'a HeaderMap,
@@ -97,7 +97,7 @@ fn added<'b, 'a>(
     }
     let mut added = Vec::<HeaderMutation<'a>>::new();
     for (name, _) in lines {
-        // Lines of one name stand together; of a name that was there, one more is another case.
+        // Lines of one name stand together; one more line of an old name is another case.
         if last == Some(name) {
             return None;
         }

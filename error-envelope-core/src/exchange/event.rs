@@ -1,6 +1,6 @@
-//! What is logged (rules L1, I2, I3, F2), who sees it, and the terms that it was decided by.
+//! What is logged (rules L1, I2, I3, F2), its observer, and the configuration that decided it.
 //!
-//! The three stand in one file, since each needs the next: terms have an observer, which sees events, which have terms.
+//! The three share one file, since each needs the next: config has an observer, which sees events, which hold the config.
 
 use std::error::Error;
 use std::fmt;
@@ -24,18 +24,18 @@ use crate::request_id::RequestId;
 /// A boxed error, as tower has them.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a service's own errors are, asked before the contract's list (F1).
+/// Names the service's own errors; called before the contract's list (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// The pattern that the framework around the layer has found for a request, as it left it in the extensions (L1). It must
+/// Reads the pattern that the framework around the layer found for a request from the extensions (L1). It must
 /// be one of a bounded set, never a path: it becomes a label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
-/// The request's URI as it was before the framework around the layer stripped a prefix of its path, as it left it in the
-/// extensions (G0).
+/// Reads from the extensions the request's URI as it was before the framework around the layer stripped a prefix of its
+/// path (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
-/// The reason phrase of an HTTP/1 response, as the adapter's client has left it in the extensions (R3).
+/// Reads from the extensions the reason phrase of an HTTP/1 response, as the adapter's client left it there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
 /// One error, or one abandoned request: an adapter logs it once.
@@ -58,11 +58,11 @@ pub struct Event {
     pub(super) label: EventLabel,
 }
 
-/// What of the request is in each line of the log.
+/// The facts of the request in each line of the log.
 #[derive(Clone, Debug)]
 pub(super) struct EventLabel {
     pub(super) settings: LogLabel,
-    /// `None` where the request is not known any more.
+    /// `None` where the request is no longer available.
     pub(super) method: Option<KnownMethod>,
     pub(super) framework_route: Option<Arc<str>>,
 }
@@ -79,10 +79,10 @@ impl EventLabel {
     }
 }
 
-/// Sees each error once, as it is logged (L1).
+/// Receives each error once, as it is logged (L1).
 ///
-/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on what takes time. A
-/// panic of it is caught and logged, and the client has its answer (F2).
+/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on slow work. If it
+/// panics, the panic is caught and logged, and the client gets its answer (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,7 +108,7 @@ pub trait Observer: Send + Sync + 'static {
     fn on_event(&self, event: &Event);
 }
 
-/// The active policy, what names the service's own errors, and the adapter's clock.
+/// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
 /// An adapter makes it once, and again where the policy changes; each request keeps the one that it began with (M3).
 ///
@@ -117,8 +117,8 @@ pub trait Observer: Send + Sync + 'static {
 /// use tower_error_envelope::Policy;
 /// use tower_error_envelope::exchange::ExchangeConfig;
 ///
-/// let terms = ExchangeConfig::new(Policy::default(), SystemTime::now);
-/// # let _ = terms;
+/// let config = ExchangeConfig::new(Policy::default(), SystemTime::now);
+/// # let _ = config;
 /// ```
 #[derive(Clone)]
 pub struct ExchangeConfig {
@@ -135,14 +135,14 @@ pub struct ExchangeConfig {
 /// What failed.
 #[derive(Debug)]
 pub enum Cause {
-    /// An error of the service's, of a guard's, or of the proxy's.
+    /// An error of the service, of a guard, or of the proxy.
     Error(BoxError),
-    /// The fault that was answered with, which has a source.
+    /// The fault that was the answer, which has a source.
     Fault(Fault),
 }
 
 impl Cause {
-    /// It as an error.
+    /// The cause as an error.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match self {
@@ -159,11 +159,11 @@ impl Event {
         self.request_id
     }
 
-    /// The readings of the request that met guards of their own beside those of the route, each as `METHOD PATH meets ROUTE`
-    /// (G0): at most four, of at most 128 printable characters of the path. The query is not among them.
+    /// The readings of the request that matched guards of their own beside those of the route, each as
+    /// `METHOD PATH meets ROUTE` (G0): at most four, of at most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// More of them say nothing that the first ones do not.
+        /// More of them add nothing to the first ones.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -174,12 +174,12 @@ impl Event {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
-    /// Of an error that keeps its shape.
+    /// The event of an error that keeps its shape.
     pub(super) fn preserved(self, status: StatusCode) -> Self {
         Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
     }
 
-    /// Notes what was lost of a foreign body: fields by their names (R14), and a code that nobody knows here.
+    /// Notes what was lost of a foreign body: fields by their names (R14), and an unknown code.
     #[inline]
     pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
         if names.is_some() || code.is_some() {
@@ -201,8 +201,8 @@ impl Event {
         self.code.as_ref()
     }
 
-    /// The status that the client gets; `None` where none left. Of a gRPC call, whose HTTP status is always 200, the one
-    /// that other clients would get.
+    /// The status that the client gets; `None` where none left. For a gRPC call, whose HTTP status is always 200, it is the
+    /// status that other clients would get.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
@@ -233,8 +233,8 @@ impl Event {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4); `None` where it was, and where it was not to be read at
-    /// all. Where the adapter reads bodies in its own way it may be `None` as well.
+    /// Why the body of an inner error was not read to its end (R4); `None` where it was, and where it needed no reading. An
+    /// adapter that reads bodies in its own way may leave it `None` as well.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         self.unread
@@ -266,7 +266,7 @@ impl Event {
         self.route_ref().map(|route| &**route)
     }
 
-    /// The same text as the policy or the framework has it.
+    /// The same text as the policy or the framework stores it.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }
@@ -275,13 +275,13 @@ impl Event {
         self.label.route(&self.config)
     }
 
-    /// Whether the route is the framework's: no rule of the policy can name it.
+    /// Whether the route is the framework's, which no rule of the policy can name.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
     }
 
-    /// The request's method; `None` where the request is not known any more, as of an answer that was not taken.
+    /// The request's method; `None` where the request is no longer available, as for an answer that was not taken.
     #[must_use]
     pub fn method(&self) -> Option<KnownMethod> {
         self.label.method
@@ -304,7 +304,7 @@ impl Event {
         self.cause.take()
     }
 
-    /// What else there is to say of the request.
+    /// Further facts of the request.
     #[must_use]
     pub fn notes(&self) -> &EventFields {
         static NONE: LazyLock<EventFields> = LazyLock::new(EventFields::default);
@@ -312,13 +312,13 @@ impl Event {
         self.notes.as_deref().unwrap_or_else(|| &NONE)
     }
 
-    /// Who watches.
+    /// The observer.
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
         self.config.observer()
     }
 
-    /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
+    /// The bodies before and after; `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()
@@ -339,8 +339,8 @@ impl Event {
 }
 
 impl ExchangeConfig {
-    /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
-    /// tells the time (R2), or a call's error says until when to wait (P1).
+    /// A config with this policy, without a classifier. `clock` is called where a key or a token has an end (G2), the dialect
+    /// has a time (R2), or a call's error states until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         let (classifier, recogniser, observer) = (None, None, None);
         let (framework_route, original_uri, reason_phrase) = (None, None, None);
@@ -356,43 +356,43 @@ impl ExchangeConfig {
         }
     }
 
-    /// Sets what is asked of an error before the contract's list (F1).
+    /// Sets the classifier of errors, which comes before the contract's list (F1).
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
         Self { classifier, ..self }
     }
 
-    /// Sets what the adapter knows of errors by the types of other crates (F1).
+    /// Sets the recogniser of errors with types of other crates (F1).
     #[must_use]
     pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
         Self { recogniser: Some(recogniser), ..self }
     }
 
-    /// Sets what finds the framework's route of a request (L1).
+    /// Sets the function that reads the framework's route of a request (L1).
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets what finds the URI of a request before the framework stripped a prefix of its path: that path is guarded, too (G0).
+    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
     }
 
-    /// Sets what finds the reason phrase of a response (R3).
+    /// Sets the function that reads the reason phrase of a response (R3).
     #[must_use]
     pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
         Self { reason_phrase: Some(find), ..self }
     }
 
-    /// Sets who sees the errors.
+    /// Sets the observer of the errors.
     #[must_use]
     pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
         Self { observer, ..self }
     }
 
-    /// The same under another policy.
+    /// The same config with another policy.
     #[must_use]
     pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
         Self { policy: policy.into(), ..self.clone() }
@@ -405,15 +405,15 @@ impl ExchangeConfig {
         &self.policy
     }
 
-    /// Whether an exchange of these terms may read, set or remove request headers by any name. Where not, it reads those
-    /// that [`is_read`](super::is_read) names, and tells the service its id alone: an adapter whose heads lie elsewhere
+    /// Whether an exchange with this config may read, set or remove request headers by any name. Where not, it reads those
+    /// that [`is_read`](super::is_read) names, and gives the service its id alone: an adapter whose heads lie elsewhere
     /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()
     }
 
-    /// What names the service's own errors.
+    /// The classifier of the service's own errors.
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {
         self.classifier.as_deref()
@@ -428,7 +428,7 @@ impl ExchangeConfig {
         self.framework_route.and_then(|find| find(extensions))
     }
 
-    /// The URI before a prefix was stripped, if the path is another one and the policy tells paths apart.
+    /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.
     #[inline]
     pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
@@ -440,7 +440,7 @@ impl ExchangeConfig {
         self.reason_phrase.and_then(|find| find(extensions))
     }
 
-    /// Who sees the errors.
+    /// The observer of the errors.
     #[must_use]
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {

@@ -14,9 +14,9 @@ use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner
 use crate::fault::Fault;
 use crate::policy::{EventStreams, Mode};
 
-/// An event stream on a route that ends one which breaks off with an event.
+/// An event stream on a route that ends a broken stream with an event.
 ///
-/// An adapter shows it what passes, and where it breaks off sends what [`EventStream::failed`] returns.
+/// An adapter passes it the body, and when the body breaks off sends the result of [`EventStream::failed`].
 #[derive(Debug)]
 pub struct EventStream {
     exchange: Exchange,
@@ -28,7 +28,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// The ids that gave way (I2, I3): to be logged with the head, unless that has an event of its own.
+    /// The ids that were replaced (I2, I3): to be logged with the head, unless that has an event of its own.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.exchange.cold.as_ref()?.notes.clone()
@@ -38,8 +38,8 @@ impl EventStream {
         self.exchange.event_of(Origin::Inner).preserved(status)
     }
 
-    /// Some of the body passes, or what it returns in its place: where it has the last event of a layer inside, that one's id
-    /// gives way (E7).
+    /// Some of the body passes, or the returned bytes in its place: where it has the last event of a layer inside, our id
+    /// replaces that event's (E7).
     #[must_use]
     pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.readdressed(data);
@@ -64,7 +64,7 @@ impl EventStream {
         self.ended = true;
     }
 
-    /// What an error of the body is (F1).
+    /// Classifies an error of the body (F1).
     ///
     /// # Panics
     ///
@@ -73,7 +73,7 @@ impl EventStream {
         self.exchange.failure_of(error)
     }
 
-    /// The body broke off with `cause`: between two events the last frame is one that says so.
+    /// The body broke off with `cause`: between two events the last frame is an event that reports it.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = match failure.origin {
             origin @ (Origin::Panic | Origin::Fault) => origin,
@@ -112,7 +112,7 @@ fn stream_fault(failure: Failure) -> Fault {
 }
 
 impl Exchange {
-    /// Whether the route asks for an event where this response breaks off, and its body can have one.
+    /// Whether the route has an event for a response that breaks off, and this body can have one.
     #[inline(always)]
     pub(super) fn appends_error(&self, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
         self.settings.event_streams == EventStreams::AppendError && self.may_append(head, body())
@@ -121,7 +121,7 @@ impl Exchange {
     fn may_append(&self, head: &response::Parts, body: BodyFacts) -> bool {
         let headers = &head.headers;
         let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
-        // To say how long a body is, is to say that no event follows it.
+        // A declared length means that no event follows the body.
         let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
         let is_bodiless = matches!(head.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT)
             || matches!(head.status, StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)

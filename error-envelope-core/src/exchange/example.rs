@@ -1,4 +1,4 @@
-//! What a client gets of an error, for documents: nobody has sent the request.
+//! What a client gets for an error, for documents: there is no real request.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::request_id::RequestId;
 
 impl Exchange {
-    /// The answer of a service that fails with `fault`, on the route of `head`. No guard is asked.
+    /// The answer of a service that fails with `fault`, on the route of `head`. No guard runs.
     pub(crate) fn example(config: Arc<ExchangeConfig>, head: &Parts, fault: Fault, id: RequestId) -> Response<Bytes> {
         let policy = &**config.policy();
         let (sent, _) = HeaderFlags::scan(head, policy.key_headers());

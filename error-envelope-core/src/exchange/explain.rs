@@ -1,5 +1,5 @@
-//! For programs that look at policies and at recorded exchanges: why an inner error becomes what it does, and what it
-//! would become elsewhere. No request that is served comes here.
+//! Explanations for programs that inspect policies and recorded exchanges: why an inner error becomes what it does, and
+//! what it would become elsewhere. No served request uses this module.
 
 use http::response;
 
@@ -21,7 +21,7 @@ impl Exchange {
         self
     }
 
-    /// What an inner error says, and what each rule makes of it.
+    /// What an inner error contains, and how each rule treats it.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);

@@ -13,7 +13,7 @@ use crate::policy::Adopted;
 pub(super) const OUT_OF_TIME: &str = "the client's own time-out for the call ran out";
 
 impl Exchange {
-    /// What an inner error is (F1): a body over its limit whatever the error says, then what the classifier says, then the
+    /// Classifies an inner error (F1): a body over its limit whatever the error, then by the classifier, then by the
     /// contract's list over the whole chain of causes.
     ///
     /// # Panics
@@ -33,7 +33,7 @@ impl Exchange {
         Failure::new(self.broken_request().unwrap_or_else(|| known.failed()), Origin::Error)
     }
 
-    /// What an error from `poll_ready` is (F3).
+    /// Classifies an error from `poll_ready` (F3).
     ///
     /// # Panics
     ///
@@ -47,7 +47,7 @@ impl Exchange {
         Failure::new(known.unready(), origin)
     }
 
-    /// What the service's own classifier says of an error.
+    /// The result of the service's own classifier for an error.
     fn classified(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         Some(Failure::new(self.config.classifier()?(error)?, Origin::Error))
     }
@@ -81,13 +81,13 @@ impl Exchange {
         self.event(Origin::Abandoned, None)
     }
 
-    /// The call took longer than its client waits for it: an answer like the inner service's own time-out (F1).
+    /// The call took longer than its client waits: an answer like the inner service's own time-out (F1).
     pub fn timed_out(self) -> LocalReply {
         let failure = self.body_fault_or(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error));
         self.answer(failure, Some(OUT_OF_TIME.into()), None)
     }
 
-    /// A fault as it leaves, with what the policy says of its code. Each fault from outside the layer goes through here.
+    /// A fault as it leaves, with the policy's settings of its code. Each fault from outside the layer goes through here.
     pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
@@ -96,7 +96,7 @@ impl Exchange {
         fault
     }
 
-    /// This failure, where the request's body was not cut: else that is the cause of all others.
+    /// This failure, unless the request's body was cut: that is then the cause of all others.
     pub(super) fn body_fault_or(&self, failure: Failure) -> Failure {
         self.body_fault().map_or(failure, |cut| Failure::new(cut, Origin::Guard))
     }
@@ -112,7 +112,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the client left before it had sent its request: whatever comes of it, the request is abandoned (F1a).
+    /// Whether the client left before it had sent its request: whatever the outcome, the request is abandoned (F1a).
     #[inline]
     pub(super) fn client_left(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))

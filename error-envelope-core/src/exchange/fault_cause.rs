@@ -6,10 +6,10 @@ use crate::dialect::issues::written;
 use crate::fault::Fault;
 use crate::message::clean;
 
-/// More paths than this are not logged of one fault.
+/// At most this many paths of one fault are logged.
 const MOST_PATHS: usize = 16;
 
-/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` where neither says more than
+/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` where neither adds to
 /// the code. Never a value that a client sent, as far as the service keeps it out of the text.
 ///
 /// ```

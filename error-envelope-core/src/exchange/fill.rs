@@ -1,7 +1,7 @@
 //! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; anything else passes whole.
 //!
-//! The media type says what a body is, as far as it does: a JSON text passes whatever its type, as it is read whatever its
-//! type elsewhere (R2), and a body without a type is what it looks like.
+//! The media type states what a body is, where it can: a JSON text passes whatever its type, as it is read whatever its
+//! type elsewhere (R2), and a body without a type is judged by its bytes.
 
 use http::{HeaderMap, response};
 
@@ -24,17 +24,17 @@ impl Exchange {
     }
 }
 
-/// How much of a body is worth reading: where its type says that it passes, its first byte, to know that it has one.
+/// How much of a body to read: where its type shows that it passes, its first byte, to see that it has one.
 pub(super) fn worth_reading(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Whether a body must be looked at, however it is coded: its type does not say that it is filled.
+/// Whether a body must be read, however it is coded: its type does not show that it is filled.
 pub(super) fn must_look(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
 
-/// Whether a body that was read is filled. `decoded` is what it says, where it is whole.
+/// Whether a body that was read is filled. `decoded` is its decoded text, where it is whole.
 pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
     let read = match body {
         Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
@@ -75,7 +75,7 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// What was read without a character that is cut at its end; nothing where it is no UTF-8.
+/// The bytes read, without a character that is cut at their end; empty where they are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,

@@ -20,14 +20,14 @@ const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control
 /// How many headers an error gets here; with the id they fill a header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// With `vary` and the id, more than that one holds: the next allocation is made at once.
+/// With `vary` and the id, too many for that allocation: the next one is made at once.
 const MORE_HEADERS: usize = 7;
 
-/// What the head of a written error says by itself.
+/// The head of a written error.
 pub(super) struct ErrorHead<'a> {
     pub(super) code: &'a ErrorCode,
     pub(super) content_type: HeaderValue,
-    /// None where the head is the whole answer (P1).
+    /// `None` where the head is the whole answer (P1).
     pub(super) length: Option<u64>,
     /// Another `Accept` could have got another body (R11, R16).
     pub(super) negotiates: bool,
@@ -37,10 +37,10 @@ pub(super) struct ErrorHead<'a> {
     pub(super) http1: bool,
 }
 
-/// What a client may want to read across origins (E4).
+/// The headers that a client may read across origins (E4).
 const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
-/// What a gRPC-Web client reads of an error whose head is all of it (P2).
+/// The headers that a gRPC-Web client reads of an error that is its head alone (P2).
 const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
@@ -69,7 +69,7 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHea
     }
 }
 
-/// Marks the head of an error that keeps its body as that of a written one is marked (R10).
+/// Marks the head of an error that keeps its body in the same way as that of a written one (R10).
 pub(super) fn mark_kept(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode) {
     let seen = InnerHeadFlags::scan(headers, status);
     mark(headers, status, code, &seen);
@@ -81,7 +81,7 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// The type of a body that is written anew in the form that it came in, if it names that format. It is UTF-8 now.
+/// The type of a body that is rewritten in its original format, if it names that format. It is UTF-8 now.
 pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::only(headers, &CONTENT_TYPE) else { return HeaderValue::from_static("application/json") };
     let lower = value.to_str().unwrap_or_default().to_ascii_lowercase();
@@ -99,10 +99,10 @@ pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
 
-/// How many lines an inner head has at most that an error's head is prepared beside.
+/// Error heads are prepared beside inner heads of at most this many lines.
 const MOST_KEPT: usize = 8;
 
-/// Whether what an error keeps of an inner head is the same whatever its values and its status are.
+/// Whether an error keeps the same headers of an inner head whatever their values and its status.
 pub(super) fn keeps_by_name(headers: &HeaderMap) -> bool {
     headers.len() <= MOST_KEPT && !headers.keys().any(is_weighed)
 }
@@ -113,15 +113,15 @@ fn is_weighed(name: &HeaderName) -> bool {
     weighed.contains(name)
 }
 
-/// What an inner head has that an error's head must make room for: to look at its names once is cheaper than to look each
-/// of ours up.
+/// The parts of an inner head that an error's head must make room for: one pass over its names is cheaper than to look
+/// each of ours up.
 #[derive(Default)]
 struct InnerHeadFlags {
-    /// Something goes (R6).
+    /// It has something to remove (R6).
     old: bool,
     vary: bool,
     cache_control: bool,
-    /// Something else that tells caches what to do (R7).
+    /// Another header that controls caches (R7).
     cached: bool,
 }
 
@@ -138,7 +138,7 @@ impl InnerHeadFlags {
     }
 }
 
-/// R11, merged into what was there.
+/// R11, merged into the existing `vary`.
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     let says = |headers: &HeaderMap| {
         let mut names = headers.get_all(VARY).iter().flat_map(list);
@@ -164,7 +164,7 @@ pub(super) fn expose_upstream_id(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds what a gRPC-Web client reads, too.
+/// Adds the headers that a gRPC-Web client reads, too.
 pub(super) fn expose_grpc(headers: &mut HeaderMap) {
     expose_all(headers, &EXPOSED_OF_GRPC);
 }
@@ -176,7 +176,7 @@ fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Adds a list of what may follow the body to what the head says of it.
+/// Adds a list of the possible trailers to the head.
 pub(super) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
     if fields::has(headers, &TRAILER) {
         add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());
@@ -215,7 +215,7 @@ fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
 
-/// What described the old body, and what held for the old hop alone, goes (R6).
+/// Removes what described the old body, and what held for the old hop alone (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
     let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();
@@ -226,7 +226,7 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     for name in gone {
         headers.remove(name);
     }
-    // RFC 9110 §7.8: who sends `upgrade` names it in `connection`.
+    // RFC 9110 §7.8: a sender of `upgrade` names it in `connection`.
     if http1 && headers.contains_key(UPGRADE) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
@@ -255,7 +255,7 @@ fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
     }
 }
 
-/// What R6 and R8 keep, even where `connection` names it: RFC 9110 §7.6.1 allows no sender to.
+/// Headers that R6 and R8 keep, even where `connection` names them, which RFC 9110 §7.6.1 forbids.
 fn is_for_every_recipient(name: &HeaderName) -> bool {
     let name = name.as_str();
     let kept = matches!(
@@ -272,7 +272,7 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
     kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
+/// R7: an error is stored only where the service allows it, and never an error that may have been for this client alone.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {

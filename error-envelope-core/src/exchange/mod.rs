@@ -1,24 +1,24 @@
 //! One request, from its head to the last decision about its response, without I/O.
 //!
-//! An adapter asks and moves the bytes; an [`Exchange`] decides by the [`ExchangeConfig`] of its layer, and answers with data:
+//! An adapter moves the bytes; an [`Exchange`] decides by the [`ExchangeConfig`] of its layer, and returns data:
 //!
-//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It says to forward the
-//!    request, to answer it, to ask a verifier (G2), or to wait for its first body byte (G3).
+//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It returns what to do: forward
+//!    the request, answer it, call a verifier (G2), or wait for its first body byte (G3).
 //! 2. The [`BodyMeter`] counts the request body on its way in.
-//! 3. [`Exchange::response_head`] reads the inner head, and says to pass the body, to replace it, or to collect it first
-//!    (R4). [`Exchange::response_body`] decides what was collected.
-//! 4. A [`RpcResponse`] sees the response of an RPC call, and ends one that fails; an [`EventStream`] does that for event
+//! 3. [`Exchange::response_head`] reads the inner head, and returns whether to pass the body, replace it, or collect it
+//!    first (R4). [`Exchange::response_body`] decides what was collected.
+//! 4. A [`RpcResponse`] reads the response of an RPC call, and ends one that fails; an [`EventStream`] does that for event
 //!    streams.
-//! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end what has no response (F1–F3).
-//! 6. Inside a proxy, [`Exchange::proxy_failed`] takes what that says by itself, and [`Exchange::unread`] is a request
-//!    whose head it never showed (V2–V4). [`changes`] tells what became of a head that lies elsewhere.
+//! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end a request without a response (F1–F3).
+//! 6. Inside a proxy, [`Exchange::proxy_failed`] takes the proxy's own answers, and [`Exchange::unread`] is a request
+//!    whose head the proxy never passed on (V2–V4). [`changes`] lists the changes to a head that lies elsewhere.
 //!
 //! Each terminal call takes the exchange; each error yields one [`Event`] to log (L1).
 //!
-//! It knows no clock, no random source, no body type, no future and no log: an adapter brings those.
+//! It has no clock, no random source, no body type, no future and no log: an adapter brings those.
 //!
-//! From the bottom up: `event` has what is logged and the terms, `outcome` what an exchange ends with, `request` what is read
-//! of a request, `state` the exchange itself, `writer` the errors that it writes, `plan` what an adapter is to do; all others
+//! From the bottom up: `event` has what is logged and the config, `outcome` the results of an exchange, `request` what is
+//! read of a request, `state` the exchange itself. `writer` writes its errors, `plan` is what an adapter does; all others
 //! decide.
 
 mod accept;

@@ -1,5 +1,5 @@
-//! What an event has beside its code and its status: where the error came from, what of it was not read, and what else is
-//! noted of the request.
+//! The fields of an event beside its code and its status: where the error came from, what of it was not read, and further
+//! notes on the request.
 
 use http::{HeaderValue, StatusCode};
 
@@ -35,11 +35,11 @@ pub enum UnreadReason {
     TooLong,
     /// It took longer than `inspect.timeout`.
     TooLate,
-    /// It failed, or in `observe` nobody wanted more of it.
+    /// It failed, or in `observe` no client read further.
     BrokeOff,
 }
 
-/// What else the log says of a request: ids that others gave to it, and what was lost of an error.
+/// Further log fields of a request: ids that others gave to it, and what was lost of an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
@@ -48,7 +48,7 @@ pub struct EventFields {
     pub(super) only_original_path: bool,
     pub(super) dropped_fields: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
-    /// The request's only `traceparent`, valid or not: few requests have an error, and look.
+    /// The request's only `traceparent`, valid or not: it is parsed only if the request has an error.
     pub(super) traceparent: Option<HeaderValue>,
     pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
@@ -57,12 +57,12 @@ pub struct EventFields {
     pub(super) captured: Option<BodyCapture>,
 }
 
-/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
+/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) returns its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapRuleId {
     /// The scope; 0 is the policy itself.
     pub(crate) part: u32,
-    /// Of its rules, and behind them those of the scopes around it.
+    /// The index among its rules, followed by those of the scopes around it.
     pub(crate) index: u32,
 }
 
@@ -134,9 +134,9 @@ impl EventFields {
         self.dropped_fields.as_deref()
     }
 
-    /// The code of an inner error that nobody knows here, where it is formed as names of errors are: `seat_taken`,
-    /// `SEAT_TAKEN`, `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning; anything else that
-    /// stands in its place, a single word in small letters among it, may be a secret (L3).
+    /// The unknown code of an inner error, where it is formed as names of errors are: `seat_taken`, `SEAT_TAKEN`,
+    /// `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning. Any other value in its place, such
+    /// as a single word in small letters, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
@@ -148,7 +148,7 @@ impl EventFields {
         request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
     }
 
-    /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
+    /// What the body limit counted for a request whose content type claims an RPC stream, where it did not count each message:
     /// [`BodyLimitPer::Body`] (P1).
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
@@ -163,13 +163,13 @@ impl EventFields {
     }
 
     /// The form of the path of a request that no route matched, with `{…}` for what looks like an id: `/users/{…}/orders`. Only
-    /// where an observer looks on and `[observe] bodies` lets it see what clients and services send; it is not for the log.
+    /// set if an observer is registered and `[observe] bodies` shows it bodies; it is not for the log.
     #[must_use]
     pub fn path_form(&self) -> Option<&str> {
         self.path_form.as_deref()
     }
 
-    /// Whether there is nothing to say in the log.
+    /// Whether the log has no further fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {

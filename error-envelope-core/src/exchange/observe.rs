@@ -1,7 +1,7 @@
-//! `observe` (rule M1): what `enforce` would have done, told to the log and to nobody else.
+//! `observe` (rule M1): what `enforce` would have done, written to the log alone.
 //!
-//! The response passes as it is, but for the id. Of a request that a guard would have refused, that is what is told;
-//! else of an inner error what it would have become. Its body is copied as it passes: nothing waits for it.
+//! The response passes as it is, but for the id. Where a guard would have refused the request, that is logged; else what
+//! an inner error would have become. Its body is copied as it passes: nothing waits for it.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ pub struct ObservedError {
     pub(super) exchange: Exchange,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// What one without a body says in its status line.
+    /// The text in the status line of a response without a body.
     pub(super) reason: Option<Box<str>>,
 }
 
-/// The service's headers may carry what no log is to see (L3).
+/// The service's headers may carry values that no log may have (L3).
 impl fmt::Debug for ObservedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { exchange, status, .. } = self;
@@ -32,7 +32,7 @@ impl fmt::Debug for ObservedError {
 }
 
 impl Exchange {
-    /// What would have refused the request on a route in `observe`, where something would have.
+    /// The fault that would have refused the request on a route in `observe`, if any.
     #[inline]
     pub(super) fn observed_refusal(&mut self, status: StatusCode) -> Option<Event> {
         if self.settings.mode == Mode::Observe { self.would_refuse(status) } else { None }
@@ -45,7 +45,7 @@ impl Exchange {
         Some(event)
     }
 
-    /// What would have refused the request.
+    /// The fault that would have refused the request.
     fn refusal(&mut self) -> Option<Fault> {
         let (observed, peeked) = match &mut self.cold {
             Some(cold) => (cold.observed.take(), cold.observed_peek.take()),
@@ -57,7 +57,7 @@ impl Exchange {
         observed.or(peeked.filter(|_| begun)).or_else(too_large)
     }
 
-    /// A response with a status passes that would have been written anew, as an error of the status `rewritten`.
+    /// A response passes that would have been written anew as an error of the status `rewritten`.
     pub(super) fn would_be(
         &self,
         status: StatusCode,
@@ -77,7 +77,7 @@ impl Exchange {
 }
 
 impl ObservedError {
-    /// The body has ended, or will be read no further: what came of it decides, as it would have.
+    /// The body has ended, or will be read no further: the bytes that came decide, as they would have.
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { exchange, status, headers, reason } = self;
         let decoded = exchange.decoded(&headers, body);

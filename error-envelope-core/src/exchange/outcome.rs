@@ -1,4 +1,4 @@
-//! What an exchange is told of a body, and what it ends with: data, for an adapter to act on.
+//! The facts of a body that an exchange takes, and its outcomes: data, for an adapter to act on.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
 
-/// What is known of a body before a byte of it is read.
+/// The facts of a body before a byte of it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
     /// There is none, or it has ended.
     pub ended: bool,
-    /// At least so many bytes come.
+    /// At least this many bytes come.
     pub lower: u64,
-    /// At most so many bytes come, where that is known.
+    /// At most this many bytes come, where that is known.
     pub upper: Option<u64>,
 }
 
@@ -43,21 +43,21 @@ pub struct Failure {
     pub(super) origin: Origin,
 }
 
-/// An answer of the layer's own, and what to log of it.
+/// An answer of the layer's own, and the event to log.
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
     /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
     pub reply: Response<Bytes>,
-    /// What to read and drop of the request after the head and before the body (G5).
+    /// How much of the request to read and drop after the head and before the body (G5).
     pub drain: Option<DrainBudget>,
-    /// What to log.
+    /// The event to log.
     pub event: Event,
-    /// What `auth_observe` has not let refuse the request (M1), to be logged, too.
+    /// What `auth_observe` kept from refusing the request (M1), to be logged, too.
     pub unenforced: Option<Box<Event>>,
 }
 
-/// What was read of an error's body.
+/// The part of an error's body that was read.
 #[derive(Clone, Copy, Debug)]
 pub enum Collected<'a> {
     /// All of it.
@@ -74,29 +74,29 @@ pub enum CollectedAction {
     Rewrite(RewrittenBody),
     /// Drop the response and send this instead.
     Replace(Box<LocalReply>),
-    /// Send what was read as it was, and then what was not read: it keeps its shape (R10, M1).
+    /// Send what was read unchanged, and then the rest: the error keeps its shape (R10, M1).
     Restore(BodyContext, Box<Event>),
 }
 
-/// The body of a rewritten error, and what to log of it.
+/// The body of a rewritten error, and the event to log.
 #[derive(Debug)]
 #[must_use]
 pub struct RewrittenBody {
     /// The body; empty on HEAD.
     pub body: Bytes,
-    /// What to log.
+    /// The event to log.
     pub event: Event,
     /// What would have refused the request in another mode than `observe` (M1), to be logged, too.
     pub unenforced: Option<Box<Event>>,
 }
 
-/// How a body ends that failed.
+/// The end of a body that failed.
 #[derive(Debug)]
 #[must_use]
 pub struct BodyFailure {
-    /// What the client gets.
+    /// The last frame for the client.
     pub last: FinalFrame,
-    /// What to log.
+    /// The event to log.
     pub event: Event,
 }
 
@@ -136,7 +136,7 @@ impl BodyContext {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
     }
 
-    /// An event that has nothing yet but its origin.
+    /// An event that has only its origin yet.
     #[inline]
     pub(super) fn event(self, origin: Origin) -> Event {
         let Self { config, id: request_id, label } = self;
@@ -160,7 +160,7 @@ impl BodyContext {
 }
 
 impl ExchangeConfig {
-    /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
+    /// A client did not take its answer. The exchange, and with it the route, is already gone.
     pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = EventLabel::without_request(self.policy().own_label());
         BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
@@ -168,7 +168,7 @@ impl ExchangeConfig {
 }
 
 impl CollectedAction {
-    /// What is to be logged of it.
+    /// The log fields; `None` if there are none.
     #[inline]
     pub fn event_mut(&mut self) -> &mut Event {
         match self {
@@ -180,7 +180,7 @@ impl CollectedAction {
 }
 
 impl BodyFacts {
-    /// Whether there is nothing to come.
+    /// Whether no byte is to come.
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.ended || self.upper == Some(0)

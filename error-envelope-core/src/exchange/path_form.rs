@@ -1,9 +1,9 @@
-//! The form of a path, for those who look for the route that is missing: what looks like an id is written as `{…}`, so that
+//! The form of a path, for users who look for a missing route: what looks like an id is written as `{…}`, so that
 //! many paths have one form.
 
-/// Segments of a path that are told apart; a longer path ends in `/…`.
+/// How many segments of a path are kept apart; a longer path ends in `/…`.
 const MOST_SEGMENTS: usize = 8;
-/// A word that is longer is no name of a resource.
+/// A longer word is not the name of a resource.
 const LONGEST_WORD: usize = 24;
 /// `v1`, `oauth2` and the like are names.
 const LONGEST_VERSION: usize = 7;
@@ -26,13 +26,13 @@ pub(super) fn path_form(path: &str) -> Box<str> {
     form.into()
 }
 
-/// `*` of `OPTIONS *`; anything else says nothing.
+/// `*` of `OPTIONS *`; empty for anything else.
 fn path_without_segments(path: &str) -> &'static str {
     if path == "*" { "*" } else { ID }
 }
 
-/// Whether a segment is a name that a developer gave: letters, with `-`, `_` and `.` between them, or a short word with a
-/// number behind it. All others, encoded ones among them, may be an id, or what a client chose.
+/// Whether a segment is a name that a developer chose: letters, with `-`, `_` and `.` between them, or a short word with a
+/// number behind it. All others, encoded ones among them, may be an id, or the client's own choice.
 fn is_word(segment: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.');
     let name = segment.trim_end_matches(|letter: char| letter.is_ascii_digit());

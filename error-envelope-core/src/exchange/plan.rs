@@ -15,15 +15,15 @@ use crate::request_id::RequestId;
 #[derive(Debug)]
 #[must_use]
 pub enum Admission {
-    /// Forward it. The meter, where there is one, counts the body; the event, where there is one, says what would have
+    /// Forward it. The meter, where there is one, counts the body; the event, where there is one, names what would have
     /// refused the request (M1), and is to be logged.
     Forward(Exchange, Option<BodyMeter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Box<LocalReply>),
-    /// Ask the verifier of the scheme that [`PendingVerification::scheme`] names, or wait for keys (`PendingVerification::keys`),
-    /// for at most so long, then tell [`PendingVerification::verified`] (G2).
+    /// Run the verifier of the scheme that [`PendingVerification::scheme`] names, or wait for keys (`PendingVerification::keys`),
+    /// for at most this long, then call [`PendingVerification::verified`] (G2).
     Verify(PendingVerification, Duration),
-    /// Wait this long for the first body byte, then tell [`PendingPeek::first_byte`] (G3).
+    /// Wait this long for the first body byte, then call [`PendingPeek::first_byte`] (G3).
     Peek(PendingPeek, Duration),
 }
 
@@ -65,14 +65,14 @@ pub enum ResponsePlan {
     Rewrite(RewrittenBody),
     /// Drop the response and send this instead.
     Replace(Box<LocalReply>),
-    /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
+    /// Read the body first, at most this many bytes and this long, then call [`Exchange::response_body`] (R4).
     Collect(Exchange, u64, Duration),
-    /// Pass the body as it comes, and keep a copy of at most so many bytes. At its end, or where it is dropped, tell
-    /// [`ObservedError::finish`] what came of it within that time (M1).
+    /// Pass the body as it comes, and keep a copy of at most this many bytes. At its end, or where it is dropped, call
+    /// [`ObservedError::finish`] with the bytes that came within that time (M1).
     Tee(BodyContext, Box<ObservedError>, u64, Duration),
-    /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
+    /// Pass the body of an RPC call as it comes, and show it to the [`RpcResponse`] (section P).
     Watch(Box<RpcResponse>),
-    /// Pass an event stream as it comes, and show it to that (F6). The event, where there is one, is of an error that keeps
-    /// its shape, and is to be logged.
+    /// Pass an event stream as it comes, and show it to the [`EventStream`] (F6). The event, where there is one, is of an error
+    /// that keeps its shape, and is to be logged.
     Stream(Box<EventStream>, Option<Box<Event>>),
 }

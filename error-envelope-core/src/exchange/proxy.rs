@@ -1,4 +1,4 @@
-//! What a proxy around the service says by itself (rules V2, V3), requests whose head could not be read (V4), and bodies
+//! Answers of a proxy around the service itself (rules V2, V3), requests whose head could not be read (V4), and bodies
 //! that ran over their limit (G4).
 
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::fault::Fault;
 use crate::request_id::RequestId;
 
 impl Exchange {
-    /// A request that nobody may forward: its head never came, or could not be read (V4).
+    /// A request that must not be forwarded: its head never came, or could not be read (V4).
     ///
-    /// It has no route and was asked by no guard. What `head` has of it says in which protocol to answer; of one that
+    /// It has no route and passed no guard. What `head` has of it decides the protocol of the answer; of one that
     /// never came it is the empty head. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or
     /// [`Exchange::proxy_failed`].
     pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
@@ -27,12 +27,12 @@ impl Exchange {
         Self::new(config, &RequestView { head, sent: &sent, body, claimed: None }, given, response_settings)
     }
 
-    /// The head of the request cannot be read: 400, whatever the mode, since no guard could be asked (V4).
+    /// The head of the request cannot be read: 400, whatever the mode, since no guard could run (V4).
     pub fn malformed(self, cause: BoxError) -> LocalReply {
         self.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
-    /// The request's body ran over its limit, as its meter has said ([`MeterAction::Over`](super::MeterAction::Over)), and no
+    /// The request's body ran over its limit, as its meter has reported ([`MeterAction::Over`](super::MeterAction::Over)), and no
     /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
     pub fn overran(self) -> LocalReply {
         let drain = self.drain();
@@ -41,8 +41,8 @@ impl Exchange {
     }
 
     /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
-    /// written anew in every mode, as any failure is (F1): a [`ResponsePlan::Rewrite`], or where the request was cut that
-    /// answer (G4), as a [`ResponsePlan::Replace`].
+    /// written anew in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
+    /// answer (G4) is a [`ResponsePlan::Replace`].
     ///
     /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
     /// response was being collected, too (V3).

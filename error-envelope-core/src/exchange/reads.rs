@@ -5,7 +5,7 @@ use http::HeaderName;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// What a request header is for, whatever the policy says: of those that one pass over the head notes.
+/// The use of a request header, whatever the policy: of those that one pass over the head notes.
 #[derive(Clone, Copy)]
 pub(super) enum HeaderUse {
     Accept,
@@ -45,7 +45,7 @@ macro_rules! headers {
             }
         }
 
-        /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
+        /// Whether a request header of this name, in lower case, is read whatever the policy: for its route (G0), its id
         /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
         /// others](super::ExchangeConfig::reads_any).
         ///
@@ -67,7 +67,7 @@ macro_rules! headers {
     };
 }
 
-// Those that are looked up matter to few requests.
+// The looked-up names matter to few requests.
 headers! {
     noted:
         2 "te" Te,
@@ -99,10 +99,10 @@ headers! {
 }
 
 impl HeaderUse {
-    /// What a service would take for another method, or for the layer's own word.
+    /// The headers that a service would take for another method, or for the layer's own headers.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // Here, so that of most names the length alone is asked for.
+        // Here, so that for most names only the length is checked.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,
@@ -112,10 +112,10 @@ impl HeaderUse {
     }
 }
 
-/// Whether a request header of this name, in lower case, is removed whatever the policy says: a CGI-like service would take it
-/// for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself (gunicorn believes
-/// `script_name` and `path_info` of a proxy on its own machine, which would lead around the guards, G0). An adapter that [copies](is_read) few lines of a head copies all of
-/// one that has such a line.
+/// Whether a request header of this name, in lower case, is removed whatever the policy: a CGI-like service would take it
+/// for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself. (gunicorn believes
+/// `script_name` and `path_info` of a proxy on its own machine, which would lead around the guards, G0.) An adapter that
+/// [copies](is_read) few lines of a head copies all of a head that has such a line.
 ///
 /// ```
 /// use tower_error_envelope::exchange::is_removed;
@@ -135,10 +135,10 @@ fn is_misread(name: &str) -> bool {
 
 const TYPE: &str = "content-type";
 
-/// What a service is to read of one line alone.
+/// Headers that a service must read from one line alone.
 const ONCE: [&str; 4] = [TYPE, "x-request-id", "content-length", "transfer-encoding"];
 
-/// What gunicorn takes for the path.
+/// Headers that gunicorn takes for the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
 const REMOVED_LENGTHS: Lengths = Lengths::from_names(&ONCE).or(Lengths::from_names(&PATHS));
@@ -161,7 +161,7 @@ mod tests {
 
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
-    /// What a policy can ask without a name of its own.
+    /// A policy whose settings name no header of their own.
     fn config(mode: Mode) -> Arc<ExchangeConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);

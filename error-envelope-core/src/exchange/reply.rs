@@ -1,5 +1,5 @@
-//! What the client gets: an answer of the layer's own, or an inner error written anew (E1, E5), and what is read of the
-//! request so that it can be read (G5).
+//! What the client gets: an answer of the layer's own, or an inner error written anew (E1, E5), and how much of the
+//! request is read so that the client can read the answer (G5).
 
 use std::error::Error;
 
@@ -26,7 +26,7 @@ impl Exchange {
         written
     }
 
-    /// Writes an inner error anew that was read, from this body.
+    /// Writes an inner error anew that was read from this body.
     pub(super) fn write_read(
         mut self,
         head: &mut response::Parts,
@@ -120,16 +120,16 @@ impl Exchange {
         LocalReply { reply, drain, event, unenforced }
     }
 
-    /// Whether somebody looks at bodies.
+    /// Whether an observer gets bodies.
     #[inline]
     pub(super) fn captures_bodies(&self) -> bool {
         self.config.observer().is_some() && self.policy().observes_bodies()
     }
 
-    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is: reading
-    /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose one that
+    /// How much of a request still in the adapter's hand is dropped (G5). With `Expect` unanswered it is nothing: reading
+    /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose a body that
     /// waits for the rest, and no reset of the connection can come under it.
-    /// So does a gRPC answer end with its head: a client knows a status in a head by the end of the stream (P1).
+    /// A gRPC answer, too, ends with its head: a client recognises a status in a head by the end of the stream (P1).
     pub(super) fn drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);

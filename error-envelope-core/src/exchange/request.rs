@@ -1,7 +1,7 @@
 //! The request's head: its id (I1-I4), and the guards (G0-G4).
 //!
-//! [`sent`] notes what the headers tell; [`identity`] gives the id; [`counting`] decides what the body limit counts;
-//! [`guarded`] asks the guards; [`facts`] and [`cold_state`] keep what matters later.
+//! [`sent`] notes the facts of the headers; [`identity`] gives the id; [`counting`] decides what the body limit counts;
+//! [`guarded`] runs the guards; [`facts`] and [`cold_state`] keep what matters later.
 
 mod cold_state;
 mod counting;
@@ -24,7 +24,7 @@ use crate::policy::BodyLimitPer;
 /// Half of what a `HeaderMap` holds: one that is full panics at the next insertion (F2). No server lets as many in.
 pub(super) const MAX_HEADERS: usize = 12 * 1024;
 
-/// A request: its head, what that tells, and what is known of its body.
+/// A request: its head, the facts of its headers, and those of its body.
 #[derive(Clone, Copy)]
 pub(super) struct RequestView<'a> {
     pub(super) head: &'a Parts,
@@ -35,17 +35,17 @@ pub(super) struct RequestView<'a> {
 }
 
 impl RequestView<'_> {
-    /// G4, as far as the head tells. A declared length says nothing of messages: each is measured as it comes (P1).
+    /// G4, as far as the head shows. A declared length does not count for messages: each is measured as it comes (P1).
     #[inline]
     pub(super) fn is_over(&self, limit: u64) -> bool {
         !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()
     }
 
-    /// The length that the request declares: in its head, or by what its body already knows.
+    /// The length that the request declares: in its head, or by its body.
     fn declared(&self) -> Option<u64> {
         let BodyFacts { lower, upper, .. } = self.body;
         let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };
-        // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
+        // Beside a transfer coding a length has no meaning (RFC 9112 §6.3).
         self.sent.length.filter(|_| !self.sent.has(HeaderFlags::TRANSFER_CODING)).max(known)
     }
 

@@ -23,7 +23,7 @@ use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
-    /// Takes the head of an inner response. What is known of its body is asked for where that matters.
+    /// Takes the head of an inner response. `body` is called only where the facts of the body matter.
     #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(fault) = self.body_fault() {
@@ -62,19 +62,19 @@ impl Exchange {
         }
     }
 
-    /// Whether a service returned a fault that nobody inside has written: it has no bytes that a mode preserves (M1).
+    /// Whether a service returned a fault that no layer inside has written: it has no bytes that a mode preserves (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
-    /// Whether what is not read of a body may be sent after all (M1): an adapter that reads it in place cannot.
+    /// Whether unread bytes of a body may still be sent (M1): an adapter that reads it in place cannot.
     #[must_use]
     #[inline]
     pub fn may_restore(&self) -> bool {
         self.settings.mode == Mode::Fill
     }
 
-    /// Takes what was collected of an inner error's body.
+    /// Takes the collected part of an inner error's body.
     #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
         if let Some(fault) = self.body_fault() {
@@ -104,7 +104,7 @@ impl Exchange {
 
     #[inline(always)]
     fn success(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
+        // RFC 9110 §15.3.6 requires an empty 205 to be framed as such; 204 and 304 have no framing of their own.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -139,7 +139,7 @@ impl Exchange {
         passes && is_plain && self.body_fault().is_none()
     }
 
-    /// Ends with a response that [passes unparsed](Exchange::passes_unparsed): what to log of it, as of a
+    /// Ends with a response that [passes unparsed](Exchange::passes_unparsed): returns what to log, as for a
     /// [`ResponsePlan::Pass`].
     pub fn finish_unparsed(self) -> (BodyContext, Option<Box<EventFields>>) {
         self.into_context_and_fields()
@@ -152,7 +152,7 @@ impl Exchange {
         (self.body_context(), Box::new(self.passed(head.status)))
     }
 
-    /// As [`Exchange::preserve`], of an error whose code is known (R10), and what was read of its body.
+    /// As [`Exchange::preserve`], for an error whose code is known (R10), with the bytes read of its body.
     fn preserve_protocol(self, head: &mut response::Parts, code: &ErrorCode, read: &[u8]) -> (BodyContext, Box<Event>) {
         head::mark_kept(&mut head.headers, head.status, code);
         let body = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
@@ -222,7 +222,7 @@ impl Exchange {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             return ResponsePlan::Rewrite(self.write_fault(head, fault));
         }
-        // What breaks off where it passes is to end with an event (F6).
+        // A stream that breaks off where it passes is to end with an event (F6).
         let is_stream = self.settings.mode == Mode::Fill && self.appends_error(head, || body);
         if is_stream || self.passes(&head.headers) {
             return self.pass_preserved(head, body);
@@ -246,15 +246,15 @@ impl Exchange {
         ResponsePlan::Collect(self, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
     }
 
-    /// In `observe`, what would have refused the request is logged beside it.
+    /// In `observe`, the fault that would have refused the request is logged beside it.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         let unenforced = self.observed_refusal(head.status).map(Box::new);
         let fault = classify::listed(fault, self.writer().dialect());
         RewrittenBody { unenforced, ..self.write(head, fault, Origin::Fault) }
     }
 
-    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows (E5). Of a
-    /// 5xx the status decides: what GET would get is not known.
+    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows (E5). For a
+    /// 5xx the status decides: GET's body is unknown.
     fn keeps_head(&self, head: &response::Parts) -> bool {
         let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
         self.request.is_head()
@@ -282,7 +282,7 @@ impl Exchange {
         if !codings.is_empty() {
             return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
         }
-        // What turns gRPC into gRPC-Web's text inside does so with any body.
+        // A translator from gRPC to gRPC-Web's text inside encodes any body.
         let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
         if answered().is_some_and(Rpc::is_text) {
             return grpc_messages::decode(body).map(Cow::Owned);
@@ -290,7 +290,7 @@ impl Exchange {
         Some(Cow::Borrowed(body))
     }
 
-    /// What keeps its shape by its head alone (R9, P1).
+    /// Whether the response keeps its shape by its head alone (R9, P1).
     pub(super) fn passes(&self, headers: &HeaderMap) -> bool {
         let no_transform = || {
             let lines = headers.get_all(CACHE_CONTROL);
@@ -314,18 +314,18 @@ impl Exchange {
         self.with_known(Inner { status, headers, body, reason }, classify::response)
     }
 
-    /// What a 4xx that has no body says in its status line (R3).
+    /// The text in the status line of a 4xx that has no body (R3).
     pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
         let phrase = if head.status.is_client_error() { self.config.reason_phrase(&head.extensions) } else { None }?;
         reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
     }
 
-    /// Whether a response has no body, nor would have one to GET.
+    /// Whether a response has no body, and would have none for GET.
     fn has_no_bytes(&self, head: &response::Parts, body: BodyFacts) -> bool {
         body.is_empty() && !(self.request.is_head() && body_limit::declared(&head.headers) > Some(0))
     }
 
-    /// Reads an inner error by what the request said, and by what the policy knows.
+    /// Reads an inner error by the facts of the request and of the policy.
     #[inline(always)]
     pub(super) fn with_known<'h, 'b, T>(
         &self,
@@ -353,7 +353,7 @@ impl Exchange {
         read(&inner, &view, &known)
     }
 
-    /// What the request carried, as far as an inner 401 asks.
+    /// The credentials that the request carried, as far as an inner 401 needs them.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)
@@ -365,12 +365,12 @@ const fn is_success(status: StatusCode) -> bool {
     matches!(status.as_u16(), 101 | 200..=399)
 }
 
-/// Of those, whether its head is all of it (E5).
+/// Whether such a response is its head alone (E5).
 const fn has_no_body(status: StatusCode) -> bool {
     matches!(status.as_u16(), 204 | 205 | 304)
 }
 
-/// Whether reading a body is of no use: there is none, its coding is not known here (R5), or it is too long (R4).
+/// Whether reading a body is useless: there is none, its coding is unknown (R5), or it is too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }

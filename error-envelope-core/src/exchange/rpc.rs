@@ -1,4 +1,4 @@
-//! Errors towards RPC clients: what stands in the head, and what in the body (section P).
+//! Errors for RPC clients: the parts in the head, and the parts in the body (section P).
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,8 +15,8 @@ use crate::fault::Fault;
 use crate::outward;
 
 impl ErrorWriter<'_> {
-    /// An error with this HTTP status, as a call gets it. `named` says that something inside named its code (R1), `headers`
-    /// may tell when to try again.
+    /// An error with this HTTP status, as a call gets it. `named`: something inside named its code (R1). `headers`
+    /// may have a time to try again.
     pub(super) fn in_rpc(
         &self,
         rpc: Rpc,
@@ -34,7 +34,7 @@ impl ErrorWriter<'_> {
         self.request.rpc.map(|rpc| grpc_of(rpc, fault, status, named))
     }
 
-    /// Everything that an RPC error says.
+    /// The complete content of an RPC error.
     pub(super) fn with_error<T>(
         &self,
         fault: &Fault,

@@ -1,4 +1,4 @@
-//! The responses of RPC calls (rules P1–P3, F4): an inner status is left as it is, and told to the log; a failure behind
+//! The responses of RPC calls (rules P1–P3, F4): an inner status is left as it is, and logged; a failure behind
 //! the head becomes the end that the protocol has for it.
 
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ impl RpcResponse {
         }
     }
 
-    /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
+    /// The ids that were replaced (I2, I3): to be logged with the head, since no event may follow.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.exchange.cold.as_ref()?.notes.clone()
@@ -98,7 +98,7 @@ impl RpcResponse {
             }
             if let Some(replaced) = self.with_own_id(end) {
                 let replaced = self.behind(before, self.as_sent(replaced));
-                // Text that was padded within may be of another length, where that was said.
+                // Text that was padded within may have another length, where no length was declared.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
                 }
@@ -107,7 +107,7 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// The trailers of the body pass. Those of a call whose request was cut say so.
+    /// The trailers of the body pass. For a call whose request was cut they are replaced by that error.
     pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
@@ -120,7 +120,7 @@ impl RpcResponse {
         if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
             return Some(event);
         }
-        // To parse the whole status is costly: there is nothing to tell of one that is OK.
+        // Parsing the whole status is costly: a status of OK has nothing to report.
         if grpc::says_ok(trailers) {
             return None;
         }
@@ -132,7 +132,7 @@ impl RpcResponse {
         Some(event)
     }
 
-    /// What an error of the body is (F1).
+    /// Classifies an error of the body (F1).
     ///
     /// # Panics
     ///
@@ -165,18 +165,18 @@ impl RpcResponse {
         self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
     }
 
-    /// The call took longer than its client waits for it.
+    /// The call took longer than its client waits.
     pub fn timed_out(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
     }
 
-    /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
-    /// then says (G4, P1).
+    /// The call's request was cut, as its meter has reported, for an adapter that need not wait for the inner service's
+    /// response to that (G4, P1).
     pub fn overran(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
-    /// The client wants no more of a call that has not ended (F2).
+    /// The client cancelled a call that has not ended (F2).
     pub fn abandoned(self) -> Event {
         self.exchange.abandoned()
     }
@@ -188,7 +188,7 @@ impl RpcResponse {
             Rpc::Grpc(_) => self.exchange.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
-        // Behind a length that is not met nothing is a trailer (RFC 9113 §8.1.1).
+        // If the declared length is not reached, nothing is a trailer (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
@@ -197,16 +197,16 @@ impl RpcResponse {
         self.exchange.into_context_and_fields().0
     }
 
-    /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
-    /// sends it asks for the next frame instead. One of a known length has no trailers over HTTP/1, and in `observe` and
-    /// `off` a body is asked as it would be without the layer.
+    /// Whether the status of the call is to come, in trailers: the sender need not check whether the body has ended, and polls
+    /// for the next frame instead. A body of known length has no trailers over HTTP/1. In `observe` and `off` a body is
+    /// polled as it would be without the layer.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
         is_grpc && self.may_grow && !self.ended && changes_responses(self.exchange.settings.mode)
     }
 
-    /// Whether neither the head nor the body has said how long the body is.
+    /// Whether neither the head nor the body has declared the body's length.
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         self.may_grow
@@ -260,7 +260,7 @@ impl RpcResponse {
         }
     }
 
-    /// What this says, and where in it the frame begins that ends both it and the call.
+    /// The decoded content, and where in it the frame begins that ends both it and the call.
     fn whole_end<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
@@ -273,7 +273,7 @@ impl RpcResponse {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
-    /// Why the request was cut, where its client is to know.
+    /// Why the request was cut, where its client should get the reason.
     fn body_fault(&self) -> Option<Fault> {
         if self.is_observed() { None } else { self.exchange.body_fault() }
     }
@@ -302,7 +302,7 @@ impl RpcResponse {
             }
             ControlFlow::Continue(())
         });
-        // What is no sequence of messages has no end that could be read.
+        // A body that is no sequence of messages has no end that could be read.
         self.frames = read.is_ok().then_some(frames);
         let is_whole = self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages);
         let (last, compressed) = self.last.take_if(|_| is_whole)?;

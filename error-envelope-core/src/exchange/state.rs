@@ -18,11 +18,11 @@ use crate::request_id::RequestId;
 
 /// One request.
 ///
-/// Every future of the layer carries one: it is small, and what few requests have is out of the way.
+/// Every future of the layer carries one: it is small, and rarely used state is boxed.
 #[derive(Debug)]
 pub struct Exchange {
     pub(super) config: Arc<ExchangeConfig>,
-    /// Those of the path in its normal form.
+    /// The settings of the path in its normal form.
     pub(super) settings: ResponseSettings,
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
@@ -45,7 +45,7 @@ pub struct PendingPeek {
 pub struct PendingVerification {
     pub(super) exchange: Exchange,
     pub(super) pending: Box<PendingAuth>,
-    /// What the other guards say.
+    /// The decisions of the other guards.
     pub(super) guarded: Box<GuardOutcome>,
 }
 
@@ -77,7 +77,7 @@ impl Exchange {
         self.id_header.set_sensitive(false);
     }
 
-    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). Then an adapter tells
+    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). After that an adapter calls
     /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
     #[must_use]
     #[inline]
@@ -152,7 +152,7 @@ impl Exchange {
         }
     }
 
-    /// I3: the client gets the inner service's own id beside ours, where the policy says so, in every mode.
+    /// I3: the client gets the inner service's own id beside ours, in every mode, if the policy has that setting.
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
@@ -164,7 +164,7 @@ impl Exchange {
     }
 }
 
-/// Whether anything of a response is changed beside its ids.
+/// Whether this mode changes a response beside its ids.
 pub(super) fn changes_responses(mode: Mode) -> bool {
     !matches!(mode, Mode::Off | Mode::Observe)
 }
@@ -183,7 +183,7 @@ fn exposes(settings: ResponseSettings) -> bool {
 }
 
 /// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
-/// the id of the service that is asked for help.
+/// the id of the service whose operators can help.
 fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
@@ -200,7 +200,7 @@ fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     }
 }
 
-/// I3: the inner service's own id gives way, and is noted where it differs.
+/// I3: our id replaces the inner service's, which is noted where it differs.
 #[inline(always)]
 fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
     let theirs = headers.insert(X_REQUEST_ID, id)?;

@@ -1,4 +1,4 @@
-//! Requests that wait for their first body byte (G3), or for what a verifier says of them (G2).
+//! Requests that wait for their first body byte (G3), or for a verifier's result (G2).
 
 use std::error::Error;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl PendingPeek {
     /// The first byte came, or did not (G3).
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
-        // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
+        // Polling for the byte has requested the body: a `100 Continue` is out (G5).
         exchange.request.expects_no_more();
         let (fault, cause) = match first {
             FirstByte::End => {
@@ -84,21 +84,21 @@ impl PendingPeek {
 }
 
 impl PendingVerification {
-    /// The name of the scheme whose verifier is to be asked.
+    /// The name of the scheme whose verifier runs next.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// The keys that are to be fetched; `None` where a verifier is to be asked.
+    /// The keys to fetch; `None` where a verifier runs instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
         self.pending.next()?.remote_keys()
     }
 
-    /// What the verifier said, or why it said nothing: an error, a panic, the time-out. Where keys were awaited nothing of it
-    /// counts: the token is judged by the keys that are there now.
+    /// The verifier's result, or why it has none: an error, a panic, the time-out. Where keys were awaited it is ignored:
+    /// the token is judged by the keys that are there now.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, pending, guarded } = self;
         let now = exchange.config.clock;

@@ -28,9 +28,9 @@ pub(super) struct ErrorWriter<'e> {
     pub(super) clock: fn() -> SystemTime,
     pub(super) settings: &'e ResponseSettings,
     pub(super) request: RequestFlags,
-    /// Method and path, where a rule of the policy asks for them.
+    /// Method and path, where a rule of the policy reads them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
-    /// When the request began, where its dialect tells.
+    /// When the request began, where its dialect has a time.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
     /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
@@ -39,11 +39,11 @@ pub(super) struct ErrorWriter<'e> {
 
 /// An error as it leaves.
 pub(super) struct OutgoingReply {
-    /// What it is, over whichever protocol.
+    /// The error's status, over whichever protocol.
     pub(super) status: StatusCode,
-    /// What stands in the status line: 200 where a protocol has a status of its own.
+    /// The status in the status line: 200 where a protocol has a status of its own.
     pub(super) sent: StatusCode,
-    /// Of what [`ErrorWriter::in_rpc`] writes, the fields that say it all: then there is no body.
+    /// The header fields of [`ErrorWriter::in_rpc`] that hold the whole error: then there is no body.
     pub(super) head: HeaderMap,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
@@ -56,7 +56,7 @@ impl OutgoingReply {
     }
 }
 
-/// An inner body that already is in the client's dialect, and what of it passes.
+/// An inner body that already is in the client's dialect, and which part of it passes.
 pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
 
 impl Exchange {
@@ -77,8 +77,8 @@ impl Exchange {
 }
 
 impl ErrorWriter<'_> {
-    /// What is known beforehand of an error with this status, and with this head of its own, which becomes the reply's. One
-    /// that says more than its code has its code's head.
+    /// The prepared reply for an error with this status and this head of its own, which becomes the reply's. An error with
+    /// more than its code has its code's head.
     pub(super) fn prepared_reply(
         &self,
         fault: &Fault,
@@ -110,7 +110,7 @@ impl ErrorWriter<'_> {
         Some(OutgoingReply::over_http(status, body))
     }
 
-    /// The head of what is prepared of a fault, beside what an inner one keeps.
+    /// The prepared head of a fault, beside what an inner head keeps.
     fn known_head<'p>(
         &self,
         prepared: &'p PreparedReply,
@@ -121,7 +121,7 @@ impl ErrorWriter<'_> {
         if head::keeps_nothing(inner, status) {
             return Some(prepared.head());
         }
-        // A dialect may tell its clients in the body what `retry-after` says.
+        // A dialect's body may contain the wait of `retry-after`.
         if self.request.is_head() || self.dialect().spec().tells_wait {
             return None;
         }
@@ -134,8 +134,8 @@ impl ErrorWriter<'_> {
         })
     }
 
-    /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form
-    /// it is. A body may name its status.
+    /// The prepared reply of a fault that the policy keeps, in the client's form; the first error of that form prepares it.
+    /// A body may name its status.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.request.rpc.is_some() || self.page().is_some() {
             return None;
@@ -197,7 +197,7 @@ impl ErrorWriter<'_> {
         OutgoingReply { head: HeaderMap::new(), ..leaving }
     }
 
-    /// E4; a gRPC-Web client knows an error by its head (P2).
+    /// E4; a gRPC-Web client recognises an error by its head (P2).
     fn expose(&self, headers: &mut HeaderMap) {
         if !self.settings.expose_headers {
             return;
@@ -208,13 +208,13 @@ impl ErrorWriter<'_> {
         }
     }
 
-    /// What the head of a written error says by itself.
+    /// The head of a written error.
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
             content_type: HeaderValue::from_static(self.content_type()),
             length,
-            // Over 200 a cache sees no error.
+            // Over 200 a cache does not recognise an error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(self.settings),
             is_page: self.page().is_some(),
@@ -223,8 +223,8 @@ impl ErrorWriter<'_> {
         }
     }
 
-    /// On HEAD a layer inside knows the body that it would have sent, and its length (E5, E7). None is 0: a service that
-    /// only names a code says that it has no body.
+    /// On HEAD a layer inside has computed the body that it would have sent, and its length (E5, E7). No length is 0: a service
+    /// that only names a code declares no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));

@@ -1,16 +1,16 @@
-//! One's own errors as faults, by `?`.
+//! A service's own errors as faults, by `?`.
 
 use std::error::Error;
 
 use super::Fault;
 use crate::code::ErrorCode;
 
-/// What a service's own error is to its clients: with it `?` makes a [`Fault`] of the error.
+/// Maps a service's own error to what its clients get: with it `?` makes a [`Fault`] of the error.
 ///
-/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. What is not
-/// said is `internal_error` with the catalogue's message, so that an error which nobody thought about tells nothing.
+/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. The default is
+/// `internal_error` with the catalogue's message, so that an error without a mapping discloses nothing.
 ///
-/// Most errors need [`AsFault::code`] alone; one that says more gives the whole [`AsFault::fault`].
+/// Most errors need [`AsFault::code`] alone; an error with more to send implements the whole [`AsFault::fault`].
 ///
 /// ```
 /// use tower_error_envelope::{AsFault, ErrorCode, Fault};
@@ -58,8 +58,8 @@ use crate::code::ErrorCode;
 /// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
-/// An error of another crate goes into a variant of one's own, or through
-/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service whose `Error` it is, without a handler in between:
+/// Wrap an error of another crate in a variant of your own, or map it with
+/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service with this `Error` type, without a handler in between:
 /// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what it is to clients: it is no `AsFault`",
@@ -69,19 +69,19 @@ use crate::code::ErrorCode;
     note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`, `tonic`"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
-    /// The code: `internal_error` unless said otherwise.
+    /// The code: `internal_error` by default.
     fn code(&self) -> ErrorCode {
         ErrorCode::INTERNAL_ERROR
     }
 
-    /// The code, and what else a client may read: message, details, headers. The code alone unless said otherwise.
+    /// The code, and what else a client may read: message, details, headers. The code alone by default.
     ///
     /// `Display` is no default for the message: it was written for the log, and may name tables and hosts.
     fn fault(&self) -> Fault {
         Fault::new(self.code())
     }
 
-    /// What `?` makes of the error: its [fault](AsFault::fault), with the error itself as the cause that the log shows.
+    /// The fault that `?` makes of the error: its [fault](AsFault::fault), with the error itself as the logged cause.
     ///
     /// An error whose text quotes what the client sent leaves the cause out, as axum's rejections do (rule L3).
     fn into_fault(self) -> Fault
@@ -92,7 +92,7 @@ pub trait AsFault: Error + Send + Sync + 'static {
     }
 }
 
-/// `Fault` and `ErrorCode` are no `AsFault`, which is what keeps this apart from the conversions that they have.
+/// `Fault` and `ErrorCode` do not implement `AsFault`, which keeps this apart from the conversions that they have.
 impl<E: AsFault> From<E> for Fault {
     fn from(error: E) -> Self {
         error.into_fault()

@@ -1,7 +1,7 @@
-//! What a client gets of a fault whose every word is known beforehand: its head and its body, with holes for the id.
+//! The reply to a fault whose text is fixed beforehand: its head and its body, with holes for the id.
 //!
-//! A policy keeps the faults that the layer itself answers with, and each keeps what was written of it the first time: the
-//! next such error is a copy and an id.
+//! A policy keeps the faults that the layer itself answers with. Each keeps its first written reply: the next such error
+//! is a copy and an id.
 
 use std::fmt;
 use std::mem;
@@ -13,11 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A reply with holes for the id.
 pub(crate) struct PreparedReply {
-    /// What was asked for, and what it leaves with.
+    /// The status that it was prepared for, and the status that it leaves with.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// Its head where an inner one has something to keep, by the names in that one: those that came first.
+    /// Its heads where an inner head has something to keep, by that head's names: those that came first.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
@@ -26,12 +26,12 @@ pub(crate) struct PreparedReply {
 /// A head with holes.
 pub(crate) struct HeadTemplate {
     lines: HeaderMap,
-    /// The values that are not the same in all replies, each by how many others are between it and the one before: to count
-    /// them is cheaper than to look their names up.
+    /// The values that differ between replies, each by how many others are between it and the one before: counting
+    /// them is cheaper than looking their names up.
     gaps: Box<[(usize, Hole)]>,
 }
 
-/// What is not the same in all replies.
+/// A value that differs between replies.
 enum Hole {
     Id,
     Length,
@@ -46,20 +46,20 @@ struct HeadVariant {
     head: Option<HeadTemplate>,
 }
 
-/// What was written by hand.
+/// A reply that was written without preparation.
 pub(crate) struct WrittenReply {
     pub(crate) status: StatusCode,
     pub(crate) head: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-/// What is prepared of a fault, form by form; nothing until the first error of a form.
+/// The prepared replies of a fault, form by form; empty until the first error of a form.
 pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
 pub(crate) type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// From what is written with two ids that no request has; `None` where it differs in more than the id.
+    /// From replies that are written with two ids that no request has; `None` where they differ in more than the id.
     pub(crate) fn new(
         prepared_for: StatusCode,
         mut write: impl FnMut(&HeaderValue) -> WrittenReply,
@@ -86,13 +86,13 @@ impl PreparedReply {
         self.status
     }
 
-    /// Its head where nothing of an inner one is kept.
+    /// Its head where no inner header is kept.
     pub(crate) fn head(&self) -> &HeadTemplate {
         &self.head
     }
 
     /// Its head where an inner one has something to keep; `None` where more than the inner one's names matters. `write`
-    /// makes one of an inner head, and is asked when the first error comes that has these names.
+    /// makes one from an inner head, and is called for the first error that has these names.
     pub(crate) fn head_beside(
         &self,
         inner: &HeaderMap,
@@ -127,7 +127,7 @@ impl PreparedReply {
 }
 
 impl HeadVariant {
-    /// From what is written with two ids and two sets of values that no response has.
+    /// From heads that are written with two ids and two sets of values that no response has.
     fn new(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
         let names: Box<[HeaderName]> = inner.keys().cloned().collect();
         let mut sample = |id, mark: &str| {
@@ -159,8 +159,8 @@ impl HeadTemplate {
         Self { lines, gaps }
     }
 
-    /// Makes `head` this one: with an id, with the length of another body, where one is given, and with what is kept of what it
-    /// was, which has the names that this one was made for.
+    /// Makes `head` this one: with an id, with the length of another body, if given, and with the kept values of its inner
+    /// head. That has the names that this one was made for.
     pub(crate) fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
         let was = mem::replace(head, self.lines.clone());
         let mut values = head.values_mut();
@@ -198,7 +198,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// The place of a form, of so many in all.
+    /// The slot of a form, of this many in all.
     pub(super) fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms).map(|_| Slot::new()).collect()).get(form)
     }
@@ -210,6 +210,6 @@ impl fmt::Debug for PreparedReply {
     }
 }
 
-/// Of the form of an id, and none that a request gets.
+/// Has the form of an id, and no request gets it.
 const HOLE: &str = "req_00000000000000000000000000";
 const OTHER: &str = "req_7ZZZZZZZZZZZZZZZZZZZZZZZZZ";

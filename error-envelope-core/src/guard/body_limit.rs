@@ -1,7 +1,7 @@
 //! The body's size: declared, and counted as it comes (rule G4).
 //!
-//! A declared length over the limit is refused from the head. An undeclared one is counted by the [`BodyMeter`], which
-//! travels with the body into whatever task reads it, and tells the exchange what became of the body. Of an RPC stream
+//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It travels with
+//! the body into whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream
 //! each message is measured by itself, by the length before it (rules P1–P3).
 
 use std::error::Error;
@@ -21,11 +21,11 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
-/// Counts a request body, and remembers what went wrong with it.
+/// Counts a request body, and stores what went wrong with it.
 ///
-/// It is given every chunk before the inner service sees it. What it finds is shared with the exchange, which answers
-/// 413 for a body over the limit whatever the inner service then says (G4), and tells a client's broken or slow body
-/// from a server's fault (F1).
+/// It gets every chunk before the inner service does, and shares its result with the exchange. The exchange answers
+/// 413 for a body over the limit whatever the inner service returns (G4). It distinguishes a client's broken or slow
+/// body from a server's fault (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -34,7 +34,7 @@ pub struct BodyMeter {
 
 #[derive(Debug)]
 enum Measured {
-    /// The body as a whole, of which so many bytes came.
+    /// The body as a whole, with the number of bytes that came.
     Whole(u64),
     Messages(Messages),
 }
@@ -43,29 +43,29 @@ enum Measured {
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// What follows a message that is too long need not be read for the client to read its answer: a stream of HTTP/2
+    /// The client can read its answer even if the rest after a message that is too long is not read. A stream of HTTP/2
     /// ends by itself, and may have no end until it is answered.
     pub(crate) rest_is_free: bool,
 }
 
-/// What the meter says of a chunk.
+/// The meter's decision about a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum MeterAction {
     /// Hand it on.
     Within,
-    /// The body is over its limit: hand nothing more on, read and drop what is left within this budget, then fail (G5).
+    /// The body is over its limit: hand on no more, read and drop the rest within this budget, then fail (G5).
     Over(DrainBudget),
 }
 
-/// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
+/// How much of the rest of a request is read and dropped, so that the client can read its answer (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
-    /// At most so many bytes.
+    /// At most this many bytes.
     pub max_bytes: u64,
-    /// At most so long.
+    /// At most this long.
     pub timeout: Duration,
-    /// The answer's body goes before what is left is read, its end after.
+    /// The answer's body goes before the rest is read, its end after.
     pub body_first: bool,
 }
 
@@ -120,7 +120,7 @@ impl BodyMeter {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
-    /// The body was read to its end, as it came or by draining: nothing of it is on the way.
+    /// The body was read to its end, as it came or by draining: no more of it is to come.
     pub fn body_ended(&mut self) {
         self.flags.raise(BodyFlags::ENDED);
     }
@@ -150,7 +150,7 @@ impl Messages {
         MeterAction::Over(self.drain(flags.0.drain))
     }
 
-    /// What is read of a body that is cut.
+    /// How much is read of a body that is cut.
     fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
@@ -161,7 +161,7 @@ impl Messages {
     }
 }
 
-/// What became of a request body, shared by the meter and the exchange.
+/// The outcome of a request body, shared by the meter and the exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyFlags(Arc<Shared>);
 
@@ -173,17 +173,17 @@ struct Shared {
     watched: Option<ObservedLimit>,
 }
 
-/// What a route in `observe` wants to know of a body that it lets pass (M1).
+/// The facts that a route in `observe` needs of a body that it lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObservedLimit {
     /// Whether it is longer than this.
     pub(crate) limit: Option<u64>,
-    /// Whether there is one at all.
+    /// Whether there is a body at all.
     pub(crate) first_byte: bool,
 }
 
-/// Whether an error of a request's body is that its client left (F1a): the connection ended or was reset within the body. A body
-/// that is framed wrongly is another error.
+/// Whether an error of a request's body means that its client left (F1a): the connection ended or was reset within the
+/// body. A body that is framed wrongly is another error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -209,7 +209,7 @@ impl BodyFlags {
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched }))
     }
 
-    /// What the body is cut at.
+    /// The limit at which the body is cut.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.0.limit
     }
@@ -243,7 +243,7 @@ impl BodyFlags {
         if limit.is_none_or(|limit| length <= limit) {
             return ControlFlow::Continue(());
         }
-        // What no message begins with is text, whose length says nothing.
+        // Bytes that begin no message are text, whose length means nothing.
         self.raise(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
         ControlFlow::Break(())
     }
@@ -257,14 +257,14 @@ impl BodyFlags {
     }
 }
 
-/// The length that the head declares, in bytes; `None` where there is none, or it cannot be believed.
+/// The length that the head declares, in bytes; `None` where there is none, or it cannot be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
     length(first)
 }
 
-/// The length that one line says. More digits than a u64 has are a length all the same, and over any limit.
+/// The length in one line. More digits than a u64 has are a length all the same, and over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {

@@ -18,7 +18,7 @@ fn ends_with_method(path: &[u8]) -> bool {
     is_identifier(method) && is_in_package
 }
 
-/// As protobuf has them: letters, digits and underscores, and no digit first.
+/// As protobuf defines it: letters, digits and underscores, and no digit first.
 fn is_identifier(text: &[u8]) -> bool {
     let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     text.iter().all(is_inside) && text.first().is_some_and(|first| !first.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! The content type (rule G3): what a request says that its body is, against what the route decodes.
+//! The content type (rule G3): the request's declared type, against the types that the route decodes.
 //!
 //! Two headers, or one that cannot be parsed, are refused; parameters must parse, and do not matter otherwise.
 
@@ -16,7 +16,7 @@ pub(crate) struct MediaTypes {
     refusal: Fault,
 }
 
-/// What the request's content type is to a list.
+/// How the request's content type compares to a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     Accepted,
@@ -46,7 +46,7 @@ impl MediaTypes {
         }
     }
 
-    /// The answer: what the route takes, in the message and as RFC 9110 §15.5.16 has it.
+    /// The answer: the types that the route accepts, in the message and as RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
@@ -56,7 +56,7 @@ impl MediaTypes {
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }
-        // Whatever else stands there, a type that begins as none of them does is refused.
+        // Whatever follows, a type that begins unlike all of them is refused.
         let begins = |accepted: &String| {
             let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
@@ -80,7 +80,7 @@ fn refusal(types: &[String], accept: HeaderValue) -> Fault {
     }
 }
 
-/// What `json = true` stands for.
+/// The media type of `json = true`.
 pub const JSON: &str = "application/json";
 
 const KEY: &str = "content_types";

@@ -1,8 +1,8 @@
-//! Regular expressions that a policy asks for: one that a whole header value must match (rules G1, G2), one that is found
+//! The regular expressions of a policy: one that a whole header value must match (rules G1, G2), one that is found
 //! in a message (R1).
 //!
-//! Without the feature `pattern` there is none: the types have no value, no setter leads to them, and what asks all the
-//! same is refused. A pattern that was dropped would be a guard that lets everybody in.
+//! Without the feature `pattern` there is none: the types have no value, no setter creates one, and a setting that needs
+//! one is refused. A pattern that was dropped would be a guard that lets every request in.
 
 #[cfg(not(feature = "pattern"))]
 mod absent;
@@ -14,7 +14,7 @@ pub(crate) use absent::{InText, WholeValue};
 #[cfg(feature = "pattern")]
 pub(crate) use compiled::{InText, WholeValue};
 
-/// What such a value is made of, and what it is called.
+/// The characters of such a value, and its name.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is asked for a pattern"))]
 pub(crate) struct Values {
@@ -23,6 +23,6 @@ pub(crate) struct Values {
     pub(super) may_be_empty: bool,
 }
 
-/// RFC 9110 §5.5, as the crate http holds it.
+/// RFC 9110 §5.5, as the crate http implements it.
 pub(super) const HEADER_VALUES: Values =
     Values { name: "header value", has: |byte| byte == b'\t' || byte >= b' ' && byte != 0x7f, may_be_empty: true };

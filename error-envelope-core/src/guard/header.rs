@@ -1,8 +1,8 @@
-//! Required headers (rule G1): there, once, and of the right form. A line whose name a CGI-like service reads as the same
+//! Required headers (rule G1): present, once, and of the right form. A line whose name a CGI-like service reads as the same
 //! is a repetition.
 //!
-//! A header that is missing and one that is badly formed or repeated have a message each. The pattern must match the
-//! whole value; without one, any value that is not empty will do.
+//! There is one message for a missing header, and one for a malformed or repeated one. The pattern must match the
+//! whole value; without one, any value that is not empty passes.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::fields;
 
 /// A header that requests must carry: `[header.*]` in the policy file (rule G1).
 ///
-/// What is wrong with it is refused when the policy is built.
+/// A mistake in it is refused when the policy is built.
 ///
 /// ```
 /// use tower_error_envelope::policy::RequiredHeader;
@@ -83,7 +83,7 @@ impl RequiredHeader {
     }
 }
 
-/// A [`RequiredHeader`] that is right.
+/// A valid [`RequiredHeader`].
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderGuard {
     name: HeaderName,
@@ -92,8 +92,8 @@ pub(crate) struct HeaderGuard {
     invalid: Fault,
 }
 
-/// What the client reads, and whether the policy says it: a text of the layer's own gives way where an old client knows
-/// another one (R12).
+/// The client's message, and whether the policy sets it: the text of an old client's dialect replaces a text of the layer's
+/// own (R12).
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,

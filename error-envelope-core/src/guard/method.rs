@@ -1,6 +1,6 @@
 //! The methods that a service may read a request's method as (rule G0).
 //!
-//! Services differ in whether letter case counts, and some put another method in the place of the one that was sent: that of a
+//! Services differ in whether letter case counts. Some replace the sent method by another one: that of a
 //! header on any method, or that of the query's `_method` on any method but GET and HEAD. Patterns name methods in capitals.
 
 use http::Method;
@@ -29,7 +29,7 @@ pub(crate) fn is_override(name: &str) -> bool {
     OVERRIDE_LENGTHS.may_have(name.len()) && OVERRIDES.iter().any(|it| is_same_to_cgi(name, it))
 }
 
-/// Whether a request's method is the only one that it can be read as, its headers aside.
+/// Whether a request's method is the only one that it can be read as, leaving out its headers.
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
     match head.method {
@@ -41,7 +41,7 @@ pub(crate) fn is_plain(head: &Parts) -> bool {
     }
 }
 
-/// Whether a request names no more methods than are guarded, its headers aside.
+/// Whether a request names no more methods than are guarded, leaving out its headers.
 #[inline]
 pub(crate) fn names_few(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD)
@@ -73,7 +73,7 @@ pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
     for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name.as_str())) {
         value.as_bytes().split(|byte| *byte == b',').try_for_each(&mut add)?;
     }
-    // A service that tells `get` from GET takes it for another method.
+    // A service that distinguishes `get` from GET takes it for another method.
     if !matches!(head.method, Method::GET | Method::HEAD) {
         overrides_of(head.uri.query().unwrap_or_default()).iter().try_for_each(|name| add(name))?;
     }
@@ -86,12 +86,12 @@ fn own(sent: &Method) -> impl Iterator<Item = Method> {
     std::iter::once(sent.clone()).chain(other)
 }
 
-/// What is no token is no method to any service, and neither is an empty one.
+/// A name that is empty or no token is no method to any service.
 fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()).ok()
 }
 
-/// The values of the query's `_method`. PHP turns what no variable's name has into `_`, and ends a name at a NUL.
+/// The values of the query's `_method`. PHP turns each character that no variable's name has into `_`, and ends a name at a NUL.
 fn overrides_of(query: &str) -> Vec<Vec<u8>> {
     let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
     let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));

@@ -1,10 +1,10 @@
 //! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
 //!
 //! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment that
-//! is not empty; `{*rest}`, last, for whatever follows, nothing included.
+//! is not empty; `{*rest}`, last, for any remaining segments, also none.
 //!
 //! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
-//! refused, because a guard that never asks looks like one that does.
+//! refused, because a guard that never runs looks like one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -18,7 +18,7 @@ use self::parse::Parsed;
 pub(crate) use self::parse::Segment;
 use crate::message;
 
-/// A pattern that is right.
+/// A valid pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     written: Arc<str>,
@@ -27,10 +27,10 @@ pub(crate) struct Pattern {
     rest: bool,
 }
 
-/// What is left of a path while it is matched: `None` past its last segment.
+/// The rest of a path while it is matched: `None` past its last segment.
 pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
-/// Why a setting was refused: the key inside its table, what is wrong, what would be right.
+/// Why a setting was refused: the key inside its table, the mistake, the correct form.
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) key: &'static str,
@@ -43,7 +43,7 @@ impl SettingError {
         Self { key, wrong: wrong.into(), right: right.into() }
     }
 
-    /// Refuses a text for clients that is not of E2's form; a policy says what is sent, byte for byte.
+    /// Refuses a text for clients that is not of E2's form; a policy's text is sent byte for byte.
     pub(crate) fn unless_message(key: &'static str, text: &str) -> Result<(), Self> {
         if message::clean(text).as_deref() == Some(text) {
             return Ok(());
@@ -52,7 +52,7 @@ impl SettingError {
         Err(Self::new(key, "the text cannot be sent to clients as it is", right))
     }
 
-    /// Refuses a status that is no error's.
+    /// Refuses a status outside those of errors.
     pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
@@ -62,7 +62,7 @@ impl SettingError {
 }
 
 impl Pattern {
-    /// Parses a pattern; `key` is what a refusal names.
+    /// Parses a pattern; `key` is the key that a refusal names.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
             parse::parse(written).map_err(|(wrong, right)| SettingError { key, wrong, right })?;
@@ -109,8 +109,8 @@ impl Pattern {
         (self.kinds(), self.method_rank())
     }
 
-    /// What each segment is: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns that match one path and
-    /// have the same kinds differ in letter case at most, and in methods.
+    /// The kind of each segment: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns that match one path
+    /// and have the same kinds differ in letter case at most, and in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
@@ -145,7 +145,7 @@ impl Pattern {
         }
     }
 
-    /// Whether some method is written in both, or no method in both: `GET` beside `HEAD` is told apart by rank.
+    /// Whether some method is written in both, or no method in both: their rank distinguishes `GET` from `HEAD`.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -168,13 +168,13 @@ impl Pattern {
     }
 }
 
-/// The segments of a path, to be taken one by one. What is no path (`*`, an authority) is guarded as the root is: a
+/// The segments of a path, to be taken one by one. A target that is no path (`*`, an authority) is guarded as the root is: a
 /// target that names no resource opens nothing.
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
-/// The first segment, and what is left behind its slash.
+/// The first segment, and the rest behind its slash.
 #[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match path.iter().position(|byte| *byte == b'/') {

@@ -1,15 +1,15 @@
 //! The readings of a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts its parameters in some order, or does
-//! not. [`readings`] makes every path that these steps make, in any order; decoding counts twice, and the other steps may
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts its parameters in some order, or skips
+//! steps. [`readings`] makes every path that these steps make, in any order; decoding counts twice, and the other steps may
 //! follow each decode. Letter case is no step here: a route's pattern is compared without it.
 //!
-//! Some steps are finer than the contract's, or further ones, since servers are so:
+//! Some steps are finer than the contract's, or additional, because servers do them:
 //!
 //! - `%2F`, `%5C` and `\` become a slash each by itself;
 //! - slashes may be merged where a trailing one stays (Go's `ServeMux`);
 //! - dot segments are resolved as they are written, or as the WHATWG's URL standard reads them (`%2e` for a dot);
-//! - what follows two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
+//! - the text after two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
 
 mod first_look;
@@ -31,11 +31,11 @@ pub(crate) struct TooManyReadings;
 /// How often a stack decodes a path at most.
 const DECODES: u8 = 2;
 
-/// Every reading of a path, the path as sent first; letter case aside.
+/// Every reading of a path, the path as sent first; letter case is ignored.
 pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     let mut found = Found::default();
     found.add(path.to_vec())?;
-    // What can be made with fewer decodes is found before, so that each path is looked at once.
+    // Paths with fewer decodes are found first, so that each path is processed once.
     let (mut first, mut decodes, mut made) = (0, 0, Vec::new());
     loop {
         let mut next = first;
@@ -55,7 +55,7 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     }
 }
 
-/// The readings found, in the order that they are found in.
+/// The readings, in the order in which they are found.
 #[derive(Default)]
 struct Found {
     paths: Vec<Vec<u8>>,
@@ -77,7 +77,7 @@ impl Found {
     }
 }
 
-/// What a decode makes of a path, with encoded separators and without.
+/// The paths that one decode makes, with encoded separators and without.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -94,7 +94,7 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What each other step makes of a path; a step that has nothing to do makes nothing.
+/// The paths that each other step makes; a step without effect makes none.
 fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
     let signs = Signs::from_path(path);
     let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
@@ -128,7 +128,7 @@ fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What a path has that a step acts on.
+/// The parts of a path that a step acts on.
 #[derive(Clone, Copy)]
 struct Signs(u8);
 
@@ -139,7 +139,7 @@ impl Signs {
     const TWO_SLASHES: u8 = 1 << 3;
     const DOT_SEGMENT: u8 = 1 << 4;
 
-    /// Nothing ends the loop early, so that a compiler takes many bytes at a time.
+    /// The loop never ends early, so that a compiler takes many bytes at a time.
     fn from_path(path: &[u8]) -> Self {
         let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
@@ -179,12 +179,12 @@ impl Codes {
     }
 }
 
-/// What stands behind each percent sign, up to the next one.
+/// The text behind each percent sign, up to the next one.
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// The byte that two hexadecimal digits stand for, and what is behind them.
+/// The byte of two hexadecimal digits, and the text behind them.
 fn coded(part: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = part.split_first_chunk::<2>()?;
@@ -192,7 +192,7 @@ fn coded(part: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// A path with each code replaced by what `write` puts in its place; what is no code stays.
+/// A path with each code replaced by the result of `write`; any other text stays.
 fn rewritten(path: &[u8], write: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut written = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
@@ -222,7 +222,7 @@ fn replaced(path: &[u8], separator: u8) -> Vec<u8> {
     rewritten(path, |byte| (byte == separator).then_some(b'/'))
 }
 
-/// Dot segments resolved as RFC 3986 §5.2.4 does it; `read` is what a segment is taken for.
+/// Dot segments resolved as RFC 3986 §5.2.4 does it; `read` returns the form of a segment that is compared.
 fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     let mut resolved = Vec::with_capacity(path.len() + 1);
     let mut is_folder = false;
@@ -263,13 +263,13 @@ fn merged(path: &[u8]) -> Vec<u8> {
     merged
 }
 
-/// All of them: routes tell a path with one from a path without, and not one from several.
+/// Removes all of them: routes distinguish a path with a slash from one without, but not one slash from several.
 fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
     path[..=last].to_vec()
 }
 
-/// Without the first segment, which two leading slashes make a host.
+/// The path without its first segment, which two leading slashes make a host.
 fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);

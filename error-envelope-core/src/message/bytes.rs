@@ -1,11 +1,11 @@
-//! Whether a text has a byte of some kind. Every error's text is looked at several times, and most are short: eight bytes are
-//! looked at at once, without a branch for each.
+//! Whether a text has a byte of some kind. Every error's text is checked several times, and most are short: eight bytes
+//! are checked at once, without a branch for each.
 
 /// The lowest, and the highest bit of each of eight bytes.
 const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Whether it has this byte.
+/// Whether the text has this byte.
 pub(crate) fn has_byte(text: &[u8], byte: u8) -> bool {
     any(text, |eight| equal(eight, byte))
 }
@@ -15,7 +15,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
     !any(text, |eight| eight | controls(eight) | equal(eight, 0x7f))
 }
 
-/// Whether it has what JSON escapes.
+/// Whether the text has a character that JSON escapes.
 pub(crate) fn has_escape(text: &[u8]) -> bool {
     any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
@@ -26,7 +26,7 @@ fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
     let mut filled = [*first; 8];
     let last = match text.last_chunk() {
-        // Some of these were looked at before, or will be.
+        // Some of these were checked before, or will be.
         Some(last) => last,
         None => {
             filled[..text.len()].copy_from_slice(text);
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Those at the bounds, more often than others.
+    /// Bytes at the bounds, more often than others.
     fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
         use proptest::prelude::*;
         prop_oneof![

@@ -25,7 +25,7 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// Those of the catalogue's groups that stay, and all of a policy.
+    /// The codes of the catalogue's groups that stay, and all of a policy.
     pub fn from_policy(policy: Option<&Policy>, stays: impl Fn(&str) -> bool) -> Self {
         let own = policy.into_iter().flat_map(Policy::own_codes);
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
@@ -71,7 +71,7 @@ impl From<ErrorCode> for Listed {
 }
 
 impl Listed {
-    /// What clients match on.
+    /// The name that clients match on.
     pub fn name(&self) -> &str {
         self.code.as_str()
     }
@@ -86,7 +86,7 @@ impl Listed {
         self.code.retry().as_str()
     }
 
-    /// What its details are, as a JSON Schema, where somebody says it. The library has read it before.
+    /// The schema of its details, if there is one. The library has parsed it before.
     pub fn details(&self) -> Option<Value> {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
@@ -101,12 +101,12 @@ impl Listed {
             .join(" ")
     }
 
-    /// What a reader of a schema or a module wants to know of it.
+    /// The summary for readers of a schema or a module.
     pub fn summary(&self) -> String {
         self.summary_with(self.status())
     }
 
-    /// The same where it leaves with another status.
+    /// The same for a code that leaves with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

@@ -10,11 +10,11 @@ use super::schema::embedded;
 use crate::code::{ErrorCode, Retry};
 use crate::fault::Fault;
 
-/// An error that an operation may be answered with: its code, and what is known of its details.
+/// An error that an operation may be answered with: its code, and the known facts of its details.
 #[derive(Clone, Debug)]
 pub struct DeclaredError {
     pub(super) fault: Fault,
-    /// What its details are, and whether it always has them.
+    /// The schema of its details, and whether it always has them.
     pub(super) details: Option<(Value, bool)>,
     pub(super) waits: bool,
     pub(super) summary: String,
@@ -41,7 +41,7 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// With details of these fields, each with the name of its JSON type, which is empty where nothing is known of it. A code
+    /// Sets details of these fields, each with the name of its JSON type, which is empty where the type is unknown. A code
     /// that has a schema of its details keeps it.
     #[must_use]
     pub fn fields(mut self, fields: &[(&str, &str)]) -> Self {
@@ -61,7 +61,7 @@ impl DeclaredError {
         Self { waits: true, ..self }
     }
 
-    /// What a document said before, by the branch of its schema and by its example; `None` where nothing of ours is there.
+    /// What a document declared before, by the branch of its schema and by its example; `None` if it has nothing of ours.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,

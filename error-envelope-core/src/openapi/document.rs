@@ -43,7 +43,7 @@ fn info() -> Json {
     object([("title", text("Errors")), ("version", text(CONTRACT_VERSION)), ("description", text(about))])
 }
 
-/// What a response of a status may be: its codes, and whether one of them says to wait or to read again first.
+/// The group of a response's status: its codes, and whether one of them advises to wait or to read again first.
 struct Group<'a> {
     status: u16,
     codes: Vec<&'a Listed>,
@@ -55,7 +55,7 @@ fn responses(codes: &Codes) -> impl Iterator<Item = (String, Json)> {
     each.chain([any]).map(|group| (group.name(), group.response()))
 }
 
-/// Those of the codes, and those that have no code of their own but one of another status (R1), such as 422.
+/// The statuses of the codes, and those that share the code of another status (R1), such as 422.
 fn statuses(codes: &Codes) -> BTreeSet<u16> {
     let borrows = |status: &StatusCode| {
         let generic = ErrorCode::of_status(*status);
@@ -109,7 +109,7 @@ fn example(listed: &Listed) -> Json {
     object([("summary", text(listed.summary())), ("value", envelope)])
 }
 
-/// Of the codes whose details the contract fixes (E8, G4).
+/// The details of codes for which the contract fixes them (E8, G4).
 fn details(listed: &Listed) -> Option<Json> {
     if listed.code == ErrorCode::INVALID_REQUEST {
         let issue = object([("path", list(["to"])), ("message", text("Required"))]);

@@ -1,4 +1,4 @@
-//! Responses that a document has already: those that this room wrote are read again, others get what is missing.
+//! Responses that a document has already: those that this module wrote are read again, others get what is missing.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const JSON: &str = "application/json";
 impl RouteErrors {
     /// The responses of an operation whose document has some: its errors as they leave on this route, and `more` of them.
     ///
-    /// A response that a person wrote keeps its description. Where it has no body, the layer writes one, with the code of its
+    /// A handwritten response keeps its description. Where it has no body, the layer writes one, with the code of its
     /// status; a body of another shape stays beside the envelope.
     #[must_use]
     pub fn completed(
@@ -67,12 +67,12 @@ impl RouteErrors {
     }
 }
 
-/// Whether this room has written it.
+/// Whether this module has written it.
 fn is_ours(response: &Value) -> bool {
     response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
 }
 
-/// A response of a person's, with what the layer adds.
+/// A handwritten response, with the layer's additions.
 fn joined(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {

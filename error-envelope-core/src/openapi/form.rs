@@ -2,7 +2,7 @@
 //! version of the contract.
 
 /// The version of the contract that the exports state. It changes when something that a client relies on does; a new
-/// code is no such thing, since the set is open.
+/// code does not change it, since the set is open.
 pub const CONTRACT_VERSION: &str = "1";
 
 /// A code (E2).
@@ -14,7 +14,7 @@ pub const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 /// A message (E2): no control characters, no separators of lines, no bidirectional marks and overrides.
 pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
 
-/// The longest message (E2). The contract counts bytes of UTF-8; no unit that a schema counts in is smaller.
+/// The longest message (E2). The contract counts bytes of UTF-8; no unit of length in a schema is smaller.
 pub const MAX_MESSAGE: u16 = 1024;
 
 /// An id for examples.

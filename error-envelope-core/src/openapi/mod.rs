@@ -1,12 +1,12 @@
-//! The contract as an OpenAPI document says it: the envelope, and what each route can answer.
+//! The contract as an OpenAPI document: the envelope, and what each route can answer.
 //!
-//! 1. [`codes`] lists the codes, [`schema`] says what an envelope is, in [`form`]s that every validator reads alike.
+//! 1. [`codes`] lists the codes, [`schema`] defines the envelope, in [`form`]s that every validator reads alike.
 //! 2. [`document`] is a document of its own: the envelope and a response for each status.
-//! 3. [`RouteErrors`] is for a document that somebody else writes: of an operation it says which errors the layer itself can
-//!    answer with, by the guards that the policy has for it, and adds them to those that are declared.
+//! 3. [`RouteErrors`] is for an existing document: it lists the errors with which the layer itself can answer an operation,
+//!    by the guards that the policy has for it, and adds them to those that are declared.
 //!
-//! How an error leaves (its status, its name, its shape, in whatever dialect) is asked of an [`Exchange`](crate::exchange::Exchange),
-//! so that a document says what a client gets.
+//! An [`Exchange`](crate::exchange::Exchange) decides how an error leaves (its status, name, shape and dialect), so that a
+//! document states what a client gets.
 
 pub mod codes;
 mod declared;

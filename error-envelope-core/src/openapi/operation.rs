@@ -1,4 +1,4 @@
-//! The operations of a document that somebody wrote, in OpenAPI 3.0 or 3.1.
+//! The operations of an existing document, in OpenAPI 3.0 or 3.1.
 //!
 //! References within the document are followed; others are left alone. Nothing in it can make the reading endless.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Map, Value};
 
-/// References that lead to references, at most.
+/// The longest chain of references that lead to references.
 const DEEPEST: usize = 16;
 
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
@@ -30,12 +30,12 @@ pub struct Operation<'d> {
     item: &'d Value,
 }
 
-/// What an operation takes.
+/// The input of an operation.
 #[derive(Clone, Debug, Default)]
 pub struct OperationInput {
     /// Whether there are parameters in its path or query.
     pub has_parameters: bool,
-    /// The media types of its body, in lower case and without parameters; none where it takes no body.
+    /// The media types of its body, in lower case and without parameters; empty where it takes no body.
     pub media_types: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl<'d> Document<'d> {
         operations.collect()
     }
 
-    /// What a reference within the document leads to.
+    /// The target of a reference within the document.
     #[must_use]
     pub fn followed(self, value: &'d Value) -> &'d Value {
         let mut at = value;
@@ -72,7 +72,7 @@ impl<'d> Document<'d> {
     }
 }
 
-/// The path of the URL of a document's server, without its final slash: what stands before each path.
+/// The path of the URL of a document's server, without its final slash: it precedes each path.
 fn base_path(url: &str) -> String {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
@@ -98,7 +98,7 @@ impl<'d> Operation<'d> {
         format!("{} {}", self.method, self.key)
     }
 
-    /// The document that it is of.
+    /// Its document.
     #[must_use]
     pub fn document(&self) -> Document<'d> {
         self.document
@@ -125,7 +125,7 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Its parameters, those of its path before its own: of one name in one place the own one counts.
+    /// Its parameters, those of its path before its own: of two with one name in one place its own counts.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());
@@ -136,7 +136,7 @@ impl<'d> Operation<'d> {
         by_name.into_values().collect()
     }
 
-    /// What it takes.
+    /// Its input.
     #[must_use]
     pub fn input(&self) -> OperationInput {
         let kind = |written: &String| written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! One response of a document: what it says, its headers and its bodies.
+//! One response of a document: its description, its headers and its bodies.
 
 use http::StatusCode;
 
@@ -8,14 +8,14 @@ use super::tree::{Json, by_name, list, object, text};
 /// A response with this status, or with any.
 pub(super) struct ErrorResponse {
     pub(super) status: Option<u16>,
-    /// Whether a client may be told how long to wait.
+    /// Whether the response may state how long a client should wait.
     pub(super) waits: bool,
     /// By media type.
     pub(super) content: Json,
 }
 
 impl ErrorResponse {
-    /// `header` is what stands for a header: the whole of it, or a reference to it.
+    /// `header` returns the JSON for a header: the whole of it, or a reference to it.
     pub(super) fn write(self, header: impl Fn(&'static str) -> Json) -> Json {
         object([
             ("description", text(self.description())),
@@ -40,7 +40,7 @@ impl ErrorResponse {
     }
 }
 
-/// What the headers of errors are, by name.
+/// The definitions of the errors' headers, by name.
 pub(super) fn headers() -> [(&'static str, Json); 5] {
     let header = |required: bool, description: &str, schema: Json| {
         object([("description", text(description)), ("required", required.into()), ("schema", schema)])

@@ -1,4 +1,4 @@
-//! What an operation can be answered with: by the policy's guards for it, by the extractors that read it, by the service.
+//! The possible errors of an operation: from the policy's guards for it, from the extractors that read it, from the service.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::request_id::RequestId;
 
-/// The segment that stands for a parameter of a path: what matches it is a pattern of the policy, and no literal.
+/// The segment that stands for a parameter of a path: a pattern of the policy matches it, and no literal does.
 const STAND_IN: &str = "error-envelope-parameter";
 
 /// The errors of one operation, as its clients get them.
@@ -35,7 +35,7 @@ struct Rendered {
     status: u16,
     code: String,
     media_type: String,
-    /// Where it is an envelope.
+    /// Set if it is an envelope.
     schema: Option<Json>,
     example: Json,
     waits: bool,
@@ -51,8 +51,8 @@ impl RouteErrors {
         Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head }
     }
 
-    /// What stands between a client and the operation's own code: the guards of the policy, then the extractors that read
-    /// its parameters and its body.
+    /// The errors between a client and the operation's own code: from the guards of the policy, then from the extractors that
+    /// read its parameters and its body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();
@@ -77,7 +77,7 @@ impl RouteErrors {
         by_status.into_iter().map(|(status, errors)| (status.to_string(), response(status, errors))).collect()
     }
 
-    /// The response of an error of which nothing is known.
+    /// The response of an unspecified error.
     #[must_use]
     pub fn any() -> Value {
         let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
@@ -103,7 +103,7 @@ impl RouteErrors {
     }
 }
 
-/// Without the parts of `{…}`, which may be anything.
+/// The path without the parts of `{…}`, which may be anything.
 fn sample(path: &str) -> String {
     let (mut sample, mut rest) = (String::new(), path);
     while let Some((before, parameter)) = rest.split_once('{') {
@@ -113,7 +113,7 @@ fn sample(path: &str) -> String {
     sample + rest
 }
 
-/// What extractors refuse: parameters and bodies that are not of their types, as axum's and those of this project do.
+/// The refusals of extractors: parameters and bodies that are not of their types, as axum's and this project's refuse.
 fn extracting(input: &OperationInput) -> Vec<Fault> {
     let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
     let mut faults = Vec::new();

@@ -39,14 +39,14 @@ pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
     fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).chain(shapes).collect()
 }
 
-/// A code that says what its details are.
+/// A code with a schema of its details.
 struct Typed {
     code: String,
     name: String,
     schema: Json,
 }
 
-/// Those beside invalid_request, whose parts have names of their own.
+/// The codes beside invalid_request, whose parts have names of their own.
 fn typed(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
@@ -74,7 +74,7 @@ pub fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
 }
 
-/// A schema for a document: without the dialect, which the document says itself.
+/// A schema for a document: without the dialect, which the document declares itself.
 pub fn embedded(schema: &Value) -> Map<String, Value> {
     let mut members = schema.as_object().cloned().unwrap_or_default();
     members.remove("$schema");
@@ -87,7 +87,7 @@ pub(super) fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// An error with this code alone; its details, where something is known of them, and whether it always has them.
+/// An error with this code alone; its details, if there is a schema of them, and whether it always has them.
 pub(super) fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
@@ -135,7 +135,7 @@ fn is_code(code: &str) -> Json {
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
 }
 
-/// Absent ones fit, and so do those of an envelope from inside (E7), as they do not have to be issues.
+/// Absent details fit, and so do those of an envelope from inside (E7), as they do not have to be issues.
 fn has_details(at: &str, name: &str) -> Json {
     object([("properties", object([("details", these_or_as_they_came(at, name))]))])
 }

@@ -1,11 +1,11 @@
-//! Responses that several operations have stand in a document once.
+//! Responses that several operations have are in a document once.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// The components that stand for those responses which more than one operation has, by name; in their places are
-/// references. `known` are the components of the document: one that is the same is used again.
+/// The components for responses that more than one operation has, by name; references take their places.
+/// `known` are the components of the document: one that is the same is used again.
 pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (status, response) in operations.iter().flatten() {
@@ -23,7 +23,7 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// `Error413`, or `Error413_2` where that is another one.
+/// `Error413`, or `Error413_2` where the first name is another response.
 fn named(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);

@@ -1,4 +1,4 @@
-//! JSON whose members stand in the order in which they are given: a schema is read by people, too.
+//! JSON whose fields stand in the order in which they are given: people read a schema, too.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -13,18 +13,18 @@ pub enum Json {
     Text(String),
     /// A list.
     List(Vec<Self>),
-    /// Members in their order.
+    /// Fields in their order.
     Object(Vec<(String, Self)>),
-    /// As it came.
+    /// A value as it came.
     Value(serde_json::Value),
 }
 
-/// An object of these members.
+/// An object of these fields.
 pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
 
-/// An object of these members, as many as there are.
+/// An object of these fields, of any number.
 pub fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
@@ -40,7 +40,7 @@ impl Json {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// This object with one more member at its end.
+    /// This object with one more field at its end.
     pub fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
         if let Self::Object(members) = &mut self {
             members.push((name.to_owned(), value.into()));
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// A member's text without `.into()` at each.
+/// A field's text without `.into()` at each.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

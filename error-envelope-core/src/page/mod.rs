@@ -14,7 +14,7 @@ pub(crate) use self::template::PageTemplate;
 /// The page of errors for browsers: `html` in the policy file (rule R16).
 ///
 /// A client whose `Accept` prefers `text/html` to JSON gets it, with `content-security-policy: default-src 'none';
-/// style-src 'unsafe-inline'`; all others get JSON. RPC clients get what their protocol says (section P).
+/// style-src 'unsafe-inline'`; all others get JSON. RPC clients get their protocol's own form (section P).
 ///
 /// ```
 /// use tower_error_envelope::policy::ErrorPage;
@@ -37,7 +37,7 @@ enum PageSource {
     Off,
     BuiltIn,
     Template {
-        /// The file's, as the policy names it.
+        /// The file's name in the policy.
         name: Option<Box<str>>,
         text: Arc<str>,
     },
@@ -45,7 +45,7 @@ enum PageSource {
 
 impl ErrorPage {
     /// A page of your own: HTML of at most 64 KiB with the placeholders `{{title}}` (the status's phrase), `{{message}}`,
-    /// `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. What is wrong with it is refused when the
+    /// `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake in it is refused when the
     /// policy is built.
     pub fn template(text: impl Into<Arc<str>>) -> Self {
         Self(PageSource::Template { name: None, text: text.into() })
@@ -66,7 +66,7 @@ impl ErrorPage {
         }
     }
 
-    /// As the policy file writes it.
+    /// The value as in the policy file.
     #[cfg(feature = "policy-file")]
     pub(crate) fn written(&self) -> String {
         match &self.0 {

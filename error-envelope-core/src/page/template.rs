@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use crate::dialect::outgoing::Outgoing;
 use crate::guard::pattern::SettingError;
 
-/// A page that every error repeats is small.
+/// The size limit of a page, which every error repeats.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 const KEY: &str = "html";
 
-/// A template that is right.
+/// A valid template.
 #[derive(Clone, Debug)]
 pub(crate) struct PageTemplate {
     /// Texts, each with the placeholder after it.

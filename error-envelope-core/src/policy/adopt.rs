@@ -1,14 +1,14 @@
-//! What the policy says of a service's own fault, by the fault's code.
+//! The policy's settings for a service's own fault, by the fault's code.
 
 use http::StatusCode;
 
 use super::Policy;
 use crate::fault::Fault;
 
-/// A service's fault as the policy has it.
+/// A service's fault with the policy's settings.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The policy's status of its code, where the fault has another, for the first such fault of each code.
+    /// The policy's status of its code, if the fault has another, for the first such fault of each code.
     pub(crate) other_status: Option<StatusCode>,
 }
 

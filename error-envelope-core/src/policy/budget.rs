@@ -1,4 +1,4 @@
-//! How much may be read where an answer is waited for, and for how long.
+//! How much may be read while an answer is waited for, and for how long.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) struct Inspect(pub(super) Budget);
 
 impl Default for Inspect {
     fn default() -> Self {
-        // An error body of more is no error message, and one that takes longer costs the client more than it tells.
+        // A longer error body is no error message, and a slower one costs the client more than it is worth.
         Self(Budget { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) })
     }
 }

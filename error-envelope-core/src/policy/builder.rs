@@ -1,4 +1,4 @@
-//! The builder of a [`Policy`]: it keeps what it is told, and [`PolicyBuilder::build`] refuses what is wrong.
+//! The builder of a [`Policy`]: it stores settings, and [`PolicyBuilder::build`] refuses what is wrong.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::guard::header::RequiredHeader;
 use crate::guard::pattern::SettingError;
 use crate::outward::OutwardRule;
 
-/// Builds a [`Policy`]: see [`Policy::builder`]. What routes can set is set here as the default of all of them.
+/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes are set here as the default of all routes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -58,8 +58,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whose codes those are, to RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
-    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
+    /// Sets the owner of the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain`
+    /// of `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`:
+    /// the catalogue's codes mean the same everywhere.
     ///
     /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. To
     /// RPC clients it is written with the feature `protobuf`.
@@ -80,8 +81,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) is shown what the services say and what clients get, 8 KiB of
-    /// each: never by default, since bodies may hold what is nobody else's (rule L3).
+    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of services and those for clients, 8 KiB of
+    /// each: never by default, since bodies may hold private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
         self.observes_bodies = bodies;
         self
@@ -93,7 +94,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Names a way to let requests in that routes may ask for (rule G2).
+    /// Names an auth scheme that routes may require (rule G2).
     pub fn scheme(mut self, name: impl Into<String>, scheme: AuthScheme) -> Self {
         self.schemes.push((name.into(), scheme));
         self
@@ -117,7 +118,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Says how codes leave in another dialect (rule R12).
+    /// Sets how codes leave in another dialect (rule R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
         self
@@ -135,11 +136,11 @@ impl PolicyBuilder {
         self
     }
 
-    /// The policy, if all of it is right.
+    /// Returns the policy, if all of it is right.
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong, by its key.
+    /// The first mistake, by its key.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let names = self.names();
         self.compile().map_err(|problem| {
@@ -156,7 +157,7 @@ impl PolicyBuilder {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 
-    /// What [`PolicyBuilder::build`] calls a table in its errors.
+    /// The names of tables in the errors of [`PolicyBuilder::build`].
     fn names(&self) -> BuilderNames {
         let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
             format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))

@@ -22,14 +22,14 @@ pub(super) struct SettingChain<'a> {
 pub(super) struct ResolvedSetting {
     /// `content_types`, where that was set instead of `json`.
     pub(super) key: &'static str,
-    /// As the file writes it.
+    /// The value as the file writes it.
     pub(super) value: String,
-    /// None for the default.
+    /// `None` for the default.
     pub(super) place: Option<TablePath>,
 }
 
 impl Loaded {
-    /// `host` is in lower case, without its port; `path` in the spelling that counts.
+    /// `host` is in lower case, without its port; `path` is the reading that counts.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
         self.deciding_tables(part, &routes)
@@ -72,7 +72,7 @@ impl Loaded {
         None
     }
 
-    /// Where a key stands, or its table where that does not have it.
+    /// The span of a key, or of its table if that lacks the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }

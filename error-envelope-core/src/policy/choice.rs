@@ -1,6 +1,6 @@
 //! The closed choices of a policy: a word each in the policy file.
 
-/// An enum whose values have a word each in the policy file; the default is what holds where nothing is said.
+/// An enum whose values have a word each in the policy file; the default holds where none is set.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -43,7 +43,7 @@ words! {
     Mode {
         /// Nothing but the id, credentials (G2) and the answers to failures.
         Off = "off",
-        /// As `Off`, and the log says what `Enforce` would have done: bytes, status and timing stay.
+        /// As `Off`, and the log records what `Enforce` would have done: bytes, status and timing stay.
         Observe = "observe",
         /// Guards and failures are answered, inner errors pass.
         Own = "own",
@@ -63,7 +63,7 @@ words! {
         Valid = "valid",
     }
 
-    /// What becomes of a code that only an inner process knows (rule E2).
+    /// How to treat a code that only an inner process defines (rule E2).
     UnknownCodes {
         /// It passes.
         #[default]
@@ -81,7 +81,7 @@ words! {
         Respect = "respect",
     }
 
-    /// What becomes of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
+    /// How to treat errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     Protocols {
         /// They keep their own shape; on a 5xx without the service's texts.
         #[default]
@@ -101,7 +101,7 @@ words! {
         Body = "body",
     }
 
-    /// What becomes of an event stream that breaks off between two events (rule F6).
+    /// How to treat an event stream that breaks off between two events (rule F6).
     EventStreams {
         /// It breaks off, as any body does (rule F4).
         #[default]

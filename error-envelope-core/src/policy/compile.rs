@@ -1,4 +1,4 @@
-//! From what a builder was told to a [`Policy`], or to the first thing that is wrong (rule M2).
+//! Compiles a builder's settings to a [`Policy`], or to the first mistake (rule M2).
 
 pub(super) mod lists;
 mod schemes;
@@ -30,7 +30,7 @@ use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
 
 impl PolicyBuilder {
-    /// The policy, or the first thing that is wrong.
+    /// The policy, or the first mistake.
     pub(super) fn compile(self) -> Result<Policy, Box<Problem>> {
         let mut problems = Problems::default();
         let policy = self.compile_all(&mut problems);
@@ -40,7 +40,7 @@ impl PolicyBuilder {
         }
     }
 
-    /// The policy, which is of no use where a problem was added.
+    /// The policy, which is of no use if a problem was added.
     pub(super) fn compile_all(self, problems: &mut Problems) -> Policy {
         refuse_budgets(&self.inspect.0, &self.drain.0, problems);
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
@@ -107,7 +107,7 @@ impl PolicyBuilder {
     }
 }
 
-/// What one part says by itself.
+/// Compiles one part by itself.
 fn compile_part(
     at: usize,
     part: PolicyPart,
@@ -133,7 +133,7 @@ fn compile_part(
     CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
 }
 
-/// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
+/// Gives each part what it inherits from those around it: rules after its own, and the settings that no route sets.
 fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);
@@ -151,7 +151,7 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// What the scopes cover. One with a mistake covers everything, so that all inside it is judged.
+/// The matchers of the scopes. One with a mistake covers everything, so that all inside it is judged.
 fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher> {
     let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {
@@ -208,7 +208,7 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     }
 }
 
-/// AIP-193 has a name of DNS's form there; it stands in every RPC error.
+/// AIP-193 requires a name of DNS's form there; it stands in every RPC error.
 fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>, Box<Problem>> {
     let domain = domain.unwrap_or(Cow::Borrowed(DOMAIN));
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -233,7 +233,7 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Proble
     guards
 }
 
-/// A required header that is removed from every request would let nobody in.
+/// A required header that is removed from every request would refuse every request.
 fn refuse_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
     let guards = guards.iter().filter_map(|(name, guard)| Some((name, guard.as_ref()?)));
     let mut removed: Vec<_> =

@@ -15,7 +15,7 @@ impl Policy {
         Dialect::from_place(index.get(), &self.shapes)
     }
 
-    /// The index of a dialect that this policy knows.
+    /// The index of a dialect that this policy has.
     pub(crate) fn dialect_index(&self, dialect: Dialect) -> Option<DialectIndex> {
         dialect.place(&self.shapes).and_then(DialectIndex::new)
     }

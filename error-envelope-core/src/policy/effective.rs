@@ -1,4 +1,5 @@
-//! What holds for one request, and which table sets it: [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
+//! The settings of one request, and the table that sets each:
+//! [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use super::keys::TableSettings;
 use super::{MatchedReading, Unmatched, host};
 use crate::guard::reading::normalised;
 
-/// What holds for one request, key by key, each with the file and line that says it (rule G0).
+/// The settings of one request, key by key, each with the file and line that sets it (rule G0).
 ///
 /// It displays as lines of 80 columns where names allow it.
 ///
@@ -37,7 +38,7 @@ pub struct Effective {
     outward_rules: Vec<(String, usize)>,
 }
 
-/// What holds for one reading of a request (rule G0).
+/// The settings of one reading of a request (rule G0).
 #[derive(Debug)]
 pub struct PathReading {
     method: Method,
@@ -47,7 +48,7 @@ pub struct PathReading {
     settings: Vec<Setting>,
 }
 
-/// A key, its value, and where it is said.
+/// A key, its value, and where it is set.
 #[derive(Clone, Debug)]
 pub struct Setting {
     key: &'static str,
@@ -56,13 +57,13 @@ pub struct Setting {
 }
 
 impl Effective {
-    /// What holds for the normalised reading of the path: everything but the guards of [other readings](Self::others).
+    /// The settings of the normalised reading of the path: everything but the guards of [other readings](Self::others).
     #[must_use]
     pub const fn reading(&self) -> &PathReading {
         &self.normal
     }
 
-    /// What holds for further readings of the path and the method whose guards are others, one of each kind: their guards
+    /// The settings of further readings of the path and the method whose guards differ, one of each kind: their guards
     /// hold, too.
     #[must_use]
     pub fn others(&self) -> &[PathReading] {
@@ -107,7 +108,7 @@ impl Setting {
         Self { key, value, from: from.filter(|from| !from.is_empty()) }
     }
 
-    /// The key: `content_types` stands in the place of `json` where it was said instead.
+    /// The key: `content_types` takes the place of `json` if it was set instead.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
@@ -119,20 +120,20 @@ impl Setting {
         &self.value
     }
 
-    /// `FILE:LINE`; none for the default.
+    /// `FILE:LINE`; `None` for the default.
     #[must_use]
     pub fn from(&self) -> Option<&str> {
         self.from.as_deref()
     }
 
-    /// How errors leave is decided by the normalised reading alone.
+    /// Only the normalised reading decides how errors leave.
     fn is_guard(&self) -> bool {
         self.key == "mode" || !TableSettings::OF_REPLIES.contains(&self.key)
     }
 }
 
 impl Loaded {
-    /// What holds for a request; `url` may be a path alone.
+    /// The settings of a request; `url` may be a path alone.
     pub(crate) fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         let refused = |what: &str, wrong: &str, right: &str| {
             PolicyError::new(None, format!("{wrong:?} is not a valid {what}"), right.to_owned())

@@ -11,7 +11,7 @@ use crate::guard::pattern::SettingError;
 
 /// Why a policy was refused (rule M2): the file, the line and the key, what is wrong, and what would be right.
 ///
-/// Nothing of a policy that was refused takes effect.
+/// A refused policy has no effect.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -51,7 +51,7 @@ impl PolicyError {
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
 
-    /// The file is right, and cannot be watched.
+    /// The file is right, but cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
         let wrong = format!("cannot be watched: {error}");
@@ -80,7 +80,7 @@ impl PolicyError {
         self
     }
 
-    /// The file that is not there.
+    /// The missing file.
     #[cfg(feature = "policy-file")]
     pub(super) fn without(mut self, missing: &Path) -> Self {
         self.0.missing.push(missing.to_owned());
@@ -88,8 +88,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    /// The files that the policy names and that do not exist; for a pattern that matches nothing, the pattern in each
-    /// folder that was searched.
+    /// The missing files that the policy names; for a pattern that matches nothing, the pattern in each folder that was searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)
     }
@@ -124,7 +123,7 @@ impl PolicyError {
         &self.0.wrong
     }
 
-    /// What would be right.
+    /// How to correct it.
     #[must_use]
     pub fn advice(&self) -> &str {
         &self.0.right
@@ -197,7 +196,7 @@ impl TablePath {
     }
 }
 
-/// Where a place stands: a key, or a table where the key is not there.
+/// The location of a place: a key, or its table if the key is missing.
 #[cfg(feature = "policy-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceSpan<'a> {
@@ -207,7 +206,7 @@ pub(crate) struct SourceSpan<'a> {
     pub(crate) span: Range<usize>,
 }
 
-/// What is wrong where, before it is known whether a file or Rust said it.
+/// A problem and its place, before it is known whether a file or Rust set it.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) place: TablePath,
@@ -217,10 +216,10 @@ pub(super) struct Problem {
     pub(super) other: Option<TablePath>,
 }
 
-/// All that is wrong, in the order in which it is found.
+/// All problems, in the order in which they are found.
 pub(super) struct Problems {
     pub(super) all: Vec<Problem>,
-    /// Tables that have a mistake: what refers to them is right.
+    /// Tables that have a mistake: references to them are right.
     pub(super) refused: HashSet<TablePath>,
     /// Whether all tables are known, so that no other name is defined.
     pub(super) names_are_complete: bool,

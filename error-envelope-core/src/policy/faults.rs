@@ -1,4 +1,4 @@
-//! The faults that the layer answers with itself, each made once, when the policy is built.
+//! The faults that the layer itself answers with, each made once, when the policy is built.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use crate::guard::body_limit;
 /// A policy's own faults.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyFaults {
-    /// In the order of the catalogue.
+    /// The faults of the catalogue, in its order.
     catalogue: Box<[Fault]>,
     /// By their limits.
     too_large: Box<[(u64, Fault)]>,
-    /// Of each of the policy's own codes, whether it was reported that a service gives it another status.
+    /// For each of the policy's own codes, whether it was reported that a service gives it another status.
     reported: Arc<[AtomicBool]>,
 }
 
@@ -34,7 +34,7 @@ impl PolicyFaults {
         }
     }
 
-    /// That of a code of the catalogue, which says nothing of its own.
+    /// The fault of a code of the catalogue, with no settings of its own.
     pub(super) fn prepared(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
@@ -47,7 +47,7 @@ impl PolicyFaults {
         }
     }
 
-    /// Whether another status for the policy's own code at this place is to be reported: the first time.
+    /// Whether to report another status for the policy's own code at this place: the first time alone.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

@@ -1,13 +1,12 @@
-//! The policy file: TOML that says what the builders say, refused whole where anything in it is wrong (rule M2).
+//! The policy file: TOML with the settings of the builders, refused whole if anything in it is wrong (rule M2).
 //!
-//! 1. The file, its bases and all that it includes are gathered; each is parsed, and names a key that it does not have
+//! 1. The file, its bases and all that it includes are gathered. Each is parsed, and an unknown key in it is reported
 //!    by line.
-//! 2. Each file's tables become part of the builder: those of an included file, which has a `[scope]`, a part of their
-//!    own, those of a base a part of the file that names it, whose keys and rules come before the base's.
+//! 2. Each file's tables become part of the builder. Those of an included file, which has a `[scope]`, become a part of
+//!    their own. Those of a base join the part of the file that names it, whose keys and rules come before the base's.
 //! 3. The builder refuses what is wrong in them, and the refusal is led back to its file and line.
 //!
-//! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
-//! through [`Surroundings`].
+//! Reading checks types and words; the builder checks all else. The adapter supplies the environment: see [`PolicyEnv`].
 
 mod auth;
 mod details;
@@ -47,7 +46,7 @@ pub(crate) struct Loaded {
     /// What the policy was built from.
     pub(crate) builder: PolicyBuilder,
     pub(crate) sources: Sources,
-    /// The same for the same texts.
+    /// Equal for equal texts.
     pub(crate) fingerprint: u64,
     /// Every file that was read.
     pub(crate) files: Vec<PathBuf>,
@@ -56,13 +55,13 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the file at `path`, and what it names.
+    /// Reads the file at `path`, and the files that it names.
     pub(crate) fn from_file(path: &Path, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
         Self::from_text(&path.display().to_string(), &text, env)
     }
 
-    /// As [`Loaded::from_file`], with all that is wrong, by file and line.
+    /// As [`Loaded::from_file`], with all mistakes, by file and line.
     pub(crate) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         let name = path.display().to_string();
@@ -70,7 +69,7 @@ impl Loaded {
         read(&KnownMistakes::default()).map_err(|first| mistakes::in_order(with_those_behind(first, read)))
     }
 
-    /// Reads the text of a file of that name; what it names is read relative to the name.
+    /// Reads the text of a file of that name; the files that it names are read relative to the name.
     pub(crate) fn from_text(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         Self::read(name, text, env, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
@@ -80,7 +79,7 @@ impl Loaded {
         let mistakes = Mistakes::default();
         let gathered = gather(name, text, env, &mistakes, known);
         let order = gathered.in_order();
-        // A table that is no TOML, or a file that is not there, may define any name.
+        // A table that is no TOML, or a missing file, may define any name.
         let is_whole = mistakes.count() == 0;
         let SourceFiles { texts, folders } = gathered;
         let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes, known)).collect();
@@ -112,14 +111,14 @@ impl Loaded {
         Ok(Self { policy, builder, sources, fingerprint, files, folders })
     }
 
-    /// One more policy of what was read.
+    /// One more policy from the same files.
     pub(crate) fn another_policy(&self) -> Result<Policy, PolicyError> {
         let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
         Ok(Policy { origin: self.policy.origin.clone(), ..policy })
     }
 }
 
-/// The mistakes, and those behind them: of a table only what is found first is told in one reading.
+/// The mistakes, and those behind them: one reading reports only the first mistake of a table.
 fn with_those_behind(
     mut all: Vec<PolicyError>,
     read: impl Fn(&KnownMistakes) -> Result<Loaded, Vec<PolicyError>>,

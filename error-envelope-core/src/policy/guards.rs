@@ -1,4 +1,4 @@
-//! What the guards of a route look at, for a program that asks a service what it refuses. No service needs it.
+//! The checks of a route's guards, for a program that probes what a service refuses. No service needs it.
 
 use http::request::Parts;
 use http::{HeaderName, Method, header};
@@ -7,25 +7,26 @@ use super::{Mode, Policy, precomputed};
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 
-/// What a request meets before the service does.
+/// The checks that a request meets before the service.
 #[derive(Clone, Debug)]
 pub struct Guards {
     /// Whether its answers are written at all (M1).
     pub mode: Mode,
     /// The headers that must be there (G1).
     pub required: Vec<HeaderName>,
-    /// The headers that credentials are read from, one for each scheme (G2) but those of certificates. A verifier of the service's own may read others.
+    /// The headers that credentials are read from, one for each scheme (G2) but those of certificates. A verifier of
+    /// the service's own may read others.
     pub credentials: Vec<HeaderName>,
-    /// Whether a media type is asked for (G3).
+    /// Whether a media type is required (G3).
     pub decodes: bool,
-    /// How many bytes a body may have (G4).
+    /// The most bytes of a body (G4).
     pub body_limit: Option<u64>,
-    /// Whether browsers are told which headers a page may read (E4).
+    /// Whether responses list the headers that a page may read, for browsers (E4).
     pub exposes: bool,
 }
 
 impl Policy {
-    /// What holds for a request (G0). Where its readings have other guards, those of the normalised one.
+    /// The guards of a request (G0). If its readings have different guards, those of the normalised one.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
@@ -43,7 +44,7 @@ impl Policy {
         }
     }
 
-    /// What a request must prove (G2), scheme by scheme, to be compared with what another policy asks for: no key is in it.
+    /// What a request must prove (G2), scheme by scheme, for comparison with another policy: it contains no key.
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;

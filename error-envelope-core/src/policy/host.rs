@@ -14,12 +14,12 @@ use crate::fields;
 pub(super) struct Hosts<'a> {
     /// The one that counts: the target's, else the line's (RFC 9112 §3.2.2). Empty where the request names none.
     pub(super) first: Cow<'a, str>,
-    /// A line that says otherwise than the target: a service behind may believe it all the same.
+    /// A line that differs from the target: a service behind may believe it all the same.
     pub(super) other: Option<Cow<'a, str>>,
 }
 
-/// `None` where nobody can tell: several `host` lines, or one that is no host and a port, such as `a.example:80:80`. RFC
-/// 9112 §3.2 has such a request refused.
+/// `None` if the host is unclear: several `host` lines, or one that is no host and a port, such as `a.example:80:80`.
+/// RFC 9112 §3.2 has such a request refused.
 pub(super) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
         Some(line) => Some(bare(line.to_str().ok()?)?),
@@ -35,7 +35,7 @@ pub(super) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     })
 }
 
-/// The host of `host [":" port]`. An IPv6 address has many spellings (RFC 5952), and one here.
+/// The host of `host [":" port]`. An IPv6 address has many forms (RFC 5952), and one here.
 fn bare(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;
@@ -61,7 +61,7 @@ fn bare(written: &str) -> Option<Cow<'_, str>> {
 const OTHER: u8 = 0;
 const UPPER: u8 = 2;
 
-/// What a byte is in a host's name: a table, since every request's host is looked at where a policy names any.
+/// The kind of a byte in a host's name: a table, since every request's host is looked at where a policy names any.
 const KIND: [u8; 256] = {
     let mut kinds = [OTHER; 256];
     let mut byte = 0;

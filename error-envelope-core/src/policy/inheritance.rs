@@ -23,7 +23,7 @@ pub(super) fn tables(
     })
 }
 
-/// What holds where these routes match. Key by key the first table that has it decides; `keys` are those of all routes.
+/// The settings where these routes match. For each key the first table that has it decides; `keys` are those of all routes.
 pub(super) fn inherited(
     parts: &[CompiledScope],
     keys: &[PartialSettings],

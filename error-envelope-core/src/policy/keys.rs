@@ -1,16 +1,16 @@
-//! The keys of a route, in the order of the manual: one row each, and whatever lists them is made from the rows (rule G0).
+//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule G0).
 //!
-//! A new key needs its row, a setter, the code that asks for it, and its line in the manual and in the schema of the
-//! policy file: tests hold both to the rows.
+//! A new key needs its row, a setter, the code that reads it, and its line in the manual and in the policy file's
+//! schema. Tests hold both to the rows.
 //!
-//! `KEY: TYPE` is what a table may say. What holds in the end, of this type or another one, belongs to one of three:
+//! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
 //!
 //! - `reply`: how errors leave. It outlives the guards.
-//! - `guard`: what is asked of a request. Readings of a path for which it is the same have the same guards.
-//! - `path`: which readings a path has, and what their differing means.
+//! - `guard`: what a request must meet. Readings of a path with the same values have the same guards.
+//! - `path`: which readings a path has, and how to treat different ones.
 //!
-//! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a function
-//! of [`Lists`]. `weaker` says of two values whether the first asks less of a request than the second.
+//! Where nothing is set, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a
+//! function of [`Lists`]. `weaker` tests whether the first of two values requires less of a request than the second.
 
 use super::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
@@ -35,7 +35,7 @@ macro_rules! keys {
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
-        /// What one table says.
+        /// The settings of one table.
         #[derive(Clone, Debug, Default)]
         pub(super) struct TableSettings {
             $(pub(super) $key: Option<$value>,)*
@@ -47,17 +47,17 @@ macro_rules! keys {
 
             pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
 
-            /// What a table says of these keys.
+            /// Reads these keys of a table.
             pub(super) fn read(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Self {
                 Self { $($key: table.read(stringify!($key), |value| KeyValue::read(value, files)),)* }
             }
 
-            /// What holds where no table says anything.
+            /// The settings where no table sets anything.
             pub(super) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
-            /// What a key is set to, as the file writes it.
+            /// The value of a key, as the file writes it.
             pub(super) fn written(&self, key: &str) -> Option<String> {
                 match key {
                     $(stringify!($key) => self.$key.as_ref().map(KeyValue::written),)*
@@ -71,7 +71,7 @@ macro_rules! keys {
                 Self { $($key: self.$key.or(base.$key),)* }
             }
 
-            /// Whether both set the key, and this one asks less of a request.
+            /// Whether both set the key, and this one requires less of a request.
             pub(super) fn weakens(&self, base: &Self, key: &str) -> bool {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
@@ -106,7 +106,7 @@ macro_rules! keys {
                 )*}
             }
 
-            /// Takes what is not said yet from a less specific route.
+            /// Takes what is not set yet from a less specific route.
             pub(super) fn inherit(&mut self, wider: &Self) {$(
                 $(self.$key = Option::<$reply>::or(self.$key, wider.$key);)?
                 $(self.$key = Option::<$guard>::or(self.$key, wider.$key);)?
@@ -128,7 +128,7 @@ macro_rules! keys {
             }
         }
 
-        /// What holds for one request.
+        /// The settings of one request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Settings {
             /// Together, so that what a request keeps of its settings is one move.
@@ -139,7 +139,7 @@ macro_rules! keys {
             )*
         }
 
-        /// What of the settings outlives the guards: how errors leave.
+        /// The settings that outlive the guards: how errors leave.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
@@ -149,7 +149,7 @@ macro_rules! keys {
         }
 
         impl Settings {
-            /// Whether the guards ask for the same in the same mode: then one of two readings says it all.
+            /// Whether the guards require the same in the same mode: then one of two readings is enough.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.response_settings.mode == other.response_settings.mode $($(&& <$guard>::eq(&self.$key, &other.$key))?)*
             }
@@ -213,8 +213,8 @@ impl TableSettings {
         self.json.is_some() || self.content_types.is_some()
     }
 
-    /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
-    /// whichever way each is said.
+    /// `json` and `content_types` are two ways to set one thing: a narrower route's value replaces a wider one's,
+    /// whichever way each is set.
     fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

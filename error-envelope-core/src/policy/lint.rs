@@ -1,13 +1,14 @@
-//! What is not wrong with a policy file, but should be looked at: [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
+//! Findings in a valid policy file that should be looked at: [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
 //!
-//! A lint says nothing that could be otherwise: what it tells of routes is tried with a request of each ([`witness`]),
-//! by the policy's own decision; what it tells of rules holds for every error. The rooms:
+//! A lint reports only what is certain. A finding about routes is tried with a request of each ([`witness`]), by the
+//! policy's own decision. A finding about rules holds for every error. The modules:
 //!
-//! 1. [`routes`]: JSON without a limit or counted by message, credentials that are watched alone, modes that open no door, open routes under
-//!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
+//! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
+//!    lift credentials, open routes under closed ones; [`overlap`]: routes that change nothing, routes that cross;
+//!    [`methods`]: methods that no client sends;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
-//! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody;
+//! 4. [`names`]: schemes and headers that nothing requires, keys that have expired, tokens for any audience;
 //! 5. [`overrides`]: what a file sets instead of its bases;
 //! 6. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
 
@@ -29,7 +30,7 @@ use self::report::Report;
 use super::file::Loaded;
 
 impl Loaded {
-    /// What should be looked at, in the order of files and lines; `now` is for keys that expire.
+    /// The findings, in the order of files and lines; `now` is for keys that expire.
     pub(crate) fn lints(&self, now: SystemTime) -> Vec<Lint> {
         let mut report = Report { loaded: self, lints: Vec::new() };
         let witnesses = self.witnesses();

@@ -1,4 +1,4 @@
-//! What stands behind literal segments, found by a segment in any letter case (rule G0).
+//! Values behind literal segments, found by a segment in any letter case (rule G0).
 
 use rustc_hash::FxHashMap;
 
@@ -59,7 +59,7 @@ impl<T> Literals<T> {
         near.iter().find_map(|alike| Some(Matching { alike, is_first: is_same(&alike.literal, segment)? }))
     }
 
-    /// The value of exactly this literal, a new one where it has none.
+    /// The value of exactly this literal, or a new one.
     pub(super) fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
     where
         T: Default,
@@ -85,7 +85,7 @@ impl<T> Literals<T> {
 }
 
 impl<'l, T> Matching<'l, T> {
-    /// The value where there is one alone, and whether its literal is the segment itself.
+    /// The value, if there is only one, and whether its literal is the segment itself.
     #[inline]
     pub(super) fn only(&self) -> Option<(&'l T, bool)> {
         self.alike.others.is_empty().then_some((&self.alike.value, self.is_first))
@@ -125,7 +125,7 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// Of its letters in one case; of some other characters, too, which costs a comparison and nothing else.
+/// A hash of its letters in one case; it folds some other characters, too, which costs a comparison and nothing else.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;

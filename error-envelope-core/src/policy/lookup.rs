@@ -1,4 +1,4 @@
-//! What holds for a request: the readings of its path and its method, and its host, against routes and scopes (rule G0).
+//! The settings of a request: the readings of its path and its method, and its host, against routes and scopes (rule G0).
 
 use std::borrow::Cow;
 
@@ -14,22 +14,22 @@ use crate::guard::method;
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
 
-/// What holds for a request in all its readings (rule G0).
+/// The settings of a request in all its readings (rule G0).
 #[derive(Clone, Debug)]
 pub(crate) struct Matched {
-    /// The normalised reading: everything that is no guard follows it.
+    /// The normalised reading: it decides everything that is no guard.
     pub(crate) normal: Settings,
-    /// Further readings whose guards are others, each kind once: few requests have any.
+    /// Further readings whose guards differ, each kind once: few requests have any.
     pub(crate) others: Vec<MatchedReading>,
     /// Readings of the path meet routes whose guards differ, and one of them refuses such paths (`paths`).
     pub(crate) is_refused: bool,
     /// `normal` is of the path before a framework stripped a prefix.
     pub(crate) follows_original: bool,
-    /// Of the two paths that one alone matches a route.
+    /// Only that one of the two paths matches a route.
     pub(crate) only_original: bool,
 }
 
-/// A reading, and what holds for it.
+/// A reading, and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MatchedReading {
     pub(crate) method: Method,
@@ -37,17 +37,17 @@ pub(crate) struct MatchedReading {
     pub(crate) settings: Settings,
 }
 
-/// Why nothing can be said of a request.
+/// Why a request has no settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unmatched {
-    /// The policy asks for the host, and nobody can tell it.
+    /// The policy depends on the host, and the request's host is unclear.
     NoHost,
     /// It can be read in more ways than are guarded.
     TooManyReadings,
 }
 
 impl Matched {
-    /// One reading is all.
+    /// The request has one reading.
     pub(crate) fn only(normal: Settings) -> Self {
         Self::new(normal, Vec::new(), false)
     }
@@ -61,8 +61,8 @@ impl Matched {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
-    /// Both, where this is of a path whose prefix a framework stripped, and the other of the path before. A path that meets
-    /// neither a route nor a scope asks for nothing beside one that does: a policy is written for one of the two.
+    /// Both, if this is of a path whose prefix a framework stripped, and the other of the path before. A path that
+    /// meets neither a route nor a scope adds nothing beside one that does: a policy is written for one of the two.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(Settings::has_place);
@@ -86,7 +86,7 @@ impl Matched {
         self.guards().any(|settings| settings.label().has_route())
     }
 
-    /// Leaves out what the normalised reading asks for anyway.
+    /// Leaves out what the normalised reading requires anyway.
     fn without_repetitions(mut self) -> Self {
         self.others.retain(|other| !other.settings.guards_like(&self.normal));
         self
@@ -94,17 +94,17 @@ impl Matched {
 }
 
 impl Policy {
-    /// What holds for a request whose path no framework has changed (rule G0).
+    /// The settings of a request whose path no framework has changed (rule G0).
     ///
     /// # Errors
     ///
-    /// The policy asks for the host and the request does not tell it, or there are too many readings.
+    /// The policy depends on the host and the request's host is unclear, or there are too many readings.
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
         self.matched_as(head, None, true)
     }
 
-    /// The same. `original` is the path before a framework stripped a prefix; `overrides` says whether a header may name
-    /// another method.
+    /// The same. `original` is the path before a framework stripped a prefix; `overrides` states whether a header may
+    /// name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -165,7 +165,7 @@ impl Policy {
         Ok(Matched::new(normal, others, is_refused))
     }
 
-    /// What the rest of a request follows that is refused for its readings (rule G0).
+    /// The settings for the rest of a request that is refused for its readings (rule G0).
     #[cold]
     pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts = if self.scopes.ask_host() { host::hosts(head) } else { Some(Hosts::default()) };
@@ -177,13 +177,13 @@ impl Policy {
         }
     }
 
-    /// What holds where the host cannot be told.
+    /// The settings where the host is unclear.
     pub(crate) fn of_no_host(&self) -> Matched {
         Matched::only(self.root_scope().defaults)
     }
 
-    /// What holds for nearly every request: one that has one reading, and names one host. `None` where that has to be
-    /// [`matched`](Self::matched). `overrides` says whether a header names another method.
+    /// The settings of nearly every request: one that has one reading, and names one host. `None` if
+    /// [`matched`](Self::matched) must find them. `overrides` states whether a header names another method.
     #[inline]
     pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
         let path = head.uri.path();
@@ -210,7 +210,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// What holds where a request meets what the usual one of its route meets.
+    /// The settings where a request meets the same tables as the usual one of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {
@@ -219,12 +219,12 @@ impl Policy {
         }
     }
 
-    /// What holds for the normalised reading: everything but the guards of other readings.
+    /// The settings of the normalised reading: everything but the guards of other readings.
     pub(super) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
-    /// What holds for a path, where the host does not matter.
+    /// The settings of a path, if the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
         self.matched_by(std::slice::from_ref(method), &[""], path).map(Matched::without_repetitions)
@@ -243,7 +243,7 @@ impl Policy {
         found.unwrap_or_default()
     }
 
-    /// What holds for one reading, its letter case as it is, and folded where that differs (`case`).
+    /// The settings of one reading, its letter case as it is, and folded if that differs (`case`).
     fn each_case(
         &self,
         method: &Method,
@@ -275,10 +275,10 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, the most specific first. Of patterns that differ in letter case alone a
-    /// request meets one: each gives a list of its own.
+    /// The routes that match in any letter case, the most specific first. Of patterns that differ in letter case alone
+    /// a request meets one: each has a list of its own.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// Two for each of six patterns: no policy that is meant has more.
+        /// Two for each of six patterns: no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
@@ -308,7 +308,7 @@ impl Policy {
         Ok(variants)
     }
 
-    /// What holds for a path in this letter case.
+    /// The settings of a path in this letter case.
     pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
         let narrowest = self.scopes.narrowest(host, path);
         let mut met = MatchedRoutes::default();
@@ -362,7 +362,7 @@ impl Policy {
     }
 }
 
-/// The readings of a path; what is no path has itself.
+/// The readings of a path; a text that is no path has itself.
 fn paths_of(path: &str) -> Result<Vec<Vec<u8>>, Unmatched> {
     match path.starts_with('/') {
         true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings),

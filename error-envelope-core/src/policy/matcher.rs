@@ -1,9 +1,9 @@
 //! Many patterns at once: which of them match a path, the most specific first (rule G0).
 //!
 //! A trie of segments. At each segment the literal child is visited before the `{one}` child, and both before the
-//! `{*rest}` of the node itself; what ends at a node comes before its `{*rest}`, and a method before none. That walk is
-//! the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the path are
-//! never looked at.
+//! `{*rest}` of the node itself. A pattern that ends at a node comes before its `{*rest}`, and a method before none.
+//! That walk is the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the
+//! path are never looked at.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ impl Matcher {
         self.patterns.iter()
     }
 
-    /// Visits all that match, the most specific first, letter case aside: and whether it is the same in them.
+    /// Visits all that match in any letter case, the most specific first, and whether the case is the same in them.
     #[inline]
     pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
         self.root.walk(segments_of(path), true, &mut |index, is_exact| {
@@ -112,7 +112,7 @@ impl Node {
         ends.iter().chain(&node.rests).for_each(|index| visit(*index, is_exact));
     }
 
-    /// The patterns of the same path, whatever its parameters are called.
+    /// The patterns of the same path, with any names of parameters.
     fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
         let mut node = self;
         for segment in pattern.segments() {

@@ -1,11 +1,11 @@
-//! The policy: what holds for which request.
+//! The policy: the settings for each request.
 //!
-//! A [`Policy`] that exists is right: everything that can be wrong is refused when it is built, from Rust or from a file.
+//! A [`Policy`] that exists is right: every mistake is refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
-//! 2. Of all scopes that cover the request, the narrowest one speaks first, the policy around it after it.
+//! 2. Of all scopes that cover the request, the narrowest one comes first, the policy around it after it.
 //! 3. In each, of all routes that match, the most specific one that sets a key decides it; then its defaults do.
-//! 4. Where readings ask for different guards, all are given: the exchange lets all hold. The rest follows the normalised one.
+//! 4. Where readings require different guards, all are returned: the exchange applies all. The rest follows the normalised one.
 //!
 //! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
 
@@ -104,9 +104,9 @@ use crate::outward::Outward;
 pub use crate::page::ErrorPage;
 use crate::page::PageTemplate;
 
-/// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
+/// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
 ///
-/// [`Policy::default`] is the policy of a layer that was told nothing: it enforces everything, guards body size alone
+/// [`Policy::default`] is the policy of a layer without configuration: it enforces everything, guards body size alone
 /// (1 MiB), and trusts no sender's id.
 ///
 /// ```
@@ -132,9 +132,9 @@ pub struct Policy {
     drain: Drain,
     observes_bodies: bool,
     codes: CodeSet,
-    /// What each route says, those of all parts.
+    /// The settings of each route, those of all parts.
     route_settings: Box<[PartialSettings]>,
-    /// What holds for the usual requests of each.
+    /// The settings of the usual requests of each.
     precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
@@ -156,20 +156,20 @@ pub struct Policy {
     is_everywhere: bool,
     /// Some route holds for some methods alone.
     names_methods: bool,
-    /// Whether it was reported that routes match the path alone that a request had before a framework stripped a prefix.
+    /// Whether it was reported that routes match only the path before a framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
     /// Some requests have to be remembered for their errors: their path, or when they began.
     asks_of_requests: bool,
 }
 
-/// What holds inside one scope, or in the policy itself.
+/// The settings inside one scope, or in the policy itself.
 #[derive(Clone, Debug, Default)]
 struct CompiledScope {
     /// The part around it.
     parent: Option<usize>,
     matcher: Matcher,
     default_keys: PartialSettings,
-    /// What holds where no route matches.
+    /// The settings where no route matches.
     defaults: Settings,
     own_rules: usize,
     /// Its own, then those around it.
@@ -234,13 +234,13 @@ impl Policy {
         self.drain.0
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) is shown the bodies of errors.
+    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
         self.observes_bodies
     }
 
-    /// Whose codes those are, to RPC clients (P1).
+    /// The owner of the codes, for RPC clients (P1).
     pub(crate) fn rpc_domain(&self) -> &str {
         &self.rpc_domain
     }
@@ -251,17 +251,17 @@ impl Policy {
         &self.codes
     }
 
-    /// The policy's own where a fault says no more than its code.
+    /// The policy's own fault, if a fault states no more than its code.
     pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.faults.prepared(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// The policy's own of a code of the catalogue.
+    /// The policy's own fault for a code of the catalogue.
     pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
         self.faults.prepared(code)
     }
 
-    /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are not there any more.
+    /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are gone.
     #[must_use]
     pub fn without_credentials(self) -> Self {
         Self { auth_lists: Box::default(), ..self }
@@ -290,13 +290,13 @@ impl Policy {
         self.codes.find(name)
     }
 
-    /// Whether one path may ask for other guards than another.
+    /// Whether one path may require other guards than another.
     #[inline]
     pub(crate) fn tells_paths_apart(&self) -> bool {
         !self.is_everywhere
     }
 
-    /// Whether routes that match the path before a prefix was stripped alone are to be reported: the first time.
+    /// Whether to report routes that match only the path before a prefix was stripped: the first time alone.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -321,7 +321,7 @@ impl Policy {
         self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
-    /// What is no scope's.
+    /// The part of the policy that is in no scope.
     #[inline]
     fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]

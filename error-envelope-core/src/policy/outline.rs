@@ -1,4 +1,4 @@
-//! What the files of a policy set, table by table: [`PolicyFile::outline`](crate::loader::PolicyFile::outline).
+//! The settings in the files of a policy, table by table: [`PolicyFile::outline`](crate::loader::PolicyFile::outline).
 
 use super::chain;
 use super::effective::Setting;
@@ -25,7 +25,7 @@ pub struct OutlineTable {
     pattern: Option<String>,
     from: Option<String>,
     settings: Vec<Setting>,
-    /// A key, what the base says instead, and the line of that.
+    /// A key, the base's value for it, and the line of that.
     overridden: Vec<(String, (String, String))>,
 }
 
@@ -54,7 +54,7 @@ impl OutlineTable {
         &self.settings
     }
 
-    /// What a base says of a key that this table sets instead of it, as the base writes it, with its `FILE:LINE`.
+    /// A base's value for a key that this table sets instead of it, as the base writes it, with its `FILE:LINE`.
     #[must_use]
     pub fn overridden(&self, key: &str) -> Option<(&str, &str)> {
         let base = self.overridden.iter().find(|(known, _)| known == key);

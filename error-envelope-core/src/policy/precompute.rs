@@ -1,4 +1,4 @@
-//! What holds for the usual requests of each route, worked out when the policy is built.
+//! The settings of the usual requests of each route, computed when the policy is built.
 
 use super::Policy;
 #[cfg(feature = "policy-file")]
@@ -10,7 +10,7 @@ use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
 use crate::guard::pattern::Pattern;
 
 impl Policy {
-    /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
+    /// Whether the usual requests of two routes meet different guards, which letter case does not distinguish.
     #[cfg(feature = "policy-file")]
     pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let precomputed = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
@@ -20,7 +20,7 @@ impl Policy {
         precomputed(route).zip(precomputed(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// Works out once what holds for the usual requests of each route.
+    /// Computes once the settings of the usual requests of each route.
     pub(super) fn with_precomputed(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));

@@ -1,12 +1,12 @@
-//! What holds where the most specific route matches together with those that a request of it matches as a rule: worked
-//! out when the policy is built, so that a request inherits nothing key by key.
+//! The settings where the most specific route matches together with those that a request of it usually matches:
+//! computed when the policy is built, so that a request inherits nothing key by key.
 
 use http::Method;
 
 use super::keys::Settings;
 use crate::guard::pattern::{Pattern, Segment};
 
-/// More routes than a request of a route matches in any policy seen; where there are more, settings are inherited anew.
+/// More routes than a request of a route matches in any policy seen; for more, settings are inherited anew.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
@@ -16,7 +16,7 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// What holds for requests that match the same routes as the witness of the first of them.
+/// The settings of requests that match the same routes as the witness of the first of them.
 #[derive(Clone, Debug)]
 pub(super) struct PrecomputedRoute {
     part: usize,

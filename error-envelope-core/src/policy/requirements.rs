@@ -1,4 +1,4 @@
-//! What the guards of a policy ask for (G1-G4).
+//! The requirements of a policy's guards (G1-G4).
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 
 impl Policy {
-    /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
+    /// The schemes that let a request in, in the policy's order; an empty list lets everybody in (rule G2).
     pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
         settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
     }
 
-    /// Whether any route asks for credentials.
+    /// Whether any route requires credentials.
     pub(crate) fn has_schemes(&self) -> bool {
         !self.auth_lists.is_empty()
     }
@@ -28,7 +28,7 @@ impl Policy {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// The key sets that some route's schemes need from an adapter; one that several need comes as often.
+    /// The key sets that some route's schemes need from an adapter; one that several need is repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.auth_lists.iter().flatten().filter_map(|scheme| scheme.remote_keys())
@@ -66,7 +66,7 @@ impl Policy {
         &self.key_headers
     }
 
-    /// Whether a request may be asked for, or told, headers that have names of the policy's own, or a trace (I4).
+    /// Whether a request may need, or get, headers that have names of the policy's own, or a trace (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())

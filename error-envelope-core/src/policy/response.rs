@@ -1,4 +1,4 @@
-//! What of the policy an error's response is made by: what its settings name by their places.
+//! The parts of the policy that an error's response is made by, looked up by the places in its settings.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ impl Policy {
         &self.part(response_settings.part).rules
     }
 
-    /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
+    /// How codes leave in another dialect (rule R12), the rules of the narrowest scope first.
     pub(crate) fn outward(&self, response_settings: &ResponseSettings) -> &[Arc<Outward>] {
         &self.part(response_settings.part).outward
     }
@@ -29,17 +29,17 @@ impl Policy {
         self.pages.get(response_settings.html?.get())
     }
 
-    /// Whether a rule needs to know the request's path.
+    /// Whether a rule depends on the request's path.
     #[inline]
     pub(crate) fn rules_ask_path(&self, response_settings: &ResponseSettings) -> bool {
         self.part(response_settings.part).rules_ask_path
     }
 
-    /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
-    /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
-    /// the client has asked for RFC 9457 (R11).
+    /// The form in which an error leaves whose every word is known beforehand. `None` if it depends on more than its
+    /// code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` states
+    /// that the client has requested RFC 9457 (R11).
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
-        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
+        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 if a client requests it.
         const COMMON: usize = 3;
         /// Parts beyond these write their errors anew each time: there may be a thousand.
         const MOST_PARTS: usize = 8;

@@ -1,4 +1,4 @@
-//! Routes: a pattern, and what holds for the requests that it matches.
+//! Routes: a pattern, and the settings of the requests that it matches.
 
 use super::keys::TableSettings;
 

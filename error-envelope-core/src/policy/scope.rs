@@ -44,7 +44,7 @@ pub struct Scope {
     pub(super) part: PolicyPart,
 }
 
-/// What one scope says, or the policy itself.
+/// The settings of one scope, or of the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PolicyPart {
     pub(super) keys: TableSettings,
@@ -73,9 +73,9 @@ impl Scope {
         self
     }
 
-    /// Sets the URL of the service that a gateway asks here, such as `"http://orders:8080"`: see
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without one has that of the nearest scope around it. The layer
-    /// itself asks the service that it wraps, whatever this says.
+    /// Sets the URL of the service that a gateway calls here, such as `"http://orders:8080"`: see
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without one has that of the nearest scope around it. The
+    /// layer itself calls the service that it wraps, whatever is set here.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.upstream = Some(url.into());
         self
@@ -87,20 +87,19 @@ impl Scope {
         self
     }
 
-    /// Adds a rule, asked before those of the policy around it.
+    /// Adds a rule, tried before those of the policy around it.
     pub fn map(mut self, rule: MapRule) -> Self {
         self.part.rules.push(rule);
         self
     }
 
-    /// Says how codes leave in another dialect, before what the policy around it says (rule R12).
+    /// Sets how codes leave in another dialect, before the rules of the policy around it (rule R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
         self
     }
 
-    /// Adds a shape that is read here alone, before those of the policy around it (rule R15). Its name is the whole
-    /// policy's.
+    /// Adds a shape that is read here alone, before those of the policy around it (rule R15). Its name holds for the whole policy.
     pub fn shape(mut self, shape: BodyShape) -> Self {
         self.part.shapes.push(shape);
         self
@@ -120,7 +119,7 @@ impl Scope {
     }
 }
 
-/// A [`Scope`]'s hosts and prefix, if they are right. No host is any host.
+/// A [`Scope`]'s hosts and prefix, if they are right. No host means any host.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ScopeMatcher {
     hosts: Vec<HostPattern>,
@@ -254,7 +253,7 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// `covers` are those of the parts from 1; `depths` says of all parts how many are around them.
+    /// `covers` are those of the parts from 1; `depths` counts, for all parts, the parts around them.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
         // Where two parts have one prefix for a host, the narrower is put last: the wider one has more hosts beside it.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();

@@ -1,4 +1,4 @@
-//! What can be set of a route can be set of the policy and its scopes.
+//! The settings of a route, which the policy and its scopes can set as well.
 
 use super::builder::PolicyBuilder;
 use super::keys::TableSettings;
@@ -33,9 +33,9 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets how errors are written (rule R12): a [`Dialect`](crate::dialect::Dialect), or a shape of the policy's own by
-            /// its name (rule R15); [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC clients get those of their
-            /// protocol, whatever it is (section P).
+            /// Sets how errors are written (rule R12): a [`Dialect`](crate::dialect::Dialect), or a shape of the
+            /// policy's own by its name (rule R15); [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC
+            /// clients get the errors of their protocol with any dialect (section P).
             pub fn dialect(mut self, dialect: impl Into<$crate::dialect::DialectName>) -> Self {
                 self.keys_mut().dialect = Some(dialect.into());
                 self
@@ -77,13 +77,13 @@ macro_rules! setters {
                 self
             }
 
-            /// Whether request bodies must be `application/json` (rule G3): not by default. `false` asks for no type.
+            /// Whether request bodies must be `application/json` (rule G3): not by default. `false` requires no type.
             pub fn json(mut self, json: bool) -> Self {
                 self.keys_mut().json = Some(json);
                 self
             }
 
-            /// Sets the media types that request bodies may have (rule G3), instead of `json`. An empty list asks for
+            /// Sets the media types that request bodies may have (rule G3), instead of `json`. An empty list requires
             /// none.
             pub fn content_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
                 self.keys_mut().content_types = Some(types.into_iter().map(Into::into).collect());
@@ -91,13 +91,13 @@ macro_rules! setters {
             }
 
             /// Sets the headers that requests must carry (rule G1), by the names that the policy gives them. An empty
-            /// list asks for none.
+            /// list requires none.
             pub fn require_headers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
                 self.keys_mut().require_headers = Some(names.into_iter().map(Into::into).collect());
                 self
             }
 
-            /// Sets what becomes of codes that only an inner process knows (rule E2).
+            /// Sets how to treat codes that only an inner process defines (rule E2).
             pub fn unknown_codes(mut self, unknown_codes: $crate::policy::UnknownCodes) -> Self {
                 self.keys_mut().unknown_codes = Some(unknown_codes);
                 self
@@ -109,14 +109,14 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets what becomes of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
+            /// Sets how to treat errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
             pub fn protocols(mut self, protocols: $crate::policy::Protocols) -> Self {
                 self.keys_mut().protocols = Some(protocols);
                 self
             }
 
-            /// Sets which fields of a foreign 4xx body pass into the details (rule R14), by their names: what no rule reads of
-            /// it is dropped else, and its names logged. An empty list passes none, as is the default.
+            /// Sets which fields of a foreign 4xx body pass into the details (rule R14), by their names. Other fields
+            /// that no rule reads are dropped, and their names logged. An empty list passes none, as is the default.
             pub fn keep_fields<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
                 self.keys_mut().keep_fields = Some(names.into_iter().map(Into::into).collect());
                 self
@@ -128,8 +128,8 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets what becomes of a path whose readings meet routes with different guards (rule G0): the guards of all of them
-            /// hold by default.
+            /// Sets how to treat a path whose readings meet routes with different guards (rule G0): the guards of all
+            /// of them hold by default.
             pub fn paths(mut self, paths: $crate::policy::Paths) -> Self {
                 self.keys_mut().paths = Some(paths);
                 self
@@ -141,13 +141,13 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets what becomes of an event stream that breaks off between two events (rule F6): it breaks off by default.
+            /// Sets how to treat an event stream that breaks off between two events (rule F6): it breaks off by default.
             pub fn event_streams(mut self, event_streams: $crate::policy::EventStreams) -> Self {
                 self.keys_mut().event_streams = Some(event_streams);
                 self
             }
 
-            /// Sets the page that clients get which prefer `text/html` to JSON (rule R16): `true` is the built-in one. By
+            /// Sets the page for clients that prefer `text/html` to JSON (rule R16): `true` is the built-in one. By
             /// default there is none.
             pub fn html(mut self, page: impl Into<$crate::policy::ErrorPage>) -> Self {
                 self.keys_mut().html = Some(page.into());
@@ -160,7 +160,7 @@ macro_rules! setters {
                 self
             }
 
-            /// Whether a client of a standard route may ask for RFC 9457 with `Accept` (rule R11): by default it may.
+            /// Whether a client of a standard route may request RFC 9457 with `Accept` (rule R11): by default it may.
             pub fn negotiate(mut self, negotiate: bool) -> Self {
                 self.keys_mut().negotiate = Some(negotiate);
                 self

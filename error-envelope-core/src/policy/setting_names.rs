@@ -1,4 +1,4 @@
-//! The keys of a route by name, for programs that show them: `json` and `content_types` are two ways to say one.
+//! The keys of a route by name, for programs that show them: `json` and `content_types` are two ways to set one.
 
 use super::keys::TableSettings;
 
@@ -10,7 +10,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
 }
 
-/// The names that say one of [`keys`].
+/// The names that set one of [`keys`].
 pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
     let at = TableSettings::NAMES.iter().position(|name| *name == key);
     match at {
@@ -20,9 +20,9 @@ pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
     }
 }
 
-/// What one table says of one of [`keys`].
+/// The value of one of [`keys`] in one table.
 pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
-    // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
+    // Two ways to set one thing: the list decides, unless it is empty beside `json = true`.
     let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
     let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
     Some((key, keys.written(key)?))

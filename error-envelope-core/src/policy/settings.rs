@@ -1,4 +1,4 @@
-//! What the guards and the exchange ask of the settings of a request (rule G0).
+//! What the guards and the exchange read from the settings of a request (rule G0).
 
 use std::ops::Deref;
 
@@ -6,7 +6,7 @@ use super::choice::Mode;
 use super::compile::lists::Index;
 use super::keys::{PartialSettings, ResponseSettings, Settings};
 
-/// What of the settings outlives the exchange: enough for the log.
+/// The settings that outlive the exchange: enough for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
@@ -34,7 +34,7 @@ impl ResponseSettings {
 }
 
 impl Settings {
-    /// Whether they are of a route or a scope.
+    /// Whether they belong to a route or a scope.
     pub(super) fn has_place(&self) -> bool {
         self.label().has_route() || self.part() > 0
     }

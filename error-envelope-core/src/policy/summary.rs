@@ -1,4 +1,4 @@
-//! What a policy says of itself: in figures, and route by route.
+//! A policy's summary: in figures, and route by route.
 
 use super::settings::LogLabel;
 use super::{Mode, Policy};
@@ -24,7 +24,7 @@ pub struct RouteSummary<'a> {
 }
 
 impl Policy {
-    /// The policy in figures, as the log says them at the start.
+    /// The policy in figures, as the log states them at the start.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -39,7 +39,7 @@ impl Policy {
         }
     }
 
-    /// What is known of a request of which nothing is known any more.
+    /// The label for a request of which nothing is known any more.
     pub(crate) fn own_label(&self) -> LogLabel {
         self.root_scope().defaults.label()
     }
@@ -93,19 +93,19 @@ impl<'a> PolicySummary<'a> {
         self.own_codes
     }
 
-    /// The mode where no route and no scope says otherwise.
+    /// The mode where no route and no scope sets another.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// The largest request body in bytes, where no route and no scope says otherwise; `None` where there is no limit.
+    /// The largest request body in bytes, where no route and no scope sets another; `None` where there is no limit.
     #[must_use]
     pub fn body_limit(&self) -> Option<u64> {
         self.body_limit
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) is shown the bodies of errors: `[observe] bodies = true`.
+    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of errors: `[observe] bodies = true`.
     #[must_use]
     pub fn observes_bodies(&self) -> bool {
         self.observes_bodies
@@ -129,7 +129,7 @@ impl<'a> RouteSummary<'a> {
 
 #[cfg(test)]
 impl Policy {
-    /// What it says, whoever said it.
+    /// The same policy without its origin.
     pub(super) fn without_origin(self) -> Self {
         Self { origin: super::Origin::default(), ..self }
     }

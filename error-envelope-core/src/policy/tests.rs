@@ -1,4 +1,4 @@
-//! Routing is a security boundary: what the trie says is set against matching each pattern by itself, on text (G0).
+//! Routing is a security boundary: the trie is compared with matching each pattern by itself, on text (G0).
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::guard::reading::{normalised, readings};
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
-/// None that a route has.
+/// A limit that no route has.
 const DEFAULT_LIMIT: u64 = 77;
 
-/// A route as the tests know it: its pattern, and the two keys that they look at.
+/// A route in the form of the tests: its pattern, and the two keys that they look at.
 #[derive(Clone, Debug)]
 struct Written {
     methods: Vec<&'static str>,
@@ -92,7 +92,7 @@ fn fits(pattern: &[&str], path: &[&[u8]]) -> bool {
     }
 }
 
-/// What holds for one spelling: the limit and whether the header is asked for.
+/// The settings for one reading: the limit and whether the header is required.
 fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8]) -> (Option<u64>, bool) {
     let mut matching: Vec<&Written> = routes.iter().filter(|route| route.matches(method, path)).collect();
     matching.sort_by(|a, b| match a.shape().cmp(&b.shape()) {

@@ -51,7 +51,7 @@ impl UpstreamUrl {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
     }
 
-    /// What is wrong is told without the URL: it may have a password where none belongs.
+    /// The error leaves out the URL: it may have a password where none belongs.
     pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
@@ -92,7 +92,7 @@ fn usual_port(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// A name, or an address in its one spelling; a name may end in a dot, which a resolver takes for the end of its search.
+/// A name, or an address in its one form; a name may end in a dot, which a resolver takes for the end of its search.
 fn host(written: &str) -> Option<String> {
     if let Some(address) = written.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;

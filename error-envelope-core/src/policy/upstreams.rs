@@ -1,5 +1,5 @@
-//! The services that scopes name. The policy chooses one by the lookup that finds the guards (rule G0), and never connects to it:
-//! that is the gateway's.
+//! The services that scopes name. The policy chooses one by the lookup that finds the guards (rule G0). Only the
+//! gateway connects to it.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::upstream::UpstreamUrl;
 use super::{CompiledScope, Policy};
 
-/// The services of one host, for a router that has to be told of them beforehand: [`Policy::upstreams_by_host`].
+/// The services of one host, for a router that needs them beforehand: [`Policy::upstreams_by_host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,
@@ -47,7 +47,7 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// Which service is asked where, for every host that a scope names, and at last for all others (`*`).
+    /// The service of each path, for every host that a scope names, and at last for all others (`*`).
     #[must_use]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
         let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());
@@ -64,7 +64,7 @@ impl Policy {
     }
 }
 
-/// What each part says by itself; the policy itself says nothing.
+/// The service that each part names by itself; the policy itself names none.
 pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
     let upstream = |(at, scope): (usize, &Scope)| {
         let url = scope.upstream.as_deref()?;
@@ -79,7 +79,7 @@ pub(super) fn distinct(named: &[Option<UpstreamUrl>]) -> Box<[UpstreamUrl]> {
     named.iter().flatten().filter(|url| known.insert(*url)).cloned().collect()
 }
 
-/// What the nearest part around one says, itself among them.
+/// The service of the nearest part around one, itself among them.
 pub(super) fn inherited_upstream<'a>(mut around: impl Iterator<Item = &'a CompiledScope>) -> Option<UpstreamUrl> {
     around.find_map(|part| part.upstream.clone())
 }

@@ -1,10 +1,10 @@
-//! Which of two values of a key asks less of a request: what [`keys`](super::keys) names in its rows, for `check`.
+//! Which of two values of a key requires less of a request: [`keys`](super::keys) names these tests in its rows, for `check`.
 
 #![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
 
 use super::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
 
-/// Whether both tables set the key, and the first asks less.
+/// Whether both tables set the key, and the first requires less.
 pub(super) fn both<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
@@ -27,12 +27,12 @@ pub(super) fn counts_less(own: &BodyLimitPer, base: &BodyLimitPer) -> bool {
     streams(own) > streams(base)
 }
 
-/// Of names of which any one is enough; none of them is no guard.
+/// For names of which any one is enough; an empty list is no guard.
 pub(super) fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
     !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
 }
 
-/// Of names of which all are needed.
+/// For names of which all are needed.
 pub(super) fn asks_for_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
     base.iter().any(|name| !own.contains(name))
 }

@@ -1,7 +1,7 @@
 //! A tonic status → a fault (rules F1, R3, E8, E9): of an upstream that a handler called, or of a service's own error.
 //!
 //! 1. A `Fault` that became this status in this process, and is its cause, is taken out again.
-//! 2. The code is the reason's, where that is known or of the layer's own domain; else the one of the status.
+//! 2. The code is the reason's, where that is known or of the layer's own domain; else that of the status.
 //! 3. The text passes where the code was recognised, or on a status that is a client's error, unless it is a cause's; that
 //!    of another layer passes as it is (E7). Metadata and violations pass likewise, as details.
 
@@ -25,8 +25,8 @@ use crate::dialect::status;
 use crate::fault::Fault;
 use crate::message;
 
-/// The fault of a status in the chain of an error's causes. `UNKNOWN` is what tonic makes of errors that it does not know:
-/// the chain says more.
+/// The fault of a status in the chain of an error's causes. `UNKNOWN` is tonic's status for unrecognised errors:
+/// the chain has more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -64,7 +64,7 @@ impl<'a> StatusParts<'a> {
     fn fault(&self, status: &Status) -> Fault {
         let fault = match &self.recognised {
             Some(code) if !code.is_foreign() => Fault::new(code.clone()),
-            // tonic says CANCELLED where its client waited too long.
+            // tonic returns CANCELLED where its client waited too long.
             None if find::<TimeoutExpired>(status).is_some() => return Fault::new(ErrorCode::GATEWAY_TIMEOUT),
             _ => Fault::new(rpc::code_of(&self.reported, &CodeSet::default(), DOMAIN))
                 .status(self.reported.status.http()),
@@ -117,16 +117,16 @@ impl<'a> StatusParts<'a> {
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
-    /// The header of an upstream that sent one, else what its details say, in whole seconds.
+    /// The header of an upstream that sent one, else the delay in its details, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
-        // Whether it can be read at all: no clock is asked for that.
+        // Whether it can be read at all: that needs no clock.
         let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
         sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
     }
 }
 
-/// tonic makes CANCELLED, and others that are a client's errors, of a connection's, with their text: nobody wrote that for
+/// tonic turns connection errors into CANCELLED, and into other client errors, with their text: that was not written for
 /// a client.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);

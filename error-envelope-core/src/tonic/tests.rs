@@ -23,7 +23,7 @@ fn fault() -> Fault {
         .caused_by("s3cr3t")
 }
 
-/// As a client of the service gets it.
+/// The status as a client of the service gets it.
 fn sent(status: Status) -> Status {
     Status::from_header_map(status.into_http::<()>().headers()).unwrap()
 }

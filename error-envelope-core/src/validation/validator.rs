@@ -33,7 +33,7 @@ fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedI
     let mut fields: Vec<_> = errors.errors().iter().collect();
     fields.sort_by_key(|(name, _)| *name);
     for (name, kind) in fields {
-        // validator's name for what a rule about the whole struct found.
+        // validator's name for an error of a rule about the whole struct.
         let place = match (place, &**name) {
             (place, "__all__") => place.to_owned(),
             ("", name) => name.to_owned(),

@@ -34,7 +34,7 @@ impl Defining {
         (outcome == 0).then_some(id)
     }
 
-    /// What has Envoy's main thread call for [`Counting`], from any thread.
+    /// The handle that makes Envoy's main thread call for [`Counting`], from any thread.
     pub(crate) fn scheduler(&self) -> Option<ConfigScheduler> {
         // SAFETY: the pointer is that of the hook that runs; the scheduler is the module's to delete.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) };

@@ -22,11 +22,11 @@ impl<'l> HeaderList<'l> {
     }
 }
 
-/// As many lines, or chunks, find room without being allocated.
+/// Room for this many lines or chunks without an allocation.
 const FEW_LINES: usize = 32;
 const FEW_CHUNKS: usize = 8;
 
-/// Whose head.
+/// The head's owner and kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Head {
@@ -35,7 +35,7 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// Whose bytes: those of the hook that runs, or those that a hook has let Envoy keep.
+/// The body's owner: the hook that runs, or a hook that has let Envoy keep the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -44,7 +44,7 @@ pub(crate) enum Body {
     KeptResponse = 3,
 }
 
-/// What Envoy knows of a stream.
+/// Envoy's attributes of a stream.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Attribute {
@@ -76,7 +76,7 @@ impl<'a> Stream<'a> {
     /// The lines of a head, names and values as they are; none where there is no head.
     pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
-        // SAFETY: the stream is Envoy's until its destruction, which `changeable` has asked for; also below.
+        // SAFETY: the stream is Envoy's until its destruction, which `changeable` has checked; also below.
         let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
@@ -120,7 +120,7 @@ impl<'a> Stream<'a> {
         read()
     }
 
-    /// Puts a line in the place of all of its name; without a value the name goes.
+    /// Replaces all lines of a name with one; without a value removes them.
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
@@ -128,7 +128,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
     }
 
-    /// Puts a line behind all of its name.
+    /// Adds a line after all of its name.
     pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: as in `set`.
@@ -142,7 +142,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Drops what is there of a body.
+    /// Drops the present part of a body.
     pub(crate) fn drain(&self, body: Body) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: as in `lines`.
@@ -152,14 +152,14 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Adds to what is there of a body.
+    /// Adds to the present part of a body.
     pub(crate) fn append(&self, body: Body, data: &[u8]) {
         let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
         // SAFETY: the data is lent for the call alone.
         unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
-    /// Sends a head, in the place of any that has not left.
+    /// Sends a head, instead of any that has not left.
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
@@ -184,7 +184,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
 
-    /// Resets the stream: what has begun ends as an error.
+    /// Resets the stream: a response that has begun ends as an error.
     pub(crate) fn reset(&self, details: &str) {
         const LOCAL_RESET: u32 = 0;
 
@@ -201,7 +201,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
     }
 
-    /// What Envoy says of the stream.
+    /// Envoy's value of a stream attribute.
     pub(crate) fn attribute<T>(&self, attribute: Attribute, read: impl FnOnce(Option<&[u8]>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(None) };
         let mut value = Buffer::NONE;
@@ -230,7 +230,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The stream's span; none where nothing is traced.
+    /// The stream's span; `None` where nothing is traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`.
@@ -238,7 +238,7 @@ impl<'a> Stream<'a> {
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
-    /// What comes back to the stream's worker from any thread.
+    /// The handle that calls back on the stream's worker from any thread.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`; the scheduler is the module's to delete.
@@ -285,7 +285,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// Room for so many, in `many` where they are not few.
+/// Room for `count` values, in `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

@@ -47,7 +47,7 @@ impl Filter {
         }
     }
 
-    /// An error's body was read, whole or not: what the client gets. `ended` says that nothing follows it.
+    /// An error's body was read, whole or not: returns the client's response. `ended`: nothing follows the body.
     pub(super) fn collected(
         &self,
         stream: &Stream<'_>,
@@ -84,9 +84,8 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1). To send
-        // another is cheaper, too: one call has all its lines, and what Envoy saves where a head is changed takes longer to
-        // be found out.
+        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1). Sending another
+        // is also cheaper: one call has all its lines, and what Envoy saves where a head is changed takes longer to detect.
         if ended && into == Body::KeptResponse {
             self.write_body(stream, head, &body, into);
             return BodyStatus::Continue;
@@ -95,7 +94,7 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// Copies what passes, as far as it is read (M1).
+    /// Copies a passing body, as far as it is read (M1).
     pub(super) fn copy(&self, stream: &Stream<'_>, mut copying: Box<TeeState>, end: bool) {
         stream.chunks(Body::Response, |chunks| {
             for chunk in chunks {
@@ -125,7 +124,7 @@ impl Filter {
         }
     }
 
-    /// Shows a call's body to its exchange, which may put another end in the place of its own (section P).
+    /// Passes a call's body to its exchange, which may replace its end (section P).
     pub(super) fn watch(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
         if !watch.reads_data() {
             self.replace_state(State::Watching(watch));
@@ -156,7 +155,7 @@ impl Filter {
 }
 
 impl Collecting {
-    /// Whether the body has more bytes than are read at most. What may be given back is kept whole (M1).
+    /// Whether the body has more bytes than are read at most. A body that may be given back is kept whole (M1).
     fn add(&mut self, chunks: &[&[u8]]) -> bool {
         let most = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
         for chunk in chunks {

@@ -7,7 +7,7 @@ use super::{EnvoyLocalReply, Filter, HeadStatus, code_of};
 use crate::abi::{Head, Stream};
 use crate::heads;
 
-/// Whose answer comes.
+/// The source of the reply.
 pub(super) enum ReplyOrigin {
     Exchange(Exchange),
     Pending(PendingPeek),
@@ -16,12 +16,12 @@ pub(super) enum ReplyOrigin {
 /// A reply that this module did not write.
 pub(super) struct ReceivedReply {
     pub(super) by: ReplyOrigin,
-    /// What Envoy says of it, where it wrote it.
+    /// Envoy's details of it, if Envoy wrote it.
     pub(super) local: Option<EnvoyLocalReply>,
 }
 
 impl Filter {
-    /// Envoy's own head, or none that can be read.
+    /// Envoy's own head, or none that can be parsed.
     pub(super) fn failed_by_itself(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
         let ReceivedReply { by, local } = reply;
         let head = stream.lines(Head::Response, heads::response);
@@ -36,8 +36,8 @@ impl Filter {
         self.carry_out(stream, plan, head, end, is_local, None)
     }
 
-    /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
-    /// its `local_reply_config`, which the generated configuration has.
+    /// A held response fails, and Envoy writes to the client itself (V3): the reply is noted for its `local_reply_config`, which
+    /// the generated configuration has.
     pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
         self.stop_timer();
         self.deadline.take();
@@ -53,7 +53,7 @@ impl Filter {
                 note_reply(stream, &answered.event, answered.reply.headers(), answered.reply.body());
                 drop(self.logged_parts(stream, *answered));
             }
-            // What fails is never collected, nor passed.
+            // A failure is never collected, nor passed.
             ResponsePlan::Pass(..)
             | ResponsePlan::Keep(..)
             | ResponsePlan::Strip(..)
@@ -77,7 +77,7 @@ impl EnvoyLocalReply {
     }
 }
 
-/// None for a request that was not forwarded and got a redirect of Envoy's own, which keeps its shape.
+/// `None` for a request that was not forwarded and got Envoy's own redirect, which keeps its shape.
 fn plan(
     by: ReplyOrigin,
     head: &mut response::Parts,
@@ -103,7 +103,7 @@ fn plan(
     }
 }
 
-/// Notes a reply for Envoy to write. Of a gRPC call Envoy makes the body the message, and encodes it.
+/// Notes a reply for Envoy to write. For a gRPC call Envoy makes the body the message, and encodes it.
 fn note_reply(stream: &Stream<'_>, event: &Event, headers: &HeaderMap, body: &[u8]) {
     let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();

@@ -7,12 +7,12 @@
 //! | `Called` | the request is on its way to the service |
 //! | `Draining` | the request ran over its limit: what is left of it is dropped before its answer (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
-//! | `Replacing`, `Dropping` | Envoy's own body gives way to ours; a body that nobody may see goes (E5) |
+//! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
 //! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes |
 //! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
-//! | `LocalReply` | ours, or somebody else's to end |
+//! | `LocalReply` | our reply, or one that another filter or Envoy ends |
 //!
-//! A hook takes the state and leaves another one, before it sends anything: what is sent comes by the hooks again.
+//! A hook takes the state and leaves another one, before it sends anything: a sent reply passes through the hooks again.
 
 mod collecting;
 mod failed;
@@ -40,7 +40,7 @@ use crate::config::FilterModule;
 use crate::heads;
 use crate::timer::Timer;
 
-/// What becomes of a head, or of trailers.
+/// What to do with a head, or with trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum HeadStatus {
@@ -48,7 +48,7 @@ pub(crate) enum HeadStatus {
     Stop = 1,
 }
 
-/// What becomes of a chunk.
+/// What to do with a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum BodyStatus {
@@ -66,7 +66,7 @@ impl From<BodyStatus> for HeadStatus {
     }
 }
 
-/// What a timer says.
+/// The event of a timer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 enum Wait {
@@ -82,9 +82,9 @@ pub(crate) struct Filter {
     state: RefCell<State>,
     meter: RefCell<Option<BodyMeter>>,
     local: RefCell<Option<EnvoyLocalReply>>,
-    /// Of the state that waits.
+    /// The timer of the waiting state.
     timer: RefCell<Option<Timer>>,
-    /// Of the whole call.
+    /// The timer of the whole call.
     deadline: RefCell<Option<Timer>>,
     config: RefCell<Option<Arc<ExchangeConfig>>>,
     id: Cell<Option<RequestId>>,
@@ -93,7 +93,7 @@ pub(crate) struct Filter {
     version: Cell<Version>,
     request_ended: Cell<bool>,
     response_ended: Cell<bool>,
-    /// A response's head has left: nothing else can be said.
+    /// A response's head has left: no other response can be sent.
     head_left: Cell<bool>,
 }
 
@@ -147,13 +147,13 @@ struct Lingering {
     left: u64,
 }
 
-/// An answer that keeps its connection: what is left of the request is little, and dropped first.
+/// An answer that keeps its connection: the rest of the request is short, and dropped first.
 struct Deferred {
     reply: Response<Bytes>,
     left: u64,
 }
 
-/// What Envoy says of an answer of its own.
+/// Envoy's details of its own answer.
 struct EnvoyLocalReply {
     status: u32,
     details: String,
@@ -207,7 +207,7 @@ impl Filter {
         }
     }
 
-    /// The stream has ended, well or not: what has no end in the log yet gets it (F2, F4).
+    /// The stream has ended, well or not: a request without an end in the log yet gets it (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timer();
         self.deadline.take();
@@ -248,13 +248,13 @@ impl Filter {
         }
     }
 
-    /// Envoy lets go of the stream; nothing of it can be called any more.
+    /// Envoy destroys the stream; it must not be called any more.
     pub(crate) fn destroyed(&self) {
         self.stop_timer();
         self.deadline.take();
     }
 
-    /// A hook panicked: 500, or where the head has left the stream ends as an error (F2, F4, V4).
+    /// A hook panicked: 500, or, if the head has left, the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
         let text = panic_text(panic).into();
         let state = self.replace_state(State::Answered);
@@ -271,7 +271,7 @@ impl Filter {
         }
     }
 
-    /// A request that nobody may forward, as far as its head can be read now.
+    /// A request that must not be forwarded, as far as its head can be parsed now.
     fn unread(&self, stream: &Stream<'_>) -> Exchange {
         let mut head = self.read_request(stream);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
@@ -288,7 +288,7 @@ impl Filter {
         redirect::is_followed(stream, self.id.get())
     }
 
-    /// What the request began with (M3).
+    /// The config that the request began with (M3).
     fn config(&self) -> Arc<ExchangeConfig> {
         self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
     }
@@ -324,7 +324,7 @@ impl Filter {
         runtime::log_event(event);
     }
 
-    /// What access logs and traces see of an error.
+    /// Notes an error for access logs and traces.
     fn tell(&self, stream: &Stream<'_>, event: &Event) {
         let (noted, span) = (self.module.has_metadata(), stream.span());
         if !noted && span.is_none() {
@@ -350,7 +350,7 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
         ("mode", event.mode().as_str()),
         ("route", event.route().unwrap_or_default()),
     ];
-    // A request without a route has none: an access log writes a dash.
+    // A request without a route has no value: an access log writes a dash.
     let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
     stream.note("error_envelope", there);
 }
@@ -364,7 +364,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.unwrap_or("a panic without a text")
 }
 
-/// Why a response broke off whose head had left; none where its client went away.
+/// Why a response broke off after its head had left; `None` if its client went away.
 fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     stream.attribute(Attribute::CodeDetails, |details| {
         let details = String::from_utf8_lossy(details?).into_owned();

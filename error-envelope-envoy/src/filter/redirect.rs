@@ -1,7 +1,7 @@
 //! A redirect that Envoy follows itself is one request, with one id (V2).
 //!
-//! Envoy ends the stream under the details `internal_redirect`. Then, before anything else on its thread, it begins another
-//! stream with the request's head, which has the id in it. So the id waits in the thread for the next filter.
+//! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins another stream
+//! with the request's head, which has the id in it. So the id waits in the thread for the next filter.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
+//! The request: the guards check its head, and its body is counted (G0–G5, V4).
 
 use error_envelope_core::exchange::{
     Admission, BodyMeter, DrainBudget, Exchange, FirstByte, LocalReply, MeterAction, PendingPeek, RpcResponse,
@@ -14,7 +14,7 @@ use crate::heads::{self, HeaderMutations};
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         if !matches!(*self.state.borrow(), State::New) {
-            // The guards were asked for another head.
+            // The guards have checked another head.
             stream.reset("error_envelope_second_head");
             return HeadStatus::Stop;
         }
@@ -52,7 +52,7 @@ impl Filter {
         HeadStatus::Stop
     }
 
-    /// Shows the head to the guards: what they say, and what became of it.
+    /// Passes the head to the guards; returns their decision and the changed head.
     fn admit(
         &self,
         lines: HeaderList<'_>,
@@ -81,7 +81,7 @@ impl Filter {
         } else {
             Exchange::begin_copy(config, &mut parts, facts, fresh)
         };
-        // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
+        // No scheme of an accepted policy has a verifier; a scheme that needed one would refuse every request (G2).
         while let Admission::Verify(unverified, _) = admission {
             admission = unverified.verified(&mut parts, Err("custom verifiers are not available inside Envoy".into()));
         }
@@ -113,14 +113,14 @@ impl Filter {
         self.request_ended.set(self.request_ended.get() || end);
         self.inject(stream, "request_body");
         match self.replace_state(State::New) {
-            // No head was looked at.
+            // No head has been checked.
             State::New => BodyStatus::Stop,
             State::Peeking(pending) => self.peeked(stream, pending, end),
             state => self.later_data(stream, state, end).unwrap_or_else(|| self.metered(stream, end)),
         }
     }
 
-    /// What becomes of data, or of trailers, that come behind an answer of ours; none where the request is on its way.
+    /// What to do with data, or trailers, that come after our answer; `None` where the request goes on.
     fn later_data(&self, stream: &Stream<'_>, state: State, end: bool) -> Option<BodyStatus> {
         let is_dropped = matches!(state, State::Lingering(_) | State::Deferred(_) | State::Draining(_));
         let is_answered = matches!(state, State::Answered);
@@ -128,7 +128,7 @@ impl Filter {
         if is_dropped {
             self.drop_request(stream, end);
         }
-        // Of a response that was let go the request goes on.
+        // For a response that was passed on, the request goes on.
         let stops = is_dropped || self.head_left.get();
         (is_dropped || is_answered).then_some(if stops { BodyStatus::Stop } else { BodyStatus::Continue })
     }
@@ -165,9 +165,9 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
+    /// The body ran over its limit (G4): sends the answer if no head has left; otherwise the response that has begun ends.
     ///
-    /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
+    /// Over HTTP/1 the rest is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_state(State::Answered) {
@@ -183,7 +183,8 @@ impl Filter {
             }
             State::Watching(watch) => self.end_watch(stream, *watch, RpcResponse::overran),
             state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
-                // The service would see a broken body, and its client what it then says: here both have one stream.
+                // With two streams the service would see a broken body, and its client the service's reply: here both share one
+                // stream.
                 self.replace_state(state);
                 if !self.response_ended.get() {
                     stream.reset("error_envelope_request_over_its_limit");
@@ -193,7 +194,7 @@ impl Filter {
         }
     }
 
-    /// The first chunk, or the end, of a body that decides by being there (G3).
+    /// The first chunk, or the end, of a body whose presence decides (G3).
     fn peeked(&self, stream: &Stream<'_>, pending: Box<PendingPeek>, end: bool) -> BodyStatus {
         let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
         match (empty, end) {
@@ -222,7 +223,7 @@ impl Filter {
                 return BodyStatus::Continue;
             }
             Admission::Answer(answered) => *answered,
-            // One peek decides, and comes last: the exchange asks for nothing more.
+            // One peek decides, and comes last: the exchange requests nothing more.
             Admission::Peek(pending, _) => pending.panicked("a second peek".into()),
             Admission::Verify(unverified, _) => unverified.panicked("a verifier after the peek".into()),
         };
@@ -236,7 +237,7 @@ impl Filter {
             State::Called(exchange) => self.answer(stream, exchange.timed_out()),
             State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
-            // What cannot be ended well goes on: the client has a clock of its own.
+            // A call that cannot be ended well goes on: the client has a clock of its own.
             State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, RpcResponse::timed_out),
             state => drop(self.replace_state(state)),
         }

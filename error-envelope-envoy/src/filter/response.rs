@@ -1,4 +1,4 @@
-//! The response: what passes, what is read first, what is written anew (R1–R14, E5, V2, V3).
+//! The response: passed on, read first, or rewritten (R1–R14, E5, V2, V3).
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{Exchange, ResponsePlan};
@@ -19,7 +19,7 @@ impl Filter {
             State::Peeking(pending) => ReplyOrigin::Pending(*pending),
             State::Called(exchange) => ReplyOrigin::Exchange(*exchange),
             State::Draining(draining) => ReplyOrigin::Exchange(draining.exchange),
-            // V3. No Envoy that is known does this: its own answer goes past the filters then.
+            // V3. No known Envoy version does this: its own answer goes past the filters then.
             State::Collecting(collecting) => {
                 local = local.or_else(|| Some(EnvoyLocalReply { status: 0, details: "a second head".to_owned() }));
                 ReplyOrigin::Exchange(collecting.exchange)
@@ -29,7 +29,7 @@ impl Filter {
         self.answered_by(stream, ReceivedReply { by, local }, end)
     }
 
-    /// The head of an answer that is ready, or of one that was sent: ours comes by the hooks as well.
+    /// The head of a ready answer, or of one that was sent: ours passes through the hooks as well.
     fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
         let State::Deferred(deferred) = state else {
             self.replace_state(state);
@@ -40,7 +40,7 @@ impl Filter {
         self.replace(stream, head, body, end)
     }
 
-    /// A head came: the service's, or Envoy's own where it has said so.
+    /// A head came: the service's, or Envoy's own if Envoy has announced a local reply.
     fn answered_by(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
         self.stop_timer();
         self.response_ended.set(end);
@@ -56,7 +56,7 @@ impl Filter {
         self.failed_by_itself(stream, reply, end)
     }
 
-    /// `is_local` says that Envoy wrote the head by itself.
+    /// `is_local`: Envoy wrote the head by itself.
     pub(super) fn carry_out(
         &self,
         stream: &Stream<'_>,
@@ -144,7 +144,7 @@ impl Filter {
         if is_local { self.replace(stream, head, body, end) } else { self.write(stream, head, body, end) }
     }
 
-    /// Envoy's own head and body give way to these: what it says is whole, and comes at once.
+    /// These replace Envoy's own head and body: its reply is whole, and comes at once.
     fn replace(&self, stream: &Stream<'_>, mut head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
             self.write_body(stream, head, &body, Body::KeptResponse);
@@ -155,7 +155,7 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// The service's head was written anew. What comes of its body is not waited for.
+    /// The service's head was rewritten. The rest of its body is not waited for.
     fn write(&self, stream: &Stream<'_>, head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
             self.write_body(stream, head, &body, Body::KeptResponse);

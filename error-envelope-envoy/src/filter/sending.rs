@@ -1,4 +1,4 @@
-//! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
+//! Our answers on their way out, and the rest of a request that is dropped so that its client can read them (G5).
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
@@ -13,16 +13,16 @@ use crate::abi::{Body, Stream};
 use crate::heads;
 
 impl Filter {
-    /// Answers instead of the service, from any hook: what has come of a response is dropped.
+    /// Answers instead of the service, from any hook: a partial response is dropped.
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
         self.stop_timer();
         self.deadline.take();
         let drain = answered.drain;
         self.log_reply(stream, &mut answered);
-        // A stream of HTTP/2 ends by itself, and what is left of it is reset.
+        // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
-            // An answer that does not close: Envoy would, were it out before the request is whole.
+            // An answer that keeps the connection: Envoy would close it if it left before the request is whole.
             Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
                 self.defer(stream, answered.reply, drain);
             }
@@ -36,7 +36,7 @@ impl Filter {
         self.replace_state(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
     }
 
-    /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
+    /// The body follows once the rest of the request is dropped. Without a body, too, Envoy delays its close until then.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
@@ -57,7 +57,7 @@ impl Filter {
         answered.reply.into_parts()
     }
 
-    /// Sends all of an answer. Nothing of the stream is to be touched behind it.
+    /// Sends all of an answer. The stream must not be used after it.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.replace_state(State::Answered);
         self.head_left.set(true);
@@ -69,7 +69,7 @@ impl Filter {
         }
     }
 
-    /// Some of a request comes that nobody reads any more.
+    /// Drops data of a request that is not needed any more.
     pub(super) fn drop_request(&self, stream: &Stream<'_>, end: bool) {
         let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         let enough = match &mut *self.state.borrow_mut() {
@@ -98,7 +98,7 @@ impl Filter {
                 if self.request_ended.get() {
                     meter.body_ended();
                 }
-                // What there was to drop is dropped.
+                // The rest is dropped.
                 self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
             }
             state => drop(self.replace_state(state)),
@@ -117,7 +117,7 @@ impl Filter {
         stream.append(into, body);
     }
 
-    /// Over HTTP/1 Envoy chunks what has no length, even where nothing comes.
+    /// Over HTTP/1 Envoy chunks a response without a length, even if it is empty.
     pub(super) fn frame(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
@@ -126,8 +126,8 @@ impl Filter {
         }
     }
 
-    /// An event stream broke off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its
-    /// client gets the event, and then no end.
+    /// An event stream broke off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its client
+    /// gets the event, and then no end.
     pub(super) fn broke_off(&self, stream: &Stream<'_>, events: EventStream, cause: BoxError) {
         let BodyFailure { last, event } = events.upstream_failed(cause);
         self.log(stream, event);
@@ -136,7 +136,7 @@ impl Filter {
         }
     }
 
-    /// Shows chunks to their event stream, which may put another in the place of one (E7).
+    /// Passes chunks to their event stream, which may replace one (E7).
     pub(super) fn pass_events(&self, stream: &Stream<'_>, mut events: Box<EventStream>) {
         let changed = stream.chunks(Body::Response, |chunks| with_replacement(&mut events, chunks));
         if let Some(data) = changed {
@@ -156,7 +156,7 @@ impl Filter {
         }
     }
 
-    /// A call ends here, as its protocol has it, or breaks off (F4).
+    /// Ends a call here by its protocol, or breaks it off (F4).
     pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
         self.stop_timer();
         self.deadline.take();
@@ -171,7 +171,7 @@ impl Filter {
     }
 }
 
-/// Whether more came than there was room for.
+/// Whether more bytes came than were left.
 fn pay(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
     *left = left.saturating_sub(count);
@@ -183,7 +183,7 @@ fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
     stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
 }
 
-/// These chunks of an event stream, where one of them is to be another.
+/// The chunks of an event stream, if one of them is to be replaced.
 fn with_replacement(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
     let mut changed = None;
     for (at, chunk) in chunks.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What a line may have.
+//! The fields that a line may have.
 
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ macro_rules! fields {
                 }
             }
 
-            /// What it says, in one sentence.
+            /// Its description, in one sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {

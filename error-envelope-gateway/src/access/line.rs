@@ -9,11 +9,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::fields::AccessField;
 use super::record::Entry;
 
-/// The longest text of a client's in a line, in characters; what is longer ends in `…`.
+/// The longest client text in a line, in characters; a longer one ends in `…`.
 const MAX_TEXT: usize = 1024;
 
 pub(super) fn json(entry: &Entry, fields: &[AccessField]) -> String {
-    // Nothing of it can fail: keys are texts, and numbers are finite.
+    // This cannot fail: keys are texts, and numbers are finite.
     let mut line = serde_json::to_string(&JsonLine { entry, fields }).unwrap_or_default();
     line.push('\n');
     line
@@ -95,7 +95,7 @@ fn lossy(value: &http::HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// A text of a client's on one line: what has no look of its own, or turns the direction of writing, is escaped.
+/// A client's text on one line: invisible characters, and those that turn the direction of writing, are escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !it.is_control() && !is_format(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
@@ -111,12 +111,12 @@ fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Unicode's format characters and separators of lines: bidirectional overrides, and what is not to be seen.
+/// Unicode's format characters and line separators: bidirectional overrides, and invisible characters.
 fn is_format(it: char) -> bool {
     matches!(it, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Within quotes, as Apache has it.
+/// Within quotes, in Apache's form.
 fn quoted(of: &str) -> String {
     let mut shown = String::with_capacity(of.len());
     for it in text(of).chars() {

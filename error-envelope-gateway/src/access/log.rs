@@ -37,17 +37,17 @@ impl AccessLog {
         Ok(Self(Arc::new(Shared { format, writer: Writer::start(sink)? })))
     }
 
-    /// Opens the file anew: for whoever has renamed it. A file that cannot be opened leaves the old one.
+    /// Opens the file anew, after an operator has renamed it. If it cannot be opened, the old one stays.
     pub fn reopen(&self) {
         self.0.writer.reopen();
     }
 
-    /// Waits until what was logged before is written, at most so long; whether it is.
+    /// Waits at most `timeout` until all earlier lines are written; returns whether they are.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.0.writer.flush(timeout)
     }
 
-    /// What the records of requests are given to.
+    /// The receiver of the requests' records.
     pub(crate) fn entries(&self) -> Arc<dyn WriteEntry> {
         self.0.clone()
     }

@@ -1,7 +1,7 @@
 //! The access log (rule L2): one line for each request, without its query and without a credential (rule L3).
 //!
-//! 1. A request has a [`record`], from its head to the last byte of its response, or of what it was upgraded to. The last
-//!    one who holds it writes the [`line`] of the [`fields`] that were chosen.
+//! 1. A request has a [`record`], from its head to the last byte of its response, or of what it was upgraded to. The last holder
+//!    of the record writes the [`line`] of the [`fields`] that were chosen.
 //! 2. A [`writer`] on a thread of its own takes the lines from a bounded queue. A sink that is slow, full or broken costs
 //!    lines, which are counted, and never delays a request.
 //!

@@ -1,4 +1,4 @@
-//! A request, as its line will tell it.
+//! The record of a request, for its line.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -10,13 +10,13 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower_error_envelope::middleware::RequestSlot;
 
-/// Whether any request of the process has had a record: without an access log none is looked for.
+/// Whether any request of the process has had a record: without an access log no lookup is made.
 static RECORDS: AtomicBool = AtomicBool::new(false);
 
 /// The end of the year 9999, which RFC 3339 ends with: a clock that is wrong costs no line.
 const LAST_TIME: Duration = Duration::from_secs(253_402_300_799);
 
-/// What writes the line of a request that has ended.
+/// Writes the line of a request that has ended.
 pub(crate) trait WriteEntry: Send + Sync {
     fn write(&self, entry: &Entry);
 }
@@ -28,14 +28,14 @@ pub(crate) struct ClientRecords {
     address: IpAddr,
 }
 
-/// A request, written once the last of these is dropped.
+/// A request, written once the last clone of the record is dropped.
 #[derive(Clone)]
 pub(crate) struct AccessRecord(Arc<Entry>);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The client left before it had all of its response; so it is until something else is known.
+    /// The client left before it had all of its response; this holds until another outcome is stored.
     Abandoned,
     Complete,
     /// The service broke its response off.
@@ -70,7 +70,7 @@ impl ClientRecords {
         Self { log, address }
     }
 
-    /// Begins the record of a request, and leaves it in the extensions for whom it passes.
+    /// Begins the record of a request, and stores it in the extensions for the code that handles the request.
     #[inline]
     pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> Option<AccessRecord> {
         let log = self.log.clone()?;
@@ -83,10 +83,10 @@ impl ClientRecords {
 }
 
 impl AccessRecord {
-    /// The record of a request, for whom it has come to.
+    /// Takes the record of a request out of its extensions.
     #[inline]
     pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
-        // Where it was stored on another thread, the request's way here made it known to this one.
+        // If another thread stored the flag, the request's way here made it visible to this one.
         RECORDS.load(Ordering::Relaxed).then(|| request.extensions_mut().remove()).flatten()
     }
 
@@ -95,7 +95,7 @@ impl AccessRecord {
         let _ = self.0.upstream.set(Arc::clone(upstream));
     }
 
-    /// So many bytes of the request's body were read.
+    /// This many bytes of the request's body were read.
     pub(crate) fn received(&self, bytes: u64) {
         self.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -113,14 +113,14 @@ impl AccessRecord {
         self.coded(response.headers());
     }
 
-    /// Head or trailers may name the error's code.
+    /// Reads the error's code from a head or from trailers.
     pub(crate) fn coded(&self, fields: &HeaderMap) {
         if let Some(code) = fields.get("x-error-code") {
             let _ = self.0.code.set(code.clone());
         }
     }
 
-    /// The response ended so, when as many bytes of it had been sent. What it was upgraded to may end later.
+    /// The response ended with this outcome, after this many bytes of it. What it was upgraded to may end later.
     pub(crate) fn ended(&self, outcome: Outcome, sent: u64) {
         self.0.response_bytes.fetch_add(sent, Ordering::Relaxed);
         let now = u64::try_from(self.0.began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -195,7 +195,7 @@ impl Outcome {
     }
 }
 
-/// Without what stands before an `@`: those are credentials (L3).
+/// Without the part before an `@`: those are credentials (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;

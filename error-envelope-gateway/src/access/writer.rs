@@ -17,14 +17,14 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::access";
 
-/// What waits to be written: some seconds of a busy gateway.
+/// Lines that wait to be written: some seconds of a busy gateway.
 const MAX_LINES: usize = 16 * 1024;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// So much is written at once.
+/// Bytes written at once.
 const BATCH: usize = 64 * 1024;
 
-/// How often it is told, at most, that lines were dropped.
+/// The shortest time between two warnings about dropped lines.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// How often a flush looks for room in the queue.
@@ -54,7 +54,7 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// What both sides of the queue know.
+/// What both sides of the queue share.
 struct State {
     queued_bytes: AtomicUsize,
     dropped: AtomicU64,
@@ -76,7 +76,7 @@ impl Writer {
         Ok(Self { queue, state })
     }
 
-    /// Now or not at all.
+    /// Queues the line if there is room now; never waits.
     pub(super) fn write(&self, line: String) {
         let length = line.len();
         let fits = self.state.queued_bytes.fetch_add(length, Ordering::Relaxed) + length <= MAX_BYTES;
@@ -87,7 +87,7 @@ impl Writer {
     }
 
     pub(super) fn reopen(&self) {
-        // Behind a full queue the old file goes on: whoever has renamed it asks again.
+        // Behind a full queue the old file stays in use: the operator who renamed it has to repeat the request.
         if self.queue.try_send(Message::Reopen).is_err() {
             tracing::warn!(target: LOG, "cannot reopen the access log now: it does not accept lines");
         }
@@ -124,7 +124,7 @@ struct Thread {
     torn: bool,
     /// The last write failed.
     failed: bool,
-    /// How many lost lines were told of, and when.
+    /// How many lost lines the last warning reported, and when.
     reported: Option<(u64, Instant)>,
 }
 
@@ -181,7 +181,7 @@ impl Thread {
         self.batch.clear();
     }
 
-    /// Says now and then how many lines found no room; of those that could not be written it was said.
+    /// Warns now and then how many lines found no room; lines that could not be written were reported already.
     fn tell(&mut self) {
         let dropped = self.state.dropped.load(Ordering::Relaxed);
         let (reported, when) = self.reported.map_or((0, None), |(reported, when)| (reported, Some(when)));
@@ -193,7 +193,7 @@ impl Thread {
     }
 }
 
-/// What takes the lines.
+/// The destination of the lines.
 enum Sink {
     File { path: PathBuf, file: File },
     Stdout,
@@ -229,7 +229,7 @@ impl Sink {
         }
     }
 
-    /// Writes `before` and then all lines. `torn` says afterwards whether what was written ends within a line.
+    /// Writes `before` and then all lines. `torn` is set to whether the written bytes end within a line.
     fn write_all(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> Result<(), Lost> {
         let written = match self {
             Self::File { file, .. } => write_counted(file, before, lines, torn),

@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// What comes before the names of the sockets. Another meaning of the lines is another number.
+/// The text before the names of the sockets. A changed meaning of the lines gets another number.
 pub(super) const SOCKETS: &str = "error-envelope-upgrade 2";
 /// The successor has all that it needs.
 pub(super) const READY: &str = "ready";
@@ -27,13 +27,13 @@ pub(super) const RELEASED: &str = "released";
 
 /// A line is a few words.
 const MOST_BYTES: usize = 1024;
-/// More than are handed over.
+/// More than the sockets that are handed over.
 const MOST_DESCRIPTORS: usize = 8;
-/// Many times what a process on the same machine takes to a line that it owes at once, or once its threads accept no more.
+/// Many times the time that a process on the same machine takes for a line due at once, or once its threads accept no more.
 const LINE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Whether the other side is of this process's user, or root; who else could take every client's connection, or lead this
-/// process anywhere.
+/// Whether the other side is of this process's user, or root; another user could take every client's connection, or mislead this
+/// process.
 pub(super) fn is_trusted(stream: &UnixStream) -> io::Result<bool> {
     let user = stream.peer_cred()?.uid();
     Ok(user == 0 || user == geteuid().as_raw())
@@ -59,7 +59,7 @@ pub(super) fn send_now(stream: &UnixStream, line: &str, descriptors: &[BorrowedF
     if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-/// The next line, and what came with it, as soon as it is there.
+/// The next line, with its descriptors, as soon as it is there.
 pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     let (mut line, mut descriptors) = (Vec::new(), Vec::new());
     while !line.ends_with(b"\n") {
@@ -88,7 +88,7 @@ pub(super) fn receive_now(stream: &UnixStream) -> io::Result<String> {
     text(line)
 }
 
-/// Whether the other process has ended: the kernel closes its side, whatever ended it.
+/// Whether the other process has ended: the kernel closes its side, whatever the cause.
 pub(super) fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
@@ -99,7 +99,7 @@ fn text(line: Vec<u8>) -> io::Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-/// As [`receive`], of a line that is owed at once.
+/// As [`receive`], for a line that is due at once.
 pub(super) async fn receive_soon(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     timeout(LINE_WITHIN, receive(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -10,9 +10,9 @@
 //! 5. The kernel closes the connection of a process that ends, whatever ended it. The old gateway then accepts again; the
 //!    successor serves with the sockets that it has, or binds its own where it has none yet.
 //!
-//! The upgrade socket is handed over as well, so that the next process finds whoever serves. Nothing else is: neither
-//! connections nor what is kept in memory. [`sockets`] are those that a process inherits, [`message`] is the protocol, [`predecessor`] and
-//! [`upgrade_socket`] are the two ends of it, and [`neighbours`] are both for one gateway.
+//! The upgrade socket is handed over as well, so that the next process finds the serving gateway. Nothing else is: neither
+//! connections nor what is kept in memory. [`sockets`] are those that a process inherits, [`message`] is the protocol,
+//! [`predecessor`] and [`upgrade_socket`] are its two ends, and [`neighbours`] are both for one gateway.
 
 mod message;
 mod neighbours;

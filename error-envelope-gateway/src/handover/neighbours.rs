@@ -11,7 +11,7 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// For the first client, its service and the files that both need, and as many again for what comes at once.
+/// For the first client, its service and the files that both need, and as many again for simultaneous clients.
 const FIRST_DESCRIPTORS: usize = 16;
 
 /// The hand-overs of one gateway: the one to it, and the one from it; by default neither.
@@ -46,7 +46,7 @@ impl Handover {
             return Ok(());
         }
         let (Some(predecessor), Some(offer)) = (&self.predecessor, &self.offer) else { return Ok(()) };
-        // Without descriptors it starts, and fails at its first client.
+        // Without descriptors the gateway would start, and fail at its first client.
         offer.reserve_descriptors(FIRST_DESCRIPTORS).map_err(|error| {
             Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway serves on"))
                 .with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
@@ -78,7 +78,7 @@ impl Handover {
         }
     }
 
-    /// Lets the predecessor end, whatever becomes of this gateway.
+    /// Lets the predecessor end, whatever happens to this gateway.
     pub(crate) fn release_predecessor(&self) {
         self.releaser()();
     }

@@ -1,4 +1,4 @@
-//! The gateway whose place this one takes, as this one sees it.
+//! The gateway that this one replaces, from this one's side.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// The gateway whose place this one takes. It serves again if this is dropped without a [release](Self::release), as it is when
-/// the process dies.
+/// The gateway that this one replaces. It serves again if this is dropped without a [release](Self::release), as it is when the
+/// process dies.
 pub(super) struct Predecessor {
     stream: UnixStream,
     path: PathBuf,
@@ -28,12 +28,12 @@ impl Predecessor {
         &self.stream
     }
 
-    /// Asks it to stop accepting, and waits until it has. Returns false if it has ended instead: the sockets are here.
+    /// Makes it stop accepting, and waits until it has. Returns false if it has ended instead: this process has the sockets.
     ///
     /// # Errors
     /// It serves on.
     pub(super) async fn replace(&self) -> Result<bool, Error> {
-        // One that does not wait any more has sent the reason, or has ended.
+        // A predecessor that does not wait any more has sent the reason, or has ended.
         let _ = message::send(&self.stream, READY, &[]).await;
         match message::receive_soon(&self.stream).await {
             Ok((line, _)) if line == YOURS => Ok(true),
@@ -63,7 +63,7 @@ impl Predecessor {
 
     /// Lets it end: it does not serve again, though this process ends.
     pub(super) fn release(&self) {
-        // One that has ended needs no release.
+        // A predecessor that has ended needs no release.
         let _ = message::send_now(&self.stream, RELEASED, &[]);
     }
 

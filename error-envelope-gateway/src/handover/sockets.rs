@@ -17,7 +17,7 @@ use crate::error::Error;
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 const BIND_AGAIN: Duration = Duration::from_millis(10);
 
-/// What a listening socket is for.
+/// The purpose of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SocketPurpose {
@@ -68,7 +68,7 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Those of another gateway, by their names; what has another name is closed.
+    /// Keeps another gateway's sockets by their names; closes those with another name.
     pub(super) fn from_descriptors(named: impl Iterator<Item = (String, OwnedFd)>) -> Result<Self, Error> {
         let mut sockets = Self::default();
         for (name, descriptor) in named {
@@ -78,7 +78,7 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Has [`listen`](Self::listen) wait for an address that a gateway which has just died still holds.
+    /// Makes [`listen`](Self::listen) wait for an address that a dead gateway still holds for a moment.
     pub(super) fn after_death(self) -> Self {
         Self { after_death: true, ..self }
     }
@@ -100,10 +100,10 @@ impl ListeningSockets {
         Ok(())
     }
 
-    /// Listens by the socket that was given for `purpose`, or else anew: at `asked`, or where that is none at `default`.
+    /// Returns the socket that was given for `purpose`; otherwise binds a new one at `wanted`, or at `default` if that is `None`.
     ///
     /// # Errors
-    /// The socket that was given has another address than `asked`, whose port 0 is any; or the address cannot be listened on.
+    /// The given socket has another address than `wanted` (port 0 matches any port); or the address cannot be listened on.
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,

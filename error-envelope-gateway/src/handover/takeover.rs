@@ -14,7 +14,7 @@ use super::sockets::ListeningSockets;
 use super::upgrade_socket::{OWN_NAME, UpgradeSocket};
 use crate::error::Error;
 
-/// How often a process may end before it has handed anything over: one that was killed does once, and then nobody listens.
+/// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
 const MOST_ENDS: usize = 3;
 
 /// A process on its way to an upgrade socket: to that of the gateway whose place it takes, or to a new one.
@@ -30,7 +30,7 @@ impl Takeover {
     /// `sockets` are returned.
     ///
     /// # Errors
-    /// Whoever listens there is of another user, or hands nothing over, or what it hands over cannot be used.
+    /// The process that listens there is of another user, or hands nothing over, or its sockets cannot be used.
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
         let mut ends = 0;
         loop {
@@ -52,7 +52,7 @@ impl Takeover {
         }
     }
 
-    /// What the gateway hands over; `None` if it ends first.
+    /// Returns the sockets that the gateway hands over; `None` if it ends first.
     async fn receive(path: &Path, predecessor: Predecessor) -> Result<Option<(Self, ListeningSockets)>, Error> {
         if !message::is_trusted(predecessor.stream()).map_err(|error| takeover_error(path, error))? {
             return Err(takeover_error(path, "a process of another user listens there"));

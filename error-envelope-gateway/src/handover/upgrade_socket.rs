@@ -22,16 +22,16 @@ const LOG: &str = "error_envelope::gateway::handover";
 /// The name of the upgrade socket among those that are handed over.
 pub(super) const OWN_NAME: &str = "upgrade";
 
-/// How long a successor may take to read its policy and certificates: as long as an operator watches, and no reason to refuse
-/// the next one for ever.
+/// How long a successor may take to read its policy and certificates: as long as an operator watches, and too short to refuse the
+/// next one for ever.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long a successor may take from the moment that it may accept until it does: many times what that takes, and short enough
-/// for a client in the queue. A third process waits for its reply longer than this and the pause before it.
+/// How long a successor may take from its permission to accept until it accepts: many times the usual, and short enough for a
+/// client in the queue. A third process waits for its reply longer than this and the pause before it.
 const SERVING_WITHIN: Duration = Duration::from_secs(5);
-/// How long a gateway can serve again in place of its successor: what is wrong with a new binary or its configuration shows at its
-/// first requests.
+/// How long a gateway can serve again in place of its successor: faults of a new binary or its configuration show at its first
+/// requests.
 const STANDS_BY: Duration = Duration::from_secs(2);
-/// So many successors may wait.
+/// This many successors may wait.
 const QUEUE: i32 = 128;
 /// Long enough for a descriptor to come free.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
@@ -68,14 +68,14 @@ impl UpgradeSocket {
     }
 }
 
-/// The sockets that a gateway hands over, and the upgrade socket where it does.
+/// The sockets that a gateway hands over, with the upgrade socket if it has one.
 pub(super) struct Offer {
     listener: UnixListener,
     sockets: Vec<(&'static str, OwnedFd)>,
 }
 
 impl Offer {
-    /// With the gateway whose place this one takes.
+    /// With the gateway that this one replaces.
     pub(super) fn new(
         socket: UpgradeSocket,
         clients: &TcpListener,
@@ -89,7 +89,7 @@ impl Offer {
         Ok((predecessor, Self { listener, sockets }))
     }
 
-    /// Opens so many descriptors, and closes them.
+    /// Opens this many descriptors, and closes them.
     ///
     /// # Errors
     /// The process has fewer left.
@@ -100,7 +100,7 @@ impl Offer {
 
     /// Waits for a process that is ready to take this one's place.
     pub(super) async fn wait_for_successor(&self) -> Successor {
-        // The kernel gives clients of a socket the process that called this last: another one did, where this one has taken over.
+        // The kernel reports to clients the process that called this last: another process did, if this one has taken over.
         if let Err(error) = listen(&self.listener, QUEUE) {
             tracing::warn!(target: LOG, %error, "the next process may log a wrong process id for this one");
         }
@@ -131,7 +131,7 @@ impl Offer {
             self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
-            // The end of this one is seen before the next one is refused because of it.
+            // The end of this one is handled before the next one is refused because of it.
             biased;
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
             never = self.refuse_others() => match never {},
@@ -162,7 +162,8 @@ pub(crate) struct Successor {
 }
 
 impl Successor {
-    /// Has it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway does not accept.
+    /// Makes it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway does not
+    /// accept.
     ///
     /// # Errors
     /// It is gone, or does not begin to serve: this gateway is to accept again.
@@ -178,7 +179,7 @@ impl Successor {
                 tracing::warn!(target: LOG, process, %error, "the gateway that took over has ended; this one serves again");
                 Err(error)
             }
-            // RELEASED, or enough time.
+            // `RELEASED`, or the time is over.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }

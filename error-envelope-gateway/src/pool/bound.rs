@@ -1,7 +1,7 @@
 //! Connections that were authenticated (rule F7).
 //!
-//! NTLM and Negotiate authenticate a connection instead of a request: whoever sends the next request on it is who logged in. So
-//! a connection to a service that has carried such credentials serves its client's connection alone, and ends with it.
+//! NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who logged in. So a
+//! connection to a service that has carried such credentials serves its client's connection alone, and ends with it.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,7 +26,7 @@ pub(crate) struct Binding {
     authenticates: bool,
 }
 
-/// Whether any request of the process had a binding: else none is looked for.
+/// Whether any request of the process had a binding: otherwise no lookup is made.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -39,7 +39,7 @@ impl Binding {
     /// The binding of a request, for the pool that sends it.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
-        // Where it was stored on another thread, the request's way here made it known to this one.
+        // If another thread stored the flag, the request's way here made it visible to this one.
         if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
     }
 
@@ -52,7 +52,7 @@ impl Binding {
         connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
     }
 
-    /// What a connection is bound to that this request goes over: its own one stays so, another one becomes so by credentials.
+    /// The owner that this request's connection is bound to: one of its own stays bound, another becomes bound by credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }

@@ -1,4 +1,4 @@
-//! What a pool expects of a connection, of whatever version of HTTP.
+//! The pool's requirements for a connection, in any version of HTTP.
 
 use std::task::{Context, Poll};
 
@@ -9,10 +9,10 @@ pub(crate) trait Connection: Sized + Send + 'static {
     /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
     const IS_SHARED: bool;
 
-    /// Whether the next request can go over it, as far as is known here.
+    /// Whether the next request can use it, as far as the stored state shows.
     fn is_fit(&self) -> bool;
 
-    /// The same, but asks the system: for a request that would be lost.
+    /// The same, but checks with the system: for a request that would be lost.
     fn has_ended(&self) -> bool;
 
     /// How many requests it takes at once now: a service may change that at any time.
@@ -23,7 +23,7 @@ pub(crate) trait Connection: Sized + Send + 'static {
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// Where it was opened: a request from there wakes no other thread.
+    /// The worker that opened it: a request from there wakes no other thread.
     fn worker(&self) -> WorkerId;
 
     /// After a response: waits until the next request can be sent, and returns whether it may be.

@@ -1,6 +1,6 @@
-//! What has passed over an HTTP/1 connection of the request that is on it.
+//! Progress of the current request on an HTTP/1 connection.
 //!
-//! It is seen at the bytes, on the task that reads and writes them: nothing comes between a response and the end of its
+//! It is observed at the bytes, on the task that reads and writes them: nothing comes between a response and the end of its
 //! request that could hide which was first.
 
 use std::io;
@@ -45,12 +45,12 @@ impl Exchange {
         self.answered_early.load(Relaxed)
     }
 
-    /// The service may not have read what was sent.
+    /// The service may not have read all that was sent.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
 
-    /// Whether what was sent before waits for the service.
+    /// Whether data sent before waits for the service.
     pub(super) fn is_held_up(&self) -> bool {
         self.bytes_wait.load(Relaxed)
     }
@@ -89,7 +89,7 @@ fn is_interim(bytes: &[u8]) -> bool {
     is_one && ends == begins
 }
 
-/// A connection whose bytes are seen, and which holds its place until it is closed.
+/// A connection whose bytes are observed, and which holds its place until it is closed.
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,

@@ -19,7 +19,7 @@ pub(super) fn write(headers: &HeaderMap) -> Vec<u8> {
     copy
 }
 
-/// What [`write`] was given.
+/// Reads back the headers that [`write`] was given.
 pub(super) fn read(copy: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut rest = copy;

@@ -1,4 +1,4 @@
-//! Connections that nobody uses: the newest is used next, and what was not used for a while is closed.
+//! Idle connections: the newest is used next, and one that was not used for a while is closed.
 //!
 //! Time is counted in rounds of one task, so that taking a connection and giving it back read no clock.
 
@@ -36,8 +36,8 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// The newest that is fit and has room, of this worker's if there is one. What is not fit on the way to it goes to `unfit`:
-    /// it is not for dropping under a lock.
+    /// The newest that is fit and has room, of this worker's if there is one. Unfit ones on the way to it go to `unfit`: they
+    /// must not be dropped under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
             let index = self.nearest()?;
@@ -63,7 +63,7 @@ impl<C: Connection> Idle<C> {
         nearest.or_else(|| self.connections.iter().rposition(may_be))
     }
 
-    /// Nobody uses this connection.
+    /// Stores a connection that is not in use.
     pub(super) fn put(&mut self, connection: C) {
         self.connections.push_back(Unused { connection, in_use: 0, since: self.round });
     }
@@ -80,7 +80,7 @@ impl<C: Connection> Idle<C> {
         self.connections.pop_front().map(|oldest| oldest.connection)
     }
 
-    /// Takes out what nobody has used for as long as a connection may be idle.
+    /// Takes out connections that were unused for as long as one may be idle.
     pub(super) fn end_round(&mut self) -> Vec<C> {
         self.round = self.round.wrapping_add(1);
         let (kept, mut unused, mut at) = (usize::from(C::IS_SHARED), Vec::new(), 0);

@@ -9,12 +9,12 @@
 //!    request finds it, and one client never holds two.
 //! 4. A connection whose response began before its request was sent to the end does not come back ([`exchange`]).
 //! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone ([`bound`]).
-//! 6. What the service cannot have processed is sent to another connection, and what may be repeated is sent once more,
-//!    on a fresh one ([`mod@send`]).
+//! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated is sent once
+//!    more, on a fresh one ([`mod@send`]).
 //!
 //! hyper-util's pools do not express these rules. Its ready-made client repeats only what was never written, bounds idle
-//! connections alone and has no line. Its `pool::cache` looks at no bound, cannot be asked for a fresh connection, and
-//! keeps the connection that lost the race against one that came back: a client that asks again at once gets a second one.
+//! connections alone and has no line. Its `pool::cache` checks no bound, cannot open a fresh connection on request, and keeps the
+//! connection that lost the race against one that came back: a client that sends again at once gets a second one.
 
 mod bound;
 mod connection;

@@ -12,15 +12,15 @@ use super::exchange::Exchange;
 /// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
 /// be copied.
 pub(crate) struct Outgoing<B> {
-    // What has none moves from hand to hand without the room for one.
+    // A request without a body moves without the room for one.
     body: Option<Box<Pieces<B>>>,
     exchange: Option<Arc<Exchange>>,
 }
 
 struct Pieces<B> {
     body: B,
-    /// Waits until the one before is written. It is asked for before, or nobody could tell whether the client or the service
-    /// holds the request up.
+    /// Waits until the frame before it is written. It is polled for before that, or the pool could not detect whether the client
+    /// or the service holds the request up.
     next: Option<Frame<Bytes>>,
 }
 
@@ -59,7 +59,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
             None => ready!(Pin::new(&mut *body).poll_frame(cx)),
         };
         let frame = match frame {
-            // One piece at a time for a service that does not read, and not as many as hyper's buffer takes. hyper asks again
+            // One piece at a time for a service that does not read, and not as many as hyper's buffer takes. hyper polls again
             // once it is written.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
                 *next = Some(frame);

@@ -1,7 +1,7 @@
 //! A response on its way back, with the connection that it comes over.
 //!
-//! The last frame waits until the connection is back in its pool. hyper reports a connection ready on another task, a
-//! moment after the last byte: a client that asks again at once would find no connection, and a second one would be opened.
+//! The last frame waits until the connection is back in its pool. hyper reports a connection ready on another task, a moment
+//! after the last byte: a client that sends again at once would find no connection, and a second one would be opened.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Lease<C: Connection> {
     connection: Option<C>,
     is_used: bool,
     pool: Pool<C>,
-    /// Whose it is, if it is no other client's any more.
+    /// The client that it belongs to, if it is bound to one.
     bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
@@ -64,7 +64,7 @@ impl<C: Connection> Lease<C> {
     }
 }
 
-/// What is left of a shared connection is for others; one that is not goes down with its request.
+/// A shared connection stays for other requests; one that is not shared ends with its request.
 impl<C: Connection> Drop for Lease<C> {
     fn drop(&mut self) {
         if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
@@ -73,7 +73,7 @@ impl<C: Connection> Drop for Lease<C> {
     }
 }
 
-/// What is done with a connection at the end of a response, whatever connection it is.
+/// Handles a connection at the end of a response, in any version of HTTP.
 trait GiveBack: Send {
     fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
@@ -96,7 +96,7 @@ pub(crate) struct Reply {
 type LastFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl Reply {
-    /// Whether nothing comes after the head. Over a connection that has switched protocols something else does.
+    /// Whether nothing comes after the head. Over a connection that has switched protocols, other data does.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }

@@ -30,16 +30,16 @@ pub(crate) trait Sends<B>: Connection {
     /// A response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
-    /// How far a request got that hyper does not give back.
+    /// How far a request got if hyper does not return it.
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 
 /// Why a request has no response, and the request itself where nothing of it was written.
 pub(crate) type Unanswered<B> = TrySendError<Request<Outgoing<B>>>;
 
-/// How far a request got of which something was written.
+/// How far a partly written request got.
 pub(crate) enum Reached {
-    /// The service says that it has not processed it.
+    /// The service states that it has not processed it.
     Unprocessed,
     /// It may have been processed. No byte of a response came.
     Service,
@@ -47,8 +47,8 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// A request, where it waits for its connection, and what is kept of it while it waits for its response. A future has room for
-/// all that it takes by value or keeps in a variable of its own, and so does each one around it.
+/// A request while it waits for its connection, and what is kept of it while it waits for its response. A future has room for all
+/// its values and variables, and so does each one around it.
 pub(crate) enum Place<B> {
     Unsent(Request<Outgoing<B>>),
     /// None where it is not sent twice.
@@ -69,7 +69,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     C: Connection + Sends<B>,
 {
-    // Once: a service that closes each connection would be asked for ever.
+    // Once: a service that closes each connection would get it for ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
@@ -130,7 +130,7 @@ fn with_advice(error: hyper::Error) -> BoxError {
     if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
 }
 
-/// hyper says the same of too many header lines and of too many bytes.
+/// hyper reports the same error for too many header lines and for too many bytes.
 #[derive(Debug)]
 struct HeadTooLarge(hyper::Error);
 
@@ -151,7 +151,7 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }
 
-/// A request without a body, again. Hardly one is: its headers are in one buffer, which is read only then.
+/// A copy of a request without a body. Hardly one is sent again: its headers are in one buffer, which is read only then.
 pub(crate) struct Again {
     method: Method,
     uri: Uri,

@@ -16,7 +16,7 @@ impl PoolSlot {
     }
 }
 
-/// What has places.
+/// The owner of places.
 pub(super) trait Freed: Send + Sync {
     fn freed(self: Arc<Self>);
 }

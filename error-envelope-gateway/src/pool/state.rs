@@ -1,4 +1,4 @@
-//! What a pool knows: the idle connections, the requests in line, and how many connections there are.
+//! A pool's state: the idle connections, the requests in line, and how many connections there are.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ pub(super) struct State<C: Connection> {
     last_waiter: u64,
     /// Connections whose socket is not closed yet, with those that are being opened.
     pub(super) places: usize,
-    /// Those that are being opened, each with its task once that runs. One that was given up is none any more.
+    /// Those that are being opened, each with its task once that runs. One that was given up is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }
@@ -53,8 +53,8 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// For the first request in line that may have a used connection, else for the next one that comes. Adds what has to be closed
-    /// to `unfit`: the connection itself if all places are taken, and the first request in line needs a fresh one.
+    /// For the first request in line that may have a used connection, otherwise for the next one that comes. Adds connections to
+    /// close to `unfit`: this one if all places are taken, and the first request in line needs a fresh one.
     pub(super) fn give_back(&mut self, mut connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.places >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
@@ -81,7 +81,7 @@ impl<C: Connection> State<C> {
         self.line.remove(index)
     }
 
-    /// Gives room on shared connections to requests in line: one has ended, or the service takes more of them.
+    /// Gives room on shared connections to requests in line: a request has ended, or the service takes more of them.
     pub(super) fn serve_line(&mut self, unfit: &mut Vec<C>) {
         while self.line.iter().any(|waiter| !waiter.needs_fresh)
             && let Some(shared) = self.idle.take(unfit)
@@ -114,10 +114,10 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them: unless
-    /// it was given up, and is nobody's.
+    /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them. One that
+    /// was given up has no request.
     ///
-    /// What is to be closed goes to `unfit`.
+    /// Connections to close go to `unfit`.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
         let was_wanted = self.end_opening(id);
         match outcome {

@@ -22,12 +22,12 @@ use crate::workers::WorkerId;
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
 
-/// A service, by what it has seen.
+/// A service, by the calls that it has received.
 #[derive(Default)]
 struct Service {
     opened: AtomicUsize,
     open: AtomicUsize,
-    /// What opening a connection waits for, if it does.
+    /// The gate that opening a connection waits for, if there is one.
     gate: Option<Semaphore>,
     refuses: bool,
     room: usize,
@@ -142,7 +142,7 @@ impl<C: Connection> Pool<C> {
 
 type Taking<C> = JoinHandle<Result<Lease<C>, BoxError>>;
 
-/// Requests that ask for a connection, in this order.
+/// Requests that wait for a connection, in this order.
 async fn take<C: Connection + Sync>(pool: &Pool<C>, count: usize) -> Vec<Taking<C>> {
     let mut taking = Vec::new();
     for _ in 0..count {
@@ -207,7 +207,7 @@ async fn who_waits_gets_the_connection_that_comes_back_and_none_is_opened_beyond
     give_back(first).await;
     let mut second = waiting.remove(0).await.unwrap().unwrap();
     assert_eq!((number(&mut second), second.is_used()), (0, true));
-    // One is being opened for nobody by now: the next request waits for it, and opens none of its own.
+    // The connection that is being opened has no request by now: the next request waits for it, and opens none of its own.
     let more = take(&pool, 1).await;
     assert_eq!(service.opened(), 3);
     service.gate.as_ref().unwrap().add_permits(2);

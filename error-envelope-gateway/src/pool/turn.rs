@@ -13,11 +13,11 @@ use super::reply::Lease;
 use super::shared::Pool;
 use crate::count::GaugeGuard;
 
-/// How often, at most, a request looks whether a connection is still being opened for it. Each look locks the pool and
-/// walks the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
+/// How often, at most, a request checks whether a connection is still being opened for it. Each check locks the pool and walks
+/// the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
-/// How often a request in line looks whether a service takes more requests on a connection: nothing tells when it does.
+/// How often a request in line checks whether a service takes more requests on a connection: no event reports it.
 const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
@@ -45,7 +45,7 @@ impl<C: Connection> Pool<C> {
         let (turn, closed) = {
             let mut state = self.state();
             let is_full = state.places >= self.max_connections();
-            // Closing a shared one would not free its place while others use it: there any other will do.
+            // Closing a shared one would not free its place while others use it: in that case any other will do.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
         };
@@ -78,8 +78,8 @@ impl<C: Connection> Turn<C> {
         Self { id, receiver, pool, _counted: counted }
     }
 
-    /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service
-    /// is no lack of connections, and the time limit for the response head bounds it.
+    /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service is no
+    /// lack of connections, and the time limit for the response head bounds it.
     ///
     /// `left` is what is left of the request's queue time: a request that joins the line again does not start anew.
     /// The wait for a connection that was opened is not taken off.

@@ -126,7 +126,7 @@ async fn a_connection_between_two_requests_has_no_server_and_loses_nothing() {
         });
         client!(served, sleep(LONG).await);
     }
-    // Its client has written all that it will, and reads on: it is told that nothing comes.
+    // Its client has written everything, and still reads: it gets the end of the stream.
     client.shutdown().await.unwrap();
     assert!(matches!(step(&mut served).await, Step::Ended(Ok(()))));
     let mut rest = String::new();

@@ -1,4 +1,4 @@
-//! Certificates of clients: which authorities sign them, and whose they are.
+//! Certificates of clients: which authorities sign them, and which name they carry.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use x509_parser::extensions::GeneralName;
 use super::pem;
 use crate::error::Error;
 
-/// Whose certificates clients may show, in a file of PEM that is read anew as the gateway's own certificate is.
+/// The authorities of client certificates, in a PEM file that is reloaded as the gateway's own certificate is.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientAuthorities {
@@ -23,8 +23,8 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// A client without a certificate is served as well: the policy says what it may ask for (scheme "certificate"). One
-    /// that is of nobody in `file`, or expired, ends the handshake.
+    /// A client without a certificate is served as well: the policy sets which routes it may use (scheme "certificate"). A
+    /// certificate that no authority in `file` signed, or that has expired, ends the handshake.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }
@@ -53,8 +53,8 @@ impl ClientAuthorities {
     }
 }
 
-/// The name in a certificate that was verified: the first URI among its alternative names, else the first DNS name, else the
-/// first email address, else the subject's common name; empty where there is none of them.
+/// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name, otherwise the
+/// first email address, otherwise the subject's common name; empty if there is none of them.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");

@@ -1,4 +1,4 @@
-//! What whoever is on call sees of certificates and handshakes: gauges and a counter of the crate `metrics`.
+//! Metrics of certificates and handshakes for operators: gauges and a counter of the crate `metrics`.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ const CERTIFICATE_UNKNOWN: &str = "certificate_unknown";
 const TOO_LARGE: &str = "too_large";
 const OF_CERTIFICATES: [&str; 4] = [NO_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFICATE_UNKNOWN, TOO_LARGE];
 
-/// Why a handshake came to nothing.
+/// Why a handshake failed.
 pub(crate) const TOO_SLOW: &str = "too_slow";
 
 /// Registers the descriptions of these metrics with the installed recorder.
@@ -49,9 +49,9 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
-/// The label for why a handshake failed. `alert`: the client refused, as where it does not trust the certificate. `incompatible`: no version or cipher in common.
-/// `no_tls`: what came is none. `gone`: the client went away. `no_certificate`, `certificate_expired`, `certificate_unknown`
-/// and `too_large`: of the client's certificate.
+/// The label for why a handshake failed. `alert`: the client refused, as where it does not trust the certificate. `incompatible`:
+/// no version or cipher in common. `no_tls`: the bytes are not TLS. `gone`: the client went away. `no_certificate`,
+/// `certificate_expired`, `certificate_unknown` and `too_large`: of the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
         None => "gone",
@@ -73,7 +73,7 @@ pub(crate) fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-/// The reasons for which a client's certificate was refused already.
+/// The reasons for which a client's certificate was already refused.
 #[derive(Default)]
 pub(super) struct RefusedClients([AtomicBool; OF_CERTIFICATES.len()]);
 

@@ -1,14 +1,14 @@
 //! TLS for clients: a certificate and its key, read anew when their files change.
 //!
 //! 1. At the start both must be there, and fit: else the gateway does not start.
-//! 2. Later a pair that is right takes effect with the next handshake; connections that there are stay as they are. Nobody
-//!    resumes a session of the old certificate: each pair has its own memory of sessions.
+//! 2. Later a valid pair takes effect with the next handshake; existing connections stay as they are. No client resumes a session
+//!    of the old certificate: each pair has its own memory of sessions.
 //! 3. A pair that cannot be read or does not fit leaves the old one active, and is logged once with what and where: a
 //!    deployment that replaces the two files one after the other does not fit in between.
 //! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read as a
-//!    policy's are: twice, on a thread that nobody waits for, while no lock is held.
+//!    policy's are: twice, on a thread that no other thread waits for, while no lock is held.
 //!
-//! [`pair`] reads the files, [`count`] tells whoever is on call.
+//! [`pair`] reads the files, [`count`] records metrics for operators.
 
 pub(crate) mod clients;
 pub(crate) mod count;
@@ -35,7 +35,7 @@ pub struct ServerTls {
     pair: Pair,
     in_force: RwLock<Arc<ServerConfig>>,
     reader: FileReader<Content>,
-    /// Of what was read last.
+    /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
 }
@@ -59,7 +59,7 @@ impl ServerTls {
         Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None })
     }
 
-    /// As [`ServerTls::watch`], and asks clients for certificates of these authorities, whose file is watched as well.
+    /// As [`ServerTls::watch`], and requests client certificates of these authorities, whose file is watched as well.
     ///
     /// # Errors
     /// As [`ServerTls::watch`], and a file without a certificate of an authority.
@@ -108,7 +108,7 @@ impl ServerTls {
         }
     }
 
-    /// Reads the files anew; logs what is new of it. Blocks its thread until they are read, or are not.
+    /// Reads the files anew; logs changes. Blocks its thread until they are read, or reading them fails.
     pub fn reload(&self) {
         self.read(&Patience::ASKED);
     }
@@ -122,7 +122,7 @@ impl ServerTls {
                     }
                     look.content
                 }
-                // Whoever reads them has an outcome soon.
+                // The thread that reads them has a result soon.
                 Err(Unread::Busy) => return,
                 Err(unread) => Err(not_read(&self.pair, unread)),
             };
@@ -170,7 +170,7 @@ fn warn_if_expired(pair: &Pair, not_after: Option<i64>) {
     }
 }
 
-/// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
+/// Watched first, so that a change during the read has an event. A swapped link leads to other folders.
 fn look(pair: &Pair, folders: &mut WatchedFolders) -> Look<Content> {
     let watched = folders.watch(folders_of(pair));
     let (texts, content) = pair.read();

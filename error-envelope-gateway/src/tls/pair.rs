@@ -17,7 +17,7 @@ use super::clients::ClientAuthorities;
 use super::pem;
 use crate::error::Error;
 
-/// Where the pair is, and the authorities of clients.
+/// The place of the pair, and the authorities of clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
@@ -25,7 +25,7 @@ pub(crate) struct Pair {
     pub(crate) clients: Option<ClientAuthorities>,
 }
 
-/// What the files say.
+/// The content of the files.
 pub(super) struct Read {
     pub(super) config: Arc<ServerConfig>,
     pub(super) fingerprint: u64,
@@ -34,8 +34,8 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// The files, and what tells whether they are others than before, whatever is wrong with them. No line of a file gets
-    /// into an error: either may be the key.
+    /// The files, and a value that shows whether they have changed, even if they are invalid. No line of a file gets into an
+    /// error: either may be the key.
     pub(super) fn read(&self) -> (u64, Result<Read, Error>) {
         let (certificate, key) = (pem::file(&self.certificate), pem::file(&self.key));
         let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file));
@@ -72,7 +72,7 @@ impl Pair {
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
         let mut config = config.map_err(|error| self.mismatch_error(&error))?;
         if self.clients.is_some() {
-            // Who resumes a session shows no certificate: one that has expired since would let in still.
+            // A client that resumes a session shows no certificate: one that has expired since would still be let in.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }

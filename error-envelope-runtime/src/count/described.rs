@@ -2,8 +2,8 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 
 use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 
-/// Describes what the library counts to the recorder that is installed, and puts its gauges to 0, so that they are there
-/// before anything happens. Call it once, after the recorder was installed; without it everything is counted as well.
+/// Describes the library's metrics to the installed recorder, and sets its gauges to 0, so that they exist before any event. Call
+/// it once, after the recorder was installed; counting works without it as well.
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
@@ -32,8 +32,8 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// - Labels are bounded: a route is the policy's pattern, else the framework's (axum's `MatchedPath`), never a path; a code that is neither the catalogue's nor the policy's is
 ///   `foreign`.
 /// - An error is timed from its head to its body's end, where its body was not there at once: most are.
-/// - The gauges are 1 or 0: whether what the policy's files say now is refused, and whether a kill switch is thrown. Where a
-///   process has several policies or switches, each says what the last one did.
+/// - The gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill switch is thrown. If
+///   a process has several policies or switches, each gauge shows the last change.
 pub fn describe() {
     describe_counter!(
         "error_envelope_errors_total",

@@ -15,7 +15,7 @@ use error_envelope_core::policy::Mode;
 use super::installed;
 use super::kept::{CachedHandle, now_if_kept};
 
-/// So many kinds of errors at once are known to a thread.
+/// The most kinds of errors that a thread keeps at once.
 const KNOWN: usize = 16;
 
 thread_local! {
@@ -31,7 +31,7 @@ struct KnownKind {
     counter: CachedHandle<Counter>,
 }
 
-/// What the labels are made of.
+/// The values that make the labels.
 struct Kind {
     code: Option<ErrorCode>,
     status: Option<StatusCode>,
@@ -66,13 +66,13 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
         kinds.push(known);
         true
     });
-    // A thread that ends knows none any more.
+    // A thread that ends keeps none any more.
     if !counted.unwrap_or(false) {
         KnownKind::new(event).count(None);
     }
 }
 
-/// An error's body was waited for so long.
+/// Records how long an error's body was waited for.
 pub fn record_error_read(time: Duration) {
     let Some(recorder) = installed::find() else { return };
     let register = || metrics::histogram!("error_envelope_error_read_seconds");
@@ -134,7 +134,7 @@ impl Kind {
 
     fn key(&self) -> Key {
         let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
-        // The name of a code of a policy's file is the policy's.
+        // The name of a code in a policy's file belongs to the policy.
         let own = self.code.as_ref().filter(|code| code.static_name().is_none() && !code.is_foreign());
         let code = match (own, &self.code) {
             (Some(own), _) => own.as_str().to_owned().into(),
@@ -154,7 +154,7 @@ impl Kind {
     }
 }
 
-/// As it is counted.
+/// The code's text in the label.
 fn text_of_code(code: Option<&ErrorCode>) -> &str {
     code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
 }

@@ -8,8 +8,8 @@ use std::thread;
 
 use metrics::Recorder;
 
-/// The address of the recorder here; `None` where none is installed, and what is recorded goes nowhere. It is asked for each
-/// request and each error: a recorder may come at any time, and a thread may have one of its own.
+/// The address of the recorder here; `None` where none is installed, and nothing is recorded. It is looked up for each request
+/// and each error: a recorder may be installed at any time, and a thread may have one of its own.
 #[inline]
 pub(super) fn find() -> Option<usize> {
     let (address, has_size) = metrics::with_recorder(|recorder| (address(recorder), size_of_val(recorder) != 0));
@@ -21,15 +21,15 @@ pub(super) fn address(recorder: &dyn Recorder) -> usize {
     std::ptr::from_ref(recorder).addr()
 }
 
-/// What `look` returns of the recorder of the process; `None` where no thread can be had.
+/// Returns the result of `look` at the recorder of the process; `None` if no thread can be started.
 pub(super) fn of_process<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
     // A new thread has no recorder of its own.
     let looking = thread::Builder::new().spawn(move || metrics::with_recorder(look));
     looking.ok().and_then(|found| found.join().ok())
 }
 
-/// Where none is installed, `metrics` has a static one, which does nothing and has no size. A user's may have none either, so
-/// that it is known by its address alone, which the process's recorder has until one is installed.
+/// If none is installed, `metrics` has a static one, which does nothing and has no size. A user's recorder may have no size
+/// either, so it is identified by its address alone, which the process's recorder has until one is installed.
 #[inline]
 fn is_stand_in(address: usize) -> bool {
     static STAND_IN: OnceLock<usize> = OnceLock::new();

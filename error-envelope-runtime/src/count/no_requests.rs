@@ -13,7 +13,7 @@ pub struct RequestMetrics(());
 #[derive(Clone)]
 pub struct RouteMetrics;
 
-/// When a request began: nobody asks.
+/// When a request began: unused.
 #[derive(Clone, Copy)]
 pub struct Started(());
 
@@ -30,7 +30,7 @@ impl RequestMetrics {
 }
 
 impl RouteMetrics {
-    /// So many bytes of a request's body came.
+    /// This many bytes of a request's body came.
     #[inline]
     pub fn received(&self, _: usize) {}
 }
@@ -56,7 +56,7 @@ impl RequestTimer {
     #[inline]
     pub fn head(&mut self, _: StatusCode) {}
 
-    /// So many bytes of the response's body go out.
+    /// This many bytes of the response's body go out.
     #[inline]
     pub fn sent(&self, _: usize) {}
 }

@@ -26,7 +26,7 @@ pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
 
-/// More routes than a policy and a framework have by far: what comes behind them is counted as `none`.
+/// Far more routes than a policy and a framework have: further ones are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
 /// The numbers of a layer's requests. Clones share them.
@@ -39,7 +39,7 @@ struct Table {
     recorder: usize,
     /// When the first request came to it.
     since: Option<Instant>,
-    /// Their texts are the program's own and the policy's: no client can make them collide.
+    /// Their texts are from the program and the policy: no client can make them collide.
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
 }
@@ -101,7 +101,7 @@ impl RequestMetrics {
         let old = (!known.is_current(started)).then(|| mem::replace(&mut *known, renew()));
         let methods = known.enter(route);
         drop(known);
-        // Nobody waits while thousands of handles are dropped.
+        // No request waits while thousands of handles are dropped.
         drop(old);
         methods
     }
@@ -142,7 +142,7 @@ impl RouteMetrics {
         Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
     }
 
-    /// So many bytes of a request's body came.
+    /// This many bytes of a request's body came.
     #[inline]
     pub fn received(&self, bytes: usize) {
         self.0.received.increment(bytes as u64);
@@ -200,7 +200,7 @@ impl RequestTimer {
         });
     }
 
-    /// So long after it began.
+    /// The time since it began.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
         let time = self.started.elapsed();
@@ -211,7 +211,7 @@ impl RequestTimer {
         }
     }
 
-    /// So many bytes of the response's body go out.
+    /// This many bytes of the response's body go out.
     #[inline]
     pub fn sent(&self, bytes: usize) {
         self.metrics.0.sent.increment(bytes as u64);

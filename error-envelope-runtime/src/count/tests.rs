@@ -1,4 +1,4 @@
-//! What is counted is not lost: not by a recorder that forgets, and not to one that is gone.
+//! Counts are not lost: not by a recorder that forgets, and not to one that is gone.
 
 #![allow(clippy::disallowed_methods, reason = "what is kept is kept for real time")]
 
@@ -87,7 +87,7 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
         record_at(&event, Some(now + KEPT_FOR));
         assert_eq!(recorder.count_of(ERRORS), 1);
     };
-    // What a thread keeps ends with it.
+    // A thread's handles end with it.
     thread::scope(|scope| scope.spawn(|| metrics::with_local_recorder(&recorder, count)).join()).unwrap();
 }
 
@@ -106,7 +106,7 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     };
     assert_eq!(lookups(), 20);
     {
-        // Somebody who vouches where another one records.
+        // `keep_counters` was called where another recorder records.
         let _other = metrics::set_default_local_recorder(Box::leak(Box::<Forgetful>::default()));
         keep_counters();
     }

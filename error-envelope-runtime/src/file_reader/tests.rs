@@ -1,4 +1,4 @@
-//! Looks that find what they are told to find, and hang as long as they are told to.
+//! Looks that return the texts sent to them, and hang until more are sent.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -7,7 +7,7 @@ use notify::{Event, EventKind};
 
 use super::*;
 
-/// No look is waited for but the one that hangs on purpose.
+/// No look is waited for, except the one that hangs on purpose.
 const SHORT: Patience =
     Patience { apart: Duration::ZERO, settle: Duration::ZERO, answer: MINUTE, compute: MINUTE, threads: 2 };
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ fn a_look_that_hangs_is_left_behind_few_are_and_the_files_are_read_anew_once_it_
     assert_eq!(reader.0.threads.load(Ordering::SeqCst), 2);
     // No more are started: this one would wait for a minute.
     assert_eq!(read(&reader, SHORT), Err(Unread::Silent));
-    // Whoever asks has two more.
+    // A caller with more patience has two more.
     assert_eq!(read(&reader, Patience { threads: 3, ..HUNG }), Err(Unread::Silent));
     (0..3).for_each(|_| texts.send(1).unwrap());
     changes.wait_for_one();

@@ -21,10 +21,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Sets have some KiB.
 const MAX_BYTES: usize = 1024 * 1024;
-/// From the look-up of the name to the last byte: no request waits longer, unless its scheme says so.
+/// From the look-up of the name to the last byte: no request waits longer, unless its scheme sets another time.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who is trusted.
+/// The trusted roots.
 #[derive(Clone, Default)]
 pub(super) struct Https {
     /// The platform's where there are none, read when they are needed first.
@@ -32,7 +32,7 @@ pub(super) struct Https {
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
-/// Where a set is.
+/// The place of a set.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     name: ServerName<'static>,
@@ -42,14 +42,14 @@ pub(super) struct Target {
     path: PathAndQuery,
 }
 
-/// What a provider said.
+/// A provider's response.
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
 
 impl Target {
-    /// `None` of what is no https URL.
+    /// `None` for a text that is no https URL.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -79,7 +79,7 @@ impl Https {
         }
     }
 
-    /// Asks once. The error is for the log: nothing of a body is in it.
+    /// Sends one request. The error is for the log: it contains nothing of a body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))

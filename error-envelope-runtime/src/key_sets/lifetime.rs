@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
-/// Providers do not rotate faster, and some say `max-age=0` by habit.
+/// Providers do not rotate faster, and some send `max-age=0` by habit.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
 /// A key that was withdrawn is trusted no longer than that.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -35,7 +35,7 @@ fn seconds(digits: &str) -> Option<u64> {
     are_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// A date that is none has passed (RFC 9111 §5.3).
+/// An invalid date has passed (RFC 9111 §5.3).
 fn until_expiry(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
     headers.get(EXPIRES)?;

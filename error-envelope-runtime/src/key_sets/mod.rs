@@ -1,8 +1,8 @@
 //! Key sets that are fetched by their URLs (`jwks_url`, rule G2).
 //!
-//! 1. A set is fetched as soon as a policy names it, and then as its provider's headers say: at the earliest after 5 minutes,
-//!    at the latest after a day, after an hour where they say nothing.
-//! 2. A token that names a key which the set does not have asks for a fetch as well, and waits for it. Whatever asks, a set
+//! 1. A set is fetched as soon as a policy names it, and then by its provider's headers: at the earliest after 5 minutes, at the
+//!    latest after a day, after an hour without such headers.
+//! 2. A token that names a key which the set does not have requests a fetch as well, and waits for it. Whatever the cause, a set
 //!    is fetched at most once in 30 seconds.
 //! 3. A fetch takes at most 5 seconds and 1 MiB, over https alone, and follows no redirect. One that fails leaves the old
 //!    set active, and is logged once for each reason, and counted.
@@ -28,8 +28,9 @@ use self::rotation::Rounds;
 
 /// Fetches the key sets of `jwks_url`s, and keeps them fresh. A clone fetches the same.
 ///
-/// Most need none of their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates (or those of
-/// the file that the environment variable `SSL_CERT_FILE` names). It asks providers directly, and follows no `HTTPS_PROXY`.
+/// Most programs need none of their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates (or those
+/// of the file that the environment variable `SSL_CERT_FILE` names). It connects to providers directly, and follows no
+/// `HTTPS_PROXY`.
 #[derive(Clone)]
 pub struct KeyFetcher(Arc<Registry>);
 
@@ -41,7 +42,7 @@ struct Registry {
 #[derive(Default)]
 struct KeySets {
     sets: HashMap<Box<str>, RemoteKeys>,
-    /// To what fetches; `None` until there is something to fetch.
+    /// The queue of the fetching task; `None` until there is something to fetch.
     jobs: Option<UnboundedSender<Job>>,
 }
 
@@ -73,8 +74,8 @@ impl KeyFetcher {
         Self(Arc::new(Registry { https, known: Mutex::default() }))
     }
 
-    /// The same with the future that fetches, instead of a thread: for a runtime of one's own, or a clock that is
-    /// simulated. It ends when nobody holds the fetcher or one of its sets.
+    /// The same with the future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It ends when the
+    /// fetcher and all its sets are dropped.
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);
@@ -82,8 +83,8 @@ impl KeyFetcher {
         (self, drive(queue, https))
     }
 
-    /// The set at a URL: fetched from now on, unless it is already. Of a URL that is not https nothing is fetched; the
-    /// policy that names it is refused.
+    /// The set at a URL: fetched from now on, unless it is already. A URL that is not https is not fetched; the policy that names
+    /// it is refused.
     #[must_use]
     pub fn keys(&self, url: &str) -> RemoteKeys {
         let Some(target) = Target::parse(url) else { return RemoteKeys::never_fetched(url) };
@@ -99,7 +100,7 @@ impl KeyFetcher {
         keys
     }
 
-    /// Ready once the fetch has ended that is under way or that this asks for; at once where none may begin.
+    /// Ready once the running fetch, or the one that this requests, has ended; at once where none may begin.
     pub fn fetched(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
         rotation::ended(keys)
     }
@@ -110,9 +111,9 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a set that no policy holds; whether it did. Nobody can take it meanwhile.
+    /// Forgets a set that no policy holds; returns whether it did. No policy can take it meanwhile.
     fn forget_unused(&self, keys: &RemoteKeys) -> bool {
-        /// That in the table, and that of the task that asks.
+        /// The owner in the table, and the task that calls this.
         const OURS: usize = 2;
 
         let mut known = self.known();

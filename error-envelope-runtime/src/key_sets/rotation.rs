@@ -10,11 +10,10 @@ use super::https::{Answer, Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
-/// From the beginning of one fetch to that of the next, at least: tokens with ids of keys that do not exist come from
-/// anybody.
+/// From the beginning of one fetch to that of the next, at least: any client can send tokens with ids of keys that do not exist.
 const SPACING: Duration = Duration::from_secs(30);
 
-/// What requests and the task that fetches tell each other.
+/// The signals between requests and the task that fetches.
 #[derive(Default)]
 pub(super) struct Rounds {
     ended: watch::Sender<u64>,
@@ -33,7 +32,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;
-        // Before tokens ask: what asks from now on is heard.
+        // Before tokens request a fetch: each request from now on is received.
         let demanded = rounds.demand.notified();
         keys.rest(false);
         tokio::select! {
@@ -50,7 +49,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
 pub(super) fn ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
-        // A fetch that ended before this line has left the set that is judged by next.
+        // A fetch that ended before this line has left the set for the next check.
         (!keys.is_resting()).then(|| {
             rounds.demand.notify_waiters();
             ended
@@ -73,7 +72,7 @@ fn take(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
     Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
 }
 
-/// Each reason once, until it is another.
+/// Logs each reason once, until it changes.
 struct RotationLog {
     /// Without the query.
     url: Box<str>,

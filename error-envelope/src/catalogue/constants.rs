@@ -1,4 +1,4 @@
-//! What the modules of constants share: how a code and a text are written in languages that are not ECMAScript.
+//! Shared by the modules of constants: how a code and a text are written in languages other than ECMAScript.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ pub(super) fn upper(code: &str) -> String {
     code.to_ascii_uppercase()
 }
 
-/// `auth_missing` as `AuthMissing`. An underscore that no letter follows stays, so that no two codes become one name.
+/// `auth_missing` as `AuthMissing`. An underscore that no letter follows stays, so that two codes never get one name.
 pub(super) fn pascal(code: &str) -> String {
     let mut name = String::with_capacity(code.len());
     let mut rest = code.chars().peekable();
@@ -32,13 +32,13 @@ pub(super) fn pascal(code: &str) -> String {
     name
 }
 
-/// A text between quotes as Python and Go read it: of a line without control characters, JSON's is theirs. Go refuses a
+/// A text between quotes for Python and Go: for a line without control characters, JSON's form is theirs. Go refuses a
 /// byte order mark within a file.
 pub(super) fn utf8_literal(text: &str) -> String {
     quoted(text).replace('\u{feff}', r"\ufeff")
 }
 
-/// A text between quotes as Java and C# read it, in ASCII: what a file is coded in is the compiler's option there.
+/// A text between quotes for Java and C#, in ASCII: there the encoding of a file is the compiler's option.
 pub(super) fn utf16_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     for character in quoted(text).chars() {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::constants::{head, pascal, utf16_literal};
 use error_envelope_core::openapi::Codes;
 
-/// What a static class has by itself, its own name, and the type that its constants name.
+/// The members of any static class, its own name, and the type of its constants.
 const TAKEN: [&str; 11] = [
     "ErrorCodes",
     "Retry",

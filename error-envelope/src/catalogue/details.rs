@@ -1,13 +1,13 @@
-//! What a code's details are, in the languages of the exports, from its JSON Schema.
+//! The details of a code, in the languages of the exports, from its JSON Schema.
 //!
-//! The library takes no keyword that is not written here (`ErrorCode::with_details`).
+//! The library accepts no keyword that is missing here (`ErrorCode::with_details`).
 
 use serde_json::Value;
 
-/// Keywords that only tell people something.
+/// Keywords that only describe.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
-/// What a schema asks of values, without what it tells people.
+/// The checks of a schema, without its descriptions.
 pub(super) fn checks(schema: &Value) -> Value {
     let Some(members) = schema.as_object() else { return schema.clone() };
     let keywords = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
@@ -53,7 +53,7 @@ fn typescript_object(schema: &Value) -> String {
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
     let mut members: Vec<String> = known.collect();
-    // A type for further members alone would be one for those that are named, too.
+    // A type for further fields alone would apply to the named ones, too.
     match &schema["additionalProperties"] {
         Value::Bool(false) => {}
         more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
@@ -136,7 +136,7 @@ fn members(schema: &Value) -> impl Iterator<Item = Member<'_>> {
     members.map(move |(name, schema)| Member { name, schema, required: required(name) })
 }
 
-/// Those of `enum`, or the one of `const`.
+/// The values of `enum`, or the one of `const`.
 fn values(schema: &Value) -> Option<Vec<&Value>> {
     let list = schema["enum"].as_array().map(|values| values.iter().collect());
     list.or_else(|| schema.get("const").map(|value| vec![value]))
@@ -147,7 +147,7 @@ fn types(schema: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-/// A member's name, in quotes where it is no identifier.
+/// A field's name, in quotes if it is no identifier.
 fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())

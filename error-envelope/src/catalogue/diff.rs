@@ -1,8 +1,8 @@
-//! `catalogue --diff OLD`: what has changed since an export in JSON was written, and whether it breaks clients.
+//! `catalogue --diff OLD`: the changes since an export in JSON was written, and whether they break clients.
 //!
 //! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details: one of these that goes or
 //!    changes breaks it. So does another version of the contract.
-//! 2. A new code breaks nobody, since the set is open (E2), nor does another message, which is for people.
+//! 2. A new code breaks no client, since the set is open (E2), nor does another message, which is for people.
 //! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema for a
 //!    code that had none promises more than before.
 
@@ -22,14 +22,14 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Keywords of JSON Schema that only describe.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-/// Those whose members are named by the schema's author.
+/// Keywords whose fields the schema's author names.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Those whose order means nothing.
+/// Keywords whose order means nothing.
 const SETS: [&str; 3] = ["required", "enum", "type"];
-/// A value to be equal to is no schema, whatever members it has.
+/// A value for comparison is no schema, whatever fields it has.
 const VALUES: [&str; 2] = ["const", "enum"];
 
-/// An export in JSON. Members that it does not name here may come and go.
+/// An export in JSON. Fields that are not named here may come and go.
 #[derive(Deserialize)]
 struct Export {
     contract: String,
@@ -55,12 +55,12 @@ struct Code {
     details: Option<Value>,
 }
 
-/// What has changed.
+/// The changes.
 pub(super) struct Diff(Vec<CatalogueChange>);
 
 struct CatalogueChange {
     breaks: bool,
-    /// None of the contract as a whole.
+    /// `None` for a change of the contract as a whole.
     code: Option<String>,
     what: &'static str,
     old: Value,
@@ -93,7 +93,7 @@ fn read(path: &Path) -> Result<Export, CommandError> {
 fn no_export(error: &serde_json::Error) -> String {
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
-    // What is wrong of the whole stands at no line.
+    // An error of the whole file has no line.
     let place = match error.line() {
         0 => String::new(),
         line => format!(":{line}:{}", error.column()),
@@ -161,7 +161,7 @@ impl Diff {
         format!("{lines}{sum}\n")
     }
 
-    /// For programs.
+    /// For programs, as JSON.
     pub(super) fn json(&self) -> String {
         let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
         json_text(&json!({ "breaks": self.breaks(), "changes": changes }))
@@ -184,7 +184,7 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     changed(false, "message", json!(old.message), json!(new.message));
 }
 
-/// A JSON Schema without what only describes it. The members of `properties` and its like are names, whatever they are.
+/// A JSON Schema without its descriptions. The fields of `properties` and similar keywords are names, whatever they are.
 fn meaning(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {

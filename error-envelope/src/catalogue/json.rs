@@ -1,4 +1,4 @@
-//! The codes for a program of one's own. The names of the members stay; new ones may come.
+//! The codes for your own program. The names of the fields stay; new ones may come.
 
 use error_envelope_core::openapi::form::CONTRACT_VERSION;
 use error_envelope_core::openapi::schema::embedded;

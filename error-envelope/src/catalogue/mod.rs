@@ -1,17 +1,17 @@
 //! `error-envelope catalogue`: the codes and the envelope, for documents, machines and clients.
 //!
-//! All formats are written from one list of codes, the library's table and a policy's own, and say the same:
+//! All formats are written from one list of codes, the library's table and a policy's own, and contain the same:
 //!
-//! 1. [`markdown`] for a page of documentation, [`json`] for programs of one's own;
+//! 1. [`markdown`] for a page of documentation, [`json`] for your own programs;
 //! 2. [`json_schema`] and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
 //! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`];
 //! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`];
-//! 5. what a code's details are is a JSON Schema of the library's, which [`details`] says in each language.
+//! 5. [`details`] writes a code's details, a JSON Schema of the library's, in each language.
 //!
-//! [`diff`] says what has changed since an export in JSON was written.
+//! [`diff`] lists the changes since an export in JSON was written.
 //!
-//! The set of codes is open (E2): no format refuses a code that it does not list, and each tells clients to treat such
-//! a code as transient. What is written depends on the codes alone, so that a checked-in export shows what changed.
+//! The set of codes is open (E2): no format refuses a code that it does not list, and each asks clients to treat such
+//! a code as transient. The output depends on the codes alone, so that a checked-in export shows what changed.
 
 mod constants;
 mod csharp;
@@ -80,7 +80,7 @@ enum Format {
     Human,
 }
 
-/// Writes to standard output; the exit code.
+/// Writes to standard output, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let stays = |group: &str| !args.except.iter().any(|except| except.as_str() == group);

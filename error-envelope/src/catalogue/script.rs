@@ -13,7 +13,7 @@ pub(super) fn head(format: &str) -> String {
     )
 }
 
-/// The codes with what is known of each, and the types that follow from them.
+/// The codes with their facts, and the types that follow from them.
 pub(super) fn table(codes: &Codes) -> String {
     let mut table = TABLE_BEGINS.to_owned();
     table.extend(codes.iter().map(entry));
@@ -67,7 +67,7 @@ fn entry(listed: &Listed) -> String {
     entry
 }
 
-/// The end of a comment, or a line's, within a policy's text would be one of the comment.
+/// In a policy's text, the end of a comment or of a line would end the comment that contains it.
 pub(super) fn in_comment(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("*/", "* /")
 }

@@ -1,4 +1,4 @@
-//! A TypeScript module without dependencies: types, and functions that tell them.
+//! A TypeScript module without dependencies: types, and functions that check them.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ pub(super) fn write(codes: &Codes) -> String {
     script::head("typescript") + &script::table(codes) + SHAPES + &details(codes) + &forms() + GUARDS + DETAILS_GUARDS
 }
 
-/// What the details of each code are, as types and as what they are held against.
+/// The details of each code, as types and as the values to check them by.
 fn details(codes: &Codes) -> String {
     let (mut types, mut schemas) =
         (DETAILS_BEGIN.to_owned(), "\nconst DETAILS: { [code: string]: Schema } = {\n".to_owned());

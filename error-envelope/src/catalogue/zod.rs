@@ -1,4 +1,4 @@
-//! A TypeScript module for Zod 4: a schema that parses an envelope and says what to do about its code.
+//! A TypeScript module for Zod 4: a schema that parses an envelope, and the advice on its code.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ pub(super) fn write(codes: &Codes) -> String {
     script::head("zod") + "\nimport * as z from \"zod\";\n" + &script::table(codes) + &details(codes) + &schemas()
 }
 
-/// What the details of each code are, and the union of the known errors by code.
+/// The details of each code, and the union of the known errors by code.
 fn details(codes: &Codes) -> String {
     let mut text = DETAILS_BEGIN.to_owned();
     let (typed, others): (Vec<&Listed>, _) = codes.iter().partition(|listed| listed.details().is_some());

@@ -1,8 +1,8 @@
-//! Every way to misbehave: where, what the service does, and what a client should get.
+//! Every fault of the demo: its path, what the service does, and what a client should get.
 
 use std::borrow::Cow;
 
-/// One row of what the demo shows.
+/// One row of the demo.
 pub(crate) struct DemoCase {
     pub(crate) path: &'static str,
     pub(crate) ask: DemoRequest,
@@ -10,45 +10,45 @@ pub(crate) struct DemoCase {
     pub(crate) expect: Expect,
 }
 
-/// What the demo sends.
+/// The request that the demo sends.
 #[derive(Clone, Copy)]
 pub(crate) enum DemoRequest {
     Get,
     Head,
-    /// A body of so many bytes whose length is said first.
+    /// A body of this many bytes with a declared length.
     Declared(usize),
-    /// The same without a length.
+    /// The same without a declared length.
     Chunked(usize),
     Upgrade,
 }
 
-/// What the service does.
+/// The behaviour of the service.
 pub(crate) enum UpstreamBehaviour {
     /// A well-formed response: status, further header lines, content type, body.
     Says(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
     /// The same, compressed.
     Gzip(u16, &'static str, &'static str),
-    /// These bytes, then the connection is closed; first, what is wrong with them.
+    /// These bytes, then the connection is closed; the first text describes the error in them.
     Raw(&'static str, &'static str),
     /// These bytes, then this text again and again: every so many milliseconds, or as fast as they go.
     Goes(&'static str, &'static str, u64),
-    /// Closes without a word.
+    /// Closes without a response.
     Hangs,
     /// Resets the connection.
     Resets,
     /// So many milliseconds of silence first.
     Sleeps(u64),
-    /// Switches protocols and says every byte back.
+    /// Switches protocols and echoes every byte.
     Switches,
     /// Reads the whole request body, then answers 200.
     Reads,
-    /// Is played inside this process, behind the same layer.
+    /// Runs inside this process, behind the same layer.
     Inside(HandlerBehaviour),
-    /// Is never asked: the layer answers.
+    /// Is never called: the layer answers.
     Untouched,
 }
 
-/// What a handler does inside this process.
+/// The behaviour of a handler inside this process.
 #[derive(Clone, Copy)]
 pub(crate) enum HandlerBehaviour {
     Panics,
@@ -57,14 +57,14 @@ pub(crate) enum HandlerBehaviour {
     Refused,
 }
 
-/// What the client should get.
+/// The response that the client should get.
 #[derive(Clone, Copy)]
 pub(crate) enum Expect {
     /// The envelope: status, code, message.
     Error(u16, &'static str, &'static str),
     /// No body; status and code are in the head.
     Head(u16, &'static str),
-    /// What the service said, with the id as its only addition.
+    /// The service's response, with the id as its only addition.
     Passed(u16),
     /// A body that is broken off.
     Broken(u16),
@@ -95,7 +95,7 @@ const fn act(path: &'static str, ask: DemoRequest, play: UpstreamBehaviour, expe
 
 #[rustfmt::skip]
 pub(crate) static ACTS: &[DemoCase] = &[
-    // What needs no help.
+    // Responses that need no change.
     act("/ok", Get, Says(200, &[], JSON, r#"{"ok":true}"#), Passed(200)),
     act("/early-hints", Get, Raw("103, then 200", "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"), Passed(200)),
     act("/upgrade", Upgrade, Switches, Passed(101)),

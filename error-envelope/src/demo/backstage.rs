@@ -1,4 +1,4 @@
-//! What a socket cannot show: a handler that fails in the very process of the layer. All other paths go to the stage.
+//! Faults that a socket cannot show: handlers that fail in the layer's own process. All other paths go to the stage.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, 
 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
-/// `gone` leads to a port where nobody listens.
+/// `gone` leads to a port without a listener.
 pub(super) fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -44,7 +44,7 @@ where
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
-/// A body that begins well, lets its beginning leave, and panics.
+/// A body that begins well, lets its first bytes leave, and panics.
 enum Falls {
     Begins,
     Waits,

@@ -1,4 +1,4 @@
-//! The service as a whole, and the way to it.
+//! The complete service, and the way to it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tower::BoxError;
 use super::backstage::{self, Backstage};
 use super::stage;
 
-/// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
+/// Starts the service; returns the way to it, to put the layer around, and its address without the layer.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! What the demo sent and received as a HAR 1.2 file, as a browser's network panel would have written it: bodies decoded, those that are no text in
+//! Writes the demo's requests and responses as a HAR 1.2 file, as a browser's network panel does: bodies decoded, binary ones in
 //! base64.
 
 use std::io::Read;
@@ -17,7 +17,7 @@ use super::acts::{DemoCase, DemoRequest};
 use super::visit::DemoResponse;
 use crate::report::json_text;
 
-/// Writes an entry for each answer; a request without one has none.
+/// Writes an entry for each response; a request without one has none.
 pub(super) fn record_har<'a>(
     file: &Path,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! Whether a row of the demo is as it should be.
+//! Checks whether a row of the demo is as it should be.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use tower_error_envelope::RequestId;
 use super::acts::{DemoCase, Expect, UpstreamBehaviour};
 use super::visit::DemoResponse;
 
-/// What is wrong; `ids` are those that other rows got.
+/// Returns the error of a row; `ids` are those of other rows.
 pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
@@ -24,7 +24,7 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
     body(act, got, id)
 }
 
-/// The headers that the service set arrive in number and order; the id alone is the layer's.
+/// The service's headers arrive in number and order; only the id is the layer's.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     let UpstreamBehaviour::Says(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {

@@ -1,8 +1,8 @@
-//! `error-envelope demo`: an embedded service that misbehaves, and a client that shows what becomes of it.
+//! `error-envelope demo`: an embedded service that misbehaves, and a client that shows the results.
 //!
-//! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
+//! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
 //! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client ([`tour`]),
-//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it, and a [`har`], are for other programs.
+//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it, and a [`har`], are for other programs.
 
 mod acts;
 mod backstage;
@@ -56,14 +56,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The client alone needs no address that anybody knows, and must not collide.
+    /// The client alone needs no known address, and must not collide.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
     }
 }
 
-/// Serves and sends the requests at the same time. The exit code is 1 where `--once` found a row that is wrong.
+/// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     gateway::block_on(async {
@@ -106,7 +106,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     if let Some(signal) = cut_short {
         return Ok(signal.code());
     }
-    // Somebody who served for a day is not told at its end that a row was wrong.
+    // A demo that served for a day does not report at its end that a row was wrong.
     if !args.once {
         return Ok(0);
     }

@@ -1,6 +1,6 @@
-//! What the demo received, for other programs: what came back for each request, as JSON lines.
+//! Writes the responses that the demo received as JSON lines, for other programs.
 //!
-//! The exports of the contract are held against it: a body is the text that came, so that whoever reads it parses it.
+//! The exports of the contract are tested with it: a body is the text that came, so that its reader parses it.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use tower::BoxError;
 use super::acts::DemoCase;
 use super::visit::DemoResponse;
 
-/// Writes a line for each answer; a request without one has none, and fails its row.
+/// Writes a line for each response; a request without one has none, and fails its row.
 pub(super) fn record<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,

@@ -1,4 +1,4 @@
-//! The service itself: raw sockets, since no HTTP library lets its user lie about a length.
+//! The service itself: raw sockets, since no HTTP library lets its user send a wrong length.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::acts::{ACTS, DemoCase, UpstreamBehaviour};
 
 type Header = (&'static str, &'static str);
 
-/// A connection that closes unannounced may meet a request that nobody may repeat.
+/// A connection that closes unannounced may meet a request that must not be repeated.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
-/// Plays for whoever connects.
+/// Plays for each client that connects.
 pub(crate) async fn play(listener: TcpListener) {
     loop {
         match listener.accept().await {
@@ -35,7 +35,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
         let head = String::from_utf8_lossy(&std::mem::replace(&mut read, rest)).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
-            // What it does not read of a request's body would look like its next request.
+            // An unread part of a request's body would look like its next request.
             Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act, &CLOSES).await,
             Some(act) if body_of(&act.play) => answer(&mut stream, act, &[]).await?,
             Some(act) => return misbehave(stream, act, read).await,
@@ -45,7 +45,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the head ends in `read`; none when the other side is done.
+/// Where the head ends in `read`; `None` once the other side is done.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -126,7 +126,7 @@ fn elsewhere(path: &str) -> Vec<u8> {
 }
 
 fn response(status: u16, headers: &[Header], kind: &str, body: &[u8]) -> Vec<u8> {
-    // Of an error without a body the phrase would be the text (R3).
+    // For an error without a body the phrase would be the text (R3).
     let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let mut head = format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: {}\r\n", body.len());
     let kind = (!kind.is_empty()).then_some(("content-type", kind));

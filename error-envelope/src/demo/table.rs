@@ -8,7 +8,7 @@ const BOLD: &str = "1";
 const GREEN: &str = "32";
 const RED: &str = "31";
 
-/// Writes rows; in colour on a terminal alone, and not where `NO_COLOR` asks for none.
+/// Writes rows; in colour only on a terminal, and not if `NO_COLOR` is set.
 pub(super) struct Table {
     colour: bool,
 }
@@ -23,7 +23,7 @@ impl Table {
         format!("{}\n{rule}", self.paint(BOLD, fit(cells).join(" ").trim_end()))
     }
 
-    /// The last cell is red where it is not `well`.
+    /// The last cell is red unless it is `well`.
     pub(super) fn row(&self, cells: [&str; 3], well: bool) -> String {
         let [path, upstream, got] = fit(cells);
         format!("{path} {upstream} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))

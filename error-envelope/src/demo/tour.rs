@@ -1,4 +1,4 @@
-//! One request of each kind, all at once, and what came back for it.
+//! Sends one request of each kind, all at once, and prints the responses.
 //!
 //! Each row is judged against its act, so that the demo is a test as well.
 
@@ -20,7 +20,7 @@ use super::record::record;
 use super::table::Table;
 use super::visit::{DemoResponse, RequestBody, visit};
 
-/// Walks, prints, and says whether every row is as it should be. `recorded` is the file for
+/// Sends, prints, and returns whether every row is as it should be. `recorded` is the file for
 /// other programs, `har` the one for tools that read such files.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Option<&Path>) -> Result<bool, BoxError> {
     let mut walk = JoinSet::new();

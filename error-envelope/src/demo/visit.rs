@@ -1,4 +1,4 @@
-//! One request to the gateway, and what a client gets for it.
+//! One request to the gateway, and the client's response.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tower::BoxError;
 
 use super::acts::{DemoCase, DemoRequest};
 
-/// The layer gives up on an error body after 1 s; what takes this long never comes.
+/// The layer gives up on an error body after 1 s; a response that takes this long never comes.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The bodies that the demo sends.
@@ -27,7 +27,7 @@ pub(super) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(super) type DemoClient = Client<HttpConnector, RequestBody>;
 
-/// What a client got.
+/// The response that a client got.
 pub(super) struct DemoResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -35,7 +35,7 @@ pub(super) struct DemoResponse {
     pub(super) broken: bool,
 }
 
-/// Asks as the act says; an error where no answer came.
+/// Sends the request of the act; returns an error if no response came.
 pub(super) async fn visit(client: DemoClient, address: SocketAddr, act: &DemoCase) -> Result<DemoResponse, String> {
     let answer = async {
         let mut response = client.request(request(address, act)?).await?;
@@ -91,12 +91,12 @@ impl DemoResponse {
         self.header("x-error-code")
     }
 
-    /// A header's one text; empty where there is none.
+    /// The only text of a header; empty if it is absent.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// A text in the JSON body; empty where there is none.
+    /// A text in the JSON body; empty if it is absent.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

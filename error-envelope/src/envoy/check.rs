@@ -1,7 +1,7 @@
-//! `error-envelope envoy-check`: reads a configuration of Envoy's and names what would break the contract.
+//! `error-envelope envoy-check`: reads an Envoy configuration and names what would break the contract.
 //!
-//! Each connection manager is looked at by itself. An error lets requests past the module, and so past every guard; a
-//! warning breaks a rule, which it names; a note says what will be otherwise than somebody may expect.
+//! Each connection manager is checked by itself. An error lets requests past the module, and so past every guard; a
+//! warning breaks a rule, which it names; a note describes an unexpected difference.
 
 mod config;
 mod disabled;
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// Writes to standard output; an exit code of 0, or 1 where there are errors or warnings.
+/// Writes to standard output; an exit code of 0, or 1 if there are errors or warnings.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let name = args.file.display().to_string();
     let bytes = fs::read(&args.file).map_err(|error| CommandError::Io(format!("{name}: {error}")))?;
@@ -75,7 +75,7 @@ fn as_json(name: &str, config: &str, findings: &Findings) -> Value {
     })
 }
 
-/// An error has a line, where its place is in the file.
+/// An error has a line, if its place is in the file.
 fn with_lines<'f>(config: &str, findings: &'f Findings) -> Vec<(&'f Found, Option<u64>)> {
     let lines = if findings.count("error") == 0 { None } else { lines::Lines::parse(config) };
     let line = |found: &Found| lines.as_ref().filter(|_| found.level == "error")?.line(&found.place);

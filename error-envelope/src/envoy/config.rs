@@ -1,4 +1,4 @@
-//! `error-envelope envoy-config`: a bootstrap of Envoy's that runs as it is, or the part of it that must be merged.
+//! `error-envelope envoy-config`: an Envoy bootstrap that runs as it is, or the part of it that must be merged.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    // A policy that is refused is refused by Envoy, too: better told here.
+    // Envoy would refuse a policy that is refused here: it is better reported now.
     let read = policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
@@ -56,13 +56,13 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     print(&bootstrap(&filters, listen, &services, args.admin.as_ref()))
 }
 
-/// What the listener needs.
+/// The settings of the listener.
 const LISTENER: &str = "\
 # What a stream may leave unread in Envoy; what this module reads of an error is bounded by the policy, not by this.
 per_connection_buffer_limit_bytes: 1048576
 ";
 
-/// What the connection manager needs.
+/// The settings of the connection manager.
 const MANAGER: &str = "\
 # The module gives each request its id (I1, I2); Envoy's own, and its own over a client's, would be another one.
 generate_request_id: false

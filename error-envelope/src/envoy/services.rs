@@ -1,4 +1,4 @@
-//! The services in a configuration of Envoy's: a cluster for each, and the routes that lead there, chosen as the policy's scopes
+//! The services in an Envoy configuration: a cluster for each, and the routes that lead there, chosen as the policy's scopes
 //! choose (G0).
 
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ impl<'a> Services<'a> {
         for host in &self.hosts {
             let (name, domains) = match host.host() {
                 "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
-                // The final dot of a whole name is no other host.
+                // A final dot does not make another host.
                 name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
             };
             let _ = write!(
@@ -131,7 +131,7 @@ fn path_match(prefix: &str) -> String {
     format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
 }
 
-/// The certificate has the URL's own name.
+/// The certificate has the host name of the URL.
 fn tls(url: &UpstreamUrl) -> String {
     if *url.scheme() != Scheme::HTTPS {
         return String::new();

@@ -1,4 +1,4 @@
-//! What a configuration of Envoy's is written with.
+//! Helpers to write an Envoy configuration.
 
 use http::uri::Authority;
 
@@ -22,7 +22,7 @@ impl Address {
     }
 }
 
-/// A text in YAML, which takes JSON's.
+/// A text in YAML, which accepts JSON's form.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -8,7 +8,7 @@ use error_envelope_gateway::{AccessField, AccessFormat, AccessLog, AccessSink};
 
 use crate::failure::{CommandError, with_help};
 
-/// At the end what was logged is written within this, or not at all.
+/// At the end, logged lines are written within this time, or not at all.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Its flags.
@@ -35,7 +35,7 @@ enum Form {
 }
 
 impl AccessArgs {
-    /// The access log, or none.
+    /// Opens the access log, if there is one.
     pub(crate) fn open(&self) -> Result<Option<AccessLog>, CommandError> {
         let Some(sink) = &self.access_log else { return Ok(None) };
         let format = match (self.access_log_format, &self.access_log_fields) {
@@ -51,7 +51,7 @@ impl AccessArgs {
     }
 }
 
-/// Has the last lines written, once every request has ended.
+/// Writes the last lines, once every request has ended.
 pub(crate) fn write_last(log: Option<&AccessLog>) {
     if log.is_some_and(|log| !log.flush(LAST_LINES)) {
         tracing::warn!("access log lines are lost: they could not be written in time");

@@ -1,4 +1,4 @@
-//! The flags of the gateway, and those that the demo has as well.
+//! The flags of the gateway, and those that it shares with the demo.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// The threads beside the main one; one would have nothing to share with, so that the main thread is it.
+    /// The threads beside the main one. A single one would have no other to share with, so the main thread does its work.
     pub(super) fn workers(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Some(self.workers.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! Descriptors: each client takes one, and each connection to the service another one.
 //!
-//! Most systems start a program with 1,024 of them and let it ask for more. A gateway that does not ask would be full with
-//! a thousand clients that say nothing, and could not reach the service for those that do.
+//! Most systems start a program with 1,024 of them and let it request more. A gateway that requests no more would be full with
+//! a thousand idle clients, and could not reach the service for the active ones.
 
 /// For the rest: connections to the service that are being closed, the log, the policy's files, the runtime, the admin
 /// address.
@@ -10,7 +10,7 @@ const OTHERS: u64 = 256;
 /// Of a worker's runtime, and its listening socket.
 const OF_WORKER: u64 = 5;
 
-/// Asks for as many as so many clients and connections take; says so where the system does not give them.
+/// Requests as many as this many clients and connections take; logs it if the system does not grant them.
 pub(crate) fn raise(clients: u32, connections: u32, workers: usize) {
     let wanted = u64::from(clients) + u64::from(connections) + OF_WORKER * workers as u64 + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

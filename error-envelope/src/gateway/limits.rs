@@ -148,7 +148,7 @@ impl UpstreamFlags {
         }
     }
 
-    /// How many descriptors the way to the service takes at most.
+    /// The most descriptors that connections to the service take.
     pub(crate) fn descriptors(&self) -> u32 {
         self.upstream_requests.min(self.upstream_connections)
     }
@@ -159,7 +159,7 @@ impl UpstreamFlags {
 struct ByteSize(u64);
 
 impl ByteSize {
-    /// The flags' ranges end before.
+    /// The ranges of the flags fit.
     fn in_u32(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
@@ -190,13 +190,13 @@ fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Cl
 /// A year is for ever, and clocks can count it.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A time that passes: with none at all nothing could be done in it.
+/// A time of more than 0: no work could be done in less.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;
     if time.is_zero() { Err("write a time of more than 0s and at most 365days".to_owned()) } else { Ok(time) }
 }
 
-/// A time that may be none.
+/// A time that may be 0.
 fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write a time such as 500ms or 2s"))?;

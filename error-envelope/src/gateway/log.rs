@@ -1,6 +1,6 @@
 //! The log: standard error, one line an event.
 //!
-//! A thread of its own writes it. A disk that is full, or a pipe that nobody reads, costs lines and no request: those that
+//! A thread of its own writes it. A disk that is full, or a pipe without a reader, costs lines and no request: lines that
 //! find no room are dropped, and their number is logged once there is room again.
 
 use std::ffi::OsStr;
@@ -21,16 +21,16 @@ use super::log_json::JsonLine;
 use super::log_text::TextLine;
 use crate::failure::CommandError;
 
-/// What says which lines are logged, and what is where it is empty or not there. The watcher of files has a line at INFO for
+/// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO for
 /// each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, such as \
                            warn,tower_error_envelope=info; or unset it";
 
-/// What waits to be written: some seconds of a busy gateway, and less than 16 MiB.
+/// The lines that wait to be written: some seconds of a busy gateway, and less than 16 MiB.
 const LINES: usize = 16 * 1024;
-/// How often it is looked whether lines were dropped.
+/// How often to check for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The form of a log line.
@@ -43,7 +43,7 @@ pub(crate) enum Log {
 }
 
 impl Log {
-    /// What is logged is written until the [`Writing`] is dropped; what, `RUST_LOG` says.
+    /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter.
     pub(crate) fn init(self) -> Result<Writing, CommandError> {
         let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?;
         let failed = Arc::<AtomicU64>::default();
@@ -63,12 +63,12 @@ impl Log {
     }
 }
 
-/// What is logged. A filter that is wrong is refused: ignored, it would leave whoever asked without it and without a word.
+/// The filter of the log. A wrong filter is refused: ignoring it would lose the log lines that it was set for.
 fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
     let text = directives.to_str().ok_or_else(|| wrong(&directives, &"not UTF-8"))?;
-    // After a space a target is another one, which nothing has.
+    // After a space, a target is another one that does not exist.
     let directives = || text.split(',').map(str::trim);
     EnvFilter::builder().parse(directives().collect::<Vec<_>>().join(",")).map_err(|error| {
         let one = directives().find(|it| !it.is_empty() && it.parse::<Directive>().is_err());
@@ -76,7 +76,7 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// The log, as long as it is written; what waits is written when this is dropped, in a second or not at all.
+/// The log while it is written; waiting lines are written when this is dropped, within a second or not at all.
 pub(crate) struct Writing {
     dropped: Dropped,
     thread: Option<WorkerGuard>,
@@ -85,14 +85,14 @@ pub(crate) struct Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // Where the log is not read it says so on standard output, and panics where nobody takes that either: a stop would end
+        // If the log is not read, it reports that on standard output, and panics if that is not read either: a stop would end
         // as a failure.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
     }
 }
 
 impl Writing {
-    /// Says so when lines were dropped, on the runtime that this is called on.
+    /// Logs the number of dropped lines, on the current runtime.
     pub(crate) fn tell_drops(&self) {
         let dropped = self.dropped.clone();
         tokio::spawn(async move {
@@ -102,7 +102,7 @@ impl Writing {
                 let lines = dropped.lines();
                 if lines > reported {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
-                    // It may have been dropped itself: then it is said again.
+                    // The line itself may have been dropped: then it is logged again.
                     reported = if dropped.lines() == lines { lines } else { reported };
                 }
             }
@@ -142,7 +142,7 @@ impl<W: Write> Write for Errors<W> {
     }
 }
 
-/// The standard hook writes several lines at once with whatever else is being written, which no JSON survives.
+/// The standard hook writes several lines at once, mixed with other output, which breaks JSON lines.
 ///
 /// Within a request the layer logs the panic itself; only the place is missing there.
 fn panicked(panic: &PanicHookInfo<'_>) {

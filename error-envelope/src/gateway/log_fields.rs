@@ -6,7 +6,7 @@ use std::fmt::{self, Debug};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-/// What a field has, as far as a form of lines writes it in a way of its own.
+/// The value of a field, as far as a line format writes it in a way of its own.
 pub(super) enum Value<'a> {
     /// A truth value or an integer.
     Plain(&'a dyn Debug),

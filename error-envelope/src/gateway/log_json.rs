@@ -1,4 +1,4 @@
-//! A line of the log as a JSON object, as that of `tracing_subscriber::fmt::json`, which its tests compare it with.
+//! Writes a log line as a JSON object, like `tracing_subscriber::fmt::json`, with which its tests compare it.
 
 use std::fmt::{self, Write};
 use std::mem;
@@ -57,7 +57,7 @@ fn spans<S: for<'a> LookupSpan<'a>>(line: &mut Writer<'_>, innermost: &SpanRef<'
     line.write_char(']')
 }
 
-/// The fields that were written as the span began, and its name.
+/// The fields that were written when the span began, and its name.
 fn span<S: for<'a> LookupSpan<'a>>(line: &mut Writer<'_>, span: &SpanRef<'_, S>) -> fmt::Result {
     let extensions = span.extensions();
     let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("", |fields| fields.as_str());

@@ -1,4 +1,4 @@
-//! A line is what `tracing_subscriber` writes.
+//! Checks that a line is what `tracing_subscriber` writes.
 
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -37,7 +37,7 @@ impl MakeWriter<'_> for Written {
     }
 }
 
-/// What `log` puts into lines, without their times.
+/// The lines that `log` writes, without their times.
 fn lines<N, E>(builder: SubscriberBuilder<N, E>, log: &dyn Fn()) -> String
 where
     N: for<'a> FormatFields<'a> + Send + Sync + 'static,

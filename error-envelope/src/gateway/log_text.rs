@@ -1,7 +1,7 @@
 //! A line of the log for people: the time, the level, the spans, the target, and the fields.
 //!
-//! It reads as that of `tracing_subscriber::fmt`, which its tests compare it with. That one formats each piece by way of a
-//! style, a padding and an escape, and took a fifth of what a gateway does for an error.
+//! It reads like that of `tracing_subscriber::fmt`, with which its tests compare it. That one formats each piece by way of a
+//! style, a padding and an escape, and took a fifth of a gateway's work for an error.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -43,7 +43,7 @@ where
         line.to.write_char(' ')?;
         let mut space = "";
         write_fields(event, |name, value| {
-            // What `log` puts there of the place is in the line already.
+            // The fields that the crate `log` adds for the place are in the line already.
             if name.starts_with("log.") {
                 return Ok(());
             }
@@ -137,12 +137,12 @@ fn with_causes(line: &mut Line<'_>, name: &str, error: &(dyn Error + 'static)) -
     write!(line.to, "]")
 }
 
-/// Whether `Debug` changes nothing in it.
+/// Whether `Debug` leaves it unchanged.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
-/// Writes what a terminal would obey as text.
+/// Writes terminal control characters as text.
 struct Visible<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Visible<'_, W> {

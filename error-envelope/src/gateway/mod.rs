@@ -1,9 +1,9 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it by [`url`],
+//! [`args`] are its flags and [`limits`] those with a number, [`services`] are the services behind it by [`url`],
 //! [`on_call`] are those of the admin address, [`mod@log`] writes the log in the lines of
 //! [`log_text`] or [`log_json`], [`mod@access_log`] opens the access log, [`signals`] are
-//! the operator's, [`descriptors`] are asked of the system, [`service_manager`] is told how far it is.
+//! the operator's, [`descriptors`] are requested from the system, [`service_manager`] gets the state of the start.
 
 pub(crate) mod access_log;
 pub(crate) mod args;
@@ -41,7 +41,7 @@ use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
 use crate::failure::{CommandError, say, with_help};
 
-/// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
+/// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?;
     let log = args.front.log.init()?;
@@ -71,13 +71,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     outcome
 }
 
-/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does
-/// not keep who has been told to stop.
+/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute
+/// does not delay a stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = error_envelope_gateway::current_thread_runtime();
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
-    // With a time it would wait before it drops its tasks, and clients would wait with it.
+    // With a time limit it would wait before it drops its tasks, and clients would wait with it.
     runtime.shutdown_background();
     outcome
 }
@@ -91,16 +91,16 @@ pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvel
     Ok(on_call.layer(layer))
 }
 
-/// Whoever mends the file is told of all of it, as by `check`.
+/// Reports all errors of the file at once, as `check` does.
 fn all_that_is_wrong(file: &Path, first: &PolicyError) -> CommandError {
     match ErrorEnvelopeLayer::new().check_policy(file) {
         Err(all) => CommandError::from(all),
-        // It was mended meanwhile.
+        // The file was corrected meanwhile.
         Ok(()) => CommandError::from_error(first),
     }
 }
 
-/// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.
+/// SIGHUP reloads the policy and the certificate, whatever a watcher has seen; neither waits for the other.
 fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), CommandError> {
     let layer = layer.clone();
     let reload = move || match layer.reload() {
@@ -119,7 +119,7 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
     CommandError::Io(format!("cannot listen to signals: {error}"))
 }
 
-/// Asks the gateway that serves for its sockets; systemd's are the same ones, or nobody's.
+/// Requests the sockets of the gateway that serves; systemd's are the same ones, or unused.
 async fn begin(path: &Path, sockets: &mut ListeningSockets) -> Result<Takeover, CommandError> {
     let begun = Takeover::begin(path, mem::take(sockets)).await;
     let (takeover, given) = begun.map_err(|error| upgrade_failed(&error))?;
@@ -143,7 +143,7 @@ fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandE
     CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
 }
 
-/// Opens the gateway, writes where it listens, and takes over where another one serves: the first line of standard output is for
+/// Opens the gateway, writes its address, and takes over if another one serves: the first line of standard output is for
 /// scripts that wait for it.
 pub(crate) async fn open(
     listener: TcpListener,

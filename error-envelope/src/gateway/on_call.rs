@@ -22,7 +22,7 @@ pub(crate) struct AdminArgs {
     admin_host: Vec<String>,
 }
 
-/// The admin address, or none.
+/// The admin address, if there is one.
 pub(crate) struct AdminListener(Option<Listening>);
 
 struct Listening {
@@ -53,7 +53,7 @@ impl AdminListener {
         self.0.as_ref().map(|it| it.address)
     }
 
-    /// Lets it see what the layer does, and turn it off.
+    /// Connects it to the layer: its events and its kill switch.
     pub(crate) fn layer(&self, layer: ErrorEnvelopeLayer) -> ErrorEnvelopeLayer {
         match &self.0 {
             Some(it) => it.admin.attach(layer),
@@ -61,7 +61,7 @@ impl AdminListener {
         }
     }
 
-    /// Lets the gateway serve it.
+    /// Makes the gateway serve it.
     pub(crate) fn serve_with(self, config: GatewayConfig) -> GatewayConfig {
         match self.0 {
             Some(Listening { admin, listener, .. }) => config.admin(admin, listener),

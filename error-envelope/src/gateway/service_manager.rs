@@ -1,13 +1,13 @@
-//! systemd, or another service manager that speaks its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without one nothing is sent.
+//! Notifies systemd, or another service manager with its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without one nothing is sent.
 
 use sd_notify::NotifyState;
 
-/// It serves, and is the main process from now on: another one may have been until it took over.
+/// Reports that it serves, and is the main process from now on: another one may have been until it took over.
 pub(super) fn ready() {
     notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
 }
 
-/// Says that it stops as soon as it is to. One that was taken over says nothing: the service goes on.
+/// Reports the stop as soon as it begins. A gateway that was taken over reports none: the service goes on.
 pub(super) async fn stopping_after(stop: impl Future<Output = ()>) {
     stop.await;
     notify(&[NotifyState::Stopping]);

@@ -1,4 +1,4 @@
-//! The services behind the gateway: that of `--upstream`, and those that the policy's scopes name.
+//! The services behind the gateway: that of `--upstream`, and those in the policy's scopes.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::failure::{CommandError, with_help};
 use crate::roots::roots;
 
 impl Args {
-    /// The services, those that the policy of `layer` names among them.
+    /// The services, including those in the policy of `layer`.
     pub(super) fn upstreams(&self, layer: &ErrorEnvelopeLayer) -> Result<Upstreams, CommandError> {
         let settings = Settings::new(self)?;
         let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
@@ -32,7 +32,7 @@ impl Args {
         Ok(rest.into_iter().fold(upstreams, Upstreams::rest))
     }
 
-    /// What is for https would do nothing, and nobody would be the wiser. A scope may name a service by https at any reload.
+    /// Refuses flags for https that would silently have no effect. A scope may name a service by https at any reload.
     fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
         let is_https = rest.is_some_and(|rest| rest.scheme() == Scheme::HTTPS);
         let ignored = [
@@ -48,22 +48,22 @@ impl Args {
         }
     }
 
-    /// How many descriptors the ways to the services take at most.
+    /// The most descriptors that connections to the services take.
     pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
         let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
         self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
     }
 }
 
-/// What every service is given.
+/// The settings of every service.
 struct Settings {
     timeout: Duration,
     limits: UpstreamLimits,
     http2: Vec<Http2>,
     ca: Option<PathBuf>,
-    /// The certificate that is shown, and its key.
+    /// The client certificate, and its key.
     certificate: Option<(PathBuf, PathBuf)>,
-    /// Read for the first service by https.
+    /// Read for the first https service.
     roots: Mutex<Option<RootCertStore>>,
 }
 
@@ -80,7 +80,7 @@ impl Settings {
         })
     }
 
-    /// `name` is the one in the service's certificate where it is not the URL's.
+    /// `name` is the one in the service's certificate if it differs from the URL's.
     fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
         let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
         let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));

@@ -1,4 +1,4 @@
-//! What the operator's signals mean.
+//! The operator's signals.
 
 use std::sync::mpsc::sync_channel;
 use std::{fmt, future, io, thread};
@@ -6,7 +6,7 @@ use std::{fmt, future, io, thread};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// What tells the program to end. The first asks for it, and lets what is in flight finish; the second does not wait.
+/// A request to end the program. The first lets requests in flight finish; the second does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShutdownSignal {
     Interrupt,
@@ -19,7 +19,7 @@ pub(crate) struct Shutdown {
     second: oneshot::Receiver<ShutdownSignal>,
 }
 
-/// Listens for Ctrl-C and SIGTERM. The handlers stand when this returns, so that no signal is lost.
+/// Listens for Ctrl-C and SIGTERM. The handlers are installed when this returns, so that no signal is lost.
 pub(crate) fn stop() -> io::Result<Shutdown> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -47,7 +47,7 @@ impl Shutdown {
     }
 }
 
-/// The sender goes with the runtime alone.
+/// The sender is dropped only with the runtime.
 async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     match signal.await {
         Ok(signal) => signal,
@@ -56,7 +56,7 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// What a shell says of a program that the signal has ended: 128 and the signal's number.
+    /// A shell's exit code for a program that the signal has ended: 128 and the signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -74,8 +74,8 @@ impl fmt::Display for ShutdownSignal {
     }
 }
 
-/// Does something at each signal of a kind that ends a program that does not listen for it; on a thread of this name, so that no
-/// worker of the runtime waits for it. Signals that come meanwhile are one.
+/// Calls `act` at each signal of a kind that ends a program without a handler for it; on a thread of this name, so that no
+/// worker of the runtime waits for it. Signals that come meanwhile count as one.
 pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal(kind)?;
     let (ask, requested) = sync_channel(1);

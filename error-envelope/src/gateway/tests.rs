@@ -1,4 +1,4 @@
-//! What the manual says of the access log, held against its fields.
+//! Compares the manual's text on the access log with its fields.
 
 use std::path::Path;
 

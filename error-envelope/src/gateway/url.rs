@@ -3,7 +3,7 @@
 use error_envelope_gateway::{Error, Upstream};
 use tower_error_envelope::policy::UpstreamUrl;
 
-/// A service to which HTTP/2 is spoken; none stands for all.
+/// A service to reach over HTTP/2; `None` means all.
 pub(super) type Http2 = Option<UpstreamUrl>;
 
 /// clap would repeat a URL that it refuses: one with credentials is refused later.
@@ -14,7 +14,7 @@ pub(super) fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
     }
 }
 
-/// As [`upstream`]; what no URL can be stands for all.
+/// As [`upstream`]; a text that no URL can be means all.
 pub(super) fn http2(url: &str) -> Result<Result<Http2, Error>, String> {
     match url {
         ALL => Ok(Ok(None)),
@@ -22,5 +22,5 @@ pub(super) fn http2(url: &str) -> Result<Result<Http2, Error>, String> {
     }
 }
 
-/// What `--upstream-h2` has that names no service.
+/// The value of `--upstream-h2` that names no service.
 pub(super) const ALL: &str = "all";

@@ -1,8 +1,8 @@
 //! `error-envelope init`: a first policy, from nothing or from an OpenAPI document.
 //!
 //! 1. The document is read ([`DocumentFile`], [`mod@openapi`]): its operations, what they decode, and the errors that they declare.
-//! 2. Each operation is a `[[route]]` ([`routes`]). What the policy cannot say, such as who may call it, is a comment.
-//! 3. What is written is read back as the layer would; a route that would be refused is a comment, with the reason.
+//! 2. Each operation is a `[[route]]` ([`routes`]). Facts that a policy cannot express, such as its callers, are comments.
+//! 3. The output is read back as the layer would; a route that would be refused is a comment, with the reason.
 
 mod openapi;
 mod routes;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     }
 }
 
-/// A policy that is right, whatever the document says.
+/// A valid policy, whatever the document contains.
 fn of_document(document: &DocumentFile, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
     let text = written(document, path, &blocks);
@@ -73,13 +73,13 @@ fn of_document(document: &DocumentFile, path: &Path) -> String {
     loop {
         let text = written(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
-        // One route at a time: what is refused only because of it is none of the next one's.
+        // One route at a time: an error that only this route causes is not the next one's.
         let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
         block.refuse(reason(&error));
     }
 }
 
-/// Nearly all that is refused is so by itself, or beside a route that matches the same: a policy of these two alone tells,
+/// Nearly all refused routes are refused alone, or beside a route that matches the same. A policy of these two alone shows it,
 /// and a large document is not read as a whole for each of its mistakes.
 fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     let mut first_of: HashMap<String, usize> = HashMap::new();
@@ -93,7 +93,7 @@ fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     }
 }
 
-/// Without the line of another route: that is not where it will stand.
+/// Without the line of another route: it will move.
 fn reason(error: &PolicyError) -> String {
     let wrong = error.wrong().to_string();
     let wrong = match wrong.rsplit_once(" (line ") {
@@ -119,7 +119,7 @@ fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     text
 }
 
-/// The route that stands at the line of an error.
+/// The route at the line of an error.
 fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
     let line = error.line()?;
     let heads = text.lines().take(line).filter(|line| *line == "[[route]]").count();

@@ -1,4 +1,4 @@
-//! What a policy asks of an operation of an OpenAPI document: its body, the errors that it declares.
+//! The requirements of an operation of an OpenAPI document: its body, the errors that it declares.
 
 use error_envelope_core::openapi::Operation;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ const OF_TEXT: u64 = 4;
 const OF_JSON: u64 = 12;
 const OF_FORM: u64 = 12;
 
-/// What an operation says of an error.
+/// An error that an operation declares.
 pub(super) struct Declared {
     pub(super) status: String,
     pub(super) text: String,
@@ -30,7 +30,7 @@ pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
     types
 }
 
-/// The most bytes that a body may have by the `maxLength` of its schemas; none where one of them does not say it.
+/// The most bytes that a body may have by the `maxLength` of its schemas; `None` if one of them has no `maxLength`.
 pub(super) fn most_bytes(operation: &Operation<'_>) -> Option<u64> {
     let content = operation.content().filter(|content| !content.is_empty())?;
     let each = content.iter().map(|(kind, media)| most_of(operation, kind, media.get("schema")?));
@@ -39,7 +39,7 @@ pub(super) fn most_bytes(operation: &Operation<'_>) -> Option<u64> {
 
 fn most_of(operation: &Operation<'_>, kind: &str, schema: &Value) -> Option<u64> {
     let schema = operation.document().followed(schema);
-    // Anything else has a length of its own, whatever `maxLength` says.
+    // Any other type has its own length, whatever `maxLength` is.
     if !is_text(schema) {
         return None;
     }
@@ -54,7 +54,7 @@ fn most_of(operation: &Operation<'_>, kind: &str, schema: &Value) -> Option<u64>
     }
 }
 
-/// Whether a schema is one of texts, or of nothing.
+/// Whether a schema is one of texts, or has no type.
 fn is_text(schema: &Value) -> bool {
     match schema.get("type") {
         Some(Value::String(kind)) => kind == "string",
@@ -74,7 +74,7 @@ pub(super) fn errors(operation: &Operation<'_>) -> Vec<Declared> {
     declared.collect()
 }
 
-/// The security schemes that it asks for, any one of them; those of the document where it does not say.
+/// The security schemes that it requires, any one of them; those of the document if it names none.
 pub(super) fn schemes(operation: &Operation<'_>) -> Vec<String> {
     let required =
         operation.item().get("security").or_else(|| operation.document().0.get("security")).and_then(Value::as_array);

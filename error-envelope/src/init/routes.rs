@@ -7,14 +7,14 @@ use super::openapi;
 use crate::openapi::DocumentFile;
 use crate::text::one_line;
 
-/// What holds where nothing is said (G4).
+/// The default limit (G4).
 const DEFAULT_LIMIT: u64 = 1024 * 1024;
 
 /// A route, with its comments.
 pub(super) struct Block {
     hints: Vec<String>,
     lines: Vec<String>,
-    /// Why it is a comment.
+    /// Why it is commented out.
     refused: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Block {
         Self { hints: hints(operation), lines, refused: None }
     }
 
-    /// The same of two routes that match the same: what its gaps are called is left out.
+    /// The same for two routes that match the same: the names of its parameters are left out.
     pub(super) fn shape(&self) -> String {
         let name = |part: &str| part.split_once('}').map_or_else(|| part.to_owned(), |(_, rest)| format!("}}{rest}"));
         let pattern = self.lines.first().map_or("", String::as_str);
@@ -62,7 +62,7 @@ impl Block {
         parts.fold(literal, |shape, part| shape + "{" + &name(part))
     }
 
-    /// Whether it is no comment.
+    /// Whether it is not commented out.
     pub(super) fn is_active(&self) -> bool {
         self.refused.is_none()
     }

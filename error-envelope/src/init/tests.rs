@@ -1,4 +1,4 @@
-//! What documents become: policies that are right, whatever they say.
+//! Checks that documents become valid policies, whatever they contain.
 
 use super::*;
 

@@ -1,12 +1,12 @@
-//! Drafts of `[[map]]` and `[[code]]`, from errors of which many say the same.
+//! Drafts of `[[map]]` and `[[code]]`, from errors that occur often.
 //!
-//! 1. A code that nobody knows: a rule by status and code. One code may be a 4xx and a 5xx, and only the first is for clients.
-//! 2. A text that may be told: a rule by status and text.
-//! 3. A 4xx on a route whose text may not be told, or is not there: a rule by status and route, unless other errors of that
-//!    status on that route are told apart by more than their status: such a rule would go before what tells them apart.
+//! 1. An unknown code: a rule by status and code. One code may be a 4xx and a 5xx, and only the first is for clients.
+//! 2. A text that is safe to write: a rule by status and text.
+//! 3. A 4xx on a route without a text that is safe to write: a rule by status and route, unless other errors of that
+//!    status on that route differ by more than their status: such a rule would go before what distinguishes them.
 //! 4. Anything else is counted in a comment.
 //!
-//! What has but a status is left out where that says all, such as 405, and where it is a 5xx: its text is for the log. A rule
+//! An error with only a status is left out if that suffices, such as 405, and if it is a 5xx: its text is for the log. A rule
 //! for the code of a 5xx is a comment: once it names an error, the details of its body reach clients (R3).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -25,12 +25,12 @@ enum Kind {
     Code(u16, String),
     Text(u16, Template),
     OnRoute(u16, String),
-    /// Nothing can be asked for but a status.
+    /// Nothing but a status can be a condition.
     Bare(u16),
 }
 
 impl Kind {
-    /// None where the code is known by more than the status.
+    /// `None` if more than the status determines the code.
     fn of_error(seen: &ObservedErrors) -> Option<Self> {
         let status = seen.status;
         match (&seen.code, &seen.text, &seen.route) {
@@ -49,8 +49,8 @@ impl Kind {
     }
 }
 
-/// Rules are asked in their order: one that asks by route alone goes behind those that ask for what an error says. A comment
-/// goes last, so that a code that it shares is defined by a rule that holds.
+/// Rules are tried in their order: one that matches by route alone goes behind those that match an error's content. A comment
+/// goes last, so that a code that it shares is defined by an active rule.
 const fn rank(kind: &Kind) -> u8 {
     match kind {
         _ if kind.status() >= 500 => 2,
@@ -71,16 +71,16 @@ struct Tally {
 
 type Counted<'a> = (&'a Kind, &'a Tally);
 
-/// What was seen, by kind.
+/// The observed errors, by kind.
 pub(super) struct Drafts {
     kinds: HashMap<Kind, Tally>,
-    /// Where a status does not decide alone.
+    /// Routes and statuses whose errors differ by more than the status.
     told_apart: HashSet<(u16, String)>,
     own: HashMap<String, ErrorCode>,
     errors: usize,
-    /// Those that a draft would say no more of than their status does.
+    /// Errors to which a draft could add nothing beyond their status.
     by_status_alone: usize,
-    /// Whether texts of the service were there to be seen.
+    /// Whether the input has texts of the service.
     has_texts: bool,
 }
 
@@ -108,7 +108,7 @@ impl Drafts {
         tally.routes.extend(seen.route);
     }
 
-    /// What is drafted, and what is not, each in the order in which it is written.
+    /// The drafts and the comments, each in the order in which they are written.
     fn in_order(&self) -> (Vec<Counted<'_>>, Vec<Counted<'_>>) {
         let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
             Kind::Code(..) | Kind::Text(..) => true,
@@ -189,7 +189,7 @@ impl Drafts {
     }
 }
 
-/// What a comment says of the errors.
+/// The description of the errors in a comment.
 fn describe(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
     let becomes = list(tally.becomes.keys().cloned().collect());
@@ -220,7 +220,7 @@ fn left_out(kind: &Kind, has_texts: bool) -> String {
     }
 }
 
-/// What is asked for beside the status.
+/// The condition beside the status.
 fn condition(kind: &Kind) -> String {
     match kind {
         Kind::Code(_, code) => format!("code = {}\n", quoted(code)),
@@ -245,7 +245,7 @@ fn name_of(kind: &Kind, status: u16) -> String {
     }
 }
 
-/// The text that clients get where the service's own may not be told.
+/// The text that clients get if the service's own is not safe to write.
 fn default_text(kind: &Kind, status: u16) -> String {
     match kind {
         Kind::Code(_, code) if status < 500 => drafting::sentence(code),

@@ -1,4 +1,4 @@
-//! Inner errors in a HAR, by what a policy makes of them.
+//! Inner errors in a HAR, with a policy's result for each.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(super) fn each(
     Ok(())
 }
 
-/// None where the service said no error, or the layer did not read it.
+/// `None` if the service sent no error, or the layer did not read it.
 fn observed(recorded: &Recorded, outcome: TrialResult) -> Option<ObservedErrors> {
     let (event, explanation) = outcome.event.zip(outcome.explanation)?;
     let by = event.by.filter(|_| event.origin == Origin::Inner)?;

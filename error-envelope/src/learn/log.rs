@@ -1,6 +1,6 @@
 //! Inner errors in the layer's log (L1): tracing's JSON lines, and its text lines with and without colours.
 //!
-//! Lines of others are passed over. The log has no texts of services (L3), and so no draft from it has one.
+//! Lines of other targets are skipped. The log has no texts of services (L3), and so no draft from it has one.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
@@ -36,7 +36,7 @@ pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Observed
 
 type Fields = HashMap<String, String>;
 
-/// What a line of the layer's says of an error.
+/// The fields of an error in a line of the layer's.
 fn fields_of(line: &str) -> Option<Fields> {
     let line = line.trim();
     let fields = match serde_json::from_str::<Value>(line) {
@@ -54,7 +54,7 @@ fn of_json(line: &Value) -> Option<Fields> {
     if line.get("target").is_some_and(|target| target != TARGET) {
         return None;
     }
-    // Subscribers may be told to write the fields beside the rest.
+    // Subscribers may be configured to write the fields beside the rest.
     let fields = line.get("fields").unwrap_or(line).as_object()?;
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -80,7 +80,7 @@ fn of_text(line: &str) -> Option<Fields> {
     Some(fields)
 }
 
-/// A quoted text to its end, and what is left.
+/// A quoted text to its end, and the rest.
 fn quoted_value(quoted: &str) -> Option<(String, &str)> {
     let mut escaped = false;
     let end = quoted.char_indices().find(|(_, character)| {
@@ -109,7 +109,7 @@ fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     })
 }
 
-/// The layer writes no other; a line may be anybody's.
+/// The layer writes no other; a line may come from any program.
 fn is_code(code: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=64).contains(&code.len()) && code.bytes().all(fits)

@@ -1,10 +1,10 @@
-//! What of a service's text may stand in a file that is shown to others: words that any API says, in their places.
+//! The parts of a service's text that may be written to a shared file: words that any API uses, in their places.
 //!
-//! A text may have anything in it: names, numbers, tokens, what a client sent. No rule about the look of a word tells a
-//! password from a verb, and so a word is kept where it is one of a list; any other stands for whatever is in its place. A
-//! text with less than two such words, or with more gaps than words, is not told at all.
+//! A text may contain anything: names, numbers, tokens, what a client sent. No rule about the look of a word distinguishes a
+//! password from a verb, and so only words of a list are kept; any other becomes a gap. A
+//! text with less than two such words, or with more gaps than words, is not written at all.
 
-/// Words of error texts that say nothing of anybody.
+/// Words of error texts that identify no person or value.
 const WORDS: &str = "\
     a able about accepted access account action active add added address after again age all allowed already \
     also amount an and another any api app application are argument as at attempt attempts attribute auth \
@@ -52,7 +52,7 @@ enum Part {
 }
 
 impl Template {
-    /// None where nothing of it may be told. Neither of a text with two spaces together: a gap would stand for the second.
+    /// `None` if no part is safe to write, or the text has two spaces together: a gap would stand for the second.
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.chars().count() > LONGEST || text.contains(['\n', '\r', '\t']) || text.contains("  ") {
@@ -71,7 +71,7 @@ impl Template {
         })
     }
 
-    /// The whole text, where it has no gap.
+    /// The whole text, if it has no gap.
     pub(super) fn exact(&self) -> Option<String> {
         let words: Option<Vec<&str>> = self
             .0
@@ -84,7 +84,7 @@ impl Template {
         Some(words?.join(" "))
     }
 
-    /// A regular expression that fits such texts; it has no quotes in it.
+    /// A regular expression that matches such texts; it has no quotes in it.
     pub(super) fn pattern(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Word(word) => word.replace('.', "\\.").replace('?', "\\?"),

@@ -1,8 +1,8 @@
 //! `error-envelope learn`: drafts of `[[map]]` and `[[code]]` tables for errors that have no code of their own yet.
 //!
-//! 1. What a service said is [`observed`] in the layer's log ([`log`]), or in a HAR ([`har`]).
-//! 2. What says the same is one kind of error; those that nothing is known of but a status are left out.
-//! 3. Each is drafted ([`draft`]), the most frequent first. Nothing of a text is written that may be a value ([`message_template`]).
+//! 1. A service's errors are [`observed`] in the layer's log ([`log`]), or in a HAR ([`har`]).
+//! 2. Equal errors are one kind; those with only a status are left out.
+//! 3. Each is drafted ([`draft`]), the most frequent first. Text that may be a value is not written ([`message_template`]).
 
 mod draft;
 mod har;

@@ -1,4 +1,4 @@
-//! What a service said, as far as it may be kept.
+//! The parts of a service's error that may be kept.
 
 use super::message_template::Template;
 
@@ -6,15 +6,15 @@ use super::message_template::Template;
 #[derive(Clone, Debug)]
 pub(super) struct ObservedErrors {
     pub(super) status: u16,
-    /// The pattern of its route, where that has one.
+    /// The pattern of its route, if there is one.
     pub(super) route: Option<String>,
-    /// What the layer makes of it.
+    /// The code that the layer gives it.
     pub(super) becomes: String,
-    /// The service's own code, which nobody knows.
+    /// The service's own code, if it is not known.
     pub(super) code: Option<String>,
-    /// What is safe to tell of its text.
+    /// The part of its text that is safe to write.
     pub(super) text: Option<Template>,
-    /// It says something that was read, beside its status.
+    /// It has content that was read, beside its status.
     pub(super) says: bool,
     /// Its status alone decided.
     pub(super) by_status: bool,

@@ -1,4 +1,4 @@
-//! The manual's page on the command, from the same words.
+//! The manual's page on the command, from the same text.
 
 use std::fmt::Write;
 use std::fs;
@@ -30,7 +30,7 @@ fn the_manual_lists_each_option() {
     }
 }
 
-/// What the demo shares with the gateway, the gateway's section alone lists.
+/// Flags that the demo shares with the gateway are only in the gateway's section.
 fn section(verb: &Command, gateway: &Command) -> String {
     let about = verb.get_long_about().or(verb.get_about()).expect("a verb says what it does").to_string();
     let usage = verb.clone().render_usage().to_string().replace("Usage: ", "");
@@ -66,7 +66,7 @@ fn row(arg: &Arg) -> String {
     if takes_values && !values.is_empty() {
         help += &format!(". Values: {}", described.collect::<Vec<_>>().join("; "));
     }
-    // What stands in angle brackets would be HTML.
+    // Text in angle brackets would be HTML.
     let help = help.replace('|', "\\|").replace('<', "&lt;");
     format!("| `{arg}` | {default} | {help} |\n")
 }

@@ -1,4 +1,4 @@
-//! The gateways that are asked: those of `--admin`, and those of a fleet's file.
+//! The gateways to call: those of `--admin`, and those of a fleet's file.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use http::Uri;
 use crate::failure::CommandError;
 use crate::text::one_line;
 
-/// Where nothing else is said.
+/// The default.
 const DEFAULT: &str = "http://127.0.0.1:9901";
 
 /// One of them.
@@ -68,7 +68,7 @@ fn listed(file: &Path) -> Result<Vec<Gateway>, CommandError> {
     Ok(listed)
 }
 
-/// The lines of a fleet's file, or all that is wrong with them, by line.
+/// The lines of a fleet's file, or all errors in them, by line.
 fn parse(text: &str) -> Result<Vec<Gateway>, Vec<(usize, String)>> {
     let (mut gateways, mut wrong) = (Vec::new(), Vec::new());
     let mut lines: HashMap<String, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! One gateway, asked.
+//! The request to one gateway.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,11 +28,11 @@ pub(super) enum To {
     Status,
 }
 
-/// What each gateway is to do.
+/// The state to set on each gateway.
 pub(super) struct Order {
     method: Method,
     target: String,
-    /// The mode that it is in then.
+    /// The mode that results.
     mode: Option<&'static str>,
     patience: Duration,
 }
@@ -85,7 +85,7 @@ impl Order {
 /// A gateway keeps 200 characters of each (`SwitchNote::MAX_CHARS`): the rest need not be sent.
 const LONGEST_NOTE: usize = 200;
 
-/// What a gateway says of its switch.
+/// The state that a gateway reports for its switch.
 #[derive(Clone)]
 pub(super) struct Answer {
     mode: &'static str,

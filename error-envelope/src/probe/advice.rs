@@ -1,8 +1,8 @@
-//! What a first-time user has to do, where no answer shows that the layer is there.
+//! The first steps of a new user, if no response shows that the layer is there.
 
 use http::HeaderMap;
 
-/// What a framework says of itself in headers that it sends unless told not to.
+/// How a framework identifies itself in headers that it sends by default.
 const SIGNS: [(&str, &str, &str); 7] = [
     ("x-powered-by", "Express", "Express"),
     ("x-powered-by", "PHP", "PHP"),
@@ -13,7 +13,7 @@ const SIGNS: [(&str, &str, &str); 7] = [
     ("server", "Kestrel", "ASP.NET Core"),
 ];
 
-/// The framework that a response is from, where it says so.
+/// The framework of a response, if it identifies itself.
 pub(super) fn framework(headers: &HeaderMap) -> Option<&'static str> {
     let says = |(name, sign, _): &&(&str, &str, &str)| {
         headers.get(*name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(sign))
@@ -28,7 +28,7 @@ In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole 
     let app = app.layer(ErrorEnvelopeLayer::new());
 ";
 
-/// The first steps. A framework that says nothing of itself may be one that the layer goes around.
+/// The first steps. An unidentified framework may be one that the layer wraps.
 pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
     let mut steps =
         vec!["No answer has a request id: nothing in front of this service writes the envelope.".to_owned()];

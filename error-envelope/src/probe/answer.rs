@@ -1,20 +1,20 @@
-//! What came of a request.
+//! The result of a request.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-/// What a client got.
+/// The response that a client got.
 #[derive(Debug)]
 pub(super) struct ProbeResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) trailers: Option<HeaderMap>,
-    /// The body ended as it said it would, or is longer than is read.
+    /// The body has its declared length, or is longer than is read.
     pub(super) whole: bool,
-    /// The server asked for the body (`100 Continue`) before it answered.
+    /// The server requested the body (`100 Continue`) before it answered.
     pub(super) asked_for_body: bool,
 }
 
@@ -27,14 +27,14 @@ impl ProbeResponse {
 
 pub(super) type ProbeResult = Result<ProbeResponse, ProbeError>;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 pub(super) enum ProbeError {
-    /// Nobody listens, or TLS does not come about.
+    /// No server listens, or TLS fails.
     Unreachable(String),
-    /// In time there was no answer.
+    /// There was no response in time.
     Silent(Duration),
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the bytes were no HTTP.
     Broken(String),
     /// The service does not support HTTP/2.
     NoHttp2,

@@ -1,4 +1,4 @@
-//! Sending one request on a connection of its own, and what came of it: bounded in time and in bytes.
+//! Sends one request on a connection of its own and reads the result: bounded in time and in bytes.
 
 use std::error::Error;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::target::{Stream, Target};
 /// No error is as long; what follows is not read.
 const MOST_OF_BODY: usize = 256 * 1024;
 
-/// Sends the request and reads its answer.
+/// Sends the request and reads its response.
 pub(super) async fn send_request(target: &Target, planned: &ProbeRequest, patience: Duration) -> ProbeResult {
     let answer = async {
         let stream = target.connect(planned.wire).await?;
@@ -49,7 +49,7 @@ async fn over_http1(stream: Stream, planned: &ProbeRequest) -> ProbeResult {
 
 async fn over_http2(stream: Stream, target: &Target, planned: &ProbeRequest) -> ProbeResult {
     let failed = |error: hyper::Error| {
-        // Over TLS both have agreed on HTTP/2. A server of HTTP/1 alone answers the preface by what is no frame.
+        // Over TLS both have agreed on HTTP/2. A server with only HTTP/1 answers the preface with bytes that are no frame.
         let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
         if agreed { broken(error) } else { ProbeError::NoHttp2 }
     };
@@ -76,7 +76,7 @@ async fn answered(
     got
 }
 
-/// A connection that moves while its answer is awaited.
+/// A connection that makes progress while its response is awaited.
 fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> JoinHandle<hyper::Result<()>> {
     tokio::spawn(connection)
 }

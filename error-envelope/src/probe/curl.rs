@@ -1,4 +1,4 @@
-//! A request of the table as a command line, so that a line that failed can be asked again by hand.
+//! A request of the table as a command line, so that a failed line can be repeated by hand.
 
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
@@ -8,9 +8,9 @@ const MOST_HEADERS: usize = 16;
 const MOST_BYTES: usize = 4 * 1024;
 
 impl ProbeRequest {
-    /// The curl that sends the same; `None` where no command line can.
+    /// The curl command that sends the same; `None` if there is none.
     ///
-    /// A value that the user gave is left for the user to fill in.
+    /// The user fills in values that the user gave.
     pub(super) fn curl(&self, origin: &str) -> Option<String> {
         let bytes = self.path.as_str().len() + self.headers.values().map(|value| value.len()).sum::<usize>();
         if self.headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
@@ -46,7 +46,7 @@ impl ProbeRequest {
     }
 }
 
-/// For a shell: what the service or the policy names may hold anything.
+/// Quoted for a shell: names from the service or the policy may contain anything.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,32 +1,32 @@
-//! What a line came to.
+//! The outcome of a line.
 
 use std::borrow::Cow;
 
 use crate::text::{cut, one_line};
 
-/// What is wrong with an answer, by rule.
+/// An error in a response, by rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) rule: String,
     pub(super) wrong: String,
 }
 
-/// What an answer shows.
+/// The verdict on a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It keeps these rules.
     Kept(Vec<String>),
     /// It breaks some, and keeps the others.
     Broken(Vec<Finding>, Vec<String>),
-    /// It keeps the rules of any answer, and is none to what the line asks.
+    /// It keeps the rules of any response, but does not answer the probe.
     Beside(String),
 }
 
-/// What became of a line.
+/// The outcome of a line.
 pub(super) enum Outcome {
     Passed,
     Failed(Vec<Finding>),
-    /// It was not asked, or could not be; never counted as passed.
+    /// The probe was not or could not be sent; never counted as passed.
     Skipped(String),
 }
 
@@ -34,31 +34,31 @@ pub(super) enum Outcome {
 pub(super) struct Line {
     pub(super) name: Cow<'static, str>,
     pub(super) about: &'static str,
-    /// `GET /a`, where something was sent.
+    /// `GET /a`, if a request was sent.
     pub(super) sent: Option<String>,
-    /// The command that sends the same, where one can.
+    /// The command that sends the same, if there is one.
     pub(super) curl: Option<String>,
-    /// `404 not_found`, where something came.
+    /// `404 not_found`, if a response came.
     pub(super) got: Option<String>,
-    /// The rules that it asked and that hold.
+    /// The rules that it checked and that hold.
     pub(super) kept: Vec<String>,
     pub(super) outcome: Outcome,
 }
 
 impl Finding {
-    /// What a server sends may be long, and may move a cursor; a line of a report is short, and no more than text.
+    /// A server's text may be long, and may move a cursor; a line of a report is short, and only text.
     pub(super) fn new(rule: &str, wrong: impl Into<String>) -> Self {
         const LONGEST: usize = 300;
 
         Self { rule: rule.to_owned(), wrong: cut(&one_line(&wrong.into()), LONGEST) }
     }
 
-    /// None where the rule is kept.
+    /// `None` if the rule is kept.
     pub(super) fn unless<T: Into<String>>(is_kept: bool, rule: &str, wrong: impl FnOnce() -> T) -> Option<Self> {
         (!is_kept).then(|| Self::new(rule, wrong()))
     }
 
-    /// Of a text with its rule before it: `E1: …`.
+    /// Parses a text with its rule before it: `E1: …`.
     pub(super) fn parse(text: &str) -> Self {
         match text.split_once(": ") {
             Some((rule, wrong)) => Self::new(rule, wrong),

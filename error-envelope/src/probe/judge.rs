@@ -1,4 +1,4 @@
-//! What an answer shows, rule by rule. It sends nothing and knows no clock: a response and what was asked are all it has.
+//! Judges a response, rule by rule. It sends nothing and has no clock: its input is a response and its request.
 
 mod case;
 mod rpc;
@@ -17,14 +17,14 @@ use super::plan::code_of;
 use super::request::SentRequest;
 use super::table::Want;
 
-/// Judges one answer.
+/// Judges one response.
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let (probe, got) = (case.probe, case.got);
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
     let (exception, is_of_cors) = (exception(case), is_of_cors(case));
-    // It is no answer yet, and has no id; or it is one of CORS, which stands around the layer.
+    // It is no final response, and has no id; or it is one of CORS, which is outside the layer.
     let mut wrong = if got.asked_for_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
         wrong.extend(wanted(case));
@@ -45,7 +45,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if wrong.is_empty() { Verdict::Kept(kept) } else { Verdict::Broken(wrong, kept) }
 }
 
-/// Why the answer is none to what the line asks.
+/// Why the response does not answer the probe.
 fn exception(case: &Case<'_>) -> Option<String> {
     let got = case.got;
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
@@ -62,7 +62,7 @@ fn exception(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// What is wrong with an answer to what the line asks.
+/// The errors in a response to the probe.
 fn wanted(case: &Case<'_>) -> Vec<Finding> {
     let (probe, got) = (case.probe, case.got);
     match probe.want {
@@ -78,7 +78,7 @@ fn wanted(case: &Case<'_>) -> Vec<Finding> {
     }
 }
 
-/// Whether CORS has answered a preflight by itself, where README places it: the layer never saw the request.
+/// Whether CORS has answered a preflight by itself, at README's place for it: the layer never saw the request.
 fn is_of_cors(case: &Case<'_>) -> bool {
     let got = case.got;
     case.probe.want == Want::NoGuard
@@ -87,7 +87,7 @@ fn is_of_cors(case: &Case<'_>) -> bool {
         && !got.headers.contains_key("x-request-id")
 }
 
-/// Of the rules that were asked, those that the answer shows to be kept: what cannot be seen is not kept.
+/// The rules of a probe that the response shows to be kept: what cannot be seen is not kept.
 fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
     let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
     let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
@@ -101,10 +101,10 @@ fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<Stri
         "R6" => !is_unread && code.is_some(),
         "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
         "E4" => code.is_some() && !is_unread,
-        // Where a `[[map]]` rule may have given the code, another status breaks nothing, and shows nothing.
+        // If a `[[map]]` rule may have set the code, another status breaks nothing, and shows nothing.
         "R1" => code.is_some() && !is_unread && agrees(case),
         "I2" => !breaks("I1"),
-        // The layer, and not the server below it, has answered.
+        // The layer has answered, not the server below it.
         "F5" => false,
         _ => true,
     });
@@ -147,7 +147,7 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
     }
 }
 
-/// Whether the guard answered, and as the policy has it; its rule is the probe's first.
+/// Whether the guard answered, and as the policy sets; its rule is the probe's first.
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
     if case.got.asked_for_body {
@@ -187,7 +187,7 @@ fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option
     })
 }
 
-/// What a guard's answer says in headers is said: how to log in, which types are taken.
+/// The headers of a guard's response are complete: how to log in, which types are accepted.
 fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding> {
     let lines = |headers: &HeaderMap, name: &str| {
         let mut lines: Vec<_> = headers.get_all(name).iter().cloned().collect();

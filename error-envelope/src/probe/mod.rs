@@ -1,17 +1,17 @@
-//! `error-envelope probe`: asks a running service for the errors that anybody can provoke, and says by rule whether it
+//! `error-envelope probe`: sends requests that anybody can send and that provoke errors, and reports by rule whether a service
 //! keeps the contract.
 //!
-//! 1. [`table`] says what is asked: a row a line of the report.
-//! 2. [`plan`] makes requests of a row, by the routes of the policy or of the command line. It asks the [`oracle`], which is
-//!    the layer itself, what each would be answered, and takes the first that provokes what the row asks.
+//! 1. [`table`] lists the probes: a row a line of the report.
+//! 2. [`plan`] makes requests for a row, from the routes of the policy or of the command line. The [`oracle`], which is
+//!    the layer itself, predicts the response of each; the first that provokes the wanted error is taken.
 //! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection of its
 //!    own, with a cap on its time and its bytes.
-//! 4. [`judge`] holds what came against the contract, without any I/O.
+//! 4. [`judge`] compares the responses with the contract, without any I/O.
 //! 5. With a document, each of its operations is a line too ([`operations`]).
-//! 6. [`mod@report`] writes it, [`advice`] says how to begin.
+//! 6. [`mod@report`] writes the results, [`advice`] lists first steps.
 //!
-//! Nothing is changed where a service is as it says: what is sent is malformed, too large, forbidden, or asks for what is
-//! not there.
+//! Nothing is changed if a service is as described: requests are malformed, too large, forbidden, or for something that does
+//! not exist.
 
 mod advice;
 mod answer;
@@ -125,7 +125,7 @@ enum Format {
     Junit,
 }
 
-/// Asks, and writes the report to standard output; an exit code of 0 or 1.
+/// Sends the requests, and writes the report to standard output; an exit code of 0 or 1.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
     let known = service_info(args, &target)?;
@@ -183,12 +183,12 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
     })
 }
 
-/// Those of the command line, then those of the policy.
+/// The routes of the command line, then those of the policy.
 fn routes(args: &Args, policy: &Policy) -> Vec<Route> {
     let named = args.json_path.iter().chain(&args.protected);
     let named = named.map(|(method, path)| (Some(method.clone()), path.clone()));
     let mut routes: Vec<_> = named.chain(policy.samples(STAND_IN)).collect();
-    // `/a` as the command line names it, and as its own route says it.
+    // `/a` as the command line names it, and as its own route has it.
     let mut seen = std::collections::HashSet::new();
     routes.retain(|route| seen.insert(route.clone()));
     let route = |(method, path): (Option<Method>, String)| {
@@ -198,13 +198,13 @@ fn routes(args: &Args, policy: &Policy) -> Vec<Route> {
     routes.into_iter().map(route).collect()
 }
 
-/// The policy of a layer that was told nothing, and what the command line says of the service.
+/// The default policy, with the command line's facts about the service.
 fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, CommandError> {
     let (scheme, name) = match &args.key_header {
         Some(name) => (AuthScheme::header(name), name.as_str()),
         None => (AuthScheme::bearer(), "authorization"),
     };
-    // What the user gives lets in; nothing that is made up here does.
+    // Only what the user gives is accepted as a credential; nothing made up here is.
     let given = given.iter().filter(|(given, _)| given.as_str().eq_ignore_ascii_case(name));
     let given = given.map(|(_, value)| value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes()));
     let keys = given.map(|key| Key::of_secret("given", key)).chain([Key::sha256("nobody", "0".repeat(64))]);
@@ -226,7 +226,7 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
     routes
 }
 
-/// What would be sent, by line.
+/// The requests that would be sent, by line.
 fn dry(known: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
@@ -237,7 +237,7 @@ fn dry(known: &ServiceInfo) -> String {
     lines.chain(operations).collect()
 }
 
-/// What is asked first: at `most` so many requests.
+/// The line's first requests: at most `most` of them.
 fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
     let planned = match planned {
         Ok(planned) => planned,
@@ -261,7 +261,7 @@ fn route(text: &str) -> Result<(Method, String), String> {
     Ok((method.to_ascii_uppercase().parse().map_err(|_| wrong())?, path.ok_or_else(wrong)?.to_string()))
 }
 
-/// What is wrong is not repeated: it may be a secret. So it is read here, since clap repeats what a parser of it refuses.
+/// A wrong line is not repeated: it may be a secret. So it is read here, since clap repeats what its parser refuses.
 fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE".to_owned());
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;

@@ -1,9 +1,9 @@
-//! The operations of an OpenAPI document (`--openapi`): a line each, with the requests that ask it for an error.
+//! The operations of an OpenAPI document (`--openapi`): a line each, with requests that provoke an error.
 //!
-//! 1. Operations of safe methods are asked with parameters that nothing has, with ones of no type, then with those of the
+//! 1. Operations of safe methods get requests with parameters that match nothing, with ones of no type, then with those of the
 //!    document's examples.
-//! 2. Others may change data. Where the user allows it, those that take JSON are sent some that never ends; DELETE never is.
-//! 3. Whatever comes is judged as any answer; then its status and its code must be declared ([`declared`]).
+//! 2. Others may change data. If the user allows it, those that take JSON get JSON that never ends; DELETE never does.
+//! 3. Any response is judged as usual; then its status and its code must be declared ([`declared`]).
 
 mod declared;
 mod sample;
@@ -19,22 +19,22 @@ use super::request::{ProbeRequest, SentRequest};
 use super::table::OPERATION;
 use crate::openapi::DocumentFile;
 
-/// More are not asked: at ten requests a second that is five minutes.
+/// The most operations to probe: at ten requests a second that is five minutes.
 pub(super) const MOST_OPERATIONS: usize = 1000;
 
-/// What is wrong with an answer that the document does not declare.
+/// The rule name for responses that the document does not declare.
 pub(super) const RULE: &str = "OpenAPI";
 
-/// JSON that never ends: nothing can be done by it.
+/// JSON that never ends: a service cannot act on it.
 const MALFORMED: &str = "{";
 
 impl ServiceInfo {
-    /// Those of the document, where there is one.
+    /// The operations of the document, if there is one.
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
         self.document.as_ref().map_or_else(Vec::new, DocumentFile::operations)
     }
 
-    /// The requests that ask an operation for an error; or why it is not asked.
+    /// The requests that should make an operation return an error; or why there are none.
     pub(super) fn plan_operation(&self, operation: &Operation<'_>) -> Result<Vec<Planned>, String> {
         let samplings = match self.malformed(operation)? {
             None => &[Sampling::Nobodys, Sampling::OfNoType, Sampling::Example][..],
@@ -43,7 +43,7 @@ impl ServiceInfo {
         let mut planned: Vec<Planned> = Vec::new();
         for sampling in samplings {
             let request = self.operation_request(operation, *sampling)?;
-            // Without parameters all are the same.
+            // Without parameters all requests are the same.
             if planned.iter().all(|other| other.request.line() != request.line()) {
                 let predicted = self.oracle.predict(&request);
                 planned.push(Planned { request, predicted });
@@ -52,7 +52,7 @@ impl ServiceInfo {
         Ok(planned)
     }
 
-    /// The media type of the malformed body that is sent; none for what is asked without a body.
+    /// The media type of the malformed body that is sent; `None` for a request without a body.
     fn malformed(&self, operation: &Operation<'_>) -> Result<Option<String>, String> {
         let method = &operation.method;
         if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
@@ -85,7 +85,7 @@ impl ServiceInfo {
             let name = parameter["name"].as_str().and_then(|name| HeaderName::try_from(name).ok());
             let value = HeaderValue::try_from(value_of(operation.document(), parameter, Sampling::Example));
             if let (Some(name), Ok(value)) = (name, value) {
-                // What the user gave counts.
+                // The user's headers take precedence.
                 request.headers.entry(name).or_insert(value);
             }
         }
@@ -93,7 +93,7 @@ impl ServiceInfo {
     }
 }
 
-/// The path with values for its parameters, and the query with those that must be there.
+/// The path with values for its parameters, and the query with the required ones.
 fn target(operation: &Operation<'_>, parameters: &[&Value], sampling: Sampling) -> String {
     let (mut path, mut rest) = (String::new(), operation.path.as_str());
     while let Some((before, parameter)) = rest.split_once('{') {
@@ -113,7 +113,7 @@ fn target(operation: &Operation<'_>, parameters: &[&Value], sampling: Sampling) 
     path
 }
 
-/// All but what RFC 3986 reserves for nothing.
+/// Encodes all but RFC 3986's unreserved characters.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

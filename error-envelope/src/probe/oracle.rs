@@ -1,4 +1,4 @@
-//! What the layer would answer, asked of the layer itself: the decisions know no I/O.
+//! Predicts the layer's response with the layer itself: its decisions need no I/O.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use tower_error_envelope::{ErrorCode, Fault, Policy};
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 
-/// The layer under the policy that the service is said to have.
+/// The layer under the policy that the service is assumed to have.
 pub(super) struct Oracle(Arc<ExchangeConfig>);
 
-/// What would become of a request.
+/// The predicted outcome of a request.
 pub(super) enum Predicted {
     /// The layer answers it.
     Answer(Box<Response<Bytes>>),
-    /// The service is asked.
+    /// The service gets the request.
     Forward,
-    /// A verifier of the service's own is asked.
+    /// The service's own verifier decides.
     Depends,
 }
 
 impl Predicted {
-    /// The layer's own answer, where it gives one.
+    /// The layer's own response, if it gives one.
     pub(super) fn reply(&self) -> Option<&Response<Bytes>> {
         match self {
             Self::Answer(reply) => Some(reply),
@@ -71,7 +71,7 @@ impl Oracle {
         }
     }
 
-    /// The sender's id, where the policy lets it hold (I2).
+    /// The sender's id, if the policy keeps it (I2).
     pub(super) fn kept_id(&self, request: &ProbeRequest) -> Option<String> {
         let fresh = runtime::new_request_id();
         let Admission::Forward(exchange, ..) = self.begin_with(request, fresh) else { return None };
@@ -98,7 +98,7 @@ impl Oracle {
     }
 }
 
-/// The head as a server would hand it on.
+/// The head as a server would pass it on.
 fn head_of(request: &ProbeRequest) -> Parts {
     let mut head = Request::new(()).into_parts().0;
     head.method = request.method.clone();

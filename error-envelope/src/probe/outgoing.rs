@@ -1,4 +1,4 @@
-//! The bodies that are sent: none is held in memory as a whole.
+//! The request bodies: none is held in memory as a whole.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Which request a line sends: the first candidate that, by the policy, provokes what the line asks.
+//! Chooses the request of a line: the first candidate that, by the policy, provokes the wanted response.
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -10,36 +10,36 @@ use super::request::{ProbeRequest, SentRequest};
 use super::table::{Body, Credentials, Probe, RequestPart, Required, Verb, Want, Wire};
 use crate::openapi::DocumentFile;
 
-/// The segment that stands for whatever a route takes, and is no path of any service's.
+/// The segment that stands for any value of a parameter, and is no path of any service's.
 pub(super) const STAND_IN: &str = "error-envelope-probe";
 
-/// So many candidates are asked before a line is given up.
+/// The number of candidates to try before a line is given up.
 const MOST_TRIES: usize = 3;
 
-/// What is known of the service.
+/// The facts about the service.
 pub(super) struct ServiceInfo {
     pub(super) oracle: Oracle,
     /// The Host header.
     pub(super) authority: HeaderValue,
     pub(super) routes: Vec<Route>,
-    /// Header lines that each request has; those that are the user's own are not told.
+    /// Header lines of each request; those that the user gave are not printed.
     pub(super) given: HeaderMap,
     pub(super) max_upload: u64,
-    /// Whose operations are asked.
+    /// The document whose operations are probed.
     pub(super) document: Option<DocumentFile>,
-    /// Operations that take JSON are sent some that never ends.
+    /// Send malformed JSON to operations that take JSON.
     pub(super) malformed_bodies: bool,
 }
 
-/// A route that may be asked.
+/// A route that may be probed.
 pub(super) struct Route {
     pub(super) method: Option<Method>,
     pub(super) path: String,
-    /// The user asks for it by --protected.
+    /// The user names it with --protected.
     pub(super) named: bool,
 }
 
-/// What a line sends, and what the layer would answer.
+/// The request of a line, and the layer's predicted response.
 pub(super) struct Planned {
     pub(super) request: ProbeRequest,
     pub(super) predicted: Predicted,
@@ -63,7 +63,7 @@ impl Probe {
 }
 
 impl ServiceInfo {
-    /// The requests that may ask what the probe asks, the likeliest first; or why there is none.
+    /// The candidate requests for the probe, the likeliest first; or why there is none.
     pub(super) fn plan(&self, probe: &Probe) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(probe) {
@@ -76,7 +76,7 @@ impl ServiceInfo {
             };
             planned.extend(self.requests(probe, &method, &path).into_iter().find_map(fits));
         }
-        // The smaller the limit, the less has to be sent.
+        // The smaller the limit, the less must be sent.
         if matches!(probe.body, Body::Unsent | Body::Sent | Body::Chunked) {
             planned.sort_by_key(|planned| planned.request.body.length());
         }
@@ -89,7 +89,7 @@ impl ServiceInfo {
 
     fn places(&self, probe: &Probe) -> Vec<(Method, String)> {
         let nowhere = || (None, format!("/{STAND_IN}/nothing"));
-        // A service whose guard is not there does as it is asked.
+        // A service without the guard would act on the request.
         let is_acted_on = probe.method == Verb::Route && probe.body == Body::None;
         let may_be = |route: &&Route| !is_acted_on || route.named || route.method != Some(Method::DELETE);
         let routes = || self.routes.iter().filter(may_be).map(|route| (route.method.clone(), route.path.clone()));
@@ -108,7 +108,7 @@ impl ServiceInfo {
         places.into_iter().map(|(method, path)| (probe.method(method), path)).collect()
     }
 
-    /// Whether the route asks for credentials by its own method.
+    /// Whether the route requires credentials for its own method.
     fn is_closed(&self, method: Option<&Method>, path: &str) -> bool {
         let method = method.unwrap_or(&Method::GET);
         path.parse::<PathAndQuery>().is_ok_and(|path| {
@@ -117,7 +117,7 @@ impl ServiceInfo {
         })
     }
 
-    /// One for each credential that the place reads, with values that required headers may take.
+    /// One for each credential that the place reads, with sample values for required headers.
     fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<ProbeRequest> {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
         let request = self.without_samples(probe, method, path);
@@ -175,7 +175,7 @@ impl ServiceInfo {
         }
     }
 
-    /// What the layer would answer, where that is what the probe asks; else what stands in the way, if that is worth a word.
+    /// The layer's response, if it is the wanted one; else the obstacle, if it is worth reporting.
     fn fits(&self, probe: &Probe, request: &ProbeRequest) -> Result<Predicted, Option<String>> {
         self.meets(probe, request)?;
         let blocked = |reply: &http::Response<Bytes>| {
@@ -201,7 +201,7 @@ impl ServiceInfo {
         }
     }
 
-    /// Whether the place is one where the probe can be asked.
+    /// Whether the place suits the probe.
     fn meets(&self, probe: &Probe, request: &ProbeRequest) -> Result<(), Option<String>> {
         let guards = self.oracle.guards(request);
         if guards.mode != Mode::Enforce {
@@ -229,7 +229,7 @@ fn takes_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// What a required header may take: a word, a number, an id, a date.
+/// Sample values for a required header: a word, a number, an id, a date.
 const SAMPLES: [&str; 7] = [
     "probe-probe-probe-1",
     "probe",
@@ -252,7 +252,7 @@ fn require(headers: &mut HeaderMap, name: &HeaderName, value: &'static str, requ
     }
 }
 
-/// Of no key that was ever given out, in the alphabets of RFC 6750 and of keys.
+/// A key that was never issued, in the alphabets of RFC 6750 and of keys.
 const NOBODYS: &str = "error-envelope-probe-nobodys-key";
 
 fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], credentials: Credentials) {

@@ -1,4 +1,4 @@
-//! What no client library does: it says a length and never sends the body, or reads on behind an answer to HEAD.
+//! Requests that no client library sends: a declared length without a body, or reading on behind an answer to HEAD.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use super::target::Stream;
 /// No head and no error is as long.
 const MOST: usize = 256 * 1024;
 
-/// So long a server may take to close behind an answer to HEAD, and no longer than a quarter of the patience; what comes
-/// later is not looked for.
+/// How long a server may take to close behind an answer to HEAD, and at most a quarter of the patience; later bytes
+/// are ignored.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Sends the head, with `Expect: 100-continue` where it says a length, and reads the answer.
+/// Sends the head, with `Expect: 100-continue` if it declares a length, and reads the response.
 pub(super) async fn send_request(mut stream: Stream, request: &ProbeRequest, patience: Duration) -> ProbeResult {
     stream.write_all(&head_of(request)).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = Vec::new();
     loop {
         match parse(&read)? {
-            // It waits for the body now, and so would we for its answer.
+            // The server waits for the body now, and both sides would wait for each other.
             Some((head, _)) if head.status == StatusCode::CONTINUE => {
                 return Ok(ProbeResponse { asked_for_body: true, ..head });
             }
@@ -66,7 +66,7 @@ fn head_of(request: &ProbeRequest) -> Vec<u8> {
     head
 }
 
-/// A head, and where it ends; none where there is more to come.
+/// A head, and where it ends; `None` if there is more to come.
 fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     let mut lines = [httparse::EMPTY_HEADER; 256];
     let mut head = httparse::Response::new(&mut lines);
@@ -83,7 +83,7 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     Ok(Some((ProbeResponse::new(status, headers.collect()), length)))
 }
 
-/// Whatever the head says of a body, none may follow (RFC 9110, section 9.3.2).
+/// Whatever length the head declares, no body may follow (RFC 9110, section 9.3.2).
 async fn behind_head(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>, linger: Duration) -> ProbeResponse {
     let to_the_end = async { while read.len() < MOST && more(&mut stream, &mut read).await {} };
     let _ = timeout(linger, to_the_end).await;
@@ -108,7 +108,7 @@ async fn rest(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>) -> 
     got
 }
 
-/// Whether something came.
+/// Whether bytes came.
 async fn more(stream: &mut Stream, read: &mut Vec<u8>) -> bool {
     stream.read_buf(read).await.is_ok_and(|length| length > 0)
 }
@@ -121,7 +121,7 @@ fn counted(read: &[u8], length: Option<usize>) -> (Bytes, Option<bool>) {
     }
 }
 
-/// The data of a body in chunks, and whether it is whole; none where there is more to come.
+/// The data of a body in chunks, and whether it is whole; `None` if there is more to come.
 fn unchunked(mut read: &[u8]) -> (Bytes, Option<bool>) {
     const LINE_END: usize = 2;
 

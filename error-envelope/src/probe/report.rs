@@ -10,16 +10,16 @@ use super::table::RULES;
 use crate::failure::CommandError;
 use crate::report::json_text;
 
-/// All that was found.
+/// All findings.
 pub(super) struct Report {
     pub(super) url: String,
     pub(super) policy: Option<String>,
     pub(super) lines: Vec<Line>,
-    /// What to do first, where the layer is not there.
+    /// The first steps, if the layer is not there.
     pub(super) advice: Vec<String>,
 }
 
-/// What came of a rule.
+/// The outcome of a rule.
 struct OfRule<'a> {
     rule: &'static str,
     about: &'static str,
@@ -53,7 +53,7 @@ impl Report {
         RULES.iter().map(of_rule).collect()
     }
 
-    /// A line each, with what is wrong below it; then each rule; then what to do.
+    /// A line each, with its errors below it; then each rule; then the first steps.
     pub(super) fn human(&self) -> String {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));

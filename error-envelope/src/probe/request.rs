@@ -1,4 +1,4 @@
-//! A request as it will be sent, and how it is told.
+//! A request as it will be sent, and its text in the report.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub(super) struct ProbeRequest {
     pub(super) headers: HeaderMap,
     pub(super) body: SentRequest,
     pub(super) wire: Wire,
-    /// Headers whose values are the user's, and nobody else's to read.
+    /// Headers whose values are the user's, and confidential.
     pub(super) secret: Vec<HeaderName>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct ProbeRequest {
 pub(super) enum SentRequest {
     Nothing,
     Text(Bytes),
-    /// So many bytes are said, and none is sent until the server asks.
+    /// Declares this many bytes, and sends none until the server requests them.
     Unsent(u64),
     Filled(u64),
     Chunked(u64),
@@ -41,7 +41,7 @@ impl SentRequest {
 }
 
 impl SentRequest {
-    /// The header that says where the body ends.
+    /// The header that defines the end of the body.
     pub(super) fn framing(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Nothing => None,
@@ -58,7 +58,7 @@ impl ProbeRequest {
     }
 }
 
-/// For people who ask what is sent: every line, but no value that the user gave.
+/// For people who read the requests: every line, but no value that the user gave.
 impl fmt::Display for ProbeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;

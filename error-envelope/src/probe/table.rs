@@ -1,26 +1,26 @@
-//! What is asked: one row a line of the report, and the rules that they ask.
+//! The probes: one row a line of the report, and the rules that they check.
 
 mod rows;
 
 pub(super) use self::rows::{OPERATION, PROBES, RULES};
 
-/// One line: what is sent, and how its answer is judged.
+/// One line: its request, and how the response is judged.
 pub(super) struct Probe {
     pub(super) name: &'static str,
-    /// What a client does.
+    /// The action of a client.
     pub(super) about: &'static str,
     pub(super) method: Verb,
     pub(super) path: RequestPart,
-    /// Header lines beside those that the others say.
+    /// Header lines beside those that other fields imply.
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) credentials: Credentials,
     pub(super) required: Required,
     pub(super) body: Body,
     pub(super) wire: Wire,
     pub(super) want: Want,
-    /// The rules that it asks beside those of every error.
+    /// The rules that it checks beside those of every error.
     pub(super) rules: &'static [&'static str],
-    /// What would make it possible where nothing can be asked.
+    /// What would make the probe possible if no request fits.
     pub(super) otherwise: &'static str,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Verb {
     Head,
     Options,
     Post,
-    /// Safe, registered, and served by few: nothing is changed where a service does.
+    /// Safe, registered, and rarely served: nothing changes even if a service does.
     Propfind,
     /// The route's own, else POST.
     Route,
@@ -38,28 +38,28 @@ pub(super) enum Verb {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestPart {
-    /// A path that nobody has, else one below a route that anybody may ask.
+    /// A path that does not exist, else one below a route that needs no credentials.
     Nowhere,
-    /// A route, else the path that nobody has.
+    /// A route, else the path that does not exist.
     Anywhere,
     /// A route that decodes JSON.
     Json,
-    /// A route that asks for credentials, its path spelt in another way.
+    /// A route that requires credentials, its path spelt in another way.
     Respelt,
-    /// A route that asks for credentials, whatever method it is asked by.
+    /// A route that requires credentials, with any method.
     Closed,
-    /// A gRPC method that nobody has.
+    /// A gRPC method that does not exist.
     Call,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Credentials {
-    /// Those of the command line, where there are any.
+    /// Those of the command line, if there are any.
     Given,
     None,
     /// Of no scheme.
     Malformed,
-    /// Well formed, and nobody's.
+    /// Well formed, but never issued.
     Wrong,
     Twice,
 }
@@ -75,11 +75,11 @@ pub(super) enum Required {
 pub(super) enum Body {
     None,
     Text(&'static str),
-    /// One byte more than the limit, said and not sent.
+    /// One byte more than the limit, declared and not sent.
     Unsent,
-    /// The same, said and sent.
+    /// The same, declared and sent.
     Sent,
-    /// The same, sent and not said.
+    /// The same, sent and not declared.
     Chunked,
 }
 
@@ -89,7 +89,7 @@ pub(super) enum Wire {
     Http2,
 }
 
-/// Which answer is right.
+/// The right response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     /// The layer's own, with one of these codes; the first rule is the guard's.
@@ -100,7 +100,7 @@ pub(super) enum Want {
     Declared,
     /// Any answer that does not ask for credentials.
     NoGuard,
-    /// The envelope, or what the server below the layer says by itself (F5).
+    /// The envelope, or the own response of the server below the layer (F5).
     Below,
     /// An error of the protocol (section P).
     Rpc(Rpc),

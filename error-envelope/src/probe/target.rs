@@ -64,15 +64,15 @@ fn host_of(authority: &Authority) -> &str {
 }
 
 impl Target {
-    /// Of a URL; `ca` has the certificates to trust instead of the platform's.
+    /// Parses a URL; `ca` has the certificates to trust instead of the platform's.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
         if url.contains('@') {
-            // It is not repeated: what stands before the sign is a secret.
+            // It is not repeated: the part before the sign is a secret.
             return Err(CommandError::Io(
                 "the URL has credentials: pass them with --header-env NAME=VARIABLE".to_owned(),
             ));
         }
-        // A query may have a key.
+        // A query may contain a key.
         let shown = url.split(['?', '#']).next().unwrap_or_default();
         let wrong =
             |what: &str| CommandError::Io(format!("{shown:?}: {what}; write one such as https://api.example.com"));
@@ -124,7 +124,7 @@ impl Target {
     pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, ProbeError> {
         let unreachable = |error: io::Error| ProbeError::Unreachable(format!("{}: {error}", self.authority));
         let stream = TcpStream::connect((host_of(&self.authority), self.port)).await.map_err(unreachable)?;
-        // A head is sent at once, whatever is on the way.
+        // A head is sent at once, even if other bytes are in flight.
         stream.set_nodelay(true).map_err(unreachable)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         let connected = tls.connector(wire).map_err(unreachable)?.connect(tls.name.clone(), stream).await;

@@ -1,4 +1,4 @@
-//! One line after the other: what is planned is sent, what comes is judged.
+//! Runs one line after the other: sends the planned requests, and judges the responses.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use super::table::{Body, OPERATION, PROBES, Probe, Want};
 use super::target::Target;
 use crate::failure::CommandError;
 
-/// So many requests in a row without an answer: the service is not there any more.
+/// The number of consecutive requests without a response after which the service counts as gone.
 const MOST_SILENT: usize = 3;
 
-/// How it is asked.
+/// How requests are sent.
 pub(super) struct ProbeOptions {
     pub(super) patience: Duration,
     /// The least time between two requests.
@@ -32,7 +32,7 @@ pub(super) struct ProbeOptions {
     pub(super) by_policy: bool,
 }
 
-/// What was found on the way.
+/// The results so far.
 pub(super) struct ProbeRun<'a> {
     known: &'a ServiceInfo,
     target: &'a Target,
@@ -88,7 +88,7 @@ impl<'a> ProbeRun<'a> {
         Ok(lines)
     }
 
-    /// Each of its requests is judged; the line is that of the first that shows something wrong, else of the last error.
+    /// Each of its requests is judged; the line is that of the first with an error to report, else of the last error.
     async fn operation(&mut self, operation: &Operation<'_>, planned: Vec<Planned>) -> Result<Line, CommandError> {
         let mut best: Option<Line> = None;
         for planned in planned {
@@ -115,7 +115,7 @@ impl<'a> ProbeRun<'a> {
         Ok(line)
     }
 
-    /// One request and its judgement. What is skipped with an answer is one that another request may show.
+    /// One request and its judgement. Another request may still show what is skipped with a response.
     async fn exchange(
         &mut self,
         probe: &Probe,
@@ -157,7 +157,7 @@ impl<'a> ProbeRun<'a> {
         answer
     }
 
-    /// A server that waits for a body to its end is there still.
+    /// A server that waits for the end of a body is still there.
     fn count(&mut self, request: &ProbeRequest, answer: &ProbeResult) {
         let is_upload =
             matches!(request.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
@@ -210,7 +210,7 @@ impl<'a> ProbeRun<'a> {
         self.framework = self.framework.or_else(|| advice::framework(headers));
     }
 
-    /// The answer's code, where it is known; else what its status says.
+    /// The response's code, if it is known; else the one of its status.
     fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
         let own = self.known.oracle.policy().own_codes();
@@ -220,7 +220,7 @@ impl<'a> ProbeRun<'a> {
 }
 
 impl ProbeError {
-    /// The rule that a service breaks which does not answer.
+    /// The rule that a service breaks if it does not respond.
     fn breaks(&self, probe: &Probe) -> &'static str {
         match (probe.want, probe.body) {
             (Want::Below, _) => "F5",
@@ -241,7 +241,7 @@ impl ProbeError {
 }
 
 impl Line {
-    /// With what the operation does not declare of the answer.
+    /// Adds the parts of the response that the operation does not declare.
     fn declared(mut self, operation: &Operation<'_>, got: Option<&ProbeResponse>) -> Self {
         let Some(got) = got else { return self };
         let mut wrong: Vec<_> =
@@ -258,7 +258,7 @@ impl Line {
     }
 }
 
-/// What nobody has asked yet.
+/// A line that was not sent.
 fn skipped(probe: &Probe, why: String) -> Line {
     let Probe { name, about, .. } = *probe;
     Line {
@@ -279,7 +279,7 @@ fn print_head(answer: &ProbeResult) {
     }
 }
 
-/// What a server sends may be anything: a terminal gets none of its control characters.
+/// A server's headers may contain anything: a terminal gets none of their control characters.
 fn lines_of(headers: &HeaderMap) -> String {
     let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| match name.as_str() {
         "set-cookie" => format!("< {name}: (not shown)\n"),

@@ -1,4 +1,4 @@
-//! A recorded exchange, and what both forms of recordings make it from.
+//! A recorded exchange, and the helpers of both forms of recordings.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
 use tower_error_envelope::policy::{Effective, PolicyFile};
 
-/// What a client asked, and what a service said.
+/// A client's request, and a service's response.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) place: RecordLocation,
     pub(crate) request: Request<Bytes>,
     /// How long the request's body was: a recording may have less of it.
     pub(crate) request_bytes: u64,
-    /// Without a body where the recording has none, though there was one.
+    /// Without a body if the recording lacks it, though there was one.
     pub(crate) response: Response<Option<Bytes>>,
 }
 
 impl Recorded {
-    /// What holds for the request; none where no route of the policy can be asked.
+    /// The settings for the request; `None` if it can match no route of the policy.
     pub(crate) fn effective(&self, file: &PolicyFile) -> Option<Effective> {
         let path = self.request.uri().path();
         let host = self.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
@@ -27,7 +27,7 @@ impl Recorded {
     }
 }
 
-/// Where a recording stands.
+/// The place of a recording.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordLocation {
     pub(crate) file: String,
@@ -50,14 +50,14 @@ impl std::fmt::Display for RecordLocation {
     }
 }
 
-/// What was recorded, what the head declares, or what the recording says beside it.
+/// The recorded length, the one that the head declares, or a separate one of the recording.
 pub(super) fn request_bytes(request: &Request<Bytes>, separate: Option<u64>) -> u64 {
     let declared = request.headers().get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
     declared.or(separate).unwrap_or(0).max(request.body().len() as u64)
 }
 
-/// What stands in a head is put into it in its order.
+/// Inserts a header into a head, in its order.
 pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
     let name_of =
         http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a valid header name"))?;
@@ -69,7 +69,7 @@ pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -
     }
 }
 
-/// The host of a URL that names one, where the head does not.
+/// The host of a URL that has one, if the head does not.
 pub(super) fn insert_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), String> {
     match uri.authority() {
         Some(authority) if !headers.contains_key(http::header::HOST) => {
@@ -79,7 +79,7 @@ pub(super) fn insert_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), Stri
     }
 }
 
-/// A body that is text is not compressed any more, whatever its head says: tools decode it, and leave the head.
+/// A body that is text is not compressed any more, whatever its head declares: tools decode it, and leave the head.
 pub(super) fn undo_stale_coding(headers: &mut HeaderMap, body: &[u8]) {
     if headers.contains_key(http::header::CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(body).is_ok() {
         headers.remove(http::header::CONTENT_ENCODING);

@@ -1,6 +1,6 @@
 //! HAR 1.2, as browsers, proxies and test tools write it: read entry by entry.
 //!
-//! The texts of bodies stand there decoded, so that the heads' codings and lengths say nothing of them.
+//! Its bodies are decoded texts, so that the codings and lengths of the heads do not apply to them.
 
 use std::fmt;
 use std::path::Path;
@@ -22,7 +22,7 @@ type Take<'a> = dyn FnMut(Recorded) -> Result<(), CommandError> + 'a;
 const NO_ENTRIES: &str =
     "not a HAR file: it has no list `log.entries`; export one from a browser's network panel or a proxy";
 
-/// Reads the entries of a file; how many have no response.
+/// Reads the entries of a file; returns how many have no response.
 pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
     let mut reading = HarParser { path, take, entry: 0, unanswered: 0, failed: None, found: false };
     let mut json = serde_json::Deserializer::from_reader(reader);
@@ -36,7 +36,7 @@ pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<u
     }
 }
 
-/// serde's own text may quote what it met: a value of the file (L3).
+/// serde's own text may quote a value of the file (L3).
 fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> CommandError {
     let what = match error.classify() {
         serde_json::error::Category::Io => {
@@ -58,11 +58,11 @@ struct HarParser<'a, 'b> {
     entry: usize,
     unanswered: usize,
     failed: Option<CommandError>,
-    /// There is a list of entries.
+    /// The list of entries was found.
     found: bool,
 }
 
-/// An object of which one member is looked into: `{"log": {"entries": […]}}`.
+/// An object with one field to enter: `{"log": {"entries": […]}}`.
 struct Object<'r, 'a, 'b> {
     key: &'static str,
     reading: &'r mut HarParser<'a, 'b>,
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
 
 impl HarParser<'_, '_> {
     fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
-        // What browsers write where nothing came back, or nothing was asked over HTTP.
+        // What browsers write if there was no response, or no request over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
             return Ok(());
@@ -161,7 +161,7 @@ struct HarRequest {
     #[serde(default, deserialize_with = "or_default")]
     headers: Vec<Header>,
     post_data: Option<Content>,
-    /// -1 where nobody counted.
+    /// -1 if it was not counted.
     #[serde(default, deserialize_with = "or_default")]
     body_size: i64,
 }
@@ -195,7 +195,7 @@ struct Content {
     encoding: Option<String>,
 }
 
-/// Tools write `null` for what they do not know.
+/// Tools write `null` for unknown values.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -234,7 +234,7 @@ impl HarResponse {
         let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", self.status))?;
         let body = self.content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
         if body.is_some() {
-            // Of the body as it was on the wire, not of its text.
+            // These describe the body on the wire, not its text.
             [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
         let mut response = Response::new(body);
@@ -263,11 +263,11 @@ impl Content {
     }
 }
 
-/// HTTP/2's own are no headers.
+/// HTTP/2's pseudo-headers are left out.
 fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for Header { name, value } in all.iter().filter(|header| !header.name.starts_with(':')) {
-        // Browsers write the lines of a name that came more than once as one value, such as `set-cookie`.
+        // Browsers write repeated lines of one name as one value, such as `set-cookie`.
         for line in value.split('\n') {
             insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
         }
@@ -275,13 +275,13 @@ fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// What a page asks of the browser alone.
+/// A URL that a page loads from the browser alone.
 fn is_local(url: &str) -> bool {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
 }
 
-/// A URL as it is sent; browsers show some characters that are coded on the wire.
+/// A URL as it is sent; browsers show some characters that are encoded on the wire.
 fn encoded(url: &str) -> String {
     let host = url.find("://").map_or(0, |at| at + 3);
     let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
@@ -296,7 +296,7 @@ fn encoded(url: &str) -> String {
     out
 }
 
-/// Browsers write `x-unknown` where there was none.
+/// Browsers write `x-unknown` if there was none.
 fn is_media_type(kind: &str) -> bool {
     kind.contains('/') && !kind.starts_with("x-unknown")
 }

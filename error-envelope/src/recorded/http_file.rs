@@ -1,6 +1,6 @@
-//! A message as it stood on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
+//! A message as it was on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
 //!
-//! What `curl -i` writes is read as it is: `HTTP/2 404`, the heads of others before the last one, a body that is
+//! The output of `curl -i` is accepted: `HTTP/2 404`, the heads of others before the last one, a body that is
 //! already without its chunks and codings.
 
 use std::io::Read;
@@ -42,7 +42,7 @@ pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<R
     }
 }
 
-/// Whether curl writes more heads behind this one: an interim response, a redirection that it went after, a proxy's answer.
+/// Whether curl writes more heads behind this one: an interim response, a redirection that it followed, a proxy's answer.
 fn is_followed(first: &[u8], status: StatusCode) -> bool {
     let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
     let of_proxy = status == StatusCode::OK && first.to_ascii_lowercase().ends_with(b" connection established");
@@ -58,7 +58,7 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     insert_host(&mut headers, &uri).map_err(|wrong| error(path, 1, &wrong))?;
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[head.length..]);
-    // An upload is seldom recorded with its body: its length is asked all the same (G4).
+    // An upload is seldom recorded with its body: its length is checked all the same (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
@@ -170,7 +170,7 @@ fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Co
     Ok(headers)
 }
 
-/// Without its chunks, where it has them still, and without codings that were undone.
+/// Without its chunks, if it still has them, and without codings that were undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
@@ -178,7 +178,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     undo_stale_coding(headers, &body);
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
     match declared {
-        // An editor's last newline is none of the body's.
+        // An editor's last newline is not part of the body.
         Some(length) if length < body.len() && body[length..].trim_ascii().is_empty() => body.slice(..length),
         Some(length) if length != body.len() => {
             headers.remove(CONTENT_LENGTH);
@@ -188,7 +188,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     }
 }
 
-/// The data of a chunked body; `None` where it is not chunked to its end.
+/// The data of a chunked body; `None` if it is not chunked to its end.
 fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {

@@ -1,11 +1,11 @@
-//! Recorded exchanges: what a client asked and what a service said, read from files.
+//! Recorded exchanges: a client's request and a service's response, read from files.
 //!
-//! 1. [`http_file`] reads one response as it stood on the wire, such as `curl -i` writes it, and its request where there
+//! 1. [`http_file`] reads one response as it was on the wire, such as `curl -i` writes it, and its request if there
 //!    is one: the response `NAME.http` belongs to the request `NAME.request.http` beside it.
 //! 2. [`har`] reads the entries of a HAR 1.2 file, one after the other: a large file takes no more memory than its largest
 //!    entry.
 //!
-//! Which of the two a file is, its first character says: a HAR is a JSON object.
+//! The first character of a file decides which of the two it is: a HAR is a JSON object.
 
 mod exchange;
 mod har;
@@ -42,7 +42,7 @@ fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Re
     Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
 }
 
-/// Reads the exchanges of a file, one after the other; how many were left out because they have no response.
+/// Reads the exchanges of a file, one after the other; returns how many were left out because they have no response.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn each(
     Ok(0)
 }
 
-/// The same of a HAR that is open.
+/// The same for an open HAR.
 pub(crate) fn each_of_har(
     path: &Path,
     reader: Reader,

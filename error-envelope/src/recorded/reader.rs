@@ -9,7 +9,7 @@ use crate::failure::CommandError;
 
 pub(crate) type Reader = BufReader<Recording>;
 
-/// A file that says on standard error how far it is read, where that takes more than a second.
+/// A file that reports its progress on standard error, if reading takes more than a second.
 pub(crate) struct Recording {
     file: File,
     name: String,
@@ -49,7 +49,7 @@ impl Progress {
             self.due *= 2;
         }
         let mib = |bytes: u64| bytes / (1024 * 1024);
-        // Of what is no file, such as a pipe, nobody knows the end.
+        // The end of a pipe, or another source that is no file, is not known.
         let all = if self.all < self.read { String::new() } else { format!(" of {}", mib(self.all)) };
         Some(format!("read {}{all} MiB in {} s", mib(self.read), spent.as_secs()))
     }

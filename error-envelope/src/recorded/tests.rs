@@ -1,4 +1,4 @@
-//! What is read, and where what is broken is said to be.
+//! What is read, and the place that an error names.
 
 use std::fs;
 use std::path::PathBuf;

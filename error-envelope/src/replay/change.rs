@@ -1,6 +1,6 @@
-//! What differs between two answers to one request.
+//! Compares two responses to one request.
 //!
-//! Bodies that are JSON are compared member by member, so that the members that change are named; values are never part of
+//! Bodies that are JSON are compared field by field, so that the changed fields are named. Values are never part of
 //! a change: it is shown in the log of a pull request (L3).
 
 use std::collections::BTreeSet;
@@ -15,17 +15,17 @@ use crate::recorded::Recorded;
 use crate::text::one_line;
 use crate::trial::{TrialResult, example_id};
 
-/// Those that the server below the layer writes, or that follow from the body.
+/// Headers of the server below the layer, or that follow from the body.
 const OF_THE_SERVER: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
 
 const HEADER: &str = "header ";
 const MEMBER: &str = "member ";
 const X_REQUEST_ID: &str = "x-request-id";
 
-/// So many members are named of one body.
+/// The most fields to name of one body.
 const MOST_MEMBERS: usize = 8;
 
-/// What a client gets under one of the policies.
+/// The client's response under one of the policies.
 pub(super) struct Answer {
     pub(super) head: Head,
     route: Option<String>,
@@ -34,16 +34,16 @@ pub(super) struct Answer {
     body: Option<Bytes>,
 }
 
-/// What a group says of an answer.
+/// The facts of a response that identify a group.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Head {
     status: u16,
-    /// None of what passes as it came.
+    /// `None` if it passes unchanged.
     code: Option<String>,
     passes: bool,
 }
 
-/// What is different, without the values.
+/// The differences, without the values.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ReplayChange {
     pub(super) route: Option<String>,
@@ -64,8 +64,8 @@ impl Answer {
     }
 }
 
-/// The id that the trial gave, and the one of a layer that answered when it was recorded, are one: no two answers share an id
-/// (E7), and no client can tell by it.
+/// The trial's id, and the id of a layer that answered during the recording, count as equal: no two responses share an id
+/// (E7), and no client can see the difference.
 fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
     let Ok(text) = str::from_utf8(body) else { return body.clone() };
     let theirs = recorded.response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
@@ -78,7 +78,7 @@ fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
 }
 
 impl ReplayChange {
-    /// What changes, on one line.
+    /// The changes, on one line.
     pub(super) fn to_text(&self) -> String {
         let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
         let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(MEMBER);
@@ -92,7 +92,7 @@ impl ReplayChange {
         all.collect::<Vec<_>>().join("; ")
     }
 
-    /// None where a client cannot tell the two apart.
+    /// `None` if a client cannot distinguish the two.
     pub(super) fn between(old: &Answer, new: &Answer) -> Option<Self> {
         let facts = [("status", old.head.status != new.head.status), ("required credentials", old.auth != new.auth)];
         let facts = facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact.to_owned());
@@ -130,7 +130,7 @@ fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
     }
 }
 
-/// The members that are not the same, as JSON pointers.
+/// The fields that differ, as JSON pointers.
 fn differing(at: &str, old: &Value, new: &Value, members: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(one), Value::Object(other)) => {

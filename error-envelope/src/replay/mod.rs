@@ -1,7 +1,7 @@
-//! `error-envelope replay`: what a changed policy changes for clients, by exchanges that were recorded.
+//! `error-envelope replay`: how a changed policy changes the responses of recorded exchanges.
 //!
-//! Each is tried under both policies ([`trial`](crate::trial)); where the answers differ, [`change`] says in what. Equal
-//! changes are one group, the largest first. Credentials cannot be tried; where a route asks for others, that is a change.
+//! Each is tried under both policies ([`trial`](crate::trial)); [`change`] lists how the responses differ. Equal
+//! changes are one group, the largest first. Credentials cannot be tried; a route that now requires others is a change.
 
 mod change;
 
@@ -49,7 +49,7 @@ enum Format {
     Json,
 }
 
-/// Writes to standard output; an exit code of 0, or 1 where something changes.
+/// Writes to standard output; an exit code of 0, or 1 if something changes.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (old, new) = (Side::from_path(&args.old)?, Side::from_path(&args.new)?);
     let mut replay = Replay::default();
@@ -86,7 +86,7 @@ impl Side {
 
     fn answer(&self, recorded: &Recorded) -> Result<Answer, CommandError> {
         let outcome = self.trial.run(recorded, None, None);
-        // A request that has no route has no settings either: the answer says so.
+        // A request without a route has no settings either: the response shows it.
         let effective = self.file.as_ref().and_then(|file| recorded.effective(file));
         let spelling = effective.as_ref().map(|effective| effective.reading());
         let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
@@ -130,7 +130,7 @@ impl Replay {
         self.changes.entry(change).or_insert_with(|| (0, example())).0 += 1;
     }
 
-    /// The largest first; those of one size as they stand in the captures' names.
+    /// The largest first; groups of one size in the order of the captures' names.
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> =
             self.changes.iter().map(|(change, (count, example))| (change, *count, example)).collect();

@@ -1,4 +1,4 @@
-//! What is said of a route before it changes for clients.
+//! Checks the advice on a route before it changes for clients.
 
 use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;

@@ -1,4 +1,4 @@
-//! What is kept is bounded, whatever is seen.
+//! The stored data is bounded, whatever is observed.
 
 use std::collections::HashSet;
 
@@ -68,7 +68,7 @@ fn room_of(kept: &RecentErrors) -> usize {
         + kept.ids.capacity() * size_of::<Id>()
 }
 
-/// Of each event the worst: a body as long as may be, codes that were never seen before, routes that come and go.
+/// The worst of each event: the longest possible body, codes that were never seen before, routes that come and go.
 fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
     let body = "x".repeat(redact::MOST);
     let routes: Vec<String> = (0..2 * MOST_ROUTES).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();

@@ -29,7 +29,7 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// What whole groups make, up to the longest that may be a card's: a group begins no more than [`LONGEST`] of them, so
+    /// The numbers that whole groups form, up to the longest that may be a card's: a group begins at most [`LONGEST`] of them, so
     /// that a body of digits takes time in proportion to its length.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {

@@ -1,18 +1,18 @@
-//! JSON, laid out for people and without credentials, in one pass: members stay in their order, numbers as they were
+//! JSON, laid out for people and without credentials, in one pass: fields stay in their order, numbers as they were
 //! written, and a text that breaks off is laid out as far as it goes.
 
 use super::rules::{MOST, TAKEN};
 use super::tokens::{Literal, Tokens};
 use super::{card, name, text};
 
-/// What lies deeper is set no further in: a body of brackets alone must not grow with its square.
+/// Deeper values are indented no further: a body of brackets alone must not grow with its square.
 const DEEPEST: usize = 16;
 
-/// What a `{` or `[` began.
+/// The level that a `{` or `[` began.
 struct Level {
     is_object: bool,
     is_empty: bool,
-    /// The value to come has a name that says that it must not be seen.
+    /// The next value has a name that marks it as a credential.
     is_telling: bool,
 }
 
@@ -22,7 +22,7 @@ struct Layout<'a> {
     levels: Vec<Level>,
 }
 
-/// `None` where the text is no object and no array, or is none any more before its end; `whole` says that it has one.
+/// `None` if the text is no object or array, or stops being one before its end; `whole` means that it has an end.
 pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
     let text = text.trim();
     let mut layout = Layout { tokens: Tokens::new(text), out: String::new(), levels: Vec::new() };
@@ -32,7 +32,7 @@ pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
     match layout.value() {
         Some(End::Done) if layout.tokens.is_at_end() => Some(layout.out),
         Some(End::Full) => Some(layout.out + " …"),
-        // What broke off is read as text again, in case it was none from the start.
+        // A text that broke off is read as plain text again, in case it never was JSON.
         Some(End::BrokeOff) if !whole => Some(text::redacted(&layout.out) + " …"),
         _ => None,
     }
@@ -46,7 +46,7 @@ enum End {
 }
 
 impl Layout<'_> {
-    /// A value and all that is in it, without recursion: depth is the sender's.
+    /// A value with its contents, without recursion: the sender controls the depth.
     fn value(&mut self) -> Option<End> {
         while self.out.len() <= MOST {
             let mut step = self.one_value()?;
@@ -63,7 +63,7 @@ impl Layout<'_> {
         Some(End::Full)
     }
 
-    /// A text, a literal, what must not be seen as a whole, or the begin of what has values in it.
+    /// A text, a literal, a value to redact as a whole, or the beginning of nested values.
     fn one_value(&mut self) -> Option<Step> {
         let taken = self.levels.last().is_some_and(|level| level.is_telling);
         match self.tokens.next() {

@@ -1,11 +1,11 @@
-//! What must not be seen of a body is taken out of it before it is kept.
+//! Takes credentials out of a body before it is stored.
 //!
-//! 1. Values of members, fields and headers whose names say that they are credentials, and what a client sent where an
-//!    error says it back (`input`, `value`, `received`, `rejectedValue`), a database's error too.
+//! 1. Values of fields and headers whose names mark them as credentials, and what a client sent if an
+//!    error repeats it (`input`, `value`, `received`, `rejectedValue`), a database's error too.
 //! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
 //!    prefixes, private keys, passwords in URLs and command lines, numbers of cards.
 //!
-//! It takes out too much rather than too little: a page for whoever is on call shows shapes, not values.
+//! It takes out too much rather than too little: a page for operators shows shapes, not values.
 
 mod card;
 mod json;
@@ -28,8 +28,8 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool) -> Opti
     Some(truncated(text))
 }
 
-/// UTF-8, but for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
-/// what is written between them.
+/// UTF-8, except for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
+/// the text between them.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,

@@ -1,6 +1,6 @@
 //! Names whose values are credentials.
 
-/// Parts of names, in small letters and without what stands between words.
+/// Parts of names, in small letters and without word separators.
 const PARTS: [&str; 48] = [
     "password",
     "passwd",
@@ -52,13 +52,13 @@ const PARTS: [&str; 48] = [
     "pincode",
 ];
 
-/// Names that say so as a whole.
+/// Whole names that mark a credential.
 const WHOLE: [&str; 19] = [
     "pass", "pin", "otp", "totp", "auth", "xauth", "sid", "sig", "pan", "ssn", "iban", "cvv", "cvv2", "cvc", "cvc2",
     "card", "ccnumber", "mfa", "dsn",
 ];
 
-/// Names under which an error says back what a client sent.
+/// Names under which an error repeats what a client sent.
 const SENT: [&str; 18] = [
     "input",
     "value",
@@ -83,13 +83,13 @@ const SENT: [&str; 18] = [
 /// No name is longer; a text may be.
 const LONGEST: usize = 64;
 
-/// Whether the value of what has this name must not be seen.
+/// Whether the value of this name must be hidden.
 pub(super) fn is_telling(name: &str) -> bool {
     let plain = plain(name);
     PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&plain.as_str()) || SENT.contains(&plain.as_str())
 }
 
-/// Whether a text is such a name and nothing else, so that what stands behind it in a list may be its value.
+/// Whether a text is such a name and nothing else, so that the text behind it in a list may be its value.
 pub(super) fn is_just(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
 }

@@ -1,19 +1,19 @@
-//! Where credentials stand in a text, one rule after the other.
+//! The places of credentials in a text, one rule after the other.
 //!
-//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond what it
-//! takes: where the end of a value is missed, all is taken that was read.
+//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond its
+//! match: if the end of a value is missed, everything that was read is taken out.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What stands in the place of what was taken out.
+/// Replaces what was taken out.
 pub(super) const TAKEN: &str = "[redacted]";
 
 /// A body that is shown has no more text than this, in bytes.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// A name that says that its value is a credential, as in [`name`](super::name).
+/// A name that marks its value as a credential, as in [`name`](super::name).
 const NAME: &str = concat!(
     r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token|passkey",
     r"|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key",
@@ -31,20 +31,20 @@ const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
 /// Also within a text that is itself quoted.
 const VALUE: &str = r#"\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
 
-/// Under which an error says back what a client sent, as in [`name`](super::name).
+/// Names under which an error repeats what a client sent, as in [`name`](super::name).
 const SENT: &str = r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)";
 
-/// What becomes of what a rule found.
+/// What is done with a match of a rule.
 #[derive(Clone, Copy)]
 pub(super) enum With {
     Taken,
-    /// The first group stays before what is taken, and the second behind it, where there is one.
+    /// The first group stays before the match, and the second, if any, behind it.
     Between,
     /// A scheme and its credentials, unless they are words about them.
     Scheme,
-    /// The first group stays, and what follows, too, where it is a word about it.
+    /// The first group stays, and so does what follows if it is a word about it.
     Word,
-    /// The same where it looks like a word, or like an address.
+    /// The same if it looks like a word, or like an address.
     MadeUp,
     /// The letter that is escaped by its number.
     Letter,
@@ -52,7 +52,7 @@ pub(super) enum With {
     Card,
 }
 
-/// What is taken out, one after the other: the whole, but for the groups that are said to stay.
+/// What is taken out, one rule after the other: the whole match, except for the groups that stay.
 pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
     let rule = |pattern: &str, with| Regex::new(pattern).ok().map(|regex| (regex, with));
     // What closes a name: its quote, and a bracket.
@@ -76,7 +76,7 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
         rule(&format!(r"<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
         // <password>…</password>, <td>PASSWORD</td><td>…</td>.
         rule(&format!(r"((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::Between),
-        // What a database says of a key: `Key (token)=(…) already exists`, `Duplicate entry '…' for key`, `duplicate key
+        // A database's error about a key: `Key (token)=(…) already exists`, `Duplicate entry '…' for key`, `duplicate key
         // value is (…)`.
         rule(r"((?i-u:\bkey) \([^\r\n=]*\)=)\((?:[^\r\n]*\)|[^\r\n)]*)", With::Between),
         rule(r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?((?i-u: for key\b)|$)", With::Between),
@@ -101,12 +101,12 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
             &format!(r"({quote}{SENT}{quote}\s*(?::|=>)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|-?\d[\w.+\-]*)"),
             With::Between,
         ),
-        // ?code=…: what a sign-in hands over by its URL.
+        // ?code=…: a sign-in's code in its URL.
         rule(
             r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))[^\s&"'<>#;]+"#,
             With::Between,
         ),
-        // mysql -p…, with nothing between: else it asks.
+        // mysql -p…, with nothing between: else it prompts.
         rule(&format!(r"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?[ \t]-p)(?:{VALUE}|[^\s<]+)"), With::Between),
         // sshpass -p …, mongosh -p …, redis-cli -a …
         rule(

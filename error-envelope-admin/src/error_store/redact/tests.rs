@@ -1,15 +1,15 @@
-//! A credential is nowhere in what is shown, wherever a body has it.
+//! No credential is left in what is shown, wherever a body has it.
 
 use proptest::prelude::*;
 
 use super::body;
 
-/// What nobody would guess is one: only its place tells.
+/// A secret without a recognisable form: only its place marks it.
 fn any_secret() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[A-Za-z0-9!#$%*+./:?@^_~-]{10,32}").expect("a pattern")
 }
 
-/// What its own look tells.
+/// A secret with a recognisable form.
 fn known_secret() -> impl Strategy<Value = String> {
     let made = |pattern: &str| proptest::string::string_regex(pattern).expect("a pattern");
     prop_oneof![
@@ -68,7 +68,7 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// As a program in Python, PHP or another place would write every letter.
+/// The text with every letter escaped, as Python, PHP or another language would write it.
 fn escaped(text: &str) -> String {
     text.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect()
 }
@@ -77,7 +77,7 @@ fn shown(kind: Option<&str>, text: &str, whole: bool) -> String {
     body(kind, text.as_bytes(), whole).expect("text")
 }
 
-/// Beside a place that tells: none of these forms may be left.
+/// The secret beside a name that marks it: none of these forms may be left.
 fn placed(name: &str, secret: &str) -> Vec<(Option<&'static str>, String)> {
     let (json, form) = (Some("application/json"), Some("application/x-www-form-urlencoded"));
     let quoted = json_text(secret);
@@ -163,7 +163,7 @@ proptest! {
     }
 }
 
-/// Without names or texts that tell anything.
+/// JSON without names or texts that mark a credential.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -188,7 +188,7 @@ fn what_is_no_text_is_not_shown() {
     assert_eq!(body(None, &utf16, true).as_deref(), Some("password: [redacted]"));
 }
 
-/// One that is searched again from each of its letters takes minutes.
+/// A text that is searched again from each of its letters takes minutes.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is about time")]
 fn a_long_body_is_read_in_time() {

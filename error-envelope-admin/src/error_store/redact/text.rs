@@ -1,4 +1,4 @@
-//! What looks like a credential in any text.
+//! Finds what looks like a credential in any text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use super::card;
 use super::rules::{RULES, TAKEN, With};
 
-/// Words that stand behind the name of a scheme where nobody sends one.
+/// Words that follow the name of a scheme where no credential is sent.
 const ABOUT_SCHEMES: [&str; 30] = [
     "token",
     "tokens",
@@ -42,7 +42,7 @@ const ABOUT_SCHEMES: [&str; 30] = [
     "realm",
 ];
 
-/// Words that say of a credential how it is, and are none.
+/// Words that describe a credential, and are none.
 const ABOUT_VALUES: &str = "a about above absent accepted active again all allowed already also always an and any as at auth \
     authentication bad because been before being below between blank blocked both but by can cannot case changed \
     checked compromised correct corrupt credentials current damaged defined denied deprecated different disabled \
@@ -57,7 +57,7 @@ const ABOUT_VALUES: &str = "a about above absent accepted active again all allow
     unique unknown unset unsupported up updated used using valid verification verified via was weak when where \
     which whose with without wrong your";
 
-/// What keys of the better-known services begin with.
+/// The beginnings of keys of the better-known services.
 const BEGINNINGS: [&str; 28] = [
     "sk-",
     "sk_",
@@ -92,7 +92,7 @@ const BEGINNINGS: [&str; 28] = [
 /// As few as the number of a card has.
 const FEWEST_DIGITS: usize = 13;
 
-/// Whether anything may be found in a text. Names hardly ever have it, and are not looked at any closer: an error must cost
+/// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
 /// little.
 pub(crate) fn is_suspect(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
@@ -140,8 +140,8 @@ fn is_said_of_values(word: &str) -> bool {
         || ABOUT_VALUES.split_ascii_whitespace().any(|about| word.eq_ignore_ascii_case(about))
 }
 
-/// Whether it has what words hardly ever have: a digit or a sign among its letters. Of a password of letters alone nobody can
-/// tell.
+/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
+/// recognised.
 fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: [&str; 10] =

@@ -1,6 +1,6 @@
-//! The tokens of a JSON text, taken off one after the other. What breaks off may be half of a credential.
+//! The tokens of a JSON text, taken off one after the other. A token that breaks off may be half of a credential.
 
-/// What is left of a text.
+/// The rest of a text.
 pub(super) struct Tokens<'a>(&'a str);
 
 /// A number, or one of the three names.
@@ -18,7 +18,7 @@ impl<'a> Tokens<'a> {
         self.0.trim().is_empty()
     }
 
-    /// What the next token begins with.
+    /// The first character of the next token.
     pub(super) fn next(&mut self) -> Option<char> {
         self.0 = self.0.trim_start();
         self.0.chars().next()
@@ -30,13 +30,13 @@ impl<'a> Tokens<'a> {
         Some(())
     }
 
-    /// Takes a string off; `Some(None)` where it breaks off.
+    /// Takes a string off; `Some(None)` if it breaks off.
     pub(super) fn string(&mut self) -> Option<Option<String>> {
         let inner = self.0.strip_prefix('"')?;
         let Some(end) = end_of_string(inner) else { return Some(None) };
         let (token, rest) = self.0.split_at(end + 2);
         self.0 = rest;
-        // What is no JSON string is read as it stands.
+        // A token that is no JSON string is read as it stands.
         Some(Some(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned())))
     }
 
@@ -52,7 +52,7 @@ impl<'a> Tokens<'a> {
         Some(Literal { text, is_number })
     }
 
-    /// Takes an object or an array off; `None` where it breaks off.
+    /// Takes an object or an array off; `None` if it breaks off.
     pub(super) fn brackets(&mut self) -> Option<()> {
         self.0 = behind_brackets(self.0)?;
         Some(())

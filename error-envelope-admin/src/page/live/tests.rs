@@ -1,4 +1,4 @@
-//! Who listens gets what comes, and takes nobody's room.
+//! A listener gets the new errors, and takes no room from others.
 
 use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;

@@ -3,7 +3,7 @@
 use super::{Rule, Text};
 
 impl Rule {
-    /// Whether it fits wherever `other` fits, as far as that can be told.
+    /// Whether it fits wherever `other` fits, as far as that can be determined.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let route = match (&self.route, &other.route) {
             (None, _) => true,
@@ -17,7 +17,7 @@ impl Rule {
             && self.text.as_ref().is_none_or(|own| other.text.as_ref().is_some_and(|its| own.covers(its)))
     }
 
-    /// Whether it asks for a text that no message is once the white space around it is gone.
+    /// Whether it requires a text that no message has once the white space around it is gone.
     pub(crate) fn asks_for_margins(&self) -> bool {
         self.very_text().is_some_and(|text| text != text.trim())
     }

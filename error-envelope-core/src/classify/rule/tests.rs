@@ -1,4 +1,4 @@
-//! What the rules of a policy fit, and what they refuse.
+//! What the rules of a policy match, and what they refuse.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What tells a shape from others (rule R15).
+//! The signs that distinguish a shape from others (rule R15).
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use super::values::BodyValues;
 use crate::dialect::issues;
 use crate::dialect::json;
 
-/// What a body of the shape has at a place.
+/// The value that a body of the shape has at a place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) at: Pointer,
     pub(crate) is: Expected,
 }
 
-/// What a value of a body is: a JSON type, or one value.
+/// The expected value in a body: a JSON type, or one value.
 ///
 /// ```
 /// use tower_error_envelope::policy::Expected;
@@ -149,7 +149,7 @@ impl From<bool> for Expected {
     }
 }
 
-/// Whether a text names an error, as a word that no status has does.
+/// Whether a text names an error: a word that is no status's phrase.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -168,7 +168,7 @@ impl Condition {
         holds
     }
 
-    /// Whether whatever fulfils this one fulfils the other.
+    /// Whether every value that fulfils this one fulfils the other.
     #[cfg(feature = "policy-file")]
     pub(crate) fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))

@@ -9,7 +9,7 @@ use crate::dialect::json::{self, Object, Writer, quoted};
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 
-/// Where a body has its issues, and where each of them has what it says.
+/// Where a body has its issues, and where each issue has its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IssuePlaces {
     pub(crate) list: Pointer,

@@ -20,7 +20,7 @@ pub(super) enum Step {
 }
 
 impl Pointer {
-    /// `None` for what is no pointer: it begins with `/`, and `~` stands in `~0` and `~1` alone.
+    /// `None` for an invalid pointer: a pointer begins with `/`, and has `~` in `~0` and `~1` alone.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Box::default()));
@@ -41,7 +41,7 @@ impl Pointer {
         self.0.first().and_then(Step::name)
     }
 
-    /// What stands there; the first of several.
+    /// The value there; the first of several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         let mut found = None;
         self.each(body, &mut |value| {
@@ -61,7 +61,7 @@ impl Pointer {
         found
     }
 
-    /// Each value that stands there, until one is enough.
+    /// Visits each value there, until one is enough.
     pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
         let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
         let (value, rest) = match rest {
@@ -106,7 +106,7 @@ impl Step {
     }
 }
 
-/// Goes on while `visit` says so.
+/// Goes on while `visit` returns `true`.
 fn walk<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return visit(value) };
     match (json::array(value.get()), step) {

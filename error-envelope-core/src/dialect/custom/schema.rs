@@ -1,4 +1,4 @@
-//! What the bodies of a shape are, as JSON Schema 2020-12: for documents and clients that are generated (rule R15).
+//! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (rule R15).
 
 use super::Description;
 use super::condition::Expected;
@@ -37,7 +37,7 @@ impl Description {
         }
     }
 
-    /// Whether all bodies of the shape have it: one that came from a service may lack what the template writes.
+    /// Whether all bodies of the shape have this place: a body from a service may lack what the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }

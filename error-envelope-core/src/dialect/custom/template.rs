@@ -11,7 +11,7 @@ use crate::dialect::json::{self, Object, push_string};
 /// More than any body has, and few enough for the stack.
 const MAX_DEPTH: usize = 32;
 
-/// What a placeholder stands for.
+/// The value that a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placeholder {
     Code,
@@ -39,11 +39,11 @@ impl Placeholder {
     ];
 }
 
-/// A template that is right: what it makes is JSON whatever the values are.
+/// A valid template: it makes JSON whatever the values are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(pub(super) Node);
 
-/// What is wrong with a template, and what would be right.
+/// The problem with a template, and the correction.
 pub(crate) type TemplateError = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) enum Node {
     Array(Box<[Node]>),
 }
 
-/// The values of one body, as JSON; `None` where there is none.
+/// The values of one body, as JSON; `None` if a value is missing.
 pub(super) trait Values {
     fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
 }
@@ -70,7 +70,7 @@ impl Template {
         }
     }
 
-    /// Where a placeholder stands first.
+    /// The first place of a placeholder.
     pub(crate) fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
         let mut steps = Vec::new();
         self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
@@ -163,7 +163,7 @@ impl Node {
     #[cfg(feature = "policy-file")]
     fn may_fulfil(&self, steps: &[Step], is: &Expected) -> bool {
         match (self, steps.split_first()) {
-            // What stands in details is the service's.
+            // The contents of details are the service's.
             (Self::Value { placeholder, .. }, inside) => inside.is_none() || *placeholder == Placeholder::Details,
             (Self::Literal(text), None) => RawValue::from_string(text.to_string()).is_ok_and(|value| is.holds(&value)),
             (Self::Literal(_), Some(_)) => false,
@@ -254,7 +254,7 @@ fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
     }
 }
 
-/// Behind the quote that closes it.
+/// The position behind the closing quote.
 fn end_of_string(text: &str) -> usize {
     let mut is_escaped = false;
     let closes = |byte: &u8| {

@@ -1,4 +1,4 @@
-//! The values of a body that several places are asked for.
+//! The values of a body, for lookups at several places.
 
 use std::cell::OnceCell;
 
@@ -28,7 +28,7 @@ impl<'b, 'a> BodyValues<'b, 'a> {
         self.body.raw(name)
     }
 
-    /// The value of that name in the field of this name; `None` where the field is no object, or has none.
+    /// The value of that name in the field of this name; `None` if the field is no object, or lacks it.
     pub(super) fn raw_in(&self, field: &str, name: &str) -> Option<&'a RawValue> {
         if let Some(error) = self.error.filter(|_| field == "error") {
             return error.raw(name);

@@ -1,15 +1,15 @@
 //! Event streams whose events are JSON objects with a `type` and a number, as OpenAI's Responses are (rule F6).
 //!
-//! An event may be many megabytes long, so nothing of it is kept but the number, and where in the object a byte is.
+//! An event may be many megabytes long: only its number, and the position in its object, are stored.
 
-/// Reads the events of a stream as they pass, in whatever pieces.
+/// Reads the events of a stream as they pass, in pieces of any size.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TypedEventScanner {
     /// How many bytes of [`DATA`] the line has begun with.
     field: usize,
     /// The line has bytes.
     in_line: bool,
-    /// A line has ended in CR: a LF is no further one.
+    /// A line has ended in CR: a LF after it ends no further line.
     after_cr: bool,
     object: ObjectScanner,
     /// An event had a type.
@@ -58,7 +58,7 @@ impl TypedEventScanner {
     }
 }
 
-/// Where in a JSON text a byte is, and what of its top level was read.
+/// The position in a JSON text, and what was read at its top level.
 #[derive(Clone, Copy, Debug, Default)]
 struct ObjectScanner {
     depth: u32,
@@ -168,7 +168,7 @@ mod tests {
             ("data: {\"ty\\\"pe\":\"type\",\"types\":\"a\",\"typ\":\"a\"}\n\n", None),
             ("data: {\"type\":\"}\\\"\",\ndata: \"sequence_number\":7}\n\n", Some(8)),
             ("data: {\"type\":\"a\",\r\ndata: \"sequence_number\":7}\r\n\r\n", Some(8)),
-            // An event that has not ended counts for nothing.
+            // An unfinished event does not count.
             ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: {\"type\":\"a\",\"sequence_number\":8}\n", Some(8)),
             ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: [DONE]\n\n: ping\n\n", Some(8)),
             ("xdata: {\"type\":\"a\"}\n\n", None),

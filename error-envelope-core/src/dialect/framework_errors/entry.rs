@@ -13,7 +13,7 @@ use crate::dialect::tree::Node;
 /// Lists of the same inside an entry: express-validator's, yup's.
 const INNER_LISTS: [&str; 2] = ["nestedErrors", "fields"];
 
-/// Reads an element of a list; `false` where it is none.
+/// Reads an element of a list; `false` if it is no entry.
 pub(super) fn read<'t, 'a>(
     found: &mut Found<'t, 'a>,
     object: Node<'t, 'a>,
@@ -47,7 +47,7 @@ pub(super) fn read<'t, 'a>(
     true
 }
 
-/// How many issues a part of a body has that is not read: texts, and objects that state what is wrong.
+/// How many issues an unread part of a body has: texts, and objects that state what is wrong.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
@@ -83,13 +83,13 @@ pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'st
 /// Adds an issue of this text, and the code beside it.
 pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
     let code = ISSUE_CODES.iter().find_map(|name| {
-        // express-validator's `type` is what it is, not what is wrong.
+        // express-validator's `type` is the kind of entry, not what is wrong.
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// The places of an entry: of most one. An entry without any has an empty one; one that is none spoils the entry.
+/// The places of an entry; most have one. An entry without any has an empty place; an invalid place spoils the entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));

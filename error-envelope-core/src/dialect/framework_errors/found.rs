@@ -1,4 +1,4 @@
-//! The issues of one part of a body, and what is known of where that part stands (rule R13).
+//! The issues of one part of a body, and the facts about where that part stands (rule R13).
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -14,12 +14,12 @@ use crate::dialect::tree::Node;
 /// The issues of a candidate.
 #[derive(Default)]
 pub(super) struct Found<'t, 'a> {
-    /// As many as are written.
+    /// The issues that are written.
     issues: Vec<Issue<'t, 'a>>,
-    /// Those that are not, and how many of them name a field.
+    /// The number of issues that are not, and how many of them name a field.
     more: usize,
     more_places: usize,
-    /// One of them is about the whole, by a name that stands for it.
+    /// One issue is about the whole, by a name that stands for it.
     pub(super) of_whole: bool,
 }
 
@@ -31,20 +31,20 @@ pub(super) struct Issue<'t, 'a> {
     pub(super) entry: Option<Node<'t, 'a>>,
 }
 
-/// What is known of where a candidate stands.
+/// Facts about the position of a candidate.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Surroundings {
     /// It stands below a field that means errors.
     pub(super) means_errors: bool,
     /// The nearest such field means data as well: `details`, `data`.
     pub(super) is_vague: bool,
-    /// The body is GraphQL's: a `path` is where its data have a hole.
+    /// The body is GraphQL's: a `path` marks a gap in its data.
     pub(super) is_graphql: bool,
     pub(super) depth: usize,
 }
 
 impl Surroundings {
-    /// So many fields deep a candidate stands at most.
+    /// The most fields above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
     pub(super) fn deeper(self) -> Self {

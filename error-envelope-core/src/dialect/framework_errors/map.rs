@@ -12,7 +12,7 @@ use crate::dialect::tree::Node;
 /// Deeper than any form is.
 const DEPTH: usize = 24;
 
-/// Fields of an error object, or of data: what has one is no map from fields to single texts.
+/// Fields of an error object, or of data: an object with one is no map from fields to single texts.
 const OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
 /// Reads an object; `false` where it has a field that is something else.
@@ -33,7 +33,7 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
-/// The same for each element of a list: of what is wrong with each element that was sent.
+/// The same for each element of a list, which states what is wrong with each element that was sent.
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
     let mut map = Map { found, around, wraps: false };
     let mut place = Place::default();
@@ -42,7 +42,7 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
         .all(|(index, element)| element.is_object() && map.indexed(&mut place, index, element, 0))
 }
 
-/// What is around a list of errors, or holds the text beside them, is no map of fields.
+/// An object around a list of errors, or with the text beside them, is no map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => true,
@@ -98,7 +98,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         })
     }
 
-    /// What stands under a name.
+    /// Reads the value under a name.
     fn value(&mut self, place: &mut Place, value: Node<'t, 'a>, depth: usize, takes_texts: bool) -> bool {
         if value.is_array() {
             return self.list(place, value, depth);
@@ -133,7 +133,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if !element.is_object() {
             return false;
         }
-        // What has a place of its own is an entry of a list.
+        // An element with a place of its own is an entry of a list.
         let is_placed = || PLACES.iter().any(|name| element.field(name).is_some_and(|place| !place.is_null()));
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
@@ -141,7 +141,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.entry(place, element) || self.indexed(place, index, element, depth)
     }
 
-    /// What is wrong with an element of a list; nothing is, with some.
+    /// Reads what is wrong with an element of a list; some elements have no error.
     fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if self.found.is_full() {
             self.found.count(entry::count(fields, self.around));
@@ -160,7 +160,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         is_issue && push(self.found, place.clone().in_known_part(), text)
     }
 
-    /// Single texts are what is wrong under a field that means errors, where none of them is the text of an error.
+    /// Single texts are issues under a field that means errors, if none of them is the text of an error.
     fn takes_single(&self, fields: Node<'t, 'a>) -> bool {
         let is_error = |field: Node<'_, '_>| {
             let name = field.name();
@@ -171,7 +171,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.around.means_errors && !fields.children().any(is_error)
     }
 
-    /// Below a field that means errors, a text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
+    /// Below a field that means errors, a text with a code: Django's full details, express-validator's `mapped()`,
+    /// Mongoose's errors, Rust's validator.
     fn entry(&mut self, place: &Place, it: Node<'t, 'a>) -> bool {
         if !self.around.means_errors {
             return false;

@@ -1,8 +1,8 @@
-//! Where in a JSON body its issues stand, by its structure (rule R13).
+//! Finds the issues in a JSON body by its structure (rule R13).
 //!
 //! Each list and each object of the body, at most three fields deep, is a candidate: a list of entries, or a map from
 //! names to what is wrong with them. The one that names most places counts; between equals the outermost below a field
-//! that means errors. What wraps the error (R2) is never a map.
+//! that means errors. A wrapper of the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
 use super::{entry, map};
@@ -11,10 +11,10 @@ use crate::dialect::issues::IssueList;
 use crate::dialect::json;
 use crate::dialect::tree::{Node, Tree};
 
-/// The issues of a body, and what they were read from.
+/// The issues of a body, and their source.
 pub(super) struct Issues<'a> {
     pub(super) list: IssueList,
-    /// The JSON text of what they were read from.
+    /// The JSON text that they were read from.
     pub(super) source: &'a str,
 }
 
@@ -25,7 +25,7 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// The issues of a body. `wrappers` and what the policy's own shape has `taken` are no maps.
+/// The issues of a body. `wrappers` and the fields `taken` by the policy's own shape are no maps.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;

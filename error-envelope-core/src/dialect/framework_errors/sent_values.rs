@@ -13,8 +13,8 @@ const QUOTES: [(char, char); 8] =
 /// Stands for a value while the sentence around it is read: the value may go on like a sentence.
 const MASK: &str = "\u{fffd}";
 
-/// What of a text may be said: not the value that stands beside it, where the text quotes it or begins with it, and no value
-/// that only the sentence quotes.
+/// The part of a text that may pass on. It leaves out the value beside the text, if the text quotes it or begins with
+/// it, and any value that only the sentence quotes.
 pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use crate::dialect::json::push_string;
 use crate::message;
 
-/// A list says no more than so many bytes of issues: field names and texts are written once for each issue, and a body
-/// within its budget could ask for thousands of times its length. What is written stays within the 64 KiB that another
-/// layer outside reads of it by default (R4, E7), message and envelope included.
+/// The most bytes of issues in a list. Field names and texts are written once for each issue, so a body within its
+/// budget could need thousands of times its length. The result stays within the 64 KiB that another layer outside reads
+/// by default (R4, E7), message and envelope included.
 pub(super) const MAX_BYTES: usize = 56 * 1024;
 
-/// As many issues of a foreign body are written (R4).
+/// The most issues of a foreign body that are written (R4).
 pub(in crate::dialect) const MAX_ISSUES: usize = 100;
 
-/// More steps than any form has: a path of thousands says no more than its first ones.
+/// More steps than any form has: a path of thousands adds nothing to its first ones.
 pub(in crate::dialect) const MAX_STEPS: usize = 32;
 
 /// The longest number that every client's language counts exactly.

@@ -15,13 +15,13 @@ use crate::message;
 /// The list of one parameter that is wrong.
 pub(in crate::dialect) fn of_place(place: &Place, message: &str) -> String {
     let mut list = List::new();
-    // What is no message is none in an issue either (R3).
+    // A text that is no message is none in an issue either (R3).
     let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
     list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
     list.close()
 }
 
-/// The list of several; `None` of none.
+/// The list of several parameters; `None` for an empty one.
 #[cfg_attr(not(feature = "tonic"), allow(dead_code, reason = "a tonic status alone has several"))]
 pub(crate) fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
@@ -32,7 +32,7 @@ pub(crate) fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>
 }
 
 fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
-    // What is no message is none in an issue either (R3).
+    // A text that is no message is none in an issue either (R3).
     let message = message::of_recognised_text(message);
     list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
 }
@@ -48,7 +48,7 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// The first issue's path as a parameter's name; `None` where it has none.
+/// The first issue's path as a parameter's name; `None` if it has none.
 pub(crate) fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
@@ -74,7 +74,7 @@ pub(crate) struct NamedIssue<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
 }
 
-/// The issues, by name; none where the details have no list.
+/// The issues, by name; empty if the details have no list.
 pub(crate) fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
@@ -138,7 +138,7 @@ pub(crate) fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// The members of the details beside the list.
+/// The fields of the details beside the list.
 pub(crate) fn beside_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
@@ -147,7 +147,7 @@ pub(crate) fn beside_issues(details: &str) -> Option<String> {
     if others.is_empty() { None } else { Some(others.into_string()) }
 }
 
-/// Whether the list says no more than the message does.
+/// Whether the list adds nothing to the message.
 pub(crate) fn only_repeat(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
@@ -155,7 +155,7 @@ pub(crate) fn only_repeat(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
 }
 
-/// The details with the message that leaves instead of the one that is the whole list (E8); `None` where it says more.
+/// The details with the message that leaves instead of the one that is the whole list (E8); `None` if the list adds more.
 pub(crate) fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(message);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

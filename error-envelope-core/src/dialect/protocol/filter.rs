@@ -1,7 +1,7 @@
-//! What of a protocol's JSON may pass (rule R10): on a 5xx its structure, on a 4xx all but stacks.
+//! The part of a protocol's JSON that may pass (rule R10): on a 5xx its structure, on a 4xx all but stacks.
 //!
-//! One pass over the text, without a tree: what is open is a stack of at most [`MAX_DEPTH`] containers. A value that is
-//! not to pass takes its name with it, and what it has inside is skipped.
+//! One pass over the text, without a tree: what is open is a stack of at most [`MAX_DEPTH`] containers. A value that
+//! may not pass takes its name with it, and its contents are skipped.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::oauth;
 use crate::dialect::field_names::TEXTS;
 use crate::dialect::json;
 
-/// How deep what passes may be nested: no error is, and some parsers take no more.
+/// The deepest nesting that passes: no error is deeper, and some parsers accept no more.
 const MAX_DEPTH: usize = 64;
 
 /// Fields whose strings clients go by, as far as they are short and plain.
@@ -18,7 +18,7 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 /// FHIR's names of texts, beside R2's.
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// The structure of a valid JSON text, with this message in the place of each text; `None` where there is no such place.
+/// The structure of a valid JSON text, with this message in place of each text; `None` if there is no such place.
 pub(super) fn structure(json: &str, message: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, Some(message)).run();
     (counted > 0 && !written.is_empty()).then_some(written)
@@ -37,7 +37,7 @@ struct Filter<'t, 'm> {
     open: Vec<Container<'t>>,
     /// The name of the next value, and how it was written.
     name: Option<(Cow<'t, str>, &'t str)>,
-    /// On a 5xx.
+    /// The message, on a 5xx.
     message: Option<&'m str>,
     /// How many messages are written, or stacks left out.
     counted: usize,
@@ -50,17 +50,17 @@ struct Container<'t> {
     name: Cow<'t, str>,
     /// It is part of an error.
     in_error: bool,
-    /// Where in what is written it begins, or its name does, and what was counted before.
+    /// Where it, or its name, begins in the output, and what was counted before.
     before: (usize, usize),
     has_values: bool,
     /// A string that had to go was in the list: it goes with its field.
     is_spoilt: bool,
 }
 
-/// What becomes of a value.
+/// How to treat a value.
 enum Verdict {
     Pass,
-    /// It passes, and is what tells the error.
+    /// It passes, and identifies the error.
     Tell,
     Message,
     Drop,
@@ -101,7 +101,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         };
         let is_container = matches!(first, b'{' | b'[');
         let start = self.at;
-        // What is not entered is passed over at once.
+        // A container that is not entered is skipped at once.
         let enters = is_container && self.open.len() < MAX_DEPTH;
         let raw = if enters { "" } else { self.skip() };
         match self.judge(&name, raw_name.is_some(), first, raw, in_error) {
@@ -142,13 +142,13 @@ impl<'t, 'm> Filter<'t, 'm> {
             }
             Some(_) if is_stack || is_named && !is_word(name) => Verdict::Drop,
             Some(_) if first == b'"' => judge_string(name, &decoded(raw)),
-            // Nothing is read of what is too deep.
+            // A value that is too deep is not read.
             Some(_) if matches!(first, b'{' | b'[') && !raw.is_empty() => Verdict::Drop,
             Some(_) => Verdict::Pass,
         }
     }
 
-    /// What stands before a value.
+    /// Writes the comma and the name before a value.
     fn begin(&mut self, raw_name: Option<&str>) {
         if self.open.last().is_some_and(|it| it.has_values) {
             self.written.push(b',');
@@ -180,7 +180,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         }
     }
 
-    /// The value that begins here, which is passed over.
+    /// Skips the value that begins here, and returns it.
     fn skip(&mut self) -> &'t str {
         let start = self.at;
         self.at = end_of(self.json, start);

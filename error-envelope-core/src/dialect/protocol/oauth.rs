@@ -1,4 +1,4 @@
-//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and what may stand beside it.
+//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed beside it.
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
@@ -72,7 +72,7 @@ pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
     (!is_other).then(|| REGISTRATION_ERRORS.contains(&&*error))
 }
 
-/// Where it is rewritten its `error` is a code, its description the text.
+/// If it is rewritten, its `error` is a code, its description the text.
 pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;

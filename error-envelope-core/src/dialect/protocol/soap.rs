@@ -44,7 +44,7 @@ pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// What stands between the brackets of the root element's first tag.
+/// The text between the brackets of the root element's first tag.
 fn root_tag(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {

@@ -8,8 +8,7 @@ use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, RpcDetails, Viola
 use crate::dialect::status::Status;
 
 impl RpcDetails {
-    /// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
-    /// over, as is one that cannot be read.
+    /// Parses the bytes; `None` if they are no google.rpc.Status. A detail that is unknown here, or cannot be read, is skipped.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
             return None;
@@ -23,7 +22,7 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// Adds a detail by its type's name, whatever stands before the name.
+    /// Adds a detail by its type's name, whatever prefix the name has.
     pub(crate) fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO => self.add_info(value),
@@ -42,7 +41,7 @@ impl RpcDetails {
         }
     }
 
-    /// The first one counts: a service that passes another's error on puts its own before it.
+    /// The first one counts: a service that passes on another's error puts its own before it.
     fn add_info(&mut self, value: &[u8]) {
         if let Some(info) = wire::ErrorInfo::decode(value).ok().filter(|_| self.reason.is_empty()) {
             self.reason = info.reason;
@@ -59,7 +58,7 @@ impl From<wire::FieldViolation> for Violation {
     }
 }
 
-/// A negative delay is none.
+/// A negative delay counts as none.
 fn delay_of(delay: &wire::Duration) -> Option<Duration> {
     let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     Some(Duration::new(u64::try_from(delay.seconds).ok()?, nanos))

@@ -1,4 +1,4 @@
-//! What is written is read again, within its bytes.
+//! Written details are read again, within their bytes.
 
 use proptest::prelude::*;
 use prost::Message as _;

@@ -60,11 +60,11 @@ impl RpcError<'_> {
         if list.field_violations.is_empty() { None } else { Some(PackedDetail::pack(BAD_REQUEST, &list)) }
     }
 
-    /// What the error's own details say: the issue list, and everything else.
+    /// The contents of the error's own details: the issue list, and everything else.
     fn variable(self) -> (Vec<wire::Entry>, Vec<wire::FieldViolation>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
         let metadata = metadata_of(details).into_iter().map(|(key, value)| wire::Entry { key, value }).collect();
-        // A list that only repeats the message says nothing (E8).
+        // A list that only repeats the message adds nothing (E8).
         let says = issues::are_in(details) && !written::only_repeat(details, self.message);
         (metadata, if says { violations_in(details) } else { Vec::new() })
     }
@@ -84,7 +84,7 @@ fn reason_of(code: &str) -> Option<String> {
     issue_code(code).map(|code| code.to_ascii_uppercase())
 }
 
-/// Those of the messages that have room, in order, as a repeated field.
+/// The messages that fit, in order, as a repeated field.
 fn fitting<M: Message>(messages: Vec<M>, room: &mut usize) -> Vec<M> {
     let fits = |message: &M| match room.checked_sub(field_len(message)) {
         Some(left) => {
@@ -96,18 +96,18 @@ fn fitting<M: Message>(messages: Vec<M>, room: &mut usize) -> Vec<M> {
     messages.into_iter().filter(fits).collect()
 }
 
-/// What a list of all of them takes.
+/// The length of a list of all of them.
 fn list_len(violations: &[wire::FieldViolation]) -> usize {
     if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(field_len).sum()) }
 }
 
-/// With its tag, which is below 16, and its length.
+/// The length with the tag, which is below 16, and the length itself.
 fn field_len(message: &impl Message) -> usize {
     let length = message.encoded_len();
     1 + length_delimiter_len(length) + length
 }
 
-/// At most so many bytes has a detail in a google.rpc.Status: two tags around it and the name's, each with a length.
+/// The most bytes of a detail in a google.rpc.Status: two tags around it and the name's, each with a length.
 fn framed(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 

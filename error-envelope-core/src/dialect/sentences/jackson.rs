@@ -12,7 +12,7 @@ use crate::dialect::place::Place;
 
 const CHAIN: &str = "(through reference chain: ";
 
-/// What Spring writes around it.
+/// The text that Spring writes before it.
 const BEFORE: &str = "JSON parse error: ";
 
 pub(super) fn read(text: &str) -> Option<Reading> {

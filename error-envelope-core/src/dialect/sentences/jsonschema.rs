@@ -1,5 +1,5 @@
-//! What errors of Python's jsonschema say as text (jsonschema 4.24, behind Connexion 3.3): a sentence, the part of the schema, the
-//! place, and the value that was sent.
+//! Errors of Python's jsonschema as text (jsonschema 4.24, behind Connexion 3.3): a sentence, the part of the schema,
+//! the place, and the value that was sent.
 //!
 //! ```text
 //! 'three' is not of type 'integer'
@@ -13,7 +13,7 @@
 
 use crate::dialect::place::Place;
 
-/// What stands behind the sentence: the line breaks of a value are written as `\n`, so that no value has one.
+/// The text behind the sentence: the line breaks of a value are written as `\n`, so that no value has one.
 const BEHIND: &str = "\n\nFailed validating ";
 
 /// The first line of such a text; `None` of any other.

@@ -1,6 +1,6 @@
-//! What a row of the table fits: literal text with placeholders, from the first character to the last.
+//! The text that a row of the table fits: literal text with placeholders, from the first character to the last.
 //!
-//! | Placeholder | Fits | Is told |
+//! | Placeholder | Fits | Passes on |
 //! |---|---|---|
 //! | `{path}` | a place of names, dots and brackets | as it is |
 //! | `{field}` | the same, of a program's field: no capital, no pronoun, no part of the request | as it is |
@@ -15,8 +15,8 @@
 //! | `{bean}` | a text of Bean Validation's | as it is |
 //! | `{argument}` | a place behind the name of a method's parameter | never |
 //! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
-//! | `{value}` | anything, to where the text behind it stands for the last time | never |
-//! | `{subject}` | a word that is no name of a field; in what quotes a value alone | never |
+//! | `{value}` | anything, up to the last occurrence of the text behind it | never |
+//! | `{subject}` | a word that is no name of a field; in sentences that only quote a value | never |
 //! | `{repr}` | the same, as Python prints values | never |
 //! | `{serde}` | a text of serde's | without the value |
 
@@ -27,10 +27,10 @@ use memchr::memmem;
 use crate::dialect::field_names::is_part;
 use crate::dialect::place::{Place, is_dotted};
 
-/// What the placeholders of a pattern fit, in their order.
+/// The texts that the placeholders of a pattern fit, in their order.
 pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
 
-/// Words that no program calls a field by.
+/// Words that no program uses as a field's name.
 const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
 
 pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
@@ -59,7 +59,7 @@ fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
 }
 
-/// A text is not searched longer for where a name in it ends.
+/// The most places that are tried as the end of a name in a text.
 const MOST_TRIES: usize = 32;
 
 fn is_of(kind: &str, text: &str) -> bool {
@@ -123,7 +123,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
         match *kind {
-            // Joi and yup call the whole so.
+            // Joi's and yup's names for the whole.
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
             "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
@@ -140,7 +140,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// `body/items/0`, `body.items[0]`; ajv calls by itself what it reads `data`.
+/// `body/items/0`, `body.items[0]`; ajv itself calls its input `data`.
 fn of_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -152,7 +152,7 @@ fn of_part(text: &str) -> Place {
     place
 }
 
-/// What a row tells of a text that it fits: its own words, with what they take over.
+/// The message of a row for a text that it fits: its own words, with the captures that they use.
 pub(super) fn message_of(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if says.is_empty() {
         return whole.to_owned();

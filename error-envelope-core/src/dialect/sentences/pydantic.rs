@@ -1,4 +1,4 @@
-//! What pydantic's errors say as text (pydantic 2.14 and 1.10): a count, and two lines for each, the place and the text.
+//! pydantic's errors as text (pydantic 2.14 and 1.10): a count, and two lines for each, the place and the text.
 //!
 //! ```text
 //! 1 validation error for Order
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Option<Vec<Reading>> {
     Some(readings)
 }
 
-/// Without what was put in: ` [type=int_parsing, input_value='three', input_type=str]`, ` (type=type_error.integer)`.
+/// Without the input: ` [type=int_parsing, input_value='three', input_type=str]`, ` (type=type_error.integer)`.
 fn without_input(text: &str) -> &str {
     let end = [" [type=", " (type="].iter().filter_map(|begins| text.find(begins)).min();
     end.map_or(text, |end| &text[..end])

@@ -1,7 +1,7 @@
 //! Sentences without the value that they quote (rule R13).
 //!
-//! A row of the table that names no field is a sentence by what stands before and behind the value; `…` is what else stands
-//! there. A value may hold anything, what stands behind it in the sentence as well: it ends where that stands for the last time.
+//! A row of the table that names no field fits a sentence by the text before and behind the value; `…` is any other
+//! text there. A value may hold anything, even the text behind it: it ends before the last occurrence of that text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use super::table::{SENTENCES, Sentence};
 
 /// The sentence without the value that it quotes.
 ///
-/// A value may hold what other sentences have around theirs: whatever any row takes for a value goes, and all between.
+/// A value may hold the text around the values of other sentences: whatever any row takes for a value goes, and all between.
 pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
     if let Some(first) = first_line(text) {
         return Cow::Owned(without_values(first).into_owned());
@@ -50,13 +50,13 @@ pub(super) fn quotes_before(text: &str, at: usize) -> bool {
     quoting(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
 
-/// What serde's texts stand behind.
+/// The texts that stand before and behind serde's.
 static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// What serde quotes, behind a framework's words or by itself.
+/// The text without what serde quotes, behind a framework's words or by itself.
 fn of_serde(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
@@ -70,20 +70,20 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
 
-/// A row by what stands around the value.
+/// A row by the text around the value.
 struct Quoting {
     /// The sentence begins with it.
     starts: bool,
-    /// What is told of the sentence may stand in it as `{text}`.
+    /// May contain, as `{text}`, the part of the sentence that passes on.
     before: &'static str,
     is: Kind,
-    /// Nothing: to the end.
+    /// Empty: the value runs to the end.
     behind: &'static str,
     says: &'static str,
     needs: Option<NeededPairs>,
 }
 
-/// What stands in the sentence as its value.
+/// The kind of value in the sentence.
 #[derive(Clone, Copy)]
 enum Kind {
     Any,
@@ -113,7 +113,7 @@ fn is_named(word: &str) -> bool {
             && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
     };
     let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
-    // A name in quotes is one of those that other rows know.
+    // A name in quotes is one of those that other rows read.
     let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
     let first = steps.by_ref().find(|step| !step.is_empty());
     first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
@@ -137,7 +137,7 @@ impl Quoting {
         })
     }
 
-    /// From where to where it is a sentence with a value.
+    /// Where a sentence with a value begins and ends.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
         let from = if self.starts {
@@ -157,7 +157,7 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    /// What is left of a sentence.
+    /// The rest of a sentence without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.says) };
         let last = self.before.rsplit('}').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What one sentence says.
+//! The contents of one sentence.
 
 use super::serde::SerdeError;
 use crate::dialect::place::Place;
@@ -14,7 +14,7 @@ impl Reading {
         Self { place: error.place, text: error.text.into_owned() }
     }
 
-    /// A parameter of a path may have a number alone: axum says so of a tuple.
+    /// A parameter of a path may be a number alone: axum writes that for a tuple.
     pub(super) fn names_parameter(&self) -> bool {
         !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
     }

@@ -1,7 +1,7 @@
 //! Which rows of the table a text cannot fit, by the pairs of bytes in it.
 //!
-//! The words of a row stand in each text that it fits, and so do their pairs of letters. A text is looked through once for
-//! all rows: most have a pair that is not in it.
+//! A text that a row fits contains the words of the row, and so their pairs of letters. A text is looked through once
+//! for all rows: most have a pair that is not in it.
 
 use std::array;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// Pairs that a row needs, the rarest in the table first; of a row with fewer the first one stands again.
+/// Pairs that a row needs, the rarest in the table first; a row with fewer repeats the first one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
@@ -41,14 +41,14 @@ fn place(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
-/// Each row, with what it needs; nothing where its words have no pair.
+/// Each row, with the pairs that it needs; `None` if its words have no pair.
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);
     SENTENCES.iter().map(|row| (row, needed(row.pattern, &times))).collect()
 });
 
-/// What a row of the table needs.
+/// The pairs that a row of the table needs.
 pub(super) fn needed_by(row: &Sentence) -> Option<NeededPairs> {
     ROWS.iter().find(|(other, _)| std::ptr::eq(*other, row))?.1
 }

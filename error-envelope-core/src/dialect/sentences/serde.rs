@@ -15,21 +15,21 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const EXPECTED: &str = ", expected ";
 
-/// What `expected` stands in, behind what the client sent.
+/// The forms that have `expected` behind what the client sent.
 const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 
 const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
-/// What such a text says of one member.
+/// The contents of such a text about one field.
 pub(super) struct SerdeError<'a> {
     pub(super) place: Place,
-    /// The name that the text says.
+    /// The name in the text.
     pub(super) name: Option<String>,
     pub(super) text: Cow<'a, str>,
 }
 
-/// Reads a text; `None` where it names no member.
+/// Reads a text; `None` if it names no field.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, message) = split(text)?;
@@ -38,10 +38,10 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
         return None;
     }
     let mut place = Place::default();
-    // What serde could not follow it writes as `?`: the path ends before it.
+    // serde writes `?` for what it could not follow: the path ends before it.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
-    // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
+    // The path ends at the object that lacks a field; it includes an unknown one, unless serde had to read ahead.
     let has_it =
         |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
@@ -90,7 +90,7 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
         match (quote, form) {
             (Some(at), _) => {
                 left.push_str(rest[..at].trim_end());
-                // What does not close is the client's to the end.
+                // An unclosed quote is the client's to the end.
                 rest = closing_quote(&rest[at + 1..]).map_or("", |end| &rest[at + end + 2..]);
             }
             (None, Some(at)) => return [&*left, &rest[..at], &*of_form(&rest[at..])].concat().into(),
@@ -132,8 +132,8 @@ pub(super) fn without_position(text: &str) -> &str {
     at.and_then(position).map_or(text, |at| &text[..at])
 }
 
-/// The path, and what is said of it. A path holds names of the client's, which may look like anything; serde's own
-/// forms are found for the first time, since a value that looks like one stands behind it.
+/// The path, and the message behind it. A path holds names of the client's, which may look like anything. The first
+/// match of serde's own forms counts, since a value that looks like one stands behind it.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {
@@ -148,7 +148,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(": ").filter(|(path, message)| is_dotted(path) && !message.is_empty())
 }
 
-/// The name of a member that is missing, unknown or there twice.
+/// The name of a field that is missing, unknown or there twice.
 fn name_in(message: &str) -> Option<&str> {
     if let Some(name) = message.strip_prefix(MISSING).or_else(|| message.strip_prefix(DUPLICATE)) {
         return name.strip_suffix('`');
@@ -158,7 +158,7 @@ fn name_in(message: &str) -> Option<&str> {
     Some(&name[..end])
 }
 
-/// What stands behind a value that is quoted, as `{:?}` writes it, or in back quotes.
+/// The text behind a value that is quoted, as `{:?}` writes it, or in back quotes.
 fn behind_quoted(value: &str) -> Option<&str> {
     let at = value.find(['"', '`'])?;
     if value.as_bytes()[at] == b'`' {

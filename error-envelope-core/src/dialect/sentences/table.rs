@@ -1,12 +1,12 @@
 //! The table of sentences (rule R13).
 
-/// Where a sentence is one.
+/// Where a text counts as a sentence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
     /// In a list of texts.
     InList,
-    /// In a body with this member.
+    /// In a body with this field.
     Beside(&'static str),
 }
 
@@ -15,10 +15,10 @@ pub(super) struct Sentence {
     #[cfg_attr(not(test), allow(dead_code, reason = "for whoever reads the table"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
-    /// What a client is told; nothing is the whole sentence.
+    /// The message that a client gets; empty for the whole sentence.
     pub(super) says: &'static str,
     pub(super) when: When,
-    /// What several are joined by.
+    /// The text that joins several.
     pub(super) joined: &'static str,
 }
 
@@ -51,7 +51,7 @@ const MICRONAUT: &str = "Micronaut 4.9";
 const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
-// Of two that fit a text, the first says more.
+// Of two that fit a text, the first states more.
 pub(super) static SENTENCES: [Sentence; 168] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
@@ -194,7 +194,7 @@ pub(super) static SENTENCES: [Sentence; 168] = [
     ),
     row("Litestar 2.25, msgspec 0.22", "Object missing required field `{name}`", ""),
     row("Litestar 2.25, msgspec 0.22", "Object contains unknown field `{name}`", ""),
-    // What these quote is left out, and what stands around it stays.
+    // The values that these quote are left out, and the text around them stays.
     row(AXUM, "Invalid URL: Cannot parse `{value}` to a `…", "Invalid URL: Cannot parse to a `"),
     row("poem-openapi 5.1.16", "…\", found {value}", "\""),
     row("strconv of Go 1.24", "…parsing \"{value}\": …", "parsing: "),
@@ -265,7 +265,7 @@ pub(super) static SENTENCES: [Sentence; 168] = [
 ];
 
 impl Sentence {
-    /// Whether it names a field; else it says what it quotes.
+    /// Whether it names a field; else it only quotes a value.
     pub(super) fn names_field(&self) -> bool {
         const PLACES: [&str; 9] = ["path", "field", "deep", "owned", "argument", "part", "index", "name", "serde"];
         self.pattern.split('{').skip(1).any(|it| PLACES.iter().any(|kind| it.starts_with(kind)))

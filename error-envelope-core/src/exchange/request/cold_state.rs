@@ -1,4 +1,4 @@
-//! What few requests have to remember.
+//! Request state that few requests have.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,31 +12,31 @@ use crate::fault::Fault;
 use crate::fields;
 use crate::policy::{BodyLimitPer, ResponseSettings};
 
-/// What few requests have, out of the way of the others.
+/// Rarely used state, boxed so that other requests stay small.
 #[derive(Debug, Default)]
 pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) notes: Option<Box<EventFields>>,
-    /// Method and path, where a rule of the policy asks for them.
+    /// Method and path, where a rule of the policy reads them.
     pub(in crate::exchange) target: Option<(Method, PathAndQuery)>,
     /// The name of a scheme that is not Bearer, where `authorization` has one.
     pub(in crate::exchange) scheme: Option<Box<str>>,
     /// What would have refused the request on a route in `observe` (M1), and what would have if its body had a byte.
     pub(in crate::exchange) observed: Option<Fault>,
     pub(in crate::exchange) observed_peek: Option<Fault>,
-    /// When the request began, where its dialect tells.
+    /// When the request began, where its dialect has a time.
     pub(in crate::exchange) began: Option<SystemTime>,
-    /// What `auth_observe` has not let refuse it, until it is logged.
+    /// What `auth_observe` kept from refusing it, until it is logged.
     pub(in crate::exchange) unenforced: Option<Box<Event>>,
     /// The limit counts the whole body of a request that claims to be a stream of messages (P1).
     pub(in crate::exchange) counts_whole: bool,
     /// How long the client waits for the whole call.
     pub(in crate::exchange) deadline: Option<Duration>,
-    /// As it came, valid or not.
+    /// The header as it came, valid or not.
     traceparent: Option<HeaderValue>,
 }
 
 impl ColdState {
-    /// What an error's line in the log has beside the error.
+    /// The log fields of an error beside the error.
     pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
         let mut notes = self.notes.clone();
         if self.counts_whole {
@@ -80,7 +80,7 @@ impl ColdState {
             return None;
         }
         let target = asks_path.then(|| {
-            // What is no path is guarded as the root is (G0).
+            // A target that is no path is guarded as the root is (G0).
             let path = view.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
             (view.head.method.clone(), path)
         });

@@ -28,7 +28,7 @@ where
     }
 }
 
-/// A content type alone is a claim: believed of any request, it would lift the limit of every upload (G4).
+/// A content type alone is only a claim: accepted for any request, it would lift the limit of every upload (G4).
 #[inline(never)]
 fn decide<'s>(
     head: &Parts,
@@ -36,7 +36,7 @@ fn decide<'s>(
     rpc: Rpc,
     routes: impl Iterator<Item = &'s Settings> + Clone,
 ) -> BodyLimitPer {
-    // A service may take it as another method, and what it sends as an upload (G0).
+    // A service may take it as another method, and its body as an upload (G0).
     let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
     let is_call = is_post && over_its_http && names_method(head.uri.path());

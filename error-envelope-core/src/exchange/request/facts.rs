@@ -1,4 +1,4 @@
-//! What of a request matters once its response is there.
+//! The facts of a request that matter once its response is there.
 
 use http::{Method, Version};
 
@@ -11,11 +11,11 @@ use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::{Policy, ResponseSettings};
 
-/// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
+/// The rest of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
 /// at most this many bytes (G5).
 const CHEAP_REST: u64 = 64 * 1024;
 
-/// What of the request's head matters later: a few bits that every request carries.
+/// The facts of a request's head that matter later: a few bits that every request carries.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::exchange) struct RequestFlags {
     bits: u16,
@@ -35,7 +35,7 @@ impl RequestFlags {
     const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
-    /// No call has it.
+    /// No call has this bit.
     const PAGE: u16 = Self::STREAM;
 
     #[inline]
@@ -48,7 +48,7 @@ impl RequestFlags {
             bits |= Self::HEAD;
         }
         if !body.is_empty() {
-            // On HTTP/2 a stream of messages begins without being asked for.
+            // On HTTP/2 a stream of messages begins without a `100 Continue`.
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.
@@ -92,7 +92,7 @@ impl RequestFlags {
         self.is(Self::BODY)
     }
 
-    /// What it posted, as far as an OAuth server is asked by it (R10).
+    /// The form of what it posted, as far as an OAuth server accepts it (R10).
     pub(in crate::exchange) fn posted(self) -> Posted {
         if self.is(Self::FORM) {
             Posted::Form
@@ -103,17 +103,17 @@ impl RequestFlags {
         }
     }
 
-    /// `Expect: 100-continue`: the client sends its body when it is asked to.
+    /// `Expect: 100-continue`: the client sends its body after a `100 Continue`.
     pub(in crate::exchange) fn expects(self) -> bool {
         self.is(Self::EXPECTS)
     }
 
-    /// It has been asked to.
+    /// The `100 Continue` was sent.
     pub(in crate::exchange) fn expects_no_more(&mut self) {
         self.bits &= !Self::EXPECTS;
     }
 
-    /// What is left of the body is declared and cheap to drop.
+    /// The rest of the body is declared and cheap to drop.
     pub(in crate::exchange) fn has_cheap_rest(self) -> bool {
         self.is(Self::CHEAP_REST)
     }
@@ -133,7 +133,7 @@ impl RequestFlags {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE), ..self }
     }
 
-    /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
+    /// Trailers at the end of a body reach the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
         self.is(Self::TRAILERS)
     }

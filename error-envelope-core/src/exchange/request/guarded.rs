@@ -1,4 +1,4 @@
-//! The guards, in their order, credentials aside (G0, G1, G3, G4).
+//! The guards, in their order, without credentials (G0, G1, G3, G4).
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
 use http::{Method, Version};
@@ -19,7 +19,7 @@ fn body_limit(matched: &Matched) -> Option<u64> {
     enforcing.filter_map(|settings| settings.body_limit).min()
 }
 
-/// What the guards say, credentials aside.
+/// The decisions of the guards, without credentials.
 #[derive(Debug, Default)]
 pub(in crate::exchange) struct GuardOutcome {
     /// What refuses the request before its credentials are looked at (G1).
@@ -31,12 +31,12 @@ pub(in crate::exchange) struct GuardOutcome {
     /// What would have refused it on a route in `observe` (M1), before its credentials are looked at and after.
     pub(in crate::exchange) observed_unmet: Option<Fault>,
     pub(in crate::exchange) observed: ObservedGuards,
-    /// What is known of the body, and where it is cut: the smallest limit of all readings (G0).
+    /// The facts of the body, and where it is cut: the smallest limit of all readings (G0).
     pub(in crate::exchange) body: BodyFacts,
     pub(in crate::exchange) limit: Option<u64>,
 }
 
-/// Asks the guards in their order.
+/// Runs the guards in their order.
 pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
     let mut guarded = GuardOutcome { limit, body: view.body, ..GuardOutcome::default() };
@@ -78,7 +78,7 @@ pub(in crate::exchange) struct ObservedGuards {
 }
 
 impl ObservedGuards {
-    /// A route in `observe` refuses nobody; the first that it would have refused for is noted.
+    /// A route in `observe` refuses no request; the first fault that would have refused it is noted.
     fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
@@ -88,9 +88,9 @@ impl ObservedGuards {
     }
 }
 
-/// Asks for the content type (G3) and for the length (G4), as far as the head tells: `routes` are those that may ask for a
-/// type, `observing` those in `observe`, and `limit` is the smallest of the others. What is returned refuses the request if a
-/// first body byte comes.
+/// Checks the content type (G3) and the length (G4), as far as the head shows. `routes` are those that may require a
+/// type, `observing` those in `observe`, and `limit` is the smallest of the others. The returned fault refuses the request
+/// if a first body byte comes.
 #[inline]
 pub(in crate::exchange) fn check_body<'s, 'h>(
     policy: &Policy,
@@ -133,12 +133,12 @@ pub(in crate::exchange) fn check_body<'s, 'h>(
     }
 }
 
-/// Those of the request's readings that have guards.
+/// The settings of the request's readings that have guards.
 pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
-/// Those whose guards hold for the request.
+/// The settings whose guards hold for the request.
 fn asking<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(view);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
@@ -157,7 +157,7 @@ pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
         && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))
 }
 
-/// Whether a request carries a body, which a guard of its type asks (G3).
+/// Whether a request carries a body, as the guard of its type needs (G3).
 #[derive(Clone, Copy)]
 enum BodyPresence {
     Yes,

@@ -17,7 +17,7 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// How much of a foreign id is logged, in characters (I2).
 const MAX_NOTE: usize = 128;
 
-/// How many names of removed headers are logged: more of them say nothing that the first ones do not.
+/// How many names of removed headers are logged: more of them add nothing to the first ones.
 const MAX_NAMES: usize = 8;
 
 /// The id that the request gets.
@@ -49,7 +49,7 @@ pub(in crate::exchange) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new) }
 }
 
-/// Tells the inner service the id (I1, I4), and a gateway which service that is.
+/// Gives the inner service the id (I1, I4), and a gateway the name of that service.
 #[inline(always)]
 pub(in crate::exchange) fn mark(
     policy: &Policy,
@@ -67,7 +67,7 @@ pub(in crate::exchange) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always
+/// Removes headers that a service would take for the layer's own: the headers of `forward_id`, and those that are always
 /// [removed](is_removed), which are noted.
 #[inline(always)]
 pub(in crate::exchange) fn remove_forged(
@@ -102,7 +102,7 @@ fn remove_look_alikes(headers: &mut HeaderMap) -> Box<str> {
     names.iter().take(MAX_NAMES).map(HeaderName::as_str).collect::<Vec<_>>().join(", ").into()
 }
 
-/// At most [`MAX_NOTE`] printable characters of somebody's id.
+/// At most [`MAX_NOTE`] printable characters of a foreign id.
 pub(in crate::exchange) fn printable(value: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(value);
     text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
@@ -117,7 +117,7 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// I4: a valid `traceparent` stays; else the request becomes the root of a trace, to which no old state belongs.
+/// I4: a valid `traceparent` stays; else the request becomes the root of a trace, without any old state.
 #[inline]
 pub(in crate::exchange) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

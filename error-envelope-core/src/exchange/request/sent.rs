@@ -1,4 +1,4 @@
-//! What the headers of a request tell, in one pass.
+//! The facts of a request's headers, from one pass.
 
 use http::HeaderName;
 use http::header::HeaderValue;
@@ -9,7 +9,7 @@ use crate::exchange::accept::tells_apart;
 use crate::exchange::reads::HeaderUse;
 use crate::guard::body_limit;
 
-/// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
+/// The facts of a request's headers, noted in one pass: that is cheaper than to look each up.
 #[derive(Default)]
 pub(in crate::exchange) struct HeaderFlags {
     has: u32,
@@ -23,7 +23,7 @@ impl HeaderFlags {
     pub(super) const ID: u32 = 1;
     /// There is an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
-    /// An `accept` may tell RFC 9457 and the envelope apart (R11).
+    /// An `accept` may distinguish RFC 9457 from the envelope (R11).
     pub(super) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
     /// The first `expect` is `100-continue`.
@@ -43,7 +43,7 @@ impl HeaderFlags {
     const TWO_TYPES: u32 = 1 << 13;
     /// A header that names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header that a service would take for the layer's own word.
+    /// A header that a service would take for the layer's own.
     pub(super) const FORGED: u32 = 1 << 16;
     /// A header that services read keys from has a value (R1).
     const KEY: u32 = 1 << 17;
@@ -52,7 +52,7 @@ impl HeaderFlags {
     pub(super) const FORM: u32 = 1 << 20;
     pub(super) const JSON: u32 = 1 << 19;
 
-    /// Beside what they tell, the first content type.
+    /// Beside the facts, the first content type.
     #[inline]
     pub(in crate::exchange) fn scan<'h>(
         head: &'h Parts,
@@ -104,7 +104,7 @@ impl HeaderFlags {
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
-    /// What is left where the headers are not looked at.
+    /// The remaining facts where the headers are not read.
     pub(in crate::exchange) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
@@ -145,7 +145,7 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// What a POST of this type may ask an OAuth server for (R10). Nearly all types are told by their length or one byte.
+/// What a POST of this type may request from an OAuth server (R10). Length or one byte identifies nearly all types.
 #[inline]
 fn posted(value: &[u8]) -> u32 {
     let is = |name: &[u8]| {
@@ -159,7 +159,7 @@ fn posted(value: &[u8]) -> u32 {
     }
 }
 
-/// A header whose first line counts: `what`, if that line says it.
+/// A header whose first line counts: `what`, if that line has it.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, says: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, says()) }

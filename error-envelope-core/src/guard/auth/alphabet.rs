@@ -2,7 +2,7 @@
 
 use crate::guard::expression::Values;
 
-/// What follows `Bearer`, and what a header of its own carries: a pattern is asked of nothing else.
+/// What follows `Bearer`, and what a key header carries: no pattern is matched against anything else.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };

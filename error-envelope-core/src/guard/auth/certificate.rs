@@ -1,4 +1,4 @@
-//! Certificates of clients: the server that shook hands verified them, the core takes their names.
+//! Client certificates: the server of the TLS handshake verifies them, the core reads their names.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use http::request::Parts;
 
 /// The name in a certificate that a client has proved to be its own: for the scheme "certificate" (rule G2).
 ///
-/// Whoever shakes hands with clients verifies the certificate, and puts this into the extensions of each request of that
-/// connection. `error-envelope gateway` does; a service of one's own does it in its acceptor. What clients send gets into
-/// no extension.
+/// The server of the TLS handshake verifies the certificate, and puts this into the extensions of each request of that
+/// connection. `error-envelope gateway` does; a custom service does it in its acceptor. Nothing that clients send
+/// gets into the extensions.
 ///
 /// ```
 /// use http::Request;
@@ -22,7 +22,7 @@ use http::request::Parts;
 pub struct ClientCertificate(Arc<str>);
 
 impl ClientCertificate {
-    /// A certificate of this name; one without a name (an empty text) lets nobody in.
+    /// A certificate of this name; a certificate without a name (an empty text) lets no request in.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
@@ -35,7 +35,7 @@ impl ClientCertificate {
     }
 }
 
-/// Where a request has its credentials.
+/// The parts of a request that have its credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
     #[cfg_attr(not(feature = "keys"), expect(dead_code, reason = "what a header has needs keys"))]

@@ -1,4 +1,4 @@
-//! What a 401 says of how to get in: `www-authenticate` (RFC 9110 §11.6.1, RFC 6750 §3).
+//! The challenge of a 401: `www-authenticate` (RFC 9110 §11.6.1, RFC 6750 §3).
 
 use http::HeaderValue;
 use http_auth::parser::ChallengeParser;
@@ -14,8 +14,8 @@ pub(super) enum Challenges {
     Own(HeaderValue),
 }
 
-/// What was wrong with a token, as RFC 6750 tells it. That it expired is in the description alone: what reads an inner
-/// 401 looks for it there (R1).
+/// The fault of a token, as RFC 6750 names it. Its expiry is in the description alone: the reader of an inner 401
+/// looks for it there (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,

@@ -11,7 +11,7 @@ use super::outcome::{AuthFailure, Checked, Granted, Rejection};
 use super::sent::bearer_token;
 
 impl Scheme {
-    /// Asks the scheme. The time is asked for where a key or token has an end.
+    /// Checks the scheme. `now` is called where a key or token has an end.
     pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
         match self.judge(sent, now) {
             None => Checked::NeedsVerifier,
@@ -20,7 +20,7 @@ impl Scheme {
         }
     }
 
-    /// By what is known now; `None` where a verifier alone knows.
+    /// Decides by the local data; `None` where only a verifier can decide.
     #[cfg_attr(
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
@@ -52,7 +52,7 @@ impl Scheme {
         false
     }
 
-    /// Lets in whom a token or a verifier names. Where the inner service is to be told, there must be something to tell.
+    /// Lets in the caller that a token or a verifier names. If the inner service gets the id, there must be one.
     pub(super) fn pass(&self, id: Option<&str>) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {

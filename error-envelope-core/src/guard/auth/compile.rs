@@ -1,4 +1,4 @@
-//! From what a table says to a [`Scheme`], or to the first thing that is wrong (rule M2).
+//! From an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::SettingError;
 
-/// How long a verifier may take, or a fetch of keys: longer than any healthy lookup, shorter than a client's patience.
+/// Time limit for a verifier, or a fetch of keys: longer than any healthy lookup, shorter than a client's patience.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longer than any client waits, and more than clocks differ.
+/// Longer than any client waits, and than any difference between clocks.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// An [`AuthScheme`] that is right.
+/// A valid [`AuthScheme`].
 pub(crate) struct Scheme {
     pub(super) name: Arc<str>,
     pub(super) check: Check,
@@ -30,11 +30,11 @@ pub(crate) struct Scheme {
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
     pub(super) words: AuthMessages,
-    /// What those are told whom it does not let in, where it is asked alone.
+    /// The answers to callers that it does not let in, where it is the only scheme.
     pub(super) refusals: PreparedRejections,
 }
 
-/// How credentials are looked at.
+/// How credentials are checked.
 pub(super) enum Check {
     #[cfg(feature = "keys")]
     Key(KeyCheck),
@@ -45,12 +45,12 @@ pub(super) enum Check {
 }
 
 impl Scheme {
-    /// What the policy calls it.
+    /// The scheme's name in the policy.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The header that tells the inner service who it is.
+    /// The header that carries the caller's id to the inner service.
     pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
         self.forward_id.as_ref()
     }
@@ -64,7 +64,7 @@ impl Scheme {
         None
     }
 
-    /// What it wants to see, in words that are the same where a client must send the same; no key is in them.
+    /// The credentials that it requires, as a text that is equal where a client must send the same; it has no key.
     pub(crate) fn asked_for(&self) -> String {
         let kind = match &self.check {
             #[cfg(feature = "keys")]
@@ -78,12 +78,12 @@ impl Scheme {
         format!("{} {kind} {header} {:?}", self.name, self.challenges)
     }
 
-    /// Whether the handshake has the credentials, and no header.
+    /// Whether the credentials are in the TLS handshake, not in a header.
     pub(crate) fn is_certificate(&self) -> bool {
         matches!(self.check, Check::Certificate)
     }
 
-    /// Whether a verifier of the user's own is asked.
+    /// Whether it uses a verifier of the user's own.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
     }
@@ -97,7 +97,7 @@ impl Scheme {
         }
     }
 
-    /// How long that verifier may take, or a fetch of keys.
+    /// The time limit for that verifier, or for a fetch of keys.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -154,7 +154,7 @@ impl AuthScheme {
         })
     }
 
-    /// A setting that does nothing looks like one that guards.
+    /// A setting without effect looks like one that guards.
     fn refuse_what_it_has_not(&self) -> Result<(), SettingError> {
         let (scheme, has_keys, has_challenge, waits) = match &self.kind {
             #[cfg(feature = "keys")]
@@ -274,8 +274,8 @@ fn has_a_meaning(name: &HeaderName) -> bool {
     NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
 }
 
-/// Refuses schemes that cannot be in one policy: what one of them forwards is removed from requests, and the other one's
-/// keys would go with it. The name is that of the scheme whose `forward_id` is wrong.
+/// Refuses schemes that cannot be in one policy: the header that one of them forwards is removed from requests, and with it
+/// the other one's keys. The name is that of the scheme whose `forward_id` is wrong.
 pub(crate) fn refuse_together<'a>(
     schemes: impl Iterator<Item = &'a Scheme> + Clone,
 ) -> Result<(), (&'a str, SettingError)> {

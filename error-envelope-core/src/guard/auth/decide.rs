@@ -1,4 +1,4 @@
-//! Several schemes and one request: one that lets in is enough (rule G2).
+//! Several schemes and one request: one scheme that lets it in is enough (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// What the schemes of a route say of a request.
+/// The decision of a route's schemes about a request.
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
@@ -22,15 +22,15 @@ pub(crate) enum SchemesOutcome {
     Open(AwaitingVerifiers),
 }
 
-/// A request that none of the schemes that need no wait lets in, while others may.
+/// No scheme without a wait lets this request in, but others may.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// In the order of the schemes; `None` where a verifier was not asked yet.
+    /// In the order of the schemes; `None` where a verifier has not run yet.
     rejections: Box<[Option<Rejection>]>,
 }
 
-/// Asks all schemes that need no wait.
+/// Runs all schemes that need no wait.
 pub(crate) fn check_without_wait<'a>(
     schemes: &[Arc<Scheme>],
     sent: impl Into<Sent<'a>>,
@@ -58,12 +58,12 @@ pub(crate) fn check_without_wait<'a>(
 }
 
 impl AwaitingVerifiers {
-    /// The scheme whose verifier is to be asked next.
+    /// The scheme whose verifier runs next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
-    /// Takes what the verifier of a scheme said, or looks again where keys were awaited. One that is not asked for here
+    /// Takes the result of a scheme's verifier, or checks again where keys were awaited. A result that does not belong here
     /// changes nothing.
     pub(crate) fn verified(
         mut self,
@@ -115,7 +115,7 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// The code's own text speaks of `authorization`, which a key has not, and a verifier need not look at.
+    /// The code's own text mentions `authorization`, which key schemes do not use, and a verifier need not read.
     fn malformed(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {

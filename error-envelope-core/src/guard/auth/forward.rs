@@ -1,4 +1,4 @@
-//! `forward_id`: the id goes in, the client's own word for it goes out.
+//! `forward_id`: the verified id goes in, the client's own value goes out.
 
 use http::header::{CONNECTION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,8 +11,8 @@ pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
 }
 
-/// Removes what a client sent under these names, in any spelling. `connection` must not name them either: a proxy inside
-/// would take them for the client's own hop, and drop what is put there instead (RFC 9110 §7.6.1).
+/// Removes the client's headers of these names, in any spelling. `connection` must not name them either: a proxy inside
+/// would take them for the client's own hop, and drop the layer's values (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

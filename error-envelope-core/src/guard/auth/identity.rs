@@ -1,9 +1,9 @@
-//! Who sent a request.
+//! The caller of a request.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Who sent a request, as far as its credentials say (rule G2): in the extensions of each request that a scheme let in.
+/// The caller, as its credentials identify it (rule G2): in the extensions of each request that a scheme let in.
 ///
 /// ```
 /// use http::Request;
@@ -35,7 +35,7 @@ impl Identity {
         &self.0.scheme
     }
 
-    /// The key's id, the token's subject, or what the verifier said; `None` for a token without a subject. An id is
+    /// The key's id, the token's subject, or the verifier's id; `None` for a token without a subject. An id is
     /// unique within its scheme.
     #[must_use]
     pub fn id(&self) -> Option<&str> {

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// A key that clients may send: its id, and its SHA-256. The key itself is known to nobody but its owner.
+/// A key that clients may send: its id, and its SHA-256. Only its owner has the key itself.
 ///
-/// A key needs no slow hash as a password does: it is long and random, so that nobody finds it by trying.
+/// A key needs no slow hash as a password does: it is long and random, so that guessing never finds it.
 #[derive(Clone)]
 #[must_use]
 pub struct Key {
@@ -29,13 +29,13 @@ impl Key {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }
 
-    /// The key is none any more: who sends it is told so (`auth_expired`).
+    /// Marks the key as revoked: a request that sends it gets `auth_expired`.
     pub fn revoked(mut self) -> Self {
         self.revoked = true;
         self
     }
 
-    /// From then on the key is none any more (`auth_expired`).
+    /// Sets the expiry: from then on the key is refused (`auth_expired`).
     pub fn expires(mut self, at: SystemTime) -> Self {
         self.expires = Some(at);
         self
@@ -91,8 +91,8 @@ impl Digest {
     }
 }
 
-/// Where a digest is in a list. All of them are looked at, each in the same time: how long it takes tells the list's
-/// length and nothing else. A table keyed by the digest would be faster for thousands of keys, and tell in its time
+/// The index of a digest in a list. All of them are compared, each in the same time: the duration reveals the list's
+/// length and nothing else. A table keyed by the digest would be faster for thousands of keys, but its time would reveal
 /// which buckets are in use; a comparison costs a few nanoseconds.
 pub(super) fn position(of: &Digest, among: &[Digest]) -> Option<usize> {
     let mut found = u64::MAX;

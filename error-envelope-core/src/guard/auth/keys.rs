@@ -1,4 +1,4 @@
-//! The keys of a scheme, and who may pass by one (rule G2).
+//! The keys of a scheme, and the check of a sent key (rule G2).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,15 +14,15 @@ use super::sent::{bearer_token, header_key};
 use crate::guard::expression::WholeValue;
 use crate::guard::pattern::SettingError;
 
-/// How keys are looked at.
+/// How keys are checked.
 pub(super) struct KeyCheck {
-    /// Where they stand, if not after `Bearer`.
+    /// Their header, if not `authorization`.
     pub(super) header: Option<HeaderName>,
     pattern: Option<WholeValue>,
     keys: ApiKeys,
 }
 
-/// The keys of one scheme: their digests side by side, and in the same order what is known of each.
+/// The keys of one scheme: their digests side by side, and in the same order the record of each.
 struct ApiKeys {
     digests: Box<[Digest]>,
     known: Box<[KeyRecord]>,
@@ -49,7 +49,7 @@ impl KeyCheck {
         Ok(Self { header, pattern, keys: ApiKeys::new(keys, scheme, forwarded)? })
     }
 
-    /// The key that was sent, where it lets in.
+    /// The record of the key that was sent, where it lets in.
     pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&KeyRecord, Rejection> {
         let key = match &self.header {
             Some(name) => header_key(headers, name),
@@ -68,7 +68,7 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Lets in whom the key is of; `name` is that of the header that tells the inner service.
+    /// Lets in the owner of the key; `name` is the header that carries the id to the inner service.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }

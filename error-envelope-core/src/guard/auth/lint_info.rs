@@ -1,11 +1,11 @@
-//! What of a scheme is right and should be looked at: for the lints of a policy.
+//! Valid settings of a scheme that an operator should check: for the lints of a policy.
 
 use std::time::SystemTime;
 
 use super::AuthScheme;
 
 impl AuthScheme {
-    /// The keys that no longer let anybody in, with their ids and when that was; those that were revoked aside.
+    /// The keys that have expired by `now`, with their ids and times; revoked keys are not among them.
     pub(crate) fn keys_expired_at(&self, now: SystemTime) -> impl Iterator<Item = (&str, SystemTime)> {
         let live = self.keys.iter().filter(|key| !key.revoked);
         let expiring = live.filter_map(|key| Some((key.id.as_str(), key.expires?)));

@@ -1,12 +1,12 @@
-//! Credentials (rule G2): who may pass, and what the others are told.
+//! Credentials (rule G2): which requests may pass, and what the others get.
 //!
-//! 1. An [`AuthScheme`] is what a policy says; compiled, it is a [`Scheme`], which cannot be wrong.
-//! 2. A scheme looks at the headers, and at the time where a key or token has one: it lets in, or says what is wrong, or
-//!    leaves it to a verifier of the user's own.
+//! 1. An [`AuthScheme`] holds a policy's settings; compiled, it is a [`Scheme`], which is always valid.
+//! 2. A scheme checks the headers, and the time where a key or token has one. It lets the request in, or returns what is
+//!    wrong, or leaves it to a verifier of the user's own.
 //! 3. Of several schemes one that lets in is enough. Else the one that came furthest with the credentials decides, and
 //!    between equals the first.
 //!
-//! Nothing here keeps, shows or logs what a client sent.
+//! Nothing here stores, shows or logs what a client sent.
 
 #[cfg(feature = "keys")]
 mod alphabet;

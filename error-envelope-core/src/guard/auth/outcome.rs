@@ -1,4 +1,4 @@
-//! What is said of a request and its credentials (rule G2).
+//! The outcome for a request and its credentials (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -9,17 +9,17 @@ use http::{HeaderName, HeaderValue};
 
 use super::identity::Identity;
 
-/// What a scheme says of a request.
+/// The result of one scheme for a request.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "keys"), allow(dead_code, reason = "without keys and tokens verifiers alone decide"))]
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),
-    /// A verifier of the user's own knows, or keys that are fetched.
+    /// A verifier of the user's own decides, or keys that are fetched.
     NeedsVerifier,
 }
 
-/// A request that may pass, and what the inner service is told of it.
+/// A request that may pass, and what the inner service gets of its identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
     pub(super) identity: Identity,
@@ -63,7 +63,7 @@ impl AuthFailure {
     }
 }
 
-/// More than the client is told, for the log.
+/// Details for the log that the client does not get.
 #[derive(Clone)]
 pub(super) enum AuthCause {
     Known(&'static str),
@@ -77,7 +77,7 @@ impl From<Result<Granted, Rejection>> for Checked {
 }
 
 impl Granted {
-    /// Tells the inner service who it is.
+    /// Puts the caller's identity into the inner request.
     pub(crate) fn mark(self, head: &mut Parts) {
         if let Some((name, value)) = self.forward {
             head.headers.insert(name, value);
@@ -87,7 +87,7 @@ impl Granted {
 }
 
 impl Rejection {
-    /// It is so with a token that was sent.
+    /// The same with a token that was sent.
     pub(super) fn token(why: AuthFailure) -> Self {
         Self { token_sent: true, ..why.into() }
     }

@@ -46,7 +46,7 @@ impl AuthRefusal {
     /// 401.
     pub(crate) fn fault(&self) -> Fault {
         match &self.0 {
-            // What is told of a cause is of one request alone.
+            // The description of a cause is of one request alone.
             Denials::One(scheme, not) if not.cause.is_none() => {
                 scheme.refusals.get_or_prepare(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
             }
@@ -55,7 +55,7 @@ impl AuthRefusal {
         }
     }
 
-    /// Adds a scheme, unless it is there: of one request it says the same again.
+    /// Adds a scheme, unless it is there: for one request its result is the same again.
     fn with(self, scheme: &Arc<Scheme>, not: Rejection) -> Self {
         let is_there = match &self.0 {
             Denials::One(only, _) => Arc::ptr_eq(only, scheme),

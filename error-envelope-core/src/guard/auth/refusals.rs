@@ -1,10 +1,10 @@
-//! The faults of a scheme that is asked alone, each made once: refusals come in storms.
+//! The faults of a route's only scheme, each made once: refusals come in storms.
 
 use std::sync::OnceLock;
 
 use crate::fault::Fault;
 
-/// One for each thing that may be wrong, with a token sent and without.
+/// One fault for each reason of a refusal, with a token sent and without.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

@@ -1,4 +1,4 @@
-//! What an `[auth.*]` table says, before it is known to be right.
+//! The settings of an `[auth.*]` table, before they are checked.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::jwt::{JwtKeys, JwtSettings};
 #[cfg(feature = "keys")]
 use super::key::Key;
 
-/// A way to prove who one is: `[auth.*]` in the policy file (rule G2). Routes name those that they accept.
+/// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name those that they accept.
 ///
-/// What is wrong with it is refused when the policy is built.
+/// A mistake in it is refused when the policy is built.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -50,7 +50,7 @@ pub(super) enum SchemeKind {
     Custom,
 }
 
-/// What clients are told instead of the code's own message.
+/// Messages for clients in place of the code's own message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AuthMessages {
     pub(super) missing: Option<Cow<'static, str>>,
@@ -78,7 +78,7 @@ impl AuthScheme {
 
     /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// Which [algorithms](Self::algorithms) may sign them must be said. A token needs an expiry (`exp`).
+    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`).
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
@@ -92,8 +92,8 @@ impl AuthScheme {
         Self::new(SchemeKind::Certificate)
     }
 
-    /// Whatever a verifier of one's own accepts: `scheme = "custom"`. The layer is given the verifier under the name
-    /// that the policy gives to the scheme; without it every request is answered with 503.
+    /// Accepts what a custom verifier accepts: `scheme = "custom"`. The layer is given the verifier under the scheme's name
+    /// in the policy; without it every request is answered with 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -113,7 +113,7 @@ impl AuthScheme {
         }
     }
 
-    /// Adds a key that is let in, or that is known to be none any more.
+    /// Adds a key that is accepted, or that is known as revoked or expired.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn key(mut self, key: Key) -> Self {
@@ -121,7 +121,7 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the regular expression that a whole key must match; what does not is `auth_malformed`, and never hashed.
+    /// Sets the regular expression that a whole key must match; any other is `auth_malformed`, and never hashed.
     #[cfg(all(feature = "keys", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -129,21 +129,21 @@ impl AuthScheme {
         self
     }
 
-    /// Sets what `www-authenticate` says of a key header (by default `ApiKey header="<name>"`), of certificates (by default
+    /// Sets the `www-authenticate` of a key header (by default `ApiKey header="<name>"`), of certificates (by default
     /// `ClientCertificate`) or of a custom scheme (by default `Bearer`).
     pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self
     }
 
-    /// Sets the header that tells the inner service the key's id, or the token's subject. The client's own lines of that
+    /// Sets the header that carries the key's id, or the token's subject, to the inner service. The client's own lines of that
     /// name are removed on every route.
     pub fn forward_id(mut self, header: impl Into<String>) -> Self {
         self.forward_id = Some(header.into());
         self
     }
 
-    /// Sets how long a custom scheme's verifier may take, or a token waits for keys that are fetched: 2 s by default, at
+    /// Sets the time limit of a custom scheme's verifier, or of a token's wait for keys that are fetched: 2 s by default, at
     /// most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -187,7 +187,7 @@ words! {
     unavailable,
 }
 
-/// What JSON web tokens must say.
+/// Requirements for JSON web tokens.
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
@@ -198,26 +198,26 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the issuer that a token must name (`iss`). Without it any will do.
+    /// Sets the issuer that a token must name (`iss`). By default any issuer is accepted.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.jwt.issuer = Some(issuer.into());
         self
     }
 
     /// Adds an audience; a token must name one of them (`aud`). Without any, a token that names one is refused: it is
-    /// for somebody else (RFC 7519 §4.1.3).
+    /// for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.jwt.audiences.push(audience.into());
         self
     }
 
-    /// Sets how far the clocks may be apart for `exp` and `nbf`: not at all by default, at most 5 min.
+    /// Sets the allowed difference between clocks for `exp` and `nbf`: 0 by default, at most 5 min.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.jwt.leeway = leeway;
         self
     }
 
-    /// Whether the claim `email_verified` must be true: not by default. A token without it is `auth_no_email`.
+    /// Sets whether the claim `email_verified` must be true: false by default. A token without it is `auth_no_email`.
     pub fn require_verified_email(mut self, required: bool) -> Self {
         self.jwt.require_verified_email = required;
         self

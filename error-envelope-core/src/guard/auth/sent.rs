@@ -7,7 +7,7 @@ use super::alphabet::{is_key_byte, is_token_byte};
 use super::outcome::{AuthFailure, Rejection};
 use crate::fields;
 
-/// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
+/// The longest key or token, in bytes: room for a token with many claims. A longer one is not checked.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
@@ -39,7 +39,7 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// An empty line is as good as none; two lines may differ.
+/// An empty line counts as none; two lines may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
         (Some(_), true) => Err(Rejection::token(AuthFailure::Malformed)),

@@ -195,7 +195,7 @@ fn g2_a_401_says_how_to_get_in_a_line_for_each_scheme() {
     }
 }
 
-/// What this layer says is what the reading side of another one understands (R1).
+/// The reading side of another layer understands this layer's answers (R1).
 #[test]
 fn r1_an_expiry_is_read_back_as_one() {
     use crate::code::ErrorCode;
@@ -268,7 +268,7 @@ fn g2_a_digest_is_read_in_either_case() {
 }
 
 proptest::proptest! {
-    /// Whatever is sent: without a right key nobody gets in, and nothing panics.
+    /// Whatever is sent: without a right key no request gets in, and nothing panics.
     #[test]
     fn g2_soup_lets_nobody_in(
         lines in proptest::collection::vec(
@@ -291,7 +291,7 @@ proptest::proptest! {
         proptest::prop_assert!(matches!(verdict, SchemesOutcome::Refused(_)), "{lines:?}: {verdict:?}");
     }
 
-    /// A right key gets in beside whatever else, unless its own header says two things.
+    /// A right key gets in beside anything else, unless its own header has two values.
     #[test]
     fn g2_a_right_key_gets_in_beside_anything_else(other in "[\\x20-\\x7e]{0,24}", case in "(?i)bearer", spaces in " {1,3}") {
         let schemes = compiled([("api", bearer()), ("app", key_header())]);

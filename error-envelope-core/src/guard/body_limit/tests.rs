@@ -1,4 +1,4 @@
-//! What a meter counts, and what it finds wrong.
+//! What a meter counts, and which errors it finds.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Regular expressions that a value can match, and those that none can: a guard that lets nobody in looks like one that
-//! works (M2).
+//! Regular expressions that a value can match, and those that none can: a guard that lets no request in looks like one
+//! that works (M2).
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use regex_automata::{Anchored, Input};
 use super::Values;
 use crate::guard::pattern::SettingError;
 
-/// How much memory asking for a match may take. Patterns of a few hundred states need less; a larger one is believed.
+/// Memory limit of the search for a match. Patterns of a few hundred states need less; a larger one is accepted.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// A pattern that the whole of a value must match.
@@ -44,7 +44,7 @@ pub(crate) struct InText(Regex);
 
 impl InText {
     pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, SettingError> {
-        // A class without a character, and what needs one: no text has the length that it asks for.
+        // A class without characters, or a pattern that needs one: no text has the required length.
         if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
             let right = "write a pattern that matches an error's message";
             return Err(SettingError::new(key, "no text can match the pattern", right));
@@ -57,14 +57,14 @@ impl InText {
     }
 }
 
-/// Written alike; another pattern may match the same.
+/// Equal texts; another pattern may match the same.
 impl PartialEq for InText {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
 }
 
-/// The last line of a regex error says what is wrong; those above it draw where.
+/// The last line of a regex error states what is wrong; those above it draw where.
 fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
@@ -72,7 +72,7 @@ fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     SettingError::new(key, wrong, "write a regular expression in the syntax of the crate regex")
 }
 
-/// Whether no value leads from the automaton's start to a match. What cannot be built or told in time matches.
+/// Whether no value leads from the automaton's start to a match. What cannot be built or decided in time matches.
 fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
@@ -148,7 +148,7 @@ mod tests {
         {
             assert!(whole_value(pattern).is_ok(), "{pattern}");
         }
-        // Too large to tell.
+        // Too large to decide.
         assert!(whole_value(r"\w{150}").is_ok());
     }
 }

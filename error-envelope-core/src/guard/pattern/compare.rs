@@ -14,14 +14,14 @@ impl Pattern {
         methods && self.covers_path(other)
     }
 
-    /// Whether its path, whatever the method, matches every one that `other`'s matches.
+    /// Whether its path, ignoring methods, matches every path that `other`'s matches.
     pub(crate) fn covers_path(&self, other: &Self) -> bool {
         let longer = other.segments.len() >= self.segments.len();
         let same = other.segments.len() == self.segments.len() && !other.rest;
         longer && (self.rest || same) && self.segments.iter().zip(&other.segments).all(|(wide, it)| wide.covers(it))
     }
 
-    /// A method and a path that both match, if there is a request that both do.
+    /// A method and a path that both match, if one request matches both.
     pub(crate) fn meeting(&self, other: &Self) -> Option<(Method, String)> {
         let (short, long) = if self.segments.len() < other.segments.len() { (self, other) } else { (other, self) };
         if short.segments.len() < long.segments.len() && !short.rest {
@@ -37,7 +37,7 @@ impl Pattern {
         Some((self.shared_method(other)?, path))
     }
 
-    /// The methods that are written; none is any.
+    /// The written methods; empty means any.
     pub(crate) fn methods(&self) -> &[Method] {
         &self.methods
     }
@@ -56,7 +56,7 @@ impl Segment {
         *self == Self::One || self == other
     }
 
-    /// A text that both fit.
+    /// A text that fits both.
     fn shared_with<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => (one == other).then_some(one),

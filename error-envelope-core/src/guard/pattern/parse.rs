@@ -5,7 +5,7 @@ use http::Method;
 /// Matching recurses once for each segment of a pattern: this bounds the stack, well above any real route.
 const MAX_SEGMENTS: usize = 64;
 
-/// What is wrong, and what would be right.
+/// The mistake, and the correct form.
 pub(super) type Advice = (String, String);
 
 /// A pattern in parts.
@@ -63,8 +63,8 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     Ok((parsed.into(), path))
 }
 
-/// Registered methods (RFC 9110, PATCH, and WebDAV's that are seen in the wild) would be a list to maintain, so that
-/// every upper-case token is one.
+/// A list of registered methods (RFC 9110, PATCH, and WebDAV's that are seen in the wild) would need maintenance, so
+/// every upper-case token is accepted.
 fn parse_method(name: &str) -> Result<Method, Advice> {
     let right = "write methods in capitals with | between them, as in \"GET|POST /x\"";
     let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
@@ -104,7 +104,7 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
     Ok((segments, false))
 }
 
-/// Paths are decoded, and rid of their query, before they are matched.
+/// Paths are decoded, and their query is removed, before they are matched.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
     let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
     if path.contains('%') {

@@ -1,7 +1,7 @@
-//! A first look at a path, which most paths need alone (G0).
+//! A quick check of a path, which is enough for most paths (G0).
 
-/// Whether a path may have other readings than itself, letter case aside. Most have not, which one pass shows, eight bytes
-/// at a time and without an allocation. Of a path in ASCII it tells no more than what it has.
+/// Whether a path may have other readings than itself, ignoring letter case. Most have none; one pass shows that, eight
+/// bytes at a time and without an allocation. For a path in ASCII the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
@@ -11,7 +11,7 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
         found |= signs(word, behind_slash);
         behind_slash = zeros(word ^ each(b'/')) >> 56;
     }
-    // Some of its bytes are looked at twice, so that none is left over.
+    // Some of its bytes are checked twice, so that none is left over.
     if !path.len().is_multiple_of(8) {
         found |= signs(u64::from_le_bytes(*last), 0);
     }
@@ -24,8 +24,8 @@ fn short_has_readings(path: &[u8]) -> bool {
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// The highest bit of a byte is set where it is `%`, `\` or `;`, or where it is a slash or a dot and follows a slash, the one
-/// before the first among them. The other bits mean nothing.
+/// Sets the highest bit of a byte that is `%`, `\` or `;`, or that is a slash or a dot and follows a slash. The slash
+/// before the first byte counts. The other bits mean nothing.
 #[inline(always)]
 const fn signs(word: u64, behind_slash: u64) -> u64 {
     let slashes = zeros(word ^ each(b'/'));

@@ -152,7 +152,7 @@ proptest! {
         let mut wanted = BTreeSet::new();
         by_contract(&path, [2, 1, 1, 1, 1], &mut wanted);
         for (reading, _) in wanted {
-            // The model is text, in which what is no UTF-8 has lost its bytes.
+            // The model is text, in which bytes that are not UTF-8 are lost.
             prop_assert!(all.iter().any(|it| String::from_utf8_lossy(it) == reading), "{} reads {}", path, reading);
         }
         let normal = normalised(&path).unwrap_or_else(|| path.clone().into_bytes());

@@ -1,4 +1,4 @@
-//! Distinct lists, so that equal ones have one place: routes that ask for the same are told to be alike by it.
+//! Distinct lists, so that equal ones have one place: it shows which routes require the same.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,12 +29,12 @@ impl Index {
     }
 }
 
-/// A place in a list of few: what errors leave by is two words, and has a byte for each such list.
+/// A place in a list of few: the settings of a response are two words, and have a byte for each such list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListIndex(NonZeroU8);
 
 impl ListIndex {
-    /// So many places there are.
+    /// The most places.
     pub(in crate::policy) const MAX: usize = u8::MAX as usize;
 
     pub(in crate::policy) fn new(index: Index) -> Option<Self> {
@@ -68,10 +68,10 @@ impl DialectIndex {
     }
 }
 
-/// What has a name; `None` where its own table has a mistake.
+/// Named values; `None` if the table of a name has a mistake.
 pub(super) type Named<T> = HashMap<String, Option<T>>;
 
-/// The lists of all tables, and what their names stand for.
+/// The lists of all tables, and the values of their names.
 pub(in crate::policy) struct Lists {
     guards: Named<HeaderGuard>,
     schemes: Named<Arc<Scheme>>,
@@ -86,7 +86,7 @@ pub(in crate::policy) struct Lists {
     pages: InternedList<PageTemplate>,
 }
 
-/// What was made of each distinct list of words, in order.
+/// The values made of each distinct list of words, in order.
 struct InternedList<T> {
     places: HashMap<Vec<String>, usize>,
     made: Vec<T>,
@@ -215,7 +215,7 @@ impl<T> Default for InternedList<T> {
     }
 }
 
-/// What the names stand for, without those whose own tables have a mistake.
+/// The values of the names, without those whose own tables have a mistake.
 fn resolve<'n, T: Clone>(
     names: &[String],
     known: &'n Named<T>,
@@ -239,7 +239,7 @@ fn one_of_few(
     place.map(|place| ListIndex::new(place).ok_or_else(|| SettingError::new(key, wrong(), right))).transpose()
 }
 
-/// A name that stands twice may have been meant to be another one.
+/// A name that appears twice may have been meant to be another one.
 fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
         Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")),
@@ -262,7 +262,7 @@ fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -
     SettingError::new("dialect", format!("unknown dialect {name:?}"), nearest(name, known))
 }
 
-/// As TOML wants a key that is no word.
+/// A key that is no word, quoted as TOML requires.
 fn quoted(name: &str) -> Cow<'_, str> {
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }

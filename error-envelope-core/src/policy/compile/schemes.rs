@@ -9,7 +9,7 @@ use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::pattern::SettingError;
 use crate::policy::error::{Problems, TablePath};
 
-/// The schemes by their names, and what the policy knows of all of them.
+/// The schemes by their names, and what the policy derives from all of them.
 pub(super) struct Schemes {
     in_order: Vec<Arc<Scheme>>,
     pub(super) by_name: Named<Arc<Scheme>>,

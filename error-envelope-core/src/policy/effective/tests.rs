@@ -8,7 +8,7 @@ use crate::policy::{
     BodyLimitPer, EventStreams, Mode, Policy, PolicyBuilder, Preflight, ResponseSettings, Route, Scope, Settings,
 };
 
-/// What lists in the policies below name.
+/// The tables that lists in the policies below name.
 const NAMES: &str = r#"
 [header.h]
 name = "x-h"
@@ -237,7 +237,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
     })
 }
 
-/// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
+/// The policy's decision, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
     let response_settings =
         ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
@@ -255,7 +255,7 @@ fn decision(policy: &Policy, settings: &Settings) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A policy that has nothing but what the view says decides every request as the policy does.
+    /// A policy that has nothing but the settings of the view decides every request as the policy does.
     #[test]
     fn g0_the_view_says_what_the_policy_decides(
         builder in any_policy(),

@@ -81,7 +81,7 @@ fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<()
     }
 }
 
-/// Refuses keys that are another scheme's, and keys that are nobody's.
+/// Refuses keys of another scheme, and unknown keys.
 fn only_its_own(scheme: &str, table: &Table<'_>) {
     let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == scheme) else { return };
     let mut known = own.to_vec();
@@ -191,7 +191,7 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     table.set(scheme, "require_verified_email", Value::boolean, AuthScheme::require_verified_email)
 }
 
-/// Stands for a secret that is wrong, so that what else is wrong with its table is found, too: no policy is made of it.
+/// Stands for a wrong secret, so that other mistakes in its table are found, too: no policy is made of it.
 #[cfg(feature = "jwt")]
 const UNKNOWN_SECRET: &str = "stands for a secret that is wrong; as long as the longest asks for";
 
@@ -207,7 +207,7 @@ fn read_url(url: &Value<'_>, env: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyEr
     env.remote_keys(url.text()?).map_err(|advice| url.error("key sets are not fetched here", advice))
 }
 
-/// What is no name of a variable may be the secret itself, and is never quoted (L3).
+/// A text that is no name of a variable may be the secret itself, and is never quoted (L3).
 #[cfg(feature = "jwt")]
 fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, PolicyError> {
     let name = variable.text()?;
@@ -223,7 +223,7 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
     Err(variable.error("there is no such environment variable", right))
 }
 
-/// What a token may be signed with; the builder refuses `none` and what does not fit the keys.
+/// The algorithms of a token's signature; the builder refuses `none` and those that do not fit the keys.
 #[cfg(feature = "jwt")]
 fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     const KNOWN: [&str; 12] =

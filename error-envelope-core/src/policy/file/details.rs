@@ -38,7 +38,7 @@ fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
     Ok(schema.to_string())
 }
 
-/// The value at the end of a path, or the last that is there, with the key of the whole path.
+/// The value at the end of a path, or the last that exists, with the key of the whole path.
 fn descend<'a>(value: &Value<'a>, path: &[String]) -> Value<'a> {
     let root = Value { document: value.document, key: value.key.clone(), span: value.span.clone(), value: value.value };
     path.iter().fold(root, |at, step| {
@@ -88,7 +88,7 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
     })
 }
 
-/// The policy's own line, and that of the file in what is wrong: whoever mends a policy at once takes its lines out.
+/// Gives the policy's own line, and that of the file in the error text: tools that mend a policy remove its lines.
 fn led_into_file(
     value: &Value<'_>,
     name: &str,
@@ -100,7 +100,7 @@ fn led_into_file(
     value.error(format!("{name}:{line}: {key}{wrong}"), right)
 }
 
-/// Where in a text of JSON the last member of a path stands that is there.
+/// The position, in a text of JSON, of the last field of a path that exists.
 fn place(text: &str, path: &[String]) -> usize {
     use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A TOML document that says of each of its bytes where it stands.
+//! A TOML document with the file and line of each of its bytes.
 
 use std::ops::Range;
 
@@ -15,9 +15,9 @@ pub(super) struct Document<'a> {
     text: &'a str,
     pub(super) root: DeTable<'a>,
     mistakes: &'a Mistakes,
-    /// Keys that were found to be wrong before: the rest of their tables is read as if they were not there.
+    /// Keys that were found to be wrong before: the rest of their tables is read as if they were missing.
     known: &'a KnownMistakes,
-    /// What is no TOML, by line; the root is what is left then.
+    /// Invalid TOML, by line; the root is then what is left.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Document<'a> {
         let mut syntax: Vec<(usize, Error)> = Vec::new();
         for error in errors.into_iter().take(MAX_MISTAKES) {
             let line = line_of(text.as_bytes(), error.span().map_or(0, |span| span.start));
-            // What is wrong with a line is reported once.
+            // A mistake in a line is reported once.
             if syntax.iter().all(|(other, _)| *other != line) {
                 syntax.push((line, error));
             }
@@ -52,7 +52,7 @@ impl<'a> Document<'a> {
     fn syntax_error(&self, line: usize, error: &Error) -> PolicyError {
         let span = error.span().unwrap_or_default();
         let wrong = format!("this is not TOML: {}", error.message());
-        // A key that stands twice is the one fault of syntax that has a name.
+        // A duplicate key is the one syntax error that has a name.
         let twice = error.message() == "duplicate key";
         let name = self.text.get(span.clone()).filter(|_| twice);
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
@@ -113,14 +113,14 @@ impl<'a> Document<'a> {
     }
 
     pub(super) fn error_at(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
-        // One that is not kept needs no line, which costs a look at the whole text.
+        // A mistake that is not kept needs no line, which costs a look at the whole text.
         let line = if self.mistakes.is_full() { 1 } else { line_of(self.text.as_bytes(), span.start) };
         let key = Some(key.to_owned()).filter(|key| !key.is_empty());
         PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
     }
 }
 
-/// The parser holds each of its errors, some 600 bytes for two that are wrong: of a longer text the first one is enough.
+/// The parser stores each of its errors, some 600 bytes for two that are wrong: of a longer text the first one is enough.
 const MAX_RECOVERED: usize = 64 * 1024;
 
 /// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands

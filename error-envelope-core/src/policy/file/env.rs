@@ -8,7 +8,7 @@ use super::sources::line_of;
 use super::value::{Value, size};
 use crate::policy::error::PolicyError;
 
-/// A policy is written by people: a file beyond this is another file.
+/// People write policies: a file beyond this is another file.
 pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a policy needs from outside its own text.
@@ -44,7 +44,7 @@ pub(super) struct NamedFile {
 
 /// The files that the values of one file name.
 pub(in crate::policy) struct NamedFiles<'a> {
-    /// What relative names are relative to.
+    /// The folder for relative names.
     pub(super) folder: &'a Path,
     pub(super) env: &'a dyn PolicyEnv,
     pub(super) read: &'a mut Vec<NamedFile>,

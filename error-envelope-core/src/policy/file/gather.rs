@@ -11,13 +11,13 @@ use crate::policy::error::PolicyError;
 /// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
 const MAX_FILES: usize = 4096;
 
-/// Each of so many files may have a folder of its own, and so may those. What looks through more is a pattern such as
-/// `/**/*.toml`, which would look through all that the machine has; systems watch some 8,000 folders of one user's, too.
+/// Each of so many files may have a folder of its own, and so may those. A pattern that needs more, such as
+/// `/**/*.toml`, would search the whole machine. Systems watch some 8,000 folders of one user's, too.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// A file, and the file that names it.
 pub(super) struct Text {
-    /// What errors call it.
+    /// Its name in errors.
     pub(super) name: String,
     pub(super) text: String,
     /// `None` for the first file.
@@ -173,7 +173,7 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
             let wrong = format!("{} is a folder", path.display());
             Err(name.error(wrong, "name its files, as in \"services/*.toml\""))
         }
-        // What is no regular file is refused where it is read.
+        // A path that is no regular file is refused where it is read.
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
@@ -214,7 +214,7 @@ fn is_wildcard(written: &str) -> bool {
     written.contains(['*', '?', '['])
 }
 
-/// The folders in which a file or a folder may appear that a pattern would find; `None` where there are too many.
+/// The folders in which a new file or folder could match the pattern; `None` if there are too many.
 fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
     if !is_wildcard(written) {
         return Some(Vec::new());

@@ -1,4 +1,4 @@
-//! What a key of a route may be set to.
+//! The values of a route's keys.
 
 use toml::de::DeValue;
 

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a policy: reading goes on after a mistake with what does not depend on it.
+//! Everything that is wrong with a policy: after a mistake, reading goes on with what does not depend on it.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::policy::error::PolicyError;
 
-/// More than anybody mends in one go, and a bound for what is kept.
+/// More than anybody mends in one go, and a bound for what is stored.
 pub(super) const MAX_MISTAKES: usize = 200;
 
 /// The mistakes of a policy, in the order in which they are found.
@@ -37,7 +37,7 @@ impl Mistakes {
     }
 }
 
-/// The keys that were found to be wrong, by file: what stands behind them is found when the files are read without them.
+/// The wrong keys, by file: mistakes behind them are found when the files are read without them.
 #[derive(Default)]
 pub(super) struct KnownMistakes {
     keys: HashSet<(String, String)>,
@@ -49,13 +49,13 @@ impl KnownMistakes {
         !self.keys.is_empty() && self.keys.contains(&(file.to_owned(), key.to_owned()))
     }
 
-    /// Notes them; whether any is new.
+    /// Notes them, and returns whether any is new.
     pub(super) fn note(&mut self, errors: &[PolicyError]) -> bool {
         let before = self.keys.len();
         for error in errors {
             let (Some(file), Some(key)) = (error.file(), error.key()) else { continue };
             self.tables.insert((file.to_owned(), table_of(key).to_owned()));
-            // A table that is wrong as a whole stays: it is not only its name that is read.
+            // A table that is wrong as a whole stays: more than its name is read.
             if table_of(key) != key {
                 let list = key.strip_suffix(']').and_then(|key| Some(key.rsplit_once('[')?.0));
                 self.keys.extend([key].into_iter().chain(list).map(|key| (file.to_owned(), key.to_owned())));
@@ -64,11 +64,11 @@ impl KnownMistakes {
         self.keys.len() > before
     }
 
-    /// Whether a mistake stood behind one of these: elsewhere it may be there only because they are left out.
+    /// Whether one of these hid a mistake: elsewhere it may be there only because they are left out.
     pub(super) fn hid(&self, error: &PolicyError) -> bool {
         let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
         let is_there = error.span().is_some_and(|span| !span.is_empty());
-        // What holds a wrong key lacks it now.
+        // The table around a wrong key lacks it now.
         let is_inside = |(of, inner): &(String, String)| of == file && inner.starts_with(key);
         is_there
             && !self.keys.iter().any(is_inside)

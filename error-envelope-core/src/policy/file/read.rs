@@ -1,4 +1,4 @@
-//! A TOML document whose every table and value knows its line and its key.
+//! A TOML document whose every table and value has its line and its key.
 
 use std::ops::Range;
 
@@ -43,7 +43,7 @@ impl<'a> Table<'a> {
         Some(Value { document: self.document, key: self.key_of(key), span: shown(name, value), value: value.get_ref() })
     }
 
-    /// What a key is set to, as the file writes it.
+    /// The value of a key, as the file writes it.
     pub(super) fn written(&self, key: &str) -> &'a str {
         let span = self.entries.get(key).map(Spanned::span).unwrap_or_default();
         self.document.text_at(span)
@@ -55,7 +55,7 @@ impl<'a> Table<'a> {
         TableAt { file, key: self.key.clone(), at: self.at, keys }
     }
 
-    /// What must be there; one that is wrong is not missed.
+    /// A required value; one that is wrong is not reported as missing.
     pub(super) fn required(&self, key: &str) -> Option<Value<'a>> {
         let found = self.get(key);
         if found.is_none() && !self.is_known(key) {
@@ -78,7 +78,7 @@ impl<'a> Table<'a> {
         self.document.known()
     }
 
-    /// What a key is set to, if it is there and right.
+    /// The value of a key, if it is there and right.
     pub(in crate::policy) fn read<T>(
         &self,
         key: &str,
@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
         self.keep(read(&self.get(key)?))
     }
 
-    /// The same of a key that must be there.
+    /// The same for a required key.
     pub(super) fn read_required<T>(
         &self,
         key: &str,
@@ -96,7 +96,7 @@ impl<'a> Table<'a> {
         self.keep(read(&self.required(key)?))
     }
 
-    /// Sets what a key says, if it is there and right.
+    /// Sets the value of a key, if it is there and right.
     pub(super) fn set<B, T>(
         &self,
         made: B,
@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
         self.document.mistakes()
     }
 
-    /// Refuses keys beyond these.
+    /// Refuses all other keys.
     pub(super) fn only(&self, known: &[&'static str]) {
         let unknown =
             self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()) && !self.is_known(key.get_ref()));
@@ -196,10 +196,10 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Keys of older versions, and what they are called now.
+/// Keys of older versions, and their present names.
 const RENAMED: [(&str, &str); 1] = [("keep_members", "keep_fields")];
 
-/// What to point at where a value is wrong: the value. A table has its name instead, as its value is all of its lines.
+/// The span to show for a wrong value: the value, but for a table its name, as its value is all of its lines.
 fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
@@ -211,7 +211,7 @@ fn is_slip(name: &str, known: &[&str]) -> bool {
     known.iter().any(|known| strsim::osa_distance(&name, known) <= EDITS)
 }
 
-/// `table.key`, the key quoted where TOML wants it quoted.
+/// `table.key`, the key quoted where TOML requires it.
 pub(super) fn dotted(table: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if bare { format!("{table}.{key}") } else { format!("{table}.{key:?}") }

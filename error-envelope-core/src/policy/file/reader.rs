@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads what all files must know of each other: their versions, scopes and codes. Whether the versions are known.
+    /// Reads what all files share: their versions, scopes and codes. Returns whether the versions are known.
     pub(super) fn read_shared(&mut self, is_whole: bool) -> bool {
         for (file, root) in self.roots.iter().enumerate() {
             if !tables::read_version(root) {
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         let located_in_file =
             |refused: SettingError| self.sources.located_in_file(*refused.at_path(TablePath::Scope(part)));
         let cover_of = cover(part).transpose().map_err(located_in_file)?;
-        // What is wrong with the one around it was found before.
+        // A mistake of the scope around it was found before.
         let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a table, and notes whether anything in it is wrong: the builder judges it no more then.
+    /// Reads a table, and notes whether anything in it is wrong: then the builder does not check it.
     fn read_table<T>(
         &mut self,
         file: usize,

@@ -1,4 +1,4 @@
-//! Reading a file that may be anything: a pipe that nobody writes to, a device without an end.
+//! Reading a file that may be anything: a pipe without a writer, a device without an end.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -10,11 +10,11 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// What the system refuses; `InvalidInput` for what is no regular file, such as a folder, a pipe or a device;
+/// Errors of the system; `InvalidInput` for what is no regular file, such as a folder, a pipe or a device;
 /// `FileTooLarge` for a longer file.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path).map_err(|error| open_error(path, error))?;
-    // Of what was opened: a name may mean another file by now.
+    // Of the opened file: the name may mean another file by now.
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(irregular(meta.file_type()));
@@ -38,7 +38,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A socket cannot be opened, and the system says "no such device" of it.
+/// A socket cannot be opened, and the system reports "no such device" for it.
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
         Ok(meta) if !meta.is_file() => irregular(meta.file_type()),

@@ -44,7 +44,7 @@ fn read_issues(table: &Table<'_>) -> ShapeIssues {
     table.set(issues, "notation", Value::word::<PathNotation>, ShapeIssues::notation)
 }
 
-/// A JSON type by its word, or a value; a text that is meant as one stands in `{ is = "…" }`.
+/// A JSON type by its word, or a value; `{ is = "…" }` holds a literal text.
 fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
     match value.value {
         DeValue::String(word) => {

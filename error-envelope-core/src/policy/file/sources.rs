@@ -11,7 +11,7 @@ pub(crate) struct Sources {
     files: Vec<(String, String)>,
     /// The files by precedence.
     order: Vec<usize>,
-    /// What bases say, and a file that comes before them says otherwise.
+    /// The settings of bases that a file before them overrides.
     pub(crate) overrides: Vec<Override>,
     /// The defaults of one part may stand in several files.
     tables: HashMap<TablePath, Vec<TableAt>>,
@@ -34,14 +34,14 @@ pub(super) struct TableAt {
 pub(crate) struct Override {
     pub(crate) place: TablePath,
     pub(crate) key: String,
-    /// What the base says, as it writes it, and its `FILE:LINE`.
+    /// The base's value, as it writes it, and its `FILE:LINE`.
     pub(crate) base: (String, String),
-    /// Whether less is asked of a request than the base asks.
+    /// Whether it requires less of a request than the base does.
     pub(crate) weakens: bool,
 }
 
 impl Sources {
-    /// Of files, each with its text, and their places by precedence.
+    /// The files, each with its text, and their places by precedence.
     pub(super) fn new(files: impl Iterator<Item = (String, String)>, order: &[usize]) -> Self {
         Self { files: files.collect(), order: order.to_owned(), ..Self::default() }
     }

@@ -12,7 +12,7 @@ use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust};
 
-/// Refuses tables that there are not.
+/// Refuses unknown tables.
 pub(super) fn check_root(root: &Table<'_>) {
     root.only(&[
         "version",
@@ -35,7 +35,7 @@ pub(super) fn check_root(root: &Table<'_>) {
     ]);
 }
 
-/// Asked first: another version's keys cannot be judged. Whether this one's can.
+/// Checked first: another version's keys cannot be judged. Returns whether this version's can.
 pub(super) fn read_version(root: &Table<'_>) -> bool {
     let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
@@ -76,7 +76,7 @@ pub(super) fn read_scope(table: &Table<'_>) -> Scope {
     scope
 }
 
-/// The tables that hold for the process, whichever file of the policy itself says them.
+/// The tables that hold for the process, whichever file of the policy itself has them.
 pub(super) const PROCESS_WIDE: [(&str, TablePath); 5] = [
     ("request_id", TablePath::RequestId),
     ("rpc", TablePath::Rpc),
@@ -138,7 +138,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut Na
     TableSettings::read(table, files)
 }
 
-/// Stands for a name that is wrong, so that what else is wrong with its table is found, too.
+/// Stands for a wrong name, so that other mistakes in its table are found, too.
 pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
@@ -155,7 +155,7 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
         let text = name.text()?;
-        // What is wrong with the name is so with any status.
+        // A mistake in the name is one with any status.
         ErrorCode::try_own(text, status.unwrap_or(500))
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };

@@ -178,7 +178,7 @@ fn built() -> Policy {
     builder.build().unwrap()
 }
 
-/// What `Debug` does not show of a code.
+/// The facts of a code that `Debug` does not show.
 fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
     let code = policy.codes().find(name).unwrap();
     (code.status().as_u16(), code.grpc(), code.retry(), code.message().to_owned())
@@ -195,7 +195,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     assert_eq!(read.rules(&read.of_no_host().normal.response_settings())[0].to().message(), "The seat is taken.");
 }
 
-/// So each has a setter, too: the builders say the same.
+/// So each has a setter, too: the builders make the same.
 #[test]
 fn every_key_of_a_route_is_there() {
     let table = EVERY_KEY.split_once("[defaults]").unwrap().1.split_once("\n[").unwrap().0;

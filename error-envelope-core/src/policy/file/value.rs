@@ -1,4 +1,4 @@
-//! What a value may be: words, sizes, times, codes.
+//! The forms of a value: words, sizes, times, codes.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(in crate::policy) struct Value<'a> {
     pub(super) value: &'a DeValue<'a>,
 }
 
-/// What a code may be called.
+/// The names that a code may have.
 pub(super) struct Codes {
     pub(super) known: CodeSet,
     pub(super) own: Vec<ErrorCode>,
@@ -140,7 +140,7 @@ impl<'a> Value<'a> {
     pub(super) fn known_code(&self, codes: &Codes) -> Result<ErrorCode, PolicyError> {
         let name = self.text()?;
         let known = codes.known.find(name).filter(|code| code.as_str() == name);
-        // What is wrong with its table is reported there.
+        // A mistake in its table is reported there.
         let is_elsewhere = || (!codes.is_complete || codes.written.contains(name)).then_some(ErrorCode::OTHER);
         known.or_else(is_elsewhere).ok_or_else(|| {
             let names = ErrorCode::ALL.iter().chain(&codes.own).map(ErrorCode::as_str);
@@ -204,7 +204,7 @@ pub(in crate::policy) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
-/// Local times are none: whose would they be?
+/// `None` for a local time, which is no point in time.
 fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = written else { return None };
     let utc = humantime::parse_rfc3339(&format!("{date}T{time}Z")).ok()?;
@@ -216,7 +216,7 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// A size as the policy file writes it, for flags that are read alike. The inner `None` is one that is too large to count.
+/// A size as the policy file writes it, for flags that are read alike. The inner `None` is a size too large to count.
 pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

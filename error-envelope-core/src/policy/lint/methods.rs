@@ -1,4 +1,4 @@
-//! Methods that nobody sends: a guard on `POTS /admin` asks nobody, and looks like one that does.
+//! Methods that no client sends: a guard on `POTS /admin` checks nothing, and looks like one that does.
 
 use http::Method;
 
@@ -7,7 +7,7 @@ use crate::guard::pattern::Pattern;
 use crate::policy::error::TablePath;
 use crate::policy::file::value::closest;
 
-/// IANA's registry of HTTP methods, `*` and `PRI` aside: no client sends those.
+/// IANA's registry of HTTP methods, except `*` and `PRI`: no client sends those.
 const REGISTERED: &str = "\
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY \
     MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PUT \

@@ -1,4 +1,4 @@
-//! Tables that nothing asks for, keys that have expired, and tokens that no audience is asked of.
+//! Tables that nothing uses, keys that have expired, and tokens without a required audience.
 
 use std::collections::HashSet;
 use std::time::SystemTime;

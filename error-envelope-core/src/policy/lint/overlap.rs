@@ -67,15 +67,15 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
     }
 }
 
-/// A table that speaks for some requests of a route.
+/// A table that applies to some requests of a route.
 struct Wider<'a> {
     place: TablePath,
     keys: &'a TableSettings,
-    /// For all of them.
+    /// It applies to all of them.
     always: bool,
 }
 
-/// Whether a key has a value on each of the requests, whichever of the tables speak for it.
+/// Whether a key has a value on each of the requests, whichever of the tables apply to it.
 fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
@@ -92,7 +92,7 @@ fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
 }
 
 /// Two routes of which neither is the narrower by its path, on a request of both: the pattern with the earlier literal
-/// decides, and the other's word is lost there.
+/// decides, and the other's setting is lost there.
 fn report_crossing_routes(report: &mut Report<'_>, neighbours: &Neighbours<'_>, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &neighbours.patterns[route]);
     for other in neighbours.meeting(pattern).into_iter().filter(|other| *other > route) {

@@ -1,4 +1,4 @@
-//! What a file sets instead of a base (POLICY.md): a note, and a warning where less is asked of a request.
+//! What a file sets instead of a base (POLICY.md): a note, and a warning if it requires less of a request.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     }
 }
 
-/// What a route says otherwise than the next wider table, which a base has.
+/// The keys that a route sets instead of the next wider table, which a base has.
 fn overrides_of(report: &Report<'_>, Witness { place, chain, .. }: &Witness<'_>) -> Vec<Override> {
     let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
     let Some((TablePath::Route(..), own)) = from_here.next() else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What the lints find, and where.
+//! The findings of the lints, and their places.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use crate::policy::file::Loaded;
 
 /// Something in a policy file that is allowed, and should be looked at.
 ///
-/// A warning is likely to be a mistake. A note may well be meant: it says what follows.
+/// A warning is likely to be a mistake. A note may well be meant: it states the consequence.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -28,7 +28,7 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// What kind of finding it is, such as `json-without-limit`: these names stay.
+    /// The kind of finding, such as `json-without-limit`: these names stay.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -64,7 +64,7 @@ impl Lint {
         self.finding.key().unwrap_or_default()
     }
 
-    /// What it is.
+    /// What was found.
     #[must_use]
     pub fn wrong(&self) -> &str {
         self.finding.wrong()

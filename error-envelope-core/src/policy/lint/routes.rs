@@ -1,4 +1,4 @@
-//! What holds on a route and should be looked at, whichever table says it.
+//! Settings of a route that should be looked at, whichever table sets them.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::policy::error::TablePath;
 const LARGEST_JSON: u64 = 16 * 1024 * 1024;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
-    // One finding for the tables that make it, however many routes have it from them.
+    // One finding for the tables that cause it, however many routes inherit it.
     let mut reported = HashSet::new();
     for witness in witnesses {
         json_without_limit(report, witness, &mut reported);
@@ -89,7 +89,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
     let wider = from_here.find_map(|(place, keys)| Some((place, keys.auth.as_ref()?)));
     let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
-    // What a base closes is told with the base's other keys.
+    // A base's `auth` is reported with the base's other keys.
     if report.loaded.sources.is_in_base((wider, "auth"), place) {
         return;
     }
@@ -115,13 +115,13 @@ fn auth_observe(report: &mut Report<'_>) {
     }
 }
 
-/// A key that a table says.
+/// A key that a table sets.
 struct KeySetting {
     place: TablePath,
     key: &'static str,
 }
 
-/// Of two keys the one that the nearer table says, where any says one; and the other, if a table says it.
+/// Of two keys the one that the nearer table sets, if any; and the other, if a table sets it.
 fn nearer_first<'d>(
     chain: &SettingChain<'_>,
     one: &'d ResolvedSetting,

@@ -17,7 +17,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         never_fits(report, part);
         never_asked(report, part, &patterns);
     }
-    // One finding for the rules that make it, however many scopes have it from them.
+    // One finding for the rules that cause it, however many scopes inherit it.
     let mut reported = HashSet::new();
     for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
@@ -32,7 +32,7 @@ type Describe = HashSet<(&'static str, TablePath)>;
 
 const NEVER_FITS: &str = "map-never-fits";
 
-/// An earlier rule of the same table of rules fits wherever it does, or no message is what it asks for.
+/// An earlier rule of the same table of rules fits wherever it does, or it requires a message that never occurs.
 fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
@@ -48,7 +48,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// What a rule speaks of passes as it is, by the mode of the route that it is bound to (M1).
+/// The errors of a rule pass as they are, by the mode of the route that it is bound to (M1).
 fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
     for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
@@ -60,14 +60,14 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) 
     }
 }
 
-/// A mode in which errors pass, where one holds for whatever the pattern matches.
+/// A mode in which errors pass, if one holds for all that the pattern matches.
 fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
     let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect.is_standard();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }
 
-/// R12: of several rules with a text none says how the code leaves, and the catalogue does.
+/// R12: of several rules with a text none sets how the code leaves, so the catalogue does.
 fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-not-read-backwards";
     let targets: HashSet<_> = report.loaded.policy.parts[part]
@@ -91,7 +91,7 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
     }
 }
 
-/// In a dialect that has no code, the text is all that a client can tell errors by.
+/// In a dialect that has no code, clients can distinguish errors by the text alone.
 fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
@@ -107,7 +107,7 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
     }
 }
 
-/// The rules with a very text that hold on every route of a scope, in their order.
+/// The rules with an exact text that hold on every route of a scope, in their order.
 fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let scope = &loaded.policy.parts[at];
@@ -117,7 +117,7 @@ fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
     all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()
 }
 
-/// The scopes in which another dialect than the standard one is written, and which.
+/// The scopes in which errors are written in another dialect than the standard one, and its dialects.
 fn dialects_of(loaded: &Loaded, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
     let of = |part: usize| {
         let inside = witnesses.iter().filter(|witness| witness.chain.part == part);

@@ -51,7 +51,7 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
     for (key, places, placeholders) in places {
         let Some(read) = places.first().map(Pointer::to_string) else { continue };
         let mut written = placeholders.iter().filter_map(|which| template.place_of(*which)).map(|it| it.to_string());
-        // Of a list the first element is read.
+        // The first element of a list is read.
         if !written.any(|written| places.iter().any(|read| written == read.to_string().replace("/*", "/0"))) {
             let wrong = format!("no placeholder fills {key} = {read:?}, where a second gateway reads it");
             losses.push((wrong, "write it there, so that errors stay the same through two gateways (E7)"));

@@ -1,4 +1,4 @@
-//! For each lint a policy that has it, with all that is told, and one that just does not.
+//! For each lint a policy that has it, with all that is reported, and one that just does not.
 
 use std::time::{Duration, SystemTime};
 
@@ -113,7 +113,7 @@ fn g0_a_route_that_changes_nothing() {
         &["route-changes-nothing p.toml:7: route[1].match: the route has no effect: its settings apply without it \
            (line 5); remove it, or change a setting"],
     );
-    // Another route of some of its requests says something else, and it keeps that out.
+    // Another route of some of its requests sets something else, and it keeps that out.
     let kept_out = format!("{text}[[route]]\nmatch = \"/{{x}}/b\"\nmode = \"own\"\njson = false\n");
     assert_ne!(lints(&kept_out).first().map(Lint::name), Some("route-changes-nothing"));
     assert_lints(&text.replace("mode = \"own\"\njson = true", "mode = \"own\"\njson = false"), &[]);

@@ -1,7 +1,7 @@
-//! A request of each table: one that the table speaks for, and that as few others as possible do.
+//! A request of each table: one that the table applies to, and that as few others as possible do.
 //!
 //! Where a pattern has a parameter, the request has a segment that no pattern of the policy names; where it ends in
-//! `{*rest}`, more segments than any pattern has. So the tables that speak for it are those that speak for nearly all
+//! `{*rest}`, more segments than any pattern has. So the tables that apply to it are those that apply to nearly all
 //! requests of the table.
 
 use http::Method;
@@ -12,7 +12,7 @@ use crate::policy::chain::SettingChain;
 use crate::policy::error::TablePath;
 use crate::policy::file::Loaded;
 
-/// A request of a table, and what holds for it.
+/// A request of a table, and its settings.
 pub(super) struct Witness<'a> {
     pub(super) place: TablePath,
     pub(super) chain: SettingChain<'a>,
@@ -26,7 +26,7 @@ const FRESH: &str = "lint-witness";
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl Loaded {
-    /// One for each method of each route, and one for what no route matches.
+    /// One for each method of each route, and one for the requests that no route matches.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let mut witnesses = Vec::new();
         let patterns = self.patterns();
@@ -55,8 +55,8 @@ impl Loaded {
         parts.map(|part| parsed(part).collect()).collect()
     }
 
-    /// What holds for the requests of a part that a pattern matches, one for each table that may speak for some of them.
-    /// None where that cannot be told: another part has the host that the part is tried with.
+    /// The settings of the requests of a part that a pattern matches, one for each table that may apply to some of
+    /// them. `None` if that is unclear: another part has the host that the part is tried with.
     pub(super) fn settings_of_each(
         &self,
         part: usize,
@@ -84,7 +84,7 @@ impl Loaded {
         Some(settings)
     }
 
-    /// None where the table does not speak for the request after all.
+    /// `None` if the table does not apply to the request after all.
     fn witness(&self, place: TablePath, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
         let chain = self.chain(method, host, path.as_bytes());
         chain.distance(&place)?;

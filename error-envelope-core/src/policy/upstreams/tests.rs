@@ -1,4 +1,4 @@
-//! Which URLs are taken, and that the service that is asked belongs to the scope whose guards were asked (G0).
+//! Which URLs are accepted, and that the called service belongs to the scope whose guards were applied (G0).
 
 use http::{Method, Request};
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn a_url_that_leads_nowhere_is_refused_without_being_repeated() {
     }
 }
 
-/// A scope as the test knows it.
+/// A scope in the form of the test.
 #[derive(Clone, Debug)]
 struct Written {
     host: Option<&'static str>,
@@ -81,7 +81,7 @@ impl Written {
         is_host && self.prefix.is_none_or(|prefix| below(prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
     }
 
-    /// Hosts and prefix together: of two that cover a request, the one that says more is the narrower.
+    /// Hosts and prefix together: of two that cover a request, the more specific one is the narrower.
     fn weight(&self) -> usize {
         let host = self
             .host
@@ -147,7 +147,7 @@ proptest! {
         prop_assert!(matched.guards().any(|guards| guards.body_limit == Some(narrowest)));
     }
 
-    /// A router that is told beforehand chooses the same.
+    /// A router that gets the list beforehand chooses the same.
     #[test]
     fn the_list_by_host_says_the_same(
         scopes in scopes(),

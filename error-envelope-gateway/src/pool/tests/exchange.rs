@@ -1,4 +1,4 @@
-//! What counts as sent.
+//! When a request counts as sent.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is counted of the certificate and of handshakes.
+//! Metrics of the certificate and of handshakes.
 
 use std::collections::BTreeMap;
 use std::fs;

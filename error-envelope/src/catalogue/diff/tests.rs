@@ -15,7 +15,7 @@ fn code(changed: Value) -> Value {
     code
 }
 
-/// What of a code breaks clients when it changes, and what does not.
+/// The changes of a code that break clients, and those that do not.
 #[test]
 fn e2_a_client_breaks_by_what_it_acts_on() {
     let details = json!({ "details": { "type": "object" } });

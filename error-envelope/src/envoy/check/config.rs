@@ -1,4 +1,4 @@
-//! A configuration as a tree, and what stands where in it.
+//! A configuration as a tree, with its places.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// With the names of the fields as the protocol has them: its JSON may say `normalizePath` as well.
+/// With the protocol's names of the fields: its JSON may write `normalizePath` as well.
 pub(super) fn with_proto_names(value: Value) -> Value {
     match value {
         Value::Object(entries) => {
@@ -44,7 +44,7 @@ pub(super) fn proto_name(key: &str) -> String {
     name
 }
 
-/// What stands directly in it, and by which key or index.
+/// The direct children, each with its key or index.
 pub(super) fn children(value: &Value) -> impl Iterator<Item = (String, &Value)> {
     let entries = value.as_object().into_iter().flatten().map(|(key, entry)| (key.clone(), entry));
     let items = value.as_array().into_iter().flatten().enumerate().map(|(index, item)| (index.to_string(), item));
@@ -64,7 +64,7 @@ pub(super) fn is_a(value: &Value, kind: &str) -> bool {
     value["@type"].as_str().is_some_and(|type_url| type_url.rsplit('.').next() == Some(kind))
 }
 
-/// Whether anything below has a configuration of its own for the filter of this name.
+/// Whether any part below has its own configuration for the filter of this name.
 pub(super) fn has_key(value: &Value, name: &str) -> bool {
     let mut overrides = value["typed_per_filter_config"].as_object().into_iter().flatten();
     overrides.any(|(_, config)| config["dynamic_module_config"]["name"] == name)

@@ -1,7 +1,7 @@
-//! Where the module is switched off: what comes by there meets no guard (V4).
+//! Finds the places where the module is switched off: requests there pass no guard (V4).
 //!
 //! The filter's own entry may be disabled, and so may any `typed_per_filter_config` under the entry's name: of a route, a
-//! virtual host, a weighted cluster or a whole route configuration, also one that a connection manager asks for by its name.
+//! virtual host, a weighted cluster or a whole route configuration, also one that a connection manager loads by its name.
 
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ fn is_disabled(config: &Value) -> bool {
         || is_a(config, "TypedStruct") && typed && config["value"]["disabled"] == true
 }
 
-/// What has the overrides, by the field that holds it.
+/// The kind of object that has the overrides, by the field that holds it.
 fn kind_of(place: &str) -> &'static str {
     let owner = place.trim_end_matches("/typed_per_filter_config");
     let field = owner.rsplit('/').find(|part| !part.bytes().all(|byte| byte.is_ascii_digit()));

@@ -1,6 +1,6 @@
-//! What is found in a configuration, by how much it matters.
+//! Findings in a configuration, by level.
 
-/// Something that was found: its level, its place, and what it is.
+/// A finding: its level, its place, and its text.
 pub(super) struct Found {
     pub(super) level: &'static str,
     pub(super) place: String,

@@ -1,4 +1,4 @@
-//! On which line a place of a configuration is.
+//! Finds the line of a place in a configuration.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::config::{options, proto_name};
 
-/// A configuration whose values know their lines; JSON is YAML.
+/// A configuration whose values have their lines; JSON is YAML.
 pub(super) struct Lines(Spanned<Node>);
 
 enum Node {
@@ -17,7 +17,7 @@ enum Node {
 }
 
 impl Lines {
-    /// `None` where the text cannot be read so.
+    /// `None` if the text cannot be parsed.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options()).ok().map(Self)
     }
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Node {
 
 struct Nodes;
 
-/// What is neither object nor list has nothing in it.
+/// Values that are neither object nor list contain nothing.
 macro_rules! others {
     ($($name:ident: $type:ty),*) => {$(
         fn $name<E>(self, _: $type) -> Result<Node, E> {

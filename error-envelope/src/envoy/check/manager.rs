@@ -1,4 +1,4 @@
-//! What a connection manager says that would break the contract.
+//! Finds settings of a connection manager that would break the contract.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::config::{has_key, is_a};
 use super::findings::Findings;
 use crate::policy;
 
-/// What must be said of a connection manager, what it is without, and what breaks.
+/// The required fields of a connection manager, their accepted values, and what breaks without them.
 const MANAGER: [(&str, &[&str], &str); 6] = [
     ("generate_request_id", &["false"], "Envoy generates a second id beside the module's (I1)"),
     ("preserve_external_request_id", &["true"], "Envoy removes the id that a trusted client sent (I2)"),
@@ -26,7 +26,7 @@ const MANAGER: [(&str, &[&str], &str); 6] = [
     ("proxy_100_continue", &["true"], "Envoy accepts an upload before the guards run (G4)"),
 ];
 
-/// Filters whose own answers were seen to pass the module where they stand before it, in Envoy 1.40:
+/// Filters whose own responses were seen to pass the module if they are placed before it, in Envoy 1.40:
 /// `tests/it/cases/envoy/answering.rs`.
 const PASSING: [&str; 10] = [
     "api_key_auth",
@@ -41,7 +41,7 @@ const PASSING: [&str; 10] = [
     "rbac",
 ];
 
-/// Filters that answer by themselves, and of which nobody has looked.
+/// Filters that respond by themselves, and were not tested.
 const ANSWERING: [&str; 11] = [
     "adaptive_concurrency",
     "admission_control",
@@ -92,11 +92,11 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     }
 }
 
-/// Filters beside the module that may answer by themselves.
+/// Filters beside the module that may respond by themselves.
 fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
         let name = filter["name"].as_str().unwrap_or("a filter without a name");
-        // Its name is anybody's choice; what it is its type says.
+        // Its name can be anything; its type shows what it is.
         let kind = filter["typed_config"]["@type"].as_str().unwrap_or(name);
         let is_one_of = |filters: &[&str]| kind.split('.').any(|part| filters.contains(&part));
         if index < module && is_one_of(&ANSWERING) {
@@ -110,7 +110,7 @@ fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut F
     }
 }
 
-/// What breaks nothing, and is otherwise than somebody may expect.
+/// Settings that break nothing, but may be unexpected.
 fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
     let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
     if !manager["tracing"].is_null() && *sampled != false {

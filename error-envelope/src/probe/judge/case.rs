@@ -1,4 +1,4 @@
-//! What is judged.
+//! The input of the judge.
 
 use std::collections::HashSet;
 
@@ -9,22 +9,22 @@ use super::super::answer::ProbeResponse;
 use super::super::request::ProbeRequest;
 use super::super::table::Probe;
 
-/// An answer, and what it is held against.
+/// A response, and what it is compared with.
 pub(in super::super) struct Case<'a> {
     pub(in super::super) probe: &'a Probe,
     pub(in super::super) request: &'a ProbeRequest,
     pub(in super::super) got: &'a ProbeResponse,
-    /// What the layer would answer by itself.
+    /// The layer's own response to the request.
     pub(in super::super) predicted: Option<&'a Response<Bytes>>,
-    /// An error with the answer's code, as this client would get it.
+    /// An error with the response's code, as this client would get it.
     pub(in super::super) model: Option<&'a Response<Bytes>>,
-    /// The ids of the answers before.
+    /// The ids of earlier responses.
     pub(in super::super) seen: &'a HashSet<String>,
-    /// The sender's id, where the policy lets it hold.
+    /// The sender's id, if the policy keeps it.
     pub(in super::super) kept_id: Option<&'a str>,
-    /// A browser's code is to read the headers of the contract (`expose_headers`).
+    /// A browser's code must be able to read the headers of the contract (`expose_headers`).
     pub(in super::super) exposes: bool,
-    /// There is a policy, and not only what the command line says.
+    /// There is a policy, not only the command line.
     pub(in super::super) by_policy: bool,
 }
 

@@ -10,7 +10,7 @@ use super::super::plan::code_of;
 use super::super::table::Want;
 use super::case::{Case, shown_lines};
 
-/// What is wrong with an error's head and body, and the rules that were asked.
+/// What is wrong with an error's head and body, and the rules that were checked.
 pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     let got = case.got;
     let is_head = case.request.method == Method::HEAD;
@@ -37,7 +37,7 @@ fn envelope(case: &Case<'_>) -> Vec<Finding> {
     let got = case.got;
     let wrong = testing::wrong(got.status, &got.headers, &got.body);
     let wrong: Vec<_> = wrong.iter().map(|text| Finding::parse(text)).collect();
-    // Of a body that cannot be read nobody knows which code is right.
+    // If a body cannot be read, the right code is not known.
     let names_code = wrong.iter().any(|finding| finding.wrong.starts_with("x-error-code"));
     let without = if names_code { None } else { without_code(case) };
     wrong.into_iter().chain(without).collect()
@@ -47,7 +47,7 @@ fn without_code(case: &Case<'_>) -> Option<Finding> {
     Finding::unless(code_of(&case.got.headers).is_some(), "E4", || "there is no x-error-code")
 }
 
-/// A model in RFC 9457 where the client asked for it is R11's.
+/// A model in RFC 9457 that the client requested falls under R11.
 fn dialect_or_problem(case: &Case<'_>, model: &Response<bytes::Bytes>) -> (Vec<Finding>, Vec<&'static str>) {
     let wrong = dialect(case, model);
     if case.probe.name != "problem-json" {
@@ -78,7 +78,7 @@ fn head_alone(case: &Case<'_>) -> Vec<Finding> {
     wrong.into_iter().flatten().collect()
 }
 
-/// R12: the members of the route's own shape are there, each of its type.
+/// R12: the fields of the route's own shape are there, each of its type.
 fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     let got = case.got;
     let content_type = Finding::unless(
@@ -100,7 +100,7 @@ fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     wrong
 }
 
-/// The form that the dialect of a status in the error has for fields (R12).
+/// The form in which the dialect lists fields for a status (R12).
 fn lists_fields(status: StatusCode, right: &Value, came: &Value) -> bool {
     status == StatusCode::UNPROCESSABLE_ENTITY
         && right.pointer("/error/status").is_some()
@@ -117,7 +117,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     for (name, value) in right {
         let at = format!("{at}/{name}");
         match members_that_came.get(name) {
-            // What an error has to say beside its text depends on the error.
+            // The content beside an error's text depends on the error.
             _ if matches!(name.as_str(), "details" | "errors" | "detail") => {}
             None => wrong.push(Finding::new("R12", format!("{at} is not there"))),
             Some(came) => members(value, came, &at, wrong),
@@ -141,7 +141,7 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
 
 /// R1: a code of the catalogue has its status, or is the generic one of the status that came.
 fn disagrees(case: &Case<'_>) -> Option<Finding> {
-    // A `[[map]]` rule gives the service's answers codes, and leaves them their status.
+    // A `[[map]]` rule sets codes for the service's responses, and leaves their status.
     if agrees(case) || case.by_policy && matches!(case.probe.want, Want::Service(_)) {
         return None;
     }
@@ -151,7 +151,7 @@ fn disagrees(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new("R1", format!("{code} came with {status}, and its status is {}", known.status())))
 }
 
-/// Whether the code has the status that came. One that nobody knows has any.
+/// Whether the code fits the status that came. An unknown code fits any.
 pub(super) fn agrees(case: &Case<'_>) -> bool {
     let (code, status) = (code_of(&case.got.headers), case.got.status);
     let known = ErrorCode::ALL.iter().find(|known| code.as_deref() == Some(known.as_str()));
@@ -171,7 +171,7 @@ fn exposed(case: &Case<'_>) -> Option<Finding> {
     let lines = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS).iter();
     let exposed: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
     let exposed = exposed.join(",").to_ascii_lowercase();
-    // Fetch: a star is all headers, unless the request has credentials; then it is a header of that name.
+    // Fetch: a star means all headers, unless the request has credentials; then it is a header of that name.
     let all = headers.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_none_or(|allowed| allowed != "true");
     let has = |name: &str| exposed.split(',').any(|each| each.trim() == name || all && each.trim() == "*");
     (!(has("x-request-id") && has("x-error-code"))).then(|| {

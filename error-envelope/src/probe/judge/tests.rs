@@ -91,7 +91,7 @@ fn judged(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Verdict {
     })
 }
 
-/// The rules that are broken, each once; none where all are kept.
+/// The rules that are broken, each once; empty if all are kept.
 fn broken(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Vec<String> {
     match judged(name, got, context) {
         Verdict::Kept(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! Whether an operation declares an answer: its status, and its code where the document lists the codes.
+//! Checks whether an operation declares a response: its status, and its code if the document lists the codes.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::super::finding::Finding;
 use super::RULE;
 
-/// Schemas that are looked at for codes, at most, and those inside of one another: references may lead in circles, or to ever
+/// The most schemas to search for codes, and the deepest nesting: references may lead in circles, or to ever
 /// more of them.
 const MOST_SCHEMAS: usize = 10_000;
 const DEEPEST: usize = 32;
 
-/// What of an answer the operation does not declare.
+/// The parts of a response that the operation does not declare.
 pub(in super::super) fn undeclared(
     operation: &Operation<'_>,
     status: StatusCode,
@@ -36,7 +36,7 @@ pub(in super::super) fn undeclared(
     })
 }
 
-/// The codes of a response; none where its schemas leave them open.
+/// The codes of a response; `None` if its schemas leave them open.
 fn codes<'d>(document: Document<'d>, response: &'d Value) -> Option<BTreeSet<&'d str>> {
     let mut search = Search { document, left: MOST_SCHEMAS, deeper: DEEPEST };
     let content = response.get("content")?.as_object()?;
@@ -54,7 +54,7 @@ struct Search<'d> {
 }
 
 impl<'d> Search<'d> {
-    /// The texts that a member may be; none where it may be any.
+    /// The allowed texts of a field; `None` if any is.
     fn values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         (self.left, self.deeper) = (self.left.checked_sub(1)?, self.deeper.checked_sub(1)?);
         let found = self.found(schema, path);

@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::super::plan::STAND_IN;
 
-/// Which value is wanted.
+/// The kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sampling {
-    /// Of its type, and the name of nothing that is there.
+    /// Of its type, but the name of nothing that exists.
     Nobodys,
-    /// Of no type but a text's.
+    /// Of no type but text.
     OfNoType,
-    /// As the document shows it.
+    /// The document's example.
     Example,
 }
 

@@ -25,7 +25,7 @@ const DECODES: &str = "name a route that decodes JSON: `json = true` in the --po
 const LIMITED: &str = "name a route with a limit of at most --max-upload that reads its body: --json-path METHOD:PATH";
 const METHODS: &str = "name a route that answers 405 to other methods: --json-path METHOD:PATH";
 
-/// In this order they are sent.
+/// They are sent in this order.
 pub(in crate::probe) static PROBES: &[Probe] = &[
     Probe { name: "not-found", about: "asks for a path that nobody has", ..PLAIN },
     Probe {
@@ -270,7 +270,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
 pub(in crate::probe) static OPERATION: Probe =
     Probe { about: "asks an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
 
-/// The rules of the contract that are asked here, and what they say.
+/// The rules of the contract that are checked here, and their text.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("E1", "every error is the envelope"),
     ("E2", "codes and messages have their form"),

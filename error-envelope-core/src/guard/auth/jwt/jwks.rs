@@ -1,4 +1,4 @@
-//! JWK sets (RFC 7517): the public keys of who issues tokens.
+//! JWK sets (RFC 7517): the public keys of token issuers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::guard::pattern::SettingError;
 
-/// What a token is verified with.
+/// The keys that verify tokens.
 pub(super) struct KeySet(pub(super) Box<[VerifyingKey]>);
 
 /// A key, and the algorithms of the policy that it may verify.
@@ -24,7 +24,7 @@ struct Set {
     keys: Vec<Map<String, Value>>,
 }
 
-/// All that verify with a public key.
+/// All algorithms that verify with a public key.
 pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -37,19 +37,19 @@ pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// What only a private or a symmetric key has (RFC 7518 §6).
+/// The fields that only a private or a symmetric key has (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Shorter ones can be factored (RFC 7518 §3.3), longer ones cost more than a request may.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// With 1 anybody signs, and beyond these the backend verifies nothing.
+/// With exponent 1 anybody can sign, and beyond these bounds the backend verifies nothing.
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
 /// The keys of a set that verify one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
-    // The parser's own words may quote what it read.
+    // The parser's own text may quote its input.
     let set: Set = match serde_json::from_str(json) {
         Ok(set) => set,
         Err(error) => {
@@ -75,7 +75,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
     Ok(keys)
 }
 
-/// An algorithm that verifies with a secret fits no public key; `key` is where those come from.
+/// An algorithm that verifies with a secret fits no public key; `key` is the setting that names the keys.
 pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), SettingError> {
     let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) else { return Ok(()) };
     let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
@@ -83,7 +83,7 @@ pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), 
     Err(SettingError::new("algorithms", wrong, right))
 }
 
-/// A key that is of another type, for another use, or broken is passed over (RFC 7517 §5).
+/// A key that is of another type, for another use, or broken is skipped (RFC 7517 §5).
 fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
     let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
     let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
@@ -94,7 +94,7 @@ fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<Verifyin
     let named = jwk.get("alg");
     let fits = |it: &Algorithm| fits(*it) && named.is_none_or(|named| *named == format!("{it:?}"));
     let algorithms: Box<[_]> = algorithms.iter().copied().filter(fits).collect();
-    // Whether a point is on its curve is known here, and not at a request.
+    // Whether a point is on its curve is checked here, and not at a request.
     let sound = (DEFAULT_PROVIDER.verifier_factory)(algorithms.first()?, &key).is_ok();
     let kid = match jwk.get("kid") {
         None => None,
@@ -129,14 +129,14 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// The backend looks at it when it verifies, and then every token is refused.
+/// The backend checks the exponent only when it verifies, and then refuses every token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
 }
 
-/// RFC 7518 §2 has none before a number; some issuers write one all the same.
+/// RFC 7518 §2 forbids zeros before a number; some issuers write one all the same.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }

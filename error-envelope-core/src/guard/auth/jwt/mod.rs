@@ -1,4 +1,4 @@
-//! JSON web tokens (RFC 7519), as far as rule G2 asks.
+//! JSON web tokens (RFC 7519), as far as rule G2 needs them.
 
 mod jwks;
 mod remote;
@@ -15,7 +15,7 @@ pub use self::remote::RemoteKeys;
 use self::jwks::{KeySet, VerifyingKey};
 use crate::guard::pattern::SettingError;
 
-/// What tokens are verified with: a secret that is shared with who issues them, or their public keys.
+/// The keys that verify tokens: a secret that is shared with their issuer, or the issuer's public keys.
 #[derive(Clone)]
 #[must_use]
 pub struct JwtKeys(Material);
@@ -33,12 +33,12 @@ impl JwtKeys {
         Self(Material::Secret(secret.into()))
     }
 
-    /// A JWK set (RFC 7517) as JSON text: public keys alone. Keys of unknown types and for other uses are passed over.
+    /// A JWK set (RFC 7517) as JSON text: public keys alone. Keys of unknown types and for other uses are skipped.
     pub fn jwks(json: impl Into<String>) -> Self {
         Self(Material::Jwks(json.into()))
     }
 
-    /// A JWK set that an adapter fetches, and that is replaced while tokens are looked at: of an `https` URL alone.
+    /// A JWK set that an adapter fetches, and replaces while tokens are checked: from an `https` URL alone.
     pub fn remote(keys: RemoteKeys) -> Self {
         Self(Material::Remote(keys))
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// What a table says of tokens.
+/// The token settings of a table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JwtSettings {
     pub(super) algorithms: Vec<String>,
@@ -70,7 +70,7 @@ pub(super) struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// The key of one that is set.
+    /// The key of the first setting.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let set = [
             ("algorithms", !self.algorithms.is_empty()),
@@ -83,7 +83,7 @@ impl JwtSettings {
     }
 }
 
-/// What a token is set against.
+/// The checks of a token.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -97,7 +97,7 @@ enum Keys {
 
 const NAME_ALGORITHMS: &str = "name the algorithms that the issuer signs with, such as [\"RS256\"]";
 
-/// More than clocks differ.
+/// Larger than any difference between clocks.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {

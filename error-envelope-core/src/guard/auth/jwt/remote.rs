@@ -1,4 +1,4 @@
-//! Public keys that an adapter fetches: named by a URL, replaced while tokens are looked at.
+//! Public keys that an adapter fetches: named by a URL, replaced while tokens are checked.
 
 use std::any::Any;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::guard::pattern::SettingError;
 /// The key set at a URL (`jwks_url`): shared by the schemes that name it and the adapter that fetches it. A clone is the
 /// same set.
 ///
-/// Until the first set is there, a token is neither good nor bad: 503 `service_unavailable`.
+/// Until the first set is there, a token cannot be judged: 503 `service_unavailable`.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Shared>);
 
@@ -25,7 +25,7 @@ struct Shared {
 }
 
 impl RemoteKeys {
-    /// No set yet, and one is on its way: `fetcher` is the adapter's own, for [`RemoteKeys::fetcher`].
+    /// Starts without a set, while one is being fetched: `fetcher` is the adapter's own, for [`RemoteKeys::fetcher`].
     pub fn new(url: &str, fetcher: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Shared {
             url: url.into(),
@@ -35,7 +35,7 @@ impl RemoteKeys {
         }))
     }
 
-    /// A set that nobody fetches: for looking at a policy apart from the service that it is for.
+    /// A set that no adapter fetches: for inspecting a policy apart from its service.
     #[must_use]
     pub fn never_fetched(url: &str) -> Self {
         let keys = Self::new(url, ());
@@ -43,19 +43,19 @@ impl RemoteKeys {
         keys
     }
 
-    /// Where the set is.
+    /// The URL of the set.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// What [`RemoteKeys::new`] was given; `None` where that is of another type.
+    /// The fetcher given to [`RemoteKeys::new`]; `None` where it is of another type.
     #[must_use]
     pub fn fetcher<F: Any>(&self) -> Option<&F> {
         self.0.fetcher.downcast_ref()
     }
 
-    /// How many clones there are, those in policies among them.
+    /// The number of clones, including those in policies.
     #[must_use]
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
@@ -67,11 +67,11 @@ impl RemoteKeys {
         self.current().is_some()
     }
 
-    /// Takes the text of a set (RFC 7517) for the one before; how many keys it has for some algorithm.
+    /// Replaces the set by this text (RFC 7517); returns how many of its keys fit some algorithm.
     ///
     /// # Errors
     ///
-    /// What is wrong with it; the old set stays.
+    /// The mistake in the text; the old set stays.
     pub fn replace(&self, json: &str) -> Result<usize, String> {
         let keys = jwks::parse(json, &jwks::PUBLIC_KEY_ALGORITHMS).map_err(|refused| refused.wrong)?;
         let count = keys.len();
@@ -79,7 +79,7 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Whether no fetch is under way and none may begin: tokens do not wait for one meanwhile.
+    /// Sets whether no fetch is under way and none may begin: tokens do not wait for one meanwhile.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
@@ -95,7 +95,7 @@ impl RemoteKeys {
     }
 }
 
-/// Whoever can read or change what goes to an `http` URL chooses the keys. Of one with credentials nothing is quoted (L3).
+/// Anyone who can read or change the traffic of an `http` URL chooses the keys. A URL with credentials is not quoted (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };

@@ -304,7 +304,7 @@ fn m2_weak_or_unfitting_keys_are_refused() {
     assert_eq!(Tokens::new(JwtKeys::secret(SECRET), empty).err().unwrap().key, "issuer");
 }
 
-/// RFC 7517 §5: what is not understood is passed over, and does not spoil the rest.
+/// RFC 7517 §5: unknown entries are skipped, and do not spoil the rest.
 #[test]
 fn g2_a_set_may_hold_keys_for_others() {
     let mut jwks = vectors()["jwks"].clone();
@@ -315,7 +315,7 @@ fn g2_a_set_may_hold_keys_for_others() {
     assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 
-/// What a newer set could not change waits for none.
+/// A token whose result a newer set could not change does not wait.
 #[test]
 fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     use crate::guard::auth::outcome::Checked;
@@ -370,7 +370,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
             assert_eq!(ask(token), outcome, "{is_resting} {token}");
         }
     }
-    // The next set is all that counts.
+    // Only the next set counts.
     assert!(keys.replace("{}").is_err());
     assert_eq!(ask(&known), Ok("in"));
     assert_eq!(keys.replace(&json!({ "keys": [vectors["jwks"]["keys"][1]] }).to_string()), Ok(1));

@@ -29,7 +29,7 @@ struct Header {
     crit: Present,
 }
 
-/// Whether a member is there, `null` too.
+/// Whether a field is there, `null` too.
 #[derive(Default)]
 struct Present(bool);
 
@@ -90,7 +90,7 @@ impl Tokens {
         Ok(claims.sub)
     }
 
-    /// What its claims refuse is refused whoever signed it, and makes nobody fetch keys.
+    /// A token that its claims refuse is refused for any signer, and causes no fetch of keys.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
         serde_json::from_slice(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
     }
@@ -115,14 +115,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Whether it is a JSON object, whatever its members are: serde takes a list of values for a struct, too.
+/// Whether it is a JSON object, whatever its fields are: serde takes a list of values for a struct, too.
 fn is_object(json: &[u8]) -> bool {
     let parses = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     json.trim_ascii_start().starts_with(b"{") && str::from_utf8(json).is_ok_and(parses)
 }
 
 impl KeySet {
-    /// Whether no newer set would tell more: of a token without an id of its key nobody knows whether the key is new.
+    /// Whether no newer set would change the result: if a token has no key id, its key may be new.
     fn has_key_of(&self, token: &Token<'_>) -> bool {
         let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
         token.header.kid.as_deref().is_none_or(is_of)
@@ -130,13 +130,13 @@ impl KeySet {
 }
 
 impl VerifyingKey {
-    /// A key without an id says nothing of whose tokens it verifies, and is tried for all.
+    /// A key without an id fits any token, and is tried for all.
     fn verifies(&self, token: &Token<'_>, algorithm: Algorithm) -> bool {
         let named = match (&self.kid, &token.header.kid) {
             (Some(kid), Some(of_token)) => **kid == **of_token,
             _ => true,
         };
-        // The backend is named: what the process has installed as its default may be another, or none.
+        // The backend is named: the process's installed default may be another, or missing.
         let verifier = || (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key).ok();
         named
             && self.algorithms.contains(&algorithm)
@@ -168,7 +168,7 @@ impl Claims {
         Ok(())
     }
 
-    /// RFC 7519 §4.1.3: who is not named by `aud` must refuse the token, and who has no name is not.
+    /// RFC 7519 §4.1.3: a service that `aud` does not name must refuse the token, and one without a name is never named.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),

@@ -1,4 +1,4 @@
-//! Ids that are forwarded, and what a client sends in their place.
+//! Forwarded ids, and the client's headers that they replace.
 
 use super::*;
 

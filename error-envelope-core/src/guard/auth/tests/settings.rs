@@ -1,4 +1,4 @@
-//! What a scheme in a policy may be.
+//! The valid schemes of a policy.
 
 use super::*;
 

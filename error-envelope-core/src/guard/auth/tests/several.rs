@@ -17,7 +17,7 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
     }
 }
 
-/// What a verifier returns, each further than the one before; the failure last, because it may hide a good answer.
+/// The results of a verifier, each further than the one before; the failure last, because it may hide a good answer.
 fn outcomes() -> [(Result<Verified, VerifierFailure>, &'static str); 6] {
     [
         (Ok(Verified::Missing), "auth_missing"),
@@ -81,7 +81,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
             "{lines:?}"
         );
     }
-    // A scheme that lets the request in, or was not asked, decides nothing, and is named.
+    // A scheme that lets the request in, or did not run, decides nothing, and is named.
     let offered = refusal(&[app], &[]).offering(&schemes[..1]).offering(&schemes[1..]);
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
     assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());

@@ -1,4 +1,4 @@
-//! Schemes whose credentials a verifier of the service's own judges.
+//! Schemes whose credentials the service's own verifier judges.
 
 use super::*;
 
