@@ -24,8 +24,8 @@ use crate::text::counted;
 ///
 /// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
 /// still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and who set it
-/// and why. The switch is kept in memory: a restart clears it. All gateways are asked at once; the exit code is 1 if one
-/// did not do it.
+/// and why. The switch is kept in memory: a restart clears it. All gateways get the request at once; the exit code is 1
+/// if one did not carry it out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Choose the state to set, or show it

@@ -32,6 +32,7 @@ mod observer;
 mod openapi;
 mod own_codes;
 mod page;
+mod plain_words;
 mod policy_file;
 mod policy_manual;
 mod preflights;

@@ -154,7 +154,7 @@ impl<'p> Row<'p> {
         html! {
             p {
                 (foreign(setting.from().unwrap_or_default()))
-                @if let Some((said, from)) = base { " " span.tag { "overrides" } " " code { (foreign(said)) } " (" (foreign(from)) ")" }
+                @if let Some((value, from)) = base { " " span.tag { "overrides" } " " code { (foreign(value)) } " (" (foreign(from)) ")" }
             }
         }
     }

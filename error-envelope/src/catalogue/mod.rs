@@ -10,7 +10,7 @@
 //!
 //! [`diff`] lists the changes since an export in JSON was written.
 //!
-//! The set of codes is open (E2): no format refuses a code that it does not list, and each asks clients to treat such
+//! The set of codes is open (E2): no format refuses a code that it does not list, and each expects clients to treat such
 //! a code as transient. The output depends on the codes alone, so that a checked-in export shows what changed.
 
 mod constants;

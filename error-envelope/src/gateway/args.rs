@@ -123,7 +123,7 @@ pub(crate) enum ClientAuth {
     Required,
 }
 
-/// What becomes of what a client says of its way here.
+/// How the client's own `Forwarded` and `X-Forwarded-*` headers are treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Forwarded {
     /// Replace them with the client's address and scheme: for a gateway that clients reach directly.

@@ -17,7 +17,7 @@ use crate::text::{cut, one_line};
 
 const MOST_OF_ANSWER: usize = 64 * 1024;
 
-/// What is asked of them.
+/// The requested change.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum To {
     /// Put every route in mode off
