@@ -162,14 +162,12 @@ impl From<RequestId> for u128 {
     }
 }
 
-#[cfg(feature = "ulid")]
 impl From<RequestId> for Ulid {
     fn from(id: RequestId) -> Self {
         id.ulid()
     }
 }
 
-#[cfg(feature = "ulid")]
 impl TryFrom<Ulid> for RequestId {
     type Error = ParseRequestIdError;
 
@@ -179,14 +177,12 @@ impl TryFrom<Ulid> for RequestId {
     }
 }
 
-#[cfg(feature = "uuid")]
 impl From<RequestId> for Uuid {
     fn from(id: RequestId) -> Self {
         Self::from_u128(id.ulid().0)
     }
 }
 
-#[cfg(feature = "uuid")]
 impl TryFrom<Uuid> for RequestId {
     type Error = ParseRequestIdError;
 

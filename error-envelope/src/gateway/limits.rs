@@ -81,9 +81,6 @@ pub(crate) struct UpstreamFlags {
     /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays open
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
     upstream_idle_timeout: Time,
-    /// Deprecated, has no effect: a connection is reused at once
-    #[arg(long, value_name = "TIME", value_parser = delay, hide = true)]
-    upstream_settle: Option<Time>,
     /// Limit the header lines of an HTTP/1.1 response; one with more gets 502; any other number costs each response a little time
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
@@ -139,13 +136,6 @@ impl UpstreamFlags {
             .connection_window(self.upstream_connection_window.in_u32())
             .ping_interval(*self.upstream_ping_interval)
             .ping_timeout(*self.upstream_ping_timeout)
-    }
-
-    /// Logs a warning if a flag is set that has no effect.
-    pub(crate) fn log_ignored(&self) {
-        if self.upstream_settle.is_some() {
-            tracing::warn!("--upstream-settle is deprecated and has no effect; remove it");
-        }
     }
 
     /// The most descriptors that connections to the service take.

@@ -48,7 +48,6 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut access_log = None;
     let outcome = block_on(async {
         log.tell_drops();
-        args.upstream_limits.log_ignored();
         let takeover = match &args.upgrade_socket {
             Some(path) => Some(begin(path, &mut sockets).await?),
             None => None,
