@@ -56,7 +56,7 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
 /// The value of a name, and whether another line of that name, or of one that is [the same to CGI](is_same_to_cgi), may be
 /// taken for it.
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
-    let (name, mut value, mut others) = (name.as_str(), None, 0);
+    let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Only names with a few lengths are compared: that is cheaper than hashing one.
     for (other, line) in headers {
         let other = other.as_str();
@@ -65,11 +65,11 @@ pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Opt
         }
         if value.is_none() && other == name {
             value = Some(line);
-        } else if is_same_to_cgi(other, name) {
-            others += 1;
+        } else {
+            has_rival |= is_same_to_cgi(other, name);
         }
     }
-    (value, others > 0)
+    (value, has_rival)
 }
 
 /// The lengths of some names, which exclude most other names.

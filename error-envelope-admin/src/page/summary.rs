@@ -56,7 +56,7 @@ impl Routes {
         }
     }
 
-    /// When the switch was last thrown or taken back, by whom and why.
+    /// The last change of the switch: its time, author and reason.
     fn switched(&self) -> Markup {
         let Some(change) = &self.switched else { return html! {} };
         let done = if change.is_off() { "Thrown " } else { "Taken back " };

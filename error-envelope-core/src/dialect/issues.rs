@@ -59,7 +59,7 @@ pub(super) fn are_canonical_in(details: &str) -> bool {
 }
 
 fn are_zod(text: &str) -> bool {
-    // A list that passes unchanged is read by others, for whom half a character is an error.
+    // A list that passes unchanged goes to parsers that refuse half a character.
     let is_text = |it: &RawValue| json::exact(it).is_some();
     let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {

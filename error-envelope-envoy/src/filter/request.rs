@@ -247,7 +247,7 @@ impl Filter {
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
         let state =
             |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
-        assert!(!stream.lines(Head::Request, state), "asked for, in {hook}");
+        assert!(!stream.lines(Head::Request, state), "the panic that the request names, in {hook}");
     }
 
     #[cfg(not(feature = "panics"))]
