@@ -57,7 +57,7 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
 /// taken for it.
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
-    // Only names with a few lengths are compared: that is cheaper than hashing one.
+    // Comparing lengths first is cheaper than hashing the name.
     for (other, line) in headers {
         let other = other.as_str();
         if other.len() != name.len() {
