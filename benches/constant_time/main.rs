@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 #[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
-#[path = "../../error-envelope-core/src/guard/auth/key.rs"]
+#[path = "../../crates/core/src/guard/auth/key.rs"]
 mod key;
 mod welch;
 

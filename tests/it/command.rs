@@ -9,7 +9,7 @@ pub(crate) fn binary() -> PathBuf {
     let binary = profile.join(format!("error-envelope{}", std::env::consts::EXE_SUFFIX));
     assert!(
         binary.exists(),
-        "{}: not there; `cargo build -p error-envelope` (or a whole `cargo test`) makes it",
+        "{}: not there; `cargo build -p error-envelope-cli` (or a whole `cargo test`) makes it",
         binary.display()
     );
     binary

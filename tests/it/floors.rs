@@ -73,7 +73,7 @@ fn a_room_is_one_floor_above_the_highest_that_it_names() {
 #[test]
 fn a_dialect_is_known_to_its_file_and_its_row_alone() {
     const WORDS: [&str; 2] = ["Standard", "Problem"];
-    let sources = [".", "error-envelope-core", "error-envelope-runtime"].map(sources).concat();
+    let sources = [".", "crates/core", "crates/runtime"].map(sources).concat();
     for (path, text) in sources.iter().filter(|(path, _)| !path.starts_with("dialect/") && !path.ends_with("tests.rs"))
     {
         let code = code_alone(text);

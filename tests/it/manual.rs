@@ -19,10 +19,10 @@ const PAGES: [&str; 11] = [
     "CHANGELOG.md",
     "benches/README.md",
     "contract/README.md",
-    "error-envelope-admin/README.md",
-    "error-envelope/README.md",
-    "error-envelope-envoy/README.md",
-    "error-envelope-gateway/README.md",
+    "crates/admin/README.md",
+    "crates/cli/README.md",
+    "crates/envoy/README.md",
+    "crates/gateway/README.md",
     "examples/README.md",
 ];
 

@@ -23,7 +23,7 @@ mod examples {
 
 /// What the command's demo is made of.
 #[allow(dead_code, reason = "the programs around what is asked here")]
-#[path = "../../error-envelope/src"]
+#[path = "../../crates/cli/src"]
 mod command {
     pub(super) mod demo {
         pub(crate) mod acts;

@@ -37,7 +37,7 @@ impl Driver for Gateway {
 
     fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
         if let Some(source) = newer_source() {
-            let advice = "`cargo build -p error-envelope`, or a whole `cargo test`";
+            let advice = "`cargo build -p error-envelope-cli`, or a whole `cargo test`";
             say(&format!("{}: {} is newer than the gateway: {advice}", self.name(), source.display()));
         }
         lots(cases)

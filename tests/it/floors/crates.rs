@@ -1,19 +1,27 @@
 //! The crates of the workspace, and their sources.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, iter};
 
 use super::files_in;
 
-/// Measures, which stand on every crate and under none.
-const NO_HOUSE: &str = "benches";
-
-/// The crates of the workspace, by their folders.
+/// The crates of the workspace, by their folders. The benches are no crate of the house: they stand on all of them.
 pub(super) fn members() -> Vec<String> {
-    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
-    let listed = manifest["workspace"]["members"].as_array().expect("members").iter();
-    let listed = listed.map(|member| member.as_str().expect("a folder")).filter(|member| *member != NO_HOUSE);
-    ["."].into_iter().chain(listed).map(str::to_owned).collect()
+    let folders = fs::read_dir(root().join("crates")).unwrap().map(|folder| folder.unwrap().file_name());
+    let folders = folders.map(|name| format!("crates/{}", name.to_str().expect("an ASCII name")));
+    let mut members: Vec<String> = iter::once(".".to_owned()).chain(folders).collect();
+    members.sort();
+    members
+}
+
+/// The manifest of a crate.
+pub(super) fn manifest(member: &str) -> toml::Table {
+    fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap().parse().expect("a manifest")
+}
+
+/// The name by which others depend on a crate.
+pub(super) fn package(member: &str) -> String {
+    manifest(member)["package"]["name"].as_str().expect("a name").to_owned()
 }
 
 /// The sources of a crate by their paths under its `src/`.

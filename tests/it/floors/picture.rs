@@ -5,13 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::circles::House;
-use super::crates::{members, root, sources};
+use super::crates::{manifest, members, package, root, sources};
 use super::{Rooms, floors, rooms};
 
 /// Set to anything, it writes the picture anew instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 /// The crate whose rooms are drawn.
-const CORE: &str = "error-envelope-core";
+const CORE: &str = "crates/core";
 const OPENS: &str = "<!-- the picture is made by UPDATE_MANUAL=1 cargo test --test it floors -->\n";
 const CLOSES: &str = "<!-- the end of the picture -->\n";
 
@@ -34,14 +34,10 @@ fn rooms_of(member: &str) -> Rooms {
 
 /// The crates, each above those that it depends on.
 fn crates() -> String {
-    let manifest = |member: &str| -> toml::Table {
-        fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap().parse().expect("a manifest")
-    };
-    let name = |member: &String| manifest(member)["package"]["name"].as_str().expect("a name").to_owned();
-    let names: BTreeSet<String> = members().iter().map(name).collect();
+    let names: BTreeSet<String> = members().iter().map(|member| package(member)).collect();
     let depends = |member: &String| {
         let listed = manifest(member)["dependencies"].as_table().expect("dependencies").clone();
-        (name(member), listed.into_iter().map(|(name, _)| name).filter(|it| names.contains(it)).collect())
+        (package(member), listed.into_iter().map(|(name, _)| name).filter(|it| names.contains(it)).collect())
     };
     picture(&members().iter().map(depends).collect())
 }
@@ -83,8 +79,8 @@ fn table() -> String {
         for (floor, named) in by_floor(&rooms).into_iter().rev() {
             for room in named {
                 let others: Vec<String> = rooms[room].iter().map(|it| format!("`{it}`")).collect();
-                let (sentence, others) = (sentence(room, &files), others.join(", "));
-                table += &format!("| `{member}` | {floor} | `{room}` | {sentence} | {others} |\n");
+                let (name, sentence, others) = (package(member), sentence(room, &files), others.join(", "));
+                table += &format!("| `{name}` | {floor} | `{room}` | {sentence} | {others} |\n");
             }
         }
     }

@@ -1,0 +1,130 @@
+//! What the gateway bears from those who mean it harm, measured.
+//!
+//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command before a service of its own, once for each
+//! [attack](attacks), and prints a row: what was done, what was answered, what the gateway held meanwhile, and how long
+//! good requests took beside it ([`trial`] says how, [`row`] when it fails). Then the [shapes](shapes) that would smuggle
+//! a request past it, and what the service saw of each.
+//!
+//! - `-- --check`: exit code 1 if a row fails.
+//! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
+//! - `-- --write`: the tables go into `manual/abuse.md`, or the rows that were asked for.
+//! - `-- --gateway FILE`: another binary than the one that cargo has just built.
+//! - `-- --before FILE`: each attack against another binary as well, right before, and the times of both side by side.
+//! - `-- NAME…`: those rows alone whose names have it.
+#![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
+
+mod attacks;
+#[path = "../../../../tests/it/command.rs"]
+mod command;
+mod front;
+#[allow(dead_code, reason = "shared with the gateway's tests, which ask for more")]
+#[path = "../../../../tests/gateway/holds/gateway.rs"]
+mod gateway;
+mod good;
+mod row;
+#[allow(dead_code, reason = "shared with the gateway's tests, which ask for more")]
+#[path = "../../../../tests/gateway/holds/service.rs"]
+mod service;
+mod shapes;
+mod table;
+mod target;
+mod trial;
+#[allow(dead_code, reason = "shared with the tests, which ask for more")]
+#[path = "../../../../tests/it/wait.rs"]
+mod wait;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clap::Parser;
+
+use attacks::ATTACKS;
+use row::Row;
+
+/// What the gateway bears from those who mean it harm
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// Exit code 1 if a row fails
+    #[arg(long)]
+    check: bool,
+    /// Small and short, several at once, and no times
+    #[arg(long)]
+    quick: bool,
+    /// Write the tables, or the rows that were asked for, into manual/abuse.md
+    #[arg(long)]
+    write: bool,
+    /// The command to start, instead of the one that cargo has just built
+    #[arg(long, value_name = "FILE")]
+    gateway: Option<PathBuf>,
+    /// Another command, which each attack tries right before: a table of the times of both follows
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
+    /// Rows whose names have one of these; all of them without
+    names: Vec<String>,
+    /// What cargo says
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// So many at once where no times are taken: each waits more than it works.
+const AT_ONCE: usize = 4;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if !args.bench && !args.quick && !args.check {
+        // `cargo test --benches` runs it as well: then that it starts is all there is.
+        return ExitCode::SUCCESS;
+    }
+    if args.asks_for("bombs") {
+        // On a busy machine, built for debugging, that takes longer than the attack.
+        target::make_bombs();
+    }
+    let (before, rows): (Vec<_>, Vec<_>) = rows(&args).into_iter().unzip();
+    let shapes = if args.asks_for("shapes") { shapes::run(&args.binary()) } else { Vec::new() };
+    let (attacks, shaped) = (table::attacks(&rows, args.quick), table::shapes(&shapes));
+    print!("\n{attacks}\n{shaped}{}", table::compared(&before, &rows));
+    if args.write {
+        table::write(&[("attacks", &attacks), ("shapes", &shaped)], !args.names.is_empty());
+    }
+    let failed = rows.iter().flat_map(Row::failures).chain(shapes.iter().flat_map(shapes::Shaped::failures));
+    let failed: Vec<_> = failed.collect();
+    for failure in &failed {
+        println!("FAILED {failure}");
+    }
+    if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Of each attack, that of the other command, if one was asked for.
+fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
+    let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..if args.quick { AT_ONCE } else { 1 } {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(attack) = asked.get(place) else { return };
+                    let before = args.before.as_ref().map(|binary| trial::run(attack, binary, args.quick));
+                    let row = trial::run(attack, &args.binary(), args.quick);
+                    eprintln!("{}", table::line(&row));
+                    rows.lock().expect("no panic under the lock").push((place, (before, row)));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().expect("no panic under the lock");
+    rows.sort_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+impl Args {
+    fn asks_for(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    fn binary(&self) -> PathBuf {
+        self.gateway.clone().unwrap_or_else(command::binary)
+    }
+}

@@ -1,0 +1,315 @@
+//! `check`: each finding word by word, and the exit codes.
+
+mod mistakes;
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::kit::{command, run};
+
+const POLICIES: &str = "crates/cli/tests/policies";
+
+#[track_caller]
+fn assert_check(args: &[&str], code: i32, out: &str) {
+    let run = run(args);
+    assert_eq!((run.err.as_str(), run.out.as_str(), run.code), ("", out, Some(code)), "{args:?}\n{}", run.out);
+}
+
+#[test]
+fn the_given_policies_are_in_order() {
+    let files = ["tests/policies/messaging.toml", "tests/policies/voice-ai.toml"];
+    assert_check(&["check", "--deny-warnings", files[0], files[1]], 0, "2 files: no errors, no warnings, no notes\n");
+    let all = run(&["check", "--deny-warnings", files[0], files[1], "tests/policies/voice-gateway.toml"]);
+    assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
+    assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
+    assert!(all.out.starts_with(
+        "\
+tests/policies/voice-gateway.toml:71: route[7].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 7) [open-under-closed]
+   |
+71 | auth = []
+   |        ^^
+   |
+   = help: fine for a health check or a login; otherwise remove auth here
+
+"
+    ));
+}
+
+#[test]
+fn m2_a_misspelt_key_is_told_with_its_line_and_the_near_one() {
+    assert_check(
+        &["check", &format!("{POLICIES}/misspelt.toml")],
+        1,
+        "\
+crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+  |
+4 | body_limt = \"64 KiB\"
+  | ^^^^^^^^^
+  |
+  = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
+          \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
+          \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
+          \"no_transform\", \"protocols\", \"keep_fields\", \"preflight\", \"paths\",
+          \"case\", \"event_streams\", \"html\" and \"expose_headers\"
+
+1 file: 1 error, no warnings, no notes
+",
+    );
+}
+
+#[test]
+fn warnings_exit_0_unless_they_are_denied() {
+    let file = format!("{POLICIES}/watched.toml");
+    let out = "\
+crates/cli/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are accepted where JSON is decoded [json-without-limit]
+   |
+13 | body_limit = \"none\"
+   |              ^^^^^^
+   |
+   = help: JSON is held in memory whole: set a body_limit of at most \"16 MiB\"
+
+crates/cli/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
+   |
+17 | mode = \"observe\"
+   |        ^^^^^^^^^
+   |
+   = help: set auth_observe = true to accept all requests and log the failures,
+           or auth = [] to require no credentials
+
+1 file: no errors, 2 warnings, no notes
+";
+    assert_check(&["check", &file], 0, out);
+    assert_check(&["check", &file, "--deny-warnings"], 1, out);
+}
+
+#[test]
+fn an_error_in_an_included_file_is_shown_there() {
+    assert_check(
+        &["check", &format!("{POLICIES}/outside.toml"), &format!("{POLICIES}/organisation.toml")],
+        1,
+        "\
+crates/cli/tests/policies/broken/orders.toml:7: route[0].match: the path is outside the scope's prefix
+  |
+7 | match = \"/payments/{id}\"
+  |         ^^^^^^^^^^^^^^^^
+  |
+  = help: write the full path, including the prefix
+
+2 files: 1 error, no warnings, no notes
+",
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_exits_2_after_the_others() {
+    let run = run(&["check", "no-such.toml", &format!("{POLICIES}/organisation.toml")]);
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(2), "2 files: no errors, no warnings, no notes, 1 unreadable\n"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.starts_with("no-such.toml: cannot be read: "), "{}", run.err);
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
+    let file = format!("{POLICIES}/tokens.toml");
+    assert_check(
+        &["check", "--deny-warnings", &file],
+        0,
+        "\
+crates/cli/tests/policies/tokens.toml:8: secret_env: note: there is no environment variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not checked
+  |
+8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: set it where the layer runs: without it, the layer rejects the policy
+
+1 file: no errors, no warnings, 1 note
+",
+    );
+    let set = |secret: &str| command(&["check", &file]).env("ERROR_ENVELOPE_TEST_SECRET", secret).output().unwrap();
+    assert_eq!(set(&"s".repeat(32)).stdout, b"1 file: no errors, no warnings, no notes\n");
+    let short = set("short");
+    assert_eq!(short.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&short.stdout).contains("\"short\""), "a secret is not shown");
+}
+
+#[test]
+fn a_teams_own_file_is_a_policy_by_itself() {
+    assert_check(
+        &["check", &format!("{POLICIES}/services/orders.toml")],
+        0,
+        "1 file: no errors, no warnings, no notes\n",
+    );
+}
+
+#[test]
+fn g0_what_holds_for_a_request_is_told_with_its_lines() {
+    assert_check(
+        &[
+            "check",
+            "--effective",
+            "GET",
+            "https://orders.example.com/orders/7",
+            &format!("{POLICIES}/organisation.toml"),
+        ],
+        0,
+        "\
+GET orders.example.com/orders/7
+  in scope orders.example.com/orders (crates/cli/tests/policies/services/orders.toml:3)
+  matches GET /orders/{id} (crates/cli/tests/policies/services/orders.toml:11)
+  1 map rule of the policy itself
+
+mode             \"own\"                   crates/cli/tests/policies/services/orders.toml:8
+dialect          \"standard\"              default
+negotiate        false                   crates/cli/tests/policies/services/orders.toml:13
+unknown_codes    \"keep\"                  default
+body_limit       \"256 KiB\"               crates/cli/tests/policies/organisation.toml:5
+body_limit_per   \"auto\"                  default
+json             false                   crates/cli/tests/policies/services/orders.toml:12
+auth             []                      default
+auth_observe     false                   default
+require_headers  []                      default
+no_transform     \"rewrite\"               default
+protocols        \"pass\"                  default
+keep_fields      []                      default
+preflight        \"pass\"                  default
+paths            \"guard\"                 default
+case             \"fold\"                  default
+event_streams    \"break\"                 default
+html             false                   default
+expose_headers   true                    default
+",
+    );
+    let wrong = run(&["check", "--effective", "GET", "orders", &format!("{POLICIES}/organisation.toml")]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
+    assert_eq!(wrong.err, "\"orders\" is not a valid URL; write a path, or one such as https://api.example.com/a\n");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let file = format!("{POLICIES}/misspelt.toml");
+    assert!(!run(&["check", &file]).out.contains('\u{1b}'));
+    assert!(run(&["check", "--color", "always", &file]).out.contains("\u{1b}["));
+    assert!(run(&["--color", "always", "check", &file]).out.contains("\u{1b}["));
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    error: String,
+}
+
+/// Whatever is wrong, the first line says it, and nothing that is shown is cut in the middle of it.
+#[test]
+fn m2_every_wrong_file_is_shown() {
+    let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
+    assert!(refused.case.len() > 60);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for Case { file, error } in &refused.case {
+        fs::write(folder.join("policy.toml"), file).unwrap();
+        let output = command(&["check", "policy.toml"]).current_dir(folder).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        let first = out.lines().next().unwrap_or_default();
+        assert!(error.starts_with(&format!("{first}; ")), "{error}\n{out}");
+        assert!(out.contains("= help: ") && out.ends_with("\n1 file: 1 error, no warnings, no notes\n"), "{out}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{error}");
+        let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{out}");
+    }
+}
+
+#[test]
+fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a_guard() {
+    let run = run(&["check", "--deny-warnings", &format!("{POLICIES}/sidecar.toml")]);
+    let titles: Vec<_> =
+        run.out.lines().filter_map(|line| line.strip_prefix("crates/cli/tests/policies/")).collect();
+    let base = "of the base (crates/cli/tests/policies/base/organisation.toml";
+    let expected = [
+        format!(
+            "sidecar.toml:5: defaults.body_limit: warning: this asks less of requests than body_limit = \"1 MiB\" {base}:4) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:6: defaults.mode: warning: this asks less of requests than mode = \"enforce\" {base}:5) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:7: defaults.auth: warning: this asks less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:8: defaults.dialect: note: this overrides dialect = \"standard\" {base}:7) [overrides-base]"
+        ),
+        format!("sidecar.toml:11: inspect.timeout: note: this overrides timeout = \"1s\" {base}:10) [overrides-base]"),
+        format!(
+            "sidecar.toml:15: route[0].require_headers: warning: this asks less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
+        ),
+    ];
+    for line in &expected {
+        assert!(titles.contains(&line.as_str()), "{line}\n{}", run.out);
+    }
+    assert_eq!((run.code, &*run.err), (Some(1), ""));
+}
+
+/// What `check` prints of a policy of these files: its titles, and lines that name a file.
+#[track_caller]
+fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("version = 1\n{text}")).unwrap();
+    }
+    let at = format!("{}/", folder.path().display());
+    let run = run(&["check", &format!("{at}policy.toml")]);
+    let is_shown = |line: &&str| line.starts_with(&at) || line.contains(".toml\",");
+    let titles = run.out.lines().filter(is_shown).map(|line| line.replace(&at, ""));
+    (titles.collect(), run.code)
+}
+
+#[test]
+fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a_guard() {
+    let files = [
+        ("policy.toml", "base = [\"one.toml\", \"two.toml\"]\n[defaults]\ndialect = \"problem\"\n"),
+        ("one.toml", "[defaults]\nbody_limit = 3\ndialect = \"openai\"\nnegotiate = false\n"),
+        (
+            "two.toml",
+            "[defaults]\nbody_limit = 7\ndialect = \"google\"\nnegotiate = true\n[[route]]\nmatch = \"/x\"\nbody_limit = 9\n",
+        ),
+    ];
+    let (titles, code) = titles(&files);
+    let expected = [
+        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"google\" of the base (two.toml:4) [overrides-base]",
+        "policy.toml:4: defaults.dialect: note: this overrides dialect = \"openai\" of the base (one.toml:4) [overrides-base]",
+        "two.toml:3: defaults.body_limit: warning: this asks less of requests than body_limit = 3 of the base (one.toml:3) [weakens-base]",
+        "two.toml:5: defaults.negotiate: note: this overrides negotiate = false of the base (one.toml:5) [overrides-base]",
+    ];
+    assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(0)));
+}
+
+#[test]
+fn an_old_policy_is_told_each_line_to_change() {
+    let files = [
+        (
+            "policy.toml",
+            "include = [\n  \"organisation.toml\",\n  \"teams/*.toml\",\n]\n[defaults]\nkeep_members = [\"hint\"]\n",
+        ),
+        ("organisation.toml", "[defaults]\nkeep_members = [\"field\"]\nauth = [\"team\"]\n"),
+    ];
+    let (titles, code) = titles(&files);
+    let expected = [
+        "policy.toml:4: include[1]: \"teams/*.toml\" matches no file",
+        "4 |   \"teams/*.toml\",",
+        "policy.toml:7: defaults.keep_members: unknown key \"keep_members\"",
+        "organisation.toml:1: scope: an included file needs a [scope]",
+        "organisation.toml:3: defaults.keep_members: unknown key \"keep_members\"",
+    ];
+    assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(1)));
+}

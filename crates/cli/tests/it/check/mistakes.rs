@@ -1,0 +1,196 @@
+//! Several mistakes in one file: none hides another.
+
+use super::*;
+
+const FIVE: &str = "\
+version = 1
+[defaults]
+body_limt = \"64 KiB\"
+mode = \"of\"
+[[code]]
+code = \"seat_taken\"
+status = 99
+[[map]]
+code = \"X\"
+to = \"seat_taken\"
+[[route]]
+match = 5
+[[route]]
+match = \"/é\"
+body_limit = \"many\"
+";
+
+fn check_in(folder: &str, text: &str, args: &[&str]) -> (String, Option<i32>) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("policy.toml"), text).unwrap();
+    let output = command(&[&["check", "policy.toml"], args].concat()).current_dir(folder).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+/// A code whose table went is known no more, and a route without its pattern lacks one: neither is told.
+#[test]
+fn five_mistakes_are_told_in_one_run() {
+    let (out, code) = check_in("five", FIVE, &[]);
+    let titles: Vec<&str> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
+    let told = [
+        "policy.toml:3: defaults.body_limt: unknown key \"body_limt\"",
+        "policy.toml:4: defaults.mode: unknown mode \"of\"",
+        "policy.toml:7: code[0].status: 99 is not an error's status",
+        "policy.toml:12: route[0].match: a whole number has the wrong type here",
+        "policy.toml:15: route[1].body_limit: \"many\" is not a size",
+    ];
+    assert_eq!(titles, told, "{out}");
+    assert!(out.ends_with("\n1 file: 5 errors, no warnings, no notes\n"), "{out}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn what_is_no_toml_hides_nothing_else() {
+    let text = "[defaults]\nmode = off\nbody_limit = \"64 KiB\n[[route]]\nmatch = \"/a\"\nmatch = \"/b\"\njsn = true\n";
+    let (out, _) = check_in("syntax", text, &[]);
+    let lines: Vec<&str> =
+        out.lines().filter_map(|line| line.strip_prefix("policy.toml:")?.split_once(": ")).map(|(at, _)| at).collect();
+    assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
+}
+
+/// A name that was nearly written is found, whatever else is wrong with its table, and each key is judged by itself.
+#[test]
+fn mistakes_of_one_table_hide_none_of_another() {
+    let text = "\
+version = 1
+[defaults]
+auth = [\"appp\"]
+require_headers = [\"tenant\", \"tennant\"]
+[header.tenant]
+name = \"x tenant\"
+[auth.app]
+scheme = \"bearer\"
+timeout = 5
+keys = [{ id = 1, sha256 = \"f\" }, { id = \"b\" }]
+[[code]]
+code = \"seat_taken\"
+status = 99
+grpc = 20
+[[map]]
+status = 4
+to = \"seat_takn\"
+[[map]]
+to = \"seat_taken\"
+route = \"x\"
+[[outward]]
+codes = [\"gon\", \"seat_taken\", \"lots\"]
+";
+    let (out, _) = check_in("tables", text, &[]);
+    let keys = out.lines().filter_map(|line| line.strip_prefix("policy.toml:")?.split(": ").nth(1));
+    let found: Vec<&str> = keys.collect();
+    let expected = [
+        "defaults.auth",
+        "defaults.require_headers",
+        "header.tenant.name",
+        "auth.app.timeout",
+        "auth.app.keys[0].id",
+        "auth.app.keys[0].sha256",
+        "auth.app.keys[1].sha256",
+        "code[0].status",
+        "code[0].grpc",
+        "map[0].status",
+        "map[0].to",
+        "map[1].route",
+        "outward[0].codes[0]",
+        "outward[0].codes[2]",
+    ];
+    assert_eq!(found, expected, "{out}");
+    assert!(out.contains("did you mean \"app\"?") && out.contains("did you mean \"seat_taken\"?"), "{out}");
+}
+
+#[test]
+fn programs_read_the_same_findings() {
+    let (out, code) = check_in("json", FIVE, &["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((report["errors"].as_u64(), report["files"].as_u64(), code), (Some(5), Some(1), Some(1)));
+    let mode = serde_json::json!({
+        "level": "error", "file": "policy.toml", "line": 4, "column": 8, "end_column": 12, "key": "defaults.mode",
+        "message": "unknown mode \"of\"", "lint": null,
+        "help": "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"",
+    });
+    assert_eq!(report["findings"][1], mode);
+    let (out, _) = check_in("github", FIVE, &["--format", "github"]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 5, "{out}");
+    assert_eq!(
+        lines[1],
+        "::error file=policy.toml,line=4,col=8,endColumn=12,title=defaults.mode::unknown mode \"of\"; did you mean \
+         \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
+    );
+    let fine = check_in("fine", "version = 1\n", &["--format", "json"]);
+    let empty = "{\n  \"errors\": 0,\n  \"files\": 1,\n  \"findings\": [],\n  \"notes\": 0,\n  \"unreadable\": 0,\n  \"warnings\": 0\n}\n";
+    assert_eq!(fine, (empty.to_owned(), Some(0)));
+    let watched = format!("{POLICIES}/watched.toml");
+    let out = run(&["check", "--format", "github", &watched]).out;
+    assert!(out.starts_with("::warning file=crates/cli/tests/policies/watched.toml,line=13,"), "{out}");
+}
+
+#[test]
+fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
+    let file = format!("{POLICIES}/eight.toml");
+    let checked = command(&["check", &file]).env("ERROR_ENVELOPE_SHORT_SECRET", "abc").output().unwrap();
+    let out = String::from_utf8(checked.stdout).unwrap();
+    let expected = [
+        (4, "defaults.mode: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
+        (5, "defaults.body_limit: \"64 KB\" is not a size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
+        (9, "header.tenant.name: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
+        (10, "header.tenant.pattern: ", "pattern = \"[\"", "          ^^^"),
+        (
+            14,
+            "auth.session.secret_env: the secret has 3 bytes",
+            "secret_env = \"ERROR_ENVELOPE_SHORT_SECRET\"",
+            "             ^^^^",
+        ),
+        (18, "route[0].match: ", "match = \"/seats/{id\"", "        ^^^^^^^^^^^"),
+        (19, "route[0].bdy_limit: unknown key", "bdy_limit = 3", "^^^^^^^^^"),
+        (24, "route[1].json: a whole number has the wrong type", "json = 1", "       ^"),
+    ];
+    for (line, wrong, shown, caret) in expected {
+        let told = out.split("\n\n").find(|it| it.starts_with(&format!("{file}:{line}: {wrong}")));
+        let told = told.unwrap_or_else(|| panic!("{line}: {wrong}\n{out}"));
+        assert!(
+            told.contains(&format!("{shown}\n")) && told.contains(&format!("| {caret}")) && told.contains("= help: "),
+            "{told}"
+        );
+    }
+    assert!(out.ends_with("1 file: 8 errors, no warnings, no notes\n"), "{out}");
+    let gateway =
+        command(&["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", &file])
+            .env("ERROR_ENVELOPE_SHORT_SECRET", "abc")
+            .output()
+            .unwrap();
+    let err = String::from_utf8(gateway.stderr).unwrap();
+    assert_eq!(gateway.status.code(), Some(1));
+    assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
+}
+
+/// The scheme that is checked further has public keys like the one that was refused, and no secret.
+#[test]
+fn a_refused_key_set_is_one_mistake() {
+    for keys in ["jwks_url = \"http://id.example/keys\"", "jwks_url = 5", "jwks_file = \"missing.json\""] {
+        let text = format!("version = 1\n[auth.a]\nscheme = \"jwt\"\n{keys}\nalgorithms = [\"RS256\"]\n");
+        let (out, code) = check_in("key-set", &text, &[]);
+        let titles = out.lines().filter(|line| line.starts_with("policy.toml:")).count();
+        assert!(out.starts_with("policy.toml:4: auth.a.jwks_"), "{out}");
+        assert_eq!((titles, code), (1, Some(1)), "{out}");
+    }
+}
+
+#[test]
+fn what_is_beside_a_mistake_of_syntax_is_told_with_it() {
+    let text = "version = 1\n[defaults]\nmode = enforce\nauth = [\"unknown\"]\n[[route]]\nmatch = \"/a/{b\"\n\
+                [[route]]\nmatch = \"/c\"\n[[route]]\nmatch = \"/c\"\n";
+    let (out, code) = check_in("beside-syntax", text, &[]);
+    let titles: Vec<_> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
+    let begins =
+        ["policy.toml:3: this is not TOML", "policy.toml:6: route[0].match: ", "policy.toml:10: route[2].match: "];
+    assert_eq!((titles.len(), code), (3, Some(1)), "{out}");
+    assert!(titles.iter().zip(begins).all(|(title, begin)| title.starts_with(begin)), "{out}");
+}

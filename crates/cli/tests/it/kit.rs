@@ -1,0 +1,133 @@
+//! Running the command.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What another process does within this is in time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a run left behind.
+pub(crate) struct Run {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: Option<i32>,
+}
+
+/// Runs the command in the folder of the repository, so that what it prints names no other.
+pub(crate) fn run(args: &[&str]) -> Run {
+    let output = command(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+}
+
+/// A run that goes on until it is dropped, such as a gateway's.
+pub(crate) struct Running {
+    process: Child,
+    out: Option<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::spawn(command(args))
+    }
+
+    /// A command that becomes this one.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let out = process.stdout.take().map(BufReader::new);
+        Self { process, out }
+    }
+
+    /// What its next line says behind this.
+    pub(crate) fn says(&mut self, before: &str) -> String {
+        let mut line = String::new();
+        self.out.as_mut().unwrap().read_line(&mut line).unwrap();
+        line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    }
+
+    /// What it says from now on must not fill the pipe.
+    pub(crate) fn may_say_more(&mut self) {
+        let mut out = self.out.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+    }
+
+    pub(crate) fn is_told_to_end(&self) {
+        self.is_sent("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn is_sent(&self, signal: &str) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A gateway with its admin address, for as long as a test looks.
+pub(crate) struct Gateway {
+    pub(crate) process: Running,
+    pub(crate) address: String,
+    pub(crate) admin: String,
+}
+
+impl Gateway {
+    pub(crate) fn start(upstream: &str, more: &[&str]) -> Self {
+        let args = ["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream];
+        let mut process = Running::start(&[&args, more].concat());
+        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
+        Self { process, address, admin }
+    }
+}
+
+/// The whole answer; `None` where nobody listens.
+pub(crate) fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{lines}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+pub(crate) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    wait_for_value(what, || there().then_some(()));
+}
+
+pub(crate) fn wait_for_value<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
+
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_error-envelope"));
+    command.args(args).current_dir(repository());
+    command
+}
+
+pub(crate) fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

@@ -1,0 +1,142 @@
+//! How the command is asked, how it ends, and that it is readable.
+
+use std::io::{Read, pipe};
+use std::process::Stdio;
+
+use crate::kit::{command, repository, run};
+
+#[test]
+fn help_fits_80_columns_and_says_the_exit_codes() {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["catalogue", "--help"],
+        &["catalogue", "-h"],
+        &["probe", "--help"],
+        &["probe", "-h"],
+        &["man", "--help"],
+        &["completions", "--help"],
+        &["check", "--help"],
+        &["check", "-h"],
+        &["explain", "--help"],
+        &["init", "--help"],
+        &["learn", "--help"],
+        &["replay", "--help"],
+        &["mode", "--help"],
+        &["mode", "-h"],
+    ] {
+        let help = run(args);
+        assert_eq!(help.code, Some(0), "{args:?}");
+        let wide: Vec<_> = help.out.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [""; 0], "{args:?}");
+    }
+    let help = run(&["--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let manual = std::fs::read_to_string(repository().join("manual/owner.md")).unwrap();
+    for row in manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(3) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let told = format!("{} {}", cells[1], cells[2].split(':').next().unwrap());
+        assert!(help.contains(&told), "{told:?} is not in {help:?}");
+    }
+    assert!(help.contains("Exit codes: 0 success, 1 something"), "{help}");
+}
+
+#[test]
+fn every_verb_that_prints_has_json() {
+    for (args, member) in [
+        (&["check", "tests/policies/messaging.toml", "--format", "json"][..], "findings"),
+        (&["check", "tests/policies/messaging.toml", "--format", "json", "--effective", "GET", "/x"], "effective"),
+        (&["explain", "--format", "json", "crates/cli/tests/owner/express.http"], "tried"),
+        (&["learn", "--format", "json", "crates/cli/tests/owner/tour.har"], "drafts"),
+        (&["mode", "status", "--format", "json", "--admin", "127.0.0.1:1"], "gateways"),
+    ] {
+        let run = run(args);
+        let told: serde_json::Value =
+            serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{args:?}: {error} {}{}", run.out, run.err));
+        assert!(told[member].is_array(), "{args:?}: {told:#}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for args in [&[][..], &["catalog"], &["catalogue", "--format", "xml"], &["catalogue", "policy.toml"], &["check"]] {
+        let run = run(args);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(!run.err.contains('\u{1b}'), "{args:?}: colours where no terminal is");
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
+    for verb in [&["gateway", "--upstream", "http://127.0.0.1:1"][..], &["demo", "--once"]] {
+        // Else who does not refuse it would serve, and the test would wait for ever.
+        let output =
+            command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{verb:?}: {said}");
+        assert!(said.starts_with("RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: write off, "), "{said}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_exits_2() {
+    let run = run(&["catalogue", "--policy", "no-such.toml"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+    assert_eq!(
+        run.err,
+        "\
+no-such.toml: cannot be read: No such file or directory (os error 2)
+ |
+ = help: name a readable file
+"
+    );
+}
+
+#[test]
+fn m2_a_policy_that_is_refused_exits_1_and_nothing_is_written() {
+    let run = run(&["catalogue", "--policy", "crates/cli/tests/policies/misspelt.toml"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
+    assert_eq!(
+        run.err,
+        "\
+crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+  |
+4 | body_limt = \"64 KiB\"
+  | ^^^^^^^^^
+  |
+  = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
+          \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
+          \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
+          \"no_transform\", \"protocols\", \"keep_fields\", \"preflight\", \"paths\",
+          \"case\", \"event_streams\", \"html\" and \"expose_headers\"
+"
+    );
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let mut child =
+        command(&["catalogue", "--format", "openapi"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+}
+
+/// A pipeline without `pipefail` aside, `check policy.toml | head -1` has to fail where the policy is refused.
+#[test]
+fn m2_a_reader_that_has_enough_does_not_make_a_wrong_policy_right() {
+    let [misspelt, watched] = ["misspelt", "watched"].map(|name| format!("crates/cli/tests/policies/{name}.toml"));
+    for (args, code) in [
+        (&["check", &misspelt][..], 1),
+        (&["check", &watched, &misspelt], 1),
+        (&["check", "--deny-warnings", &watched], 1),
+        (&["check", &watched], 0),
+        (&["check", &watched, "no-such.toml"], 2),
+    ] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let status = command(args).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}

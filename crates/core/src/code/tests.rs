@@ -1,0 +1,48 @@
+//! The table, and codes outside it.
+
+use super::*;
+
+#[test]
+fn the_table_equals_the_catalogue() {
+    let catalogue: toml::Table = include_str!("../../../../tests/catalogue.toml").parse().unwrap();
+    let listed = catalogue["code"].as_array().unwrap();
+    assert_eq!(listed.len(), ErrorCode::ALL.len());
+    for (entry, code) in listed.iter().zip(ErrorCode::ALL) {
+        assert_eq!(entry["code"].as_str(), Some(code.as_str()));
+        assert_eq!(entry["status"].as_integer(), Some(code.status().as_u16().into()), "{code}");
+        assert_eq!(entry["grpc"].as_integer(), Some(code.grpc().into()), "{code}");
+        assert_eq!(entry["retry"].as_str(), Some(code.retry().as_str()), "{code}");
+        assert_eq!(entry["message"].as_str(), Some(code.message()), "{code}");
+        assert_eq!(entry["group"].as_str(), code.group(), "{code}");
+    }
+}
+
+#[test]
+fn a_code_is_found_in_any_case_and_a_stranger_is_not() {
+    assert_eq!(ErrorCode::in_catalogue("Rate_LIMITED"), Some(ErrorCode::RATE_LIMITED));
+    assert_eq!(ErrorCode::in_catalogue("rate limited"), None);
+    assert_eq!(ErrorCode::foreign("order_expired").unwrap().retry(), Retry::Backoff);
+    assert!(ErrorCode::foreign("Order").is_none());
+}
+
+#[test]
+fn the_form_of_e2_is_one_to_63_characters() {
+    let longest = "a".repeat(63);
+    for good in ["a", "a1_", longest.as_str()] {
+        assert!(is_well_formed(good.as_bytes()), "{good}");
+    }
+    let too_long = "a".repeat(64);
+    for bad in ["", "1a", "_a", "A", "a-b", "a b", "é", too_long.as_str()] {
+        assert!(!is_well_formed(bad.as_bytes()), "{bad}");
+    }
+}
+
+#[test]
+fn an_own_code_falls_back_to_its_status() {
+    const TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
+    assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
+    let code = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
+    assert_eq!((code.grpc(), code.retry(), code.message()), (6, Retry::Refresh, "Taken."));
+    assert!(ErrorCode::try_own("not_found", 404).is_err());
+    assert!(ErrorCode::try_own("x", 302).is_err());
+}

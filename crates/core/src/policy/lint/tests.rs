@@ -1,0 +1,380 @@
+//! For each lint a policy that has it, with all that is reported, and one that just does not.
+
+use std::time::{Duration, SystemTime};
+
+use super::Lint;
+use crate::loader::PolicyLoader;
+use crate::policy::file::Loaded;
+
+const KEY: &str = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
+
+fn lints(text: &str) -> Vec<Lint> {
+    let text =
+        format!("version = 1\n{}", text.replace("$KEY", &format!("keys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]")));
+    PolicyLoader::new().parse("p.toml", &text).unwrap_or_else(|error| panic!("{error}")).lints(SystemTime::UNIX_EPOCH)
+}
+
+#[track_caller]
+fn assert_lints(text: &str, expected: &[&str]) {
+    let texts: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
+    assert_eq!(texts, expected, "{text}");
+}
+
+const AUTH: &str = "[auth.a]\nscheme = \"bearer\"\n$KEY\n";
+
+#[test]
+fn g4_json_without_a_limit() {
+    const LIFTED: &str = "[defaults]\nbody_limit = \"17 MiB\"\n[[route]]\nmatch = \"/a/{*r}\"\njson = true\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\n";
+    assert_lints(
+        LIFTED,
+        &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are accepted where JSON is decoded \
+           (body_limit: line 3); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+    );
+    assert_lints(
+        "defaults.content_types = [\"a/b\", \"Application/JSON\"]\n[[route]]\nmatch = \"POST /up\"\nbody_limit = \"none\"\n",
+        &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are accepted where JSON is decoded \
+           (content_types: line 2); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+    );
+    assert_lints(&LIFTED.replace("17", "16"), &[]);
+    assert_lints("defaults.json = true\n[[route]]\nmatch = \"/up\"\njson = false\nbody_limit = \"none\"\n", &[]);
+}
+
+#[test]
+fn p1_json_counted_by_message() {
+    let text =
+        "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
+    assert_lints(
+        text,
+        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts each message of an RPC stream where \
+           JSON is decoded (body_limit_per: line 2); JSON is one body, held in memory whole: set \"auto\" or \"body\" here"],
+    );
+    assert_lints(&text.replace("\"message\"", "\"auto\""), &[]);
+    assert_lints(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
+}
+
+#[test]
+fn m1_auth_observe() {
+    let watched = format!("[[route]]\nmatch = \"/a\"\nauth = [\"a\"]\nauth_observe = true\n{AUTH}");
+    assert_lints(
+        &watched,
+        &[
+            "auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, but no request is refused; \
+           remove it once the log shows no failure of a valid client",
+        ],
+    );
+    assert_lints(&watched.replace("true", "false"), &[]);
+}
+
+#[test]
+fn m1_a_mode_opens_no_door() {
+    let text = format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/a/{{*r}}\"\nmode = \"observe\"\n{AUTH}");
+    assert_lints(
+        &text,
+        &[
+            "mode-opens-no-door p.toml:5: route[0].mode: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
+        ],
+    );
+    let below = format!("defaults.mode = \"off\"\n[[route]]\nmatch = \"GET /a\"\nauth = [\"a\"]\n{AUTH}");
+    assert_lints(
+        &below,
+        &[
+            "mode-opens-no-door p.toml:5: route[0].auth: mode = \"off\" does not switch off auth: requests without credentials are still refused (mode: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
+        ],
+    );
+    assert_lints(&text.replace("observe", "own"), &[]);
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth_observe = true"))[0].name(), "auth-observe");
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth = []"))[0].name(), "open-under-closed");
+}
+
+#[test]
+fn g2_an_open_route_under_a_closed_one_is_noted() {
+    let text = format!("[defaults]\nauth = [\"a\"]\n[[route]]\nmatch = \"GET /health\"\nauth = []\n{AUTH}");
+    let open = lints(&text);
+    assert_eq!(
+        open[0].to_string(),
+        "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); fine for a health check or a login; otherwise remove auth here"
+    );
+    assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
+    assert_lints(
+        &text.replacen("auth = [\"a\"]", "auth_observe = false", 1),
+        &[
+            "route-changes-nothing p.toml:5: route[0].match: the route has no effect: its settings apply without it (the \
+         default); remove it, or change a setting",
+            "unused-auth p.toml:7: auth.a: no route uses the auth scheme; add it to auth, or remove the table",
+        ],
+    );
+}
+
+#[test]
+fn g0_a_route_that_changes_nothing() {
+    let text = "defaults.json = true\n[[route]]\nmatch = \"/a/{*r}\"\nmode = \"own\"\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\njson = true\n";
+    assert_lints(
+        text,
+        &["route-changes-nothing p.toml:7: route[1].match: the route has no effect: its settings apply without it \
+           (line 5); remove it, or change a setting"],
+    );
+    // Another route of some of its requests sets something else, and it keeps that out.
+    let kept_out = format!("{text}[[route]]\nmatch = \"/{{x}}/b\"\nmode = \"own\"\njson = false\n");
+    assert_ne!(lints(&kept_out).first().map(Lint::name), Some("route-changes-nothing"));
+    assert_lints(&text.replace("mode = \"own\"\njson = true", "mode = \"own\"\njson = false"), &[]);
+    assert_lints("[[route]]\nmatch = \"/label\"\n", &[]);
+}
+
+#[test]
+fn g0_routes_that_differ_in_letter_case_alone() {
+    assert_lints(
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
+        &[
+            "route-differs-in-case p.toml:6: route[1].match: the route differs only in letter case from another route with other guards (line 3); \
+           keep one of them, or set case = \"exact\" on both if every service treats the two paths as different",
+        ],
+    );
+    for routes in [
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1",
+        "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1\n[[route]]\nmatch = \"/A\"\nbody_limit = 2",
+    ] {
+        assert_lints(routes, &[]);
+    }
+}
+
+#[test]
+fn g0_routes_that_cross() {
+    let text = "[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n";
+    assert_lints(
+        text,
+        &[
+            "routes-cross p.toml:4: route[0].mode: GET /public/admin also matches another route (line 6), which decides mode; add a route for the paths that both match, or make them match different paths",
+        ],
+    );
+    assert_lints(&text.replace("\"off\"", "\"own\""), &[]);
+    assert_lints(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
+}
+
+#[test]
+fn r1_a_map_rule_that_never_fits() {
+    let text = "[[map]]\nmessage_pattern = \"^No \"\nto = \"not_found\"\n[[map]]\nstatus = 404\nmessage = \"No room\"\nto = \"gone\"\n";
+    assert_lints(
+        text,
+        &["map-never-fits p.toml:5: map[1]: no error reaches the rule: an earlier rule matches all of them (line 2); \
+           put the narrower rule first, or remove this one"],
+    );
+    assert_lints(&text.replace("No room", "no room"), &[]);
+    assert_lints(
+        "[[map]]\nmessage = \" x\"\nto = \"gone\"\n",
+        &[
+            "map-never-fits p.toml:3: map[0].message: no error matches: messages are compared without surrounding white space; remove the white space around the message",
+        ],
+    );
+}
+
+#[test]
+fn m1_a_map_rule_on_a_route_where_errors_pass() {
+    let rule = "[[map]]\nstatus = 404\nroute = \"GET /old/{*r}\"\nto = \"gone\"\n";
+    let text = format!("{rule}[[route]]\nmatch = \"/old/{{*r}}\"\nmode = \"off\"\n");
+    assert_lints(
+        &text,
+        &[
+            "map-never-fits p.toml:4: map[0].route: no error reaches the rule: errors pass through on its route, by mode = \"off\"; \
+           remove it, or give the route another mode",
+        ],
+    );
+    assert_lints(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
+    assert_lints(&text.replace("\"off\"", "\"own\"\ndialect = \"openai\""), &[]);
+    let below = format!("{text}[[route]]\nmatch = \"/old/{{x}}/y\"\nmode = \"fill\"\n");
+    assert_lints(&below, &[]);
+    assert_lints(
+        &below.replace("match = \"/old/{x}", "match = \"POST /old/{x}"),
+        &["map-never-fits p.toml:4: map[0].route: \
+        no error reaches the rule: errors pass through on its route, by mode = \"off\"; remove it, or give the route another mode"],
+    );
+    assert_lints(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
+}
+
+#[test]
+fn g0_methods_that_nobody_sends() {
+    let text = "[[route]]\nmatch = \"GET|POTS /a\"\nmode = \"own\"\n[[map]]\nroute = \"ANY /b\"\nto = \"gone\"\n";
+    assert_lints(
+        text,
+        &[
+            "method-unregistered p.toml:3: route[0].match: POTS is not a registered method; only requests with exactly this method match; did you mean POST?",
+            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it: a path without a method matches all methods",
+        ],
+    );
+    assert_lints(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
+    let own = lints(&text.replace("POTS", "FROBNICATE").replace("ANY", "GET"));
+    assert!(own.iter().map(|lint| (lint.name(), lint.is_note())).eq([("method-unregistered", true)]));
+}
+
+#[test]
+fn r12_texts_that_are_not_read_backwards_are_noted() {
+    let text = "defaults.dialect = \"success_flag\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n[[map]]\nmessage = \"B\"\nto = \"no_op\"\n";
+    assert_lints(
+        text,
+        &[
+            "text-not-read-backwards p.toml:7: map[1].message: in other dialects no_op gets the catalogue's message, as two rules have different ones (line 4); fine if errors always carry their own message; otherwise set one in [[outward]]",
+        ],
+    );
+    assert!(lints(text)[0].is_note());
+    assert_lints(&text.replace("success_flag", "standard"), &[]);
+    assert_lints(&text.replace("message = \"B\"", "code = \"B\""), &[]);
+    assert_lints(&format!("{text}[[outward]]\ncodes = [\"no_op\"]\nmessage = \"A\"\n"), &[]);
+    assert_lints(&text.replace("message = \"B\"", "message = \"B\"\nroute = \"/b\""), &[]);
+    let one_text = "defaults.dialect = \"success_flag\"\n[[map]]\nstatus = 404\nmessage = \"A\"\nto = \"gone\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n";
+    assert_lints(
+        one_text,
+        &[
+            "text-of-two-codes p.toml:8: map[1].message: in success_flag no_op and gone have the same message (line 5); fine if clients need not distinguish them; otherwise set a message for each in [[outward]]",
+        ],
+    );
+    assert_lints(&one_text.replace("success_flag", "openai"), &[]);
+    let one_code = lints(&one_text.replace("no_op", "gone"));
+    assert_eq!(one_code.iter().map(Lint::name).collect::<Vec<_>>(), ["text-not-read-backwards"]);
+}
+
+#[test]
+fn tables_that_nothing_asks_for() {
+    let text = format!("[header.h]\nname = \"x-h\"\n{AUTH}");
+    assert_lints(
+        &text,
+        &[
+            "unused-header p.toml:2: header.h: no route requires the header; add it to require_headers, or remove the table",
+            "unused-auth p.toml:4: auth.a: no route uses the auth scheme; add it to auth, or remove the table",
+        ],
+    );
+    assert_lints(
+        &format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/x\"\nrequire_headers = [\"h\"]\n{text}"),
+        &[],
+    );
+}
+
+#[test]
+fn g2_a_key_that_has_expired() {
+    let text = format!(
+        "version = 1\ndefaults.auth = [\"a\"]\n[auth.a]\nscheme = \"bearer\"\nkeys = [{{ id = \"k\", sha256 = \"{KEY}\", expires = 2026-01-01T00:00:00Z }}]\n"
+    );
+    let file = PolicyLoader::new().parse("p.toml", &text).unwrap();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let texts: Vec<_> = file.lints(at).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "p.toml:5: auth.a.keys: the key \"k\" expired at 2026-01-01T00:00:00Z; remove it once no client sends it, or set a later date"
+        ]
+    );
+    assert!(file.lints(at - Duration::from_secs(1)).is_empty());
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn g2_tokens_that_name_no_audience() {
+    let loader = || PolicyLoader::new().environment(|_| Some("s".repeat(64)));
+    let text = "version = 1\ndefaults.auth = [\"t\"]\n[auth.t]\nscheme = \"jwt\"\nsecret_env = \"S\"\nalgorithms = [\"HS256\"]\n";
+    let lints = |text: &str| loader().parse("p.toml", text).unwrap().lints(SystemTime::UNIX_EPOCH);
+    assert_eq!(
+        lints(text)[0].to_string(),
+        "p.toml:3: auth.t: no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service; set audience to the value in the tokens"
+    );
+    assert!(lints(&format!("{text}audience = \"api\"\n")).is_empty());
+}
+
+#[test]
+fn the_given_policies_have_notes_alone() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/policies");
+    let notes = |name: &str| {
+        let file = PolicyLoader::new().load(format!("{folder}/{name}.toml")).unwrap();
+        let lints = file.lints(SystemTime::UNIX_EPOCH);
+        assert!(lints.iter().all(Lint::is_note));
+        lints.iter().map(|lint| (lint.name(), lint.line())).collect::<Vec<_>>()
+    };
+    assert_eq!(notes("messaging"), []);
+    assert_eq!(notes("voice-ai"), []);
+    let read_backwards = "text-not-read-backwards";
+    assert_eq!(
+        notes("voice-gateway"),
+        [("open-under-closed", 71), (read_backwards, 129), (read_backwards, 141), (read_backwards, 193)]
+    );
+}
+
+#[test]
+fn r15_shapes_that_lose_something() {
+    const WHOLE: &str =
+        "[shape.a]\nwhen.\"/c\" = \"string\"\nwrite = '{\"c\":{{code}},\"m\":{{message}},\"i\":{{request_id}}}'\n";
+    assert_lints(WHOLE, &[]);
+    assert_lints(
+        &format!("{WHOLE}[shape.b]\nwhen = {{ \"/c\" = {{ is = \"x\" }}, \"/d\" = 1 }}\ncode = \"/c\"\n"),
+        &[
+            "shape-never-read p.toml:6: shape.b.when: every body of this shape is read as \"a\", which is tried before it; \
+           put it before that one, or add a sign to that one's when",
+        ],
+    );
+    assert_lints(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
+    assert_lints(
+        "[shape.a]\nwhen.\"/e/t\" = \"any\"\ncode = \"/e/c\"\nwrite = '{\"e\":{\"c\":{\"n\":{{name}}},\"m\":{{message}}}}'\n",
+        &[
+            "shape-template p.toml:5: shape.a.write: its bodies have no request id: clients have x-request-id alone; add \
+             {{request_id}}",
+            "shape-template p.toml:5: shape.a.write: no placeholder fills code = \"/e/c\", where a second gateway reads \
+             it; write it there, so that errors stay the same through two gateways (E7)",
+            "shape-template p.toml:5: shape.a.write: what the template writes is not read as this shape: it has no \
+             \"/e/t\"; let the template write what when asks for",
+        ],
+    );
+    assert_lints(
+        "[shape.a]\nwhen.\"/v\" = 2\nwrite = '{\"v\":2,\"m\":{{message}},\"i\":{{request_id}}}'\n",
+        &["shape-template p.toml:4: shape.a.write: its bodies have no code: clients have x-error-code alone; add \
+           {{name}} or {{code}}"],
+    );
+}
+
+#[test]
+fn a_scope_s_service_is_the_gateway_s() {
+    let text = "[scope]\nprefix = \"/orders\"\nupstream = \"http://orders:8080\"\n";
+    let notes = lints(text);
+    assert!(notes.iter().all(Lint::is_note));
+    assert_lints(
+        text,
+        &[
+            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is named outside of scopes: without --upstream the \
+             gateway answers 404 there; start the gateway with --upstream URL if clients ask for more than these scopes",
+            "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
+             module ignore it; if neither is used, remove it",
+        ],
+    );
+    assert_lints("[scope]\nprefix = \"/orders\"\n", &[]);
+}
+
+/// Of each pair the first is the stronger.
+const STRONGER_AND_WEAKER: [(&str, &str, &str); 14] = [
+    ("mode", "mode = \"own\"", "mode = \"observe\""),
+    ("mode", "mode = \"enforce\"", "mode = \"off\""),
+    ("body_limit", "body_limit = 10", "body_limit = 11"),
+    ("body_limit", "body_limit = 10", "body_limit = \"none\""),
+    ("body_limit_per", "body_limit_per = \"body\"", "body_limit_per = \"auto\""),
+    ("json", "json = true", "json = false"),
+    ("json", "json = true", "content_types = [\"application/json\", \"a/b\"]"),
+    ("auth", "auth = [\"a\"]", "auth = []"),
+    ("auth", "auth = [\"a\"]", "auth = [\"a\", \"b\"]"),
+    ("auth_observe", "auth_observe = false", "auth_observe = true"),
+    ("require_headers", "require_headers = [\"h\", \"i\"]", "require_headers = [\"h\"]"),
+    ("preflight", "preflight = \"guard\"", "preflight = \"pass\""),
+    ("paths", "paths = \"refuse\"", "paths = \"guard\""),
+    ("case", "case = \"fold\"", "case = \"exact\""),
+];
+
+#[test]
+fn an_override_that_weakens_a_guard_is_told_from_one_that_does_not() {
+    let named = "[auth.a]\nscheme = \"bearer\"\n$KEY\n[auth.b]\nscheme = \"header\"\nheader = \"x-b\"\n$KEY\n\
+                 [header.h]\nname = \"x-h\"\n[header.i]\nname = \"x-i\"\n";
+    let keys = |line: &str| {
+        let text = format!("version = 1\n[defaults]\n{line}\n{named}");
+        let key = format!("keys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]");
+        let read = Loaded::from_text("p.toml", &text.replace("$KEY", &key), &PolicyLoader::new());
+        read.unwrap_or_else(|error| panic!("{error}")).builder.part.keys
+    };
+    for (key, strong, weak) in STRONGER_AND_WEAKER {
+        let (strong, weak) = (keys(strong), keys(weak));
+        assert!(weak.weakens(&strong, key) && !strong.weakens(&weak, key) && !strong.weakens(&strong, key), "{key}");
+    }
+    assert!(!keys("mode = \"own\"").weakens(&keys("mode = \"enforce\""), "mode"), "the guards are the same");
+    assert!(!keys("auth = [\"a\"]").weakens(&keys("auth = []"), "auth"));
+}
