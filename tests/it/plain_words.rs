@@ -66,11 +66,8 @@ fn texts_and_characters_are_no_words() {
 #[test]
 fn names_and_comments_are_plain() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = Command::new("git")
-        .args(["ls-files", "crates/*/src/*.rs", "src/*.rs"])
-        .current_dir(root)
-        .output()
-        .unwrap();
+    let listed =
+        Command::new("git").args(["ls-files", "crates/*/src/*.rs", "src/*.rs"]).current_dir(root).output().unwrap();
     let (listed, mut found) = (String::from_utf8(listed.stdout).unwrap(), Vec::new());
     for path in listed.lines() {
         let Ok(source) = std::fs::read_to_string(root.join(path)) else { continue };

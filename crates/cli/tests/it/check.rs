@@ -231,8 +231,7 @@ fn m2_every_wrong_file_is_shown() {
 #[test]
 fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a_guard() {
     let run = run(&["check", "--deny-warnings", &format!("{POLICIES}/sidecar.toml")]);
-    let titles: Vec<_> =
-        run.out.lines().filter_map(|line| line.strip_prefix("crates/cli/tests/policies/")).collect();
+    let titles: Vec<_> = run.out.lines().filter_map(|line| line.strip_prefix("crates/cli/tests/policies/")).collect();
     let base = "of the base (crates/cli/tests/policies/base/organisation.toml";
     let expected = [
         format!(
