@@ -44,7 +44,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
 #[derive(Parser)]
-#[command(version, max_term_width = 80, after_help = failure::exit_codes())]
+#[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
     /// Set when to use colours [default: auto, which means on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]

@@ -11,7 +11,7 @@ const REWRITE: &str = "UPDATE_MANUAL";
 const INTRO: &str = "# The command
 
 <!-- the page is written by UPDATE_MANUAL=1 cargo test -p error-envelope-cli the_manual_lists_each_option -->
-What `error-envelope COMMAND --help` prints. [The command's README](../error-envelope/README.md) has examples of each.
+What `error-envelope COMMAND --help` prints. [The command's README](../crates/cli/README.md) has examples of each.
 `--color <WHEN>` and `--help` go with every command. Exit codes: 0 success, 1 something was found or refused, 2 wrong usage or an
 unreadable file.
 ";
