@@ -1,8 +1,5 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
 
-use error_envelope_core::code::ErrorCode;
-
-pub use error_envelope_core::fault::AsFault;
 /// Maps each variant of an error to a fault; a variant without an attribute is `internal_error`.
 ///
 /// ```
@@ -64,217 +61,37 @@ pub use error_envelope_core::fault::AsFault;
 /// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists its codes.
 /// A generic type states the bounds of its parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
-
-/// The codes that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Codes {
-    #[doc(hidden)]
-    pub own: &'static [private::Declared],
-    #[doc(hidden)]
-    pub nested: &'static [Codes],
-    #[doc(hidden)]
-    pub is_complete: bool,
-}
-
-impl Codes {
-    /// Each code once: those of its own variants, then those of its transparent errors.
-    pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
-        let mut codes = Vec::new();
-        self.collect(&mut codes);
-        codes.into_iter()
-    }
-
-    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.is_complete && self.nested.iter().all(Self::is_complete)
-    }
-
-    fn collect(&self, codes: &mut Vec<&'static ErrorCode>) {
-        self.for_each(&mut |declared| {
-            if !codes.contains(&&declared.code) {
-                codes.push(&declared.code);
-            }
-        });
-    }
-
-    fn for_each(&self, visit: &mut dyn FnMut(&'static private::Declared)) {
-        self.own.iter().for_each(&mut *visit);
-        self.nested.iter().for_each(|nested| nested.for_each(visit));
-    }
-}
+pub use error_envelope_fault::Codes;
+pub use error_envelope_fault::fault::AsFault;
 
 /// Used by the derived code: no part of the crate's interface.
 pub mod private {
-    use std::time::Duration;
-
-    use error_envelope_core::code::ErrorCode;
-    use error_envelope_core::fault::Fault;
-    use http::StatusCode;
-    use serde::ser::{Error, SerializeMap};
-    use serde::{Serialize, Serializer};
-    use serde_json::value::{RawValue, to_raw_value};
-
-    use super::Codes;
-
-    #[cfg(feature = "axum")]
-    pub use axum_core::response::{IntoResponse, Response};
-    pub use error_envelope_core::code::names as codes;
-    #[cfg(feature = "tonic")]
-    pub use tonic::Status;
+    pub use error_envelope_fault::__private::*;
     #[cfg(feature = "utoipa")]
-    pub use utoipa::{
-        IntoResponses,
-        openapi::{RefOr, Response as Described},
-    };
+    pub use openapi::responses;
 
-    /// The facts of a variant that need no value of it.
-    #[derive(Clone, Debug)]
-    pub struct Declared {
-        /// Its code.
-        pub code: ErrorCode,
-        /// `status = …`.
-        pub status: Option<u16>,
-        /// `details(…)`: the names, each with that of its JSON type, if known.
-        pub fields: &'static [(&'static str, &'static str)],
-        /// `retry_after = …`.
-        pub waits: bool,
-    }
-
-    /// The responses of an error's variants.
+    /// An error's variants in an OpenAPI document, with examples as the layer writes them.
     #[cfg(feature = "utoipa")]
-    #[must_use]
-    pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
-        let mut errors = Vec::new();
-        codes.for_each(&mut |declared| errors.push(declared.to_error()));
-        error_envelope_core::utoipa::responses(errors, codes.is_complete())
-    }
+    mod openapi {
+        use error_envelope_core::openapi::DeclaredError;
+        use error_envelope_fault::__private::{Declared, Described, RefOr, with_status};
 
-    #[cfg(feature = "utoipa")]
-    impl Declared {
-        fn to_error(&self) -> error_envelope_core::openapi::DeclaredError {
-            let fault = Fault::new(self.code.clone());
-            let fault = self.status.into_iter().fold(fault, with_status);
-            let error = error_envelope_core::openapi::DeclaredError::from(fault).fields(self.fields);
-            if self.waits { error.waits() } else { error }
-        }
-    }
+        use crate::{Codes, Fault};
 
-    /// Found for a transparent error that has no `CODES` of its own.
-    pub trait NoCodes {
-        /// No code is known.
-        const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
-    }
-
-    impl<T: ?Sized> NoCodes for T {}
-
-    /// `retry_after = …`.
-    pub trait RetryAfter {
-        /// Sets it on the fault, if there is one.
-        fn set(self, fault: Fault) -> Fault;
-    }
-
-    impl RetryAfter for Duration {
-        fn set(self, fault: Fault) -> Fault {
-            fault.retry_after(self)
-        }
-    }
-
-    impl<T: RetryAfter> RetryAfter for Option<T> {
-        fn set(self, fault: Fault) -> Fault {
-            match self {
-                Some(wait) => wait.set(fault),
-                None => fault,
-            }
-        }
-    }
-
-    impl<T: RetryAfter + Clone> RetryAfter for &T {
-        fn set(self, fault: Fault) -> Fault {
-            self.clone().set(fault)
-        }
-    }
-
-    /// `status = …`, which the derive checked.
-    pub fn with_status(fault: Fault, status: u16) -> Fault {
-        match StatusCode::from_u16(status) {
-            Ok(status) => fault.status(status),
-            Err(_) => fault,
-        }
-    }
-
-    /// `details(…)`: an object, in the order of the attribute.
-    #[derive(Default)]
-    pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
-
-    impl Members {
-        /// An empty object.
+        /// The responses of an error's variants.
         #[must_use]
-        pub fn new() -> Self {
-            Self::default()
+        pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
+            let mut errors = Vec::new();
+            codes.for_each(&mut |declared| errors.push(to_error(declared)));
+            crate::utoipa::responses(errors, codes.is_complete())
         }
 
-        /// Adds one field.
-        #[must_use]
-        pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
-            self.0.push((name, to_raw_value(&value)));
-            self
-        }
-    }
-
-    impl Serialize for Members {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut map = serializer.serialize_map(Some(self.0.len()))?;
-            for (name, value) in &self.0 {
-                map.serialize_entry(name, value.as_ref().map_err(S::Error::custom)?)?;
-            }
-            map.end()
+        fn to_error(declared: &Declared) -> DeclaredError {
+            let fault = declared.status.into_iter().fold(Fault::new(declared.code.clone()), with_status);
+            let error = DeclaredError::from(fault).fields(declared.fields);
+            if declared.waits { error.waits() } else { error }
         }
     }
-}
-
-/// With the feature `axum`, an error is a response.
-#[cfg(feature = "axum")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_response {
-    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
-        #[automatically_derived]
-        impl $($generics)* $crate::__private::IntoResponse for $error $($bounds)* {
-            fn into_response(self) -> $crate::__private::Response {
-                $crate::__private::IntoResponse::into_response($crate::Fault::from(self))
-            }
-        }
-    };
-}
-
-#[cfg(not(feature = "axum"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_response {
-    ($($all:tt)*) => {};
-}
-
-/// With the feature `tonic`, an error becomes a status.
-#[cfg(feature = "tonic")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_status {
-    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
-        #[automatically_derived]
-        impl $($generics)* ::core::convert::From<$error> for $crate::__private::Status $($bounds)* {
-            fn from(error: $error) -> Self {
-                Self::from($crate::Fault::from(error))
-            }
-        }
-    };
-}
-
-#[cfg(not(feature = "tonic"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_status {
-    ($($all:tt)*) => {};
 }
 
 /// With the feature `utoipa`, an error is the responses of an operation.

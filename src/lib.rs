@@ -94,25 +94,26 @@ pub mod middleware;
 pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub mod utoipa;
 
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use derive::private as __private;
 #[cfg(feature = "derive")]
 pub use derive::{AsFault, Codes};
-pub use error_envelope_core::code::{ErrorCode, Retry};
 pub use error_envelope_core::exchange;
-#[cfg(not(feature = "derive"))]
-pub use error_envelope_core::fault::AsFault;
-pub use error_envelope_core::fault::Fault;
 pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
-pub use error_envelope_core::request_id::{ParseRequestIdError, RequestId};
+#[cfg(not(feature = "derive"))]
+pub use error_envelope_fault::AsFault;
 #[cfg(feature = "tonic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
-pub use error_envelope_core::tonic;
-#[cfg(feature = "utoipa")]
-#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
-pub use error_envelope_core::utoipa;
+pub use error_envelope_fault::tonic;
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use error_envelope_fault::{__derived_response, __derived_status};
+pub use error_envelope_fault::{ErrorCode, Fault, ParseRequestIdError, RequestId, Retry};
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
 #[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]

@@ -63,7 +63,7 @@ mod multipart;
 mod path;
 mod query;
 
-pub use error_envelope_core::axum::MissingRequestId;
+pub use error_envelope_fault::axum::MissingRequestId;
 
 pub use self::form::Form;
 pub use self::json::Json;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The crates whose examples use the layer's names.
-const CRATES: [&str; 2] = ["core", "runtime"];
+const CRATES: [&str; 3] = ["core", "fault", "runtime"];
 
 fn main() {
     let crates = Path::new("../../crates");

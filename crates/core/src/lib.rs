@@ -15,32 +15,23 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
-#[cfg(feature = "axum")]
-pub mod axum;
 mod body_shape;
-pub mod cause;
 pub mod classify;
 pub mod client;
-pub mod code;
 pub mod dialect;
 pub mod exchange;
-pub mod fault;
 mod fields;
 pub mod grpc_messages;
 pub mod guard;
 #[cfg(feature = "policy-file")]
 pub mod loader;
-pub mod message;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod outward;
 pub mod page;
 pub mod policy;
-pub mod request_id;
 mod syntax;
-#[cfg(feature = "tonic")]
-pub mod tonic;
-#[cfg(feature = "utoipa")]
-pub mod utoipa;
-#[cfg(any(feature = "garde", feature = "validator"))]
-mod validation;
+
+#[doc(inline)]
+pub use error_envelope_fault::{cause, code, fault, message, request_id};
+use error_envelope_fault::{details, field_names, framework_text, issues, json, place, rpc, sentences, tree};

@@ -6,7 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Result, 
 
 use crate::variant::Variant;
 
-pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
+pub(crate) fn write(input: &DeriveInput, library: &Ident) -> Result<TokenStream> {
     let variants = variants(input)?;
     let generics = with_bounds(&input.ident, &input.generics);
     let (impls, types, bounds) = generics.split_for_impl();
@@ -16,8 +16,11 @@ pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
     let vis = &input.vis;
     let checks = variants.iter().filter_map(Variant::check);
     Ok(quote! {
+        const _: () = {
+        extern crate #library as __error_envelope;
+
         #[automatically_derived]
-        impl #impls ::tower_error_envelope::AsFault for #name #types #bounds {
+        impl #impls __error_envelope::AsFault for #name #types #bounds {
             #as_fault
         }
 
@@ -25,14 +28,15 @@ pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
         #[allow(dead_code)]
         impl #impls #name #types #bounds {
             /// The codes that this error can become.
-            #vis const CODES: ::tower_error_envelope::Codes = #codes;
+            #vis const CODES: __error_envelope::Codes = #codes;
         }
 
         #(#checks)*
 
-        ::tower_error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
-        ::tower_error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
-        ::tower_error_envelope::__derived_responses!([#impls] [#name #types] [#bounds]);
+        __error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
+        __error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
+        __error_envelope::__derived_responses!([#impls] [#name #types] [#bounds]);
+        };
     })
 }
 
@@ -80,14 +84,14 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     // No value of an enum without variants is ever matched, but a reference to one must be dereferenced.
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
-        fn code(&self) -> ::tower_error_envelope::ErrorCode {
+        fn code(&self) -> __error_envelope::ErrorCode {
             #[allow(unused_imports)]
-            use ::tower_error_envelope::__private::codes::*;
+            use __error_envelope::__private::codes::*;
             match #this { #(#codes)* }
         }
 
         #[allow(unused_variables)]
-        fn fault(&self) -> ::tower_error_envelope::Fault {
+        fn fault(&self) -> __error_envelope::Fault {
             match #this { #(#faults)* }
         }
 
@@ -101,10 +105,10 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     (!arms.is_empty()).then(|| {
         quote! {
             #[allow(unreachable_patterns)]
-            fn into_fault(self) -> ::tower_error_envelope::Fault {
+            fn into_fault(self) -> __error_envelope::Fault {
                 match self {
                     #(#arms)*
-                    error => ::tower_error_envelope::AsFault::fault(&error).caused_by(error),
+                    error => __error_envelope::AsFault::fault(&error).caused_by(error),
                 }
             }
         }
@@ -117,7 +121,7 @@ fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let nested = variants.iter().filter_map(Variant::inner);
     quote! {{
         #[allow(unused_imports)]
-        use ::tower_error_envelope::__private::{NoCodes as _, codes::*};
-        ::tower_error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: true }
+        use __error_envelope::__private::{NoCodes as _, codes::*};
+        __error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: true }
     }}
 }

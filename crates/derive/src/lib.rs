@@ -16,7 +16,20 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(AsFault, attributes(fault))]
 pub fn derive_as_fault(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    implementation::write(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    write(&input, "tower_error_envelope")
+}
+
+/// The same for crates that depend on `error-envelope-fault` alone. See `error_envelope_fault::AsFault`.
+#[proc_macro_derive(HandlerAsFault, attributes(fault))]
+pub fn derive_as_fault_of_handlers(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    write(&input, "error_envelope_fault")
+}
+
+/// `library` is the crate whose names the written code uses.
+fn write(input: &DeriveInput, library: &str) -> TokenStream {
+    let library = syn::Ident::new(library, proc_macro2::Span::call_site());
+    implementation::write(input, &library).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 #[cfg(doctest)]

@@ -47,7 +47,7 @@ impl<'a> Variant<'a> {
         Some(match &self.fault.code {
             Some(Code::Path(path)) => quote!(#path),
             Some(Code::Custom(name, status)) => custom(name, status),
-            None => quote!(::tower_error_envelope::ErrorCode::INTERNAL_ERROR),
+            None => quote!(__error_envelope::ErrorCode::INTERNAL_ERROR),
         })
     }
 
@@ -61,7 +61,7 @@ impl<'a> Variant<'a> {
         let fields = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
         let waits = self.fault.retry_after.is_some();
         Some(quote! {
-            ::tower_error_envelope::__private::Declared { code: #code, status: #status, fields: &[#(#fields),*], waits: #waits }
+            __error_envelope::__private::Declared { code: #code, status: #status, fields: &[#(#fields),*], waits: #waits }
         })
     }
 
@@ -75,7 +75,7 @@ impl<'a> Variant<'a> {
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
         let code = custom(name, status);
-        Some(quote!(const _: ::tower_error_envelope::ErrorCode = #code;))
+        Some(quote!(const _: __error_envelope::ErrorCode = #code;))
     }
 
     /// The arm that returns its code.
@@ -106,7 +106,7 @@ impl<'a> Variant<'a> {
         // The compiler reports at the attribute what the inner error lacks.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
-        let fault = quote_spanned!(span=> ::tower_error_envelope::AsFault::#method(#field));
+        let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
         quote!(#pattern => #fault,)
     }
 
@@ -126,9 +126,9 @@ impl<'a> Variant<'a> {
     }
 
     fn fault(&self) -> Result<TokenStream> {
-        let mut fault = quote!(::tower_error_envelope::Fault::new(::tower_error_envelope::AsFault::code(self)));
+        let mut fault = quote!(__error_envelope::Fault::new(__error_envelope::AsFault::code(self)));
         if let Some(status) = &self.fault.status {
-            fault = quote!(::tower_error_envelope::__private::with_status(#fault, #status));
+            fault = quote!(__error_envelope::__private::with_status(#fault, #status));
         }
         if let Some(message) = &self.fault.message {
             let message = message::write(message);
@@ -136,14 +136,14 @@ impl<'a> Variant<'a> {
         }
         if let Some(details) = &self.fault.details {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
-            fault = quote!(#fault.details(::tower_error_envelope::__private::Members::new() #(#members)*));
+            fault = quote!(#fault.details(__error_envelope::__private::Members::new() #(#members)*));
         }
         if let Some(wait) = &self.fault.retry_after {
             let wait = match wait {
                 Expr::Lit(ExprLit { lit: Lit::Int(seconds), .. }) => quote!(::std::time::Duration::from_secs(#seconds)),
                 other => quote!(#other),
             };
-            fault = quote!(::tower_error_envelope::__private::RetryAfter::set(#wait, #fault));
+            fault = quote!(__error_envelope::__private::RetryAfter::set(#wait, #fault));
         }
         Ok(fault)
     }
@@ -170,7 +170,7 @@ fn detail_name(detail: &Detail) -> LitStr {
 }
 
 fn custom(name: &LitStr, status: &LitInt) -> TokenStream {
-    quote_spanned!(name.span()=> ::tower_error_envelope::ErrorCode::custom(#name, #status))
+    quote_spanned!(name.span()=> __error_envelope::ErrorCode::custom(#name, #status))
 }
 
 fn member(at: usize, field: &Field) -> Member {

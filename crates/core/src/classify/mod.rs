@@ -16,14 +16,13 @@
 pub(crate) mod credentials;
 mod decide;
 pub(crate) mod decided;
-pub(crate) mod details;
 mod explanation;
 pub(crate) mod failure;
 mod inner;
 mod left;
 mod passing;
 pub(crate) mod reason;
-pub(crate) mod rpc;
+pub(crate) use crate::{details, rpc};
 pub mod rule;
 
 use std::borrow::Cow;
@@ -150,10 +149,7 @@ pub(crate) enum Retained {
 
 /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
 pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
-    let fault = extensions.get();
-    #[cfg(feature = "tonic")]
-    let fault = fault.or_else(|| crate::cause::find(extensions.get::<tonic::Status>()?));
-    fault
+    Fault::in_extensions(extensions)
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.

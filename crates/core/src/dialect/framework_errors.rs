@@ -22,26 +22,16 @@ use super::issues::{self, list::List};
 use super::json::{Object, Writer};
 use super::parsed_error::{ClientMessage, ParsedError};
 use super::place::{Place, is_dotted};
-use super::sentences::{self, Context, Reading, without_values};
+use super::sentences::{self, Context, without_values};
 use super::tree::{Node, Tree};
-use crate::message;
+use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
 
 /// Parses a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
 pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {
-    let readings = if of_input { sentences::read(&text, Context::default()) } else { None };
+    let FrameworkText { issues, client_message } = framework_text::read(&text, of_input, is_json);
     let mut parsed = ParsedError::new(None, Some(text));
-    match readings {
-        Some(readings) => take(&mut parsed, list_of(&readings)),
-        None if of_input => clean_message(&mut parsed),
-        None => {}
-    }
-    let text = match &parsed.client_message {
-        ClientMessage::Text(text) => text,
-        _ => parsed.message.as_deref().unwrap_or_default(),
-    };
-    if !is_json && !message::is_line(text) {
-        parsed.client_message = ClientMessage::Nothing;
-    }
+    issues.into_iter().for_each(|list| parsed.set_issues(list));
+    parsed.client_message = client_message;
     parsed
 }
 
@@ -212,12 +202,6 @@ fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterato
     of_objects.chain(cause).chain(std::iter::once_with(in_debug).flatten())
 }
 
-fn list_of(readings: &[Reading]) -> List {
-    let mut list = List::new();
-    readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
-    list
-}
-
 fn set_list(parsed: &mut ParsedError<'_>, list: List) {
     list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
 }
@@ -232,9 +216,9 @@ fn take(parsed: &mut ParsedError<'_>, list: List) {
 /// The message without the value that was sent; details that are a text are treated like it.
 pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
     if parsed.client_message == ClientMessage::All
-        && let Some(Cow::Owned(text)) = parsed.message.as_deref().map(without_values)
+        && let Some(text) = parsed.message.as_deref()
     {
-        parsed.client_message = ClientMessage::Text(text);
+        parsed.client_message = without_sent_values(text);
     }
     let clean = |details: &str| match without_values(&serde_json::from_str::<Cow<'_, str>>(details).ok()?) {
         Cow::Owned(text) => serde_json::to_string(&text).ok(),

@@ -12,6 +12,7 @@ use super::rich::{self, RpcDetails, RpcError};
 use super::status::Status;
 use crate::fields;
 use crate::grpc_messages::PREFIX_LEN;
+pub(crate) use crate::rpc::ReportedStatus;
 
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -19,11 +20,6 @@ pub(crate) const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("
 
 /// All bytes but these stand for themselves in `grpc-message`.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
-
-/// The longest `grpc-status-details-bin`, and the most that it has together with `grpc-message`, in bytes: clients take
-/// 8 KiB of headers by default, and grpcio starts to refuse responses at random there.
-const MAX_DETAILS: usize = 4 * 1024;
-const MAX_TOGETHER: usize = 6 * 1024;
 
 /// Written without padding, read with or without, as the protocol requires.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -34,18 +30,10 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// gRPC-Web's mark of a frame that holds trailers.
 const TRAILERS: u8 = 0x80;
 
-/// The status in an inner head, its trailers, or a frame of them.
-#[derive(Debug, PartialEq)]
-pub(crate) struct ReportedStatus<'a> {
-    pub(crate) status: Status,
-    pub(crate) message: Cow<'a, str>,
-    pub(crate) rich: Option<RpcDetails>,
-}
-
 /// Sets `grpc-status`, `grpc-message` and `grpc-status-details-bin`.
 pub(crate) fn write(error: &RpcError<'_>, into: &mut HeaderMap) {
     let message = percent_encode(error.message.as_bytes(), ESCAPED).to_string();
-    let details = error.to_bytes(details_len(message.len()));
+    let details = error.to_bytes(rich::room_beside(message.len()));
     into.insert(GRPC_STATUS, HeaderValue::from_static(error.status.digits()));
     set(into, GRPC_MESSAGE, message);
     if details.is_empty() {
@@ -60,17 +48,6 @@ fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         into.insert(name, value);
     }
-}
-
-/// `grpc-status-details-bin` before its base64, for callers that encode the message themselves.
-#[cfg_attr(not(feature = "tonic"), allow(dead_code, reason = "tonic alone writes its own headers"))]
-pub(crate) fn details(error: &RpcError<'_>) -> Vec<u8> {
-    error.to_bytes(details_len(3 * error.message.len()))
-}
-
-/// The bytes of details that are written beside an encoded message of this length.
-fn details_len(message: usize) -> usize {
-    MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
 /// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol requires here.
@@ -99,12 +76,6 @@ pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Optio
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = readdressed(details, theirs, ours)?;
     rich::replaced(frame, details, readdressed.as_bytes())
-}
-
-impl ReportedStatus<'_> {
-    const fn ok() -> Self {
-        Self { status: Status::OK, message: Cow::Borrowed(""), rich: None }
-    }
 }
 
 /// Whether the first status of a head or trailers is a success.
@@ -217,7 +188,7 @@ mod tests {
             let mut map = HeaderMap::new();
             write(&RpcError { details: Some(&details), ..error(&message) }, &mut map);
             let (text, bin) = (map[GRPC_MESSAGE].len(), map[GRPC_STATUS_DETAILS_BIN].len());
-            assert!(bin <= MAX_DETAILS && text + bin <= MAX_TOGETHER, "{text} + {bin}");
+            assert!(bin <= rich::MAX_DETAILS && text + bin <= rich::MAX_TOGETHER, "{text} + {bin}");
             assert!(!map[GRPC_STATUS_DETAILS_BIN].as_bytes().contains(&b'='));
             let rich = read(&map).unwrap().rich.unwrap();
             assert!(rich.message == message && rich.violations.len() > 10);

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Object, Writer};
 use crate::code::ErrorCode;
+pub(crate) use crate::code::is_identifier;
 
 /// Everything that some dialect writes of an error.
 pub(crate) struct Outgoing<'a> {
@@ -73,12 +74,6 @@ impl PreservedBody<'_> {
 /// Whether a field is a name that may pass where texts may not: it has the form of E9, or is a number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
-}
-
-/// The form of a name that may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which holds no address.
-pub(crate) fn is_identifier(code: &str) -> bool {
-    (1..=64).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
 /// The form of a service's code that a client gets beside the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.

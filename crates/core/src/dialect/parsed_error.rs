@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::issues::{self, IssueList};
 use super::json::Object;
 use crate::code::ErrorCode;
+pub(crate) use crate::framework_text::ClientMessage;
 
 /// A JSON object that came as the body of an error.
 pub(crate) struct Body<'a, 'm> {
@@ -43,17 +44,6 @@ pub(crate) struct ParsedError<'a> {
     /// The part of the body that the message was read from, and the one of the issues.
     pub(super) message_source: Option<&'a str>,
     pub(super) issues_source: Option<&'a str>,
-}
-
-/// What is left of a message that was read for issues (R13).
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum ClientMessage {
-    #[default]
-    All,
-    /// The issues contain it.
-    Nothing,
-    /// The message without the value that was sent.
-    Text(String),
 }
 
 /// The meaning of a name that a dialect defines itself (R2).

@@ -12,13 +12,13 @@ pub mod codes;
 mod declared;
 pub mod document;
 mod existing;
-pub mod form;
 mod operation;
-mod response;
 mod route;
 pub mod schema;
 mod shared;
-pub mod tree;
+
+use error_envelope_fault::openapi::response;
+pub use error_envelope_fault::openapi::{form, tree};
 
 pub use self::codes::{Codes, Listed};
 pub use self::declared::DeclaredError;

@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::declared::DeclaredError;
 use super::form::SAMPLE_ID;
 use super::operation::OperationInput;
-use super::response::{ErrorResponse, headers};
+use super::response::{ErrorResponse, inline, value};
 use super::schema;
 use super::tree::{Json, by_name, object, text};
 use crate::code::ErrorCode;
@@ -75,13 +75,6 @@ impl RouteErrors {
             }
         }
         by_status.into_iter().map(|(status, errors)| (status.to_string(), response(status, errors))).collect()
-    }
-
-    /// The response of an unspecified error.
-    #[must_use]
-    pub fn any() -> Value {
-        let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
-        value(&ErrorResponse { status: None, waits: true, content }.write(inline))
     }
 
     fn render(&self, error: &DeclaredError) -> Rendered {
@@ -152,13 +145,4 @@ fn media(errors: Vec<Rendered>) -> Json {
         None => object([]),
     };
     media.with("examples", examples)
-}
-
-fn inline(name: &'static str) -> Json {
-    let found = headers().into_iter().find(|(header, _)| *header == name);
-    found.map_or_else(|| object([]), |(_, header)| header)
-}
-
-fn value(json: &Json) -> Value {
-    serde_json::to_value(json).unwrap_or_else(|_| json!({}))
 }

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codes::{Codes, Listed};
-use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
+pub use error_envelope_fault::openapi::schema::embedded;
+use error_envelope_fault::openapi::schema::{RETRYABLE, any_details, closed_object, message, request_id};
+pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
+
+use super::form::CODE;
 use super::tree::{Json, list, object, text};
 
 /// The names of the shapes, as clients that are generated from them will call them.
 pub const ENVELOPE: &str = "ErrorEnvelope";
 const ERROR: &str = "ErrorInfo";
 const ERROR_CODE: &str = "ErrorCode";
-const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
 const VALIDATION_DETAILS: &str = "ValidationDetails";
 const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
@@ -72,51 +75,6 @@ fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
 /// A reference to the part of that name.
 pub fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
-}
-
-/// A schema for a document: without the dialect, which the document declares itself.
-pub fn embedded(schema: &Value) -> Map<String, Value> {
-    let mut members = schema.as_object().cloned().unwrap_or_default();
-    members.remove("$schema");
-    members
-}
-
-/// The envelope with one of these errors, each by [`of_error`]: whole, so that it can stand anywhere.
-pub(super) fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
-    let error = object([("oneOf", list(errors))]);
-    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
-}
-
-/// An error with this code alone; its details, if there is a schema of them, and whether it always has them.
-pub(super) fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
-    let is_required = details.is_some_and(|(_, is_required)| *is_required);
-    let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
-    let name = object([("type", text("string")), ("enum", list([code]))]);
-    let members = [("code", name), ("message", message()), ("details", details)];
-    let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
-    closed_object(members, required).with("title", code).with("description", summary)
-}
-
-/// The envelope with any error.
-pub(super) fn of_any_error() -> Json {
-    let code = object([("type", text("string")), ("pattern", text(CODE)), ("description", text(RETRYABLE))]);
-    let members = [("code", code), ("message", message()), ("details", any_details())];
-    let error = closed_object(members, &["code", "message"]);
-    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
-}
-
-fn message() -> Json {
-    object([
-        ("type", text("string")),
-        ("minLength", 1.into()),
-        ("maxLength", MAX_MESSAGE.into()),
-        ("pattern", text(MESSAGE)),
-        ("description", text("One line for people, free to change: match on the code instead.")),
-    ])
-}
-
-fn any_details() -> Json {
-    object([("description", text("Any JSON value; absent where there is none."))])
 }
 
 fn error(at: &str, typed: &[Typed]) -> Json {
@@ -197,25 +155,4 @@ fn issue() -> Json {
         ("code", object([("type", text("string"))])),
     ]);
     object([("type", text("object")), ("properties", members), ("required", list(["path", "message"]))])
-}
-
-fn request_id() -> Json {
-    object([
-        ("type", text("string")),
-        ("pattern", text(REQUEST_ID)),
-        (
-            "description",
-            text("The id of the request, the same as in the header x-request-id: name it when you ask for help."),
-        ),
-        ("examples", list([SAMPLE_ID])),
-    ])
-}
-
-fn closed_object<const N: usize>(members: [(&str, Json); N], required: &[&str]) -> Json {
-    object([
-        ("type", text("object")),
-        ("properties", object(members)),
-        ("required", list(required.iter().copied())),
-        ("additionalProperties", false.into()),
-    ])
 }

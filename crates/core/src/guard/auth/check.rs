@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
+use super::Identity;
 use super::certificate::{ClientCertificate, Sent};
 use super::compile::{Check, Scheme};
 use super::forward::header_value;
-use super::identity::Identity;
 use super::outcome::{AuthFailure, Checked, Granted, Rejection};
 #[cfg(feature = "jwt")]
 use super::sent::bearer_token;

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::Identity;
 use super::alphabet::{KEYS, TOKENS};
 use super::forward::header_value;
-use super::identity::Identity;
 use super::key::{Digest, Key, position};
 use super::outcome::{AuthFailure, Granted, Rejection};
 use super::sent::{bearer_token, header_key};

@@ -18,7 +18,6 @@ mod decide;
 #[cfg(feature = "openapi")]
 mod faults;
 pub(crate) mod forward;
-mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
 #[cfg(feature = "keys")]
@@ -36,7 +35,7 @@ mod sent;
 mod verified;
 
 pub use certificate::ClientCertificate;
-pub use identity::Identity;
+pub use error_envelope_fault::identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwtKeys, RemoteKeys};
 #[cfg(feature = "keys")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::identity::Identity;
+use super::Identity;
 
 /// The result of one scheme for a request.
 #[derive(Debug)]

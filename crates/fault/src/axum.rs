@@ -1,0 +1,65 @@
+//! Implementations that the orphan rule keeps beside the types (feature `axum`): a [`Fault`] is a response, [`RequestId`]
+//! and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
+
+mod rejection;
+
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::identity::Identity;
+use crate::request_id::RequestId;
+
+impl IntoResponse for Fault {
+    /// The fault's status and headers, an empty body, and the fault itself in the extensions, where the layer finds it.
+    fn into_response(self) -> Response {
+        let mut response = self.status_code().into_response();
+        response.headers_mut().extend(self.headers().clone());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = MissingRequestId;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingRequestId> {
+        parts.extensions.get().copied().ok_or(MissingRequestId(()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Identity {
+    type Rejection = Fault;
+
+    /// The caller of the request; `auth_missing` where no scheme of the policy let it in, as on an open route.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let nobody = || {
+            // RFC 9110 §15.5.2: a 401 has a challenge, and the right scheme is unknown here.
+            Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        };
+        parts.extensions.get().cloned().ok_or_else(nobody)
+    }
+}
+
+/// The layer is not around the handler: no request has an id.
+#[derive(Debug)]
+pub struct MissingRequestId(());
+
+impl std::fmt::Display for MissingRequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the handler extracts a RequestId, but no ErrorEnvelopeLayer wraps it")
+    }
+}
+
+impl std::error::Error for MissingRequestId {}
+
+impl IntoResponse for MissingRequestId {
+    fn into_response(self) -> Response {
+        tracing::error!(target: "tower_error_envelope", "{self}");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}

@@ -1,0 +1,159 @@
+//! axum's own errors as faults, by `?`.
+//!
+//! 1. If a body did not come, its error decides: a [`Fault`] among its causes, `payload_too_large` over a limit,
+//!    `request_timeout` where it came too slowly, else `bad_request` (F1). The text stays with the layer.
+//! 2. Any other becomes what the layer makes of the same rejection as a response (R13), with the same status.
+//!
+//! The text of a rejection that is the client's fault may quote the client's data, and so is no cause for the log (L3).
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io::ErrorKind;
+
+use axum::extract::multipart::{InvalidBoundary, MultipartError, MultipartRejection};
+use axum::extract::rejection::*;
+#[cfg(feature = "ws")]
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::StatusCode;
+
+use crate::code::ErrorCode;
+use crate::details::{compose, with_issues};
+use crate::fault::{AsFault, Fault};
+use crate::framework_text::{self, FrameworkText};
+use crate::{cause, issues, message};
+
+/// Each type, and those of its variants that are a body which did not come.
+macro_rules! rejections {
+    ($($(#[$cfg:meta])* $rejection:ident { $($body:ident)* })+) => {$(
+        $(#[$cfg])*
+        impl AsFault for $rejection {
+            fn code(&self) -> ErrorCode {
+                self.fault().code().clone()
+            }
+
+            fn fault(&self) -> Fault {
+                match self {
+                    $(Self::$body(rejection) => rejection.fault(),)*
+                    #[allow(unreachable_patterns, reason = "of some each variant is a body's")]
+                    rejection => classified(rejection.status(), &rejection.body_text()),
+                }
+            }
+
+            fn into_fault(self) -> Fault {
+                with_cause(self.fault(), self)
+            }
+        }
+    )+};
+}
+
+rejections! {
+    JsonRejection { BytesRejection }
+    JsonDataError {}
+    JsonSyntaxError {}
+    MissingJsonContentType {}
+    QueryRejection {}
+    FailedToDeserializeQueryString {}
+    FormRejection { BytesRejection }
+    RawFormRejection { BytesRejection }
+    InvalidFormContentType {}
+    FailedToDeserializeForm {}
+    FailedToDeserializeFormBody {}
+    PathRejection {}
+    FailedToDeserializePathParams {}
+    RawPathParamsRejection {}
+    InvalidUtf8InPathParam {}
+    MissingPathParams {}
+    ExtensionRejection {}
+    MissingExtension {}
+    MatchedPathRejection {}
+    MatchedPathMissing {}
+    NestedPathRejection {}
+    BytesRejection { FailedToBufferBody }
+    StringRejection { FailedToBufferBody }
+    InvalidUtf8 {}
+    MultipartRejection {}
+    InvalidBoundary {}
+    #[cfg(feature = "ws")]
+    WebSocketUpgradeRejection {}
+}
+
+/// Errors of a request's body, as they come from an extractor or from reading a body by hand.
+macro_rules! body_errors {
+    ($($error:ident)+) => {$(
+        impl AsFault for $error {
+            fn code(&self) -> ErrorCode {
+                self.fault().code().clone()
+            }
+
+            fn fault(&self) -> Fault {
+                unread(self, self.status())
+            }
+        }
+    )+};
+}
+
+body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
+
+/// The text of a form parser's own errors has no value, and passes; the text of a connection's does not.
+impl AsFault for MultipartError {
+    fn code(&self) -> ErrorCode {
+        self.fault().code().clone()
+    }
+
+    fn fault(&self) -> Fault {
+        let fault = unread(self, self.status());
+        let broke_off = cause::find::<axum::Error>(self).is_some();
+        if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
+            return classified(self.status(), &self.body_text());
+        }
+        fault
+    }
+
+    fn into_fault(self) -> Fault {
+        with_cause(self.fault(), self)
+    }
+}
+
+/// Why a body did not come. The layer has its own limit, and outranks this (G4).
+fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
+    if let Some(fault) = cause::find::<Fault>(error) {
+        return fault.clone();
+    }
+    // axum boxes its `LengthLimitError` twice, and no downcast finds it: its status shows it.
+    let over =
+        status == StatusCode::PAYLOAD_TOO_LARGE || cause::find::<http_body_util::LengthLimitError>(error).is_some();
+    Fault::new(if over {
+        ErrorCode::PAYLOAD_TOO_LARGE
+    } else if cause::has_io_kind(error, |kind| kind == ErrorKind::TimedOut) {
+        ErrorCode::REQUEST_TIMEOUT
+    } else {
+        ErrorCode::BAD_REQUEST
+    })
+}
+
+/// The fault that the layer makes of a response with this text (R1, R3, E8), under an empty policy.
+fn classified(status: StatusCode, text: &str) -> Fault {
+    let FrameworkText { issues, client_message } = framework_text::read(text, issues::tells_of_input(status), false);
+    let code = if issues.is_some() { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) };
+    let fault = Fault::new(code).status(status);
+    if !status.is_client_error() {
+        return fault;
+    }
+    let more = issues.as_ref().map_or(0, |list| list.more);
+    let client_text = client_message.of(Some(text)).and_then(message::from_foreign_text).map(Cow::into_owned);
+    let fault = match client_text {
+        None if more > 0 => {
+            let stock = message::with_more(fault.code().default_message(), more).into_owned();
+            fault.with_stock_message(stock)
+        }
+        None => fault,
+        Some(text) if more > 0 => fault.with_clean_message(message::with_more(&text, more).into_owned()),
+        Some(text) => fault.with_clean_message(text),
+    };
+    let list = issues.map(|list| list.json);
+    with_issues(fault.with_raw_details(compose(None, &[], list.as_deref(), None)).with_left_out(more))
+}
+
+fn with_cause(fault: Fault, rejection: impl Error + Send + Sync + 'static) -> Fault {
+    if fault.status_code().is_server_error() { fault.caused_by(rejection) } else { fault }
+}

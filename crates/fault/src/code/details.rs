@@ -1,0 +1,327 @@
+//! The details of a code: a JSON Schema (2020-12), in a subset of the language.
+//!
+//! 1. Every export can express each keyword here, as a type and as a check. Any other keyword is refused by name, since
+//!    only some exports could express it.
+//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's details
+//!    are never checked against it: no service's data is lost because of a schema.
+
+use serde_json::Value;
+
+/// The maximum depth of a schema: an error's details are small.
+const MAX_DEPTH: usize = 16;
+
+/// The dialect that a schema may declare.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
+
+/// A keyword.
+struct Keyword {
+    name: &'static str,
+    of: KeywordScope,
+    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
+}
+
+/// Which schemas may have a keyword.
+#[derive(Clone, Copy, PartialEq)]
+enum KeywordScope {
+    /// Any: it does not restrict values.
+    Any,
+    /// It may stand beside `type`, and beside no other restriction.
+    Alone,
+    /// It restricts values of these types.
+    Types(&'static [&'static str]),
+}
+
+const fn row(
+    name: &'static str,
+    of: KeywordScope,
+    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
+) -> Keyword {
+    Keyword { name, of, read }
+}
+
+const OBJECT: KeywordScope = KeywordScope::Types(&["object"]);
+const ARRAY: KeywordScope = KeywordScope::Types(&["array"]);
+const STRING: KeywordScope = KeywordScope::Types(&["string"]);
+const NUMBER: KeywordScope = KeywordScope::Types(&["integer", "number"]);
+
+const KEYWORDS: [Keyword; 20] = [
+    row("type", KeywordScope::Types(&[]), |it, value| it.types(value)),
+    row("properties", OBJECT, |it, value| it.named_schemas(value)),
+    row("required", OBJECT, |it, value| it.names(value)),
+    row("additionalProperties", OBJECT, |it, value| if value.is_boolean() { Ok(()) } else { it.schema(value) }),
+    row("items", ARRAY, |it, value| it.schema(value)),
+    row("minItems", ARRAY, |it, value| it.count(value)),
+    row("maxItems", ARRAY, |it, value| it.count(value)),
+    row("minLength", STRING, |it, value| it.count(value)),
+    row("maxLength", STRING, |it, value| it.count(value)),
+    row("format", STRING, |it, value| it.text(value)),
+    row("minimum", NUMBER, |it, value| it.number(value)),
+    row("maximum", NUMBER, |it, value| it.number(value)),
+    row("enum", KeywordScope::Alone, |it, value| it.values(value)),
+    row("const", KeywordScope::Alone, |it, value| it.scalar(value)),
+    row("anyOf", KeywordScope::Alone, |it, value| it.schemas(value)),
+    row("title", KeywordScope::Any, |it, value| it.text(value)),
+    row("description", KeywordScope::Any, |it, value| it.text(value)),
+    row("deprecated", KeywordScope::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
+    row("examples", KeywordScope::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
+    row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
+];
+
+/// What is wrong with a schema, where in it, and the correct form.
+#[derive(Debug, PartialEq)]
+pub struct SchemaError {
+    /// The keys that lead to it; an element's is its number.
+    pub path: Vec<String>,
+    pub wrong: String,
+    pub right: String,
+    /// Something is missing there, rather than wrong.
+    pub lacks: bool,
+}
+
+/// Refuses a text that is not a schema, or not in the subset that the exports can express.
+pub fn check(schema: &Value) -> Result<(), SchemaError> {
+    Reader::new().schema(schema)
+}
+
+/// The same check for a text.
+pub fn check_text(schema: &str) -> Result<(), SchemaError> {
+    let no_json =
+        |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
+    check(&serde_json::from_str(schema).map_err(no_json)?)
+}
+
+/// The position in a schema that is being read.
+struct Reader {
+    path: Vec<String>,
+    depth: usize,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { path: Vec::new(), depth: 0 }
+    }
+
+    fn within(
+        &mut self,
+        key: impl Into<String>,
+        read: impl FnOnce(&mut Self) -> Result<(), SchemaError>,
+    ) -> Result<(), SchemaError> {
+        self.path.push(key.into());
+        read(self)?;
+        self.path.pop();
+        Ok(())
+    }
+
+    fn wrong(&self, wrong: impl Into<String>, right: impl Into<String>) -> SchemaError {
+        SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false }
+    }
+
+    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a table",
+        };
+        if right { Ok(()) } else { Err(self.wrong(format!("{kind} has the wrong type here"), format!("write {what}"))) }
+    }
+
+    fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
+        let Some(members) = schema.as_object() else {
+            return self.is(schema, false, "a schema, as in { type = \"string\" }");
+        };
+        if self.depth == MAX_DEPTH {
+            return Err(self.wrong(format!("the schema is deeper than {MAX_DEPTH} levels"), "make it flatter"));
+        }
+        for name in members.keys() {
+            if !KEYWORDS.iter().any(|keyword| keyword.name == name) {
+                let mut wrong = self.wrong(format!("unknown keyword {name:?}"), advice(name));
+                wrong.path.push(name.clone());
+                return Err(wrong);
+            }
+        }
+        self.depth += 1;
+        for keyword in &KEYWORDS {
+            let Some(value) = schema.get(keyword.name) else { continue };
+            self.within(keyword.name, |it| {
+                (keyword.read)(it, value)?;
+                it.fits(keyword, schema)
+            })?;
+        }
+        self.depth -= 1;
+        self.required_are_there(schema)
+    }
+
+    /// Whether a keyword is of the schema's types, and whether it stands alone where it has to.
+    fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
+        let name = keyword.name;
+        match keyword.of {
+            KeywordScope::Any | KeywordScope::Types([]) => Ok(()),
+            KeywordScope::Types(needed) => {
+                let types = types(schema);
+                if types.iter().any(|one| needed.contains(one)) {
+                    return Ok(());
+                }
+                let wrong = format!(
+                    "{name} says nothing of what {}",
+                    if types.is_empty() { "has no type" } else { "has another type" }
+                );
+                Err(SchemaError {
+                    lacks: true,
+                    ..self.wrong(wrong, format!("add type = {:?} to the same schema", needed[0]))
+                })
+            }
+            KeywordScope::Alone => {
+                let says = |other: &&Keyword| {
+                    other.name != name && other.of != KeywordScope::Any && (other.name != "type" || name == "anyOf")
+                };
+                match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
+                    Some(other) => {
+                        let other = other.name;
+                        Err(self
+                            .wrong(format!("{name} and {other} exclude each other"), format!("keep {name} or {other}")))
+                    }
+                    None => self.are_of_the_type(&schema[name], &types(schema)),
+                }
+            }
+        }
+    }
+
+    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands beside it.
+    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
+        let list = values.as_array().map(Vec::as_slice);
+        for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
+            if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
+                let right = format!("remove it, or add its type to {}", types.join(", "));
+                let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
+                wrong.path.extend(list.map(|_| index.to_string()));
+                return Err(wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn required_are_there(&mut self, schema: &Value) -> Result<(), SchemaError> {
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for (index, name) in required.enumerate() {
+            if schema["properties"].get(name).is_none() {
+                let mut wrong =
+                    self.wrong(format!("{name:?} is required, but is not defined under properties"), "define it there");
+                wrong.path.extend(["required".to_owned(), index.to_string()]);
+                return Err(wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn types(&self, value: &Value) -> Result<(), SchemaError> {
+        let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for one in list {
+            self.is(one, one.is_string(), "the name of a type, or a list of them")?;
+            let name = one.as_str().unwrap_or_default();
+            if !TYPES.contains(&name) {
+                return Err(self.wrong(format!("unknown type {name:?}"), format!("known are {}", TYPES.join(", "))));
+            }
+        }
+        self.is_not_empty(list.len(), "name a type")
+    }
+
+    fn is_not_empty(&self, len: usize, right: &str) -> Result<(), SchemaError> {
+        if len == 0 { Err(self.wrong("the list is empty", right)) } else { Ok(()) }
+    }
+
+    fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.is_object(), "a table of schemas by name")?;
+        let mut members = value.as_object().into_iter().flatten();
+        // Every object of JavaScript has these keys.
+        if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
+            let wrong = format!("a property is named {name:?}");
+            return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
+        }
+        members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
+    }
+
+    fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.is_array(), "a list of schemas")?;
+        let list = value.as_array().map_or(&[][..], Vec::as_slice);
+        self.is_not_empty(list.len(), "write a schema for each form")?;
+        list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
+    }
+
+    fn names(&self, value: &Value) -> Result<(), SchemaError> {
+        let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+        self.is(value, names, "a list of names")
+    }
+
+    fn values(&self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.is_array(), "a list of values")?;
+        let list = value.as_array().map_or(&[][..], Vec::as_slice);
+        self.is_not_empty(list.len(), "list the allowed values")?;
+        list.iter().try_for_each(|one| self.scalar(one))
+    }
+
+    fn scalar(&self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
+    }
+
+    fn count(&self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()), "a whole number of 0 or more")
+    }
+
+    fn number(&self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.is_number(), "a number")
+    }
+
+    fn text(&self, value: &Value) -> Result<(), SchemaError> {
+        self.is(value, value.is_string(), "a text in quotes")
+    }
+
+    fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
+        if self.path.len() > 1 {
+            return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
+        }
+        let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
+        if dialect == DIALECT {
+            Ok(())
+        } else {
+            Err(self.wrong("this is another dialect", format!("write {DIALECT:?}")))
+        }
+    }
+}
+
+/// The types that a schema names.
+pub fn types(schema: &Value) -> Vec<&str> {
+    let value = &schema["type"];
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
+}
+
+fn is_of(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Null => name == "null",
+        Value::Bool(_) => name == "boolean",
+        Value::String(_) => name == "string",
+        Value::Number(number) => {
+            name == "number" || name == "integer" && number.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
+        Value::Array(_) => name == "array",
+        Value::Object(_) => name == "object",
+    }
+}
+
+/// The advice for a keyword that is not supported.
+fn advice(name: &str) -> String {
+    let instead = match name {
+        "oneOf" | "if" => "write anyOf",
+        "allOf" | "$ref" | "$defs" | "definitions" => "write out what it stands for",
+        "pattern" | "$comment" | "default" => "put it into the description",
+        "exclusiveMinimum" | "exclusiveMaximum" => "write minimum or maximum",
+        _ => "leave it out",
+    };
+    let known: Vec<String> = KEYWORDS.iter().map(|keyword| format!("{:?}", keyword.name)).collect();
+    let (last, others) = known.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+    format!("{instead}: known are {} and {last}", others.join(", "))
+}

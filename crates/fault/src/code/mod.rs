@@ -1,0 +1,329 @@
+//! The error codes: one table, open at the end.
+//!
+//! A row of the table makes the constant, its text, its default status, its gRPC status, what a client may do next and
+//! the default message. Nothing else in the crate lists codes.
+//!
+//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process defines
+//! passes by name.
+
+mod code_set;
+pub mod details;
+mod error_code;
+mod table;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use http::StatusCode;
+
+pub use code_set::CodeSet;
+use error_code::{CustomCode, Repr, Row, Text};
+pub use error_code::{ErrorCode, Retry};
+#[doc(hidden)]
+pub use table::names;
+
+impl ErrorCode {
+    /// An organisation's own code, with the status that the layer uses when it picks one itself.
+    ///
+    /// Its gRPC status, retry advice and message are those of the status's generic code until they are set. A policy that
+    /// defines the code (`[[code]]`, or [`PolicyBuilder::code`](crate::policy::PolicyBuilder::code)) sets them for every
+    /// [`Fault`](crate::fault::Fault) with it; the fault's own message and its status stay.
+    ///
+    /// # Panics
+    ///
+    /// If `name` is not of the form `[a-z][a-z0-9_]{0,62}` (rule E2), if it is a name of the catalogue, or if `status`
+    /// is not 400–599. In a `const` that is an error at compile time.
+    #[must_use]
+    pub const fn custom(name: &'static str, status: u16) -> Self {
+        assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
+        assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
+        assert!(status >= 400 && status <= 599, "an error's status is 400-599");
+        Self(Repr::Plain { name, status })
+    }
+
+    /// Sets the gRPC status (1–16) of an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_grpc(self, grpc: u8) -> Self {
+        self.with(|own| own.grpc = Some(grpc))
+    }
+
+    /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_retry(self, retry: Retry) -> Self {
+        self.with(|own| own.retry = Some(retry))
+    }
+
+    /// Sets the default message of an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.message = Some(Text::from(message.into())))
+    }
+
+    /// Sets the schema of an own code's details: a JSON Schema (2020-12) as text. A code of the catalogue stays as it is.
+    ///
+    /// The exports and `testing::Envelope::assert_details_fit` use it. At run time it refuses nothing, and a service's
+    /// details leave as they are. It is in a subset of the language that every export can express: `type` (one or a list),
+    /// `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
+    /// `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
+    /// `examples`. Anything else is refused when the policy is built.
+    ///
+    /// ```
+    /// use tower_error_envelope::{ErrorCode, Policy};
+    ///
+    /// let schema = r#"{"type":"object","properties":{"seat":{"type":"string"}},"required":["seat"]}"#;
+    /// let taken = ErrorCode::custom("seat_taken", 409).with_details(schema);
+    /// assert_eq!(taken.details_schema(), Some(schema));
+    ///
+    /// let error = Policy::builder().code(taken.with_details(r#"{"type":"seat"}"#)).build().unwrap_err();
+    /// assert!(error.to_string().starts_with("code \"seat_taken\": details: type: unknown type \"seat\""));
+    /// ```
+    #[must_use]
+    pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.details = Some(Text::from(schema.into())))
+    }
+
+    /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
+    /// `worker_at_capacity`; a 4xx without a code of its own is `bad_request`, any other status `internal_error`.
+    #[must_use]
+    pub const fn of_status(status: StatusCode) -> Self {
+        Self(Repr::Row(table::of_status(status.as_u16())))
+    }
+
+    /// A code of the catalogue by its name, in any letter case.
+    #[must_use]
+    pub fn in_catalogue(name: &str) -> Option<Self> {
+        table::in_any_case(name).map(|row| Self(Repr::Row(row)))
+    }
+
+    /// The name that clients match on, such as `rate_limited`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Row(row) => row.name,
+            Repr::Plain { name, .. } => name,
+            Repr::Own(own) => own.name.as_str(),
+            Repr::Foreign(name) => name,
+        }
+    }
+
+    /// The HTTP status used when the layer picks one itself. A code that is known by name alone has 500.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let status = match &self.0 {
+            Repr::Row(row) => row.status,
+            Repr::Plain { status, .. } => *status,
+            Repr::Own(own) => own.status,
+            Repr::Foreign(_) => 500,
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The gRPC status used towards a gRPC client.
+    #[must_use]
+    pub fn grpc(&self) -> u8 {
+        match &self.0 {
+            Repr::Own(own) => own.grpc.unwrap_or_else(|| self.row().grpc),
+            _ => self.row().grpc,
+        }
+    }
+
+    /// What a client may do next. A code that is known by name alone counts as transient.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match &self.0 {
+            Repr::Row(row) => row.retry,
+            Repr::Plain { .. } => self.row().retry,
+            Repr::Own(own) => own.retry.unwrap_or_else(|| self.row().retry),
+            Repr::Foreign(_) => Retry::Backoff,
+        }
+    }
+
+    /// The message used where no better one is known. It is for people and free to change.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match &self.0 {
+            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.row().message, Text::as_str),
+            _ => self.row().message,
+        }
+    }
+
+    /// The schema of its details, where the catalogue or [`ErrorCode::with_details`] has one: a JSON Schema (2020-12) as text.
+    ///
+    /// Details may have further fields, may be absent, and those of an envelope from inside may have any form (E7).
+    #[must_use]
+    pub fn details_schema(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Row(row) => row.details,
+            Repr::Own(own) => own.details.as_ref().map(Text::as_str),
+            Repr::Plain { .. } | Repr::Foreign(_) => None,
+        }
+    }
+
+    /// The group of the catalogue that documents list the code under, such as `auth`; `None` for a code outside the
+    /// catalogue.
+    #[must_use]
+    pub const fn group(&self) -> Option<&'static str> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.group),
+            Repr::Plain { .. } | Repr::Own(_) | Repr::Foreign(_) => None,
+        }
+    }
+
+    /// Whether the name alone is known: neither in the catalogue nor an own code.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self.0, Repr::Foreign(_))
+    }
+
+    /// The catalogue's message: the code's own, or its status's.
+    pub fn default_message(&self) -> &'static str {
+        self.row().message
+    }
+
+    /// This code, with the settings of `other`, of the same name, where this one has none.
+    fn completed_by(&self, other: &Self) -> Self {
+        let Repr::Own(other) = &other.0 else { return self.clone() };
+        self.clone().with(|own| {
+            own.grpc = own.grpc.or(other.grpc);
+            own.retry = own.retry.or(other.retry);
+            own.message = own.message.take().or_else(|| other.message.clone());
+            own.details = own.details.take().or_else(|| other.details.clone());
+        })
+    }
+
+    /// Whether it is a row of the catalogue, whose text needs no cleaning.
+    pub const fn is_in_catalogue(&self) -> bool {
+        matches!(self.0, Repr::Row(_))
+    }
+
+    /// The name, where it outlives this value.
+    pub fn static_name(&self) -> Option<&'static str> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.name),
+            Repr::Plain { name, .. } => Some(name),
+            Repr::Own(own) => match &own.name {
+                Text::Static(name) => Some(name),
+                Text::Shared(_) => None,
+            },
+            Repr::Foreign(_) => None,
+        }
+    }
+
+    /// Its place in [`ErrorCode::ALL`], if it is in the catalogue.
+    pub const fn place(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.place),
+            _ => None,
+        }
+    }
+
+    /// A code that only an inner process defines (E2, E7); `None` where the name is not well-formed.
+    pub fn foreign(name: &str) -> Option<Self> {
+        is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
+    }
+
+    /// As [`ErrorCode::custom`], for names that are known at run time alone.
+    pub fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
+        if !is_well_formed(name.as_bytes()) {
+            return Err("a code has the form [a-z][a-z0-9_]{0,62}");
+        }
+        if table::find(name.as_bytes()).is_some() {
+            return Err("a code of the catalogue cannot be redefined");
+        }
+        if !(400..=599).contains(&status) {
+            return Err("an error's status is 400-599");
+        }
+        Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
+    }
+
+    /// Sets a field of an own code.
+    fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
+        if let Repr::Plain { name, status } = self.0 {
+            self.0 = Repr::Own(Arc::new(CustomCode::new(Text::Static(name), status)));
+        }
+        if let Repr::Own(own) = &mut self.0 {
+            set(Arc::make_mut(own));
+        }
+        self
+    }
+
+    /// The row itself, or the generic row of an own code's status.
+    fn row(&self) -> &'static Row {
+        match &self.0 {
+            Repr::Row(row) => row,
+            Repr::Plain { status, .. } => table::of_status(*status),
+            Repr::Own(own) => table::of_status(own.status),
+            Repr::Foreign(_) => table::of_status(500),
+        }
+    }
+}
+
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl PartialEq for ErrorCode {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            // No other code has a row's name.
+            (Repr::Row(row), Repr::Row(other)) => row.place == other.place,
+            _ => self.as_str() == other.as_str(),
+        }
+    }
+}
+
+impl Eq for ErrorCode {}
+
+impl Hash for ErrorCode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl PartialEq<str> for ErrorCode {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for ErrorCode {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+/// Whether `name` has the form of E2: `[a-z][a-z0-9_]{0,62}`.
+pub const fn is_well_formed(name: &[u8]) -> bool {
+    if name.is_empty() || name.len() > 63 || !name[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut at = 1;
+    while at < name.len() {
+        if !matches!(name[at], b'a'..=b'z' | b'0'..=b'9' | b'_') {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The form of a name that may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which holds no address.
+#[doc(hidden)]
+#[must_use]
+pub fn is_identifier(code: &str) -> bool {
+    (1..=64).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests;

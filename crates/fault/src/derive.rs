@@ -1,0 +1,228 @@
+//! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
+
+use crate::code::ErrorCode;
+pub use crate::fault::AsFault;
+/// Maps each variant of an error to a fault; a variant without an attribute is `internal_error`.
+///
+/// `tower-error-envelope` re-exports the same derive for services with the layer; the documentation is there.
+pub use error_envelope_derive::HandlerAsFault as AsFault;
+
+/// The codes that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Codes {
+    #[doc(hidden)]
+    pub own: &'static [private::Declared],
+    #[doc(hidden)]
+    pub nested: &'static [Codes],
+    #[doc(hidden)]
+    pub is_complete: bool,
+}
+
+impl Codes {
+    /// Each code once: those of its own variants, then those of its transparent errors.
+    pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
+        let mut codes = Vec::new();
+        self.collect(&mut codes);
+        codes.into_iter()
+    }
+
+    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete && self.nested.iter().all(Self::is_complete)
+    }
+
+    fn collect(&self, codes: &mut Vec<&'static ErrorCode>) {
+        self.for_each(&mut |declared| {
+            if !codes.contains(&&declared.code) {
+                codes.push(&declared.code);
+            }
+        });
+    }
+
+    #[doc(hidden)]
+    pub fn for_each(&self, visit: &mut dyn FnMut(&'static private::Declared)) {
+        self.own.iter().for_each(&mut *visit);
+        self.nested.iter().for_each(|nested| nested.for_each(visit));
+    }
+}
+
+/// Used by the derived code: no part of the crate's interface.
+pub mod private {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use serde::ser::{Error, SerializeMap};
+    use serde::{Serialize, Serializer};
+    use serde_json::value::{RawValue, to_raw_value};
+
+    use super::Codes;
+    use crate::code::ErrorCode;
+    pub use crate::code::names as codes;
+    use crate::fault::Fault;
+    #[cfg(feature = "utoipa")]
+    pub use crate::utoipa::responses;
+    #[cfg(feature = "axum")]
+    pub use axum_core::response::{IntoResponse, Response};
+    #[cfg(feature = "tonic")]
+    pub use tonic::Status;
+    #[cfg(feature = "utoipa")]
+    pub use utoipa::{
+        IntoResponses,
+        openapi::{RefOr, Response as Described},
+    };
+
+    /// The facts of a variant that need no value of it.
+    #[derive(Clone, Debug)]
+    pub struct Declared {
+        /// Its code.
+        pub code: ErrorCode,
+        /// `status = …`.
+        pub status: Option<u16>,
+        /// `details(…)`: the names, each with that of its JSON type, if known.
+        pub fields: &'static [(&'static str, &'static str)],
+        /// `retry_after = …`.
+        pub waits: bool,
+    }
+
+    /// Found for a transparent error that has no `CODES` of its own.
+    pub trait NoCodes {
+        /// No code is known.
+        const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
+    }
+
+    impl<T: ?Sized> NoCodes for T {}
+
+    /// `retry_after = …`.
+    pub trait RetryAfter {
+        /// Sets it on the fault, if there is one.
+        fn set(self, fault: Fault) -> Fault;
+    }
+
+    impl RetryAfter for Duration {
+        fn set(self, fault: Fault) -> Fault {
+            fault.retry_after(self)
+        }
+    }
+
+    impl<T: RetryAfter> RetryAfter for Option<T> {
+        fn set(self, fault: Fault) -> Fault {
+            match self {
+                Some(wait) => wait.set(fault),
+                None => fault,
+            }
+        }
+    }
+
+    impl<T: RetryAfter + Clone> RetryAfter for &T {
+        fn set(self, fault: Fault) -> Fault {
+            self.clone().set(fault)
+        }
+    }
+
+    /// `status = …`, which the derive checked.
+    pub fn with_status(fault: Fault, status: u16) -> Fault {
+        match StatusCode::from_u16(status) {
+            Ok(status) => fault.status(status),
+            Err(_) => fault,
+        }
+    }
+
+    /// `details(…)`: an object, in the order of the attribute.
+    #[derive(Default)]
+    pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
+
+    impl Members {
+        /// An empty object.
+        #[must_use]
+        pub fn new() -> Self {
+            Self::default()
+        }
+
+        /// Adds one field.
+        #[must_use]
+        pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+            self.0.push((name, to_raw_value(&value)));
+            self
+        }
+    }
+
+    impl Serialize for Members {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(self.0.len()))?;
+            for (name, value) in &self.0 {
+                map.serialize_entry(name, value.as_ref().map_err(S::Error::custom)?)?;
+            }
+            map.end()
+        }
+    }
+}
+
+/// With the feature `axum`, an error is a response.
+#[cfg(feature = "axum")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_response {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::IntoResponse for $error $($bounds)* {
+            fn into_response(self) -> $crate::__private::Response {
+                $crate::__private::IntoResponse::into_response($crate::Fault::from(self))
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "axum"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_response {
+    ($($all:tt)*) => {};
+}
+
+/// With the feature `tonic`, an error becomes a status.
+#[cfg(feature = "tonic")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_status {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* ::core::convert::From<$error> for $crate::__private::Status $($bounds)* {
+            fn from(error: $error) -> Self {
+                Self::from($crate::Fault::from(error))
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "tonic"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_status {
+    ($($all:tt)*) => {};
+}
+
+/// With the feature `utoipa`, an error is the responses of an operation.
+#[cfg(feature = "utoipa")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_responses {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::IntoResponses for $error $($bounds)* {
+            fn responses() -> ::std::collections::BTreeMap<
+                ::std::string::String,
+                $crate::__private::RefOr<$crate::__private::Described>,
+            > {
+                $crate::__private::responses(&Self::CODES)
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "utoipa"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_responses {
+    ($($all:tt)*) => {};
+}

@@ -1,0 +1,116 @@
+//! The details of a rewritten error: the received details, the issue list beside them (E8), an unknown code (E9).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::issues;
+use crate::json::{Object, push_string};
+
+/// Puts fields that are kept (R14), an issue list and an unknown code beside the received details, whose bytes stay.
+///
+/// If the details are not an object, they stay alone: they have no place for a code (E9).
+pub fn compose(
+    came: Option<Cow<'_, str>>,
+    kept: &[(&str, &RawValue)],
+    issues: Option<&str>,
+    upstream_code: Option<&str>,
+) -> Option<Box<RawValue>> {
+    let upstream_code = upstream_code.filter(|_| came.as_deref().is_none_or(has_room_for_a_code));
+    let issues = issues.filter(|_| !came.as_deref().is_some_and(issues::are_in));
+    let mut details = came.map(Cow::into_owned);
+    for (name, value) in kept {
+        let came = details.unwrap_or_default();
+        let has_it = Object::parse(&came).is_some_and(|came| came.has(name));
+        details = Some(if has_it { came } else { with_member(came, name, value.get()) });
+    }
+    if let Some(issues) = issues {
+        details = Some(with_member(beside_issues(details), "issues", issues));
+    }
+    if let Some(code) = upstream_code {
+        let mut text = Vec::new();
+        push_string(&mut text, code);
+        details = Some(with_member(details.unwrap_or_default(), "upstream_code", &String::from_utf8_lossy(&text)));
+    }
+    RawValue::from_string(details?).ok()
+}
+
+/// An `invalid_request` always lists what is wrong, if only with its message (E8).
+pub fn with_issues(fault: Fault) -> Fault {
+    if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
+        return fault;
+    }
+    let list = issues::of_message(&fault.text());
+    let came = fault.details_json().filter(|details| *details != "null").map(|details| Cow::Owned(details.to_owned()));
+    let details = compose(came, &[], Some(&list), None);
+    fault.with_raw_details(details)
+}
+
+/// Whether fields can stand beside details.
+pub fn has_room(details: Option<&str>) -> bool {
+    details.is_none_or(|details| Object::parse(details).is_some())
+}
+
+fn has_room_for_a_code(details: &str) -> bool {
+    Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
+}
+
+/// The object that an issue list is put into: if the details are not an object, they move under `details`. A field that
+/// only has the list's name makes room.
+fn beside_issues(details: Option<String>) -> String {
+    let Some(details) = details else { return String::new() };
+    match Object::parse(&details) {
+        None => format!("{{\"details\":{details}}}"),
+        Some(object) if object.has("issues") => issues::written::beside_issues(&details).unwrap_or_default(),
+        Some(_) => details,
+    }
+}
+
+/// `object` (empty text is an empty one) with one more field at its end.
+fn with_member(object: String, name: &str, json: &str) -> String {
+    let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
+    let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
+    object.truncate(end);
+    push_member(&mut object, name, json);
+    object.push(b'}');
+    String::from_utf8(object).unwrap_or_default()
+}
+
+/// Appends a field to an object that is still open.
+fn push_member(object: &mut Vec<u8>, name: &str, json: &str) {
+    if object.trim_ascii_end() != b"{" {
+        object.push(b',');
+    }
+    push_string(object, name);
+    object.push(b':');
+    object.extend_from_slice(json.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composed(came: Option<&str>, issues: Option<&str>, code: Option<&str>) -> Option<String> {
+        compose(came.map(Cow::Borrowed), &[], issues, code).map(|details| details.get().to_owned())
+    }
+
+    #[test]
+    fn e8_and_e9_stand_beside_what_came() {
+        const LIST: &str = r#"[{"path":[],"message":"m"}]"#;
+        for (came, issues, code, details) in [
+            (None, None, None, None),
+            (None, None, Some("X"), Some(r#"{"upstream_code":"X"}"#)),
+            (Some("{ }"), None, Some("X"), Some(r#"{ "upstream_code":"X"}"#)),
+            (Some(r#"{"n":1.10}"#), None, Some("X"), Some(r#"{"n":1.10,"upstream_code":"X"}"#)),
+            (Some(r#"{"upstream_code":1}"#), None, Some("X"), Some(r#"{"upstream_code":1}"#)),
+            (Some("[4]"), None, Some("X"), Some("[4]")),
+            (Some("[4]"), Some(LIST), None, Some(r#"{"details":[4],"issues":[{"path":[],"message":"m"}]}"#)),
+            (Some(r#"{"issues":3,"a":1}"#), Some(LIST), None, Some(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#)),
+            (None, Some(LIST), Some("X"), Some(r#"{"issues":[{"path":[],"message":"m"}],"upstream_code":"X"}"#)),
+        ] {
+            assert_eq!(composed(came, issues, code).as_deref(), details, "{came:?} {issues:?} {code:?}");
+        }
+    }
+}

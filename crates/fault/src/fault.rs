@@ -1,0 +1,395 @@
+//! A fault: an error with a code, on its way to a client.
+
+mod as_fault;
+mod prepared;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+pub use self::as_fault::AsFault;
+use self::prepared::ReplyCache;
+#[doc(hidden)]
+pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};
+use crate::code::ErrorCode;
+use crate::message;
+
+/// An error with a code, and what the client may read of it.
+///
+/// Return it as a service's error, or leave it in a response's extensions: the layer writes it as the envelope, its own
+/// message and details included, with the status of its code unless another is set. The source is for the log alone.
+///
+/// One word wide, so that a `Result` that carries it stays small. A fault that has only a code of the catalogue
+/// allocates nothing.
+///
+/// ```
+/// use tower_error_envelope::{ErrorCode, Fault};
+///
+/// let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(std::collections::BTreeMap::from([("channel_id", 7)]));
+/// assert_eq!(fault.status_code(), 409);
+/// assert_eq!(fault.to_string(), "channel_unavailable: Re-pair to continue.");
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Fault(Arc<Inner>);
+
+struct Inner {
+    code: ErrorCode,
+    message: Option<Cow<'static, str>>,
+    wording: MessageSource,
+    details: Option<Box<RawValue>>,
+    /// How many issues the list in the details leaves out (R4).
+    left_out: usize,
+    status: Option<StatusCode>,
+    headers: Option<Box<HeaderMap>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+    /// The replies that a policy has prepared for a fault that it keeps.
+    memo: Option<ReplyCache>,
+}
+
+/// A changed fault is a copy of its own, without prepared replies.
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        Self {
+            code: self.code.clone(),
+            message: self.message.clone(),
+            wording: self.wording,
+            details: self.details.clone(),
+            left_out: self.left_out,
+            status: self.status,
+            headers: self.headers.clone(),
+            source: self.source.clone(),
+            memo: None,
+        }
+    }
+}
+
+/// The faults that have only a code of the catalogue, in its order: most faults are such.
+static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::bare).collect());
+
+/// The state of a fault's message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MessageSource {
+    /// As the user gave it.
+    Raw,
+    /// It has the form of E2 already.
+    Clean,
+    /// It is clean, too, and the layer made it up itself: it ranks with the catalogue's (R12).
+    Stock,
+}
+
+impl Fault {
+    /// A fault with its code's own message and status, no details, no further headers.
+    pub fn new(code: ErrorCode) -> Self {
+        match code.place() {
+            Some(place) => STOCK[place].clone(),
+            None => Self::bare(&code),
+        }
+    }
+
+    fn bare(code: &ErrorCode) -> Self {
+        Self(Arc::new(Inner {
+            code: code.clone(),
+            message: None,
+            wording: MessageSource::Raw,
+            details: None,
+            left_out: 0,
+            status: None,
+            headers: None,
+            source: None,
+            memo: None,
+        }))
+    }
+
+    /// Sets the message, for people: it becomes one line of at most 1,024 bytes (rule E2); an empty one is replaced by the
+    /// code's own.
+    pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.say(message.into(), MessageSource::Raw)
+    }
+
+    /// Sets the details: any JSON value.
+    ///
+    /// A value that cannot be serialized as JSON (a map whose keys are not strings) leaves the fault without details, and
+    /// the reason becomes its source, so that it is logged.
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        match to_raw_value(&details) {
+            Ok(details) => self.change().details = Some(details),
+            Err(error) => self.change().source = Some(Arc::new(error)),
+        }
+        self
+    }
+
+    /// Sets the status, where it is not the code's own. A status outside 400–599 is ignored: it would be no error.
+    pub fn status(mut self, status: StatusCode) -> Self {
+        if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
+            self.change().status = Some(status);
+        }
+        self
+    }
+
+    /// Sets `retry-after`, in whole seconds, rounded up: when a client may try again.
+    ///
+    /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule R8).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_error_envelope::{ErrorCode, Fault};
+    ///
+    /// let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_millis(1_500));
+    /// assert_eq!(fault.headers()["retry-after"], "2");
+    /// ```
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.change().headers.get_or_insert_default().insert(RETRY_AFTER, seconds.into());
+        self
+    }
+
+    /// Adds a header to the response, such as one more `www-authenticate`.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.change().headers.get_or_insert_default().append(name, value);
+        self
+    }
+
+    /// Sets the cause, which is logged and never sent to the client.
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.change().source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &ErrorCode {
+        &self.0.code
+    }
+
+    /// The message as the client reads it: the fault's own, else its code's.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let code = &self.0.code;
+        let own =
+            self.message_line().or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
+        own.unwrap_or_else(|| code.default_message().into())
+    }
+
+    /// The details as JSON text.
+    #[must_use]
+    pub fn details_json(&self) -> Option<&str> {
+        self.0.details.as_deref().map(RawValue::get)
+    }
+
+    /// The status: the one that was set, else the code's.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        self.0.status.unwrap_or_else(|| self.0.code.status())
+    }
+
+    /// The further headers of its response.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+
+        self.0.headers.as_deref().unwrap_or(&NONE)
+    }
+
+    /// A changed fault has no prepared replies.
+    fn change(&mut self) -> &mut Inner {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.memo = None;
+        inner
+    }
+
+    fn say(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
+        let inner = self.change();
+        (inner.message, inner.wording) = (Some(message), wording);
+        self
+    }
+
+    /// The message as one line, or nothing where it is blank (E2).
+    fn message_line(&self) -> Option<Cow<'_, str>> {
+        match self.0.message.as_deref() {
+            Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
+            message => message.and_then(message::clean),
+        }
+    }
+}
+
+/// For the crates that write faults.
+#[doc(hidden)]
+impl Fault {
+    /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+    #[must_use]
+    pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
+        let fault = extensions.get();
+        #[cfg(feature = "tonic")]
+        let fault = fault.or_else(|| crate::cause::find(extensions.get::<tonic::Status>()?));
+        fault
+    }
+
+    /// A fault that a policy keeps, to be the answer again and again: its written replies are kept, too.
+    ///
+    /// It belongs to one policy, and has no header whose effect depends on the route, such as one of CORS: a prepared
+    /// reply would be another policy's, or another route's.
+    pub fn with_stored_reply(self) -> Self {
+        Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
+    }
+
+    /// The slot for its prepared reply in one of `forms` forms; `None` where no policy keeps the fault.
+    pub fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
+        self.0.memo.as_ref()?.slot(form, forms)
+    }
+
+    /// Whether it equals [`Fault::new`] with a code of the catalogue.
+    pub fn is_stock(&self) -> bool {
+        self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
+    }
+
+    /// Whether it has headers of its own.
+    pub fn has_headers(&self) -> bool {
+        self.0.headers.is_some()
+    }
+
+    /// Its own text, which nothing replaces: not its code's, nor one that the layer made up (R12).
+    pub fn own_text(&self) -> Option<Cow<'_, str>> {
+        if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
+    }
+
+    /// The same fault with its code as a policy defines it. The fault's status stays, and so does its own text.
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        let status = self.status_code();
+        let inner = self.change();
+        inner.status = (code.status() != status).then_some(status);
+        inner.code = code;
+        self
+    }
+
+    /// Sets a message in the form of E2 that the layer made up itself.
+    pub fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.say(message.into(), MessageSource::Stock)
+    }
+
+    /// Sets a message that was cleaned before.
+    pub fn with_clean_message(self, message: String) -> Self {
+        self.say(message.into(), MessageSource::Clean)
+    }
+
+    pub fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
+        if details.is_some() || self.0.details.is_some() {
+            self.change().details = details;
+        }
+        self
+    }
+
+    /// Sets the number of issues that the list in its details leaves out (R4).
+    pub fn with_left_out(mut self, left_out: usize) -> Self {
+        if left_out > 0 {
+            self.change().left_out = left_out;
+        }
+        self
+    }
+
+    pub fn left_out(&self) -> usize {
+        self.0.left_out
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.text())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fault")
+            .field("code", &self.0.code)
+            .field("message", &self.text())
+            .field("details", &self.details_json())
+            .field("status", &self.status_code())
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<ErrorCode> for Fault {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_word() {
+        assert_eq!(size_of::<Fault>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<(), Fault>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn e2_an_empty_message_is_the_codes_own() {
+        assert_eq!(Fault::new(ErrorCode::NO_OP).message(" \n").text(), "Already in the requested state.");
+    }
+
+    #[test]
+    fn r12_a_text_that_nobody_said_is_not_its_own() {
+        let own = |fault: &Fault| fault.own_text().map(Cow::into_owned);
+        assert_eq!(own(&Fault::new(ErrorCode::NO_OP)), None);
+        assert_eq!(own(&Fault::new(ErrorCode::NO_OP).message(" ")), None);
+        let stock = Fault::new(ErrorCode::NO_OP).with_stock_message("Made up.");
+        assert_eq!((own(&stock), &*stock.text()), (None, "Made up."));
+        assert_eq!(own(&stock.clone().message("Said.")).as_deref(), Some("Said."));
+        assert_eq!(own(&stock.with_clean_message("Read.".into())).as_deref(), Some("Read."));
+    }
+
+    #[test]
+    fn e2_the_catalogues_texts_are_clean() {
+        for code in ErrorCode::ALL {
+            assert_eq!(message::clean(code.message()).as_deref(), Some(code.message()));
+        }
+        assert_eq!(
+            Fault::new(ErrorCode::custom("seat_taken", 409).with_message("\n")).text(),
+            ErrorCode::CONFLICT.message()
+        );
+    }
+
+    #[test]
+    fn r8_the_last_retry_after_holds_in_whole_seconds() {
+        for (wait, seconds) in [
+            (Duration::ZERO, "0"),
+            (Duration::from_nanos(1), "1"),
+            (Duration::from_secs(30), "30"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_secs(7)).retry_after(wait);
+            assert_eq!(fault.headers().get_all(RETRY_AFTER).iter().collect::<Vec<_>>(), [seconds]);
+        }
+    }
+
+    #[test]
+    fn details_that_are_no_json_are_left_out_and_told() {
+        let map = std::collections::HashMap::from([((1, 2), 3)]);
+        let fault = Fault::new(ErrorCode::CONFLICT).details(map);
+        assert_eq!(fault.details_json(), None);
+        assert!(Error::source(&fault).is_some());
+    }
+
+    #[test]
+    fn a_status_that_is_no_error_is_ignored() {
+        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::OK).status_code(), 410);
+        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::NOT_FOUND).status_code(), 404);
+    }
+}

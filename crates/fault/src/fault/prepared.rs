@@ -1,0 +1,212 @@
+//! The reply to a fault whose text is fixed beforehand: its head and its body, with holes for the id.
+//!
+//! A policy keeps the faults that the layer itself answers with. Each keeps its first written reply: the next such error
+//! is a copy and an id.
+
+use std::fmt;
+use std::mem;
+use std::sync::{LazyLock, OnceLock};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+/// A reply with holes for the id.
+pub struct PreparedReply {
+    /// The status that it was prepared for, and the status that it leaves with.
+    prepared_for: StatusCode,
+    status: StatusCode,
+    head: HeadTemplate,
+    /// Its heads where an inner head has something to keep, by that head's names: those that came first.
+    variants: [OnceLock<HeadVariant>; 4],
+    body: Box<[u8]>,
+    holes: Box<[usize]>,
+}
+
+/// A head with holes.
+pub struct HeadTemplate {
+    lines: HeaderMap,
+    /// The values that differ between replies, each by how many others are between it and the one before: counting
+    /// them is cheaper than looking their names up.
+    gaps: Box<[(usize, Hole)]>,
+}
+
+/// A value that differs between replies.
+enum Hole {
+    Id,
+    Length,
+    /// The value at this place of the inner head.
+    Kept(usize),
+}
+
+/// The head of an error whose inner head had these names, each once.
+struct HeadVariant {
+    names: Box<[HeaderName]>,
+    /// `None` where it depends on more than the names.
+    head: Option<HeadTemplate>,
+}
+
+/// A reply that was written without preparation.
+pub struct WrittenReply {
+    pub status: StatusCode,
+    pub head: HeaderMap,
+    pub body: Bytes,
+}
+
+/// The prepared replies of a fault, form by form; empty until the first error of a form.
+pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
+
+pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
+
+impl PreparedReply {
+    /// From replies that are written with two ids that no request has; `None` where they differ in more than the id.
+    pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
+        let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
+        let WrittenReply { status, head, body } = write(&hole);
+        let head = HeadTemplate::new(head, &hole, &[]);
+        let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
+        let holes = holes.map(|(at, _)| at).collect();
+        let prepared = Self { prepared_for, status, head, variants: Default::default(), body: (&*body).into(), holes };
+        let (mut head, again) = (HeaderMap::new(), write(&other));
+        prepared.head.fill(&mut head, &other, None);
+        let same = head == again.head && prepared.body(&other) == again.body;
+        (same && again.status == status).then(|| Box::new(prepared))
+    }
+
+    /// The status that it was prepared for.
+    pub fn prepared_for(&self) -> StatusCode {
+        self.prepared_for
+    }
+
+    /// The status that it leaves with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its head where no inner header is kept.
+    pub fn head(&self) -> &HeadTemplate {
+        &self.head
+    }
+
+    /// Its head where an inner one has something to keep; `None` where more than the inner one's names matters. `write`
+    /// makes one from an inner head, and is called for the first error that has these names.
+    pub fn head_beside(
+        &self,
+        inner: &HeaderMap,
+        write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>,
+    ) -> Option<&HeadTemplate> {
+        if inner.len() != inner.keys_len() {
+            return None;
+        }
+        let known = self.variants.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
+        let variant = match known {
+            Some(known) => known,
+            None => {
+                self.variants.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
+            }
+        };
+        // Another thread may have taken the free place.
+        variant.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&variant.names))
+    }
+
+    pub fn body(&self, id: &HeaderValue) -> Bytes {
+        let mut body = Vec::with_capacity(self.body.len());
+        body.extend_from_slice(&self.body);
+        for hole in &self.holes {
+            if let Some(hole) = body.get_mut(*hole..*hole + HOLE.len())
+                && hole.len() == id.len()
+            {
+                hole.copy_from_slice(id.as_bytes());
+            }
+        }
+        body.into()
+    }
+}
+
+impl HeadVariant {
+    /// From heads that are written with two ids and two sets of values that no response has.
+    fn new(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
+        let names: Box<[HeaderName]> = inner.keys().cloned().collect();
+        let mut sample = |id, mark: &str| {
+            let id = HeaderValue::from_static(id);
+            let value = |at| HeaderValue::try_from(format!("{mark}{at}")).ok();
+            let values: Vec<_> = (0..names.len()).filter_map(value).collect();
+            let inner: HeaderMap = names.iter().cloned().zip(values.iter().cloned()).collect();
+            let head = write(inner.clone(), &id)?;
+            Some((id, inner, values, head))
+        };
+        let head = sample(HOLE, "a").zip(sample(OTHER, "b")).and_then(|(one, other)| {
+            let (head, mut again) = (HeadTemplate::new(one.3, &one.0, &one.2), other.1);
+            head.fill(&mut again, &other.0, None);
+            (again == other.3).then_some(head)
+        });
+        Self { names, head }
+    }
+}
+
+impl HeadTemplate {
+    fn new(lines: HeaderMap, id: &HeaderValue, kept: &[HeaderValue]) -> Self {
+        let holes = lines.iter().enumerate().filter_map(|(at, (name, value))| match () {
+            () if value == id => Some((at, Hole::Id)),
+            () if *name == CONTENT_LENGTH => Some((at, Hole::Length)),
+            () => kept.iter().position(|kept| kept == value).map(|place| (at, Hole::Kept(place))),
+        });
+        let mut next = 0;
+        let gaps = holes.map(|(at, hole)| (at - mem::replace(&mut next, at + 1), hole)).collect();
+        Self { lines, gaps }
+    }
+
+    /// Makes `head` this one: with an id, with the length of another body, if given, and with the kept values of its inner
+    /// head. That has the names that this one was made for.
+    pub fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
+        let was = mem::replace(head, self.lines.clone());
+        let mut values = head.values_mut();
+        for (gap, hole) in &self.gaps {
+            let Some(value) = values.nth(*gap) else { break };
+            match hole {
+                Hole::Id => *value = id.clone(),
+                Hole::Length => {
+                    if let Some(length) = length {
+                        *value = length_value(length);
+                    }
+                }
+                Hole::Kept(place) => {
+                    if let Some(kept) = was.values().nth(*place) {
+                        value.clone_from(kept);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A number of bytes. Most bodies are short: their digits are at hand.
+pub fn length_value(length: usize) -> HeaderValue {
+    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
+
+    match TEXTS.get(length) {
+        Some(text) => HeaderValue::from_static(text),
+        None => HeaderValue::from(length),
+    }
+}
+
+impl ReplyCache {
+    pub(super) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The slot of a form, of this many in all.
+    pub(super) fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
+        self.0.get_or_init(|| (0..forms).map(|_| Slot::new()).collect()).get(form)
+    }
+}
+
+impl fmt::Debug for PreparedReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Has the form of an id, and no request gets it.
+const HOLE: &str = "req_00000000000000000000000000";
+const OTHER: &str = "req_7ZZZZZZZZZZZZZZZZZZZZZZZZZ";

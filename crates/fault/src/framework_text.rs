@@ -1,0 +1,67 @@
+//! What a framework's text states about bad input (rule R13): the issues in it, and what is left of it for the client.
+
+use std::borrow::Cow;
+
+use crate::issues::IssueList;
+use crate::issues::list::List;
+use crate::message;
+use crate::sentences::{self, Context, Reading, without_values};
+
+/// The contents of a text.
+pub struct FrameworkText {
+    /// The issues that it states.
+    pub issues: Option<IssueList>,
+    pub client_message: ClientMessage,
+}
+
+/// What is left of a message that was read for issues (R13).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum ClientMessage {
+    #[default]
+    All,
+    /// The issues contain it.
+    Nothing,
+    /// The message without the value that was sent.
+    Text(String),
+}
+
+impl ClientMessage {
+    /// What may reach the client of the whole message, before it is cleaned.
+    pub fn of<'m>(&'m self, whole: Option<&'m str>) -> Option<&'m str> {
+        match self {
+            Self::All => whole,
+            Self::Nothing => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+/// Reads a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
+pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
+    let readings = if of_input { sentences::read(text, Context::default()) } else { None };
+    let (issues, mut client_message) = match readings {
+        Some(readings) => (list_of(&readings).into_list(), ClientMessage::Nothing),
+        None if of_input => (None, without_sent_values(text)),
+        None => (None, ClientMessage::All),
+    };
+    let left = if let ClientMessage::Text(left) = &client_message { left } else { text };
+    if !is_json && !message::is_line(left) {
+        client_message = ClientMessage::Nothing;
+    }
+    FrameworkText { issues, client_message }
+}
+
+/// The message without the values that were sent.
+pub fn without_sent_values(text: &str) -> ClientMessage {
+    match without_values(text) {
+        Cow::Owned(text) => ClientMessage::Text(text),
+        Cow::Borrowed(_) => ClientMessage::All,
+    }
+}
+
+/// The list of the fields that sentences name.
+pub fn list_of(readings: &[Reading]) -> List {
+    let mut list = List::new();
+    readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
+    list
+}

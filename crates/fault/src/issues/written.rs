@@ -1,0 +1,228 @@
+//! Issue lists on their way into and out of dialects that have none of their own (rules R2, E8).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::are_zod;
+use super::list::{List, MAX_STEPS, Path, is_index};
+use crate::json::{self, Object, Writer, push_string};
+use crate::message;
+use crate::place::Place;
+use crate::sentences::without_values;
+
+/// The list of one parameter that is wrong.
+pub fn of_place(place: &Place, message: &str) -> String {
+    let mut list = List::new();
+    // A text that is no message is none in an issue either (R3).
+    let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
+    list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
+    list.close()
+}
+
+/// The list of several parameters; `None` for an empty one.
+pub fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
+    let mut list = List::new();
+    for issue in issues {
+        push(&mut list, &issue.parameter, &issue.message, issue.code.as_deref());
+    }
+    list.into_json()
+}
+
+fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
+    // A text that is no message is none in an issue either (R3).
+    let message = message::of_recognised_text(message);
+    list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
+}
+
+fn path_of_parameter(param: &str) -> Vec<u8> {
+    let mut path = Path::new();
+    let steps = || param.split(['.', '[', ']']).filter(|step| !step.is_empty());
+    if steps().nth(MAX_STEPS).is_some() {
+        path.name(param);
+    } else {
+        steps().for_each(|step| if is_index(step) { path.raw(step) } else { path.name(step) });
+    }
+    path.close()
+}
+
+/// The first issue's path as a parameter's name; `None` if it has none.
+pub fn first_parameter(details: &str) -> Option<String> {
+    let name = parameter_of(&path_of(list_in(details)?.first()?)?);
+    if name.is_empty() { None } else { Some(name) }
+}
+
+/// The first issue as a text, and how many there are beside it (E8); `None` where there is none.
+pub fn first_stated(details: &str, left_out: usize) -> Option<String> {
+    let issues = list_in(details)?;
+    let message = Object::parse(issues.first()?.get())?.string("message")?;
+    let more = issues.len() - 1 + left_out;
+    let steps =
+        path_of(issues.first()?)?.into_iter().map(|step| json::string(step).unwrap_or(Cow::Borrowed(step.get())));
+    let mut place = steps.collect::<Vec<_>>().join(".");
+    place.push_str(if place.is_empty() { "" } else { ": " });
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    message::clean(&[&*place, &*message, &*more].concat()).map(Cow::into_owned)
+}
+
+/// An issue whose path is a parameter's name, such as `messages[0].content`.
+pub struct NamedIssue<'a> {
+    pub parameter: String,
+    pub message: Cow<'a, str>,
+    pub code: Option<Cow<'a, str>>,
+}
+
+/// The issues, by name; empty if the details have no list.
+pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
+    list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
+}
+
+/// The paths of the issues, each once, without what is wrong there.
+pub fn paths(details: &str) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
+        let path = parameter_of(&path);
+        if !path.is_empty() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+fn parse_issue(raw: &RawValue) -> Option<NamedIssue<'_>> {
+    let issue = Object::parse(raw.get())?;
+    Some(NamedIssue {
+        parameter: parameter_of(&path_of(raw)?),
+        message: issue.string("message")?,
+        code: issue.string("code"),
+    })
+}
+
+fn parameter_of(path: &[&RawValue]) -> String {
+    let mut name = String::new();
+    for step in path {
+        match json::string(step) {
+            Some(step) if name.is_empty() => name.push_str(&step),
+            Some(step) => name.extend([".", &*step]),
+            None => name.extend(["[", step.get(), "]"]),
+        }
+    }
+    name
+}
+
+/// `{field:[texts]}`, the fields in the order of their first issue; `None` where no issue has a field.
+pub fn by_field(details: &str) -> Option<Vec<u8>> {
+    let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut places = HashMap::new();
+    for issue in list_in(details)? {
+        let field = field_of(issue)?;
+        let at = *places.entry(field.clone()).or_insert(fields.len());
+        if at == fields.len() {
+            fields.push((field, vec![b'[']));
+        }
+        let texts = &mut fields[at].1;
+        if texts.len() > 1 {
+            texts.push(b',');
+        }
+        push_string(texts, &Object::parse(issue.get())?.string("message")?);
+    }
+    if fields.iter().all(|(field, _)| field.is_empty()) {
+        return None;
+    }
+    let json = fields.into_iter().fold(Writer::new(details.len()), |json, (field, mut texts)| {
+        texts.push(b']');
+        json.raw(&field, texts)
+    });
+    Some(json.close())
+}
+
+/// The fields of the details beside the list.
+pub fn beside_issues(details: &str) -> Option<String> {
+    let mut others = Writer::new(details.len());
+    for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
+        others = others.raw(name, value.get());
+    }
+    if others.is_empty() { None } else { Some(others.into_string()) }
+}
+
+/// Whether the list adds nothing to the message.
+pub fn only_repeat(details: &str, message: &str) -> bool {
+    let issues = list_in(details).unwrap_or_default();
+    let [only] = &issues[..] else { return false };
+    let says = || Object::parse(only.get()).filter(|issue| !issue.has("code"))?.string("message");
+    path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
+}
+
+/// The details with the message that leaves instead of the one that is the whole list (E8); `None` if the list adds more.
+pub fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
+    let is_message = |list: &RawValue| list.get() == super::of_message(message);
+    let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
+    let list = [("issues", super::of_message(leaving).into_bytes())];
+    String::from_utf8(json::with_members(&object, &list, |_, _| true)).ok()
+}
+
+fn list_in(details: &str) -> Option<Vec<&RawValue>> {
+    let issues = Object::parse(details)?.raw("issues")?.get();
+    if are_zod(issues) { json::array(issues) } else { None }
+}
+
+fn path_of(issue: &RawValue) -> Option<Vec<&RawValue>> {
+    json::array(Object::parse(issue.get())?.raw("path")?.get())
+}
+
+fn field_of(issue: &RawValue) -> Option<String> {
+    let steps = path_of(issue)?;
+    let names = steps.iter().map(|step| json::string(step).map_or_else(|| step.get().into(), |name| name.into_owned()));
+    Some(names.collect::<Vec<String>>().join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r2_a_parameters_name_is_a_path_and_back() {
+        for (param, path, again) in [
+            ("top_p", r#"["top_p"]"#, "top_p"),
+            ("messages[0].content", r#"["messages",0,"content"]"#, "messages[0].content"),
+            ("messages.0.content", r#"["messages",0,"content"]"#, "messages[0].content"),
+            ("input.[1][text]", r#"["input",1,"text"]"#, "input[1].text"),
+            ("007", r#"["007"]"#, "007"),
+        ] {
+            let list = of_place(&Place::parse(param), "m");
+            assert_eq!(list, format!("[{{\"path\":{path},\"message\":\"m\"}}]"));
+            assert_eq!(first_parameter(&format!("{{\"issues\":{list}}}")).as_deref(), Some(again));
+        }
+        assert_eq!(first_parameter(r#"{"issues":[{"path":[],"message":"m"}]}"#), None);
+        assert!(of_place(&Place::parse("p"), "{\"a\":1}").contains("\"Invalid.\""));
+        assert!(
+            of_parameters([NamedIssue { parameter: "a.".repeat(50), message: "m".into(), code: None }])
+                .unwrap()
+                .contains("a.a.a")
+        );
+    }
+
+    #[test]
+    fn r2_issues_are_grouped_by_their_field() {
+        let details = r#"{"issues":[{"path":["b",0],"message":"1"},{"path":["a"],"message":"2"},{"path":["b",0],"message":"\"3"},{"path":[],"message":"4"}]}"#;
+        let fields = String::from_utf8(by_field(details).unwrap()).unwrap();
+        assert_eq!(fields, r#"{"b.0":["1","\"3"],"a":["2"],"":["4"]}"#);
+        assert!(by_field(r#"{"issues":[{"path":[],"message":"4"}]}"#).is_none());
+        assert!(by_field(r#"{"issues":{}}"#).is_none() && by_field("[]").is_none());
+    }
+
+    #[test]
+    fn e8_a_list_that_repeats_the_message_is_told_apart() {
+        assert!(only_repeat(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#, "m"));
+        for other in [
+            r#"{"issues":[{"path":[],"message":"n"}]}"#,
+            r#"{"issues":[{"path":["m"],"message":"m"}]}"#,
+            r#"{"issues":[{"path":[],"message":"m","code":"c"}]}"#,
+            r#"{"issues":[{"path":[],"message":"m"},{"path":[],"message":"m"}]}"#,
+            r#"[{"path":[],"message":"m"}]"#,
+        ] {
+            assert!(!only_repeat(other, "m"), "{other}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! JSON read no further than needed: an object's fields stay raw text.
+//!
+//! Values are kept as raw text, so that details keep their bytes (E1), numbers their digits, and a body nested a
+//! thousand levels deep costs neither a stack nor a tree.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::message::{has_byte, has_escape, trimmed};
+
+/// The fields of one JSON object, in order. Of fields with the same name the last counts, as in ECMAScript.
+pub struct Object<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The [bits](bit_of) of their names: each shape looks up several that are not there.
+    names: u32,
+    /// The text as it came.
+    text: &'a str,
+}
+
+/// One of 32 bits for each name. Two names may share one.
+#[inline]
+const fn bit_of(name: &str) -> u32 {
+    let first = if name.is_empty() { 0 } else { name.as_bytes()[0] as usize };
+    1 << ((first + name.len()) % 32)
+}
+
+impl<'a> Object<'a> {
+    pub fn parse(text: &'a str) -> Option<Self> {
+        // A parser error costs more than what the parser reads.
+        let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+        if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
+    }
+
+    /// The JSON text that it was parsed from.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// A body that is one JSON object.
+    pub fn of_body(body: &'a [u8]) -> Option<Self> {
+        Self::parse(utf8_text(body)?)
+    }
+
+    #[inline]
+    pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        if self.names & bit_of(name) == 0 { None } else { self.last(name) }
+    }
+
+    fn last(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
+    /// The field's text, if it is a JSON string.
+    pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        string(self.raw(name)?)
+    }
+
+    /// The field's text, if it is a JSON string that is not blank.
+    pub fn words(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.string(name).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The field as a name: words, or the digits of a number, since some services number their codes.
+    pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
+    }
+
+    /// The field, if it is an object.
+    pub fn object(&self, name: &str) -> Option<Self> {
+        Self::parse(self.raw(name)?.get())
+    }
+
+    /// The field's JSON text, if it is there and not `null`.
+    pub fn json(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
+    }
+
+    /// The field's digits, if it is a JSON number.
+    pub fn number(&self, name: &str) -> Option<&'a str> {
+        self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
+    }
+
+    /// The elements of an array, under their positions as names.
+    pub fn of_elements(elements: &[&'a RawValue]) -> Self {
+        let mut object = Self { members: Vec::with_capacity(elements.len()), names: 0, text: "" };
+        for (at, element) in elements.iter().enumerate() {
+            let name = at.to_string();
+            object.names |= bit_of(&name);
+            object.members.push((Cow::Owned(name), element));
+        }
+        object
+    }
+
+    pub fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members.iter().map(|(name, value)| (&**name, *value))
+    }
+}
+
+/// The text of a body, without what may stand around JSON.
+pub fn utf8_text(body: &[u8]) -> Option<&str> {
+    Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
+}
+
+/// The elements of a JSON array as raw text.
+pub fn array(text: &str) -> Option<Vec<&RawValue>> {
+    if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The text of a body that is one JSON string.
+pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
+    string(serde_json::from_str(text).ok()?)
+}
+
+/// Whether a text is JSON's number, boolean or `null`.
+pub fn is_scalar(text: &str) -> bool {
+    matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
+}
+
+/// The text of a JSON string.
+pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    text(raw.get())
+}
+
+/// The same for JSON that the parser has accepted already.
+pub fn text(json: &str) -> Option<Cow<'_, str>> {
+    exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
+}
+
+/// The text of a JSON string that is Unicode as it stands.
+pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
+    exact_text(raw.get())
+}
+
+fn exact_text(json: &str) -> Option<Cow<'_, str>> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !has_byte(inside.as_bytes(), b'\\') {
+        // The parser that accepted the value as JSON has checked everything but escapes.
+        return Some(Cow::Borrowed(inside));
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
+}
+
+/// The text of a JSON string that a language of UTF-16 cut inside a character, as `JSON.stringify` escapes it: what is
+/// left of the character stands for one that is lost.
+fn with_lone_surrogates(json: &str) -> Option<String> {
+    if !json.starts_with('"') {
+        return None;
+    }
+    let bytes = serde_json::Deserializer::from_str(json).deserialize_bytes(Bytes).ok()?;
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        // Three bytes are a surrogate, each a chunk of its own.
+        if chunk.invalid().first() == Some(&0xed) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Some(text)
+}
+
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(bytes.to_vec())
+    }
+}
+
+/// Whether a raw value is a JSON number.
+pub fn is_number(raw: &RawValue) -> bool {
+    raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Whether a raw value is a whole number from zero up, as an index is.
+pub fn is_index(raw: &RawValue) -> bool {
+    raw.get().bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Appends `text` as a JSON string.
+pub fn push_string(json: &mut Vec<u8>, text: &str) {
+    // Nearly all texts need no escape.
+    if has_escape(text.as_bytes()) {
+        // Writing a str to a Vec cannot fail.
+        let _ = serde_json::to_writer(json, text);
+    } else {
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
+    }
+}
+
+/// A JSON object that is written field by field.
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// A writer with room for so many bytes.
+    pub fn new(capacity: usize) -> Self {
+        let mut json = Vec::with_capacity(capacity);
+        json.push(b'{');
+        Self(json)
+    }
+
+    /// Adds a field whose value is JSON already.
+    pub fn raw(mut self, name: &str, json: impl AsRef<[u8]>) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(json.as_ref());
+        self
+    }
+
+    /// Adds a field whose value is a text.
+    pub fn text(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        push_string(&mut self.0, text);
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    pub fn close(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+
+    pub fn into_string(self) -> String {
+        String::from_utf8(self.close()).unwrap_or_default()
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.is_empty() {
+            self.0.push(b',');
+        }
+        push_string(&mut self.0, name);
+        self.0.push(b':');
+    }
+}
+
+/// A text as a JSON string.
+pub fn quoted(text: &str) -> Vec<u8> {
+    let mut json = Vec::with_capacity(text.len() + 2);
+    push_string(&mut json, text);
+    json
+}
+
+/// `object` with these fields set, each where it was, else at the end; of the others those that may `stay`, as they
+/// came.
+pub fn with_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+    let mut json = Writer::new(128);
+    let mut written = vec![false; set.len()];
+    for (name, value) in object.members() {
+        match set.iter().position(|(other, _)| *other == name) {
+            Some(at) if !written[at] => {
+                json = json.raw(name, &set[at].1);
+                written[at] = true;
+            }
+            None if stay(name, value) => json = json.raw(name, value.get()),
+            _ => {}
+        }
+    }
+    for ((name, value), _) in set.iter().zip(written).filter(|(_, written)| !written) {
+        json = json.raw(name, value);
+    }
+    json.close()
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // Room for as many fields as an error has, without growing.
+        let mut object = Object { members: Vec::with_capacity(8), names: 0, text: "" };
+        while let Some(Name(name)) = map.next_key()? {
+            object.names |= bit_of(&name);
+            object.members.push((name, map.next_value()?));
+        }
+        Ok(object)
+    }
+}
+
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_bytes_and_the_last_of_a_name_counts() {
+        let object = Object::parse(r#"{"a":1.10,"b":"x\ny","a":12345678901234567890,"c\u0041":null}"#).unwrap();
+        assert_eq!(object.raw("a").unwrap().get(), "12345678901234567890");
+        assert_eq!(object.string("b").as_deref(), Some("x\ny"));
+        assert!(object.has("cA") && object.json("cA").is_none());
+    }
+
+    #[test]
+    fn what_utf16_left_of_a_character_is_one_that_is_lost() {
+        let object = Object::parse(r#"{"a":"x\ud83dy\udc00","b":"\ud83d\ude00\u00ed","c":"\ud800\ud800\n"}"#).unwrap();
+        assert_eq!(object.string("a").as_deref(), Some("x\u{fffd}y\u{fffd}"));
+        assert_eq!(object.string("b").as_deref(), Some("\u{1f600}\u{ed}"));
+        assert_eq!(object.string("c").as_deref(), Some("\u{fffd}\u{fffd}\n"));
+    }
+
+    #[test]
+    fn deep_nesting_costs_no_stack() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        let object = Object::parse(&deep).unwrap();
+        assert_eq!(object.raw("a").unwrap().get().len(), 60_000);
+        assert_eq!(array(object.raw("a").unwrap().get()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_object_is_none() {
+        for text in ["", "[]", "\"x\"", "{", "{\"a\":1}x", "{\"\\ud800\":1}", "{a:1}", "{\"a\":NaN}"] {
+            assert!(Object::parse(text).is_none(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pushed_string_is_the_same_string(text: String) {
+            let mut json = Vec::new();
+            push_string(&mut json, &text);
+            proptest::prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+        }
+    }
+}

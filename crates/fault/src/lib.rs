@@ -1,0 +1,81 @@
+//! What a handler of a service needs to report an error: an [`ErrorCode`], a [`Fault`], and
+//! [`AsFault`](trait@AsFault) for errors of its own, without the Tower layer of
+//! [`tower-error-envelope`](https://docs.rs/tower-error-envelope), which writes them to clients.
+//!
+//! A crate of handlers can depend on this one alone: a service with the layer gets the same types under the layer's names.
+//!
+//! ```
+//! use error_envelope_fault::{ErrorCode, Fault};
+//!
+//! fn connect(id: u64) -> Result<(), Fault> {
+//!     Err(Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).details(serde_json::json!({ "channel_id": id })))
+//! }
+//!
+//! let fault = connect(7).unwrap_err();
+//! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"channel_id":7}"#)));
+//! ```
+//!
+//! The orphan rule ties the integrations with other crates to these types. Each is a feature: `axum` (a fault is a response,
+//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde` and `validator`.
+//!
+//! Modules that are hidden here are for the other crates of the workspace. Their names may change in any version.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[doc(hidden)]
+pub mod cause;
+#[doc(hidden)]
+pub mod code;
+#[cfg(feature = "derive")]
+mod derive;
+#[doc(hidden)]
+pub mod details;
+#[doc(hidden)]
+pub mod fault;
+#[doc(hidden)]
+pub mod field_names;
+#[doc(hidden)]
+pub mod framework_text;
+#[doc(hidden)]
+pub mod identity;
+#[doc(hidden)]
+pub mod issues;
+#[doc(hidden)]
+pub mod json;
+#[doc(hidden)]
+pub mod message;
+#[cfg(feature = "openapi")]
+#[doc(hidden)]
+pub mod openapi;
+#[doc(hidden)]
+pub mod place;
+#[doc(hidden)]
+pub mod request_id;
+#[doc(hidden)]
+pub mod rpc;
+#[doc(hidden)]
+pub mod sentences;
+#[cfg(feature = "tonic")]
+pub mod tonic;
+#[doc(hidden)]
+pub mod tree;
+#[cfg(feature = "utoipa")]
+pub mod utoipa;
+#[cfg(any(feature = "garde", feature = "validator"))]
+mod validation;
+
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use derive::private as __private;
+#[cfg(feature = "derive")]
+pub use derive::{AsFault, Codes};
+
+pub use self::code::{ErrorCode, Retry};
+#[cfg(not(feature = "derive"))]
+pub use self::fault::AsFault;
+pub use self::fault::Fault;
+pub use self::identity::Identity;
+pub use self::request_id::{ParseRequestIdError, RequestId};

@@ -1,0 +1,279 @@
+//! Text that may reach a client: one printable line (rule E2), and texts that are no message at all (rule R3).
+
+mod bytes;
+
+use std::borrow::Cow;
+
+use bytes::is_plain;
+pub use bytes::{has_byte, has_escape};
+
+/// The longest message in bytes (E2): a line for a person, which no header block has to carry.
+pub const MAX_BYTES: usize = 1024;
+
+/// `text` as one printable line of at most [`MAX_BYTES`], or `None` where nothing is left of it.
+///
+/// Line breaks and tabs become one space; control characters, bidirectional overrides and other invisible format
+/// characters go; what is too long is cut on a character boundary and marked `…`. Cleaning twice changes nothing, so
+/// that a second layer keeps the text (E7).
+pub fn clean(text: &str) -> Option<Cow<'_, str>> {
+    let trimmed = trimmed(text);
+    // The text behind this boundary is cut.
+    let read = &trimmed[..boundary(trimmed, MAX_BYTES)];
+    let line = if is_plain(read.as_bytes()) || !read.chars().any(is_unprintable) {
+        Cow::Borrowed(trimmed)
+    } else {
+        Cow::Owned(printable(trimmed))
+    };
+    if line.is_empty() { None } else { Some(truncated(line)) }
+}
+
+/// The text of an inner 4xx whose code was not recognised (R3): no page, no JSON, no stack trace.
+pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
+    if has_markup(text) { None } else { of_recognised_text(text) }
+}
+
+/// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
+pub fn is_line(text: &str) -> bool {
+    let text = trimmed(text);
+    text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
+}
+
+/// A text with the number of issues that the list leaves out (R4).
+pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
+    truncated(Cow::Owned(format!("{text} (and {more} more)")))
+}
+
+/// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
+pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
+    // Characters that are cleaned away must not hide it.
+    clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
+}
+
+/// The text without white space around it. Most texts have none, and are ASCII.
+pub fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    match (bytes.first(), bytes.last()) {
+        (Some(b'!'..=b'~'), Some(b'!'..=b'~')) => text,
+        _ => text.trim(),
+    }
+}
+
+/// Whether the text has a piece of a page anywhere.
+fn has_markup(text: &str) -> bool {
+    if !has_byte(text.as_bytes(), b'<') {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
+}
+
+/// Whether a text may be of a page, where no type marks it as plain (R3): it has markup, an entity or a control character.
+pub fn is_page(text: &str) -> bool {
+    text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
+}
+
+fn has_entity(text: &str) -> bool {
+    text.split('&').skip(1).any(|behind| {
+        let name = behind.strip_prefix('#').unwrap_or(behind);
+        let end = name.find(|it: char| !it.is_ascii_alphanumeric()).unwrap_or(name.len());
+        end > 0 && name[end..].starts_with(';')
+    })
+}
+
+/// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
+fn is_wrapped(text: &str) -> bool {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
+        // JSON that was cut off is no longer JSON, and no message either; nor is Python's output for an object.
+        Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
+        Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
+        _ => false,
+    }
+}
+
+/// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
+fn is_stack(text: &str) -> bool {
+    // Nearly all texts are one line.
+    if !has_byte(text.as_bytes(), b'\n') && !has_byte(text.as_bytes(), b'\r') {
+        return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
+            || text.strip_prefix("at ").is_some_and(is_frame);
+    }
+    let is_frame = |line: &str| line.trim_start().strip_prefix("at ").is_some_and(is_frame);
+    let is_pythons = |file: &str| file.split_once('"').is_some_and(|(_, behind)| behind.starts_with(", line "));
+    text.contains("Traceback")
+        || text.split(is_break).any(is_frame)
+        || text.split("File \"").skip(1).filter(|file| is_pythons(file)).count() > 1
+}
+
+/// The text behind `at` in a frame of a stack: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
+fn is_frame(text: &str) -> bool {
+    let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
+    let (call, behind) = text.split_once('(').unwrap_or((text, ""));
+    let is_call = !behind.is_empty() && !call.trim_end().contains(' ') && (call.contains('.') || has_position(behind));
+    is_call || has_position(text.split(' ').next().unwrap_or_default())
+}
+
+/// Whether a text names a line of a file: `a.js:1:2`, `/srv/main.rs:10`.
+fn has_position(text: &str) -> bool {
+    let text = text.trim_end().trim_end_matches(')');
+    let Some((file, line)) = text.rsplit_once(':') else { return false };
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let is_file = file.contains(['/', '\\']) || file.contains('.') && file.contains(':') || file.ends_with(".java");
+    is_number(line) && is_file
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+}
+
+/// The part of a text that is not cut.
+fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
+    let mut gap = false;
+    for character in text.chars() {
+        if is_break(character) || gap && character == ' ' {
+            gap = true;
+        } else if !is_unprintable(character) {
+            if std::mem::take(&mut gap) && !line.ends_with(' ') {
+                line.push(' ');
+            }
+            line.push(character);
+            if line.len() > MAX_BYTES && character != ' ' {
+                break;
+            }
+        }
+    }
+    line.trim().to_owned()
+}
+
+fn truncated(line: Cow<'_, str>) -> Cow<'_, str> {
+    const MARK: &str = "…";
+    if line.len() > MAX_BYTES {
+        let end = boundary(&line, MAX_BYTES - MARK.len());
+        return Cow::Owned([&line[..end], MARK].concat());
+    }
+    line
+}
+
+/// Where to cut a text that may have at most this many bytes.
+fn boundary(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
+fn is_break(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The characters that [`clean`] drops: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without which
+/// Persian, Indic scripts and emoji are not readable, and the stand-ins for a letter without a shape.
+pub fn is_unprintable(character: char) -> bool {
+    const KEPT: [std::ops::RangeInclusive<char>; 7] = [
+        '\u{115f}'..='\u{1160}',
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200c}'..='\u{200d}',
+        '\u{3164}'..='\u{3164}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{e0080}'..='\u{e0fff}',
+    ];
+    is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
+}
+
+/// Whether a character shows nothing, breaks a line or turns the direction of writing: controls, separators, marks of
+/// direction, joiners, fillers and variation selectors. A text for operators writes each as its number.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            u32::from(character),
+            0xad | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
+                | 0x2060..=0x206f | 0x3164 | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0xe0000..=0xe0fff
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e2_a_message_is_one_printable_line() {
+        for (text, line) in [
+            ("plain", "plain"),
+            ("  two  words ", "two  words"),
+            ("first\r\nsecond\tthird\u{1b}[31m\u{7f}", "first second third[31m"),
+            ("a\u{202e}b\u{2066}c\u{200b}d", "abcd"),
+            ("a \n b", "a b"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("one\u{2028}two", "one two"),
+        ] {
+            assert_eq!(clean(text).as_deref(), Some(line), "{text:?}");
+        }
+        for nothing in ["", " \n ", "\u{200b}", "\u{0}\u{7}"] {
+            assert_eq!(clean(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn e2_a_long_message_is_cut_on_a_character_boundary_and_marked() {
+        let long = "é".repeat(600);
+        let cut = clean(&long).unwrap();
+        assert_eq!(cut, format!("{}…", "é".repeat(510)));
+        assert!(cut.len() <= MAX_BYTES);
+        assert_eq!(clean(&"a".repeat(1024)).unwrap().len(), 1024);
+    }
+
+    #[test]
+    fn r3_markup_json_and_stacks_are_no_messages() {
+        for text in [
+            "<html>x</html>",
+            "<!doctype html>",
+            "{\"a\":1}",
+            "{\"a\":",
+            "{'a': 1}",
+            "[1,2]",
+            "[]",
+            "\u{200b}<b>x</b>",
+            "\u{7}{\"a\":1}",
+            "no\n\tat com.shop.Cart.add(Cart.java:41)",
+            "Error: no\n    at f (/srv/tram.js:1:2)",
+            "Error: no\n    at async /srv/tram.js:1:2",
+            "at Shop.Cart.Add(String sku) in C:\\cart.cs:line 4",
+            "Traceback (most recent call last):",
+            "File \"a.py\", line 1\nFile \"b.py\", line 2",
+        ] {
+            assert_eq!(from_foreign_text(text), None, "{text}");
+        }
+        for text in [
+            "[timeout] no answer",
+            "\"x\" is not a number",
+            "<3 items",
+            "{id} is missing",
+            "404 page not found\n",
+            "a < b",
+            "\"quoted\"",
+            "at the counter",
+            "at 10:30 (see the desk)",
+            "at [Source: (a); line: 1]",
+            "File \"orders.csv\", line 3: no date",
+        ] {
+            assert_eq!(from_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
+        }
+        assert_eq!(
+            from_foreign_text("Sold out. Meet us\nat the counter.").as_deref(),
+            Some("Sold out. Meet us at the counter.")
+        );
+        assert_eq!(from_foreign_text(&"a".repeat(1024)).unwrap().len(), 1024);
+        assert!(from_foreign_text(&"a".repeat(1025)).unwrap().ends_with('…'));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn e7_cleaning_twice_changes_nothing(text in "\\PC{0,40}|[\\x00-\\xff\\u{2000}-\\u{2100}\\u{202a}-\\u{202e} \\n]{0,1200}") {
+            if let Some(once) = clean(&text) {
+                proptest::prop_assert!(clean(&once).is_some_and(|twice| twice == once));
+                proptest::prop_assert!(once.len() <= MAX_BYTES && !once.chars().any(is_unprintable));
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The envelope in JSON Schema, and a response with it, for OpenAPI documents (feature `openapi`).
+
+pub mod form;
+pub mod response;
+pub mod schema;
+pub mod tree;

@@ -1,0 +1,80 @@
+//! One response of a document: its description, its headers and its bodies.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::{CODE, REQUEST_ID, SAMPLE_ID};
+use super::schema;
+use super::tree::{Json, by_name, list, object, text};
+
+/// A response with this status, or with any.
+pub struct ErrorResponse {
+    pub status: Option<u16>,
+    /// Whether the response may state how long a client should wait.
+    pub waits: bool,
+    /// By media type.
+    pub content: Json,
+}
+
+impl ErrorResponse {
+    /// `header` returns the JSON for a header: the whole of it, or a reference to it.
+    pub fn write(self, header: impl Fn(&'static str) -> Json) -> Json {
+        object([
+            ("description", text(self.description())),
+            ("headers", by_name(self.headers().into_iter().map(|name| (name, header(name))))),
+            ("content", self.content),
+        ])
+    }
+
+    fn description(&self) -> String {
+        let Some(status) = self.status else { return "Any error.".to_owned() };
+        match StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
+            Some(reason) => format!("{status} {reason}."),
+            None => format!("{status}."),
+        }
+    }
+
+    fn headers(&self) -> Vec<&'static str> {
+        let mut headers = vec!["x-request-id", "x-error-code", "cache-control"];
+        headers.extend(self.waits.then_some("retry-after"));
+        headers.extend((self.status == Some(401)).then_some("www-authenticate"));
+        headers
+    }
+}
+
+/// The definitions of the errors' headers, by name.
+pub fn headers() -> [(&'static str, Json); 5] {
+    let header = |required: bool, description: &str, schema: Json| {
+        object([("description", text(description)), ("required", required.into()), ("schema", schema)])
+    };
+    let string = || object([("type", text("string"))]);
+    let cached = "no-store, unless the service says otherwise on a 4xx that is not 401, 403 or 429.";
+    let of_form = |form: &str, example: &str| string().with("pattern", form).with("examples", list([example]));
+    [
+        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, SAMPLE_ID))),
+        ("x-error-code", header(true, "The code, as in the body.", of_form(CODE, "not_found"))),
+        ("cache-control", header(true, cached, string())),
+        (
+            "retry-after",
+            header(false, "When to try again, in seconds or as a date, where the service says it.", string()),
+        ),
+        ("www-authenticate", header(false, "Which credentials are asked for: a challenge for each scheme.", string())),
+    ]
+}
+
+/// A header's definition where it stands.
+pub fn inline(name: &'static str) -> Json {
+    let found = headers().into_iter().find(|(header, _)| *header == name);
+    found.map_or_else(|| object([]), |(_, header)| header)
+}
+
+/// The response of an unspecified error.
+pub fn any_error() -> Value {
+    let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
+    value(&ErrorResponse { status: None, waits: true, content }.write(inline))
+}
+
+/// The same JSON for serde_json.
+pub fn value(json: &Json) -> Value {
+    serde_json::to_value(json).unwrap_or_else(|_| json!({}))
+}

@@ -1,0 +1,74 @@
+//! The envelope of one error as JSON Schema 2020-12, which OpenAPI 3.1 shares.
+
+use serde_json::{Map, Value};
+
+use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
+use super::tree::{Json, list, object, text};
+
+pub const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
+
+/// A schema for a document: without the dialect, which the document declares itself.
+pub fn embedded(schema: &Value) -> Map<String, Value> {
+    let mut members = schema.as_object().cloned().unwrap_or_default();
+    members.remove("$schema");
+    members
+}
+
+/// The envelope with one of these errors, each by [`of_error`]: whole, so that it can stand anywhere.
+pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
+    let error = object([("oneOf", list(errors))]);
+    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
+}
+
+/// An error with this code alone; its details, if there is a schema of them, and whether it always has them.
+pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
+    let is_required = details.is_some_and(|(_, is_required)| *is_required);
+    let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
+    let name = object([("type", text("string")), ("enum", list([code]))]);
+    let members = [("code", name), ("message", message()), ("details", details)];
+    let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
+    closed_object(members, required).with("title", code).with("description", summary)
+}
+
+/// The envelope with any error.
+pub fn of_any_error() -> Json {
+    let code = object([("type", text("string")), ("pattern", text(CODE)), ("description", text(RETRYABLE))]);
+    let members = [("code", code), ("message", message()), ("details", any_details())];
+    let error = closed_object(members, &["code", "message"]);
+    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
+}
+
+pub fn message() -> Json {
+    object([
+        ("type", text("string")),
+        ("minLength", 1.into()),
+        ("maxLength", MAX_MESSAGE.into()),
+        ("pattern", text(MESSAGE)),
+        ("description", text("One line for people, free to change: match on the code instead.")),
+    ])
+}
+
+pub fn any_details() -> Json {
+    object([("description", text("Any JSON value; absent where there is none."))])
+}
+
+pub fn request_id() -> Json {
+    object([
+        ("type", text("string")),
+        ("pattern", text(REQUEST_ID)),
+        (
+            "description",
+            text("The id of the request, the same as in the header x-request-id: name it when you ask for help."),
+        ),
+        ("examples", list([SAMPLE_ID])),
+    ])
+}
+
+pub fn closed_object<const N: usize>(members: [(&str, Json); N], required: &[&str]) -> Json {
+    object([
+        ("type", text("object")),
+        ("properties", object(members)),
+        ("required", list(required.iter().copied())),
+        ("additionalProperties", false.into()),
+    ])
+}

@@ -1,0 +1,286 @@
+//! Where something is wrong: a place, parsed from the notation that it is written in (rule R13).
+//!
+//! Clients choose some of the names: a place has a limited number of steps, each of limited length.
+
+use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
+use crate::issues::list::{MAX_STEPS, Path, is_index};
+
+/// Longer than any field's name.
+const MAX_NAME_CHARS: usize = 128;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    steps: Vec<Step>,
+    begins: Beginning,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Name(String),
+    Index(String),
+}
+
+/// Whether a place may begin with a part of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Beginning {
+    /// It may, and so may a field of that name.
+    #[default]
+    Unclear,
+    /// One step alone is a part as well: `/body`.
+    Pointer,
+    /// Its part is known from elsewhere.
+    Field,
+}
+
+impl Place {
+    /// `b[0].c`, `items[1][qty]`, `items.0.name`, `items[0]["a.b"]`.
+    pub fn of_dotted(text: &str) -> Self {
+        let mut place = Self::default();
+        place.dotted(text);
+        place
+    }
+
+    /// Parses a place in the notation that it shows.
+    pub fn parse(text: &str) -> Self {
+        let mut place = Self::default();
+        if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
+            place.begins = Beginning::Pointer;
+            place.pointer(text);
+        } else {
+            place.dotted(text);
+        }
+        place
+    }
+
+    /// The field that a parameter's name is, without the part of the request before it; `None` where it names none.
+    pub fn of_parameter(name: &str) -> Option<Self> {
+        if is_no_place(name) || is_whole_name(name) {
+            return None;
+        }
+        let mut place = Self::parse(name);
+        if place.begins_with_part(true) {
+            place.without_part();
+        }
+        Some(place).filter(Self::has_name)
+    }
+
+    pub fn dotted(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() && self.steps.len() < MAX_STEPS {
+            let (step, others) = dotted_step(rest);
+            // A type's parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are no steps. Nor are a
+            // validator's names for the whole.
+            let is_type = step.starts_with('<') && step.ends_with('>');
+            if !matches!(step, "" | "$" | "$input") && !is_type {
+                self.step(step);
+            }
+            rest = others;
+        }
+    }
+
+    /// A name of a map. A dotted one is split, without the part of the request that it begins with (R13); one of very many
+    /// steps is one step (E8).
+    pub fn key(&mut self, name: &str) {
+        if name.split('.').nth(MAX_STEPS).is_some() {
+            return self.push(Step::Name(name.to_owned()));
+        }
+        let in_part = name.split_once('.').filter(|(part, _)| is_leading_part(part));
+        self.dotted(in_part.map_or(name, |(_, inside)| inside));
+    }
+
+    /// A JSON Pointer (RFC 6901), its fragment, or what is written like one.
+    pub fn pointer(&mut self, text: &str) {
+        for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
+            if step.contains('~') { self.step(&step.replace("~1", "/").replace("~0", "~")) } else { self.step(step) }
+        }
+    }
+
+    /// A name, or the digits of an index.
+    pub fn step(&mut self, step: &str) {
+        // tsoa's.
+        let step = step.strip_prefix('$').filter(|digits| is_index(digits)).unwrap_or(step);
+        if is_index(step) { self.push(Step::Index(step.to_owned())) } else { self.name(step) }
+    }
+
+    pub fn name(&mut self, name: &str) {
+        // Pydantic's name for the whole of a model.
+        if name == "__root__" {
+            return;
+        }
+        self.push(Step::Name(match name.char_indices().nth(MAX_NAME_CHARS) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name.to_owned(),
+        }));
+    }
+
+    /// A name that a sentence adds: one that already ends the place is not added twice.
+    pub fn end_with(&mut self, name: &str) {
+        if !matches!(self.steps.last(), Some(Step::Name(last)) if last == name) {
+            self.name(name);
+        }
+    }
+
+    fn push(&mut self, step: Step) {
+        if self.steps.len() < MAX_STEPS {
+            self.steps.push(step);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    pub fn truncate(&mut self, len: usize) {
+        self.steps.truncate(len);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether it names a field: numbers alone do not.
+    pub fn has_name(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Name(_)))
+    }
+
+    /// Its part of the request is known from elsewhere: its first step is a field.
+    pub fn in_known_part(mut self) -> Self {
+        self.begins = Beginning::Field;
+        self
+    }
+
+    /// Whether it begins with a part of the request. `surely`: not with a field of that name.
+    pub fn begins_with_part(&self, surely: bool) -> bool {
+        let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
+        match self.begins {
+            Beginning::Field => false,
+            Beginning::Pointer => is_part,
+            Beginning::Unclear => is_part && (self.steps.len() > 1 || !surely),
+        }
+    }
+
+    /// Without the parts of the request that it begins with: `request/body/name`.
+    pub fn without_part(&mut self) {
+        let is_outer =
+            self.begins_with_part(false) && matches!(&self.steps[0], Step::Name(it) if it.starts_with("req"));
+        if self.begins_with_part(false) {
+            self.steps.remove(0);
+        }
+        if is_outer && self.begins_with_part(true) {
+            self.steps.remove(0);
+        }
+    }
+
+    /// Without the parameter of a method that it begins with, and the method's name before that (Bean Validation):
+    /// `admit.arg0.ward`.
+    pub fn without_argument(&mut self) {
+        let is_argument = |step: &Step| match step {
+            Step::Name(name) => name.strip_prefix("arg").is_some_and(is_index),
+            Step::Index(_) => false,
+        };
+        if let Some(at) = self.steps.iter().take(2).position(is_argument) {
+            self.steps.drain(..=at);
+        }
+    }
+
+    /// As a JSON array.
+    pub fn json(&self) -> Vec<u8> {
+        let mut path = Path::new();
+        for step in &self.steps {
+            match step {
+                Step::Name(name) => path.name(name),
+                Step::Index(digits) => path.raw(digits),
+            }
+        }
+        path.close()
+    }
+}
+
+/// Whether a text may be a place: names, dots and brackets alone.
+pub fn is_dotted(text: &str) -> bool {
+    let of_place =
+        |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '[' | ']' | '$');
+    text.starts_with(|first: char| first.is_alphanumeric() || matches!(first, '_' | '$' | '['))
+        && text.chars().all(of_place)
+        && !text.ends_with('.')
+}
+
+/// The first step, and the rest behind it.
+fn dotted_step(text: &str) -> (&str, &str) {
+    for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
+        if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {
+            return (step, rest.trim_start_matches('.'));
+        }
+    }
+    match text.find(['.', '[']) {
+        Some(0) => ("", &text[1..]),
+        Some(end) if text.as_bytes()[end] == b'.' => (&text[..end], &text[end + 1..]),
+        Some(end) => (&text[..end], &text[end..]),
+        None => (text, ""),
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(place: &Place) -> String {
+        String::from_utf8(place.json()).unwrap()
+    }
+
+    #[test]
+    fn r13_a_place_is_taken_apart() {
+        for (text, path) in [
+            ("b[0].c", r#"["b",0,"c"]"#),
+            ("items.0.name", r#"["items",0,"name"]"#),
+            ("items[1][qty]", r#"["items",1,"qty"]"#),
+            ("[items][1][qty]", r#"["items",1,"qty"]"#),
+            ("[0].a", r#"[0,"a"]"#),
+            ("[0][1]", "[0,1]"),
+            ("", "[]"),
+            (r#"a["b.c"].d"#, r#"["a","b.c","d"]"#),
+            ("a['b.c']", r#"["a","b.c"]"#),
+            ("$.a[2]", r#"["a",2]"#),
+            ("tags[0].<list element>", r#"["tags",0]"#),
+            ("__proto__.x", r#"["__proto__","x"]"#),
+            ("a[99999999999999999999]", r#"["a","99999999999999999999"]"#),
+            ("a[", r#"["a"]"#),
+            ("a]b", r#"["a]b"]"#),
+            ("...", "[]"),
+            ("имя.0", r#"["имя",0]"#),
+            ("items/0", r#"["items",0]"#),
+            ("#/items/0/a~1b~0", r#"["items",0,"a/b~"]"#),
+        ] {
+            assert_eq!(json(&Place::parse(text)), path, "{text}");
+        }
+    }
+
+    #[test]
+    fn r13_a_part_of_the_request_is_no_field() {
+        for (text, surely, path) in [
+            ("body/items/0", true, r#"["items",0]"#),
+            ("/body", true, "[]"),
+            ("request/query/page", true, r#"["page"]"#),
+            ("body.a", true, r#"["a"]"#),
+            ("body", false, "[]"),
+            ("bodyguard.a", false, r#"["bodyguard","a"]"#),
+        ] {
+            let mut place = Place::parse(text);
+            assert_eq!(place.begins_with_part(true), surely, "{text}");
+            place.without_part();
+            assert_eq!(json(&place), path, "{text}");
+        }
+        assert!(!Place::parse("body.a").in_known_part().begins_with_part(false));
+    }
+
+    #[test]
+    fn r13_a_place_is_bounded() {
+        for text in ["a.".repeat(10_000), "/a".repeat(10_000)] {
+            assert_eq!(json(&Place::parse(&text)).matches("\"a\"").count(), MAX_STEPS);
+        }
+        assert!(json(&Place::parse(&"é".repeat(10_000))).chars().count() <= MAX_NAME_CHARS + 5);
+        let mut place = Place::of_dotted("a.b");
+        place.end_with("b");
+        place.end_with("c");
+        assert_eq!(json(&place), r#"["a","b","c"]"#);
+    }
+}

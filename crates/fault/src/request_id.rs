@@ -1,0 +1,287 @@
+//! The request id: `req_` and a ULID (rules I1, I2, I4).
+//!
+//! 16 bytes: 48 bits of milliseconds, 80 bits that the adapter draws from a CSPRNG. The same 128 bits are a valid W3C
+//! trace id, so that one id finds logs and traces.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use ulid::{ULID_LEN, Ulid};
+use uuid::Uuid;
+
+const PREFIX: &str = "req_";
+const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
+
+/// The id of one request: the same in the handler, the logs, the headers and the body.
+///
+/// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32. It
+/// parses from that form, a bare ULID in either case, or a UUID with its hyphens or without, whose 128 bits it keeps.
+///
+/// ```
+/// use tower_error_envelope::RequestId;
+///
+/// let id: RequestId = "0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50".parse()?;
+/// assert_eq!(id.to_string(), "req_01JER3WYH0FK2RMJWZ3GPKWKTG");
+/// assert_eq!(id, "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse()?);
+/// # Ok::<(), tower_error_envelope::ParseRequestIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId {
+    // Not a u128, which requires 16 bytes of alignment in every type that has an id.
+    high: u64,
+    low: u64,
+}
+
+impl RequestId {
+    /// An id from milliseconds since the Unix epoch (48 bits are used) and random bits (80 are used).
+    ///
+    /// The bits must come from a CSPRNG, fresh for each id: anyone who can guess an id can request another's data (I1).
+    #[must_use]
+    #[inline]
+    pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
+        let id = Ulid::from_parts(timestamp_ms & ((1 << Ulid::TIME_BITS) - 1), random & ((1 << Ulid::RAND_BITS) - 1));
+        // Zeros alone are no id: see `FromStr`.
+        if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
+    }
+
+    /// When the id was made, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn timestamp_ms(self) -> u64 {
+        self.ulid().timestamp_ms()
+    }
+
+    /// The 128 bits, big-endian: the trace id of W3C trace context (I4).
+    #[must_use]
+    pub const fn trace_id(self) -> [u8; 16] {
+        self.ulid().to_bytes()
+    }
+
+    /// The header `traceparent` that makes this request the root of a sampled trace (I4).
+    ///
+    /// The parent id is the id's last 64 bits, never zero. The sampled flag is set: a parent-based sampler would
+    /// otherwise drop the very traces that the id should find.
+    pub fn traceparent(self) -> HeaderValue {
+        let bits = self.ulid().0;
+        let text = format!("00-{bits:032x}-{:016x}-01", bits as u64 | 1);
+        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The text as a header value; clones share one allocation.
+    #[inline]
+    pub fn header_value(self) -> HeaderValue {
+        let shared = Bytes::from_owner(self.text());
+        HeaderValue::from_maybe_shared(shared).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The text, without an allocation.
+    #[inline]
+    #[must_use]
+    pub fn text(self) -> [u8; TEXT_LEN] {
+        let mut text = [0; TEXT_LEN];
+        let mut ulid = [0; ULID_LEN];
+        self.ulid().array_to_str(&mut ulid);
+        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        text[PREFIX.len()..].copy_from_slice(&ulid);
+        text
+    }
+
+    const fn new(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    const fn ulid(self) -> Ulid {
+        Ulid((self.high as u128) << 64 | self.low as u128)
+    }
+
+    fn from_bits(bits: u128) -> Result<Self, ParseRequestIdError> {
+        // W3C trace context forbids a trace id of zeros, and it names no request.
+        if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self::new(bits)) }
+    }
+}
+
+/// The trace id of a valid W3C `traceparent` (L1).
+pub fn trace_id_of(value: &[u8]) -> Option<&str> {
+    if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }
+}
+
+/// Whether `value` is a valid W3C `traceparent` (I4), which another tracer would continue.
+pub fn is_traceparent(value: &[u8]) -> bool {
+    let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');
+    let Some((fixed, further)) = value.split_at_checked(55) else { return false };
+    let (version, trace, parent, flags) = (&fixed[..2], &fixed[3..35], &fixed[36..52], &fixed[53..]);
+    [fixed[2], fixed[35], fixed[52]] == *b"---"
+        && [version, trace, parent, flags].into_iter().all(hex)
+        && version != b"ff"
+        && !zero(trace)
+        && !zero(parent)
+        && (further.is_empty() || version != b"00" && further[0] == b'-')
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = ParseRequestIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = ParseRequestIdError(());
+        match text.len() {
+            TEXT_LEN => text.strip_prefix(PREFIX).ok_or(error).and_then(from_ulid),
+            ULID_LEN => from_ulid(text),
+            // nginx writes `$request_id` without hyphens.
+            32 | 36 => Uuid::try_parse(text).map_err(|_| error).and_then(|uuid| Self::from_bits(uuid.as_u128())),
+            _ => Err(error),
+        }
+    }
+}
+
+fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
+    // 26 characters hold 130 bits: the crate drops the two above 128, which would make two texts one id.
+    if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
+        return Err(ParseRequestIdError(()));
+    }
+    let ulid = Ulid::from_string(text).map_err(|_| ParseRequestIdError(()))?;
+    RequestId::from_bits(ulid.0)
+}
+
+impl From<RequestId> for u128 {
+    fn from(id: RequestId) -> Self {
+        id.ulid().0
+    }
+}
+
+impl From<RequestId> for Ulid {
+    fn from(id: RequestId) -> Self {
+        id.ulid()
+    }
+}
+
+impl TryFrom<Ulid> for RequestId {
+    type Error = ParseRequestIdError;
+
+    /// Fails on the nil ULID alone.
+    fn try_from(ulid: Ulid) -> Result<Self, ParseRequestIdError> {
+        Self::from_bits(ulid.0)
+    }
+}
+
+impl From<RequestId> for Uuid {
+    fn from(id: RequestId) -> Self {
+        Self::from_u128(id.ulid().0)
+    }
+}
+
+impl TryFrom<Uuid> for RequestId {
+    type Error = ParseRequestIdError;
+
+    /// Fails on the nil UUID alone.
+    fn try_from(uuid: Uuid) -> Result<Self, ParseRequestIdError> {
+        Self::from_bits(uuid.as_u128())
+    }
+}
+
+/// A text that is neither a `req_` ULID, nor a bare ULID, nor a UUID, or that is all zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseRequestIdError(());
+
+impl fmt::Display for ParseRequestIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a request id: expected req_ and a ULID, a ULID, or a UUID, and not all zeros")
+    }
+}
+
+impl std::error::Error for ParseRequestIdError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i2_well_formed_ids_keep_their_bits() {
+        let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().unwrap();
+        assert_eq!(id.to_string(), "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D");
+        assert_eq!("01jd2v5w8z3q4r6t8y0a1b2c3d".parse(), Ok(id));
+        assert_eq!(
+            "0193B03E-7A20-7CC5-8A4B-9F1C2D3E4F50".parse(),
+            "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>()
+        );
+        for digits in ["0193b03e7a207cc58a4b9f1c2d3e4f50", "0193B03E7A207CC58A4B9F1C2D3E4F50"] {
+            assert_eq!(digits.parse(), "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>());
+        }
+    }
+
+    #[test]
+    fn i2_everything_else_is_refused() {
+        for bad in [
+            "",
+            "req_",
+            "REQ_01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
+            "req_81JD2V5W8Z3Q4R6T8Y0A1B2C3D",
+            "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3U",
+            "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3",
+            "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D ",
+            "req_0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50",
+            "req_0193b03e7a207cc58a4b9f1c2d3e4f50",
+            "0193b03e7a207cc58a4b9f1c2d3e4f5",
+            "0193b03e7a207cc58a4b9f1c2d3e4f500",
+            "0193b03e7a207cc58a4b9f1c2d3e4f5g",
+            "0193b03e-7a207cc58a4b9f1c2d3e4f5",
+            "{193b03e7a207cc58a4b9f1c2d3e4f5}",
+            "+193b03e7a207cc58a4b9f1c2d3e4f50",
+            "00000000000000000000000000000000",
+            "00000000-0000-0000-0000-000000000000",
+            "00000000000000000000000000",
+        ] {
+            assert!(bad.parse::<RequestId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn i1_ids_sort_by_millisecond() {
+        let early = RequestId::from_parts(1_700_000_000_000, u128::MAX);
+        let late = RequestId::from_parts(1_700_000_000_001, 0);
+        assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.timestamp_ms(), 1_700_000_000_000);
+    }
+
+    #[test]
+    fn i4_a_traceparent_is_judged_by_w3c() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert!(is_traceparent(valid.as_bytes()));
+        assert!(is_traceparent(format!("cc{}-more", &valid[2..]).as_bytes()));
+        for bad in [
+            valid.to_uppercase(),
+            format!("{valid}-more"),
+            format!("ff{}", &valid[2..]),
+            valid.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+            valid.replace("00f067aa0ba902b7", &"0".repeat(16)),
+            valid.replace('-', "_"),
+            valid[..54].to_owned(),
+            String::new(),
+        ] {
+            assert!(!is_traceparent(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn i4_the_traceparent_made_is_valid(ms: u64, random: u128) {
+            let id = RequestId::from_parts(ms, random);
+            proptest::prop_assert!(is_traceparent(id.traceparent().as_bytes()));
+            proptest::prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! RPC errors (section P): the statuses of gRPC, the details of google.rpc, the code that both name, and the wait that a
+//! response requests of its client.
+
+pub mod details;
+pub mod status;
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use self::details::{MAX_SECONDS, RpcDetails};
+use self::status::Status;
+use crate::code::{CodeSet, ErrorCode};
+
+/// The status in an inner head, its trailers, or a frame of them.
+#[derive(Debug, PartialEq)]
+pub struct ReportedStatus<'a> {
+    pub status: Status,
+    pub message: Cow<'a, str>,
+    pub rich: Option<RpcDetails>,
+}
+
+impl ReportedStatus<'_> {
+    /// A success.
+    pub const fn ok() -> Self {
+        Self { status: Status::OK, message: Cow::Borrowed(""), rich: None }
+    }
+}
+
+/// The code of an inner status: its reason's, where that is known or of the own `domain`; with violations (E8) that of an
+/// invalid request; else its HTTP status's.
+pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
+    recognised(reported, codes, domain).unwrap_or_else(|| of_status(reported))
+}
+
+fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
+    let status = reported.status.http();
+    let lists = reported.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
+    if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
+}
+
+/// The code that the reason names. A code that only the own domain defines is well-formed in capitals alone.
+pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
+    let rich = reported.rich.as_ref()?;
+    let of_own_domain = || {
+        let capitals = !rich.reason.bytes().any(|byte| byte.is_ascii_lowercase());
+        (capitals && rich.domain == domain).then(|| ErrorCode::foreign(&rich.reason.to_ascii_lowercase()))?
+    };
+    codes.find(&rich.reason).or_else(of_own_domain)
+}
+
+/// The wait in `retry-after` in whole seconds, at most what a google.protobuf.Duration holds: seconds, or a date relative
+/// to the response's own `date`, else to `now`. A date that is past is no wait.
+pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // All digits: too many for the number is too long for the duration.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let until = httpdate::parse_http_date(value).ok()?;
+        let wait = until.duration_since(sent(headers).unwrap_or_else(now)).unwrap_or_default();
+        Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    };
+    Some(wait.min(Duration::from_secs(MAX_SECONDS)))
+}
+
+fn sent(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::details::Violation;
+    use super::*;
+
+    fn reported(status: Status, reason: &str, domain: &str) -> ReportedStatus<'static> {
+        let rich =
+            RpcDetails { reason: reason.into(), domain: domain.into(), ..RpcDetails::new(status, String::new()) };
+        ReportedStatus { status, message: Cow::Borrowed(""), rich: Some(rich) }
+    }
+
+    #[test]
+    fn p1_an_inner_status_is_classified() {
+        let codes = CodeSet::new(vec![ErrorCode::custom("seat_taken", 409)]);
+        for (status, reason, domain, code) in [
+            (Status::INTERNAL, "CHANNEL_NOT_FOUND", "ours", "channel_not_found"),
+            (Status::INTERNAL, "Rate_Limited", "theirs", "rate_limited"),
+            (Status::UNKNOWN, "SEAT_TAKEN", "theirs", "seat_taken"),
+            (Status::ABORTED, "ORDER_EXPIRED", "ours", "order_expired"),
+            (Status::ABORTED, "order_expired", "ours", "conflict"),
+            (Status::ABORTED, "ORDER-EXPIRED", "ours", "conflict"),
+            (Status::ABORTED, "ORDER_EXPIRED", "theirs", "conflict"),
+            (Status::UNAUTHENTICATED, "", "ours", "auth_invalid"),
+            (Status::DEADLINE_EXCEEDED, "", "", "gateway_timeout"),
+            (Status::CANCELLED, "", "", "bad_request"),
+            (Status::UNIMPLEMENTED, "", "", "not_implemented"),
+        ] {
+            assert_eq!(
+                code_of(&reported(status, reason, domain), &codes, "ours"),
+                code,
+                "{status:?} {reason} {domain}"
+            );
+        }
+        let violation = Violation { field: "a".into(), description: "m".into(), reason: String::new() };
+        for (status, code) in [(Status::INVALID_ARGUMENT, "invalid_request"), (Status::INTERNAL, "internal_error")] {
+            let mut reported = reported(status, "", "");
+            reported.rich.as_mut().unwrap().violations.push(violation.clone());
+            assert_eq!(code_of(&reported, &codes, "ours"), code);
+        }
+        let bare = ReportedStatus { status: Status::UNAVAILABLE, message: Cow::Borrowed(""), rich: None };
+        assert_eq!(code_of(&bare, &codes, "ours"), "service_unavailable");
+    }
+
+    #[test]
+    fn p1_a_wait_is_seconds_or_a_date_seen_from_the_responses_own() {
+        const DAY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let now = || SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_778_500);
+        for (value, date, seconds) in [
+            ("120", None, Some(120)),
+            (" 0 ", None, Some(0)),
+            ("99999999999999999999999", None, Some(MAX_SECONDS)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(DAY), Some(60)),
+            ("Sunday, 06-Nov-94 08:49:38 GMT", Some(DAY), Some(1)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(DAY), Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", None, Some(59)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some("now"), Some(59)),
+            ("Sun, 06 Nov 1994 08:49:38 GMT", None, Some(0)),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("soon", Some(DAY), None),
+            ("", None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            if let Some(date) = date {
+                headers.insert(DATE, HeaderValue::from_static(date));
+            }
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value} {date:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

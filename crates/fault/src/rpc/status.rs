@@ -1,0 +1,235 @@
+//! gRPC's statuses: one table, closed by the protocol.
+//!
+//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect's answers have
+//! that status, and google.rpc.Code gives the same: it classifies an inner service's status.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::code::ErrorCode;
+
+macro_rules! statuses {
+    ($($constant:ident $number:literal $connect:literal $http:literal)*) => {
+        impl Status {
+            $(pub const $constant: Self = Self($number);)*
+
+            pub const ALL: [Self; 17] = [$(Self::$constant,)*];
+        }
+
+        static ROWS: [Row; 17] = [$(Row {
+            digits: stringify!($number),
+            name: stringify!($constant),
+            connect: $connect,
+            http: $http,
+        },)*];
+    };
+}
+
+/// A status of gRPC, 0–16.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Status(u8);
+
+struct Row {
+    digits: &'static str,
+    name: &'static str,
+    connect: &'static str,
+    http: u16,
+}
+
+statuses! {
+    // Connect has no name for a success: an error that claims to be one is unknown.
+    OK 0 "unknown" 200
+    CANCELLED 1 "canceled" 499
+    UNKNOWN 2 "unknown" 500
+    INVALID_ARGUMENT 3 "invalid_argument" 400
+    DEADLINE_EXCEEDED 4 "deadline_exceeded" 504
+    NOT_FOUND 5 "not_found" 404
+    ALREADY_EXISTS 6 "already_exists" 409
+    PERMISSION_DENIED 7 "permission_denied" 403
+    RESOURCE_EXHAUSTED 8 "resource_exhausted" 429
+    FAILED_PRECONDITION 9 "failed_precondition" 400
+    ABORTED 10 "aborted" 409
+    OUT_OF_RANGE 11 "out_of_range" 400
+    UNIMPLEMENTED 12 "unimplemented" 501
+    INTERNAL 13 "internal" 500
+    UNAVAILABLE 14 "unavailable" 503
+    DATA_LOSS 15 "data_loss" 500
+    UNAUTHENTICATED 16 "unauthenticated" 401
+}
+
+impl Status {
+    /// The status of that number; an unknown number is `UNKNOWN`.
+    pub const fn new(number: u8) -> Self {
+        if number > 16 { Self::UNKNOWN } else { Self(number) }
+    }
+
+    /// The status of an error, which is never `OK`.
+    pub fn from_code(code: &ErrorCode) -> Self {
+        match Self::new(code.grpc()) {
+            Self::OK => Self::UNKNOWN,
+            status => status,
+        }
+    }
+
+    /// The status of an error that leaves with this HTTP status. A code known by name alone has the HTTP status's.
+    pub fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
+        if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
+    }
+
+    /// The status that an HTTP status means to a gRPC client, by gRPC's own table (P1).
+    pub fn of_http(status: StatusCode) -> Self {
+        match status.as_u16() {
+            400 => Self::INTERNAL,
+            401 => Self::UNAUTHENTICATED,
+            403 => Self::PERMISSION_DENIED,
+            404 | 405 => Self::UNIMPLEMENTED,
+            429 | 502 | 503 | 504 => Self::UNAVAILABLE,
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// The status of Connect's name for it.
+    pub fn of_connect_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| *status != Self::OK && status.connect_name() == name)
+    }
+
+    /// The status for the digits of `grpc-status`; an unknown number is `UNKNOWN`.
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let number = digits.iter().fold(0_u8, |number, digit| number.saturating_mul(10).saturating_add(digit - b'0'));
+        Some(Self::new(number))
+    }
+
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The number as `grpc-status` has it.
+    pub fn digits(self) -> &'static str {
+        self.row().digits
+    }
+
+    /// gRPC's name, such as `NOT_FOUND`.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Connect's name, such as `not_found`.
+    pub fn connect_name(self) -> &'static str {
+        self.row().connect
+    }
+
+    /// The HTTP status of Connect's answer.
+    pub fn connect_http(self) -> StatusCode {
+        if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
+    }
+
+    /// The HTTP status that google.rpc.Code gives it.
+    pub fn http(self) -> StatusCode {
+        StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn row(self) -> &'static Row {
+        &ROWS[usize::from(self.0)]
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p1_a_status_is_read_as_it_is_written() {
+        for (number, status) in Status::ALL.into_iter().enumerate() {
+            assert_eq!((usize::from(status.number()), status.digits()), (number, number.to_string().as_str()));
+            assert_eq!(Status::parse(status.digits().as_bytes()), Some(status));
+        }
+        assert_eq!((Status::NOT_FOUND.name(), Status::CANCELLED.name()), ("NOT_FOUND", "CANCELLED"));
+    }
+
+    #[test]
+    fn p1_what_grpc_does_not_know_is_unknown() {
+        for unknown in ["17", "256", "260", "99999999999999999999"] {
+            assert_eq!(Status::parse(unknown.as_bytes()), Some(Status::UNKNOWN), "{unknown}");
+        }
+        for malformed in ["", "-1", "+5", "5 ", "0x5", "five", "5,5"] {
+            assert_eq!(Status::parse(malformed.as_bytes()), None, "{malformed}");
+        }
+        assert_eq!(Status::new(200), Status::UNKNOWN);
+    }
+
+    #[test]
+    fn p1_no_error_is_a_success() {
+        let own = |grpc| ErrorCode::custom("seat_taken", 409).with_grpc(grpc);
+        assert_eq!(
+            [0, 17, 6].map(|grpc| Status::from_code(&own(grpc)).name()),
+            ["UNKNOWN", "UNKNOWN", "ALREADY_EXISTS"]
+        );
+        assert!(ErrorCode::ALL.iter().all(|code| Status::from_code(code).number() == code.grpc()));
+    }
+
+    #[test]
+    fn p1_https_statuses_follow_grpcs_table() {
+        for (http, grpc) in [
+            (400, 13),
+            (401, 16),
+            (403, 7),
+            (404, 12),
+            (405, 12),
+            (429, 14),
+            (502, 14),
+            (503, 14),
+            (504, 14),
+            (409, 2),
+            (422, 2),
+            (500, 2),
+            (501, 2),
+        ] {
+            assert_eq!(Status::of_http(StatusCode::from_u16(http).unwrap()).number(), grpc, "{http}");
+        }
+    }
+
+    #[test]
+    fn p3_connects_names_stand_for_each_error() {
+        for status in &Status::ALL[1..] {
+            assert_eq!(Status::of_connect_name(status.connect_name()), Some(*status));
+            assert!(status.connect_http().is_client_error() || status.connect_http().is_server_error());
+        }
+        assert_eq!(Status::of_connect_name("canceled"), Some(Status::CANCELLED));
+        for other in ["ok", "cancelled", "NOT_FOUND", ""] {
+            assert_eq!(Status::of_connect_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn p3_a_success_is_no_answer_of_connects() {
+        assert_eq!((Status::OK.http(), Status::OK.connect_http().as_u16()), (StatusCode::OK, 500));
+        assert_eq!(Status::CANCELLED.connect_http().as_u16(), 499);
+    }
+
+    /// Prints what to put between the markers where the catalogue is another.
+    #[test]
+    fn p1_p3_the_manual_says_what_each_code_becomes() {
+        let page = include_str!("../../../../manual/rpc-reference.md");
+        let behind = page.split("makes of the catalogue -->\n").nth(1).unwrap();
+        let shown = behind.split("<!-- the end of the table -->").next().unwrap();
+        let rows: String = ErrorCode::ALL.iter().map(manual_row).collect();
+        let table = format!("| code | gRPC | Connect, its HTTP status | HTTP |\n| --- | --- | --- | --- |\n{rows}");
+        assert!(shown == table, "manual/rpc-reference.md shows another table than\n{table}");
+    }
+
+    fn manual_row(code: &ErrorCode) -> String {
+        let (grpc, http) = (Status::from_code(code), code.status().as_u16());
+        let connect = format!("`{}`, {}", grpc.connect_name(), grpc.connect_http().as_u16());
+        format!("| `{code}` | {} `{grpc:?}` | {connect} | {http} |\n", grpc.digits())
+    }
+}

@@ -1,0 +1,136 @@
+//! Sentences that name the wrong field, or that quote what was sent (rule R13).
+//!
+//! One table (`table.rs`): a row is a pattern, the part of it that a client may get, and where it was seen.
+
+mod jackson;
+mod jsonschema;
+mod pattern;
+mod pydantic;
+mod quoted;
+mod reading;
+mod screen;
+mod serde;
+mod table;
+
+use self::pattern::Captures;
+pub use self::quoted::without_values;
+pub use self::reading::Reading;
+use self::screen::BytePairs;
+use self::table::{Sentence, When};
+use crate::tree::Node;
+
+/// A longer text is no list of sentences.
+const MAX_JOINED_BYTES: usize = 8 * 1024;
+
+/// Where a text stands.
+#[derive(Clone, Copy, Default)]
+pub struct Context<'c> {
+    pub in_list: bool,
+    /// The JSON body around the text.
+    pub body: Option<Node<'c, 'c>>,
+}
+
+/// The sentences of a text, each with the field that it names; `None` if one of them names no field.
+pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+    let text = text.trim();
+    pydantic::read(text)
+        .or_else(|| Some(vec![jackson::read(text)?]))
+        .or_else(|| of_jsonschema(text))
+        .or_else(|| of_rows(text, context))
+        .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
+}
+
+fn of_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+    let pairs = BytePairs::of(text);
+    several(text, &pairs, context).or_else(|| Some(vec![one(text, &pairs, context)?]))
+}
+
+fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
+    let (first, mut place) = (jsonschema::first_line(text)?, jsonschema::place(text)?);
+    if let Some(name) = missing_name(first) {
+        place.end_with(&name);
+    }
+    Some(vec![Reading { place, text: without_values(first).into_owned() }])
+}
+
+/// The name that a sentence adds to the end of a known place.
+pub fn missing_name(text: &str) -> Option<String> {
+    let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
+        [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
+        _ => None,
+    });
+    of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
+}
+
+/// `pairs` are those of the text, and include those of each of its pieces.
+fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
+    if text.len() > MAX_JOINED_BYTES {
+        return None;
+    }
+    ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
+        let pieces = pieces(text, joined, pairs, context);
+        let is_joined = pieces.len() > 1;
+        is_joined.then(|| pieces.into_iter().map(|piece| one_of(piece, joined, pairs, context)).collect()).flatten()
+    })
+}
+
+/// A text where it goes on with another sentence.
+fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
+    const MOST: usize = 64;
+
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    for (at, _) in text.match_indices(joined).take(MOST) {
+        let rest = &text[at + joined.len()..];
+        let first = rest.split(joined).next().unwrap_or_default();
+        if [rest, first].into_iter().any(|it| one_of(it, joined, pairs, context).is_some()) {
+            pieces.push(text[start..at].trim_end());
+            start = at + joined.len();
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+fn one_of(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
+    let text = if joined == "\n" { text.trim() } else { text };
+    pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
+}
+
+fn one(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
+    let of_row = pairs.rows().find_map(|row| row.read(text, context));
+    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
+}
+
+/// Whether a text is serde's alone, as poem's query has it. In a value that another sentence quotes it is the client's.
+fn is_bare(text: &str) -> bool {
+    let within = |path: usize| quoted::quotes_before(text, path);
+    quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
+}
+
+impl Sentence {
+    fn read(&self, text: &str, context: Context<'_>) -> Option<Reading> {
+        let holds = match self.when {
+            When::Always => true,
+            When::InList => context.in_list,
+            When::Beside(field) => context.body.is_some_and(|body| body.has(field)),
+        };
+        let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
+        let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
+        match serde {
+            Some(text) if self.says.is_empty() => serde::parse_text(text).map(Reading::from_serde),
+            _ => Some(self.reading(&captures, text)),
+        }
+    }
+
+    fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
+        let sentence = pattern::message_of(self.says, captures, text);
+        Reading { place: pattern::place_of(captures), text: without_values(&sentence).into_owned() }
+    }
+}
+
+/// salvo 1.1.0's text of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
+/// line: 1, column: 2))`.
+pub fn in_debug(cause: &str) -> Option<String> {
+    let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
+    serde_json::from_str(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()
+}

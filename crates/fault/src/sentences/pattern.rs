@@ -1,0 +1,183 @@
+//! The text that a row of the table fits: literal text with placeholders, from the first character to the last.
+//!
+//! | Placeholder | Fits | Passes on |
+//! |---|---|---|
+//! | `{path}` | a place of names, dots and brackets | as it is |
+//! | `{field}` | the same, of a program's field: no capital, no pronoun, no part of the request | as it is |
+//! | `{deep}` | the same, of several steps | as it is |
+//! | `{owned}` | a place behind the name of a program's type | never |
+//! | `{part}` | a place that begins with a part of the request | never |
+//! | `{name}` | a name that ends the place | as it is |
+//! | `{index}`, `{word}` | digits; letters and digits | as they are |
+//! | `{kind}` | anything | its first word |
+//! | `{type}` | anything | the type, if the language has it |
+//! | `{text}` | anything | as it is |
+//! | `{bean}` | a text of Bean Validation's | as it is |
+//! | `{argument}` | a place behind the name of a method's parameter | never |
+//! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
+//! | `{value}` | anything, up to the last occurrence of the text behind it | never |
+//! | `{subject}` | a word that is no name of a field; in sentences that only quote a value | never |
+//! | `{repr}` | the same, as Python prints values | never |
+//! | `{serde}` | a text of serde's | without the value |
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use crate::field_names::is_part;
+use crate::place::{Place, is_dotted};
+
+/// The texts that the placeholders of a pattern fit, in their order.
+pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
+
+/// Words that no program uses as a field's name.
+const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
+
+pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
+    let mut captures = Captures::new();
+    let (mut pattern, mut text) = (pattern, text);
+    while let Some((literal, behind)) = pattern.split_once('{') {
+        text = text.strip_prefix(literal)?;
+        let (kind, behind) = behind.split_once('}')?;
+        let next = &behind[..behind.find('{').unwrap_or(behind.len())];
+        let end = end_of(kind, text, next, next.len() == behind.len())?;
+        captures.push((kind, &text[..end]));
+        (pattern, text) = (behind, &text[end..]);
+    }
+    (text == pattern).then_some(captures)
+}
+
+/// Where a placeholder ends: before the literal behind it.
+fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
+    if is_last {
+        let end = text.strip_suffix(next)?.len();
+        return is_of(kind, &text[..end]).then_some(end);
+    }
+    if matches!(kind, "value" | "repr") {
+        return memmem::rfind(text.as_bytes(), next.as_bytes()).filter(|end| is_of(kind, &text[..*end]));
+    }
+    memmem::find_iter(text.as_bytes(), next).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
+}
+
+/// The most places that are tried as the end of a name in a text.
+const MOST_TRIES: usize = 32;
+
+fn is_of(kind: &str, text: &str) -> bool {
+    match kind {
+        "path" => is_dotted(text),
+        "field" => is_field(text),
+        "deep" => is_dotted(text) && text.contains('.'),
+        "owned" => text.is_empty() || is_dotted(text),
+        "part" => {
+            let first = text.split(['/', '.', '[']).next().unwrap_or_default();
+            let is_part = is_part(first);
+            is_part
+                && !text.contains(' ')
+                && !text.ends_with(['/', '.', ':'])
+                && (text.contains('/') || is_dotted(text))
+        }
+        "index" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        "word" => text.len() <= 64 && text.chars().all(|it| it.is_alphanumeric() || matches!(it, '_' | '-' | '.')),
+        "repr" => is_repr(text),
+        "quoted" => is_quoted(text),
+        "name" => !text.is_empty() && !text.contains('`'),
+        "bean" => BEAN_TEXTS.iter().any(|begins| text.starts_with(begins)),
+        "argument" => is_dotted(text),
+        "value" => true,
+        _ => !text.is_empty(),
+    }
+}
+
+/// Whether a text may be a value as Python prints it.
+pub(super) fn is_repr(text: &str) -> bool {
+    text.starts_with(['\'', '"', '[', '{', '(', '-']) && text.len() > 1
+        || text.starts_with(|first: char| first.is_ascii_digit())
+        || matches!(text, "True" | "False" | "None")
+}
+
+/// How the texts of Bean Validation's own constraints begin (Hibernate Validator 8).
+const BEAN_TEXTS: [&str; 6] =
+    ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
+
+/// Whether a text is a value in quotes or brackets, a number or a literal, and no more.
+pub(super) fn is_quoted(text: &str) -> bool {
+    const QUOTES: [(char, char); 8] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
+
+    let text = text.trim();
+    let is_within = |(open, close): &(char, char)| text.len() > 1 && text.starts_with(*open) && text.ends_with(*close);
+    let is_literal =
+        || matches!(text, "true" | "false" | "null" | "undefined" | "True" | "False" | "None" | "NaN" | "nan" | "nil");
+    QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
+}
+
+fn is_field(text: &str) -> bool {
+    let first = text.split(['.', '[']).next().unwrap_or_default();
+    let is_whole_part = first.len() == text.len() && is_part(first);
+    let begins_otherwise = text.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit());
+    is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
+}
+
+/// The place that was fitted, and the name that ends it.
+pub(super) fn place_of(captures: &Captures<'_>) -> Place {
+    let mut place = Place::default();
+    for (kind, text) in captures {
+        match *kind {
+            // Joi's and yup's names for the whole.
+            "path" if matches!(*text, "value" | "this") => {}
+            "path" | "field" | "deep" => place.dotted(text),
+            "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),
+            "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
+            "part" => place = of_part(text),
+            "index" => place.step(text),
+            _ => {}
+        }
+    }
+    if let Some((_, name)) = captures.iter().find(|(kind, _)| *kind == "name") {
+        place.end_with(name.strip_prefix('.').unwrap_or(name));
+    }
+    place.without_argument();
+    place
+}
+
+/// `body/items/0`, `body.items[0]`; ajv itself calls its input `data`.
+fn of_part(text: &str) -> Place {
+    if let Some(inside) =
+        text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
+    {
+        return Place::parse(inside);
+    }
+    let mut place = Place::parse(if text.contains(['/', '.', '[']) { text } else { "/body" });
+    place.without_part();
+    place
+}
+
+/// The message of a row for a text that it fits: its own words, with the captures that they use.
+pub(super) fn message_of(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
+    if says.is_empty() {
+        return whole.to_owned();
+    }
+    let mut sentence = String::new();
+    let mut left = says;
+    while let Some((literal, behind)) = left.split_once('{') {
+        let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        sentence.push_str(literal);
+        let text = captures.iter().find(|(it, _)| *it == kind).map_or("", |(_, text)| text);
+        sentence.push_str(&in_words(kind, text));
+        left = behind;
+    }
+    sentence.push_str(left);
+    sentence
+}
+
+fn in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
+    match kind {
+        "kind" => Cow::Borrowed(text.split(' ').next().unwrap_or_default()),
+        // A name with a dot or a capital is the program's own.
+        "type" if text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"[]".contains(&it)) => {
+            Cow::Owned(format!("type {text}"))
+        }
+        "type" => Cow::Borrowed("another type"),
+        _ => Cow::Borrowed(text),
+    }
+}

@@ -1,0 +1,253 @@
+//! Sentences without the value that they quote (rule R13).
+//!
+//! A row of the table that names no field fits a sentence by the text before and behind the value; `…` is any other
+//! text there. A value may hold anything, even the text behind it: it ends before the last occurrence of that text.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem;
+
+use super::jsonschema::first_line;
+use super::screen::{BytePairs, NeededPairs, needed_by};
+use super::serde;
+use super::table::{SENTENCES, Sentence};
+
+/// The sentence without the value that it quotes.
+///
+/// A value may hold the text around the values of other sentences: whatever any row takes for a value goes, and all between.
+pub fn without_values(text: &str) -> Cow<'_, str> {
+    if let Some(first) = first_line(text) {
+        return Cow::Owned(without_values(first).into_owned());
+    }
+    let pairs = BytePairs::of(text);
+    let found = quoting(&pairs)
+        .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
+    let widest = found.reduce(|one, other| {
+        let end = one.1.max(other.1);
+        let (from, _, says) = if other.0 < one.0 { other } else { one };
+        (from, end, says)
+    });
+    match widest {
+        Some((from, end, says)) => {
+            let left = [&text[..from], &*says, &text[end..]].concat();
+            Cow::Owned(of_serde(&left).unwrap_or(left))
+        }
+        None => of_serde(text).map_or(Cow::Borrowed(text), Cow::Owned),
+    }
+}
+
+/// The rows of the table that quote, taken apart once: they are looked for in each text of a list.
+static QUOTING: LazyLock<Vec<Quoting>> =
+    LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
+
+fn quoting(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoting> {
+    QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.have(needed)))
+}
+
+/// Whether a sentence that quotes a value begins before this byte.
+pub(super) fn quotes_before(text: &str, at: usize) -> bool {
+    quoting(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
+}
+
+/// The texts that stand before and behind serde's.
+static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));
+    split.filter(|(begins, _)| !begins.contains('{')).collect()
+});
+
+/// The text without what serde quotes, behind a framework's words or by itself.
+fn of_serde(text: &str) -> Option<String> {
+    let (begins, rest) = match behind_a_framework(text) {
+        Some(rest) => rest,
+        None => serde::is_form(text).then_some(("", text))?,
+    };
+    Some([begins, &serde::without_values(rest)].concat()).filter(|left| left != text)
+}
+
+/// A framework's words before a text of serde's, and that text.
+pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
+    BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
+}
+
+/// A row by the text around the value.
+struct Quoting {
+    /// The sentence begins with it.
+    starts: bool,
+    /// May contain, as `{text}`, the part of the sentence that passes on.
+    before: &'static str,
+    is: Kind,
+    /// Empty: the value runs to the end.
+    behind: &'static str,
+    says: &'static str,
+    needs: Option<NeededPairs>,
+}
+
+/// The kind of value in the sentence.
+#[derive(Clone, Copy)]
+enum Kind {
+    Any,
+    /// In quotes or brackets, a number or a literal.
+    Quoted,
+    Repr,
+    /// What the sentence is about, without quotes: a value, unless it has the form of a field's name.
+    Subject,
+}
+
+impl Kind {
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Quoted => super::pattern::is_quoted(text),
+            Self::Repr => super::pattern::is_repr(text),
+            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !is_named(text),
+        }
+    }
+}
+
+/// Whether a word may be a field's name: a secret or an identifier has digits between its letters, an address has signs.
+fn is_named(word: &str) -> bool {
+    let is_name = |step: &str| {
+        let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
+        step.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
+    };
+    let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
+    // A name in quotes is one of those that other rows read.
+    let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
+    let first = steps.by_ref().find(|step| !step.is_empty());
+    first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
+}
+
+impl Quoting {
+    fn new(row: &Sentence) -> Option<Self> {
+        let kinds =
+            [("{value}", Kind::Any), ("{quoted}", Kind::Quoted), ("{repr}", Kind::Repr), ("{subject}", Kind::Subject)];
+        let (before, behind, is) = kinds.into_iter().find_map(|(placeholder, is)| {
+            let (before, behind) = row.pattern.split_once(placeholder)?;
+            Some((before, behind, is))
+        })?;
+        Some(Self {
+            starts: !before.starts_with('…'),
+            before: before.trim_start_matches('…'),
+            is,
+            behind: behind.trim_end_matches('…'),
+            says: row.says,
+            needs: needed_by(row),
+        })
+    }
+
+    /// Where a sentence with a value begins and ends.
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
+        let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
+        let from = if self.starts {
+            text.starts_with(first).then_some(0)
+        } else {
+            memmem::find(text.as_bytes(), first.as_bytes())
+        }?;
+        let before = from + first.len();
+        let value = before + memmem::find(&text.as_bytes()[before..], last.as_bytes())? + last.len();
+        let end = match self.behind {
+            "" => text.len(),
+            behind => value + memmem::rfind(&text.as_bytes()[value..], behind.as_bytes())?,
+        };
+        if !self.is.fits(&text[value..end]) {
+            return None;
+        }
+        Some((from, end + self.behind.len()))
+    }
+
+    /// The rest of a sentence without its value.
+    fn without_value(&self, sentence: &str) -> Cow<'static, str> {
+        let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.says) };
+        let last = self.before.rsplit('}').next().unwrap_or_default();
+        let text = sentence[before.len()..].split(last).next().unwrap_or_default();
+        Cow::Owned(self.says.replace("{text}", text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r13_a_sentence_says_the_same_without_the_value() {
+        for (sentence, expected) in [
+            (
+                "\"email\" with value \"s3cret\" fails to match the required pattern: /^a+$/",
+                "\"email\" fails to match the required pattern: /^a+$/",
+            ),
+            ("Invalid enum value. Expected 'a' | 'b', received 's3'cret'", "Invalid enum value. Expected 'a' | 'b'"),
+            ("\"s3cret\" is not a valid choice.", "Not a valid choice."),
+            ("\"a\" is not a valid \" is not a valid choice.", "Not a valid choice."),
+            ("Invalid pk \"s3cret\" - object does not exist.", "Invalid pk - object does not exist."),
+            ("Object with slug=s3cret does not exist.", "Object does not exist."),
+            ("“s3cret” is not a valid UUID.", "Not a valid UUID."),
+            ("“s3cret” value must be an integer.", "Value must be an integer."),
+            ("Value 's3cret' is not a valid choice.", "Not a valid choice."),
+            ("Invalid enum value 's3cret'", "Invalid enum value"),
+            (
+                "Failed to convert argument [n] for value [s3cret] due to: For input string: \"s3cret\"",
+                "Failed to convert argument [n]",
+            ),
+            (
+                "Failed to convert property value of type 'String' to required type 'int' for property 'age'; \
+                 For input string: \"s3cret\"",
+                "Failed to convert property value of type 'String' to required type 'int' for property 'age'",
+            ),
+            ("Failed to convert; For input string: \"s3cret for value [x\"", "Failed to convert"),
+            ("Text 's3cret' could not be parsed at index 0", "Text could not be parsed at index 0"),
+            ("The value 's3cret' is not valid for Age.", "The value is not valid for Age."),
+            (
+                "Cast to Number failed for value \"s3cret\" (type string) at path \"age\"",
+                "Cast to Number failed (type string) at path \"age\"",
+            ),
+            ("s3cret is not a valid URL", "Not a valid URL"),
+            ("https://x.test/s3cret is not a valid callback", "Not a valid callback"),
+            ("a@s3cret.test is invalid", "Is invalid"),
+            ("2024-13-01 is not an ISO 8601 date", "Not an ISO 8601 date"),
+            ("17 is not allowed", "Not allowed"),
+            ("Invalid data {\"a\":\"s3cret\"} for parameter \"page\".", "Invalid data for parameter \"page\"."),
+            ("The callback is not a valid URL", "The callback is not a valid URL"),
+            ("callback is not a valid URL", "callback is not a valid URL"),
+            ("address2 is not a valid address", "address2 is not a valid address"),
+            ("items[0].urls.1 is not a valid URL", "items[0].urls.1 is not a valid URL"),
+            ("/items/0/url is not a valid URL", "/items/0/url is not a valid URL"),
+            ("The order 7 is not allowed", "The order 7 is not allowed"),
+            ("Input should be 'a' or 'b'", "Input should be 'a' or 'b'"),
+            ("\"email\" is required", "\"email\" is required"),
+        ] {
+            assert_eq!(without_values(sentence), expected);
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the client sent, parts of these sentences among it.
+        #[test]
+        fn r13_no_value_stays(
+            value in "[0-9#@\"'`“” \n]{0,12}",
+            parts in proptest::collection::vec((0..SENTENCES.len(), proptest::bool::ANY), 0..3),
+        ) {
+            let rows = || SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new);
+            let around = |parts: &[(usize, bool)]| {
+                let rows: Vec<_> = rows().collect();
+                let text = |(row, before): &(usize, bool)| {
+                    let row = &rows[*row % rows.len()];
+                    if *before { row.before.replace("{text}", " ") } else { row.behind.to_owned() }
+                };
+                parts.iter().map(text).collect::<String>()
+            };
+            let value = format!("{value}s3cret{}s3cret{value}", around(&parts));
+            for row in rows() {
+                let value = match row.is {
+                    Kind::Any => value.clone(),
+                    Kind::Quoted => format!("\"{value}\""),
+                    Kind::Repr => format!("'{value}'"),
+                    Kind::Subject => value.split_whitespace().collect(),
+                };
+                let sentence = format!("{}{value}{}", row.before.replace("{text}", "x"), row.behind);
+                proptest::prop_assert!(!without_values(&sentence).contains("s3cret"), "{sentence}");
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The contents of one sentence.
+
+use super::serde::SerdeError;
+use crate::place::Place;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub place: Place,
+    pub text: String,
+}
+
+impl Reading {
+    pub(super) fn from_serde(error: SerdeError<'_>) -> Self {
+        Self { place: error.place, text: error.text.into_owned() }
+    }
+
+    /// A parameter of a path may be a number alone: axum writes that for a tuple.
+    pub(super) fn names_parameter(&self) -> bool {
+        !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
+    }
+}

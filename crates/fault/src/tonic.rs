@@ -1,0 +1,91 @@
+//! For tonic handlers (feature `tonic`): a [`Fault`] is a [`tonic::Status`], and a status is a fault.
+//!
+//! 1. A service's method fails with a [`Fault`] by `?`. Its code gives the gRPC status, its text the message; code, details
+//!    and issues are in the status's details as `google.rpc.ErrorInfo` and `BadRequest`, its headers are metadata, and
+//!    `x-error-code` carries the code to the layer around, which adds the request id.
+//! 2. A handler that calls another service turns the status that it got into a fault by `?`: the reason in its `ErrorInfo`
+//!    is the code, where it is one of the catalogue or of a service that has the layer; else its status decides. Violations
+//!    become an issue list, metadata become details, `RetryInfo` becomes `retry-after`. The text of a status without such a
+//!    reason passes where the status is a client's error, and else stays in the log, as does the status itself.
+//! 3. A service whose `Error` has a [`tonic::Status`] among its causes is answered likewise.
+//!
+//! ```
+//! use tonic::{Request, Response, Status};
+//! use tower_error_envelope::{ErrorCode, Fault, RequestId};
+//!
+//! fn find(id: u64) -> Result<String, Fault> {
+//!     Err(Fault::new(ErrorCode::CHANNEL_NOT_FOUND).details(serde_json::json!({ "channel_id": id })))
+//! }
+//!
+//! async fn connect(request: Request<u64>) -> Result<Response<String>, Status> {
+//!     let _id = request.extensions().get::<RequestId>();
+//!     let channel = find(*request.get_ref())?;
+//!     Ok(Response::new(channel))
+//! }
+//!
+//! let status = tokio::runtime::Builder::new_current_thread().build()?.block_on(connect(Request::new(7))).unwrap_err();
+//! assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "The channel does not exist."));
+//! assert_eq!(Fault::from(status).details_json(), Some(r#"{"channel_id":7}"#));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod status;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{HeaderName, HeaderValue};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+
+use crate::fault::Fault;
+use crate::rpc;
+use crate::rpc::details::{DOMAIN, RpcError};
+use crate::rpc::status::Status as RpcStatus;
+
+pub use self::status::fault_of_cause;
+
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+
+impl From<Fault> for Status {
+    /// The fault becomes the status's source, where a layer in the same process finds it.
+    fn from(fault: Fault) -> Self {
+        let grpc = RpcStatus::from_code(fault.code());
+        let text = fault.text();
+        let error = RpcError {
+            status: grpc,
+            code: fault.code().as_str(),
+            message: &text,
+            details: fault.details_json(),
+            request_id: None,
+            domain: DOMAIN,
+            retry_after: rpc::retry_after(fault.headers(), now),
+        };
+        let details = error.to_bytes(rpc::details::room_beside(3 * text.len()));
+        let mut headers = fault.headers().clone();
+        if let Ok(code) = HeaderValue::from_str(fault.code().as_str()) {
+            headers.insert(X_ERROR_CODE, code);
+        }
+        let metadata = MetadataMap::from_headers(headers);
+        let code = Code::from_i32(grpc.number().into());
+        let mut status = Self::with_details_and_metadata(code, text, details.into(), metadata);
+        status.set_source(Arc::new(fault));
+        status
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the adapter's clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+impl From<Status> for Fault {
+    /// The fault that became this status, else one whose source is the status.
+    fn from(status: Status) -> Self {
+        let fault = status::of_status(&status);
+        if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.caused_by(status) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

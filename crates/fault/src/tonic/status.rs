@@ -1,0 +1,141 @@
+//! A tonic status → a fault (rules F1, R3, E8, E9): of an upstream that a handler called, or of a service's own error.
+//!
+//! 1. A `Fault` that became this status in this process, and is its cause, is taken out again.
+//! 2. The code is the reason's, where that is known or of the layer's own domain; else that of the status.
+//! 3. The text passes where the code was recognised, or on a status that is a client's error, unless it is a cause's; that
+//!    of another layer passes as it is (E7). Metadata and violations pass likewise, as details.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
+use tonic::{Code, Status, TimeoutExpired};
+
+use crate::cause::{chain, find};
+use crate::code::{self, CodeSet, ErrorCode, is_identifier};
+use crate::fault::Fault;
+use crate::issues::written;
+use crate::json::Writer;
+use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
+use crate::rpc::{ReportedStatus, status};
+use crate::{details, message, rpc};
+
+/// The fault of a status in the chain of an error's causes. `UNKNOWN` is tonic's status for unrecognised errors:
+/// the chain has more.
+#[must_use]
+pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let status = find::<Status>(error)?;
+    let parts = StatusParts::new(status);
+    (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
+}
+
+/// The fault of a status, without a source but the one that a `Fault` among its causes has.
+pub(super) fn of_status(status: &Status) -> Fault {
+    match find::<Fault>(status) {
+        Some(fault) => fault.clone(),
+        None => StatusParts::new(status).fault(status),
+    }
+}
+
+struct StatusParts<'a> {
+    reported: ReportedStatus<'a>,
+    recognised: Option<ErrorCode>,
+}
+
+impl<'a> StatusParts<'a> {
+    fn new(status: &'a Status) -> Self {
+        // No `Code` is negative, or more than 16.
+        let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
+        let message = Cow::Borrowed(status.message());
+        let reported = ReportedStatus {
+            status: status::Status::new(number),
+            message,
+            rich: RpcDetails::from_bytes(status.details()),
+        };
+        let recognised = rpc::recognised(&reported, &CodeSet::default(), DOMAIN);
+        Self { reported, recognised }
+    }
+
+    fn fault(&self, status: &Status) -> Fault {
+        let fault = match &self.recognised {
+            Some(code) if !code.is_foreign() => Fault::new(code.clone()),
+            // tonic returns CANCELLED where its client waited too long.
+            None if find::<TimeoutExpired>(status).is_some() => return Fault::new(ErrorCode::GATEWAY_TIMEOUT),
+            _ => Fault::new(rpc::code_of(&self.reported, &CodeSet::default(), DOMAIN))
+                .status(self.reported.status.http()),
+        };
+        let fault = self.with_text(fault, status);
+        let fault = if self.passes() { self.with_details(fault) } else { fault };
+        match self.retry_after(status) {
+            Some(value) => fault.header(RETRY_AFTER, value),
+            None => fault,
+        }
+    }
+
+    fn rich(&self) -> Option<&RpcDetails> {
+        self.reported.rich.as_ref()
+    }
+
+    /// Whether a service with the layer wrote it, as an envelope would be (E7).
+    fn is_canonical(&self) -> bool {
+        self.recognised.is_some() && self.rich().is_some_and(|rich| rich.domain == DOMAIN)
+    }
+
+    fn passes(&self) -> bool {
+        match &self.recognised {
+            Some(code) => self.is_canonical() || *code != ErrorCode::INTERNAL_ERROR,
+            None => self.reported.status.http().is_client_error(),
+        }
+    }
+
+    fn with_text(&self, fault: Fault, status: &Status) -> Fault {
+        let text = match &self.recognised {
+            _ if !self.passes() => None,
+            Some(_) if self.is_canonical() => message::clean(&self.reported.message),
+            Some(_) => message::of_recognised_text(&self.reported.message),
+            None if repeats_a_cause(status) => None,
+            None => message::from_foreign_text(&self.reported.message),
+        };
+        match text {
+            Some(text) => fault.with_clean_message(text.into_owned()),
+            None => fault,
+        }
+    }
+
+    fn with_details(&self, fault: Fault) -> Fault {
+        let Some(rich) = self.rich() else { return fault };
+        let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (key, value)| json.text(key, value));
+        let metadata = if metadata.is_empty() { None } else { Some(Cow::Owned(metadata.into_string())) };
+        let issues = written::of_parameters(rich.violations.iter().map(issue));
+        let unknown = self.recognised.is_none() && is_identifier(&rich.reason);
+        let reason = Some(&*rich.reason).filter(|_| unknown);
+        fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
+    }
+
+    /// The header of an upstream that sent one, else the delay in its details, in whole seconds.
+    fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
+        let headers = status.metadata().as_ref();
+        // Whether it can be read at all: that needs no clock.
+        let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
+        sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
+    }
+}
+
+/// tonic turns connection errors into CANCELLED, and into other client errors, with their text: that was not written for
+/// a client.
+fn repeats_a_cause(status: &Status) -> bool {
+    let texts = chain(status).skip(1).map(ToString::to_string);
+    texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))
+}
+
+fn issue(violation: &Violation) -> written::NamedIssue<'_> {
+    let code = violation.reason.to_ascii_lowercase();
+    let code = code::is_well_formed(code.as_bytes()).then_some(Cow::Owned(code));
+    written::NamedIssue { parameter: violation.field.clone(), message: Cow::Borrowed(&violation.description), code }
+}
+
+fn seconds(delay: Duration) -> u64 {
+    delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0))
+}

@@ -1,0 +1,416 @@
+//! A JSON body, parsed once: every value with its name, and the bytes it came with.
+//!
+//! The text is valid JSON already, so that no error can occur here. A value deeper than any error's form is not parsed,
+//! and costs no stack.
+
+use std::borrow::Cow;
+
+use crate::json;
+
+/// Deeper values are not taken apart.
+const MAX_DEPTH: usize = 32;
+
+pub struct Tree<'a> {
+    values: Vec<Value<'a>>,
+    texts: usize,
+}
+
+struct Value<'a> {
+    /// The name of a field; empty for an element.
+    name: Cow<'a, str>,
+    raw: &'a str,
+    /// The place of the next value that is not inside this one.
+    next: usize,
+    /// The number of texts before it in the body, without the names of fields.
+    texts_before: usize,
+    /// Of an object, the [bits](bit_of) of its fields' names: most lookups are for a name that is not there.
+    names: u64,
+}
+
+/// A value of a tree.
+#[derive(Clone, Copy)]
+pub struct Node<'t, 'a> {
+    tree: &'t Tree<'a>,
+    at: usize,
+}
+
+/// Names that are looked up together.
+pub struct Names<const N: usize> {
+    names: [&'static str; N],
+    bits: [u64; N],
+    any: u64,
+}
+
+impl<const N: usize> Names<N> {
+    pub const fn new(names: [&'static str; N]) -> Self {
+        let (mut bits, mut any, mut at) = ([0; N], 0, 0);
+        while at < N {
+            bits[at] = bit_of(names[at]);
+            any |= bits[at];
+            at += 1;
+        }
+        Self { names, bits, any }
+    }
+}
+
+/// One of 64 bits for each name, whatever its letter case. Two names may share one.
+#[inline]
+const fn bit_of(name: &str) -> u64 {
+    let first = if name.is_empty() { 0 } else { name.as_bytes()[0].to_ascii_lowercase() as usize };
+    1 << ((first + 7 * name.len()) % 64)
+}
+
+impl<'a> Tree<'a> {
+    /// Takes apart a text that is valid JSON.
+    pub fn parse(text: &'a str) -> Self {
+        let mut parser = Parser {
+            text,
+            at: 0,
+            values: Vec::with_capacity(16 + text.len() / 6),
+            open: [0; MAX_DEPTH],
+            depth: 0,
+            name: None,
+            texts: 0,
+        };
+        while parser.step() {}
+        Self { values: parser.values, texts: parser.texts }
+    }
+
+    pub fn root(&self) -> Option<Node<'_, 'a>> {
+        (!self.values.is_empty()).then_some(Node { tree: self, at: 0 })
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    values: Vec<Value<'a>>,
+    /// The places of the values that are not closed, the innermost last.
+    open: [usize; MAX_DEPTH],
+    depth: usize,
+    name: Option<Cow<'a, str>>,
+    texts: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn step(&mut self) -> bool {
+        let Some(byte) = self.text.as_bytes().get(self.at) else { return false };
+        match byte {
+            b'{' | b'[' if self.depth < MAX_DEPTH => {
+                let place = self.values.len();
+                self.push(self.at, self.at + 1);
+                self.open[self.depth] = place;
+                self.depth += 1;
+            }
+            b'{' | b'[' => self.push(self.at, end_of_nested(self.text, self.at)),
+            b'}' | b']' => self.close(),
+            b'"' => self.string(),
+            b'-' | b'0'..=b'9' | b'a'..=b'z' => self.push(self.at, end_of_word(self.text, self.at)),
+            _ => self.at += 1,
+        }
+        true
+    }
+
+    #[inline]
+    fn push(&mut self, start: usize, end: usize) {
+        let name = self.name.take().unwrap_or_default();
+        if self.depth > 0 {
+            self.values[self.open[self.depth - 1]].names |= bit_of(&name);
+        }
+        let next = self.values.len() + 1;
+        self.values.push(Value { name, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
+        self.at = end;
+    }
+
+    #[inline]
+    fn close(&mut self) {
+        self.at += 1;
+        let Some(depth) = self.depth.checked_sub(1) else { return };
+        self.depth = depth;
+        let open = self.open[depth];
+        let next = self.values.len();
+        let value = &mut self.values[open];
+        let start = value.raw.as_ptr() as usize - self.text.as_ptr() as usize;
+        value.raw = &self.text[start..self.at];
+        value.next = next;
+    }
+
+    #[inline]
+    fn string(&mut self) {
+        let (end, has_escape) = end_of_string(self.text, self.at);
+        let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
+        if in_object && self.name.is_none() {
+            let raw = &self.text[self.at..end];
+            let plain = raw.get(1..raw.len() - 1).filter(|_| !has_escape).map(Cow::Borrowed);
+            self.name = Some(plain.or_else(|| json::text(raw)).unwrap_or_default());
+            self.at = end;
+        } else {
+            self.push(self.at, end);
+            self.texts += 1;
+        }
+    }
+}
+
+/// Where a string ends, and whether it has an escape.
+#[inline]
+fn end_of_string(text: &str, start: usize) -> (usize, bool) {
+    let bytes = text.as_bytes();
+    let (mut at, mut has_escape) = (start + 1, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return (at + 1, has_escape),
+            b'\\' => {
+                has_escape = true;
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
+    (text.len(), has_escape)
+}
+
+fn end_of_word(text: &str, start: usize) -> usize {
+    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+    text.as_bytes()[start..].iter().position(is_end).map_or(text.len(), |length| start + length)
+}
+
+fn end_of_nested(text: &str, start: usize) -> usize {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b'"' => {
+                (at, _) = end_of_string(text, at);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+/// Whether four hexadecimal digits stand for something else than white space.
+fn begins_with_letter(digits: &[u8]) -> bool {
+    let number = digits.get(..4).and_then(|it| u32::from_str_radix(str::from_utf8(it).ok()?, 16).ok());
+    number.and_then(char::from_u32).is_some_and(|letter| !letter.is_whitespace())
+}
+
+impl<'t, 'a> Node<'t, 'a> {
+    #[inline]
+    fn value(self) -> &'t Value<'a> {
+        &self.tree.values[self.at]
+    }
+
+    /// Its name in the object that it is a field of; empty for an element.
+    pub fn name(self) -> &'t str {
+        &self.value().name
+    }
+
+    /// The text as it came.
+    pub fn raw(self) -> &'a str {
+        self.value().raw
+    }
+
+    pub fn is_object(self) -> bool {
+        self.raw().starts_with('{')
+    }
+
+    pub fn is_array(self) -> bool {
+        self.raw().starts_with('[')
+    }
+
+    pub fn is_text(self) -> bool {
+        self.raw().starts_with('"')
+    }
+
+    pub fn is_null(self) -> bool {
+        self.raw() == "null"
+    }
+
+    /// How many texts it is or has, at any depth.
+    pub fn count_texts(self) -> usize {
+        let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
+        behind - self.value().texts_before
+    }
+
+    /// The fields of an object or the elements of an array, in order.
+    pub fn children(self) -> impl Iterator<Item = Node<'t, 'a>> {
+        let (end, mut at) = (self.value().next, self.at + 1);
+        std::iter::from_fn(move || {
+            let node = (at < end).then_some(Node { at, ..self })?;
+            at = node.value().next;
+            Some(node)
+        })
+    }
+
+    /// The elements, where it is an array.
+    pub fn elements(self) -> Option<impl Iterator<Item = Node<'t, 'a>>> {
+        self.is_array().then(|| self.children())
+    }
+
+    /// The one element of an array.
+    pub fn only(self) -> Option<Node<'t, 'a>> {
+        let mut elements = self.elements()?;
+        elements.next().filter(|_| elements.next().is_none())
+    }
+
+    /// The fields that have these names in any letter case, in the order of the names.
+    pub fn named<const N: usize>(self, names: &'static Names<N>) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
+        let has = self.value().names;
+        let some = if has & names.any != 0 && self.is_object() { N } else { 0 };
+        let may_be = names.names.iter().zip(names.bits).take(some).filter(move |(_, bit)| has & bit != 0);
+        may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
+    }
+
+    /// The last field of that name.
+    #[inline]
+    pub fn field(self, name: &str) -> Option<Node<'t, 'a>> {
+        self.fields(name, |have| have == name)
+    }
+
+    /// The last field of that name in any letter case.
+    #[inline]
+    pub fn field_in_any_case(self, name: &str) -> Option<Node<'t, 'a>> {
+        self.fields(name, |have| have.eq_ignore_ascii_case(name))
+    }
+
+    #[inline]
+    fn fields(self, name: &str, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
+        if self.value().names & bit_of(name) != 0 && self.is_object() { self.last(name, is) } else { None }
+    }
+
+    #[inline(never)]
+    fn last(self, name: &str, is: impl Fn(&str) -> bool) -> Option<Node<'t, 'a>> {
+        let (values, end) = (&self.tree.values, self.value().next);
+        let (mut at, mut last) = (self.at + 1, None);
+        while at < end {
+            let field = &values[at];
+            if field.name.len() == name.len() && is(&field.name) {
+                last = Some(Node { at, ..self });
+            }
+            at = field.next;
+        }
+        last
+    }
+
+    pub fn has(self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// The text of a JSON string.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        if self.is_text() { json::text(self.raw()) } else { None }
+    }
+
+    /// Whether it is a JSON string that is not blank.
+    pub fn has_words(self) -> bool {
+        match self.raw().as_bytes() {
+            [b'"', b'!'..=b'[' | b']'..=b'~', _, ..] | [b'"', b'\\', b'"' | b'\\' | b'/', ..] => true,
+            [b'"', b'\\', b'u', digits @ ..] if begins_with_letter(digits) => true,
+            _ => self.words().is_some(),
+        }
+    }
+
+    /// The text of a JSON string that is not blank.
+    pub fn words(self) -> Option<Cow<'a, str>> {
+        self.text().filter(|text| !text.trim().is_empty())
+    }
+
+    /// The digits of a JSON number.
+    pub fn digits(self) -> Option<&'a str> {
+        let is_number = self.raw().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        is_number.then(|| self.raw())
+    }
+
+    /// Its words, or its digits, since some services number their codes.
+    pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
+        self.words().or_else(|| self.digits().map(Cow::Borrowed))
+    }
+
+    /// The text of this field, where it is a JSON string.
+    pub fn string(self, name: &str) -> Option<Cow<'a, str>> {
+        self.field(name)?.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(node: Node<'_, '_>, out: &mut String) {
+        let parts: Vec<String> = node
+            .children()
+            .map(|child| {
+                let mut inside = String::new();
+                if node.is_object() {
+                    inside = serde_json::to_string(child.name()).unwrap() + ":";
+                }
+                written(child, &mut inside);
+                inside
+            })
+            .collect();
+        match node.raw().as_bytes()[0] {
+            b'{' => out.push_str(&format!("{{{}}}", parts.join(","))),
+            b'[' => out.push_str(&format!("[{}]", parts.join(","))),
+            _ => out.push_str(node.raw()),
+        }
+    }
+
+    #[test]
+    fn values_keep_their_bytes_and_names_their_order() {
+        let text = " {\"a\" : [1.10, \"x\\\"]\" , {}, []], \"b\\u0041\":null, \"c\":{\"d\":true,\"D\":-1e5}} ";
+        let tree = Tree::parse(text);
+        let root = tree.root().unwrap();
+        let mut out = String::new();
+        written(root, &mut out);
+        assert_eq!(out, "{\"a\":[1.10,\"x\\\"]\",{},[]],\"bA\":null,\"c\":{\"d\":true,\"D\":-1e5}}");
+        assert_eq!(root.raw(), text.trim());
+        assert!(root.has("bA") && root.field("ba").is_none());
+        assert_eq!(root.field_in_any_case("BA").unwrap().raw(), "null");
+        assert_eq!(root.field("c").unwrap().field_in_any_case("d").unwrap().raw(), "-1e5");
+        assert_eq!(root.field("a").unwrap().children().nth(1).unwrap().text().as_deref(), Some("x\"]"));
+    }
+
+    #[test]
+    fn deep_values_cost_no_stack() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let text = format!("{}1{}", open.repeat(30_000), close.repeat(30_000));
+            let tree = Tree::parse(&text);
+            assert_eq!(tree.root().unwrap().raw(), text);
+            assert_eq!(tree.values.len(), MAX_DEPTH + 1);
+        }
+        let wide = format!("[{}[\"]\",{{\"a\":[1]}}]{},2]", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
+        assert_eq!(Tree::parse(&wide).root().unwrap().children().last().unwrap().raw(), "2");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_tree_is_the_value_that_serde_reads(value in crate::tree::tests::json()) {
+            let text = serde_json::to_string_pretty(&value).unwrap();
+            let tree = Tree::parse(&text);
+            let mut out = String::new();
+            written(tree.root().unwrap(), &mut out);
+            proptest::prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), value);
+        }
+    }
+
+    pub(super) fn json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            "\\PC{0,8}|[\"\\\\{}\\[\\],:]{0,6}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inside| {
+            prop_oneof![
+                prop::collection::vec(inside.clone(), 0..6).prop_map(serde_json::Value::from),
+                prop::collection::vec(("[a-z\"\\\\]{0,4}", inside), 0..6)
+                    .prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::IntoResponses;
+use utoipa::openapi::{Ref, RefOr, Response};
+
+use crate::fault::Fault;
+use crate::openapi::response::any_error;
+#[cfg(feature = "derive")]
+use crate::{
+    code::Retry,
+    openapi::{
+        response::{ErrorResponse, inline, value},
+        schema::{of_error, of_errors},
+        tree::{Json, object},
+    },
+};
+
+/// Any error: its code is not known beforehand.
+impl IntoResponses for Fault {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [("default".to_owned(), typed(any_error()))].into()
+    }
+}
+
+/// utoipa's schemas have no value of any type, and its headers no `required`: both stay as they were
+/// written.
+#[doc(hidden)]
+#[must_use]
+pub fn typed(response: Value) -> RefOr<Response> {
+    if let Some(reference) = response["$ref"].as_str() {
+        return Ref::new(reference).into();
+    }
+    let mut rest = response;
+    let content = rest.as_object_mut().and_then(|members| members.remove("content"));
+    let required = required_headers(&rest);
+    let mut typed: Response = serde_json::from_value(rest).unwrap_or_default();
+    typed.extensions.get_or_insert_default().extend(content.map(|content| ("content".to_owned(), content)));
+    for (name, required) in required {
+        if let Some(RefOr::T(header)) = typed.headers.get_mut(&name) {
+            header.extensions.get_or_insert_default().insert("required".to_owned(), required);
+        }
+    }
+    typed.into()
+}
+
+fn required_headers(response: &Value) -> Vec<(String, Value)> {
+    let headers = response["headers"].as_object().into_iter().flatten();
+    headers.filter_map(|(name, header)| Some((name.clone(), header.get("required")?.clone()))).collect()
+}
+
+/// The responses of an error's variants, by status; if the list may be incomplete, with one for any other.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+#[must_use]
+pub fn responses(codes: &crate::Codes) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, (Vec<Json>, bool)> = BTreeMap::new();
+    codes.for_each(&mut |declared| {
+        let status = declared.status.unwrap_or_else(|| declared.code.status().as_u16());
+        let (errors, waits) = by_status.entry(status).or_default();
+        errors.push(of_error(declared.code.as_str(), declared.code.message(), None));
+        *waits |= declared.waits || declared.code.retry() != Retry::No;
+    });
+    let response = |(status, (errors, waits)): (u16, (Vec<Json>, bool))| {
+        let content = object([("application/json", object([("schema", of_errors(errors))]))]);
+        let response = ErrorResponse { status: Some(status), waits, content }.write(inline);
+        (status.to_string(), typed(value(&response)))
+    };
+    let any = if codes.is_complete() { BTreeMap::new() } else { Fault::responses() };
+    by_status.into_iter().map(response).chain(any).collect()
+}
