@@ -34,4 +34,6 @@ mod syntax;
 
 #[doc(inline)]
 pub use error_envelope_fault::{cause, code, fault, message, request_id};
-use error_envelope_fault::{details, field_names, framework_text, issues, json, place, rpc, sentences, tree};
+use error_envelope_fault::{
+    details, field_names, framework_text, issue_list, issues, json, place, rpc, sentences, tree,
+};

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::issue_list::List;
 use crate::issues::IssueList;
-use crate::issues::list::List;
 use crate::message;
 use crate::sentences::{self, Context, Reading, without_values};
 

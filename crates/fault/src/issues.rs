@@ -3,14 +3,13 @@
 //! The canonical list has the shape of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Laravel's and
 //! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
 
-pub mod list;
 pub mod written;
 
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-pub use self::list::IssueList;
-use self::list::{List, MAX_STEPS, Path, is_index};
+pub use crate::issue_list::IssueList;
+use crate::issue_list::{List, MAX_STEPS, Path, is_index};
 use crate::json::{self, Object};
 use crate::sentences::without_values;
 
@@ -159,8 +158,8 @@ fn path_of_field(field: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::list::MAX_BYTES;
     use super::*;
+    use crate::issue_list::MAX_BYTES;
 
     fn issues(json: &str) -> Option<String> {
         read(serde_json::from_str(json).unwrap()).map(|list| list.json)

@@ -42,6 +42,8 @@ pub mod framework_text;
 #[doc(hidden)]
 pub mod identity;
 #[doc(hidden)]
+pub mod issue_list;
+#[doc(hidden)]
 pub mod issues;
 #[doc(hidden)]
 pub mod json;

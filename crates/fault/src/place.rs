@@ -3,7 +3,7 @@
 //! Clients choose some of the names: a place has a limited number of steps, each of limited length.
 
 use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
-use crate::issues::list::{MAX_STEPS, Path, is_index};
+use crate::issue_list::{MAX_STEPS, Path, is_index};
 
 /// Longer than any field's name.
 const MAX_NAME_CHARS: usize = 128;

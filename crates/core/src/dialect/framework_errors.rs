@@ -18,13 +18,14 @@ use serde_json::value::RawValue;
 
 use super::field_names::TOP_PLACES;
 use super::foreign_text::{self, ForeignText};
-use super::issues::{self, list::List};
+use super::issues;
 use super::json::{Object, Writer};
 use super::parsed_error::{ClientMessage, ParsedError};
 use super::place::{Place, is_dotted};
 use super::sentences::{self, Context, without_values};
 use super::tree::{Node, Tree};
 use crate::framework_text::{self, FrameworkText, list_of, without_sent_values};
+use crate::issue_list::List;
 
 /// Parses a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
 pub(super) fn of_text(text: Cow<'_, str>, of_input: bool, is_json: bool) -> ParsedError<'_> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::are_zod;
-use super::list::{List, MAX_STEPS, Path, is_index};
+use crate::issue_list::{List, MAX_STEPS, Path, is_index};
 use crate::json::{self, Object, Writer, push_string};
 use crate::message;
 use crate::place::Place;

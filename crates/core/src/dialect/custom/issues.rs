@@ -4,10 +4,10 @@ use serde_json::value::RawValue;
 
 use super::pointer::{Pointer, Step};
 use super::values::BodyValues;
-use crate::dialect::issues::list::List;
 use crate::dialect::json::{self, Object, Writer, quoted};
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
+use crate::issue_list::List;
 
 /// Where a body has its issues, and where each issue has its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]

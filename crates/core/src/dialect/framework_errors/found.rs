@@ -6,10 +6,10 @@ use std::cmp::Reverse;
 use super::sent_values::message_of;
 use crate::dialect::field_names::Meaning;
 use crate::dialect::issues::IssueList;
-use crate::dialect::issues::list::{List, MAX_ISSUES};
 use crate::dialect::place::Place;
 use crate::dialect::sentences;
 use crate::dialect::tree::Node;
+use crate::issue_list::{List, MAX_ISSUES};
 
 /// The issues of a candidate.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use crate::message;
 /// The most bytes of issues in a list. Field names and texts are written once for each issue, so a body within its
 /// budget could need thousands of times its length. The result stays within the 64 KiB that another layer outside reads
 /// by default (R4, E7), message and envelope included.
-pub(super) const MAX_BYTES: usize = 56 * 1024;
+pub const MAX_BYTES: usize = 56 * 1024;
 
 /// The most issues of a foreign body that are written (R4).
 pub const MAX_ISSUES: usize = 100;
