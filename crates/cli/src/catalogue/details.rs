@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use super::template::json_literal;
+
 /// Keywords that only describe.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
@@ -152,5 +154,5 @@ fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_identifier { name.to_owned() } else { Value::from(name).to_string() }
+    if is_identifier { name.to_owned() } else { json_literal(name) }
 }

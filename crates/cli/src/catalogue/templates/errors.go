@@ -1,32 +1,4 @@
-//! A Go package without dependencies.
 
-use std::fmt::Write;
-
-use super::constants::{head, pascal, utf8_literal};
-use error_envelope_core::openapi::Codes;
-
-pub(super) fn write(codes: &Codes) -> String {
-    let mut package = head("//", "go") + BEGINS;
-    for listed in codes.iter() {
-        let _ = writeln!(package, "\t// {}", listed.summary());
-        let _ = writeln!(package, "\t{} ErrorCode = \"{}\"", constant(listed.name()), listed.name());
-    }
-    package.push_str(TABLE);
-    for listed in codes.iter() {
-        let (name, retry) = (constant(listed.name()), pascal(listed.retry()));
-        let message = utf8_literal(&listed.message());
-        let _ =
-            writeln!(package, "\tcase {name}:\n\t\treturn about{{{}, Retry{retry}, {message}}}, true", listed.status());
-    }
-    package + ENDS
-}
-
-/// With its prefix no code is called as a type is.
-fn constant(code: &str) -> String {
-    format!("Code{}", pascal(code))
-}
-
-const BEGINS: &str = r#"
 // Package errorcontract has the error codes of the contract, and what a client may do about each.
 package errorcontract
 
@@ -47,9 +19,8 @@ const (
 type ErrorCode string
 
 const (
-"#;
-
-const TABLE: &str = r#")
+@codes@
+)
 
 type about struct {
 	status  int
@@ -59,9 +30,8 @@ type about struct {
 
 func (code ErrorCode) about() (about, bool) {
 	switch code {
-"#;
-
-const ENDS: &str = r#"	default:
+@about@
+	default:
 		return about{0, RetryBackoff, ""}, false
 	}
 }
@@ -89,4 +59,3 @@ func (code ErrorCode) Message() string {
 	about, _ := code.about()
 	return about.message
 }
-"#;

@@ -1,28 +1,4 @@
-//! A Java class without dependencies (8 or later). It is no `enum`: the set of codes is open.
 
-use std::fmt::Write;
-
-use super::constants::{head, upper, utf16_literal};
-use error_envelope_core::openapi::Codes;
-
-pub(super) fn write(codes: &Codes) -> String {
-    let mut class = head("//", "java") + BEGINS;
-    for listed in codes.iter() {
-        let (status, name, retry) = (listed.status(), upper(listed.name()), upper(listed.retry()));
-        let message = utf16_literal(&listed.message());
-        let _ = writeln!(
-            class,
-            "    /** {status}, retry: {}. */\n    public static final ErrorCode {name} =\n        \
-             known(\"{}\", {status}, Retry.{retry}, {message});",
-            listed.retry(),
-            listed.name(),
-        );
-    }
-    class + ENDS
-}
-
-// A policy's own text stands in literals alone: `\u` in a comment is an escape, and what it escapes may end it.
-const BEGINS: &str = r#"
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -43,9 +19,8 @@ public final class ErrorCode {
     // In capitals it could be a code's constant.
     private static final Map<String, ErrorCode> known = new LinkedHashMap<>();
 
-"#;
+@codes@
 
-const ENDS: &str = r#"
     private final String code;
     private final int status;
     private final Retry retry;
@@ -115,4 +90,3 @@ const ENDS: &str = r#"
         return code;
     }
 }
-"#;
