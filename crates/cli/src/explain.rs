@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{DecidedBy, Explanation, MapRuleId, Origin};
+use tower_error_envelope::exchange::{DecidedBy, Event, Explanation, MapRuleId, Origin};
 use tower_error_envelope::policy::{Dialect, Effective, PathReading, PolicyFile};
 
 use crate::failure::CommandError;
 use crate::recorded::{self, Recorded};
 use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
-use crate::trial::{LoggedEvent, Trial, TrialResult};
+use crate::trial::{Trial, TrialResult};
 
 /// Explain how the layer answers a recorded error
 ///
@@ -73,7 +73,7 @@ impl Explained<'_> {
         let event = enforced.event.as_ref();
         let steps = enforced.explanation.as_ref().map(|explanation| self.steps(explanation, &enforced));
         let steps = steps.filter(|_| !is_refusal(&enforced)).unwrap_or_default();
-        let decided = event.and_then(|event| event.by);
+        let decided = event.and_then(Event::decided_by);
         let last = steps.iter().position(|step| Some(step.by) == decided && step.may_decide);
         let steps = steps.iter().take(last.map_or(0, |last| last + 1));
         let sent = |modes: &[&str], outcome: &TrialResult| {
@@ -93,8 +93,8 @@ impl Explained<'_> {
             "response": place.to_string(),
             "request": { "method": request.method().as_str(), "path": printable(request.uri().path()) },
             "status": response.status().as_u16(),
-            "mode": real.event.as_ref().map(|event| event.mode.as_str()),
-            "route": event.and_then(|event| event.route.as_deref()),
+            "mode": real.event.as_ref().map(|event| event.mode().as_str()),
+            "route": event.and_then(|event| event.route()),
             "refused_by_guard": is_refusal(&enforced),
             "code": event.map(code_of),
             "decided_by": decided.map(|by| by.as_str()),
@@ -114,7 +114,7 @@ impl Explained<'_> {
         let settings = match self.file.and_then(|file| self.recorded.effective(file)) {
             Some(effective) => settings(&effective),
             None => {
-                let mode = real.event.as_ref().map_or("enforce", |event| event.mode.as_str());
+                let mode = real.event.as_ref().map_or("enforce", |event| event.mode().as_str());
                 format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
         };
@@ -138,9 +138,9 @@ impl Explained<'_> {
     }
 
     /// The sources tried for a code, in the order of the rule, up to the one that decided.
-    fn tried(&self, explanation: &Explanation, outcome: &TrialResult, event: Option<&LoggedEvent>) -> String {
-        let Some((by, event)) = event.and_then(|event| event.by).zip(event) else {
-            let what = match (event.map(|event| event.origin), explanation.is_protocol) {
+    fn tried(&self, explanation: &Explanation, outcome: &TrialResult, event: Option<&Event>) -> String {
+        let Some((by, event)) = event.and_then(Event::decided_by).zip(event) else {
+            let what = match (event.map(Event::origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before it was read",
@@ -185,7 +185,7 @@ impl Explained<'_> {
     }
 
     fn modes(&self, out: &mut String, real: &TrialResult) {
-        let here = real.event.as_ref().map(|event| format!(" (here {})", event.mode.as_str())).unwrap_or_default();
+        let here = real.event.as_ref().map(|event| format!(" (here {})", event.mode().as_str())).unwrap_or_default();
         let _ = writeln!(out, "\nResponse to the client, by the route's mode{here}:");
         for (names, outcome) in self.groups() {
             let _ = writeln!(out, "\n  {}", names.join(", "));
@@ -306,11 +306,11 @@ fn dialect(explanation: &Explanation) -> String {
 
 /// A guard answered.
 fn is_refusal(outcome: &TrialResult) -> bool {
-    outcome.event.as_ref().is_some_and(|event| event.origin == Origin::Guard && event.would_be.is_none())
+    outcome.event.as_ref().is_some_and(|event| event.origin() == Origin::Guard && event.would_be().is_none())
 }
 
-fn code_of(event: &LoggedEvent) -> &str {
-    event.code.as_ref().map_or("", |code| code.as_str())
+fn code_of(event: &Event) -> &str {
+    event.code().map_or("", |code| code.as_str())
 }
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {

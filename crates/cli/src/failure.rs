@@ -33,7 +33,7 @@ pub(crate) enum CommandError {
     /// The input cannot be read, or the output cannot be written.
     Io(String),
     /// The same, already reported.
-    Told,
+    Reported,
     /// The reader of the output has closed it, as `head` does.
     Closed,
 }
@@ -50,7 +50,7 @@ impl CommandError {
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => FOUND,
-            Self::Io(_) | Self::Told => UNUSABLE,
+            Self::Io(_) | Self::Reported => UNUSABLE,
             Self::Closed => 0,
         }
     }
@@ -61,7 +61,7 @@ impl CommandError {
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) => why,
-            Self::Told | Self::Closed => String::new(),
+            Self::Reported | Self::Closed => String::new(),
         }
     }
 
@@ -123,7 +123,7 @@ pub(crate) fn local_runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 }
 
 /// A line that is read before the program ends.
-pub(crate) fn say(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
+pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())

@@ -10,13 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
-use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
-    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig,
-    Explanation, FirstByte, LocalReply, MapRuleId, Origin, ResponsePlan,
+    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, Event, Exchange, ExchangeConfig, Explanation,
+    FirstByte, LocalReply, MapRuleId, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile};
-use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
+use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
 use crate::recorded::Recorded;
@@ -27,7 +26,7 @@ pub(crate) struct TrialResult {
     pub(crate) headers: HeaderMap,
     pub(crate) body: SentBody,
     /// The event that would be logged.
-    pub(crate) event: Option<LoggedEvent>,
+    pub(crate) event: Option<Event>,
     /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
     /// The body was not read: too long, in an unknown coding, or not recorded (R4, R5).
@@ -42,34 +41,6 @@ pub(crate) enum SentBody {
     /// The service's response, byte for byte.
     AsItCame,
     These(Bytes),
-}
-
-/// The facts of an event.
-#[derive(Clone)]
-pub(crate) struct LoggedEvent {
-    pub(crate) code: Option<ErrorCode>,
-    pub(crate) origin: Origin,
-    pub(crate) by: Option<DecidedBy>,
-    pub(crate) shape: Option<Shape>,
-    pub(crate) route: Option<String>,
-    pub(crate) mode: Mode,
-    pub(crate) would_be: Option<StatusCode>,
-    pub(crate) unknown_code: Option<String>,
-}
-
-impl LoggedEvent {
-    fn from_event(event: &Event) -> Self {
-        Self {
-            code: event.code().cloned(),
-            origin: event.origin(),
-            by: event.decided_by(),
-            shape: event.dialect(),
-            route: event.route().map(str::to_owned),
-            mode: event.mode(),
-            would_be: event.would_be(),
-            unknown_code: event.notes().unknown_code().map(str::to_owned),
-        }
-    }
 }
 
 /// A policy to try recorded exchanges under.
@@ -95,21 +66,10 @@ impl Trial {
             Some(file) => file.another_policy().map_err(|error| vec![error]),
             None => Ok(Policy::default()),
         };
-        let mut trial = Self::under(policy()?);
-        for mode in modes {
-            trial = trial.and_in(*mode, policy()?);
-        }
-        Ok((file, trial))
-    }
-
-    pub(crate) fn under(policy: Policy) -> Self {
-        Self { config: config(policy), modes: Vec::new() }
-    }
-
-    /// Adds the policy's results in this mode.
-    pub(crate) fn and_in(mut self, mode: Mode, policy: Policy) -> Self {
-        self.modes.push((mode, config(policy.in_mode(mode))));
-        self
+        let in_mode = |mode: &Mode| Ok((*mode, config(policy()?.in_mode(*mode))));
+        let modes = modes.iter().map(in_mode).collect::<Result<_, Vec<PolicyError>>>()?;
+        let config = config(policy()?);
+        Ok((file, Self { config, modes }))
     }
 
     /// The dialects that a route can have.
@@ -117,10 +77,10 @@ impl Trial {
         self.config.policy().dialects()
     }
 
-    /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
+    /// Tries an exchange, as if its route had this dialect, and this mode, which must be one of [those](Self::from_file) of the trial.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
-        let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);
-        let config = known.map_or(&self.config, |(_, config)| config);
+        let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
+        let config = in_mode.map_or(&self.config, |(_, config)| config);
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
@@ -132,7 +92,7 @@ impl Trial {
                     pending.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data })
                 }
                 Admission::Verify(unverified, _) => {
-                    unverified.verified(&mut head, Err("credentials are not asked for here".into()))
+                    unverified.verified(&mut head, Err("a trial has no credentials".into()))
                 }
                 Admission::Forward(exchange, meter, _) => {
                     count(meter, &body);
@@ -156,7 +116,7 @@ fn count(meter: Option<BodyMeter>, body: &Bytes) {
 }
 
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
-    let head = head_of(recorded);
+    let head = recorded.response.clone().into_parts().0;
     let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
     let length = body.map(|body| body.len() as u64);
     let ended = length.map_or(*method == Method::HEAD, |length| length == 0);
@@ -174,17 +134,17 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
 fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, facts: BodyFacts) -> TrialResult {
     match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
-        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.as_deref()),
+        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.map(|event| *event)),
         ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
-        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(&event)),
+        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(*event)),
         ResponsePlan::Rewrite(written) => {
-            let outcome = TrialResult::from_head(head, SentBody::These(written.body), Some(&written.event));
+            let outcome = TrialResult::from_head(head, SentBody::These(written.body), Some(written.event));
             // The head decided.
             TrialResult { unread: !facts.ended, ..outcome }
         }
         ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
         ResponsePlan::Tee(_, observed, most, _) => {
-            TrialResult::passed(head, Some(&observed.finish(collected(body, most))))
+            TrialResult::passed(head, Some(observed.finish(collected(body, most))))
         }
         ResponsePlan::Collect(exchange, most, _) => whole(exchange, head, collected(body, most)),
     }
@@ -193,9 +153,9 @@ fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, 
 fn whole(exchange: Exchange, mut head: response::Parts, body: Collected<'_>) -> TrialResult {
     let unread = matches!(body, Collected::Unreadable(_));
     let outcome = match exchange.response_body(&mut head, body) {
-        CollectedAction::Rewrite(it) => TrialResult::from_head(head, SentBody::These(it.body), Some(&it.event)),
+        CollectedAction::Rewrite(it) => TrialResult::from_head(head, SentBody::These(it.body), Some(it.event)),
         CollectedAction::Replace(answered) => TrialResult::answered(*answered),
-        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(&event)),
+        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(*event)),
     };
     TrialResult { unread, ..outcome }
 }
@@ -208,27 +168,19 @@ fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
     }
 }
 
-fn head_of(recorded: &Recorded) -> response::Parts {
-    let mut head = http::Response::new(()).into_parts().0;
-    head.status = recorded.response.status();
-    head.version = recorded.response.version();
-    head.headers = recorded.response.headers().clone();
-    head
-}
-
 impl TrialResult {
-    fn from_head(head: response::Parts, body: SentBody, event: Option<&Event>) -> Self {
-        let (status, headers, event) = (head.status, head.headers, event.map(LoggedEvent::from_event));
+    fn from_head(head: response::Parts, body: SentBody, event: Option<Event>) -> Self {
+        let response::Parts { status, headers, .. } = head;
         Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
     }
 
-    fn passed(head: response::Parts, event: Option<&Event>) -> Self {
+    fn passed(head: response::Parts, event: Option<Event>) -> Self {
         Self::from_head(head, SentBody::AsItCame, event)
     }
 
     fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
-        Self::from_head(head, SentBody::These(body), Some(&answered.event))
+        Self::from_head(head, SentBody::These(body), Some(answered.event))
     }
 
     /// Whether the client gets the service's response, ignoring the id.

@@ -21,7 +21,7 @@ use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
-use crate::failure::{CommandError, say};
+use crate::failure::{CommandError, print_line};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::on_call::AdminListener;
@@ -85,7 +85,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let (service, bare) =
         embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
-        say(format_args!("the service without the layer: http://{bare}"))?;
+        print_line(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = async {
@@ -98,7 +98,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         if !args.once && outcome.is_ok() {
-            let _ = say(format_args!("While it runs: curl -i http://{address}/html-502"));
+            let _ = print_line(format_args!("While it runs: curl -i http://{address}/html-502"));
         }
         outcome
     };

@@ -39,7 +39,7 @@ pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{CommandError, say, with_help};
+use crate::failure::{CommandError, print_line, with_help};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
@@ -171,9 +171,9 @@ pub(crate) async fn open(
     };
     let gateway = Gateway::listening(listener, on_call.serve_with(config));
     let mut gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
-    say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
+    print_line(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
-        say(format_args!("admin on http://{admin}"))?;
+        print_line(format_args!("admin on http://{admin}"))?;
     }
     // Last: the other gateway serves until then, whatever fails here.
     gateway.take_over().await.map_err(|error| upgrade_failed(&error))?;

@@ -97,7 +97,7 @@ impl Drafts {
         if let Some(route) = seen.route.as_ref().filter(|_| !seen.by_status) {
             self.told_apart.insert((seen.status, route.clone()));
         }
-        if seen.code.is_none() && seen.by_status && (!seen.says || status_says_all(seen.status)) {
+        if seen.code.is_none() && seen.by_status && (!seen.has_content || status_says_all(seen.status)) {
             self.by_status_alone += 1;
             return;
         }

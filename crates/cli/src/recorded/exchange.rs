@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use tower_error_envelope::policy::{Effective, PolicyFile};
 
 /// A client's request, and a service's response.
@@ -48,6 +48,26 @@ impl std::fmt::Display for RecordLocation {
             None => f.write_str(&self.file),
         }
     }
+}
+
+/// A request of these parts.
+pub(super) fn request(method: Method, uri: Uri, version: Version, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    (*request.version_mut(), *request.headers_mut()) = (version, headers);
+    request
+}
+
+/// A response of these parts.
+pub(super) fn response(
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+) -> Response<Option<Bytes>> {
+    let mut response = Response::new(body);
+    (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+    response
 }
 
 /// The recorded length, the one that the head declares, or a separate one of the recording.

@@ -26,7 +26,7 @@ const NO_ENTRIES: &str =
 pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
     let mut reading = HarParser { path, take, entry: 0, unanswered: 0, failed: None, found: false };
     let mut json = serde_json::Deserializer::from_reader(reader);
-    let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
+    let read = Level { depth: 0, reading: &mut reading }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
     match (reading.failed, read) {
         (Some(failure), _) => Err(failure),
@@ -62,69 +62,49 @@ struct HarParser<'a, 'b> {
     found: bool,
 }
 
-/// An object with one field to enter: `{"log": {"entries": […]}}`.
-struct Object<'r, 'a, 'b> {
-    key: &'static str,
+/// Where the entries are.
+const PATH: [&str; 2] = ["log", "entries"];
+
+/// An object on that path, or the list at its end.
+struct Level<'r, 'a, 'b> {
+    depth: usize,
     reading: &'r mut HarParser<'a, 'b>,
-    /// It holds another object, not the list.
-    inside: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Object<'_, '_, '_> {
+impl<'de> DeserializeSeed<'de> for Level<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+        if self.depth < PATH.len() { deserializer.deserialize_map(self) } else { deserializer.deserialize_seq(self) }
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_, '_, '_> {
+impl<'de> Visitor<'de> for Level<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", self.key)
+        f.write_str("an object with the list `log.entries`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            if key != self.key {
-                map.next_value::<IgnoredAny>()?;
-            } else if self.inside {
-                map.next_value_seed(Object { key: "entries", reading: &mut *self.reading, inside: false })?;
+            if PATH.get(self.depth).is_some_and(|name| key == *name) {
+                map.next_value_seed(Level { depth: self.depth + 1, reading: &mut *self.reading })?;
             } else {
-                map.next_value_seed(Entries(&mut *self.reading))?;
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
     }
-}
-
-struct Entries<'r, 'a, 'b>(&'r mut HarParser<'a, 'b>);
-
-impl<'de> DeserializeSeed<'de> for Entries<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of entries")
-    }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Self(reading) = self;
-        reading.found = true;
+        self.reading.found = true;
         while let Some(entry) = entries.next_element::<Entry>()? {
-            if let Err(failure) = reading.took(entry) {
-                reading.failed = Some(failure);
+            if let Err(failure) = self.reading.took(entry) {
+                self.reading.failed = Some(failure);
                 return Err(A::Error::custom("stopped"));
             }
-            reading.entry += 1;
+            self.reading.entry += 1;
         }
         Ok(())
     }
@@ -139,7 +119,9 @@ impl HarParser<'_, '_> {
         }
         let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
         let body_size = u64::try_from(entry.request.body_size).ok();
-        let (request, response) = entry.messages().map_err(|wrong| CommandError::Io(format!("{place}.{wrong}")))?;
+        let invalid = |wrong: String| CommandError::Io(format!("{place}.{wrong}"));
+        let request = entry.request.message().map_err(invalid)?;
+        let response = entry.response.message().map_err(invalid)?;
         let request_bytes = exchange::request_bytes(&request, body_size);
         (self.take)(Recorded { place, request, request_bytes, response })
     }
@@ -200,12 +182,6 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl Entry {
-    fn messages(self) -> Result<(Request<Bytes>, Response<Option<Bytes>>), String> {
-        Ok((self.request.message()?, self.response.message()?))
-    }
-}
-
 impl HarRequest {
     fn message(self) -> Result<Request<Bytes>, String> {
         let mut headers = headers_of(&self.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
@@ -215,10 +191,8 @@ impl HarRequest {
         let body = self.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
         let method = self.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
         let path = uri.path_and_query().ok_or("request.url: the URL has no path")?;
-        let mut request = Request::new(body.unwrap_or_default());
-        (*request.method_mut(), *request.uri_mut()) = (method, path.as_str().parse().map_err(invalid_url)?);
-        (*request.version_mut(), *request.headers_mut()) = (version(&self.http_version), headers);
-        Ok(request)
+        let target = path.as_str().parse().map_err(invalid_url)?;
+        Ok(exchange::request(method, target, version(&self.http_version), headers, body.unwrap_or_default()))
     }
 }
 
@@ -237,10 +211,7 @@ impl HarResponse {
             // These describe the body on the wire, not its text.
             [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
-        let mut response = Response::new(body);
-        (*response.status_mut(), *response.headers_mut()) = (status, headers);
-        *response.version_mut() = version(&self.http_version);
-        Ok(response)
+        Ok(exchange::response(status, version(&self.http_version), headers, body))
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::exchange::{insert_header, insert_host, undo_stale_coding};
+use super::exchange::{self, insert_header, insert_host, undo_stale_coding};
 use super::reader::{self, Reader, unreadable};
 use crate::failure::CommandError;
 
@@ -36,9 +36,7 @@ pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<R
             continue;
         }
         let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, after) };
-        let mut response = Response::new(Some(body));
-        (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
-        return Ok(response);
+        return Ok(exchange::response(status, version, headers, Some(body)));
     }
 }
 
@@ -62,10 +60,7 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
-    let mut request = Request::new(body);
-    (*request.method_mut(), *request.uri_mut()) = (method, uri);
-    (*request.version_mut(), *request.headers_mut()) = (version, headers);
-    Ok(request)
+    Ok(exchange::request(method, uri, version, headers, body))
 }
 
 fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, CommandError> {

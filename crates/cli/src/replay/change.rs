@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_error_envelope::RequestId;
+use tower_error_envelope::exchange::Event;
 
 use crate::recorded::Recorded;
 use crate::text::one_line;
@@ -54,7 +55,7 @@ pub(super) struct ReplayChange {
 
 impl Answer {
     pub(super) fn new(outcome: &TrialResult, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
-        let code = outcome.event.as_ref().and_then(|event| event.code.as_ref()).map(|code| code.as_str().to_owned());
+        let code = outcome.event.as_ref().and_then(Event::code).map(|code| code.as_str().to_owned());
         let code = code.filter(|_| !outcome.passes());
         let head = Head { status: outcome.status.as_u16(), code, passes: outcome.passes() };
         let (mut headers, body) = (outcome.headers.clone(), outcome.bytes(recorded));

@@ -15,7 +15,7 @@ use tower_error_envelope::policy::PolicyFile;
 
 use self::change::{Answer, ReplayChange};
 use crate::failure::{CommandError, print};
-use crate::recorded::{self, Recorded};
+use crate::recorded::{Recorded, Source, is_request};
 use crate::report::json_text;
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
@@ -54,10 +54,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (old, new) = (Side::from_path(&args.old)?, Side::from_path(&args.new)?);
     let mut replay = Replay::default();
     for capture in &args.captures {
-        if args.captures.len() > 1 && recorded::is_request(capture) {
+        if args.captures.len() > 1 && is_request(capture) {
             continue;
         }
-        replay.unanswered += recorded::each(capture, |recorded| {
+        replay.unanswered += Source::open(capture)?.each(|recorded| {
             replay.exchanges += 1;
             let change = ReplayChange::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
             change.into_iter().for_each(|change| replay.add(change, &recorded));
