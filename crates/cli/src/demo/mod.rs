@@ -76,7 +76,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::default();
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
-    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
+    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
     let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
-        let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
+        let (stop, at_once) = signals::stop().map_err(no_signals)?;
         let gateway = open(listener, tls, &args.front, layer, on_call, access_log.clone(), takeover).await?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;

@@ -18,6 +18,7 @@ use super::raw;
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 use super::target::{Stream, Target};
+use crate::text::with_causes;
 
 /// No error is as long; what follows is not read.
 const MOST_OF_BODY: usize = 256 * 1024;
@@ -113,11 +114,5 @@ fn is_the_servers(error: &hyper::Error) -> bool {
 }
 
 fn broken(error: hyper::Error) -> ProbeError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    ProbeError::Broken(text)
+    ProbeError::Broken(with_causes(&error))
 }
