@@ -54,9 +54,7 @@ impl CommandError {
             Self::Closed => 0,
         }
     }
-}
 
-impl CommandError {
     /// The reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
@@ -87,14 +85,9 @@ pub(crate) fn with_help(error: &GatewayError) -> String {
 
 impl From<Vec<PolicyError>> for CommandError {
     fn from(errors: Vec<PolicyError>) -> Self {
-        let (mut problems, mut unreadable) = (Vec::new(), false);
-        for error in errors.iter().map(Self::from_error) {
-            unreadable |= matches!(error, Self::Io(_));
-            if let Self::Io(why) | Self::Refused(why) = error {
-                problems.push(why);
-            }
-        }
-        let why = problems.join("\n\n");
+        let problems: Vec<_> = errors.iter().map(Self::from_error).collect();
+        let unreadable = problems.iter().any(|problem| matches!(problem, Self::Io(_)));
+        let why = problems.into_iter().map(Self::text).collect::<Vec<_>>().join("\n\n");
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
 }

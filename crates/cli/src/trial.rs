@@ -14,7 +14,7 @@ use tower_error_envelope::exchange::{
     Admission, BodyFacts, BodyMeter, Collected, CollectedAction, Event, Exchange, ExchangeConfig, Explanation,
     FirstByte, LocalReply, MapRuleId, ResponsePlan,
 };
-use tower_error_envelope::policy::{Dialect, PolicyFile};
+use tower_error_envelope::policy::{Dialect, Effective, PolicyFile};
 use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
@@ -45,22 +45,20 @@ pub(crate) enum SentBody {
 
 /// A policy to try recorded exchanges under.
 pub(crate) struct Trial {
+    /// It maps the deciding rule to its line; `None` for the defaults.
+    pub(crate) file: Option<PolicyFile>,
     config: Arc<ExchangeConfig>,
     /// The same policy with one mode on every route: guards read it before everything else.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
 impl Trial {
-    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file maps the
-    /// deciding rule to its line.
+    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes.
     ///
     /// # Errors
     ///
     /// All errors.
-    pub(crate) fn from_file(
-        path: Option<&Path>,
-        modes: &[Mode],
-    ) -> Result<(Option<PolicyFile>, Self), Vec<PolicyError>> {
+    pub(crate) fn from_file(path: Option<&Path>, modes: &[Mode]) -> Result<Self, Vec<PolicyError>> {
         let file = path.map(policy::read).transpose()?.map(|read| read.file);
         let policy = || match &file {
             Some(file) => file.another_policy().map_err(|error| vec![error]),
@@ -69,7 +67,15 @@ impl Trial {
         let in_mode = |mode: &Mode| Ok((*mode, config(policy()?.in_mode(*mode))));
         let modes = modes.iter().map(in_mode).collect::<Result<_, Vec<PolicyError>>>()?;
         let config = config(policy()?);
-        Ok((file, Self { config, modes }))
+        Ok(Self { file, config, modes })
+    }
+
+    /// The settings for a recorded request; `None` if it can match no route of the file.
+    pub(crate) fn effective(&self, recorded: &Recorded) -> Option<Effective> {
+        let (method, path) = (recorded.request.method().as_str(), recorded.request.uri().path());
+        let host = recorded.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
+        self.file.as_ref()?.effective(method, &url).ok()
     }
 
     /// The dialects that a route can have.

@@ -39,8 +39,8 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let (file, trial) = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
-    let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
+    let trial = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
+    let own: Vec<ErrorCode> = trial.file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
     let source = Source::open(&args.file)?;
     let mut drafts = Drafts::new(&own, source.is_har);
     if source.is_har {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use tower_error_envelope::policy::{Effective, PolicyFile};
 
 /// A client's request, and a service's response.
 #[derive(Debug)]
@@ -15,16 +14,6 @@ pub(crate) struct Recorded {
     pub(crate) request_bytes: u64,
     /// Without a body if the recording lacks it, though there was one.
     pub(crate) response: Response<Option<Bytes>>,
-}
-
-impl Recorded {
-    /// The settings for the request; `None` if it can match no route of the policy.
-    pub(crate) fn effective(&self, file: &PolicyFile) -> Option<Effective> {
-        let path = self.request.uri().path();
-        let host = self.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
-        file.effective(self.request.method().as_str(), &url).ok()
-    }
 }
 
 /// The place of a recording.

@@ -118,7 +118,7 @@ impl HarParser<'_, '_> {
             return Ok(());
         }
         let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
-        let body_size = u64::try_from(entry.request.body_size).ok();
+        let body_size = entry.request.body_size.and_then(|size| u64::try_from(size).ok());
         let invalid = |wrong: String| CommandError::Io(format!("{place}.{wrong}"));
         let request = entry.request.message().map_err(invalid)?;
         let response = entry.response.message().map_err(invalid)?;
@@ -127,6 +127,7 @@ impl HarParser<'_, '_> {
     }
 }
 
+/// Tools write `null` for unknown values, or leave them out.
 #[derive(Deserialize)]
 struct Entry {
     request: HarRequest,
@@ -138,53 +139,41 @@ struct Entry {
 struct HarRequest {
     method: String,
     url: String,
-    #[serde(default, deserialize_with = "or_default")]
-    http_version: String,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Header>,
+    http_version: Option<String>,
+    headers: Option<Vec<Header>>,
     post_data: Option<Content>,
     /// -1 if it was not counted.
-    #[serde(default, deserialize_with = "or_default")]
-    body_size: i64,
+    body_size: Option<i64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct HarResponse {
     status: i32,
-    #[serde(default, deserialize_with = "or_default")]
-    http_version: String,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Header>,
-    #[serde(default, deserialize_with = "or_default")]
-    content: Content,
+    http_version: Option<String>,
+    headers: Option<Vec<Header>>,
+    content: Option<Content>,
 }
 
 #[derive(Deserialize)]
 struct Header {
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    value: String,
+    value: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Content {
-    #[serde(default, deserialize_with = "or_default")]
-    size: i64,
+    size: Option<i64>,
     mime_type: Option<String>,
     text: Option<String>,
     encoding: Option<String>,
 }
 
-/// Tools write `null` for unknown values.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 impl HarRequest {
     fn message(self) -> Result<Request<Bytes>, String> {
-        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
+        let mut headers = headers_of(self.headers.as_deref().unwrap_or_default())
+            .map_err(|wrong| format!("request.headers: {wrong}"))?;
         let invalid_url = |error| format!("request.url: not a valid URL: {error}");
         let uri: Uri = self.url.parse().or_else(|_| encoded(&self.url).parse()).map_err(invalid_url)?;
         insert_host(&mut headers, &uri).map_err(|wrong| format!("request.url: {wrong}"))?;
@@ -192,33 +181,35 @@ impl HarRequest {
         let method = self.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
         let path = uri.path_and_query().ok_or("request.url: the URL has no path")?;
         let target = path.as_str().parse().map_err(invalid_url)?;
-        Ok(exchange::request(method, target, version(&self.http_version), headers, body.unwrap_or_default()))
+        Ok(exchange::request(method, target, version(self.http_version.as_deref()), headers, body.unwrap_or_default()))
     }
 }
 
 impl HarResponse {
     fn message(self) -> Result<Response<Option<Bytes>>, String> {
-        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("response.headers: {wrong}"))?;
-        let kind = self.content.mime_type.as_deref().filter(|kind| is_media_type(kind));
+        let mut headers = headers_of(self.headers.as_deref().unwrap_or_default())
+            .map_err(|wrong| format!("response.headers: {wrong}"))?;
+        let content = self.content.unwrap_or_default();
+        let kind = content.mime_type.as_deref().filter(|kind| is_media_type(kind));
         if let Some(kind) = kind.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
             insert_header(&mut headers, "content-type", kind.as_bytes())
                 .map_err(|it| format!("response.content.mimeType: {it}"))?;
         }
         let status = u16::try_from(self.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
         let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", self.status))?;
-        let body = self.content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
+        let body = content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
         if body.is_some() {
             // These describe the body on the wire, not its text.
             [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
-        Ok(exchange::response(status, version(&self.http_version), headers, body))
+        Ok(exchange::response(status, version(self.http_version.as_deref()), headers, body))
     }
 }
 
 impl Content {
     /// The body of a response: one of no bytes has no text.
     fn sent(self) -> Result<Option<Bytes>, String> {
-        if self.size == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
+        if self.size.unwrap_or_default() == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
     }
 
     fn body(self) -> Result<Option<Bytes>, String> {
@@ -239,7 +230,7 @@ fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for Header { name, value } in all.iter().filter(|header| !header.name.starts_with(':')) {
         // Browsers write repeated lines of one name as one value, such as `set-cookie`.
-        for line in value.split('\n') {
+        for line in value.as_deref().unwrap_or_default().split('\n') {
             insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
         }
     }
@@ -272,8 +263,8 @@ fn is_media_type(kind: &str) -> bool {
     kind.contains('/') && !kind.starts_with("x-unknown")
 }
 
-fn version(word: &str) -> Version {
-    match word.to_ascii_lowercase().as_str() {
+fn version(word: Option<&str>) -> Version {
+    match word.unwrap_or_default().to_ascii_lowercase().as_str() {
         "h2" | "http/2" | "http/2.0" => Version::HTTP_2,
         "h3" | "http/3" | "http/3.0" => Version::HTTP_3,
         "http/1.0" => Version::HTTP_10,
