@@ -9,21 +9,42 @@ use super::template::json_literal;
 /// Keywords that only describe.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
+/// Keywords whose fields the schema's author names.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/// A value for comparison is no schema, whatever fields it has.
+const VALUES: [&str; 2] = ["const", "enum"];
+
 /// The checks of a schema, without its descriptions.
 pub(super) fn checks(schema: &Value) -> Value {
-    let Some(members) = schema.as_object() else { return schema.clone() };
-    let keywords = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
-    keywords.map(|(name, value)| (name.clone(), checks_of_member(name, value))).collect()
+    compared(schema, &DESCRIBE, &[])
 }
 
-fn checks_of_member(name: &str, value: &Value) -> Value {
-    match (name, value) {
-        ("properties", Value::Object(members)) => {
-            members.iter().map(|(name, schema)| (name.clone(), checks(schema))).collect()
+/// A schema for comparison: it and those in it lack the keywords `left_out`, and the values of `sets` are sorted.
+///
+/// The fields of `properties` and similar keywords are names, whatever they are.
+pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
+    let compared = |value: &Value| compared(value, left_out, sets);
+    let member = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Object(named) if NAMED.contains(&name.as_str()) => {
+                named.iter().map(|(name, value)| (name.clone(), compared(value))).collect()
+            }
+            Value::Array(values) if sets.contains(&name.as_str()) => {
+                let mut values = values.clone();
+                values.sort_by_key(Value::to_string);
+                values.into()
+            }
+            _ if VALUES.contains(&name.as_str()) => value.clone(),
+            value => compared(value),
+        };
+        (name.clone(), value)
+    };
+    match schema {
+        Value::Object(members) => {
+            members.iter().filter(|(name, _)| !left_out.contains(&name.as_str())).map(member).collect()
         }
-        ("anyOf", Value::Array(forms)) => forms.iter().map(checks).collect(),
-        ("items" | "additionalProperties", schema) => checks(schema),
-        _ => value.clone(),
+        Value::Array(values) => values.iter().map(compared).collect(),
+        value => value.clone(),
     }
 }
 

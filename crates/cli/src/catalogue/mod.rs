@@ -3,7 +3,7 @@
 //! All formats are written from one list of codes, the library's table and a policy's own, and contain the same:
 //!
 //! 1. [`markdown`] for a page of documentation, [`json`] for your own programs;
-//! 2. [`json_schema`] and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
+//! 2. its schema and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
 //! 3. [`typescript`] has the two modules that a client of ECMAScript imports, [`constants`] those for other languages; both fill
 //!    a [`template`] of each;
 //! 4. [`details`] writes a code's details, a JSON Schema of the library's, in each language.
@@ -17,7 +17,6 @@ mod constants;
 mod details;
 mod diff;
 mod json;
-mod json_schema;
 mod markdown;
 mod template;
 mod typescript;
@@ -95,7 +94,7 @@ impl Format {
         Ok(match self {
             Self::Markdown => markdown::write(codes),
             Self::Json => json::write(codes),
-            Self::JsonSchema => json_schema::write(codes),
+            Self::JsonSchema => json::envelope_schema(codes),
             Self::Openapi => document::write(codes),
             Self::Typescript => typescript::plain(codes),
             Self::Zod => typescript::for_zod(codes),

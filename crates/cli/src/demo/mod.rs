@@ -2,12 +2,11 @@
 //!
 //! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
 //! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client ([`tour`]),
-//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it, and a [`har`], are for other programs.
+//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it is for other programs.
 
 mod acts;
 mod backstage;
 mod embedded;
-mod har;
 mod judge;
 mod record;
 mod stage;

@@ -133,7 +133,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         return print(&dry(&known)).map(|()| 0);
     }
     let report = local_runtime()?.block_on(report(args, &known, &target))?;
-    let failed = report.failed() > 0 || report.passed() == 0 || args.deny_skipped && report.skipped() > 0;
+    let [passed, failed, skipped] = report.counts();
+    let failed = failed > 0 || passed == 0 || args.deny_skipped && skipped > 0;
     let text = match args.format {
         Format::Human => report.human(),
         Format::Json => report.json(),

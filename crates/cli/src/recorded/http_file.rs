@@ -31,7 +31,7 @@ pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<R
         let mut headers = headers_of(&head, path, line)?;
         let after = &rest[head.length..];
         if after.starts_with(b"HTTP/") && is_followed(head.first, status) {
-            line += newlines(&rest[..head.length]);
+            line += rest[..head.length].iter().filter(|byte| **byte == b'\n').count();
             rest = after;
             continue;
         }
@@ -195,8 +195,4 @@ fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
         data.extend_from_slice(rest.get(start..end)?);
         rest = rest.get(end..)?.strip_prefix(b"\r\n")?;
     }
-}
-
-fn newlines(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte == b'\n').count()
 }
