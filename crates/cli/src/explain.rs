@@ -298,14 +298,14 @@ fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
 
 fn layer(explanation: &Explanation) -> String {
     match (&explanation.envelope, &explanation.header) {
-        (Some(code), _) => format!("a canonical envelope says {code}"),
-        (None, Some(code)) => format!("its x-error-code says {code}"),
+        (Some(code), _) => format!("a canonical envelope has the code {code}"),
+        (None, Some(code)) => format!("its x-error-code is {code}"),
         (None, None) => "no canonical envelope, and no x-error-code of one".to_owned(),
     }
 }
 
 fn dialect(explanation: &Explanation) -> String {
-    let Some(shape) = explanation.shape else { return "the body has no known shape".to_owned() };
+    let Some(shape) = explanation.shape else { return "the body has no supported shape".to_owned() };
     let codes = explanation.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
     match codes.is_empty() {
         true => format!("read as {}, which names no code", shape.as_str()),

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
     let runtime = local_runtime()?;
-    let answers = runtime.block_on(ask_all(&gateways, order));
+    let answers = runtime.block_on(send_to_all(&gateways, order));
     // A pending name look-up does not delay the exit.
     runtime.shutdown_background();
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 type Answered = Result<Answer, String>;
 
-async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
+async fn send_to_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
     let (order, places) = (Arc::new(order), Arc::new(Semaphore::new(MOST_AT_ONCE)));
     let mut requests = JoinSet::new();
     for (at, gateway) in gateways.iter().enumerate() {

@@ -116,7 +116,7 @@ impl Export {
 fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
     let facts = [
         ("the version of the contract", &old.contract, &new.contract),
-        ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
+        ("what to do after a code that is not listed", &old.unknown_code.retry, &new.unknown_code.retry),
     ];
     let changed = facts.into_iter().filter(|(_, old, new)| old != new);
     changed

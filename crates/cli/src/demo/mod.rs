@@ -66,7 +66,7 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     gateway::block_on(async {
-        log.tell_drops();
+        log.log_drops();
         show(args).await
     })
 }

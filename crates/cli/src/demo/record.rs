@@ -70,7 +70,7 @@ fn entry(act: &DemoCase, got: &DemoResponse, address: SocketAddr, now: &str) -> 
 }
 
 fn request(act: &DemoCase, address: SocketAddr) -> Value {
-    let (method, more, size) = head_of(&act.ask);
+    let (method, more, size) = head_of(&act.request);
     let headers = [("host", address.to_string())].into_iter().chain(more);
     json!({
         "method": method,

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     let mut access_log = None;
     let outcome = block_on(async {
-        log.tell_drops();
+        log.log_drops();
         let takeover = match &args.upgrade_socket {
             Some(path) => Some(begin(path, &mut sockets).await?),
             None => None,

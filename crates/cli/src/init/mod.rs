@@ -42,7 +42,7 @@ const HEAD: &str = "\
 version = 1
 
 [defaults]
-mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log says what you want
+mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log shows what you want
 ";
 
 /// Writes to standard output, or to the file that was named.

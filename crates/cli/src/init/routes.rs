@@ -25,7 +25,7 @@ pub(super) fn blocks(document: &DocumentFile) -> Vec<Block> {
 
 fn hints(operation: &Operation<'_>) -> Vec<String> {
     let schemes = Some(openapi::schemes(operation).join(" or ")).filter(|schemes| !schemes.is_empty());
-    let schemes = schemes.map(|schemes| format!("asks for credentials: {schemes}"));
+    let schemes = schemes.map(|schemes| format!("requires credentials: {schemes}"));
     openapi::errors(operation).chain(schemes).collect()
 }
 

@@ -25,7 +25,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     }
     let (exception, is_of_cors) = (exception(case), is_of_cors(case));
     // It is no final response, and has no id; or it is one of CORS, which is outside the layer.
-    let mut wrong = if got.asked_for_body || is_of_cors { Vec::new() } else { id(case) };
+    let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
         wrong.extend(wanted(case));
     }
@@ -35,7 +35,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         wrong.extend(broken);
         rules.extend(request);
     }
-    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than it says, or broke off"));
+    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or broke off"));
     match exception {
         Some(why) if wrong.is_empty() => return Verdict::Beside(why),
         Some(_) => {}
@@ -68,10 +68,13 @@ fn wanted(case: &Case<'_>) -> Vec<Finding> {
     match probe.want {
         Want::Guard(codes) => guard(case, codes),
         Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
-            vec![Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends")]
+            vec![Finding::new("G0", "a browser's preflight was refused without credentials, which it never sends")]
         }
         Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
-            vec![Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code")]
+            vec![Finding::new(
+                "R13",
+                "the response does not name what was wrong with the body: there is no x-error-code",
+            )]
         }
         Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below => Vec::new(),
         Want::Rpc(protocol) => rpc::judge(protocol, got),
@@ -150,8 +153,8 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
 /// Whether the guard answered, and as the policy sets; its rule is the probe's first.
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
-    if case.got.asked_for_body {
-        return vec![Finding::new(rule, "100 Continue asked for a body whose length is over the limit")];
+    if case.got.requested_body {
+        return vec![Finding::new(rule, "100 Continue requested a body whose length is over the limit")];
     }
     let code = predicted.and_then(|reply| code_of(reply.headers()));
     let code = code.unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
@@ -182,7 +185,7 @@ fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option
     let is_exact = case.by_policy && case.predicted.is_some();
     let fits = if is_exact { came == code } else { codes.contains(&came.as_str()) };
     Finding::unless(fits && !came.is_empty(), rule, || match came.as_str() {
-        "" => format!("the status is right, and nothing says {code}: there is no x-error-code"),
+        "" => format!("the status is right, and the code {code} is missing: there is no x-error-code"),
         came => format!("the code is {came:?}, and {code:?} is right"),
     })
 }

@@ -242,7 +242,7 @@ fn dry(known: &ServiceInfo) -> String {
 fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
     let planned = match planned {
         Ok(planned) => planned,
-        Err(why) => return format!("# {about}\n# not asked: {why}\n\n"),
+        Err(why) => return format!("# {about}\n# not sent: {why}\n\n"),
     };
     let more = match planned.len().saturating_sub(most) {
         0 => String::new(),

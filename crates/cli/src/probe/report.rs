@@ -55,11 +55,11 @@ impl Report {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));
         text.push('\n');
-        let (request, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
+        let (request, unchecked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_checked);
         text.extend(request.iter().map(OfRule::human));
-        if !unasked.is_empty() {
-            let unasked: Vec<_> = unasked.iter().map(|of| of.rule).collect();
-            let _ = writeln!(text, "not asked: {}", unasked.join(", "));
+        if !unchecked.is_empty() {
+            let unchecked: Vec<_> = unchecked.iter().map(|of| of.rule).collect();
+            let _ = writeln!(text, "not checked: {}", unchecked.join(", "));
         }
         let [passed, failed, skipped] = self.counts();
         let _ = writeln!(text, "\n{} lines: {passed} passed, {failed} failed, {skipped} skipped", self.lines.len());
@@ -103,7 +103,7 @@ impl Report {
 }
 
 impl OfRule<'_> {
-    fn is_asked(&self) -> bool {
+    fn is_checked(&self) -> bool {
         !self.kept.is_empty() || !self.broken.is_empty()
     }
 

@@ -8,23 +8,23 @@
  */
 export type Retry = "no" | "backoff" | "refresh";
 
-/** The codes that were known when this file was written. The set is open: a service may send others. */
+/** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
 @codes@
 } as const satisfies Record<string, { status: number; retry: Retry; message: string }>;
 
-/** A code that was known when this file was written. */
+/** A code that was in the contract when this file was written. */
 export type KnownErrorCode = keyof typeof ERROR_CODES;
 
-/** Any code: the known ones for completion, every other text for codes that are yet to come. */
+/** Any code: the listed ones for completion, every other text for codes that are yet to come. */
 export type ErrorCode = KnownErrorCode | (string & {});
 
-/** Whether the code was known when this file was written. */
+/** Whether the code was in the contract when this file was written. */
 export function isKnownErrorCode(code: string): code is KnownErrorCode {
   return Object.prototype.hasOwnProperty.call(ERROR_CODES, code);
 }
 
-/** What a client may do after this code. One that is not known is transient. */
+/** What a client may do after this code. One that is not listed is transient. */
 export function retryOf(code: ErrorCode): Retry {
   return isKnownErrorCode(code) ? ERROR_CODES[code].retry : "backoff";
 }

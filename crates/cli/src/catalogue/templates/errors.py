@@ -19,7 +19,7 @@ class Retry(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """The codes that were known when this file was written. The set is open: a service may send others."""
+    """The codes of the contract when this file was written. The set is open: a service may send others."""
 
 @codes@
 
@@ -45,7 +45,7 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
 
 
 def known(code: str) -> ErrorCode | None:
-    """The code, where it was known when this file was written."""
+    """The code, where it was in the contract when this file was written."""
     try:
         return ErrorCode(code)
     except ValueError:
@@ -53,7 +53,7 @@ def known(code: str) -> ErrorCode | None:
 
 
 def retry_of(code: str) -> Retry:
-    """What a client may do after any code. One that is not known is transient."""
+    """What a client may do after any code. One that is not listed is transient."""
     found = known(code)
     return Retry.BACKOFF if found is None else found.retry
 
@@ -86,7 +86,7 @@ class ApiError(Exception):
 
     @classmethod
     def parse(cls, status: int, body: str | bytes) -> ApiError | None:
-        """The error that a body says; none where the body is no envelope."""
+        """The error in a body; none where the body is no envelope."""
         try:
             envelope = json.loads(body)
         except (ValueError, RecursionError):

@@ -22,15 +22,15 @@ export interface Issue {
   code?: string;
 }
 
-/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+/** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export interface ErrorDetails {
 @details@
 }
 
-/** What the details of a code are; anything where nobody says it. */
+/** The details of a code; anything where no schema declares them. */
 export type DetailsOf<Code extends string> = Code extends keyof ErrorDetails ? ErrorDetails[Code] : unknown;
 
-/** An error whose code is known, to switch over. */
+/** An error whose code is listed, to switch over. */
 export type KnownError = {
   [Code in KnownErrorCode]: { code: Code; message: string; details?: DetailsOf<Code> };
 }[KnownErrorCode];
@@ -110,7 +110,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** The details of an envelope, where it has this code and they are what the code says of them. */
+/** The details of an envelope, where it has this code and they fit the schema of the code. */
 export function detailsOf<Code extends keyof ErrorDetails>(
   envelope: ErrorEnvelope,
   code: Code,
@@ -120,9 +120,9 @@ export function detailsOf<Code extends keyof ErrorDetails>(
 }
 
 /**
- * The error of an envelope, to switch over its code; none where the code is not known.
+ * The error of an envelope, to switch over its code; none where the code is not listed.
  *
- * Details that are not what the code says of them are left out: a service may send others.
+ * Details that do not fit the schema of the code are left out: a service may send others.
  */
 export function knownErrorOf(envelope: ErrorEnvelope): KnownError | undefined {
   const { code, message, details } = envelope.error;

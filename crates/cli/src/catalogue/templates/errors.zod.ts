@@ -2,29 +2,29 @@
 import * as z from "zod";
 @table@
 
-/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+/** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export const errorDetails = {
 @details@
 };
 
 /**
- * An error whose code is known, by its code.
+ * An error whose code is listed, by its code.
  *
- * Details that are not what the code says of them are left out: a service may send others.
+ * Details that do not fit the schema of the code are left out: a service may send others.
  */
 export const knownError = z.discriminatedUnion("code", [
 @known@
   z.object({ code: z.enum([@others@]), message: z.string(), details: z.unknown().optional() }),
 ]);
 
-/** An error whose code is known, to switch over. */
+/** An error whose code is listed, to switch over. */
 export type KnownError = z.output<typeof knownError>;
 
 const CODE = /@CODE@/;
 const MESSAGE = /@MESSAGE@/;
 const REQUEST_ID = /@REQUEST_ID@/;
 
-/** One issue of an invalid request; what else a service says of it is kept. */
+/** One issue of an invalid request; further members are kept. */
 export const issue = z.looseObject({
   path: z.array(z.union([z.string(), z.int().nonnegative()])),
   message: z.string(),
@@ -36,9 +36,9 @@ const validationDetails = z.looseObject({ issues: z.array(issue).min(1) });
 /**
  * The body of every error response.
  *
- * What comes out also says whether the code is `known`, when to `retry`, whether the error is `transient` (a code that
- * is not known is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its
- * code is known, with details that are what the code says of them. Members that the contract does not know are dropped.
+ * The output also has whether the code is `known`, when to `retry`, whether the error is `transient` (a code that is not
+ * listed is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its code is
+ * listed, with details that fit the schema of the code. Members that are not in the contract are dropped.
  */
 export const errorEnvelope = z
   .object({

@@ -29,7 +29,7 @@ fn not_found() -> ProbeResponse {
         body: Bytes::from_static(BODY.as_bytes()),
         trailers: None,
         whole: true,
-        asked_for_body: false,
+        requested_body: false,
     }
 }
 

@@ -19,8 +19,8 @@ const PLAIN: Probe = Probe {
     otherwise: "give credentials that the service takes: --header-env NAME=VARIABLE",
 };
 
-const PROTECTED: &str = "name a route that asks for credentials: --policy FILE or --protected METHOD:PATH";
-const REQUIRED: &str = "a policy with `require_headers` says which: --policy FILE";
+const PROTECTED: &str = "name a route that requires credentials: --policy FILE or --protected METHOD:PATH";
+const REQUIRED: &str = "name a policy with `require_headers`: --policy FILE";
 const DECODES: &str = "name a route that decodes JSON: `json = true` in the --policy FILE, or --json-path METHOD:PATH";
 const LIMITED: &str = "name a route with a limit of at most --max-upload that reads its body: --json-path METHOD:PATH";
 const METHODS: &str = "name a route that answers 405 to other methods: --json-path METHOD:PATH";
@@ -56,20 +56,20 @@ const CALL: Probe = Probe { method: Verb::Post, path: RequestPart::Call, ..PLAIN
 
 /// They are sent in this order.
 pub(in crate::probe) static PROBES: &[Probe] = &[
-    Probe { name: "not-found", about: "asks for a path that nobody has", ..PLAIN },
+    Probe { name: "not-found", about: "requests a path that does not exist", ..PLAIN },
     Probe {
         name: "other-method",
-        about: "asks a route by another method",
+        about: "requests a route with another method",
         method: Verb::Propfind,
         path: RequestPart::Anywhere,
         want: Want::Service(&[405, 501]),
         otherwise: METHODS,
         ..PLAIN
     },
-    Probe { name: "head", about: "asks for the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
+    Probe { name: "head", about: "requests the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
     Probe {
         name: "problem-json",
-        about: "asks for RFC 9457",
+        about: "requests RFC 9457",
         headers: &[("accept", "application/problem+json, application/json;q=0.5")],
         rules: &["R1", "R11"],
         ..PLAIN
@@ -131,7 +131,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "preflight",
-        about: "asks as a browser does before the request",
+        about: "sends a browser's preflight",
         method: Verb::Options,
         path: RequestPart::Closed,
         headers: &[("origin", "https://probe.example"), ("access-control-request-method", "POST")],
@@ -164,7 +164,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "two-types",
-        about: "says two content types",
+        about: "sends two content types",
         headers: &[JSON, ("content-type", "text/plain")],
         body: Body::Text("{}"),
         want: Want::Guard(&["unsupported_media_type"]),
@@ -181,7 +181,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "too-large-said",
-        about: "says a length over the limit, and waits to be asked",
+        about: "declares a length over the limit, and waits for 100 Continue",
         body: Body::Unsent,
         rules: &["G4"],
         ..LARGE
@@ -229,7 +229,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
 
 /// An operation of a document.
 pub(in crate::probe) static OPERATION: Probe =
-    Probe { about: "asks an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
+    Probe { about: "requests an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
 
 /// The rules of the contract that are checked here, and their text.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
@@ -249,13 +249,13 @@ pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("G5", "the client can read the answer"),
     ("F1", "a failure is an answer"),
     ("F4", "a body is whole"),
-    ("F5", "what the server below says by itself"),
+    ("F5", "own responses of the server below"),
     ("R1", "status and code agree"),
     ("R6", "headers of the old body are gone"),
     ("R7", "errors are not cached"),
-    ("R11", "RFC 9457 for those who ask"),
+    ("R11", "RFC 9457 for clients that request it"),
     ("R12", "the route's own shape"),
-    ("R13", "bad input is told by what it means"),
+    ("R13", "bad input is classified by its meaning"),
     ("P1", "gRPC"),
     ("P2", "gRPC-Web"),
     ("P3", "Connect"),
