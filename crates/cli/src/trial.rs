@@ -24,7 +24,8 @@ use crate::recorded::Recorded;
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: SentBody,
+    /// The body that the client gets; `None` for the service's, byte for byte.
+    pub(crate) body: Option<Bytes>,
     /// The event that would be logged.
     pub(crate) event: Option<Event>,
     /// The explanation of the response; `None` if it was not requested.
@@ -33,14 +34,6 @@ pub(crate) struct TrialResult {
     pub(crate) unread: bool,
     /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
-}
-
-/// The body that the client gets.
-#[derive(PartialEq, Eq)]
-pub(crate) enum SentBody {
-    /// The service's response, byte for byte.
-    AsItCame,
-    These(Bytes),
 }
 
 /// A policy to try recorded exchanges under.
@@ -141,10 +134,10 @@ fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, 
     match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
         ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.map(|event| *event)),
-        ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
+        ResponsePlan::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
         ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(*event)),
         ResponsePlan::Rewrite(written) => {
-            let outcome = TrialResult::from_head(head, SentBody::These(written.body), Some(written.event));
+            let outcome = TrialResult::from_head(head, Some(written.body), Some(written.event));
             // The head decided.
             TrialResult { unread: !facts.ended, ..outcome }
         }
@@ -159,7 +152,7 @@ fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, 
 fn whole(exchange: Exchange, mut head: response::Parts, body: Collected<'_>) -> TrialResult {
     let unread = matches!(body, Collected::Unreadable(_));
     let outcome = match exchange.response_body(&mut head, body) {
-        CollectedAction::Rewrite(it) => TrialResult::from_head(head, SentBody::These(it.body), Some(it.event)),
+        CollectedAction::Rewrite(it) => TrialResult::from_head(head, Some(it.body), Some(it.event)),
         CollectedAction::Replace(answered) => TrialResult::answered(*answered),
         CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(*event)),
     };
@@ -175,31 +168,28 @@ fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
 }
 
 impl TrialResult {
-    fn from_head(head: response::Parts, body: SentBody, event: Option<Event>) -> Self {
+    fn from_head(head: response::Parts, body: Option<Bytes>, event: Option<Event>) -> Self {
         let response::Parts { status, headers, .. } = head;
         Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
     }
 
     fn passed(head: response::Parts, event: Option<Event>) -> Self {
-        Self::from_head(head, SentBody::AsItCame, event)
+        Self::from_head(head, None, event)
     }
 
     fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
-        Self::from_head(head, SentBody::These(body), Some(answered.event))
+        Self::from_head(head, Some(body), Some(answered.event))
     }
 
     /// Whether the client gets the service's response, ignoring the id.
     pub(crate) fn passes(&self) -> bool {
-        self.body == SentBody::AsItCame
+        self.body.is_none()
     }
 
     /// The body that the client gets; `None` if the recording has none of it.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
-        match &self.body {
-            SentBody::These(bytes) => Some(bytes.clone()),
-            SentBody::AsItCame => recorded.response.body().clone(),
-        }
+        self.body.clone().or_else(|| recorded.response.body().clone())
     }
 }
 

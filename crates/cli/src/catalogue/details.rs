@@ -71,7 +71,7 @@ pub(super) fn typescript(schema: &Value) -> String {
 }
 
 fn typescript_object(schema: &Value) -> String {
-    let known = members(schema).map(|Member { name, schema, required }| {
+    let known = members(schema).map(|(name, schema, required)| {
         let mark = if required { "" } else { "?" };
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
@@ -109,7 +109,7 @@ pub(super) fn zod(schema: &Value) -> String {
 }
 
 fn zod_object(schema: &Value) -> String {
-    let known = members(schema).map(|Member { name, schema, required }| {
+    let known = members(schema).map(|(name, schema, required)| {
         let optional = if required { "" } else { ".optional()" };
         format!("{}: {}{optional}", key(name), zod(schema))
     });
@@ -147,16 +147,11 @@ fn union(forms: impl Iterator<Item = String>) -> String {
     forms.collect::<Vec<_>>().join(" | ")
 }
 
-struct Member<'a> {
-    name: &'a str,
-    schema: &'a Value,
-    required: bool,
-}
-
-fn members(schema: &Value) -> impl Iterator<Item = Member<'_>> {
+/// The fields of an object: the name of each, its schema, and whether it is required.
+fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     let members = schema["properties"].as_object().into_iter().flatten();
-    members.map(move |(name, schema)| Member { name, schema, required: required(name) })
+    members.map(move |(name, schema)| (name.as_str(), schema, required(name)))
 }
 
 /// The values of `enum`, or the one of `const`.
