@@ -84,7 +84,7 @@ impl Explained<'_> {
             })
         };
         json!({
-            "response": place.to_string(),
+            "response": place,
             "request": { "method": request.method().as_str(), "path": printable(request.uri().path()) },
             "status": response.status().as_u16(),
             "mode": self.real.event.as_ref().map(|event| event.mode().as_str()),
@@ -103,7 +103,7 @@ impl Explained<'_> {
     /// The request, and the settings that apply to it.
     fn request_line(&self) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
-        let place = one_line(&place.to_string());
+        let place = one_line(place);
         let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
         let settings = match self.trial.effective(self.recorded) {
             Some(effective) => settings(&effective),

@@ -1,42 +1,18 @@
 //! A recorded exchange, and the helpers of both forms of recordings.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
 /// A client's request, and a service's response.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) place: RecordLocation,
+    /// Its file, and in a HAR the entry, from 0, such as `a.har: log.entries[0]`.
+    pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
     /// How long the request's body was: a recording may have less of it.
     pub(crate) request_bytes: u64,
     /// Without a body if the recording lacks it, though there was one.
     pub(crate) response: Response<Option<Bytes>>,
-}
-
-/// The place of a recording.
-#[derive(Clone, Debug)]
-pub(crate) struct RecordLocation {
-    pub(crate) file: String,
-    /// In a HAR the entry, from 0, as `log.entries[0]`.
-    pub(crate) entry: Option<usize>,
-}
-
-impl RecordLocation {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self { file: path.display().to_string(), entry: None }
-    }
-}
-
-impl std::fmt::Display for RecordLocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.entry {
-            Some(entry) => write!(f, "{}: log.entries[{entry}]", self.file),
-            None => f.write_str(&self.file),
-        }
-    }
 }
 
 /// A request of these parts.

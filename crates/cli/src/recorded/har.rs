@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, Uri, Version};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::exchange::{self, RecordLocation, Recorded, insert_header, insert_host};
+use super::exchange::{self, Recorded, insert_header, insert_host};
 use super::reader::Reader;
 use crate::failure::CommandError;
 
@@ -117,7 +118,7 @@ impl HarParser<'_, '_> {
             self.unanswered += 1;
             return Ok(());
         }
-        let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
+        let place = format!("{}: log.entries[{}]", self.path.display(), self.entry);
         let body_size = entry.request.body_size.and_then(|size| u64::try_from(size).ok());
         let invalid = |wrong: String| CommandError::Io(format!("{place}.{wrong}"));
         let request = entry.request.message().map_err(invalid)?;
@@ -243,19 +244,15 @@ fn is_local(url: &str) -> bool {
     matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
 }
 
-/// A URL as it is sent; browsers show some characters that are encoded on the wire.
+/// Characters that browsers show, and encode on the wire.
+const ENCODED: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// A URL as it is sent.
 fn encoded(url: &str) -> String {
     let host = url.find("://").map_or(0, |at| at + 3);
     let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
-    let mut out = url[..path].to_owned();
-    for byte in url[path..].bytes() {
-        match byte {
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => out.push_str(&format!("%{byte:02X}")),
-            0x21..=0x7e => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    format!("{}{}", &url[..path], utf8_percent_encode(&url[path..], ENCODED))
 }
 
 /// Browsers write `x-unknown` if there was none.

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::Request;
 
 pub(crate) use self::exchange::Recorded;
-use self::exchange::{RecordLocation, request_bytes};
+use self::exchange::request_bytes;
 pub(crate) use self::reader::unreadable;
 use self::reader::{Reader, open};
 use crate::failure::CommandError;
@@ -72,7 +72,7 @@ fn pair_of(path: &Path, reader: Reader, request: Option<&Path>) -> Result<Record
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
     let response = http_file::response(path, reader, request.method())?;
     let request_bytes = request_bytes(&request, None);
-    Ok(Recorded { place: RecordLocation::new(path), request, request_bytes, response })
+    Ok(Recorded { place: path.display().to_string(), request, request_bytes, response })
 }
 
 /// Whether a file is the request of a response that is named beside it: it is read with that.

@@ -127,7 +127,7 @@ fn a_har_is_read_entry_by_entry() {
     assert_eq!(one.response.body().as_deref(), Some(&b"gone"[..]));
     assert_eq!(one.response.headers()["content-type"], "text/plain");
     assert!(!one.response.headers().contains_key("content-encoding"));
-    assert_eq!(all[1].place.to_string(), format!("{}: log.entries[2]", path.display()));
+    assert_eq!(all[1].place, format!("{}: log.entries[2]", path.display()));
     assert_eq!(all[1].response.body(), &None, "a body that was not recorded is not an empty one");
 }
 

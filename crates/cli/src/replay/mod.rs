@@ -99,7 +99,7 @@ type Group<'a> = (&'a ReplayChange, usize, &'a Example);
 impl Replay {
     fn add(&mut self, change: ReplayChange, recorded: &Recorded) {
         let example = || Example {
-            place: recorded.place.to_string(),
+            place: recorded.place.clone(),
             method: recorded.request.method().to_string(),
             path: recorded.request.uri().path().to_owned(),
         };
