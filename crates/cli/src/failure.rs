@@ -109,10 +109,15 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// For verbs that send requests of their own.
-pub(crate) fn local_runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))
+/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute
+/// does not delay a stop.
+pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = error_envelope_gateway::current_thread_runtime();
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let outcome = runtime.block_on(main);
+    // With a time limit it would wait before it drops its tasks, and clients would wait with it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// A line that is read before the program ends.

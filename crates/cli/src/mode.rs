@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use self::gateways::Gateway;
 use self::request::{Answer, Order, To};
-use crate::failure::{CommandError, local_runtime, print_unless_closed};
+use crate::failure::{CommandError, block_on, print_unless_closed};
 use crate::gateway::limits::time;
 use crate::report::{OutputFormat, json_text};
 use crate::text::counted;
@@ -56,10 +56,7 @@ const MOST_AT_ONCE: usize = 256;
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
-    let runtime = local_runtime()?;
-    let answers = runtime.block_on(send_to_all(&gateways, &order));
-    // A pending name look-up does not delay the exit.
-    runtime.shutdown_background();
+    let answers = block_on(async { Ok(send_to_all(&gateways, &order).await) })?;
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     match args.format {
         OutputFormat::Json => print_unless_closed(&as_json(&gateways, &answers, failed))?,

@@ -20,7 +20,7 @@ use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
-use crate::failure::{CommandError, print_line};
+use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::on_call::AdminListener;
@@ -65,7 +65,7 @@ impl Args {
 /// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
-    gateway::block_on(async {
+    block_on(async {
         log.log_drops();
         show(args).await
     })
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 async fn show(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::default();
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
-    let layer = gateway::layer(&args.front, &on_call)?;
+    let layer = gateway::layer(&args.front, on_call.as_ref())?;
     let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
     let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;

@@ -12,16 +12,16 @@ pub(super) use self::case::Case;
 use self::case::shown_lines;
 use self::shape::{agrees, shape};
 use super::answer::ProbeResponse;
-use super::finding::{Finding, Verdict};
+use super::finding::{Finding, Outcome};
 use super::plan::code_of;
 use super::request::SentRequest;
 use super::table::Want;
 
-/// Judges one response.
-pub(super) fn judge(case: &Case<'_>) -> Verdict {
+/// Judges one response: the outcome, and the rules that the response keeps.
+pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
     let (probe, got) = (case.probe, case.got);
     if probe.want == Want::Below && is_of_the_server_below(got) {
-        return Verdict::Kept(vec!["F5".to_owned()]);
+        return (Outcome::Passed, vec!["F5".to_owned()]);
     }
     let (exception, is_of_cors) = (exception(case), is_of_cors(case));
     // It is no final response, and has no id; or it is one of CORS, which is outside the layer.
@@ -37,12 +37,15 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     }
     wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or broke off"));
     match exception {
-        Some(why) if wrong.is_empty() => return Verdict::Beside(why),
+        Some(why) if wrong.is_empty() => {
+            let why = format!("{} {why}; {}", case.request.line(), probe.otherwise);
+            return (Outcome::Skipped(why), Vec::new());
+        }
         Some(_) => {}
         None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
     }
     let kept = shown(case, rules, &wrong);
-    if wrong.is_empty() { Verdict::Kept(kept) } else { Verdict::Broken(wrong, kept) }
+    (if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }, kept)
 }
 
 /// Why the response does not answer the probe.

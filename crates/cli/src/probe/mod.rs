@@ -45,7 +45,7 @@ use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
 use self::walk::{ProbeOptions, ProbeRun};
-use crate::failure::{CommandError, local_runtime, print, print_unless_closed};
+use crate::failure::{CommandError, block_on, print, print_unless_closed};
 use crate::openapi::DocumentFile;
 use crate::policy;
 
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     if args.dry_run {
         return print(&dry(&known)).map(|()| 0);
     }
-    let report = local_runtime()?.block_on(report(args, &known, &target))?;
+    let report = block_on(report(args, &known, &target))?;
     let [passed, failed, skipped] = report.counts();
     let failed = failed > 0 || passed == 0 || args.deny_skipped && skipped > 0;
     let text = match args.format {

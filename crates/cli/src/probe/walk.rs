@@ -11,7 +11,7 @@ use tower_error_envelope::ErrorCode;
 use super::advice;
 use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::client;
-use super::finding::{Finding, Line, Outcome, Verdict};
+use super::finding::{Finding, Line, Outcome};
 use super::judge::{self, Case, judge};
 use super::operations::{MOST_OPERATIONS, RULE, undeclared};
 use super::plan::{Planned, ServiceInfo, code_of};
@@ -132,14 +132,7 @@ impl<'a> ProbeRun<'a> {
             Err(no_answer) => return Ok((Line { outcome: self.unanswered(probe, no_answer)?, ..line }, None)),
         };
         line.got = Some(judge::describe(&got));
-        (line.outcome, line.kept) = match self.judged(probe, &planned, &got) {
-            Verdict::Kept(rules) => (Outcome::Passed, rules),
-            Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
-            Verdict::Beside(why) => {
-                let why = format!("{} {why}; {}", planned.request.line(), probe.otherwise);
-                (Outcome::Skipped(why), Vec::new())
-            }
-        };
+        (line.outcome, line.kept) = self.judged(probe, &planned, &got);
         Ok((line, Some(got)))
     }
 
@@ -182,12 +175,12 @@ impl<'a> ProbeRun<'a> {
         }
     }
 
-    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> Verdict {
+    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> (Outcome, Vec<String>) {
         let oracle = &self.known.oracle;
         let model = oracle.model(&planned.request, self.code(got));
         let kept_id = oracle.kept_id(&planned.request);
         let predicted = planned.predicted.reply();
-        let verdict = judge(&Case {
+        let judgement = judge(&Case {
             probe,
             request: &planned.request,
             got,
@@ -199,7 +192,7 @@ impl<'a> ProbeRun<'a> {
             by_policy: self.options.by_policy,
         });
         self.note(&got.headers);
-        verdict
+        judgement
     }
 
     fn note(&mut self, headers: &HeaderMap) {
