@@ -34,7 +34,7 @@ pub(super) struct ProbeOptions {
 
 /// The results so far.
 pub(super) struct ProbeRun<'a> {
-    known: &'a ServiceInfo,
+    service: &'a ServiceInfo,
     target: &'a Target,
     options: ProbeOptions,
     next: Instant,
@@ -47,9 +47,9 @@ pub(super) struct ProbeRun<'a> {
 }
 
 impl<'a> ProbeRun<'a> {
-    pub(super) fn new(known: &'a ServiceInfo, target: &'a Target, options: ProbeOptions) -> Self {
+    pub(super) fn new(service: &'a ServiceInfo, target: &'a Target, options: ProbeOptions) -> Self {
         Self {
-            known,
+            service,
             target,
             options,
             next: Instant::now(),
@@ -69,15 +69,15 @@ impl<'a> ProbeRun<'a> {
     pub(super) async fn all(&mut self) -> Result<Vec<Line>, CommandError> {
         let mut lines = Vec::new();
         for probe in PROBES {
-            lines.push(match self.known.plan(probe) {
+            lines.push(match self.service.plan(probe) {
                 Ok(planned) => self.line(probe, planned).await?,
                 Err(why) => skipped(probe, why),
             });
         }
-        for (index, operation) in self.known.operations().iter().enumerate() {
+        for (index, operation) in self.service.operations().iter().enumerate() {
             let planned = match index {
                 MOST_OPERATIONS.. => Err(format!("not sent: the document has more than {MOST_OPERATIONS} operations")),
-                _ => self.known.plan_operation(operation),
+                _ => self.service.plan_operation(operation),
             };
             let line = match planned {
                 Ok(planned) => self.operation(operation, planned).await?,
@@ -176,7 +176,7 @@ impl<'a> ProbeRun<'a> {
     }
 
     fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> (Outcome, Vec<String>) {
-        let oracle = &self.known.oracle;
+        let oracle = &self.service.oracle;
         let model = oracle.model(&planned.request, self.code(got));
         let kept_id = oracle.kept_id(&planned.request);
         let predicted = planned.predicted.reply();
@@ -206,7 +206,7 @@ impl<'a> ProbeRun<'a> {
     /// The response's code, if it is known; else the one of its status.
     fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
-        let own = self.known.oracle.policy().own_codes();
+        let own = self.service.oracle.policy().own_codes();
         let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
         known.cloned().unwrap_or_else(|| ErrorCode::of_status(got.status))
     }
