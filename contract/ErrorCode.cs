@@ -31,16 +31,16 @@ namespace ErrorContract
         /// <summary>Its name, as services send it.</summary>
         public string Code { get; }
 
-        /// <summary>The usual HTTP status, and 0 of a code that is not known.</summary>
+        /// <summary>The usual HTTP status, and 0 of a code that is not listed.</summary>
         public int Status { get; }
 
-        /// <summary>What a client may do. A code that is not known is transient.</summary>
+        /// <summary>What a client may do. A code that is not listed is transient.</summary>
         public Retry Retry { get; }
 
-        /// <summary>For people, and free to change; empty where the code is not known.</summary>
+        /// <summary>For people, and free to change; empty where the code is not listed.</summary>
         public string Message { get; }
 
-        /// <summary>Whether it was known when this file was written.</summary>
+        /// <summary>Whether it was in the contract when this file was written.</summary>
         public bool IsKnown { get { return ErrorCodes.Known.ContainsKey(Code); } }
 
         /// <summary>The code of that name.</summary>
@@ -63,7 +63,7 @@ namespace ErrorContract
         public override string ToString() { return Code; }
     }
 
-    /// <summary>The codes that were known when this file was written. A service may send others.</summary>
+    /// <summary>The codes of the contract when this file was written. A service may send others.</summary>
     public static class ErrorCodes
     {
         private static readonly Dictionary<string, ErrorCode> all = new Dictionary<string, ErrorCode>();

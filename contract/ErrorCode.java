@@ -190,18 +190,18 @@ public final class ErrorCode {
         return made;
     }
 
-    /** The code of that name. One that is not known is transient. */
+    /** The code of that name. One that is not listed is transient. */
     public static ErrorCode of(String code) {
         ErrorCode found = known.get(code);
         return found != null ? found : new ErrorCode(code, 0, Retry.BACKOFF, "");
     }
 
-    /** The codes that were known when this file was written. */
+    /** The codes of the contract when this file was written. */
     public static Collection<ErrorCode> known() {
         return Collections.unmodifiableCollection(known.values());
     }
 
-    /** Whether it was known when this file was written. */
+    /** Whether it was in the contract when this file was written. */
     public boolean isKnown() {
         return known.containsKey(code);
     }
@@ -211,7 +211,7 @@ public final class ErrorCode {
         return code;
     }
 
-    /** The usual HTTP status, and 0 of a code that is not known. A service may send the code with another. */
+    /** The usual HTTP status, and 0 of a code that is not listed. A service may send the code with another. */
     public int status() {
         return status;
     }
@@ -221,7 +221,7 @@ public final class ErrorCode {
         return retry;
     }
 
-    /** For people, and free to change. It is empty where the code is not known. */
+    /** For people, and free to change. It is empty where the code is not listed. */
     public String message() {
         return message;
     }

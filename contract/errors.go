@@ -17,7 +17,7 @@ const (
 )
 
 // ErrorCode is what to match on: it never changes its meaning. The set is open: a service may send codes that were not
-// known when this file was written.
+// in the contract when this file was written.
 type ErrorCode string
 
 const (
@@ -236,25 +236,25 @@ func (code ErrorCode) about() (about, bool) {
 	}
 }
 
-// IsKnown tells whether the code was known when this file was written.
+// IsKnown reports whether the code was in the contract when this file was written.
 func (code ErrorCode) IsKnown() bool {
 	_, known := code.about()
 	return known
 }
 
-// Status is the usual HTTP status, and 0 of a code that is not known. A service may send the code with another.
+// Status is the usual HTTP status, and 0 of a code that is not listed. A service may send the code with another.
 func (code ErrorCode) Status() int {
 	about, _ := code.about()
 	return about.status
 }
 
-// Retry is what a client may do after this code. One that is not known is transient.
+// Retry is what a client may do after this code. One that is not listed is transient.
 func (code ErrorCode) Retry() Retry {
 	about, _ := code.about()
 	return about.retry
 }
 
-// Message is for people and free to change. It is empty where the code is not known.
+// Message is for people and free to change. It is empty where the code is not listed.
 func (code ErrorCode) Message() string {
 	about, _ := code.about()
 	return about.message

@@ -21,7 +21,7 @@ class Retry(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """The codes that were known when this file was written. The set is open: a service may send others."""
+    """The codes of the contract when this file was written. The set is open: a service may send others."""
 
     #: 401, retry: no. No credentials were sent.
     AUTH_MISSING = "auth_missing"
@@ -195,7 +195,7 @@ _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
 
 
 def known(code: str) -> ErrorCode | None:
-    """The code, where it was known when this file was written."""
+    """The code, where it was in the contract when this file was written."""
     try:
         return ErrorCode(code)
     except ValueError:
@@ -203,7 +203,7 @@ def known(code: str) -> ErrorCode | None:
 
 
 def retry_of(code: str) -> Retry:
-    """What a client may do after any code. One that is not known is transient."""
+    """What a client may do after any code. One that is not listed is transient."""
     found = known(code)
     return Retry.BACKOFF if found is None else found.retry
 
@@ -236,7 +236,7 @@ class ApiError(Exception):
 
     @classmethod
     def parse(cls, status: int, body: str | bytes) -> ApiError | None:
-        """The error that a body says; none where the body is no envelope."""
+        """The error in a body; none where the body is no envelope."""
         try:
             envelope = json.loads(body)
         except (ValueError, RecursionError):

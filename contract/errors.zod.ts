@@ -12,7 +12,7 @@ import * as z from "zod";
  */
 export type Retry = "no" | "backoff" | "refresh";
 
-/** The codes that were known when this file was written. The set is open: a service may send others. */
+/** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
   /** 401, retry: no. No credentials were sent. */
   auth_missing: { status: 401, retry: "no", message: "No credentials were sent." },
@@ -116,18 +116,18 @@ export const ERROR_CODES = {
   gateway_timeout: { status: 504, retry: "backoff", message: "The service did not answer in time." },
 } as const satisfies Record<string, { status: number; retry: Retry; message: string }>;
 
-/** A code that was known when this file was written. */
+/** A code that was in the contract when this file was written. */
 export type KnownErrorCode = keyof typeof ERROR_CODES;
 
-/** Any code: the known ones for completion, every other text for codes that are yet to come. */
+/** Any code: the listed ones for completion, every other text for codes that are yet to come. */
 export type ErrorCode = KnownErrorCode | (string & {});
 
-/** Whether the code was known when this file was written. */
+/** Whether the code was in the contract when this file was written. */
 export function isKnownErrorCode(code: string): code is KnownErrorCode {
   return Object.prototype.hasOwnProperty.call(ERROR_CODES, code);
 }
 
-/** What a client may do after this code. One that is not known is transient. */
+/** What a client may do after this code. One that is not listed is transient. */
 export function retryOf(code: ErrorCode): Retry {
   return isKnownErrorCode(code) ? ERROR_CODES[code].retry : "backoff";
 }
@@ -137,16 +137,16 @@ export function isTransient(code: ErrorCode): boolean {
   return retryOf(code) === "backoff";
 }
 
-/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+/** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export const errorDetails = {
   invalid_request: z.looseObject({ issues: z.array(z.looseObject({ code: z.string().optional(), message: z.string(), path: z.array(z.union([z.string(), z.number().min(0).refine(Number.isInteger)])) })).min(1) }),
   payload_too_large: z.looseObject({ limit_bytes: z.number().min(0).refine(Number.isInteger).optional() }),
 };
 
 /**
- * An error whose code is known, by its code.
+ * An error whose code is listed, by its code.
  *
- * Details that are not what the code says of them are left out: a service may send others.
+ * Details that do not fit the schema of the code are left out: a service may send others.
  */
 export const knownError = z.discriminatedUnion("code", [
   z.object({ code: z.literal("invalid_request"), message: z.string(), details: errorDetails.invalid_request.optional().catch(undefined) }),
@@ -154,14 +154,14 @@ export const knownError = z.discriminatedUnion("code", [
   z.object({ code: z.enum(["auth_missing", "auth_invalid", "auth_malformed", "auth_expired", "auth_no_email", "channel_not_found", "channel_access_denied", "channel_unavailable", "channel_scoped_key", "invalid_lifecycle_transition", "pair_code_unavailable", "pair_code_failed", "no_qr", "not_disabled", "concurrent_modification", "plan_channel_limit", "rate_limited", "worker_at_capacity", "webhook_endpoint_not_found", "media_gone", "not_found", "bad_request", "no_op", "other", "internal_error", "payment_required", "forbidden", "method_not_allowed", "not_acceptable", "request_timeout", "conflict", "gone", "length_required", "precondition_failed", "uri_too_long", "unsupported_media_type", "range_not_satisfiable", "expectation_failed", "misdirected_request", "locked", "too_early", "upgrade_required", "precondition_required", "headers_too_large", "unavailable_for_legal_reasons", "not_implemented", "service_unavailable", "gateway_timeout"]), message: z.string(), details: z.unknown().optional() }),
 ]);
 
-/** An error whose code is known, to switch over. */
+/** An error whose code is listed, to switch over. */
 export type KnownError = z.output<typeof knownError>;
 
 const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 const MESSAGE = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$/;
 const REQUEST_ID = /^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
-/** One issue of an invalid request; what else a service says of it is kept. */
+/** One issue of an invalid request; further members are kept. */
 export const issue = z.looseObject({
   path: z.array(z.union([z.string(), z.int().nonnegative()])),
   message: z.string(),
@@ -173,9 +173,9 @@ const validationDetails = z.looseObject({ issues: z.array(issue).min(1) });
 /**
  * The body of every error response.
  *
- * What comes out also says whether the code is `known`, when to `retry`, whether the error is `transient` (a code that
- * is not known is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its
- * code is known, with details that are what the code says of them. Members that the contract does not know are dropped.
+ * The output also has whether the code is `known`, when to `retry`, whether the error is `transient` (a code that is not
+ * listed is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its code is
+ * listed, with details that fit the schema of the code. Members that are not in the contract are dropped.
  */
 export const errorEnvelope = z
   .object({

@@ -10,7 +10,7 @@
  */
 export type Retry = "no" | "backoff" | "refresh";
 
-/** The codes that were known when this file was written. The set is open: a service may send others. */
+/** The codes of the contract when this file was written. The set is open: a service may send others. */
 export const ERROR_CODES = {
   /** 401, retry: no. No credentials were sent. */
   auth_missing: { status: 401, retry: "no", message: "No credentials were sent." },
@@ -114,18 +114,18 @@ export const ERROR_CODES = {
   gateway_timeout: { status: 504, retry: "backoff", message: "The service did not answer in time." },
 } as const satisfies Record<string, { status: number; retry: Retry; message: string }>;
 
-/** A code that was known when this file was written. */
+/** A code that was in the contract when this file was written. */
 export type KnownErrorCode = keyof typeof ERROR_CODES;
 
-/** Any code: the known ones for completion, every other text for codes that are yet to come. */
+/** Any code: the listed ones for completion, every other text for codes that are yet to come. */
 export type ErrorCode = KnownErrorCode | (string & {});
 
-/** Whether the code was known when this file was written. */
+/** Whether the code was in the contract when this file was written. */
 export function isKnownErrorCode(code: string): code is KnownErrorCode {
   return Object.prototype.hasOwnProperty.call(ERROR_CODES, code);
 }
 
-/** What a client may do after this code. One that is not known is transient. */
+/** What a client may do after this code. One that is not listed is transient. */
 export function retryOf(code: ErrorCode): Retry {
   return isKnownErrorCode(code) ? ERROR_CODES[code].retry : "backoff";
 }
@@ -157,16 +157,16 @@ export interface Issue {
   code?: string;
 }
 
-/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+/** The details of a code, where a schema declares them. A service may add members, and may send none at all. */
 export interface ErrorDetails {
   invalid_request: { issues: ({ code?: string; message: string; path: (string | number)[]; [name: string]: unknown })[]; [name: string]: unknown };
   payload_too_large: { limit_bytes?: number; [name: string]: unknown };
 }
 
-/** What the details of a code are; anything where nobody says it. */
+/** The details of a code; anything where no schema declares them. */
 export type DetailsOf<Code extends string> = Code extends keyof ErrorDetails ? ErrorDetails[Code] : unknown;
 
-/** An error whose code is known, to switch over. */
+/** An error whose code is listed, to switch over. */
 export type KnownError = {
   [Code in KnownErrorCode]: { code: Code; message: string; details?: DetailsOf<Code> };
 }[KnownErrorCode];
@@ -246,7 +246,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** The details of an envelope, where it has this code and they are what the code says of them. */
+/** The details of an envelope, where it has this code and they fit the schema of the code. */
 export function detailsOf<Code extends keyof ErrorDetails>(
   envelope: ErrorEnvelope,
   code: Code,
@@ -256,9 +256,9 @@ export function detailsOf<Code extends keyof ErrorDetails>(
 }
 
 /**
- * The error of an envelope, to switch over its code; none where the code is not known.
+ * The error of an envelope, to switch over its code; none where the code is not listed.
  *
- * Details that are not what the code says of them are left out: a service may send others.
+ * Details that do not fit the schema of the code are left out: a service may send others.
  */
 export function knownErrorOf(envelope: ErrorEnvelope): KnownError | undefined {
   const { code, message, details } = envelope.error;

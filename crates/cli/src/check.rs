@@ -21,6 +21,7 @@ use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report};
+use crate::text::counted;
 
 /// Check policy files for errors
 #[derive(clap::Args)]
@@ -41,61 +42,72 @@ pub(crate) struct Args {
 
 /// Writes to standard output; an exit code of 0 or 1, or why there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let mut tally = Tally::default();
-    let mut report = Report::new(args.format);
-    let mut answers = Vec::new();
+    let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
     for file in &args.files {
-        match policy::read(file) {
-            Ok(read) => match args.effective.as_deref() {
-                Some([method, url]) => {
-                    let effective = effective(&read, method, url)?;
-                    match args.format {
-                        Format::Json => answers.push(effective_json(file, &effective)),
-                        Format::Human | Format::Github => print_unless_closed(&effective.to_string())?,
-                    }
+        match (policy::read(file), args.effective.as_deref()) {
+            (Ok(read), Some([method, url])) => {
+                let settings = read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))?;
+                match args.format {
+                    Format::Json => effective.push(effective_json(file, &settings)),
+                    Format::Human | Format::Github => print_unless_closed(&settings.to_string())?,
                 }
-                _ => findings(&read, file, |finding| tally.report_file(&mut report, finding))?,
-            },
-            Err(errors) => tally.report_errors(&mut report, &errors)?,
+            }
+            (Ok(read), _) => add_findings(&mut report, &read, file)?,
+            (Err(errors), _) => unreadable += add_errors(&mut report, &errors)?,
         }
     }
-    match report.format() {
-        Format::Json if args.effective.is_some() => {
-            let mut object = tally.counts(args.files.len());
-            object["effective"] = answers.into();
+    let failed = report.count(Kind::Error) > 0 || args.deny_warnings && report.count(Kind::Warning) > 0;
+    match (args.format, &args.effective) {
+        (Format::Json, is_effective) => {
+            let mut object = json!({ "files": args.files.len(), "unreadable": unreadable });
+            if is_effective.is_some() {
+                object["effective"] = effective.into();
+            }
             print_unless_closed(&report.into_json(object))?;
         }
-        _ if args.effective.is_some() => {}
-        Format::Human => print_unless_closed(&format!("{}\n", tally.summary(args.files.len())))?,
-        Format::Github => {}
-        Format::Json => print_unless_closed(&report.into_json(tally.counts(args.files.len())))?,
+        (Format::Human, None) => print_unless_closed(&summary(&report, args.files.len(), unreadable))?,
+        (Format::Human | Format::Github, _) => {}
     }
-    match tally.unreadable {
-        0 => Ok(u8::from(tally.errors > 0 || args.deny_warnings && tally.warnings > 0)),
-        _ => Err(CommandError::Told),
-    }
+    if unreadable == 0 { Ok(u8::from(failed)) } else { Err(CommandError::Reported) }
 }
 
-/// The lints, and the secrets that could not be checked.
-fn findings(
-    read: &LoadedPolicy,
-    file: &Path,
-    mut tell: impl FnMut(&Finding<'_>) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
+/// Adds the lints, and the secrets that could not be checked.
+fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &Path) -> Result<(), CommandError> {
     // The lints take the time as an argument, so that they can be tested.
-    let now = SystemTime::now();
-    for lint in read.file.lints(now) {
-        tell(&Finding::of_lint(&lint))?;
+    for lint in read.file.lints(SystemTime::now()) {
+        print_unless_closed(&report.add(&Finding::of_lint(&lint)))?;
     }
     for (name, at) in read.missing() {
         let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
-        tell(&Finding::of_missing(file, at.as_ref(), &wrong))?;
+        print_unless_closed(&report.add(&Finding::of_missing(file, at.as_ref(), &wrong)))?;
     }
     Ok(())
 }
 
-fn effective(read: &LoadedPolicy, method: &str, url: &str) -> Result<Effective, CommandError> {
-    read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))
+/// Adds the errors of a refused policy; prints and counts those of files that cannot be read.
+fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, CommandError> {
+    let mut unreadable = 0;
+    for error in errors {
+        match CommandError::from_error(error) {
+            CommandError::Refused(_) => print_unless_closed(&report.add(&Finding::of_error(error)))?,
+            failure => {
+                failure.print();
+                unreadable += 1;
+            }
+        }
+    }
+    Ok(unreadable)
+}
+
+/// `1 file: no errors, 2 warnings, no notes`.
+fn summary(report: &Report, files: usize, unreadable: usize) -> String {
+    let kinds = [Kind::Error, Kind::Warning, Kind::Note];
+    let found = kinds.map(|kind| match report.count(kind) {
+        0 => format!("no {}s", kind.as_str()),
+        count => counted(count, kind.as_str()),
+    });
+    let unreadable = if unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
+    format!("{}: {}{unreadable}\n", counted(files, "file"), found.join(", "))
 }
 
 fn effective_json(file: &Path, effective: &Effective) -> Value {
@@ -116,54 +128,4 @@ fn reading_json(reading: &PathReading) -> Value {
         .map(|it| json!({ "key": it.key(), "value": value(it.value()), "from": it.from() }))
         .collect();
     json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
-}
-
-/// How many findings of each kind there are, and how many files could not be read.
-#[derive(Default)]
-struct Tally {
-    unreadable: usize,
-    errors: usize,
-    warnings: usize,
-    notes: usize,
-}
-
-impl Tally {
-    fn report_file(&mut self, report: &mut Report, finding: &Finding<'_>) -> Result<(), CommandError> {
-        *match finding.kind() {
-            Kind::Error => &mut self.errors,
-            Kind::Warning => &mut self.warnings,
-            Kind::Note => &mut self.notes,
-        } += 1;
-        print_unless_closed(&report.add(finding))
-    }
-
-    fn report_errors(&mut self, report: &mut Report, errors: &[PolicyError]) -> Result<(), CommandError> {
-        for error in errors {
-            match CommandError::from_error(error) {
-                CommandError::Refused(_) => self.report_file(report, &Finding::of_error(error))?,
-                failure => {
-                    failure.print();
-                    self.unreadable += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn summary(&self, files: usize) -> String {
-        let counted = |count: usize, what: &str| match count {
-            0 => format!("no {what}s"),
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        };
-        let Self { unreadable, errors, warnings, notes } = *self;
-        let found = [counted(errors, "error"), counted(warnings, "warning"), counted(notes, "note")].join(", ");
-        let unreadable = if unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
-        format!("{}: {found}{unreadable}", counted(files, "file"))
-    }
-
-    fn counts(&self, files: usize) -> Value {
-        let Self { unreadable, errors, warnings, notes } = *self;
-        json!({ "files": files, "unreadable": unreadable, "errors": errors, "warnings": warnings, "notes": notes })
-    }
 }

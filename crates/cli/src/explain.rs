@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{DecidedBy, Explanation, MapRuleId, Origin};
-use tower_error_envelope::policy::{Dialect, Effective, PathReading, PolicyFile};
+use tower_error_envelope::exchange::{DecidedBy, Event, Explanation, MapRuleId, Origin};
+use tower_error_envelope::policy::{Dialect, Effective, PathReading};
 
 use crate::failure::CommandError;
 use crate::recorded::{self, Recorded};
 use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
-use crate::trial::{LoggedEvent, Trial, TrialResult};
+use crate::trial::{Trial, TrialResult};
 
 /// Explain how the layer answers a recorded error
 ///
@@ -43,78 +43,72 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
+    let trial = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
-    let explained = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() };
+    let [real, enforced] = [None, Some(Mode::Enforce)].map(|mode| trial.run(&recorded, mode, None));
+    let explained = Explained { recorded: &recorded, trial: &trial, real, enforced };
     args.format.print(|| explained.to_text(), || explained.to_json())
 }
 
 struct Explained<'a> {
     recorded: &'a Recorded,
     trial: &'a Trial,
-    file: Option<&'a PolicyFile>,
+    /// In the mode of the route.
+    real: TrialResult,
+    enforced: TrialResult,
 }
 
 impl Explained<'_> {
     fn to_text(&self) -> String {
-        let real = self.trial.run(self.recorded, None, None);
-        let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
-        let mut out = self.ask_line(&real);
-        out.push_str(&self.decision(&real, &enforced));
-        self.modes(&mut out, &real);
-        self.dialects(&mut out, &enforced);
+        let mut out = self.request_line() + &self.decision();
+        self.modes(&mut out);
+        self.dialects(&mut out);
         out
     }
 
     fn to_json(&self) -> Value {
-        let real = self.trial.run(self.recorded, None, None);
-        let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
         let Recorded { place, request, response, .. } = self.recorded;
-        let event = enforced.event.as_ref();
-        let steps = enforced.explanation.as_ref().map(|explanation| self.steps(explanation, &enforced));
-        let steps = steps.filter(|_| !is_refusal(&enforced)).unwrap_or_default();
-        let decided = event.and_then(|event| event.by);
-        let last = steps.iter().position(|step| Some(step.by) == decided && step.may_decide);
-        let steps = steps.iter().take(last.map_or(0, |last| last + 1));
+        let event = self.enforced.event.as_ref();
+        let explanation = self.enforced.explanation.as_ref().filter(|_| !is_refusal(&self.enforced));
+        let steps = explanation.map(|explanation| self.steps(explanation)).unwrap_or_default();
+        let tried = steps.iter().take(self.deciding(&steps).map_or(0, |last| last + 1));
         let sent = |modes: &[&str], outcome: &TrialResult| {
-            let unchanged = outcome.passes() && outcome.status == response.status();
-            let body = outcome.bytes(self.recorded).map(|body| shown(&body));
             let headers = written_headers(&outcome.headers, response.headers());
             let headers = headers.map(|(name, value)| json!([name.as_str(), value]));
             json!({
                 "modes": modes,
-                "unchanged": unchanged,
+                "unchanged": self.is_unchanged(outcome),
                 "status": outcome.status.as_u16(),
                 "headers": headers.collect::<Vec<_>>(),
-                "body": body,
+                "body": outcome.bytes(self.recorded).map(|body| shown(&body)),
             })
         };
         json!({
-            "response": place.to_string(),
+            "response": place,
             "request": { "method": request.method().as_str(), "path": printable(request.uri().path()) },
             "status": response.status().as_u16(),
-            "mode": real.event.as_ref().map(|event| event.mode.as_str()),
-            "route": event.and_then(|event| event.route.as_deref()),
-            "refused_by_guard": is_refusal(&enforced),
+            "mode": self.real.event.as_ref().map(|event| event.mode().as_str()),
+            "route": event.and_then(|event| event.route()),
+            "refused_by_guard": is_refusal(&self.enforced),
             "code": event.map(code_of),
-            "decided_by": decided.map(|by| by.as_str()),
-            "tried": steps.map(|step| json!({ "source": step.by.as_str(), "result": step.what })).collect::<Vec<_>>(),
+            "decided_by": event.and_then(Event::decided_by).map(|by| by.as_str()),
+            "tried": tried.map(|step| json!({ "source": step.by.as_str(), "result": step.what })).collect::<Vec<_>>(),
             "responses": self.groups().iter().map(|(modes, outcome)| sent(modes, outcome)).collect::<Vec<_>>(),
-            "dialects": self.in_dialects(&enforced).map(|(dialect, status, body)| {
+            "dialects": self.in_dialects().map(|(dialect, status, body)| {
                 json!({ "dialect": dialect.as_str(), "status": status.as_u16(), "body": body })
             }).collect::<Vec<_>>(),
         })
     }
 
     /// The request, and the settings that apply to it.
-    fn ask_line(&self, real: &TrialResult) -> String {
+    fn request_line(&self) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
-        let place = one_line(&place.to_string());
+        let place = one_line(place);
         let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
-        let settings = match self.file.and_then(|file| self.recorded.effective(file)) {
+        let settings = match self.trial.effective(self.recorded) {
             Some(effective) => settings(&effective),
             None => {
-                let mode = real.event.as_ref().map_or("enforce", |event| event.mode.as_str());
+                let mode = self.real.event.as_ref().map_or("enforce", |event| event.mode().as_str());
                 format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
         };
@@ -122,79 +116,94 @@ impl Explained<'_> {
     }
 
     /// The source that decided, and those tried before it.
-    fn decision(&self, real: &TrialResult, enforced: &TrialResult) -> String {
-        match (&enforced.explanation, &enforced.event) {
-            (_, Some(event)) if is_refusal(enforced) => {
-                let (when, here) = match is_refusal(real) {
+    fn decision(&self) -> String {
+        match (&self.enforced.explanation, &self.enforced.event) {
+            (_, Some(event)) if is_refusal(&self.enforced) => {
+                let (when, here) = match is_refusal(&self.real) {
                     true => ("A guard", "The service would not have received it"),
                     false => ("In mode enforce a guard", "Here the service received it"),
                 };
                 format!("{when} refuses the request: {}. {here}.\n", code_of(event))
             }
-            (Some(explanation), event) => self.tried(explanation, enforced, event.as_ref()),
-            (None, _) if enforced.passes() => "This is not an error: it passes through, and no rule is tried.\n".into(),
+            (Some(explanation), event) => self.tried(explanation, event.as_ref()),
+            (None, _) if self.enforced.passes() => {
+                "This is not an error: it passes through, and no rule is tried.\n".into()
+            }
             (None, _) => "This is not an error status, and clients never receive it (E5, E6).\n".into(),
         }
     }
 
     /// The sources tried for a code, in the order of the rule, up to the one that decided.
-    fn tried(&self, explanation: &Explanation, outcome: &TrialResult, event: Option<&LoggedEvent>) -> String {
-        let Some((by, event)) = event.and_then(|event| event.by).zip(event) else {
-            let what = match (event.map(|event| event.origin), explanation.is_protocol) {
+    fn tried(&self, explanation: &Explanation, event: Option<&Event>) -> String {
+        let Some(event) = event.filter(|event| event.decided_by().is_some()) else {
+            let what = match (event.map(Event::origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before it was read",
             };
             return format!("{what}: no rule is tried.\n");
         };
-        let steps = self.steps(explanation, outcome);
-        let last = steps.iter().position(|step| step.by == by && step.may_decide);
-        let before = steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n"));
-        let deciding = last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event)));
-        ["Sources of the code, in the order tried:\n".to_owned()].into_iter().chain(before).chain(deciding).collect()
+        let steps = self.steps(explanation);
+        let last = self.deciding(&steps);
+        let mut out = "Sources of the code, in the order tried:\n".to_owned();
+        out.extend(steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n")));
+        out.extend(last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event))));
+        out
     }
 
-    fn steps(&self, explanation: &Explanation, outcome: &TrialResult) -> Vec<Step> {
+    /// The step that decided.
+    fn deciding(&self, steps: &[Step]) -> Option<usize> {
+        let by = self.enforced.event.as_ref().and_then(Event::decided_by);
+        steps.iter().position(|step| Some(step.by) == by && step.may_decide)
+    }
+
+    fn steps(&self, explanation: &Explanation) -> Vec<Step> {
         let status = self.recorded.response.status();
-        let dialect = match outcome.unread {
+        let mut steps = vec![Step::new(DecidedBy::Layer, layer(explanation))];
+        steps.extend(self.rule_steps(explanation));
+        steps.extend(explanation.other_shapes.iter().map(|(shape, lack)| {
+            Step::passed_over(DecidedBy::Dialect, format!("{}: no, {}", shape.as_str(), printable(lack)))
+        }));
+        let dialect = match self.enforced.unread {
             true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
             false => dialect(explanation),
         };
-        let lacks = explanation.other_shapes.iter().map(|(shape, lack)| {
-            Step::passed_over(DecidedBy::Dialect, format!("{}: no, {}", shape.as_str(), printable(lack)))
-        });
-        let steps = [Step::new(DecidedBy::Layer, layer(explanation))].into_iter();
-        let steps = steps.chain(self.rule_steps(explanation, outcome)).chain(lacks);
-        let steps = steps.chain([Step::new(DecidedBy::Dialect, dialect)]).chain(status_step(status, explanation));
-        steps.chain([Step::new(DecidedBy::Status, phrase(status))]).collect()
+        steps.push(Step::new(DecidedBy::Dialect, dialect));
+        steps.extend(status_step(status, explanation));
+        steps.push(Step::new(DecidedBy::Status, phrase(status)));
+        steps
     }
 
-    fn rule_steps(&self, explanation: &Explanation, outcome: &TrialResult) -> Vec<Step> {
+    fn rule_steps(&self, explanation: &Explanation) -> Vec<Step> {
         if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
             return vec![Step::passed_over(DecidedBy::Rule, "the policy has no rule here".to_owned())];
         }
         let step = |(rule, misses): (&MapRuleId, &Option<_>)| {
-            let place = self.file.and_then(|file| file.map_rule(*rule));
+            let place = self.trial.file.as_ref().and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             match misses {
                 Some(key) => Step::passed_over(DecidedBy::Rule, format!("{place}: no, its `{key}` is another")),
                 None => Step::new(DecidedBy::Rule, format!("{place}: fits")),
             }
         };
-        outcome.rules.iter().zip(&explanation.rules).map(step).collect()
+        self.enforced.rules.iter().zip(&explanation.rules).map(step).collect()
     }
 
-    fn modes(&self, out: &mut String, real: &TrialResult) {
-        let here = real.event.as_ref().map(|event| format!(" (here {})", event.mode.as_str())).unwrap_or_default();
-        let _ = writeln!(out, "\nResponse to the client, by the route's mode{here}:");
+    fn modes(&self, out: &mut String) {
+        let here = self.real.event.as_ref().map(|event| format!(" (here {})", event.mode().as_str()));
+        let _ = writeln!(out, "\nResponse to the client, by the route's mode{}:", here.unwrap_or_default());
         for (names, outcome) in self.groups() {
             let _ = writeln!(out, "\n  {}", names.join(", "));
-            if outcome.passes() && outcome.status == self.recorded.response.status() {
+            if self.is_unchanged(&outcome) {
                 out.push_str("    unchanged, with an x-request-id\n");
             } else {
                 out.push_str(&indented(&whole(&outcome, self.recorded)));
             }
         }
+    }
+
+    fn is_unchanged(&self, outcome: &TrialResult) -> bool {
+        outcome.passes() && outcome.status == self.recorded.response.status()
     }
 
     /// The modes with the same response, each group with that response.
@@ -210,8 +219,8 @@ impl Explained<'_> {
         groups
     }
 
-    fn dialects(&self, out: &mut String, enforced: &TrialResult) {
-        let mut dialects = self.in_dialects(enforced).peekable();
+    fn dialects(&self, out: &mut String) {
+        let mut dialects = self.in_dialects().peekable();
         if dialects.peek().is_some() {
             out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
         }
@@ -221,8 +230,8 @@ impl Explained<'_> {
     }
 
     /// The client's response in each dialect.
-    fn in_dialects(&self, enforced: &TrialResult) -> impl Iterator<Item = (Dialect, StatusCode, String)> {
-        let is_rewritten = !enforced.passes() && enforced.explanation.is_some();
+    fn in_dialects(&self) -> impl Iterator<Item = (Dialect, StatusCode, String)> {
+        let is_rewritten = !self.enforced.passes() && self.enforced.explanation.is_some();
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
@@ -289,14 +298,14 @@ fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
 
 fn layer(explanation: &Explanation) -> String {
     match (&explanation.envelope, &explanation.header) {
-        (Some(code), _) => format!("a canonical envelope says {code}"),
-        (None, Some(code)) => format!("its x-error-code says {code}"),
+        (Some(code), _) => format!("a canonical envelope has the code {code}"),
+        (None, Some(code)) => format!("its x-error-code is {code}"),
         (None, None) => "no canonical envelope, and no x-error-code of one".to_owned(),
     }
 }
 
 fn dialect(explanation: &Explanation) -> String {
-    let Some(shape) = explanation.shape else { return "the body has no known shape".to_owned() };
+    let Some(shape) = explanation.shape else { return "the body has no supported shape".to_owned() };
     let codes = explanation.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
     match codes.is_empty() {
         true => format!("read as {}, which names no code", shape.as_str()),
@@ -306,11 +315,11 @@ fn dialect(explanation: &Explanation) -> String {
 
 /// A guard answered.
 fn is_refusal(outcome: &TrialResult) -> bool {
-    outcome.event.as_ref().is_some_and(|event| event.origin == Origin::Guard && event.would_be.is_none())
+    outcome.event.as_ref().is_some_and(|event| event.origin() == Origin::Guard && event.would_be().is_none())
 }
 
-fn code_of(event: &LoggedEvent) -> &str {
-    event.code.as_ref().map_or("", |code| code.as_str())
+fn code_of(event: &Event) -> &str {
+    event.code().map_or("", |code| code.as_str())
 }
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {
@@ -325,9 +334,10 @@ fn phrase(status: StatusCode) -> String {
 
 /// The status line, the headers that the layer wrote, and the body.
 fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
+    let written: Vec<_> = written_headers(&outcome.headers, recorded.response.headers()).collect();
     let mut out = format!("HTTP/1.1 {}\n", phrase(outcome.status));
-    let (written, kept) = headers(&outcome.headers, recorded.response.headers());
-    out.push_str(&written);
+    out.extend(written.iter().map(|(name, value)| format!("{name}: {value}\n")));
+    let kept = outcome.headers.len() - written.len();
     if kept > 0 {
         let _ = writeln!(out, "({kept} more, unchanged)");
     }
@@ -336,15 +346,6 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
         Some(body) if body.is_empty() => String::new(),
         Some(body) => format!("\n{}\n", shown(&body)),
     }
-}
-
-fn headers(now: &HeaderMap, came: &HeaderMap) -> (String, usize) {
-    let (mut written, mut count) = (String::new(), 0);
-    for (name, value) in written_headers(now, came) {
-        let _ = writeln!(written, "{name}: {value}");
-        count += 1;
-    }
-    (written, now.len() - count)
 }
 
 /// The headers that the layer wrote. Received ones may be anything: a cookie, a token (L3).

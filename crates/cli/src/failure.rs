@@ -33,7 +33,7 @@ pub(crate) enum CommandError {
     /// The input cannot be read, or the output cannot be written.
     Io(String),
     /// The same, already reported.
-    Told,
+    Reported,
     /// The reader of the output has closed it, as `head` does.
     Closed,
 }
@@ -50,18 +50,16 @@ impl CommandError {
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => FOUND,
-            Self::Io(_) | Self::Told => UNUSABLE,
+            Self::Io(_) | Self::Reported => UNUSABLE,
             Self::Closed => 0,
         }
     }
-}
 
-impl CommandError {
     /// The reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) => why,
-            Self::Told | Self::Closed => String::new(),
+            Self::Reported | Self::Closed => String::new(),
         }
     }
 
@@ -87,14 +85,9 @@ pub(crate) fn with_help(error: &GatewayError) -> String {
 
 impl From<Vec<PolicyError>> for CommandError {
     fn from(errors: Vec<PolicyError>) -> Self {
-        let (mut problems, mut unreadable) = (Vec::new(), false);
-        for error in errors.iter().map(Self::from_error) {
-            unreadable |= matches!(error, Self::Io(_));
-            if let Self::Io(why) | Self::Refused(why) = error {
-                problems.push(why);
-            }
-        }
-        let why = problems.join("\n\n");
+        let problems: Vec<_> = errors.iter().map(Self::from_error).collect();
+        let unreadable = problems.iter().any(|problem| matches!(problem, Self::Io(_)));
+        let why = problems.into_iter().map(Self::text).collect::<Vec<_>>().join("\n\n");
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
 }
@@ -116,14 +109,19 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// For verbs that send requests of their own.
-pub(crate) fn local_runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))
+/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute
+/// does not delay a stop.
+pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = error_envelope_gateway::current_thread_runtime();
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let outcome = runtime.block_on(main);
+    // With a time limit it would wait before it drops its tasks, and clients would wait with it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// A line that is read before the program ends.
-pub(crate) fn say(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
+pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())

@@ -26,14 +26,14 @@ pub(crate) enum Kind {
 
 /// An error, or a likely mistake.
 pub(crate) struct Finding<'a> {
-    kind: Kind,
-    lint: Option<&'a str>,
-    file: Option<Cow<'a, str>>,
-    line: Option<usize>,
-    key: Option<&'a str>,
+    pub(crate) kind: Kind,
+    pub(crate) lint: Option<&'a str>,
+    pub(crate) file: Option<Cow<'a, str>>,
+    pub(crate) line: Option<usize>,
+    pub(crate) key: Option<&'a str>,
     span: Option<Range<usize>>,
-    wrong: &'a str,
-    advice: &'a str,
+    pub(crate) wrong: &'a str,
+    pub(crate) advice: &'a str,
     /// If nothing was refused, each key is a hash and each secret the name of a variable.
     refused: bool,
 }
@@ -84,42 +84,6 @@ impl<'a> Finding<'a> {
         }
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    pub(crate) fn level(&self) -> &'static str {
-        match self.kind {
-            Kind::Error => "error",
-            Kind::Warning => "warning",
-            Kind::Note => "note",
-        }
-    }
-
-    pub(crate) fn file(&self) -> Option<&str> {
-        self.file.as_deref()
-    }
-
-    pub(crate) fn line(&self) -> Option<usize> {
-        self.line
-    }
-
-    pub(crate) fn key(&self) -> Option<&str> {
-        self.key
-    }
-
-    pub(crate) fn lint(&self) -> Option<&str> {
-        self.lint
-    }
-
-    pub(crate) fn wrong(&self) -> &str {
-        self.wrong
-    }
-
-    pub(crate) fn advice(&self) -> &str {
-        self.advice
-    }
-
     /// The characters of the error on its line, from 1, without the end.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = fs::read_to_string(self.file.as_deref()?).ok()?;
@@ -135,7 +99,7 @@ impl<'a> Finding<'a> {
         let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
         match self.kind {
             Kind::Error => self.wrong.to_owned(),
-            _ => format!("{}: {}{lint}", self.level(), self.wrong),
+            _ => format!("{}: {}{lint}", self.kind.as_str(), self.wrong),
         }
     }
 
@@ -186,6 +150,14 @@ impl<'a> Finding<'a> {
 }
 
 impl Kind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+
     fn level(self) -> Level<'static> {
         match self {
             Self::Error => Level::ERROR,

@@ -40,7 +40,7 @@ mod trial;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 
 /// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
 #[derive(Parser)]
@@ -48,7 +48,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 struct Args {
     /// Set when to use colours [default: auto, which means on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
-    color: Color,
+    color: ColorChoice,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -72,14 +72,6 @@ enum Verb {
     Mode(mode::Args),
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
 /// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
 /// The libraries leave the choice to their program.
 #[cfg(not(target_env = "msvc"))]
@@ -88,7 +80,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    args.color.choose();
+    choose_color(args.color);
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args),
@@ -112,13 +104,11 @@ fn main() -> ExitCode {
     }))
 }
 
-impl Color {
-    fn choose(self) {
-        let choice = match self {
-            Self::Auto => anstream::ColorChoice::Auto,
-            Self::Always => anstream::ColorChoice::Always,
-            Self::Never => anstream::ColorChoice::Never,
-        };
-        choice.write_global();
-    }
+fn choose_color(when: ColorChoice) {
+    let choice = match when {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
 }

@@ -7,15 +7,14 @@ mod gateways;
 mod request;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use self::gateways::Gateway;
 use self::request::{Answer, Order, To};
-use crate::failure::{CommandError, local_runtime, print_unless_closed};
+use crate::failure::{CommandError, block_on, print_unless_closed};
 use crate::gateway::limits::time;
 use crate::report::{OutputFormat, json_text};
 use crate::text::counted;
@@ -57,10 +56,7 @@ const MOST_AT_ONCE: usize = 256;
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
-    let runtime = local_runtime()?;
-    let answers = runtime.block_on(ask_all(&gateways, order));
-    // A pending name look-up does not delay the exit.
-    runtime.shutdown_background();
+    let answers = block_on(async { Ok(send_to_all(&gateways, &order).await) })?;
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     match args.format {
         OutputFormat::Json => print_unless_closed(&as_json(&gateways, &answers, failed))?,
@@ -71,23 +67,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 type Answered = Result<Answer, String>;
 
-async fn ask_all(gateways: &[Gateway], order: Order) -> Vec<Answered> {
-    let (order, places) = (Arc::new(order), Arc::new(Semaphore::new(MOST_AT_ONCE)));
-    let mut requests = JoinSet::new();
-    for (at, gateway) in gateways.iter().enumerate() {
-        let (order, places, address) = (order.clone(), places.clone(), gateway.address.clone());
-        requests.spawn(async move {
-            let _place = places.acquire_owned().await;
-            (at, order.send(&address).await)
-        });
-    }
-    let mut answers = vec![Err("was not contacted".to_owned()); gateways.len()];
-    while let Some(answer) = requests.join_next().await {
-        if let Ok((at, answer)) = answer {
-            answers[at] = answer;
-        }
-    }
-    answers
+async fn send_to_all(gateways: &[Gateway], order: &Order) -> Vec<Answered> {
+    let places = Semaphore::new(MOST_AT_ONCE);
+    let send = async |gateway: &Gateway| {
+        let _place = places.acquire().await;
+        order.send(&gateway.address).await
+    };
+    join_all(gateways.iter().map(send)).await
 }
 
 /// Successes on standard output, failures on standard error.

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::failure::{CommandError, print};
-use crate::finding::Finding;
+use crate::finding::{Finding, Kind};
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
@@ -46,23 +46,21 @@ pub(crate) fn json_text(object: &Value) -> String {
     format!("{object:#}\n")
 }
 
-/// Collects findings and writes them.
+/// Counts findings, and writes them.
 pub(crate) struct Report {
-    format: Format,
+    pub(crate) format: Format,
     findings: Vec<Value>,
+    counts: [usize; 3],
 }
 
 impl Report {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, findings: Vec::new() }
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        self.format
+        Self { format, findings: Vec::new(), counts: [0; 3] }
     }
 
     /// The text of a finding, if findings are written one by one.
     pub(crate) fn add(&mut self, finding: &Finding<'_>) -> String {
+        self.counts[finding.kind as usize] += 1;
         match self.format {
             Format::Human => finding.render() + "\n\n",
             Format::Github => annotation(finding),
@@ -73,45 +71,51 @@ impl Report {
         }
     }
 
-    /// All findings at once, with these counts.
-    pub(crate) fn into_json(self, counts: Value) -> String {
-        let mut report = counts;
-        report["findings"] = Value::Array(self.findings);
-        json_text(&report)
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.counts[kind as usize]
+    }
+
+    /// All findings at once, with their counts, in this object.
+    pub(crate) fn into_json(self, mut object: Value) -> String {
+        for kind in [Kind::Error, Kind::Warning, Kind::Note] {
+            object[format!("{}s", kind.as_str())] = self.count(kind).into();
+        }
+        object["findings"] = Value::Array(self.findings);
+        json_text(&object)
     }
 }
 
 /// Lines and columns from 1, columns in characters.
 fn object(finding: &Finding<'_>) -> Value {
-    let place = finding.columns();
+    let columns = finding.columns();
     json!({
-        "level": finding.level(),
-        "file": finding.file(),
-        "line": finding.line(),
-        "column": place.as_ref().map(|columns| columns.start),
-        "end_column": place.as_ref().map(|columns| columns.end),
-        "key": finding.key(),
-        "message": finding.wrong(),
-        "help": finding.advice(),
-        "lint": finding.lint(),
+        "level": finding.kind.as_str(),
+        "file": finding.file,
+        "line": finding.line,
+        "column": columns.as_ref().map(|columns| columns.start),
+        "end_column": columns.as_ref().map(|columns| columns.end),
+        "key": finding.key,
+        "message": finding.wrong,
+        "help": finding.advice,
+        "lint": finding.lint,
     })
 }
 
 /// `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
 fn annotation(finding: &Finding<'_>) -> String {
-    let command = if finding.level() == "note" { "notice" } else { finding.level() };
+    let command = if finding.kind == Kind::Note { "notice" } else { finding.kind.as_str() };
     let columns = finding.columns();
     let properties = [
-        ("file", finding.file().map(str::to_owned)),
-        ("line", finding.line().map(|line| line.to_string())),
+        ("file", finding.file.as_deref().map(str::to_owned)),
+        ("line", finding.line.map(|line| line.to_string())),
         ("col", columns.as_ref().map(|columns| columns.start.to_string())),
         ("endColumn", columns.as_ref().map(|columns| columns.end.to_string())),
-        ("title", finding.key().map(str::to_owned)),
+        ("title", finding.key.map(str::to_owned)),
     ];
     let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
     let properties = properties.collect::<Vec<_>>().join(",");
     let space = if properties.is_empty() { "" } else { " " };
-    let text = escaped(&format!("{}; {}", finding.to_text(), finding.advice()));
+    let text = escaped(&format!("{}; {}", finding.to_text(), finding.advice));
     format!("::{command}{space}{properties}::{text}\n")
 }
 

@@ -1,5 +1,7 @@
 //! Foreign texts on a terminal, and in the comments of a file.
 
+use std::error::Error;
+
 use error_envelope_core::message::is_invisible;
 
 /// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
@@ -26,6 +28,12 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
     }
+}
+
+/// The text of an error, and of what caused it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// `1 answer`, `2 answers`.

@@ -10,13 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
-use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
-    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig,
-    Explanation, FirstByte, LocalReply, MapRuleId, Origin, ResponsePlan,
+    Admission, BodyFacts, BodyMeter, Collected, CollectedAction, Event, Exchange, ExchangeConfig, Explanation,
+    FirstByte, LocalReply, MapRuleId, ResponsePlan,
 };
-use tower_error_envelope::policy::{Dialect, PolicyFile};
-use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
+use tower_error_envelope::policy::{Dialect, Effective, PolicyFile};
+use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
 use crate::recorded::Recorded;
@@ -25,9 +24,10 @@ use crate::recorded::Recorded;
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: SentBody,
+    /// The body that the client gets; `None` for the service's, byte for byte.
+    pub(crate) body: Option<Bytes>,
     /// The event that would be logged.
-    pub(crate) event: Option<LoggedEvent>,
+    pub(crate) event: Option<Event>,
     /// The explanation of the response; `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
     /// The body was not read: too long, in an unknown coding, or not recorded (R4, R5).
@@ -36,80 +36,39 @@ pub(crate) struct TrialResult {
     pub(crate) rules: Vec<MapRuleId>,
 }
 
-/// The body that the client gets.
-#[derive(PartialEq, Eq)]
-pub(crate) enum SentBody {
-    /// The service's response, byte for byte.
-    AsItCame,
-    These(Bytes),
-}
-
-/// The facts of an event.
-#[derive(Clone)]
-pub(crate) struct LoggedEvent {
-    pub(crate) code: Option<ErrorCode>,
-    pub(crate) origin: Origin,
-    pub(crate) by: Option<DecidedBy>,
-    pub(crate) shape: Option<Shape>,
-    pub(crate) route: Option<String>,
-    pub(crate) mode: Mode,
-    pub(crate) would_be: Option<StatusCode>,
-    pub(crate) unknown_code: Option<String>,
-}
-
-impl LoggedEvent {
-    fn from_event(event: &Event) -> Self {
-        Self {
-            code: event.code().cloned(),
-            origin: event.origin(),
-            by: event.decided_by(),
-            shape: event.dialect(),
-            route: event.route().map(str::to_owned),
-            mode: event.mode(),
-            would_be: event.would_be(),
-            unknown_code: event.notes().unknown_code().map(str::to_owned),
-        }
-    }
-}
-
 /// A policy to try recorded exchanges under.
 pub(crate) struct Trial {
+    /// It maps the deciding rule to its line; `None` for the defaults.
+    pub(crate) file: Option<PolicyFile>,
     config: Arc<ExchangeConfig>,
     /// The same policy with one mode on every route: guards read it before everything else.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
 impl Trial {
-    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file maps the
-    /// deciding rule to its line.
+    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes.
     ///
     /// # Errors
     ///
     /// All errors.
-    pub(crate) fn from_file(
-        path: Option<&Path>,
-        modes: &[Mode],
-    ) -> Result<(Option<PolicyFile>, Self), Vec<PolicyError>> {
+    pub(crate) fn from_file(path: Option<&Path>, modes: &[Mode]) -> Result<Self, Vec<PolicyError>> {
         let file = path.map(policy::read).transpose()?.map(|read| read.file);
         let policy = || match &file {
             Some(file) => file.another_policy().map_err(|error| vec![error]),
             None => Ok(Policy::default()),
         };
-        let mut trial = Self::under(policy()?);
-        for mode in modes {
-            trial = trial.and_in(*mode, policy()?);
-        }
-        Ok((file, trial))
+        let in_mode = |mode: &Mode| Ok((*mode, config(policy()?.in_mode(*mode))));
+        let modes = modes.iter().map(in_mode).collect::<Result<_, Vec<PolicyError>>>()?;
+        let config = config(policy()?);
+        Ok(Self { file, config, modes })
     }
 
-    pub(crate) fn under(policy: Policy) -> Self {
-        Self { config: config(policy), modes: Vec::new() }
-    }
-
-    /// Adds the policy's results in this mode.
-    pub(crate) fn and_in(mut self, mode: Mode, policy: Policy) -> Self {
-        self.modes.push((mode, config(policy.in_mode(mode))));
-        self
+    /// The settings for a recorded request; `None` if it can match no route of the file.
+    pub(crate) fn effective(&self, recorded: &Recorded) -> Option<Effective> {
+        let (method, path) = (recorded.request.method().as_str(), recorded.request.uri().path());
+        let host = recorded.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
+        self.file.as_ref()?.effective(method, &url).ok()
     }
 
     /// The dialects that a route can have.
@@ -117,10 +76,10 @@ impl Trial {
         self.config.policy().dialects()
     }
 
-    /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
+    /// Tries an exchange, as if its route had this dialect, and this mode, which must be one of [those](Self::from_file) of the trial.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
-        let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);
-        let config = known.map_or(&self.config, |(_, config)| config);
+        let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
+        let config = in_mode.map_or(&self.config, |(_, config)| config);
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
@@ -132,7 +91,7 @@ impl Trial {
                     pending.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data })
                 }
                 Admission::Verify(unverified, _) => {
-                    unverified.verified(&mut head, Err("credentials are not asked for here".into()))
+                    unverified.verified(&mut head, Err("a trial has no credentials".into()))
                 }
                 Admission::Forward(exchange, meter, _) => {
                     count(meter, &body);
@@ -156,7 +115,7 @@ fn count(meter: Option<BodyMeter>, body: &Bytes) {
 }
 
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
-    let head = head_of(recorded);
+    let head = recorded.response.clone().into_parts().0;
     let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
     let length = body.map(|body| body.len() as u64);
     let ended = length.map_or(*method == Method::HEAD, |length| length == 0);
@@ -174,17 +133,17 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
 fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, facts: BodyFacts) -> TrialResult {
     match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
-        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.as_deref()),
-        ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
-        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(&event)),
+        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.map(|event| *event)),
+        ResponsePlan::Strip(..) => TrialResult::from_head(head, Some(Bytes::new()), None),
+        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(*event)),
         ResponsePlan::Rewrite(written) => {
-            let outcome = TrialResult::from_head(head, SentBody::These(written.body), Some(&written.event));
+            let outcome = TrialResult::from_head(head, Some(written.body), Some(written.event));
             // The head decided.
             TrialResult { unread: !facts.ended, ..outcome }
         }
         ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
         ResponsePlan::Tee(_, observed, most, _) => {
-            TrialResult::passed(head, Some(&observed.finish(collected(body, most))))
+            TrialResult::passed(head, Some(observed.finish(collected(body, most))))
         }
         ResponsePlan::Collect(exchange, most, _) => whole(exchange, head, collected(body, most)),
     }
@@ -193,9 +152,9 @@ fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, 
 fn whole(exchange: Exchange, mut head: response::Parts, body: Collected<'_>) -> TrialResult {
     let unread = matches!(body, Collected::Unreadable(_));
     let outcome = match exchange.response_body(&mut head, body) {
-        CollectedAction::Rewrite(it) => TrialResult::from_head(head, SentBody::These(it.body), Some(&it.event)),
+        CollectedAction::Rewrite(it) => TrialResult::from_head(head, Some(it.body), Some(it.event)),
         CollectedAction::Replace(answered) => TrialResult::answered(*answered),
-        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(&event)),
+        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(*event)),
     };
     TrialResult { unread, ..outcome }
 }
@@ -208,40 +167,29 @@ fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
     }
 }
 
-fn head_of(recorded: &Recorded) -> response::Parts {
-    let mut head = http::Response::new(()).into_parts().0;
-    head.status = recorded.response.status();
-    head.version = recorded.response.version();
-    head.headers = recorded.response.headers().clone();
-    head
-}
-
 impl TrialResult {
-    fn from_head(head: response::Parts, body: SentBody, event: Option<&Event>) -> Self {
-        let (status, headers, event) = (head.status, head.headers, event.map(LoggedEvent::from_event));
+    fn from_head(head: response::Parts, body: Option<Bytes>, event: Option<Event>) -> Self {
+        let response::Parts { status, headers, .. } = head;
         Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
     }
 
-    fn passed(head: response::Parts, event: Option<&Event>) -> Self {
-        Self::from_head(head, SentBody::AsItCame, event)
+    fn passed(head: response::Parts, event: Option<Event>) -> Self {
+        Self::from_head(head, None, event)
     }
 
     fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
-        Self::from_head(head, SentBody::These(body), Some(&answered.event))
+        Self::from_head(head, Some(body), Some(answered.event))
     }
 
     /// Whether the client gets the service's response, ignoring the id.
     pub(crate) fn passes(&self) -> bool {
-        self.body == SentBody::AsItCame
+        self.body.is_none()
     }
 
     /// The body that the client gets; `None` if the recording has none of it.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
-        match &self.body {
-            SentBody::These(bytes) => Some(bytes.clone()),
-            SentBody::AsItCame => recorded.response.body().clone(),
-        }
+        self.body.clone().or_else(|| recorded.response.body().clone())
     }
 }
 

@@ -1,24 +1,91 @@
-//! Shared by the modules of constants: how a code and a text are written in languages other than ECMAScript.
+//! The constants for clients of other languages than ECMAScript: Python (3.11 or later), Go, Java (8 or later) and C# (6 or later),
+//! all without dependencies.
+//!
+//! In Java and C# they are no `enum`: the set of codes is open. In Java a policy's own text is in literals alone: `\u` in a comment
+//! is an escape, and what it escapes may end it.
 
 use std::fmt::Write;
 
-use error_envelope_core::openapi::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::{Codes, Listed};
 
-/// The first lines, after the language's own sign of a comment; `format` is the command's name for the module.
-pub(super) fn head(sign: &str, format: &str) -> String {
-    format!(
-        "{sign} The error contract, version {CONTRACT_VERSION}.\n\
-         {sign} Written by `error-envelope catalogue --format {format}`: do not edit.\n"
-    )
+use super::template::{filled, head, json_literal, rows};
+
+/// A `StrEnum` of the codes, and an exception that has one.
+pub(super) fn python(codes: &Codes) -> String {
+    let constant = |it: &Listed| format!("    #: {}\n    {} = \"{}\"\n", it.summary(), upper(it.name()), it.name());
+    let about = |it: &Listed| {
+        let (name, retry, message) = (upper(it.name()), upper(it.retry()), utf8_literal(&it.message()));
+        format!("    ErrorCode.{name}: ({}, Retry.{retry}, {message}),\n", it.status())
+    };
+    let parts = [("@codes@\n", rows(codes, constant)), ("@about@\n", rows(codes, about))];
+    head("#", "python") + &filled(include_str!("templates/errors.py"), &parts)
+}
+
+pub(super) fn go(codes: &Codes) -> String {
+    // With its prefix no code is called as a type is.
+    let name = |it: &Listed| format!("Code{}", pascal(it.name()));
+    let constant = |it: &Listed| format!("\t// {}\n\t{} ErrorCode = \"{}\"\n", it.summary(), name(it), it.name());
+    let about = |it: &Listed| {
+        let (name, retry, message) = (name(it), pascal(it.retry()), utf8_literal(&it.message()));
+        format!("\tcase {name}:\n\t\treturn about{{{}, Retry{retry}, {message}}}, true\n", it.status())
+    };
+    let parts = [("@codes@\n", rows(codes, constant)), ("@about@\n", rows(codes, about))];
+    head("//", "go") + &filled(include_str!("templates/errors.go"), &parts)
+}
+
+pub(super) fn java(codes: &Codes) -> String {
+    let constant = |it: &Listed| {
+        let (code, status, retry) = (it.name(), it.status(), it.retry());
+        let (name, kind, message) = (upper(code), upper(retry), utf16_literal(&it.message()));
+        format!(
+            "    /** {status}, retry: {retry}. */\n    public static final ErrorCode {name} =\n        \
+             known(\"{code}\", {status}, Retry.{kind}, {message});\n"
+        )
+    };
+    head("//", "java") + &filled(include_str!("templates/ErrorCode.java"), &[("@codes@\n", rows(codes, constant))])
+}
+
+pub(super) fn csharp(codes: &Codes) -> String {
+    let constant = |it: &Listed| {
+        let (code, status, retry) = (it.name(), it.status(), it.retry());
+        let (name, kind, message) = (csharp_name(code), pascal(retry), utf16_literal(&it.message()));
+        format!(
+            "        /// <summary>{status}, retry: {retry}.</summary>\n        public static readonly ErrorCode {name} =\n            \
+             Add(\"{code}\", {status}, Retry.{kind}, {message});\n"
+        )
+    };
+    head("//", "csharp") + &filled(include_str!("templates/ErrorCode.cs"), &[("@codes@\n", rows(codes, constant))])
+}
+
+/// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
+fn csharp_name(code: &str) -> String {
+    /// The members of any static class, its own name, and the type of its constants.
+    const TAKEN: [&str; 11] = [
+        "ErrorCodes",
+        "Retry",
+        "Add",
+        "Known",
+        "Equals",
+        "Finalize",
+        "GetHashCode",
+        "GetType",
+        "MemberwiseClone",
+        "ReferenceEquals",
+        "ToString",
+    ];
+
+    let name = pascal(code);
+    let taken = TAKEN.contains(&name.trim_end_matches('_'));
+    if taken { name + "_" } else { name }
 }
 
 /// `auth_missing` as `AUTH_MISSING`.
-pub(super) fn upper(code: &str) -> String {
+fn upper(code: &str) -> String {
     code.to_ascii_uppercase()
 }
 
 /// `auth_missing` as `AuthMissing`. An underscore that no letter follows stays, so that two codes never get one name.
-pub(super) fn pascal(code: &str) -> String {
+fn pascal(code: &str) -> String {
     let mut name = String::with_capacity(code.len());
     let mut rest = code.chars().peekable();
     let mut begins = true;
@@ -34,14 +101,14 @@ pub(super) fn pascal(code: &str) -> String {
 
 /// A text between quotes for Python and Go: for a line without control characters, JSON's form is theirs. Go refuses a
 /// byte order mark within a file.
-pub(super) fn utf8_literal(text: &str) -> String {
-    quoted(text).replace('\u{feff}', r"\ufeff")
+fn utf8_literal(text: &str) -> String {
+    json_literal(text).replace('\u{feff}', r"\ufeff")
 }
 
 /// A text between quotes for Java and C#, in ASCII: there the encoding of a file is the compiler's option.
-pub(super) fn utf16_literal(text: &str) -> String {
+fn utf16_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
-    for character in quoted(text).chars() {
+    for character in json_literal(text).chars() {
         if character.is_ascii() {
             literal.push(character);
             continue;
@@ -51,10 +118,6 @@ pub(super) fn utf16_literal(text: &str) -> String {
         }
     }
     literal
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -76,5 +139,11 @@ mod tests {
     fn texts_are_whole_in_each_alphabet() {
         assert_eq!(utf8_literal("a \"b\" \\u é\u{feff}"), r#""a \"b\" \\u é\ufeff""#);
         assert_eq!(utf16_literal("a \"b\" \\u é😀"), r#""a \"b\" \\u \u00e9\ud83d\ude00""#);
+    }
+
+    #[test]
+    fn no_code_is_called_as_something_else_is() {
+        let names = ["equals", "equals_", "error_codes", "to_string", "known", "retry", "not_found"].map(csharp_name);
+        assert_eq!(names, ["Equals_", "Equals__", "ErrorCodes_", "ToString_", "Known_", "Retry_", "NotFound"]);
     }
 }

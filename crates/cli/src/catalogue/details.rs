@@ -4,24 +4,47 @@
 
 use serde_json::Value;
 
+use super::template::json_literal;
+
 /// Keywords that only describe.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
+/// Keywords whose fields the schema's author names.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/// A value for comparison is no schema, whatever fields it has.
+const VALUES: [&str; 2] = ["const", "enum"];
+
 /// The checks of a schema, without its descriptions.
 pub(super) fn checks(schema: &Value) -> Value {
-    let Some(members) = schema.as_object() else { return schema.clone() };
-    let keywords = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
-    keywords.map(|(name, value)| (name.clone(), checks_of_member(name, value))).collect()
+    compared(schema, &DESCRIBE, &[])
 }
 
-fn checks_of_member(name: &str, value: &Value) -> Value {
-    match (name, value) {
-        ("properties", Value::Object(members)) => {
-            members.iter().map(|(name, schema)| (name.clone(), checks(schema))).collect()
+/// A schema for comparison: it and those in it lack the keywords `left_out`, and the values of `sets` are sorted.
+///
+/// The fields of `properties` and similar keywords are names, whatever they are.
+pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
+    let compared = |value: &Value| compared(value, left_out, sets);
+    let member = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Object(named) if NAMED.contains(&name.as_str()) => {
+                named.iter().map(|(name, value)| (name.clone(), compared(value))).collect()
+            }
+            Value::Array(values) if sets.contains(&name.as_str()) => {
+                let mut values = values.clone();
+                values.sort_by_key(Value::to_string);
+                values.into()
+            }
+            _ if VALUES.contains(&name.as_str()) => value.clone(),
+            value => compared(value),
+        };
+        (name.clone(), value)
+    };
+    match schema {
+        Value::Object(members) => {
+            members.iter().filter(|(name, _)| !left_out.contains(&name.as_str())).map(member).collect()
         }
-        ("anyOf", Value::Array(forms)) => forms.iter().map(checks).collect(),
-        ("items" | "additionalProperties", schema) => checks(schema),
-        _ => value.clone(),
+        Value::Array(values) => values.iter().map(compared).collect(),
+        value => value.clone(),
     }
 }
 
@@ -48,7 +71,7 @@ pub(super) fn typescript(schema: &Value) -> String {
 }
 
 fn typescript_object(schema: &Value) -> String {
-    let known = members(schema).map(|Member { name, schema, required }| {
+    let known = members(schema).map(|(name, schema, required)| {
         let mark = if required { "" } else { "?" };
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
@@ -86,7 +109,7 @@ pub(super) fn zod(schema: &Value) -> String {
 }
 
 fn zod_object(schema: &Value) -> String {
-    let known = members(schema).map(|Member { name, schema, required }| {
+    let known = members(schema).map(|(name, schema, required)| {
         let optional = if required { "" } else { ".optional()" };
         format!("{}: {}{optional}", key(name), zod(schema))
     });
@@ -124,16 +147,11 @@ fn union(forms: impl Iterator<Item = String>) -> String {
     forms.collect::<Vec<_>>().join(" | ")
 }
 
-struct Member<'a> {
-    name: &'a str,
-    schema: &'a Value,
-    required: bool,
-}
-
-fn members(schema: &Value) -> impl Iterator<Item = Member<'_>> {
+/// The fields of an object: the name of each, its schema, and whether it is required.
+fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     let members = schema["properties"].as_object().into_iter().flatten();
-    members.map(move |(name, schema)| Member { name, schema, required: required(name) })
+    members.map(move |(name, schema)| (name.as_str(), schema, required(name)))
 }
 
 /// The values of `enum`, or the one of `const`.
@@ -152,5 +170,5 @@ fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_identifier { name.to_owned() } else { Value::from(name).to_string() }
+    if is_identifier { name.to_owned() } else { json_literal(name) }
 }

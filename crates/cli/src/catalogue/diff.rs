@@ -11,8 +11,9 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::details::compared;
 use crate::failure::CommandError;
 use crate::report::json_text;
 use crate::text::{counted, one_line, printable};
@@ -22,13 +23,8 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Keywords of JSON Schema that only describe.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-/// Keywords whose fields the schema's author names.
-const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 /// Keywords whose order means nothing.
 const SETS: [&str; 3] = ["required", "enum", "type"];
-/// A value for comparison is no schema, whatever fields it has.
-const VALUES: [&str; 2] = ["const", "enum"];
-
 /// An export in JSON. Fields that are not named here may come and go.
 #[derive(Deserialize)]
 struct Export {
@@ -120,7 +116,7 @@ impl Export {
 fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
     let facts = [
         ("the version of the contract", &old.contract, &new.contract),
-        ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
+        ("what to do after a code that is not listed", &old.unknown_code.retry, &new.unknown_code.retry),
     ];
     let changed = facts.into_iter().filter(|(_, old, new)| old != new);
     changed
@@ -184,31 +180,9 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     changed(false, "message", json!(old.message), json!(new.message));
 }
 
-/// A JSON Schema without its descriptions. The fields of `properties` and similar keywords are names, whatever they are.
+/// A JSON Schema without its descriptions.
 fn meaning(schema: &Value) -> Value {
-    match schema {
-        Value::Object(members) => {
-            let kept = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), meaning_of_member(name, value))).collect())
-        }
-        Value::Array(values) => values.iter().map(meaning).collect(),
-        value => value.clone(),
-    }
-}
-
-fn meaning_of_member(name: &str, value: &Value) -> Value {
-    match value {
-        Value::Object(named) if NAMED.contains(&name) => {
-            named.iter().map(|(name, value)| (name.clone(), meaning(value))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(values) if SETS.contains(&name) => {
-            let mut values = values.clone();
-            values.sort_by_key(Value::to_string);
-            values.into()
-        }
-        _ if VALUES.contains(&name) => value.clone(),
-        value => meaning(value),
-    }
+    compared(schema, &DESCRIBE, &SETS)
 }
 
 impl CatalogueChange {

@@ -1,11 +1,12 @@
-//! The codes for your own program. The names of the fields stay; new ones may come.
+//! The codes for your own program, and the envelope as a JSON Schema.
 
 use error_envelope_core::openapi::form::CONTRACT_VERSION;
 use error_envelope_core::openapi::schema::embedded;
-use error_envelope_core::openapi::tree::{Json, list, object, text};
-use error_envelope_core::openapi::{Codes, Listed};
+use error_envelope_core::openapi::tree::{Json, by_name, list, object, text};
+use error_envelope_core::openapi::{Codes, Listed, schema};
 use serde_json::Value;
 
+/// The names of the fields stay; new ones may come.
 pub(super) fn write(codes: &Codes) -> String {
     object([
         ("contract", text(CONTRACT_VERSION)),
@@ -28,4 +29,19 @@ fn entry(listed: &Listed) -> Json {
         Some(schema) => entry.with("details", Value::Object(embedded(&schema))),
         None => entry,
     }
+}
+
+/// JSON Schema 2020-12 of the envelope: it refers to nothing outside itself and claims no address.
+pub(super) fn envelope_schema(codes: &Codes) -> String {
+    const AT: &str = "#/$defs/";
+
+    let head = [
+        ("$schema", text("https://json-schema.org/draft/2020-12/schema")),
+        ("$comment", text(format!("The error contract, version {CONTRACT_VERSION}."))),
+        ("title", text(schema::ENVELOPE)),
+    ];
+    let Json::Object(envelope) = schema::envelope(AT) else { return String::new() };
+    let head = head.map(|(name, value)| (name.to_owned(), value));
+    let root = by_name(head.into_iter().chain(envelope));
+    root.with("$defs", by_name(schema::parts(AT, codes))).pretty()
 }

@@ -13,7 +13,7 @@ pub(super) fn write(codes: &Codes) -> String {
         page.push_str("| Code | Status | gRPC | Retry | Message |\n|---|---|---|---|---|\n");
         page.extend(group.iter().map(row));
     }
-    page.push_str("\n## details\n\nWhat the details of a code are, as TypeScript has it; a code may come without any, and of others nothing is said.\n\n");
+    page.push_str("\n## details\n\nThe details of a code, as a type of TypeScript. A code may come without any; those of other codes have no fixed type.\n\n");
     page.extend(codes.iter().filter_map(details));
     page
 }

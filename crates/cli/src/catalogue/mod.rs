@@ -3,10 +3,10 @@
 //! All formats are written from one list of codes, the library's table and a policy's own, and contain the same:
 //!
 //! 1. [`markdown`] for a page of documentation, [`json`] for your own programs;
-//! 2. [`json_schema`] and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
-//! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`];
-//! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`];
-//! 5. [`details`] writes a code's details, a JSON Schema of the library's, in each language.
+//! 2. its schema and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
+//! 3. [`typescript`] has the two modules that a client of ECMAScript imports, [`constants`] those for other languages; both fill
+//!    a [`template`] of each;
+//! 4. [`details`] writes a code's details, a JSON Schema of the library's, in each language.
 //!
 //! [`diff`] lists the changes since an export in JSON was written.
 //!
@@ -14,26 +14,18 @@
 //! a code as transient. The output depends on the codes alone, so that a checked-in export shows what changed.
 
 mod constants;
-mod csharp;
 mod details;
 mod diff;
-mod go;
-mod group;
-mod java;
 mod json;
-mod json_schema;
 mod markdown;
-mod python;
-mod script;
+mod template;
 mod typescript;
-mod zod;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use error_envelope_core::openapi::{Codes, document};
 
-use self::group::Group;
 use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
 
@@ -83,7 +75,7 @@ enum Format {
 /// Writes to standard output, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let stays = |group: &str| !args.except.iter().any(|except| except.as_str() == group);
+    let stays = |group: &str| !args.except.iter().any(|except| except.is_named(group));
     let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), stays);
     let Some(old) = &args.diff else {
         return print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0);
@@ -102,15 +94,33 @@ impl Format {
         Ok(match self {
             Self::Markdown => markdown::write(codes),
             Self::Json => json::write(codes),
-            Self::JsonSchema => json_schema::write(codes),
+            Self::JsonSchema => json::envelope_schema(codes),
             Self::Openapi => document::write(codes),
-            Self::Typescript => typescript::write(codes),
-            Self::Zod => zod::write(codes),
-            Self::Python => python::write(codes),
-            Self::Go => go::write(codes),
-            Self::Java => java::write(codes),
-            Self::Csharp => csharp::write(codes),
+            Self::Typescript => typescript::plain(codes),
+            Self::Zod => typescript::for_zod(codes),
+            Self::Python => constants::python(codes),
+            Self::Go => constants::go(codes),
+            Self::Java => constants::java(codes),
+            Self::Csharp => constants::csharp(codes),
             Self::Human => return Err(CommandError::Io("--format human needs --diff OLD".to_owned())),
         })
+    }
+}
+
+/// A group of the catalogue that an API may have no use for. What clients get does not change: the set of codes is open (E2).
+#[derive(Clone, Copy, ValueEnum)]
+enum Group {
+    /// Channels, pairing and their life cycle
+    Channel,
+    /// Plans, rates and capacity
+    Quota,
+    /// Media and webhooks
+    Media,
+}
+
+impl Group {
+    /// Whether the flag's value is the name of a group in the catalogue.
+    fn is_named(self, group: &str) -> bool {
+        self.to_possible_value().is_some_and(|value| value.get_name() == group)
     }
 }

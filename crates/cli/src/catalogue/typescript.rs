@@ -1,224 +1,89 @@
-//! A TypeScript module without dependencies: types, and functions that check them.
+//! The TypeScript modules: one without dependencies, with types and functions that check them, and one for Zod 4, with a schema
+//! that parses an envelope and the advice on its code. Both have one table of codes.
 
-use std::fmt::Write;
-
-use super::details::{checks, typescript};
-use super::script;
-use error_envelope_core::openapi::Codes;
 use error_envelope_core::openapi::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
+use error_envelope_core::openapi::{Codes, Listed};
 
-pub(super) fn write(codes: &Codes) -> String {
-    script::head("typescript") + &script::table(codes) + SHAPES + &details(codes) + &forms() + GUARDS + DETAILS_GUARDS
+use super::details::{checks, typescript, zod};
+use super::template::{filled, head, json_literal, rows};
+
+/// The module without dependencies.
+pub(super) fn plain(codes: &Codes) -> String {
+    let parts = [
+        ("@table@\n", table(codes)),
+        ("@details@\n", rows(codes, details_type)),
+        ("@shapes@\n", shapes(codes)),
+        ("@schemas@\n", rows(codes, details_checks)),
+        ("@CODE@", CODE.to_owned()),
+        ("@MESSAGE@", MESSAGE.to_owned()),
+        ("@MAX_MESSAGE@", MAX_MESSAGE.to_string()),
+        ("@REQUEST_ID@", REQUEST_ID.to_owned()),
+    ];
+    head("//", "typescript") + &filled(include_str!("templates/errors.ts"), &parts)
 }
 
-/// The details of each code, as types and as the values to check them by.
-fn details(codes: &Codes) -> String {
-    let (mut types, mut schemas) =
-        (DETAILS_BEGIN.to_owned(), "\nconst DETAILS: { [code: string]: Schema } = {\n".to_owned());
-    for listed in codes.iter() {
-        let (name, Some(schema)) = (listed.name(), listed.details()) else { continue };
-        if let Some(about) = schema["description"].as_str() {
-            let _ = writeln!(types, "  /** {} */", script::in_comment(about));
-        }
-        let _ = writeln!(types, "  {name}: {};", typescript(&schema));
-        let _ = writeln!(schemas, "  {name}: {},", checks(&schema));
-    }
-    types + DETAILS_END + &shapes(codes) + &schemas + "};\n"
+/// The module for Zod.
+pub(super) fn for_zod(codes: &Codes) -> String {
+    let others = codes.iter().filter(|listed| listed.details().is_none());
+    let others: Vec<_> = others.map(|listed| json_literal(listed.name())).collect();
+    let parts = [
+        ("@table@\n", table(codes)),
+        ("@details@\n", rows(codes, details_schema)),
+        ("@known@\n", rows(codes, known_error)),
+        ("@others@", others.join(", ")),
+        ("@CODE@", CODE.to_owned()),
+        ("@MESSAGE@", MESSAGE.to_owned()),
+        ("@REQUEST_ID@", REQUEST_ID.to_owned()),
+        ("@MAX_MESSAGE@", MAX_MESSAGE.to_string()),
+    ];
+    head("//", "zod") + &filled(include_str!("templates/errors.zod.ts"), &parts)
+}
+
+/// The codes with their facts, and the types that follow from them.
+fn table(codes: &Codes) -> String {
+    let entry = |it: &Listed| {
+        let (name, status, retry, message) = (it.name(), it.status(), it.retry(), json_literal(&it.message()));
+        let about = comment("  ", &it.summary());
+        format!("{about}  {name}: {{ status: {status}, retry: \"{retry}\", message: {message} }},\n")
+    };
+    filled(include_str!("templates/codes.ts"), &[("@codes@\n", rows(codes, entry))])
+}
+
+fn details_type(listed: &Listed) -> String {
+    listed.details().map_or_else(String::new, |schema| {
+        let about = schema["description"].as_str().map_or_else(String::new, |about| comment("  ", about));
+        format!("{about}  {}: {};\n", listed.name(), typescript(&schema))
+    })
+}
+
+fn details_checks(listed: &Listed) -> String {
+    listed.details().map_or_else(String::new, |schema| format!("  {}: {},\n", listed.name(), checks(&schema)))
+}
+
+fn details_schema(listed: &Listed) -> String {
+    listed.details().map_or_else(String::new, |schema| format!("  {}: {},\n", listed.name(), zod(&schema)))
+}
+
+/// A code with its details, in the union of the known errors.
+fn known_error(listed: &Listed) -> String {
+    listed.details().map_or_else(String::new, |_| {
+        let name = listed.name();
+        let details = format!("errorDetails.{name}.optional().catch(undefined)");
+        format!("  z.object({{ code: z.literal(\"{name}\"), message: z.string(), details: {details} }}),\n")
+    })
 }
 
 /// The bodies of the policy's own shapes (R15).
 fn shapes(codes: &Codes) -> String {
-    let mut types = String::new();
-    for (name, schema) in codes.shapes() {
-        let about = schema["description"].as_str().unwrap_or_default();
-        let _ = writeln!(types, "\n/** {} */\nexport type {name} = {};", script::in_comment(about), typescript(schema));
-    }
-    types
+    let shape = |(name, schema): &(String, serde_json::Value)| {
+        let about = comment("", schema["description"].as_str().unwrap_or_default());
+        format!("\n{about}export type {name} = {};\n", typescript(schema))
+    };
+    codes.shapes().iter().map(shape).collect()
 }
 
-fn forms() -> String {
-    format!(
-        "
-const CODE = /{CODE}/;
-const MESSAGE = /{MESSAGE}/;
-const MAX_MESSAGE = {MAX_MESSAGE};
-const REQUEST_ID = /{REQUEST_ID}/;
-"
-    )
+/// In a policy's text, the end of a comment or of a line would end the comment that contains it.
+fn comment(indent: &str, text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("*/", "* /");
+    format!("{indent}/** {text} */\n")
 }
-
-const SHAPES: &str = r#"
-/** The body of every error response. */
-export interface ErrorEnvelope<Code extends ErrorCode = ErrorCode> {
-  error: {
-    /** What to match on: it never changes its meaning. */
-    code: Code;
-    /** One line for people, free to change. */
-    message: string;
-    /** Any JSON value; absent where there is none. */
-    details?: unknown;
-  };
-  /** The same as in the header `x-request-id`: name it when you ask for help. */
-  request_id: string;
-}
-
-/** What is wrong at one place of an invalid request. */
-export interface Issue {
-  /** Names and indices that lead to the value; empty for the whole request. */
-  path: (string | number)[];
-  message: string;
-  code?: string;
-}
-"#;
-
-const GUARDS: &str = r#"
-/** Whether a value, such as a parsed body, is an envelope. */
-export function isErrorEnvelope(value: unknown): value is ErrorEnvelope {
-  if (!isObject(value) || !isObject(value.error)) return false;
-  const { code, message } = value.error;
-  return (
-    isOfForm(code, CODE) &&
-    isOfForm(message, MESSAGE) &&
-    message.length <= MAX_MESSAGE &&
-    isOfForm(value.request_id, REQUEST_ID) &&
-    (code !== "invalid_request" || value.error.details !== undefined)
-  );
-}
-
-/** Whether an envelope has this very code. */
-export function hasCode<Code extends KnownErrorCode>(
-  envelope: ErrorEnvelope,
-  code: Code,
-): envelope is ErrorEnvelope<Code> {
-  return envelope.error.code === code;
-}
-
-/** The issues of an envelope, in the shape of Zod's; none where it has no list of them. */
-export function issuesOf(envelope: ErrorEnvelope): Issue[] {
-  const { details } = envelope.error;
-  const issues = isObject(details) ? details.issues : undefined;
-  return Array.isArray(issues) && issues.every(isIssue) ? issues : [];
-}
-
-function isIssue(value: unknown): value is Issue {
-  const isStep = (step: unknown) => typeof step === "string" || (Number.isInteger(step) && (step as number) >= 0);
-  return (
-    isObject(value) &&
-    Array.isArray(value.path) &&
-    value.path.every(isStep) &&
-    typeof value.message === "string" &&
-    (value.code === undefined || typeof value.code === "string")
-  );
-}
-
-function isOfForm(value: unknown, form: RegExp): value is string {
-  return typeof value === "string" && form.test(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-"#;
-
-const DETAILS_BEGIN: &str = r#"
-/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
-export interface ErrorDetails {
-"#;
-
-const DETAILS_END: &str = r#"}
-
-/** What the details of a code are; anything where nobody says it. */
-export type DetailsOf<Code extends string> = Code extends keyof ErrorDetails ? ErrorDetails[Code] : unknown;
-
-/** An error whose code is known, to switch over. */
-export type KnownError = {
-  [Code in KnownErrorCode]: { code: Code; message: string; details?: DetailsOf<Code> };
-}[KnownErrorCode];
-
-/** A part of JSON Schema. */
-interface Schema {
-  type?: string | string[];
-  enum?: unknown[];
-  const?: unknown;
-  anyOf?: Schema[];
-  properties?: { [name: string]: Schema };
-  required?: string[];
-  additionalProperties?: boolean | Schema;
-  items?: Schema;
-  minItems?: number;
-  maxItems?: number;
-  minLength?: number;
-  maxLength?: number;
-  minimum?: number;
-  maximum?: number;
-}
-"#;
-
-const DETAILS_GUARDS: &str = r#"
-/** The details of an envelope, where it has this code and they are what the code says of them. */
-export function detailsOf<Code extends keyof ErrorDetails>(
-  envelope: ErrorEnvelope,
-  code: Code,
-): ErrorDetails[Code] | undefined {
-  const known = envelope.error.code === code ? knownErrorOf(envelope) : undefined;
-  return known?.details as ErrorDetails[Code] | undefined;
-}
-
-/**
- * The error of an envelope, to switch over its code; none where the code is not known.
- *
- * Details that are not what the code says of them are left out: a service may send others.
- */
-export function knownErrorOf(envelope: ErrorEnvelope): KnownError | undefined {
-  const { code, message, details } = envelope.error;
-  if (!isKnownErrorCode(code)) return undefined;
-  const schema = own(DETAILS, code);
-  const error = details === undefined || (schema && !fits(schema, details)) ? { code, message } : { code, message, details };
-  return error as KnownError;
-}
-
-function fits(schema: Schema, value: unknown): boolean {
-  if (schema.anyOf) return schema.anyOf.some((form) => fits(form, value));
-  const types = schema.type === undefined ? [] : ([] as string[]).concat(schema.type);
-  if (types.length > 0 && !types.some((type) => isOfType(value, type))) return false;
-  if (schema.enum && schema.enum.indexOf(value) < 0) return false;
-  if (schema.const !== undefined && schema.const !== value) return false;
-  if (typeof value === "string") return isWithin([...value].length, schema.minLength, schema.maxLength);
-  if (typeof value === "number") return isWithin(value, schema.minimum, schema.maximum);
-  const { items, properties = {}, required = [], additionalProperties = true } = schema;
-  if (Array.isArray(value)) {
-    return isWithin(value.length, schema.minItems, schema.maxItems) && (!items || value.every((one) => fits(items, one)));
-  }
-  if (!isObject(value)) return true;
-  return (
-    required.every((name) => own(value, name) !== undefined) &&
-    Object.keys(value).every((name) => {
-      const member = own(properties, name) ?? additionalProperties;
-      return typeof member === "boolean" ? member : fits(member, value[name]);
-    })
-  );
-}
-
-function isOfType(value: unknown, type: string): boolean {
-  switch (type) {
-    case "null":
-      return value === null;
-    case "array":
-      return Array.isArray(value);
-    case "object":
-      return isObject(value) && !Array.isArray(value);
-    case "integer":
-      return Number.isInteger(value);
-    default:
-      return typeof value === type;
-  }
-}
-
-function isWithin(number: number, least = -Infinity, most = Infinity): boolean {
-  return number >= least && number <= most;
-}
-
-function own<Value>(object: { [name: string]: Value }, name: string): Value | undefined {
-  return Object.prototype.hasOwnProperty.call(object, name) ? object[name] : undefined;
-}
-"#;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// One row of the demo.
 pub(crate) struct DemoCase {
     pub(crate) path: &'static str,
-    pub(crate) ask: DemoRequest,
+    pub(crate) request: DemoRequest,
     pub(crate) play: UpstreamBehaviour,
     pub(crate) expect: Expect,
 }
@@ -25,7 +25,7 @@ pub(crate) enum DemoRequest {
 /// The behaviour of the service.
 pub(crate) enum UpstreamBehaviour {
     /// A well-formed response: status, further header lines, content type, body.
-    Says(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
+    Responds(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
     /// The same, compressed.
     Gzip(u16, &'static str, &'static str),
     /// These bytes, then the connection is closed; the first text describes the error in them.
@@ -75,7 +75,7 @@ pub(crate) enum Expect {
 use DemoRequest::{Chunked, Declared, Get, Head, Upgrade};
 use Expect::{Broken, Empty, Error, Passed};
 use HandlerBehaviour::{Errs, Panics, PanicsInBody, Refused};
-use UpstreamBehaviour::{Goes, Gzip, Hangs, Raw, Reads, Resets, Says, Sleeps, Switches, Untouched};
+use UpstreamBehaviour::{Goes, Gzip, Hangs, Raw, Reads, Resets, Responds, Sleeps, Switches, Untouched};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
@@ -89,43 +89,43 @@ const CHUNKED_404: &str =
 const CHUNKED_500: &str = "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
 const TRACE: &str = "Error: connect ECONNREFUSED db:5432\n    at Pool.query (/srv/app/db.js:41:11)";
 
-const fn act(path: &'static str, ask: DemoRequest, play: UpstreamBehaviour, expect: Expect) -> DemoCase {
-    DemoCase { path, ask, play, expect }
+const fn act(path: &'static str, request: DemoRequest, play: UpstreamBehaviour, expect: Expect) -> DemoCase {
+    DemoCase { path, request, play, expect }
 }
 
 #[rustfmt::skip]
 pub(crate) static ACTS: &[DemoCase] = &[
     // Responses that need no change.
-    act("/ok", Get, Says(200, &[], JSON, r#"{"ok":true}"#), Passed(200)),
+    act("/ok", Get, Responds(200, &[], JSON, r#"{"ok":true}"#), Passed(200)),
     act("/early-hints", Get, Raw("103, then 200", "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"), Passed(200)),
     act("/upgrade", Upgrade, Switches, Passed(101)),
-    act("/reset-content", Get, Says(205, &[], TEXT, "a 205 has no body"), Empty(205)),
+    act("/reset-content", Get, Responds(205, &[], TEXT, "a 205 has no body"), Empty(205)),
     // Errors without a shape.
-    act("/empty-404", Get, Says(404, &[], "", ""), Error(404, "not_found", "Not found.")),
-    act("/head-404", Head, Says(404, &[], HTML, ""), Expect::Head(404, "not_found")),
-    act("/html-502", Get, Says(502, &[], HTML, "<html><h1>502 Bad Gateway</h1><hr>nginx</html>"), Error(502, "other", UPSTREAM)),
-    act("/text-400", Get, Says(400, &[], TEXT, "no such field: colour"), Error(400, "bad_request", "no such field: colour")),
-    act("/stack-trace", Get, Says(500, &[], TEXT, TRACE), Error(500, "internal_error", INTERNAL)),
-    act("/status-700", Get, Says(700, &[], TEXT, "no such status"), Error(502, "other", UPSTREAM)),
-    act("/many-cookies", Get, Says(401, COOKIES, TEXT, "log in first"), Error(401, "auth_missing", "")),
-    act("/retry-after", Get, Says(503, &[("retry-after", "7")], HTML, "<p>down</p>"), Error(503, "service_unavailable", "The service is unavailable.")),
+    act("/empty-404", Get, Responds(404, &[], "", ""), Error(404, "not_found", "Not found.")),
+    act("/head-404", Head, Responds(404, &[], HTML, ""), Expect::Head(404, "not_found")),
+    act("/html-502", Get, Responds(502, &[], HTML, "<html><h1>502 Bad Gateway</h1><hr>nginx</html>"), Error(502, "other", UPSTREAM)),
+    act("/text-400", Get, Responds(400, &[], TEXT, "no such field: colour"), Error(400, "bad_request", "no such field: colour")),
+    act("/stack-trace", Get, Responds(500, &[], TEXT, TRACE), Error(500, "internal_error", INTERNAL)),
+    act("/status-700", Get, Responds(700, &[], TEXT, "no such status"), Error(502, "other", UPSTREAM)),
+    act("/many-cookies", Get, Responds(401, COOKIES, TEXT, "log in first"), Error(401, "auth_missing", "")),
+    act("/retry-after", Get, Responds(503, &[("retry-after", "7")], HTML, "<p>down</p>"), Error(503, "service_unavailable", "The service is unavailable.")),
     // Errors in every other shape.
-    act("/success-flag", Get, Says(404, &[], JSON, r#"{"success":false,"error":"Room not found"}"#), Error(404, "not_found", "Room not found")),
-    act("/status-in-error", Get, Says(409, &[], JSON, r#"{"error":{"code":"NO_OP","message":"Already there.","status":409}}"#), Error(409, "no_op", "Already there.")),
-    act("/field-errors", Get, Says(422, &[], JSON, r#"{"message":"Bad.","errors":{"to":["Required."]}}"#), Error(422, "invalid_request", "Bad.")),
-    act("/error-with-meta", Get, Says(429, &[], JSON, r#"{"error":{"code":"RATE_LIMITED","message":"Slow down.","details":null},"meta":{"request_id":"1","ts":1}}"#), Error(429, "rate_limited", "Slow down.")),
-    act("/problem", Get, Says(403, &[], "application/problem+json", r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"Not yours."}"#), Error(403, "forbidden", "")),
-    act("/openai", Get, Says(429, &[], JSON, r#"{"error":{"message":"Slow down.","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#), Error(429, "rate_limited", "")),
-    act("/anthropic", Get, Says(529, &[], JSON, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#), Error(529, "worker_at_capacity", "")),
-    act("/code-message", Get, Says(410, &[], JSON, r#"{"error":{"code":"media_gone","message":"It has aged out.","details":{"id":7}}}"#), Error(410, "media_gone", "It has aged out.")),
-    act("/google", Get, Says(404, &[], JSON, r#"{"error":{"code":404,"message":"No such bucket.","status":"NOT_FOUND"}}"#), Error(404, "not_found", "No such bucket.")),
-    act("/fastapi", Get, Says(422, &[], JSON, r#"{"detail":[{"loc":["body","to"],"msg":"Field required","type":"missing"}]}"#), Error(422, "invalid_request", "")),
-    act("/spring", Get, Says(500, &[], JSON, r#"{"timestamp":"2026-01-01","status":500,"error":"Internal Server Error","path":"/x"}"#), Error(500, "internal_error", INTERNAL)),
-    act("/aspnet", Get, Says(400, &[], JSON, r#"{"title":"Validation","status":400,"errors":{"Name":["Too short."]}}"#), Error(400, "invalid_request", "")),
-    act("/express", Get, Says(409, &[], JSON, r#"{"error":"Name is taken."}"#), Error(409, "conflict", "Name is taken.")),
-    act("/message", Get, Says(405, &[("allow", "GET")], JSON, r#"{"message":"No POST here."}"#), Error(405, "method_not_allowed", "No POST here.")),
-    act("/envelope", Get, Says(409, &[("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")], JSON, r#"{"error":{"code":"no_qr","message":"QR not yet ready."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#), Error(409, "no_qr", "QR not yet ready.")),
-    act("/json-rpc", Get, Says(400, &[], JSON, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid"}}"#), Passed(400)),
+    act("/success-flag", Get, Responds(404, &[], JSON, r#"{"success":false,"error":"Room not found"}"#), Error(404, "not_found", "Room not found")),
+    act("/status-in-error", Get, Responds(409, &[], JSON, r#"{"error":{"code":"NO_OP","message":"Already there.","status":409}}"#), Error(409, "no_op", "Already there.")),
+    act("/field-errors", Get, Responds(422, &[], JSON, r#"{"message":"Bad.","errors":{"to":["Required."]}}"#), Error(422, "invalid_request", "Bad.")),
+    act("/error-with-meta", Get, Responds(429, &[], JSON, r#"{"error":{"code":"RATE_LIMITED","message":"Slow down.","details":null},"meta":{"request_id":"1","ts":1}}"#), Error(429, "rate_limited", "Slow down.")),
+    act("/problem", Get, Responds(403, &[], "application/problem+json", r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"Not yours."}"#), Error(403, "forbidden", "")),
+    act("/openai", Get, Responds(429, &[], JSON, r#"{"error":{"message":"Slow down.","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#), Error(429, "rate_limited", "")),
+    act("/anthropic", Get, Responds(529, &[], JSON, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#), Error(529, "worker_at_capacity", "")),
+    act("/code-message", Get, Responds(410, &[], JSON, r#"{"error":{"code":"media_gone","message":"It has aged out.","details":{"id":7}}}"#), Error(410, "media_gone", "It has aged out.")),
+    act("/google", Get, Responds(404, &[], JSON, r#"{"error":{"code":404,"message":"No such bucket.","status":"NOT_FOUND"}}"#), Error(404, "not_found", "No such bucket.")),
+    act("/fastapi", Get, Responds(422, &[], JSON, r#"{"detail":[{"loc":["body","to"],"msg":"Field required","type":"missing"}]}"#), Error(422, "invalid_request", "")),
+    act("/spring", Get, Responds(500, &[], JSON, r#"{"timestamp":"2026-01-01","status":500,"error":"Internal Server Error","path":"/x"}"#), Error(500, "internal_error", INTERNAL)),
+    act("/aspnet", Get, Responds(400, &[], JSON, r#"{"title":"Validation","status":400,"errors":{"Name":["Too short."]}}"#), Error(400, "invalid_request", "")),
+    act("/express", Get, Responds(409, &[], JSON, r#"{"error":"Name is taken."}"#), Error(409, "conflict", "Name is taken.")),
+    act("/message", Get, Responds(405, &[("allow", "GET")], JSON, r#"{"message":"No POST here."}"#), Error(405, "method_not_allowed", "No POST here.")),
+    act("/envelope", Get, Responds(409, &[("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")], JSON, r#"{"error":{"code":"no_qr","message":"QR not yet ready."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#), Error(409, "no_qr", "QR not yet ready.")),
+    act("/json-rpc", Get, Responds(400, &[], JSON, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid"}}"#), Passed(400)),
     act("/gzip", Get, Gzip(503, HTML, "<html><h1>Down for maintenance</h1></html>"), Error(503, "service_unavailable", "The service is unavailable.")),
     // Bodies that lie, trickle or never end.
     act("/truncated", Get, Raw("500, 12 bytes of 500", "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\ncontent-length: 500\r\n\r\nonly this mu"), Error(500, "internal_error", INTERNAL)),
@@ -168,8 +168,8 @@ impl DemoCase {
     /// The middle column of a row.
     pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
-            Says(status, _, _, "") => format!("{status}, nothing more").into(),
-            Says(status, _, kind, body) => format!("{status} {}: {body}", short(kind)).into(),
+            Responds(status, _, _, "") => format!("{status}, nothing more").into(),
+            Responds(status, _, kind, body) => format!("{status} {}: {body}", short(kind)).into(),
             Gzip(status, kind, body) => format!("{status} {} gzip: {body}", short(kind)).into(),
             Raw(about, _) => (*about).into(),
             Goes(head, _, 0) => format!("{}, a body without end", line(head)).into(),
@@ -177,13 +177,13 @@ impl DemoCase {
             Hangs => "closed the connection".into(),
             Resets => "reset the connection".into(),
             Sleeps(time) => format!("nothing for {} s", time / 1000).into(),
-            Switches => "101, and says every byte back".into(),
+            Switches => "101, and echoes every byte".into(),
             Reads => "reads the body, then 200".into(),
             UpstreamBehaviour::Inside(Panics) => "panics in its handler".into(),
             UpstreamBehaviour::Inside(PanicsInBody) => "200, panics in its body".into(),
             UpstreamBehaviour::Inside(Errs) => "an error, with a password in its text".into(),
             UpstreamBehaviour::Inside(Refused) => "nobody listens on its port".into(),
-            Untouched => "was not asked".into(),
+            Untouched => "was not called".into(),
         }
     }
 }

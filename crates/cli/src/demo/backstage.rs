@@ -1,14 +1,12 @@
 //! Faults that a socket cannot show: handlers that fail in the layer's own process. All other paths go to the stage.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use error_envelope_gateway::Forward;
+use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
@@ -37,7 +35,7 @@ where
     let response = match DemoCase::by_path(request.uri().path()).map(|act| &act.play) {
         Some(Inside(Panics)) => panic!("the handler of /panic panicked, as it always does"),
         Some(Inside(Errs)) => return Err("cannot reach db: password `hunter2` was refused".into()),
-        Some(Inside(PanicsInBody)) => return Ok(Response::new(Falls::Begins.boxed_unsync())),
+        Some(Inside(PanicsInBody)) => return Ok(Response::new(panicking_body())),
         Some(Inside(Refused)) => gone.oneshot(request).await?,
         _ => stage.oneshot(request).await?,
     };
@@ -45,28 +43,11 @@ where
 }
 
 /// A body that begins well, lets its first bytes leave, and panics.
-enum Falls {
-    Begins,
-    Waits,
-    Panics,
-}
-
-impl Body for Falls {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match *self {
-            Self::Begins => {
-                *self = Self::Waits;
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"so far, so good")))))
-            }
-            Self::Waits => {
-                *self = Self::Panics;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Self::Panics => panic!("the body of /panic-in-body panicked, as it always does"),
-        }
-    }
+fn panicking_body() -> Acted {
+    let begins = stream::once(async { Ok(Frame::data(Bytes::from_static(b"so far, so good"))) });
+    let panics = stream::once(async {
+        tokio::task::yield_now().await;
+        panic!("the body of /panic-in-body panicked, as it always does")
+    });
+    StreamBody::new(begins.chain(panics)).boxed_unsync()
 }

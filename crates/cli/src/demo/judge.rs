@@ -26,7 +26,7 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
 
 /// The service's headers arrive in number and order; only the id is the layer's.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
-    let UpstreamBehaviour::Says(_, headers, ..) = act.play else { return Ok(()) };
+    let UpstreamBehaviour::Responds(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
         let sent = headers.iter().filter(|(each, _)| each == name).map(|(_, value)| *value);
         let came = got.headers.get_all(*name).iter().map(|value| value.to_str().unwrap_or_default());
@@ -59,7 +59,7 @@ fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result
 fn passed(act: &DemoCase, got: &DemoResponse, status: u16) -> Result<(), String> {
     ensure(got.code().is_empty() == (status < 400), || format!("x-error-code {:?}", got.code()))?;
     match act.play {
-        UpstreamBehaviour::Says(_, _, _, body) => ensure(got.body == body.as_bytes(), || "another body".into()),
+        UpstreamBehaviour::Responds(_, _, _, body) => ensure(got.body == body.as_bytes(), || "another body".into()),
         _ => ensure(!got.body.is_empty(), || "no body".into()),
     }
 }

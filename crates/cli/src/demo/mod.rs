@@ -2,12 +2,11 @@
 //!
 //! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
 //! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client ([`tour`]),
-//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it, and a [`har`], are for other programs.
+//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it is for other programs.
 
 mod acts;
 mod backstage;
 mod embedded;
-mod har;
 mod judge;
 mod record;
 mod stage;
@@ -21,7 +20,7 @@ use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
-use crate::failure::{CommandError, say};
+use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::on_call::AdminListener;
@@ -66,8 +65,8 @@ impl Args {
 /// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
-    gateway::block_on(async {
-        log.tell_drops();
+    block_on(async {
+        log.log_drops();
         show(args).await
     })
 }
@@ -75,8 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 async fn show(args: &Args) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::default();
     let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
-    let layer = gateway::layer(&args.front, &on_call)?;
-    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
+    let layer = gateway::layer(&args.front, on_call.as_ref())?;
+    let (stop, at_once) = signals::stop().map_err(gateway::no_signals)?;
     let access_log = args.front.access_log.open()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;
@@ -85,7 +84,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let (service, bare) =
         embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
-        say(format_args!("the service without the layer: http://{bare}"))?;
+        print_line(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = async {
@@ -98,7 +97,7 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         if !args.once && outcome.is_ok() {
-            let _ = say(format_args!("While it runs: curl -i http://{address}/html-502"));
+            let _ = print_line(format_args!("While it runs: curl -i http://{address}/html-502"));
         }
         outcome
     };

@@ -58,12 +58,12 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
 }
 
 fn body_of(play: &UpstreamBehaviour) -> bool {
-    matches!(play, UpstreamBehaviour::Says(..) | UpstreamBehaviour::Gzip(..))
+    matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
 
 async fn answer(stream: &mut TcpStream, act: &DemoCase, further: &[Header]) -> io::Result<()> {
     let response = match &act.play {
-        UpstreamBehaviour::Says(status, headers, kind, body) => {
+        UpstreamBehaviour::Responds(status, headers, kind, body) => {
             response(*status, &[headers, further].concat(), kind, body.as_bytes())
         }
         UpstreamBehaviour::Gzip(status, kind, text) => {

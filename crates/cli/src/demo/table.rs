@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use crate::text::cut;
+
 const WIDTHS: [usize; 3] = [17, 37, 44];
 
 const BOLD: &str = "1";
@@ -39,9 +41,6 @@ fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
         let cell = cells[column].replace(char::is_control, " ");
-        match cell.char_indices().nth(width - 1) {
-            Some((end, last)) if end + last.len_utf8() < cell.len() => format!("{}…", &cell[..end]),
-            _ => format!("{cell:<width$}"),
-        }
+        format!("{:<width$}", cut(&cell, width))
     })
 }

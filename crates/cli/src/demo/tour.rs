@@ -14,9 +14,8 @@ use tokio::task::JoinSet;
 use tower::BoxError;
 
 use super::acts::{ACTS, DemoCase, Expect};
-use super::har::record_har;
 use super::judge::judge;
-use super::record::record;
+use super::record::{record_har, record_lines};
 use super::table::Table;
 use super::visit::{DemoResponse, RequestBody, visit};
 
@@ -37,7 +36,7 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Opti
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    recorded.map_or(Ok(()), |file| record(file, rows()))?;
+    recorded.map_or(Ok(()), |file| record_lines(file, rows()))?;
     har.map_or(Ok(()), |file| record_har(file, address, rows()))?;
     Ok(wrong == 0)
 }

@@ -56,7 +56,7 @@ fn request(address: SocketAddr, act: &DemoCase) -> Result<Request<RequestBody>, 
     let request = Request::builder().uri(format!("http://{address}{}", act.path));
     let empty = || Empty::new().map_err(|never| match never {}).boxed_unsync();
     let full = |size| Full::new(Bytes::from(vec![b'a'; size])).map_err(|never| match never {}).boxed_unsync();
-    Ok(match act.ask {
+    Ok(match act.request {
         DemoRequest::Get => request.body(empty()),
         DemoRequest::Head => request.method("HEAD").body(empty()),
         DemoRequest::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(empty()),

@@ -57,63 +57,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 }
 
 /// The settings of the listener.
-const LISTENER: &str = "\
-# What a stream may leave unread in Envoy; what this module reads of an error is bounded by the policy, not by this.
-per_connection_buffer_limit_bytes: 1048576
-";
+const LISTENER: &str = include_str!("listener.yaml");
 
 /// The settings of the connection manager.
-const MANAGER: &str = "\
-# The module gives each request its id (I1, I2); Envoy's own, and its own over a client's, would be another one.
-generate_request_id: false
-preserve_external_request_id: true
-# The route that Envoy chooses and the route of the policy must be of the same path (G0).
-normalize_path: true
-merge_slashes: true
-path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT
-# The service's own `server` stays what it is (R6).
-server_header_transformation: PASS_THROUGH
-# Else Envoy says `100 Continue` by itself, and invites an upload that a guard is about to refuse (G4).
-proxy_100_continue: true
-# A head that does not come, or a stream that stands still, is answered with 408 and 504 (V2).
-request_headers_timeout: 10s
-stream_idle_timeout: 60s
-# A client that still uploads can read its answer before the connection is closed under it (G5).
-delayed_close_timeout: 2s
-# A head over these is answered with 431 (V2).
-max_request_headers_kb: 60
-common_http_protocol_options: { idle_timeout: 60s, max_headers_count: 100 }
-# The end of a gRPC call over HTTP/1 is a trailer (P1).
-http_protocol_options: { enable_trailers: true }
-upgrade_configs: [ { upgrade_type: websocket } ]
-# A response whose head the module holds back, to read an error's body, may fail: Envoy then writes to the client past all
-# filters. What it is to write the module has noted (V3).
-local_reply_config:
-  mappers:
-  - filter:
-      metadata_filter:
-        matcher: { filter: error_envelope, path: [ { key: local_reply } ], value: { string_match: { exact: error_envelope } } }
-        match_if_key_not_found: false
-    headers_to_add:
-    - { header: { key: content-type, value: \"%DYNAMIC_METADATA(error_envelope:content_type)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: x-request-id, value: \"%DYNAMIC_METADATA(error_envelope:request_id)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: x-error-code, value: \"%DYNAMIC_METADATA(error_envelope:code)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: vary, value: \"%DYNAMIC_METADATA(error_envelope:vary)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: content-security-policy, value: \"%DYNAMIC_METADATA(error_envelope:content_security_policy)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: grpc-status-details-bin, value: \"%DYNAMIC_METADATA(error_envelope:grpc_details)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: x-content-type-options, value: nosniff }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    - { header: { key: cache-control, value: no-store }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
-    body_format_override:
-      text_format_source: { inline_string: \"%DYNAMIC_METADATA(error_envelope:body)%\" }
-access_log:
-- name: envoy.access_loggers.stdout
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
-    log_format:
-      # The code and its origin are the module's; no query, no credential (L3).
-      text_format_source:
-        inline_string: \"%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DURATION%ms id=%RESP(x-request-id)% code=%DYNAMIC_METADATA(error_envelope:code)% origin=%DYNAMIC_METADATA(error_envelope:origin)% route=%DYNAMIC_METADATA(error_envelope:route)% mode=%DYNAMIC_METADATA(error_envelope:mode)%\\n\"
-";
+const MANAGER: &str = include_str!("manager.yaml");
 
 /// The filters.
 fn filters(file: &str, on_call: Option<SocketAddr>) -> String {

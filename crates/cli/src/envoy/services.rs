@@ -94,18 +94,7 @@ impl<'a> Services<'a> {
             // The end of a gRPC call over HTTP/1 is a trailer (P1).
             false => "{ http_protocol_options: { enable_trailers: true } }",
         };
-        format!(
-            "\
-- name: {name}
-  type: STRICT_DNS
-  connect_timeout: 5s
-  typed_extension_protocol_options:
-    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-      \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-      explicit_http_config: {protocol}
-{tls}  load_assignment: {{ cluster_name: {name}, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {address} }} }} ] }} ] }}
-"
-        )
+        format!(include_str!("cluster.yaml"), name = name, protocol = protocol, tls = tls, address = address)
     }
 }
 
@@ -141,18 +130,5 @@ fn tls(url: &UpstreamUrl) -> String {
         Ok(_) => (String::new(), "IP_ADDRESS"),
         Err(_) => (format!("    sni: {host}\n"), "DNS"),
     };
-    let socket = format!(
-        "\
-transport_socket:
-  name: envoy.transport_sockets.tls
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-{sni}    common_tls_context:
-      validation_context:
-        # The system's certificates: another place on some.
-        trusted_ca: {{ filename: /etc/ssl/certs/ca-certificates.crt }}
-        match_typed_subject_alt_names: [ {{ san_type: {kind}, matcher: {{ exact: {host} }} }} ]
-"
-    );
-    indented(&socket, 2)
+    indented(&format!(include_str!("tls.yaml"), sni = sni, kind = kind, host = host), 2)
 }

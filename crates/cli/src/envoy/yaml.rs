@@ -10,7 +10,7 @@ pub(super) struct Address {
 }
 
 pub(super) fn address(text: &str) -> Result<Address, String> {
-    let authority: Authority = text.parse().map_err(|error| format!("{error}; say HOST:PORT"))?;
+    let authority: Authority = text.parse().map_err(|error| format!("{error}; write HOST:PORT"))?;
     let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Address { host, port })

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Ask clients for certificates signed by these PEM authorities, for the policy's scheme "certificate"; reloaded
+    /// Request client certificates signed by these PEM authorities, for the policy's scheme "certificate"; reloaded
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
     /// Set whether a client without a certificate is served

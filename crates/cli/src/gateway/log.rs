@@ -93,7 +93,7 @@ impl Drop for Writing {
 
 impl Writing {
     /// Logs the number of dropped lines, on the current runtime.
-    pub(crate) fn tell_drops(&self) {
+    pub(crate) fn log_drops(&self) {
         let dropped = self.dropped.clone();
         tokio::spawn(async move {
             let mut reported = 0;

@@ -1,4 +1,7 @@
 //! Writes a log line as a JSON object, like `tracing_subscriber::fmt::json`, with which its tests compare it.
+//!
+//! That one parses the fields of each span again, and took 35,000 instructions for a logged error where this takes 11,000; the
+//! visitor of `tracing_serde` alone takes 19,000.
 
 use std::fmt::{self, Write};
 use std::mem;

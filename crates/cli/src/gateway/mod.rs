@@ -39,7 +39,7 @@ pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{CommandError, say, with_help};
+use crate::failure::{CommandError, block_on, print_line, with_help};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
@@ -47,20 +47,20 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     let mut access_log = None;
     let outcome = block_on(async {
-        log.tell_drops();
+        log.log_drops();
         let takeover = match &args.upgrade_socket {
             Some(path) => Some(begin(path, &mut sockets).await?),
             None => None,
         };
         let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
-        let layer = layer(&args.front, &on_call)?;
+        let layer = layer(&args.front, on_call.as_ref())?;
         let of_upstreams = args.upstream_descriptors(&layer);
         descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
         access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let tls = args.tls()?;
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
-        let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
+        let (stop, at_once) = signals::stop().map_err(no_signals)?;
         let gateway = open(listener, tls, &args.front, layer, on_call, access_log.clone(), takeover).await?;
         service_manager::ready();
         let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
@@ -70,24 +70,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     outcome
 }
 
-/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute
-/// does not delay a stop.
-pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = error_envelope_gateway::current_thread_runtime();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
-    let outcome = runtime.block_on(main);
-    // With a time limit it would wait before it drops its tasks, and clients would wait with it.
-    runtime.shutdown_background();
-    outcome
-}
-
-pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
+pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<ErrorEnvelopeLayer, CommandError> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
         Some(file) => layer.watching(file).map_err(|error| all_that_is_wrong(file, &error))?,
         None => layer,
     };
-    Ok(on_call.layer(layer))
+    // It gets the events, and has the kill switch.
+    Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 
 /// Reports all errors of the file at once, as `check` does.
@@ -149,7 +139,7 @@ pub(crate) async fn open(
     tls: Option<Arc<ServerTls>>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
-    on_call: AdminListener,
+    on_call: Option<AdminListener>,
     access_log: Option<AccessLog>,
     takeover: Option<Takeover>,
 ) -> Result<Gateway, CommandError> {
@@ -162,18 +152,19 @@ pub(crate) async fn open(
         signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
     }
     let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
-    let admin = on_call.address();
+    let admin = on_call.as_ref().map(|on_call| on_call.address);
     let config = match takeover {
         Some(takeover) => {
             config.upgrade_socket(takeover.prepare(&layer).await.map_err(|error| upgrade_failed(&error))?)
         }
         None => config,
     };
-    let gateway = Gateway::listening(listener, on_call.serve_with(config));
+    let config = on_call.into_iter().fold(config, |config, it| config.admin(it.admin, it.listener));
+    let gateway = Gateway::listening(listener, config);
     let mut gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
-    say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
+    print_line(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
-        say(format_args!("admin on http://{admin}"))?;
+        print_line(format_args!("admin on http://{admin}"))?;
     }
     // Last: the other gateway serves until then, whatever fails here.
     gateway.take_over().await.map_err(|error| upgrade_failed(&error))?;

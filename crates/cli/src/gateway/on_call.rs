@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use error_envelope_admin::{Admin, install_metrics};
-use error_envelope_gateway::{GatewayConfig, ListeningSockets, SocketPurpose};
+use error_envelope_gateway::{ListeningSockets, SocketPurpose};
 use tokio::net::TcpListener;
-use tower_error_envelope::ErrorEnvelopeLayer;
 
 use crate::failure::CommandError;
 
@@ -22,19 +21,18 @@ pub(crate) struct AdminArgs {
     admin_host: Vec<String>,
 }
 
-/// The admin address, if there is one.
-pub(crate) struct AdminListener(Option<Listening>);
-
-struct Listening {
-    admin: Admin,
-    listener: TcpListener,
-    address: SocketAddr,
+/// The admin address.
+pub(crate) struct AdminListener {
+    pub(super) admin: Admin,
+    pub(super) listener: TcpListener,
+    pub(super) address: SocketAddr,
 }
 
 impl AdminListener {
-    pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Self, CommandError> {
+    /// `None` without an address.
+    pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Option<Self>, CommandError> {
         const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
-        let Some(address_flag) = &args.admin else { return Ok(Self(None)) };
+        let Some(address_flag) = &args.admin else { return Ok(None) };
         let refused = |error: &dyn fmt::Display, help: Option<&str>| {
             CommandError::Io(format!("--admin {address_flag}: {error}\n = help: {}", help.unwrap_or(HELP)))
         };
@@ -46,27 +44,7 @@ impl AdminListener {
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
-        Ok(Self(Some(Listening { admin, listener, address })))
-    }
-
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.0.as_ref().map(|it| it.address)
-    }
-
-    /// Connects it to the layer: its events and its kill switch.
-    pub(crate) fn layer(&self, layer: ErrorEnvelopeLayer) -> ErrorEnvelopeLayer {
-        match &self.0 {
-            Some(it) => it.admin.attach(layer),
-            None => layer,
-        }
-    }
-
-    /// Makes the gateway serve it.
-    pub(crate) fn serve_with(self, config: GatewayConfig) -> GatewayConfig {
-        match self.0 {
-            Some(Listening { admin, listener, .. }) => config.admin(admin, listener),
-            None => config,
-        }
+        Ok(Some(Self { admin, listener, address }))
     }
 }
 

@@ -13,38 +13,25 @@ pub(crate) enum ShutdownSignal {
     Terminate,
 }
 
-/// The first and the second.
-pub(crate) struct Shutdown {
-    first: oneshot::Receiver<ShutdownSignal>,
-    second: oneshot::Receiver<ShutdownSignal>,
-}
-
-/// Listens for Ctrl-C and SIGTERM. The handlers are installed when this returns, so that no signal is lost.
-pub(crate) fn stop() -> io::Result<Shutdown> {
+/// Waits for Ctrl-C and SIGTERM: a future for a stop, and one for a stop at once. The handlers are installed when this returns, so
+/// that no signal is lost.
+pub(crate) fn stop() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>)> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (asks, first) = oneshot::channel();
-    let (insists, second) = oneshot::channel();
+    let (first, stop) = oneshot::channel();
+    let (second, at_once) = oneshot::channel();
     tokio::spawn(async move {
-        for tell in [asks, insists] {
-            let _ = tell.send(tokio::select! {
+        for received in [first, second] {
+            let _ = received.send(tokio::select! {
                 _ = interrupt.recv() => ShutdownSignal::Interrupt,
                 _ = terminate.recv() => ShutdownSignal::Terminate,
             });
         }
     });
-    Ok(Shutdown { first, second })
-}
-
-impl Shutdown {
-    /// To stop, and to stop at once.
-    pub(crate) fn split(self) -> (impl Future<Output = ()>, impl Future<Output = ShutdownSignal>) {
-        let Self { first, second } = self;
-        let requested = async {
-            wait(first).await;
-        };
-        (requested, wait(second))
-    }
+    let stop = async {
+        wait(stop).await;
+    };
+    Ok((stop, wait(at_once)))
 }
 
 /// The sender is dropped only with the runtime.
@@ -78,11 +65,11 @@ impl fmt::Display for ShutdownSignal {
 /// worker of the runtime waits for it. Signals that come meanwhile count as one.
 pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal(kind)?;
-    let (ask, requested) = sync_channel(1);
+    let (request, requested) = sync_channel(1);
     thread::Builder::new().name(thread.to_owned()).spawn(move || requested.iter().for_each(|()| act()))?;
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
-            let _ = ask.try_send(());
+            let _ = request.try_send(());
         }
     });
     Ok(())

@@ -8,9 +8,9 @@ mod openapi;
 mod routes;
 
 use std::collections::HashMap;
-#[cfg(test)]
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tower_error_envelope::PolicyError;
@@ -42,7 +42,7 @@ const HEAD: &str = "\
 version = 1
 
 [defaults]
-mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log says what you want
+mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log shows what you want
 ";
 
 /// Writes to standard output, or to the file that was named.
@@ -136,24 +136,13 @@ fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
         CommandError::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = open_for_others(tempfile::Builder::new()).tempfile_in(folder).map_err(failed)?;
+    // Temporary files are for their owner alone; a policy is for the service as well, as far as the umask lets it.
+    let for_others = fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(for_others).tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist_noclobber(path).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-/// Temporary files are for their owner alone; a policy is for the service as well, as far as the umask lets it.
-#[cfg(unix)]
-fn open_for_others<'a>(mut builder: tempfile::Builder<'a, 'a>) -> tempfile::Builder<'a, 'a> {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(std::fs::Permissions::from_mode(0o666));
-    builder
-}
-
-#[cfg(not(unix))]
-fn open_for_others<'a>(builder: tempfile::Builder<'a, 'a>) -> tempfile::Builder<'a, 'a> {
-    builder
 }
 
 #[cfg(test)]

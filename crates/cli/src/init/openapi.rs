@@ -1,5 +1,7 @@
 //! The requirements of an operation of an OpenAPI document: its body, the errors that it declares.
 
+use std::collections::HashSet;
+
 use error_envelope_core::openapi::Operation;
 use serde_json::{Map, Value};
 
@@ -10,24 +12,10 @@ const OF_TEXT: u64 = 4;
 const OF_JSON: u64 = 12;
 const OF_FORM: u64 = 12;
 
-/// An error that an operation declares.
-pub(super) struct Declared {
-    pub(super) status: String,
-    pub(super) text: String,
-}
-
 /// The media types of its request body, each once; none where one of them has a `*`, as it takes anything then.
 pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
-    let mut types: Vec<String> = Vec::new();
-    for kind in operation.input().media_types {
-        if kind.contains('*') {
-            return Vec::new();
-        }
-        if !types.contains(&kind) {
-            types.push(kind);
-        }
-    }
-    types
+    let types = operation.input().media_types;
+    if types.iter().any(|kind| kind.contains('*')) { Vec::new() } else { once(types) }
 }
 
 /// The most bytes that a body may have by the `maxLength` of its schemas; `None` if one of them has no `maxLength`.
@@ -63,15 +51,15 @@ fn is_text(schema: &Value) -> bool {
     }
 }
 
-/// The errors that it declares, by status.
-pub(super) fn errors(operation: &Operation<'_>) -> Vec<Declared> {
+/// The errors that it declares, by status, each as a comment.
+pub(super) fn errors(operation: &Operation<'_>) -> impl Iterator<Item = String> {
     let is_error = |status: &str| status.starts_with(['4', '5']) || status == "default";
-    let errors = operation.responses().into_iter().filter(|(status, _)| is_error(status));
-    let declared = errors.map(|(status, response)| {
+    let errors = operation.responses().into_iter().filter(move |(status, _)| is_error(status));
+    errors.map(|(status, response)| {
         let text = response.get("description").and_then(Value::as_str).unwrap_or_default();
-        Declared { status: cut(&one_line(&status), 8), text: cut(&one_line(text), 80) }
-    });
-    declared.collect()
+        let (status, text) = (cut(&one_line(&status), 8), cut(&one_line(text), 80));
+        if text.is_empty() { format!("declares {status}") } else { format!("declares {status}: {text}") }
+    })
 }
 
 /// The security schemes that it requires, any one of them; those of the document if it names none.
@@ -79,11 +67,11 @@ pub(super) fn schemes(operation: &Operation<'_>) -> Vec<String> {
     let required =
         operation.item().get("security").or_else(|| operation.document().0.get("security")).and_then(Value::as_array);
     let names = required.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
-    let mut all: Vec<String> = Vec::new();
-    for name in names.map(|name| cut(&one_line(name), 40)) {
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
-    all
+    once(names.map(|name| cut(&one_line(name), 40)))
+}
+
+/// The first of each.
+fn once(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }

@@ -24,12 +24,9 @@ pub(super) fn blocks(document: &DocumentFile) -> Vec<Block> {
 }
 
 fn hints(operation: &Operation<'_>) -> Vec<String> {
-    let declared = openapi::errors(operation).into_iter().map(|declared| match declared.text.as_str() {
-        "" => format!("declares {}", declared.status),
-        text => format!("declares {}: {text}", declared.status),
-    });
     let schemes = Some(openapi::schemes(operation).join(" or ")).filter(|schemes| !schemes.is_empty());
-    declared.chain(schemes.map(|schemes| format!("asks for credentials: {schemes}"))).collect()
+    let schemes = schemes.map(|schemes| format!("requires credentials: {schemes}"));
+    openapi::errors(operation).chain(schemes).collect()
 }
 
 fn body_types(types: &[String]) -> Option<String> {

@@ -58,9 +58,9 @@ fn each_operation_is_a_route_that_says_what_the_document_does() {
     for part in [
         "#:schema ./policy.schema.json\n# From shop.yaml, Shop # [defaults].\nversion = 1\n",
         "[[route]]\nmatch = \"GET /v1/orders\"\n\n",
-        "[[route]]\nmatch = \"POST /v1/orders\"\njson = true\n# declares 409: Taken\n# declares default\n# asks for credentials: token\n",
+        "[[route]]\nmatch = \"POST /v1/orders\"\njson = true\n# declares 409: Taken\n# declares default\n# requires credentials: token\n",
         "match = \"PUT /v1/orders/{id}/note\"\ncontent_types = [\"text/plain\"]\nbody_limit = 2000   # by maxLength\n# declares 410: The order is gone.\n",
-        "match = \"POST /v1/orders/{id}/photo\"\ncontent_types = [\"image/png\", \"image/webp\"]\n# asks",
+        "match = \"POST /v1/orders/{id}/photo\"\ncontent_types = [\"image/png\", \"image/webp\"]\n# requires",
         "match the same paths",
         "# [[route]]\n# match = \"PUT /v1/orders/{other}/note\"\n",
     ] {

@@ -75,7 +75,7 @@ type Counted<'a> = (&'a Kind, &'a Tally);
 pub(super) struct Drafts {
     kinds: HashMap<Kind, Tally>,
     /// Routes and statuses whose errors differ by more than the status.
-    told_apart: HashSet<(u16, String)>,
+    distinguished: HashSet<(u16, String)>,
     own: HashMap<String, ErrorCode>,
     errors: usize,
     /// Errors to which a draft could add nothing beyond their status.
@@ -88,16 +88,16 @@ impl Drafts {
     /// `own` are the codes of the policy that the drafts are for.
     pub(super) fn new(own: &[ErrorCode], has_texts: bool) -> Self {
         let own = own.iter().map(|code| (code.as_str().to_owned(), code.clone())).collect();
-        let (kinds, told_apart) = (HashMap::new(), HashSet::new());
-        Self { kinds, told_apart, own, errors: 0, by_status_alone: 0, has_texts }
+        let (kinds, distinguished) = (HashMap::new(), HashSet::new());
+        Self { kinds, distinguished, own, errors: 0, by_status_alone: 0, has_texts }
     }
 
     pub(super) fn add(&mut self, seen: ObservedErrors) {
         self.errors += 1;
         if let Some(route) = seen.route.as_ref().filter(|_| !seen.by_status) {
-            self.told_apart.insert((seen.status, route.clone()));
+            self.distinguished.insert((seen.status, route.clone()));
         }
-        if seen.code.is_none() && seen.by_status && (!seen.says || status_says_all(seen.status)) {
+        if seen.code.is_none() && seen.by_status && (!seen.has_content || status_says_all(seen.status)) {
             self.by_status_alone += 1;
             return;
         }
@@ -112,7 +112,7 @@ impl Drafts {
     fn in_order(&self) -> (Vec<Counted<'_>>, Vec<Counted<'_>>) {
         let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
             Kind::Code(..) | Kind::Text(..) => true,
-            Kind::OnRoute(status, route) => !self.told_apart.contains(&(*status, route.clone())),
+            Kind::OnRoute(status, route) => !self.distinguished.contains(&(*status, route.clone())),
             Kind::Bare(_) => false,
         });
         for list in [&mut drafted, &mut bare] {
@@ -162,8 +162,8 @@ impl Drafts {
         let errors = counted(self.errors, "inner error");
         let alone = match self.by_status_alone {
             0 => String::new(),
-            1 => ", 1 told by its status alone".to_owned(),
-            many => format!(", {many} told by their status alone"),
+            1 => ", 1 determined by its status alone".to_owned(),
+            many => format!(", {many} determined by their status alone"),
         };
         match (self.kinds.values().map(|tally| tally.count).sum(), self.by_status_alone) {
             (0, 0) => format!("# {errors}, each with a code.\n"),
@@ -194,7 +194,7 @@ fn describe(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
     let becomes = list(tally.becomes.keys().cloned().collect());
     let what = match kind {
-        Kind::Code(..) => "a code that is not known here",
+        Kind::Code(..) => "a code that is not in the catalogue",
         Kind::Text(..) => "a text without a code",
         Kind::OnRoute(..) | Kind::Bare(_) => "an error without a code",
     };
@@ -210,7 +210,10 @@ fn left_out(kind: &Kind, has_texts: bool) -> String {
     match kind {
         Kind::OnRoute(status, route) => {
             let advice = if has_texts { "" } else { "; learn from a HAR, which has texts" };
-            format!("status {status} on {}: others of that status there are told apart{advice}", one_line(route))
+            format!(
+                "status {status} on {}: others of that status there differ by more than it{advice}",
+                one_line(route)
+            )
         }
         Kind::Bare(status) => {
             let advice = if has_texts { "" } else { ", or learn from a HAR" };

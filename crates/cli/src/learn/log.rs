@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
-use std::path::Path;
 
 use serde_json::Value;
 
 use super::observed::ObservedErrors;
 use crate::failure::CommandError;
-use crate::recorded::{Reader, unreadable};
+use crate::recorded::{Source, unreadable};
 
 const TARGET: &str = "tower_error_envelope";
 
@@ -20,7 +19,8 @@ const NO_EVENTS: &str = "neither a HAR file nor a log of the layer: no line has 
 /// The layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
-pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
+pub(super) fn each(source: Source<'_>, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
+    let Source { path, mut reader, .. } = source;
     let (mut line, mut events) = (Vec::new(), 0_usize);
     while reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(|it| unreadable(path, &it))? > 0 {
         let fields = fields_of(&String::from_utf8_lossy(&line));
@@ -104,7 +104,7 @@ fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
         becomes: text("code").filter(|code| is_code(code))?,
         code: text("unknown_code").filter(|code| is_code(code)),
         text: None,
-        says: fields.contains_key("dialect"),
+        has_content: fields.contains_key("dialect"),
         by_status: by == "status",
     })
 }
@@ -136,7 +136,7 @@ mod tests {
             let seen = parse_fields(&fields_of(line).unwrap_or_else(|| panic!("{line}"))).unwrap();
             assert_eq!((seen.status, seen.becomes.as_str()), (409, "conflict"), "{line}");
             assert_eq!((seen.code.as_deref(), seen.route.as_deref()), (Some("NAME_TAKEN"), Some("POST|PUT /a/{id}")));
-            assert!(seen.says && seen.by_status && seen.text.is_none(), "{line}");
+            assert!(seen.has_content && seen.by_status && seen.text.is_none(), "{line}");
         }
     }
 

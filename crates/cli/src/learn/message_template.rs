@@ -5,37 +5,7 @@
 //! text with less than two such words, or with more gaps than words, is not written at all.
 
 /// Words of error texts that identify no person or value.
-const WORDS: &str = "\
-    a able about accepted access account action active add added address after again age all allowed already \
-    also amount an and another any api app application are argument as at attempt attempts attribute auth \
-    authentication authorization authorized available back bad balance be because been before being below \
-    between body both busy but by call calls can canceled cancelled cannot capacity change changed channel \
-    character characters check client closed code command complete completed conflict connect connected \
-    connection contact contain contains content correct could country create created credentials currency \
-    current currently customer data database date day days declined deleted denied deprecated detected device \
-    did different digits disabled do document does domain down due duplicate each either email empty enabled \
-    end ended enough error errors exceed exceeded exceeds exist existing exists expected expired external fail \
-    failed failure feature few field fields file files first for forbidden form format found free from full \
-    function get given gone group had has have hour hours http id identifier if image in inactive incomplete \
-    incorrect input insufficient internal into invalid invoice is it item items its job json key large last \
-    later least left length less like limit limited limits line link list load locked long longer lower \
-    maintenance malformed many match matches maximum may media member message messages method minimum minute \
-    minutes missing mode model more most must name need needed needs network new next no none not nothing now \
-    null number object of off offline old on once one only open operation option or order orders organization \
-    other our out over own owner page paid parameter parameters parent part password path payload payment \
-    pending per permission permissions permitted phone place plan please policy position positive post present \
-    previous price problem process processed processing product profile progress project property provide \
-    provided public quantity query queue quota range rate reached read ready reason receive received recipient \
-    record refused region rejected release remote removed request requested requests require required requires \
-    reserved resource resources response retry right role room rule same scope second seconds security see \
-    select send sent server service session set setting short should shut sign size slow so some something soon \
-    specified start started state status still stock stopped string subject subscription success supported \
-    syntax system table taken task team temporarily temporary than that the their then there these they this \
-    those time timed timeout times to token too transaction try two type unable unauthorized unavailable under \
-    unexpected unique unit unknown unless unprocessable unsupported until up update updated upload upper \
-    upstream url use used user username users using valid validation value values verified version very via \
-    wait was we were when where which while who will with within without word work worker write wrong yet you \
-    your zero";
+const WORDS: &str = include_str!("words.txt");
 
 /// A longer text is an essay, or a trace.
 const LONGEST: usize = 120;
@@ -100,7 +70,7 @@ fn parts_of(text: &str) -> Vec<Part> {
         let was_quoted = quote.is_some();
         quote =
             quote.map_or_else(|| opens_quote(token), |closing| Some(closing).filter(|_| !ends_quote(token, closing)));
-        let is_word = !was_quoted && quote.is_none() && is_said_by_all(token);
+        let is_word = !was_quoted && quote.is_none() && is_listed(token);
         if is_word { Part::Word(token.to_owned()) } else { Part::Gap }
     };
     let mut parts: Vec<_> = text.split(' ').map(part).collect();
@@ -112,12 +82,12 @@ fn bare(token: &str) -> &str {
     token.trim_end_matches(['.', ',', ';', ':', '!', '?'])
 }
 
-fn is_said_by_all(token: &str) -> bool {
-    let known = |word: &str| WORDS.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(word));
+fn is_listed(token: &str) -> bool {
+    let is_word = |word: &str| WORDS.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(word));
     let word = bare(token);
     // Capitals in the middle are a name, or a token that looks like a word.
     let cased = |word: &str| word.len() < 2 || !word[1..].bytes().any(|byte| byte.is_ascii_uppercase());
-    token.len() - word.len() <= 1 && !word.is_empty() && word.split('-').all(|part| known(part) && cased(part))
+    token.len() - word.len() <= 1 && !word.is_empty() && word.split('-').all(|part| is_word(part) && cased(part))
 }
 
 const QUOTES: [(char, char); 7] =

@@ -1,11 +1,10 @@
 //! `error-envelope learn`: drafts of `[[map]]` and `[[code]]` tables for errors that have no code of their own yet.
 //!
-//! 1. A service's errors are [`observed`] in the layer's log ([`log`]), or in a HAR ([`har`]).
+//! 1. A service's errors are [`observed`] in the layer's log ([`log`]), or in a HAR by a trial of each.
 //! 2. Equal errors are one kind; those with only a status are left out.
 //! 3. Each is drafted ([`draft`]), the most frequent first. Text that may be a value is not written ([`message_template`]).
 
 mod draft;
-mod har;
 mod log;
 mod message_template;
 mod observed;
@@ -15,8 +14,9 @@ use std::path::PathBuf;
 use tower_error_envelope::{ErrorCode, Mode};
 
 use self::draft::Drafts;
+use self::observed::ObservedErrors;
 use crate::failure::CommandError;
-use crate::recorded;
+use crate::recorded::Source;
 use crate::report::OutputFormat;
 use crate::trial::Trial;
 
@@ -39,15 +39,18 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let (file, trial) = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
-    let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
-    let mut reader = recorded::open(&args.file)?;
-    let is_har = recorded::is_har(&args.file, &mut reader)?;
-    let mut drafts = Drafts::new(&own, is_har);
-    if is_har {
-        har::each(&args.file, reader, &trial, |seen| drafts.add(seen))?;
+    let trial = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
+    let own: Vec<ErrorCode> = trial.file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
+    let source = Source::open(&args.file)?;
+    let mut drafts = Drafts::new(&own, source.is_har);
+    if source.is_har {
+        source.each(|recorded| {
+            let outcome = trial.run(&recorded, Some(Mode::Enforce), None);
+            ObservedErrors::from_trial(&recorded, &outcome).into_iter().for_each(|seen| drafts.add(seen));
+            Ok(())
+        })?;
     } else {
-        log::each(&args.file, reader, |seen| drafts.add(seen))?;
+        log::each(source, |seen| drafts.add(seen))?;
     }
     args.format.print(|| drafts.written(), || drafts.to_json())
 }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::text::{cut, one_line};
+use crate::text::{cut, one_line, with_causes};
 
 const MOST_OF_ANSWER: usize = 64 * 1024;
 
@@ -75,7 +75,7 @@ impl Order {
         let request = Request::builder().method(self.method.clone()).uri(uri).body(Empty::<Bytes>::new());
         let request = request.map_err(|error| error.to_string())?;
         let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let response = client.request(request).await.map_err(|error| chain(&error))?;
+        let response = client.request(request).await.map_err(|error| with_causes(&error))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| error.to_string())?;
         Ok((head.status, body.to_bytes()))
@@ -131,9 +131,4 @@ impl fmt::Display for Answer {
             _ => ": the policy's modes apply",
         })
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -15,10 +15,10 @@ const SIGNS: [(&str, &str, &str); 7] = [
 
 /// The framework of a response, if it identifies itself.
 pub(super) fn framework(headers: &HeaderMap) -> Option<&'static str> {
-    let says = |(name, sign, _): &&(&str, &str, &str)| {
+    let has_sign = |(name, sign, _): &&(&str, &str, &str)| {
         headers.get(*name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(sign))
     };
-    SIGNS.iter().find(says).map(|(.., framework)| *framework)
+    SIGNS.iter().find(has_sign).map(|(.., framework)| *framework)
 }
 
 const LAYER: &str = "\

@@ -15,13 +15,13 @@ pub(super) struct ProbeResponse {
     /// The body has its declared length, or is longer than is read.
     pub(super) whole: bool,
     /// The server requested the body (`100 Continue`) before it answered.
-    pub(super) asked_for_body: bool,
+    pub(super) requested_body: bool,
 }
 
 impl ProbeResponse {
     /// Without a body so far.
     pub(super) fn new(status: StatusCode, headers: HeaderMap) -> Self {
-        Self { status, headers, body: Bytes::new(), trailers: None, whole: true, asked_for_body: false }
+        Self { status, headers, body: Bytes::new(), trailers: None, whole: true, requested_body: false }
     }
 }
 

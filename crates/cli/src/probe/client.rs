@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::{Method, Request, Response, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -13,11 +13,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::answer::{ProbeError, ProbeResponse, ProbeResult};
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, body_of};
 use super::raw;
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 use super::target::{Stream, Target};
+use crate::text::with_causes;
 
 /// No error is as long; what follows is not read.
 const MOST_OF_BODY: usize = 256 * 1024;
@@ -41,9 +42,7 @@ async fn over_http1(stream: Stream, planned: &ProbeRequest) -> ProbeResult {
     let (mut sender, connection) = handshake.map_err(broken)?;
     let driver = drive(connection);
     let mut request = request(planned, planned.path.clone().into(), Version::HTTP_11)?;
-    if let SentRequest::Chunked(_) = planned.body {
-        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
+    request.headers_mut().extend(planned.body.framing());
     answered(sender.send_request(request), driver, broken).await
 }
 
@@ -82,7 +81,7 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -
 }
 
 fn request(planned: &ProbeRequest, uri: Uri, version: Version) -> Result<Request<Outgoing>, ProbeError> {
-    let mut request = Request::new(Outgoing::new(&planned.body));
+    let mut request = Request::new(body_of(&planned.body));
     *request.method_mut() = planned.method.clone();
     *request.uri_mut() = uri;
     *request.version_mut() = version;
@@ -113,11 +112,5 @@ fn is_the_servers(error: &hyper::Error) -> bool {
 }
 
 fn broken(error: hyper::Error) -> ProbeError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    ProbeError::Broken(text)
+    ProbeError::Broken(with_causes(&error))
 }

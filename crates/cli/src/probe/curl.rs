@@ -16,13 +16,18 @@ impl ProbeRequest {
         if self.headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
             return None;
         }
-        let mut words = match self.body {
-            SentRequest::Nothing | SentRequest::Text(_) => Vec::new(),
-            // A JSON string that never ends.
-            SentRequest::Unsent(bytes) | SentRequest::Filled(bytes) | SentRequest::Chunked(bytes) => {
-                vec![format!("head -c {bytes} /dev/zero | tr '\\0' a |")]
+        let (filled, body) = match &self.body {
+            SentRequest::Nothing => (None, None),
+            SentRequest::Text(text) => (None, Some(format!("--data-binary {}", quoted(str::from_utf8(text).ok()?)))),
+            SentRequest::Unsent(bytes) => (Some(bytes), Some("-H 'expect: 100-continue' --data-binary @-".to_owned())),
+            SentRequest::Filled(bytes) => (Some(bytes), Some("-H expect: --data-binary @-".to_owned())),
+            SentRequest::Chunked(bytes) => {
+                (Some(bytes), Some("-H 'transfer-encoding: chunked' -H expect: --data-binary @-".to_owned()))
             }
         };
+        // A JSON string that never ends.
+        let mut words: Vec<_> =
+            filled.map(|bytes| format!("head -c {bytes} /dev/zero | tr '\\0' a |")).into_iter().collect();
         words.push("curl -i --path-as-is".to_owned());
         words.extend((self.wire == Wire::Http2).then(|| "--http2-prior-knowledge".to_owned()));
         words.push(if self.method == "HEAD" { "--head".to_owned() } else { format!("-X {}", self.method) });
@@ -31,18 +36,8 @@ impl ProbeRequest {
             let value = if self.secret.contains(name) { "(as given)" } else { value.to_str().ok()? };
             words.push(format!("-H {}", quoted(&format!("{name}: {value}"))));
         }
-        words.extend(self.body_words()?);
+        words.extend(body);
         Some(words.join(" "))
-    }
-
-    fn body_words(&self) -> Option<Vec<String>> {
-        Some(match &self.body {
-            SentRequest::Nothing => Vec::new(),
-            SentRequest::Text(text) => vec![format!("--data-binary {}", quoted(std::str::from_utf8(text).ok()?))],
-            SentRequest::Unsent(_) => vec!["-H 'expect: 100-continue' --data-binary @-".to_owned()],
-            SentRequest::Filled(_) => vec!["-H expect: --data-binary @-".to_owned()],
-            SentRequest::Chunked(_) => vec!["-H 'transfer-encoding: chunked' -H expect: --data-binary @-".to_owned()],
-        })
     }
 }
 

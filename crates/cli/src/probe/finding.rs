@@ -11,22 +11,12 @@ pub(super) struct Finding {
     pub(super) wrong: String,
 }
 
-/// The verdict on a response.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It keeps these rules.
-    Kept(Vec<String>),
-    /// It breaks some, and keeps the others.
-    Broken(Vec<Finding>, Vec<String>),
-    /// It keeps the rules of any response, but does not answer the probe.
-    Beside(String),
-}
-
 /// The outcome of a line.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Passed,
     Failed(Vec<Finding>),
-    /// The probe was not or could not be sent; never counted as passed.
+    /// The probe was not or could not be sent, or the response does not answer it; never counted as passed.
     Skipped(String),
 }
 

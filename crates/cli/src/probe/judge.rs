@@ -12,20 +12,20 @@ pub(super) use self::case::Case;
 use self::case::shown_lines;
 use self::shape::{agrees, shape};
 use super::answer::ProbeResponse;
-use super::finding::{Finding, Verdict};
+use super::finding::{Finding, Outcome};
 use super::plan::code_of;
 use super::request::SentRequest;
 use super::table::Want;
 
-/// Judges one response.
-pub(super) fn judge(case: &Case<'_>) -> Verdict {
+/// Judges one response: the outcome, and the rules that the response keeps.
+pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
     let (probe, got) = (case.probe, case.got);
     if probe.want == Want::Below && is_of_the_server_below(got) {
-        return Verdict::Kept(vec!["F5".to_owned()]);
+        return (Outcome::Passed, vec!["F5".to_owned()]);
     }
     let (exception, is_of_cors) = (exception(case), is_of_cors(case));
     // It is no final response, and has no id; or it is one of CORS, which is outside the layer.
-    let mut wrong = if got.asked_for_body || is_of_cors { Vec::new() } else { id(case) };
+    let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
         wrong.extend(wanted(case));
     }
@@ -35,14 +35,17 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         wrong.extend(broken);
         rules.extend(request);
     }
-    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than it says, or broke off"));
+    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or broke off"));
     match exception {
-        Some(why) if wrong.is_empty() => return Verdict::Beside(why),
+        Some(why) if wrong.is_empty() => {
+            let why = format!("{} {why}; {}", case.request.line(), probe.otherwise);
+            return (Outcome::Skipped(why), Vec::new());
+        }
         Some(_) => {}
         None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
     }
     let kept = shown(case, rules, &wrong);
-    if wrong.is_empty() { Verdict::Kept(kept) } else { Verdict::Broken(wrong, kept) }
+    (if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }, kept)
 }
 
 /// Why the response does not answer the probe.
@@ -68,10 +71,13 @@ fn wanted(case: &Case<'_>) -> Vec<Finding> {
     match probe.want {
         Want::Guard(codes) => guard(case, codes),
         Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
-            vec![Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends")]
+            vec![Finding::new("G0", "a browser's preflight was refused without credentials, which it never sends")]
         }
         Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
-            vec![Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code")]
+            vec![Finding::new(
+                "R13",
+                "the response does not name what was wrong with the body: there is no x-error-code",
+            )]
         }
         Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below => Vec::new(),
         Want::Rpc(protocol) => rpc::judge(protocol, got),
@@ -150,8 +156,8 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
 /// Whether the guard answered, and as the policy sets; its rule is the probe's first.
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
-    if case.got.asked_for_body {
-        return vec![Finding::new(rule, "100 Continue asked for a body whose length is over the limit")];
+    if case.got.requested_body {
+        return vec![Finding::new(rule, "100 Continue requested a body whose length is over the limit")];
     }
     let code = predicted.and_then(|reply| code_of(reply.headers()));
     let code = code.unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
@@ -182,7 +188,7 @@ fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option
     let is_exact = case.by_policy && case.predicted.is_some();
     let fits = if is_exact { came == code } else { codes.contains(&came.as_str()) };
     Finding::unless(fits && !came.is_empty(), rule, || match came.as_str() {
-        "" => format!("the status is right, and nothing says {code}: there is no x-error-code"),
+        "" => format!("the status is right, and the code {code} is missing: there is no x-error-code"),
         came => format!("the code is {came:?}, and {code:?} is right"),
     })
 }

@@ -45,7 +45,7 @@ use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
 use self::walk::{ProbeOptions, ProbeRun};
-use crate::failure::{CommandError, local_runtime, print, print_unless_closed};
+use crate::failure::{CommandError, block_on, print, print_unless_closed};
 use crate::openapi::DocumentFile;
 use crate::policy;
 
@@ -128,12 +128,13 @@ enum Format {
 /// Sends the requests, and writes the report to standard output; an exit code of 0 or 1.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
-    let known = service_info(args, &target)?;
+    let service = service_info(args, &target)?;
     if args.dry_run {
-        return print(&dry(&known)).map(|()| 0);
+        return print(&dry(&service)).map(|()| 0);
     }
-    let report = local_runtime()?.block_on(report(args, &known, &target))?;
-    let failed = report.failed() > 0 || report.passed() == 0 || args.deny_skipped && report.skipped() > 0;
+    let report = block_on(report(args, &service, &target))?;
+    let [passed, failed, skipped] = report.counts();
+    let failed = failed > 0 || passed == 0 || args.deny_skipped && skipped > 0;
     let text = match args.format {
         Format::Human => report.human(),
         Format::Json => report.json(),
@@ -142,14 +143,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     print_unless_closed(&text).map(|()| u8::from(failed))
 }
 
-async fn report(args: &Args, known: &ServiceInfo, target: &Target) -> Result<Report, CommandError> {
+async fn report(args: &Args, service: &ServiceInfo, target: &Target) -> Result<Report, CommandError> {
     let options = ProbeOptions {
         patience: Duration::from_secs_f64(args.timeout),
         pause: Duration::from_secs_f64(args.rate.recip()),
         verbose: args.verbose,
         by_policy: args.policy.is_some(),
     };
-    let mut walk = ProbeRun::new(known, target, options);
+    let mut walk = ProbeRun::new(service, target, options);
     let lines = walk.all().await?;
     let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
     let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
@@ -227,13 +228,13 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
 }
 
 /// The requests that would be sent, by line.
-fn dry(known: &ServiceInfo) -> String {
+fn dry(service: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
-        dry_line(&about, 1, known.plan(probe))
+        dry_line(&about, 1, service.plan(probe))
     });
-    let operations = known.operations();
-    let operations = operations.iter().map(|it| dry_line(&it.line(), usize::MAX, known.plan_operation(it)));
+    let operations = service.operations();
+    let operations = operations.iter().map(|it| dry_line(&it.line(), usize::MAX, service.plan_operation(it)));
     lines.chain(operations).collect()
 }
 
@@ -241,7 +242,7 @@ fn dry(known: &ServiceInfo) -> String {
 fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
     let planned = match planned {
         Ok(planned) => planned,
-        Err(why) => return format!("# {about}\n# not asked: {why}\n\n"),
+        Err(why) => return format!("# {about}\n# not sent: {why}\n\n"),
     };
     let more = match planned.len().saturating_sub(most) {
         0 => String::new(),

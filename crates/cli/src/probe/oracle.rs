@@ -84,16 +84,10 @@ impl Oracle {
     }
 
     fn begin_with(&self, request: &ProbeRequest, id: tower_error_envelope::RequestId) -> Admission {
-        let facts = match &request.body {
-            SentRequest::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
-            SentRequest::Text(text) => {
-                BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) }
-            }
-            SentRequest::Unsent(length) | SentRequest::Filled(length) => {
-                BodyFacts { ended: false, lower: *length, upper: Some(*length) }
-            }
-            SentRequest::Chunked(_) => BodyFacts { ended: false, lower: 0, upper: None },
-        };
+        let length = request.body.length();
+        let upper = (!matches!(request.body, SentRequest::Chunked(_))).then_some(length);
+        let ended = matches!(request.body, SentRequest::Nothing);
+        let facts = BodyFacts { ended, lower: upper.unwrap_or(0), upper };
         Exchange::begin(Arc::clone(&self.0), &mut head_of(request), facts, || id)
     }
 }

@@ -82,7 +82,7 @@ impl ServiceInfo {
         }
         planned.truncate(MOST_TRIES);
         if planned.is_empty() {
-            return Err(why.unwrap_or_else(|| format!("no route is known for it; {}", probe.otherwise)));
+            return Err(why.unwrap_or_else(|| format!("there is no route for it; {}", probe.otherwise)));
         }
         Ok(planned)
     }
@@ -193,7 +193,7 @@ impl ServiceInfo {
             (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
             (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
             (Predicted::Forward, Want::Guard(_)) => Err(None),
-            (Predicted::Depends, _) => Err(Some(format!("asks a verifier of the service's own first; {DEPENDS}"))),
+            (Predicted::Depends, _) => Err(Some(format!("needs a verifier of the service's own first; {DEPENDS}"))),
             (Predicted::Answer(_) | Predicted::Forward, Want::Rpc(_)) | (Predicted::Forward, _) => Ok(predicted),
             (Predicted::Answer(reply), Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below) => {
                 blocked(reply)
@@ -206,7 +206,9 @@ impl ServiceInfo {
         let guards = self.oracle.guards(request);
         if guards.mode != Mode::Enforce {
             let mode = guards.mode.as_str();
-            return Err(Some(format!("is in mode {mode:?}, where answers keep their shape; ask again in \"enforce\"")));
+            return Err(Some(format!(
+                "is in mode {mode:?}, where answers keep their shape; probe again in \"enforce\""
+            )));
         }
         if matches!(probe.body, Body::Sent | Body::Chunked) && request.body.length() > self.max_upload {
             return Err(Some(format!("needs a body of more than {} bytes; raise --max-upload", self.max_upload)));
@@ -219,7 +221,7 @@ impl ServiceInfo {
 }
 
 const CREDENTIALS: &str = "give credentials that the service takes: --header-env NAME=VARIABLE";
-const DEPENDS: &str = "name a route that asks none: --json-path METHOD:PATH";
+const DEPENDS: &str = "name a route that needs none: --json-path METHOD:PATH";
 
 pub(super) fn code_of(headers: &HeaderMap) -> Option<String> {
     headers.get("x-error-code")?.to_str().ok().map(str::to_owned)

@@ -28,7 +28,7 @@ pub(super) async fn send_request(mut stream: Stream, request: &ProbeRequest, pat
         match parse(&read)? {
             // The server waits for the body now, and both sides would wait for each other.
             Some((head, _)) if head.status == StatusCode::CONTINUE => {
-                return Ok(ProbeResponse { asked_for_body: true, ..head });
+                return Ok(ProbeResponse { requested_body: true, ..head });
             }
             Some((head, length)) if head.status.is_informational() => drop(read.drain(..length)),
             Some((head, length)) => {

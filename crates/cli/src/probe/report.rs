@@ -28,20 +28,17 @@ struct OfRule<'a> {
 }
 
 impl Report {
-    pub(super) fn passed(&self) -> usize {
-        self.count(|outcome| matches!(outcome, Outcome::Passed))
-    }
-
-    pub(super) fn failed(&self) -> usize {
-        self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
-    }
-
-    pub(super) fn skipped(&self) -> usize {
-        self.count(|outcome| matches!(outcome, Outcome::Skipped(_)))
-    }
-
-    fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
-        self.lines.iter().filter(|line| is(&line.outcome)).count()
+    /// How many lines passed, failed, and were skipped.
+    pub(super) fn counts(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for line in &self.lines {
+            counts[match line.outcome {
+                Outcome::Passed => 0,
+                Outcome::Failed(_) => 1,
+                Outcome::Skipped(_) => 2,
+            }] += 1;
+        }
+        counts
     }
 
     fn rules(&self) -> Vec<OfRule<'_>> {
@@ -58,13 +55,13 @@ impl Report {
         let mut text = self.title() + "\n\n";
         text.extend(self.lines.iter().map(Line::human));
         text.push('\n');
-        let (request, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
+        let (request, unchecked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_checked);
         text.extend(request.iter().map(OfRule::human));
-        if !unasked.is_empty() {
-            let unasked: Vec<_> = unasked.iter().map(|of| of.rule).collect();
-            let _ = writeln!(text, "not asked: {}", unasked.join(", "));
+        if !unchecked.is_empty() {
+            let unchecked: Vec<_> = unchecked.iter().map(|of| of.rule).collect();
+            let _ = writeln!(text, "not checked: {}", unchecked.join(", "));
         }
-        let (passed, failed, skipped) = (self.passed(), self.failed(), self.skipped());
+        let [passed, failed, skipped] = self.counts();
         let _ = writeln!(text, "\n{} lines: {passed} passed, {failed} failed, {skipped} skipped", self.lines.len());
         if !self.advice.is_empty() {
             let _ = writeln!(text, "\n{}", self.advice.join("\n"));
@@ -79,12 +76,13 @@ impl Report {
 
     pub(super) fn json(&self) -> String {
         let rules: Vec<_> = self.rules().iter().map(OfRule::object).collect();
+        let [passed, failed, skipped] = self.counts();
         json_text(&json!({
             "url": self.url,
             "policy": self.policy,
-            "passed": self.passed(),
-            "failed": self.failed(),
-            "skipped": self.skipped(),
+            "passed": passed,
+            "failed": failed,
+            "skipped": skipped,
             "lines": self.lines.iter().map(Line::object).collect::<Vec<_>>(),
             "rules": rules,
             "advice": self.advice,
@@ -105,7 +103,7 @@ impl Report {
 }
 
 impl OfRule<'_> {
-    fn is_asked(&self) -> bool {
+    fn is_checked(&self) -> bool {
         !self.kept.is_empty() || !self.broken.is_empty()
     }
 

@@ -38,9 +38,7 @@ impl SentRequest {
             Self::Unsent(length) | Self::Filled(length) | Self::Chunked(length) => *length,
         }
     }
-}
 
-impl SentRequest {
     /// The header that defines the end of the body.
     pub(super) fn framing(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {

@@ -11,7 +11,7 @@ use tower_error_envelope::ErrorCode;
 use super::advice;
 use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::client;
-use super::finding::{Finding, Line, Outcome, Verdict};
+use super::finding::{Finding, Line, Outcome};
 use super::judge::{self, Case, judge};
 use super::operations::{MOST_OPERATIONS, RULE, undeclared};
 use super::plan::{Planned, ServiceInfo, code_of};
@@ -34,7 +34,7 @@ pub(super) struct ProbeOptions {
 
 /// The results so far.
 pub(super) struct ProbeRun<'a> {
-    known: &'a ServiceInfo,
+    service: &'a ServiceInfo,
     target: &'a Target,
     options: ProbeOptions,
     next: Instant,
@@ -47,9 +47,9 @@ pub(super) struct ProbeRun<'a> {
 }
 
 impl<'a> ProbeRun<'a> {
-    pub(super) fn new(known: &'a ServiceInfo, target: &'a Target, options: ProbeOptions) -> Self {
+    pub(super) fn new(service: &'a ServiceInfo, target: &'a Target, options: ProbeOptions) -> Self {
         Self {
-            known,
+            service,
             target,
             options,
             next: Instant::now(),
@@ -69,15 +69,15 @@ impl<'a> ProbeRun<'a> {
     pub(super) async fn all(&mut self) -> Result<Vec<Line>, CommandError> {
         let mut lines = Vec::new();
         for probe in PROBES {
-            lines.push(match self.known.plan(probe) {
+            lines.push(match self.service.plan(probe) {
                 Ok(planned) => self.line(probe, planned).await?,
                 Err(why) => skipped(probe, why),
             });
         }
-        for (index, operation) in self.known.operations().iter().enumerate() {
+        for (index, operation) in self.service.operations().iter().enumerate() {
             let planned = match index {
                 MOST_OPERATIONS.. => Err(format!("not sent: the document has more than {MOST_OPERATIONS} operations")),
-                _ => self.known.plan_operation(operation),
+                _ => self.service.plan_operation(operation),
             };
             let line = match planned {
                 Ok(planned) => self.operation(operation, planned).await?,
@@ -132,14 +132,7 @@ impl<'a> ProbeRun<'a> {
             Err(no_answer) => return Ok((Line { outcome: self.unanswered(probe, no_answer)?, ..line }, None)),
         };
         line.got = Some(judge::describe(&got));
-        (line.outcome, line.kept) = match self.judged(probe, &planned, &got) {
-            Verdict::Kept(rules) => (Outcome::Passed, rules),
-            Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
-            Verdict::Beside(why) => {
-                let why = format!("{} {why}; {}", planned.request.line(), probe.otherwise);
-                (Outcome::Skipped(why), Vec::new())
-            }
-        };
+        (line.outcome, line.kept) = self.judged(probe, &planned, &got);
         Ok((line, Some(got)))
     }
 
@@ -182,12 +175,12 @@ impl<'a> ProbeRun<'a> {
         }
     }
 
-    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> Verdict {
-        let oracle = &self.known.oracle;
+    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> (Outcome, Vec<String>) {
+        let oracle = &self.service.oracle;
         let model = oracle.model(&planned.request, self.code(got));
         let kept_id = oracle.kept_id(&planned.request);
         let predicted = planned.predicted.reply();
-        let verdict = judge(&Case {
+        let judgement = judge(&Case {
             probe,
             request: &planned.request,
             got,
@@ -199,7 +192,7 @@ impl<'a> ProbeRun<'a> {
             by_policy: self.options.by_policy,
         });
         self.note(&got.headers);
-        verdict
+        judgement
     }
 
     fn note(&mut self, headers: &HeaderMap) {
@@ -213,7 +206,7 @@ impl<'a> ProbeRun<'a> {
     /// The response's code, if it is known; else the one of its status.
     fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
-        let own = self.known.oracle.policy().own_codes();
+        let own = self.service.oracle.policy().own_codes();
         let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
         known.cloned().unwrap_or_else(|| ErrorCode::of_status(got.status))
     }

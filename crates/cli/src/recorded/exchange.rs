@@ -1,15 +1,13 @@
 //! A recorded exchange, and the helpers of both forms of recordings.
 
-use std::path::Path;
-
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
-use tower_error_envelope::policy::{Effective, PolicyFile};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
 /// A client's request, and a service's response.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) place: RecordLocation,
+    /// Its file, and in a HAR the entry, from 0, such as `a.har: log.entries[0]`.
+    pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
     /// How long the request's body was: a recording may have less of it.
     pub(crate) request_bytes: u64,
@@ -17,37 +15,24 @@ pub(crate) struct Recorded {
     pub(crate) response: Response<Option<Bytes>>,
 }
 
-impl Recorded {
-    /// The settings for the request; `None` if it can match no route of the policy.
-    pub(crate) fn effective(&self, file: &PolicyFile) -> Option<Effective> {
-        let path = self.request.uri().path();
-        let host = self.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
-        file.effective(self.request.method().as_str(), &url).ok()
-    }
+/// A request of these parts.
+pub(super) fn request(method: Method, uri: Uri, version: Version, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    (*request.version_mut(), *request.headers_mut()) = (version, headers);
+    request
 }
 
-/// The place of a recording.
-#[derive(Clone, Debug)]
-pub(crate) struct RecordLocation {
-    pub(crate) file: String,
-    /// In a HAR the entry, from 0, as `log.entries[0]`.
-    pub(crate) entry: Option<usize>,
-}
-
-impl RecordLocation {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self { file: path.display().to_string(), entry: None }
-    }
-}
-
-impl std::fmt::Display for RecordLocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.entry {
-            Some(entry) => write!(f, "{}: log.entries[{entry}]", self.file),
-            None => f.write_str(&self.file),
-        }
-    }
+/// A response of these parts.
+pub(super) fn response(
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+) -> Response<Option<Bytes>> {
+    let mut response = Response::new(body);
+    (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+    response
 }
 
 /// The recorded length, the one that the head declares, or a separate one of the recording.

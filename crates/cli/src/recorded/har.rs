@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, Uri, Version};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::exchange::{self, RecordLocation, Recorded, insert_header, insert_host};
+use super::exchange::{self, Recorded, insert_header, insert_host};
 use super::reader::Reader;
 use crate::failure::CommandError;
 
@@ -26,7 +27,7 @@ const NO_ENTRIES: &str =
 pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
     let mut reading = HarParser { path, take, entry: 0, unanswered: 0, failed: None, found: false };
     let mut json = serde_json::Deserializer::from_reader(reader);
-    let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
+    let read = Level { depth: 0, reading: &mut reading }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
     match (reading.failed, read) {
         (Some(failure), _) => Err(failure),
@@ -62,69 +63,49 @@ struct HarParser<'a, 'b> {
     found: bool,
 }
 
-/// An object with one field to enter: `{"log": {"entries": […]}}`.
-struct Object<'r, 'a, 'b> {
-    key: &'static str,
+/// Where the entries are.
+const PATH: [&str; 2] = ["log", "entries"];
+
+/// An object on that path, or the list at its end.
+struct Level<'r, 'a, 'b> {
+    depth: usize,
     reading: &'r mut HarParser<'a, 'b>,
-    /// It holds another object, not the list.
-    inside: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Object<'_, '_, '_> {
+impl<'de> DeserializeSeed<'de> for Level<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+        if self.depth < PATH.len() { deserializer.deserialize_map(self) } else { deserializer.deserialize_seq(self) }
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_, '_, '_> {
+impl<'de> Visitor<'de> for Level<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", self.key)
+        f.write_str("an object with the list `log.entries`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            if key != self.key {
-                map.next_value::<IgnoredAny>()?;
-            } else if self.inside {
-                map.next_value_seed(Object { key: "entries", reading: &mut *self.reading, inside: false })?;
+            if PATH.get(self.depth).is_some_and(|name| key == *name) {
+                map.next_value_seed(Level { depth: self.depth + 1, reading: &mut *self.reading })?;
             } else {
-                map.next_value_seed(Entries(&mut *self.reading))?;
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
     }
-}
-
-struct Entries<'r, 'a, 'b>(&'r mut HarParser<'a, 'b>);
-
-impl<'de> DeserializeSeed<'de> for Entries<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of entries")
-    }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Self(reading) = self;
-        reading.found = true;
+        self.reading.found = true;
         while let Some(entry) = entries.next_element::<Entry>()? {
-            if let Err(failure) = reading.took(entry) {
-                reading.failed = Some(failure);
+            if let Err(failure) = self.reading.took(entry) {
+                self.reading.failed = Some(failure);
                 return Err(A::Error::custom("stopped"));
             }
-            reading.entry += 1;
+            self.reading.entry += 1;
         }
         Ok(())
     }
@@ -137,14 +118,17 @@ impl HarParser<'_, '_> {
             self.unanswered += 1;
             return Ok(());
         }
-        let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
-        let body_size = u64::try_from(entry.request.body_size).ok();
-        let (request, response) = entry.messages().map_err(|wrong| CommandError::Io(format!("{place}.{wrong}")))?;
+        let place = format!("{}: log.entries[{}]", self.path.display(), self.entry);
+        let body_size = entry.request.body_size.and_then(|size| u64::try_from(size).ok());
+        let invalid = |wrong: String| CommandError::Io(format!("{place}.{wrong}"));
+        let request = entry.request.message().map_err(invalid)?;
+        let response = entry.response.message().map_err(invalid)?;
         let request_bytes = exchange::request_bytes(&request, body_size);
         (self.take)(Recorded { place, request, request_bytes, response })
     }
 }
 
+/// Tools write `null` for unknown values, or leave them out.
 #[derive(Deserialize)]
 struct Entry {
     request: HarRequest,
@@ -156,98 +140,77 @@ struct Entry {
 struct HarRequest {
     method: String,
     url: String,
-    #[serde(default, deserialize_with = "or_default")]
-    http_version: String,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Header>,
+    http_version: Option<String>,
+    headers: Option<Vec<Header>>,
     post_data: Option<Content>,
     /// -1 if it was not counted.
-    #[serde(default, deserialize_with = "or_default")]
-    body_size: i64,
+    body_size: Option<i64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct HarResponse {
     status: i32,
-    #[serde(default, deserialize_with = "or_default")]
-    http_version: String,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Header>,
-    #[serde(default, deserialize_with = "or_default")]
-    content: Content,
+    http_version: Option<String>,
+    headers: Option<Vec<Header>>,
+    content: Option<Content>,
 }
 
 #[derive(Deserialize)]
 struct Header {
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    value: String,
+    value: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Content {
-    #[serde(default, deserialize_with = "or_default")]
-    size: i64,
+    size: Option<i64>,
     mime_type: Option<String>,
     text: Option<String>,
     encoding: Option<String>,
 }
 
-/// Tools write `null` for unknown values.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-impl Entry {
-    fn messages(self) -> Result<(Request<Bytes>, Response<Option<Bytes>>), String> {
-        Ok((self.request.message()?, self.response.message()?))
-    }
-}
-
 impl HarRequest {
     fn message(self) -> Result<Request<Bytes>, String> {
-        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
+        let mut headers = headers_of(self.headers.as_deref().unwrap_or_default())
+            .map_err(|wrong| format!("request.headers: {wrong}"))?;
         let invalid_url = |error| format!("request.url: not a valid URL: {error}");
         let uri: Uri = self.url.parse().or_else(|_| encoded(&self.url).parse()).map_err(invalid_url)?;
         insert_host(&mut headers, &uri).map_err(|wrong| format!("request.url: {wrong}"))?;
         let body = self.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
         let method = self.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
         let path = uri.path_and_query().ok_or("request.url: the URL has no path")?;
-        let mut request = Request::new(body.unwrap_or_default());
-        (*request.method_mut(), *request.uri_mut()) = (method, path.as_str().parse().map_err(invalid_url)?);
-        (*request.version_mut(), *request.headers_mut()) = (version(&self.http_version), headers);
-        Ok(request)
+        let target = path.as_str().parse().map_err(invalid_url)?;
+        Ok(exchange::request(method, target, version(self.http_version.as_deref()), headers, body.unwrap_or_default()))
     }
 }
 
 impl HarResponse {
     fn message(self) -> Result<Response<Option<Bytes>>, String> {
-        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("response.headers: {wrong}"))?;
-        let kind = self.content.mime_type.as_deref().filter(|kind| is_media_type(kind));
+        let mut headers = headers_of(self.headers.as_deref().unwrap_or_default())
+            .map_err(|wrong| format!("response.headers: {wrong}"))?;
+        let content = self.content.unwrap_or_default();
+        let kind = content.mime_type.as_deref().filter(|kind| is_media_type(kind));
         if let Some(kind) = kind.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
             insert_header(&mut headers, "content-type", kind.as_bytes())
                 .map_err(|it| format!("response.content.mimeType: {it}"))?;
         }
         let status = u16::try_from(self.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
         let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", self.status))?;
-        let body = self.content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
+        let body = content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
         if body.is_some() {
             // These describe the body on the wire, not its text.
             [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
-        let mut response = Response::new(body);
-        (*response.status_mut(), *response.headers_mut()) = (status, headers);
-        *response.version_mut() = version(&self.http_version);
-        Ok(response)
+        Ok(exchange::response(status, version(self.http_version.as_deref()), headers, body))
     }
 }
 
 impl Content {
     /// The body of a response: one of no bytes has no text.
     fn sent(self) -> Result<Option<Bytes>, String> {
-        if self.size == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
+        if self.size.unwrap_or_default() == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
     }
 
     fn body(self) -> Result<Option<Bytes>, String> {
@@ -268,7 +231,7 @@ fn headers_of(all: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for Header { name, value } in all.iter().filter(|header| !header.name.starts_with(':')) {
         // Browsers write repeated lines of one name as one value, such as `set-cookie`.
-        for line in value.split('\n') {
+        for line in value.as_deref().unwrap_or_default().split('\n') {
             insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
         }
     }
@@ -281,19 +244,15 @@ fn is_local(url: &str) -> bool {
     matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
 }
 
-/// A URL as it is sent; browsers show some characters that are encoded on the wire.
+/// Characters that browsers show, and encode on the wire.
+const ENCODED: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// A URL as it is sent.
 fn encoded(url: &str) -> String {
     let host = url.find("://").map_or(0, |at| at + 3);
     let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
-    let mut out = url[..path].to_owned();
-    for byte in url[path..].bytes() {
-        match byte {
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => out.push_str(&format!("%{byte:02X}")),
-            0x21..=0x7e => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    format!("{}{}", &url[..path], utf8_percent_encode(&url[path..], ENCODED))
 }
 
 /// Browsers write `x-unknown` if there was none.
@@ -301,8 +260,8 @@ fn is_media_type(kind: &str) -> bool {
     kind.contains('/') && !kind.starts_with("x-unknown")
 }
 
-fn version(word: &str) -> Version {
-    match word.to_ascii_lowercase().as_str() {
+fn version(word: Option<&str>) -> Version {
+    match word.unwrap_or_default().to_ascii_lowercase().as_str() {
         "h2" | "http/2" | "http/2.0" => Version::HTTP_2,
         "h3" | "http/3" | "http/3.0" => Version::HTTP_3,
         "http/1.0" => Version::HTTP_10,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::exchange::{insert_header, insert_host, undo_stale_coding};
+use super::exchange::{self, insert_header, insert_host, undo_stale_coding};
 use super::reader::{self, Reader, unreadable};
 use crate::failure::CommandError;
 
@@ -23,49 +23,32 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// A response to a request of this method.
 pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<Response<Option<Bytes>>, CommandError> {
     let text = read(path, reader)?;
-    let mut rest: &[u8] = &text;
-    let mut line = 1;
+    let (mut rest, mut line): (&[u8], usize) = (&text, 1);
     loop {
-        let head = head_of(rest).map_err(|wrong| error(path, line, &wrong))?;
-        let (status, version) = status_of(head.first).map_err(|wrong| error(path, line, &wrong))?;
-        let mut headers = headers_of(&head, path, line)?;
-        let after = &rest[head.length..];
-        if after.starts_with(b"HTTP/") && is_followed(head.first, status) {
-            line += newlines(&rest[..head.length]);
-            rest = after;
+        let Head { first: (status, version, is_followed), mut headers, length, lines } =
+            head_of(path, line, rest, status_line)?;
+        rest = &rest[length..];
+        if rest.starts_with(b"HTTP/") && is_followed {
+            line += lines;
             continue;
         }
-        let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, after) };
-        let mut response = Response::new(Some(body));
-        (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
-        return Ok(response);
+        let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, rest) };
+        return Ok(exchange::response(status, version, headers, Some(body)));
     }
-}
-
-/// Whether curl writes more heads behind this one: an interim response, a redirection that it followed, a proxy's answer.
-fn is_followed(first: &[u8], status: StatusCode) -> bool {
-    let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
-    let of_proxy = status == StatusCode::OK && first.to_ascii_lowercase().ends_with(b" connection established");
-    interim || status.is_redirection() || of_proxy
 }
 
 /// A request.
 pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     let text = read(path, reader::open(path)?)?;
-    let head = head_of(&text).map_err(|wrong| error(path, 1, &wrong))?;
-    let (method, uri, version) = request_line(head.first).map_err(|wrong| error(path, 1, &wrong))?;
-    let mut headers = headers_of(&head, path, 1)?;
+    let Head { first: (method, uri, version), mut headers, length, .. } = head_of(path, 1, &text, request_line)?;
     insert_host(&mut headers, &uri).map_err(|wrong| error(path, 1, &wrong))?;
     let declared = headers.get(CONTENT_LENGTH).cloned();
-    let body = body_of(&mut headers, &text[head.length..]);
+    let body = body_of(&mut headers, &text[length..]);
     // An upload is seldom recorded with its body: its length is checked all the same (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
-    let mut request = Request::new(body);
-    (*request.method_mut(), *request.uri_mut()) = (method, uri);
-    (*request.version_mut(), *request.headers_mut()) = (version, headers);
-    Ok(request)
+    Ok(exchange::request(method, uri, version, headers, body))
 }
 
 fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, CommandError> {
@@ -82,44 +65,70 @@ fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
     CommandError::Io(format!("{}:{line}: {wrong}", path.display()))
 }
 
-/// The head of a message: its first line, the bytes of its headers, and how long it is with its empty line.
-struct Head<'a> {
-    first: &'a [u8],
-    headers: &'a [u8],
+/// The head of a message, and how long it is with its empty line.
+struct Head<T> {
+    first: T,
+    headers: HeaderMap,
     length: usize,
+    lines: usize,
 }
 
 const NO_HEAD: &str = "not an HTTP message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
                        such as `GET /orders HTTP/1.1`; `curl -i` writes such files";
 
-fn head_of(text: &[u8]) -> Result<Head<'_>, String> {
+fn head_of<T>(
+    path: &Path,
+    line: usize,
+    text: &[u8],
+    first: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Head<T>, CommandError> {
     if text.trim_ascii().is_empty() {
-        return Err(format!("the file is empty: {NO_HEAD}"));
+        return Err(error(path, line, &format!("the file is empty: {NO_HEAD}")));
     }
-    let mut lines = text.split_inclusive(|byte| *byte == b'\n');
-    let first = lines.next().unwrap_or_default();
-    let (start, mut at, first) = (first.len(), first.len(), first.trim_ascii_end());
+    let mut all = text.split_inclusive(|byte| *byte == b'\n');
+    let first_line = all.next().unwrap_or_default();
+    let parsed = str::from_utf8(first_line.trim_ascii_end()).map_err(|_| NO_HEAD.to_owned()).and_then(first);
+    let first = parsed.map_err(|wrong| error(path, line, &wrong))?;
+    let mut head = Head { first, headers: HeaderMap::new(), length: first_line.len(), lines: 1 };
     // Files that editors saved have bare line feeds, and may end with the last header.
-    for line in lines {
-        if line.trim_ascii().is_empty() {
-            return Ok(Head { first, headers: &text[start..at], length: at + line.len() });
+    for text in all {
+        let is_end = text.trim_ascii().is_empty();
+        if !is_end {
+            read_header(&mut head.headers, text).map_err(|wrong| error(path, line + head.lines, &wrong))?;
         }
-        at += line.len();
+        head.length += text.len();
+        head.lines += 1;
+        if is_end {
+            break;
+        }
     }
-    Ok(Head { first, headers: &text[start..], length: text.len() })
+    Ok(head)
 }
 
-fn status_of(first: &[u8]) -> Result<(StatusCode, Version), String> {
-    let line = str::from_utf8(first).map_err(|_| NO_HEAD.to_owned())?;
+fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
+    let text = [line.trim_ascii_end(), b"\r\n\r\n"].concat();
+    let mut slots = [httparse::EMPTY_HEADER; 1];
+    let Ok(httparse::Status::Complete((_, [header]))) = httparse::parse_headers(&text, &mut slots) else {
+        return Err("not a header: write `name: value`, and an empty line before the body".to_owned());
+    };
+    insert_header(headers, header.name, header.value)?;
+    if headers.len() > MOST_HEADERS { Err("too many headers".to_owned()) } else { Ok(()) }
+}
+
+/// The status, the version, and whether curl writes more heads behind this one: an interim response, a redirection that it
+/// followed, a proxy's answer.
+fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
     let status = rest.split(' ').next().unwrap_or_default();
-    let status = status.parse().map_err(|_| format!("{status:?} is not a valid status: write one such as 404"))?;
-    Ok((status, version))
+    let status: StatusCode =
+        status.parse().map_err(|_| format!("{status:?} is not a valid status: write one such as 404"))?;
+    let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+    let is_of_proxy = status == StatusCode::OK && line.to_ascii_lowercase().ends_with(" connection established");
+    Ok((status, version, is_interim || status.is_redirection() || is_of_proxy))
 }
 
-fn request_line(first: &[u8]) -> Result<(Method, Uri, Version), String> {
-    let line = str::from_utf8(first).map_err(|_| NO_HEAD.to_owned())?;
+fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
     let parts: Vec<&str> = line.split(' ').collect();
     let (method, target, version) = match parts[..] {
         [method, target, version] => (method, target, version_of(version)?),
@@ -152,24 +161,6 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, CommandError> {
-    let mut headers = HeaderMap::new();
-    for (at, text) in (line + 1..).zip(head.headers.split_inclusive(|byte| *byte == b'\n')) {
-        let text = [text.trim_ascii_end(), b"\r\n\r\n"].concat();
-        let mut slots = [httparse::EMPTY_HEADER; 1];
-        let parsed = httparse::parse_headers(&text, &mut slots);
-        let Ok(httparse::Status::Complete((_, [header]))) = parsed else {
-            let wrong = "not a header: write `name: value`, and an empty line before the body";
-            return Err(error(path, at, wrong));
-        };
-        insert_header(&mut headers, header.name, header.value).map_err(|wrong| error(path, at, &wrong))?;
-        if headers.len() > MOST_HEADERS {
-            return Err(error(path, at, "too many headers"));
-        }
-    }
-    Ok(headers)
-}
-
 /// Without its chunks, if it still has them, and without codings that were undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
@@ -200,8 +191,4 @@ fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
         data.extend_from_slice(rest.get(start..end)?);
         rest = rest.get(end..)?.strip_prefix(b"\r\n")?;
     }
-}
-
-fn newlines(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte == b'\n').count()
 }

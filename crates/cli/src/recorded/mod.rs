@@ -19,9 +19,43 @@ use bytes::Bytes;
 use http::Request;
 
 pub(crate) use self::exchange::Recorded;
-use self::exchange::{RecordLocation, request_bytes};
-pub(crate) use self::reader::{Reader, open, unreadable};
+use self::exchange::request_bytes;
+pub(crate) use self::reader::unreadable;
+use self::reader::{Reader, open};
 use crate::failure::CommandError;
+
+/// A file that was opened: a HAR, one response, or a log of which [`learn`](crate::learn) reads the lines.
+pub(crate) struct Source<'p> {
+    pub(crate) path: &'p Path,
+    pub(crate) reader: Reader,
+    pub(crate) is_har: bool,
+}
+
+impl<'p> Source<'p> {
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub(crate) fn open(path: &'p Path) -> Result<Self, CommandError> {
+        let mut reader = open(path)?;
+        let is_har = is_har(reader.fill_buf().map_err(|error| unreadable(path, &error))?);
+        Ok(Self { path, reader, is_har })
+    }
+
+    /// Reads the exchanges, one after the other; returns how many were left out because they have no response.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
+    pub(crate) fn each(
+        self,
+        mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
+    ) -> Result<usize, CommandError> {
+        if self.is_har {
+            return har::each(self.path, self.reader, &mut take);
+        }
+        take(pair_of(self.path, self.reader, None)?).map(|()| 0)
+    }
+}
 
 /// Reads one response, and its request.
 ///
@@ -32,40 +66,13 @@ pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, 
     pair_of(response, open(response)?, request)
 }
 
-fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, CommandError> {
-    let neighbour = request_beside(response);
+fn pair_of(path: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, CommandError> {
+    let neighbour = request_beside(path);
     let request = request.or(neighbour.as_deref()).map(http_file::request).transpose()?;
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
-    let response =
-        http_file::response(response, reader, request.method()).map(|it| (RecordLocation::new(response), it))?;
+    let response = http_file::response(path, reader, request.method())?;
     let request_bytes = request_bytes(&request, None);
-    Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
-}
-
-/// Reads the exchanges of a file, one after the other; returns how many were left out because they have no response.
-///
-/// # Errors
-///
-/// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
-pub(crate) fn each(
-    path: &Path,
-    mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
-) -> Result<usize, CommandError> {
-    let mut reader = open(path)?;
-    if is_har(path, &mut reader)? {
-        return har::each(path, reader, &mut take);
-    }
-    take(pair_of(path, reader, None)?)?;
-    Ok(0)
-}
-
-/// The same for an open HAR.
-pub(crate) fn each_of_har(
-    path: &Path,
-    reader: Reader,
-    mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
-) -> Result<usize, CommandError> {
-    har::each(path, reader, &mut take)
+    Ok(Recorded { place: path.display().to_string(), request, request_bytes, response })
 }
 
 /// Whether a file is the request of a response that is named beside it: it is read with that.
@@ -80,17 +87,16 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// Whether a file is a HAR, by its first characters, which stay in the reader: a pipe is read once.
+/// Whether a file is a HAR, by its first characters.
 ///
 /// Docker writes each line of a log as an object whose `log` is a text.
-pub(crate) fn is_har(path: &Path, reader: &mut Reader) -> Result<bool, CommandError> {
-    let start = reader.fill_buf().map_err(|error| unreadable(path, &error))?.trim_ascii_start();
+fn is_har(start: &[u8]) -> bool {
+    let start = start.trim_ascii_start();
     let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let whole_line = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first);
-    Ok(match whole_line {
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first) {
         Ok(object) => object.get("log").is_some_and(serde_json::Value::is_object),
         Err(_) => start.starts_with(b"{"),
-    })
+    }
 }
 
 #[cfg(test)]

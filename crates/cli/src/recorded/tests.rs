@@ -21,10 +21,11 @@ impl Folder {
 
 fn read(path: &Path) -> Result<Vec<Recorded>, String> {
     let mut all = Vec::new();
-    match each(path, |one| {
+    let mut push = |one| {
         all.push(one);
         Ok(())
-    }) {
+    };
+    match Source::open(path).and_then(|source| source.each(&mut push)) {
         Ok(_) => Ok(all),
         Err(CommandError::Io(why) | CommandError::Refused(why)) => {
             Err(why.replace(&path.display().to_string(), "FILE"))
@@ -126,7 +127,7 @@ fn a_har_is_read_entry_by_entry() {
     assert_eq!(one.response.body().as_deref(), Some(&b"gone"[..]));
     assert_eq!(one.response.headers()["content-type"], "text/plain");
     assert!(!one.response.headers().contains_key("content-encoding"));
-    assert_eq!(all[1].place.to_string(), format!("{}: log.entries[2]", path.display()));
+    assert_eq!(all[1].place, format!("{}: log.entries[2]", path.display()));
     assert_eq!(all[1].response.body(), &None, "a body that was not recorded is not an empty one");
 }
 
@@ -151,7 +152,7 @@ fn what_browsers_write_beside_the_standard_is_read() {
     let entries: Vec<&str> = left_out.iter().chain(&read_ones).map(String::as_str).collect();
     let path = folder.put("a.har", format!("\u{feff}{}", har(&entries)));
     let mut all = Vec::new();
-    let unanswered = each(&path, |one| {
+    let unanswered = Source::open(&path).unwrap().each(|one| {
         all.push(one);
         Ok(())
     });
@@ -172,7 +173,7 @@ fn a_log_of_objects_is_no_har() {
         ("hello", false),
     ] {
         let path = folder.put("a", text);
-        assert_eq!(is_har(&path, &mut open(&path).unwrap()).unwrap(), is, "{text}");
+        assert_eq!(Source::open(&path).unwrap().is_har, is, "{text}");
     }
 }
 

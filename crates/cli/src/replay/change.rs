@@ -10,10 +10,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_error_envelope::RequestId;
+use tower_error_envelope::exchange::Event;
 
 use crate::recorded::Recorded;
 use crate::text::one_line;
-use crate::trial::{TrialResult, example_id};
+use crate::trial::{Trial, example_id};
 
 /// Headers of the server below the layer, or that follow from the body.
 const OF_THE_SERVER: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
@@ -53,12 +54,20 @@ pub(super) struct ReplayChange {
 }
 
 impl Answer {
-    pub(super) fn new(outcome: &TrialResult, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
-        let code = outcome.event.as_ref().and_then(|event| event.code.as_ref()).map(|code| code.as_str().to_owned());
-        let code = code.filter(|_| !outcome.passes());
-        let head = Head { status: outcome.status.as_u16(), code, passes: outcome.passes() };
-        let (mut headers, body) = (outcome.headers.clone(), outcome.bytes(recorded));
-        let body = body.map(|body| without_ids(&body, recorded));
+    /// The response to a recorded exchange.
+    pub(super) fn under(trial: &Trial, recorded: &Recorded) -> Self {
+        let outcome = trial.run(recorded, None, None);
+        let passes = outcome.passes();
+        let code = outcome.event.as_ref().and_then(Event::code).filter(|_| !passes);
+        let head = Head { status: outcome.status.as_u16(), code: code.map(|code| code.as_str().to_owned()), passes };
+        // A request without a route has no settings either: the response shows it.
+        let effective = trial.effective(recorded);
+        let route = effective.as_ref().and_then(|effective| effective.reading().routes().next());
+        let route = route.map(|(pattern, _)| pattern.to_owned());
+        let request = recorded.request.clone().into_parts().0;
+        let auth = trial.file.as_ref().map_or_else(Vec::new, |file| file.policy().credentials_of(&request)).join(", ");
+        let body = outcome.bytes(recorded).map(|body| without_ids(&body, recorded));
+        let mut headers = outcome.headers;
         headers.remove(X_REQUEST_ID);
         Self { head, route, auth, headers, body }
     }

@@ -5,17 +5,17 @@
 
 mod change;
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use tower_error_envelope::policy::PolicyFile;
 
 use self::change::{Answer, ReplayChange};
 use crate::failure::{CommandError, print};
-use crate::recorded::{self, Recorded};
+use crate::recorded::{Recorded, Source, is_request};
 use crate::report::json_text;
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
@@ -51,15 +51,15 @@ enum Format {
 
 /// Writes to standard output; an exit code of 0, or 1 if something changes.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let (old, new) = (Side::from_path(&args.old)?, Side::from_path(&args.new)?);
+    let (old, new) = (Trial::from_file(Some(&args.old), &[])?, Trial::from_file(Some(&args.new), &[])?);
     let mut replay = Replay::default();
     for capture in &args.captures {
-        if args.captures.len() > 1 && recorded::is_request(capture) {
+        if args.captures.len() > 1 && is_request(capture) {
             continue;
         }
-        replay.unanswered += recorded::each(capture, |recorded| {
+        replay.unanswered += Source::open(capture)?.each(|recorded| {
             replay.exchanges += 1;
-            let change = ReplayChange::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
+            let change = ReplayChange::between(&Answer::under(&old, &recorded), &Answer::under(&new, &recorded));
             change.into_iter().for_each(|change| replay.add(change, &recorded));
             Ok(())
         })?;
@@ -72,36 +72,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     Ok(u8::from(!groups.is_empty()))
 }
 
-/// One of the two policies.
-struct Side {
-    file: Option<PolicyFile>,
-    trial: Trial,
-}
-
-impl Side {
-    fn from_path(path: &std::path::Path) -> Result<Self, CommandError> {
-        let (file, trial) = Trial::from_file(Some(path), &[])?;
-        Ok(Self { file, trial })
-    }
-
-    fn answer(&self, recorded: &Recorded) -> Result<Answer, CommandError> {
-        let outcome = self.trial.run(recorded, None, None);
-        // A request without a route has no settings either: the response shows it.
-        let effective = self.file.as_ref().and_then(|file| recorded.effective(file));
-        let spelling = effective.as_ref().map(|effective| effective.reading());
-        let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
-        let head = recorded.request.clone().into_parts().0;
-        let auth = self.file.as_ref().map_or_else(Vec::new, |file| file.policy().credentials_of(&head)).join(", ");
-        Ok(Answer::new(&outcome, recorded, route, auth))
-    }
-}
-
 #[derive(Default)]
 struct Replay {
     exchanges: usize,
     /// Entries of a HAR that have no response.
     unanswered: usize,
-    changes: HashMap<ReplayChange, (usize, Example)>,
+    changes: BTreeMap<ReplayChange, (usize, Example)>,
 }
 
 /// The first exchange of a group.
@@ -123,7 +99,7 @@ type Group<'a> = (&'a ReplayChange, usize, &'a Example);
 impl Replay {
     fn add(&mut self, change: ReplayChange, recorded: &Recorded) {
         let example = || Example {
-            place: recorded.place.to_string(),
+            place: recorded.place.clone(),
             method: recorded.request.method().to_string(),
             path: recorded.request.uri().path().to_owned(),
         };
@@ -134,10 +110,7 @@ impl Replay {
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> =
             self.changes.iter().map(|(change, (count, example))| (change, *count, example)).collect();
-        groups.sort_by(|one, other| {
-            let key = |it: &Group<'_>| (std::cmp::Reverse(it.1), it.0.clone());
-            key(one).cmp(&key(other))
-        });
+        groups.sort_by_key(|(_, count, _)| Reverse(*count));
         groups
     }
 

@@ -182,7 +182,7 @@ fn json_is_read_as_yaml_is_by_either_name_of_a_field() {
     }
     let wrong = json(&config).to_string().replace("\"normalizePath\":true", "\"normalizePath\":false");
     let (lines, code) = checked(folder.path(), "wrong.json", wrong.as_bytes());
-    assert_eq!(lines[0], "normalize_path is false; say true: Envoy may choose another route than the policy (G0)");
+    assert_eq!(lines[0], "normalize_path is false; write true: Envoy may choose another route than the policy (G0)");
     assert_eq!((lines.len(), code), (2, Some(1)));
 }
 

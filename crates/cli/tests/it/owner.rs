@@ -168,7 +168,7 @@ code = \"room_is_locked\"
 status = 409
 message = \"The request conflicts with the resource's current state.\"
 
-# 2 x a code that is not known here, status 409, on /named; clients get conflict
+# 2 x a code that is not in the catalogue, status 409, on /named; clients get conflict
 [[map]]
 status = 409
 code = \"ROOM-IsFull2\"
@@ -179,7 +179,7 @@ code = \"room_is_full2\"
 status = 409
 message = \"Room is full2.\"
 
-# 1 x a code that is not known here, status 423; clients get locked
+# 1 x a code that is not in the catalogue, status 423; clients get locked
 [[map]]
 status = 423
 code = \"ROOM-IsFull2\"
@@ -218,7 +218,7 @@ code = \"named_not_found\"
 status = 404
 message = \"Not found.\"
 
-# 1 x a code that is not known here, status 500; clients get internal_error
+# 1 x a code that is not in the catalogue, status 500; clients get internal_error
 # A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
 # [[map]]
 # status = 500
@@ -231,7 +231,7 @@ message = \"Not found.\"
 # status = 500
 # message = \"An unexpected error occurred.\"
 
-# 1 x a code that is not known here, status 500; clients get internal_error
+# 1 x a code that is not in the catalogue, status 500; clients get internal_error
 # A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
 # [[map]]
 # status = 500
@@ -263,8 +263,7 @@ fn a_rule_that_would_go_before_what_tells_errors_apart_is_not_drafted() {
     folder.put("log", [line("status", 422), "noise".to_owned(), line("issues", 422), line("status", 405)].join("\n"));
     let (out, _, code) = folder.sh("error-envelope learn log");
     assert_eq!(code, 0);
-    let told =
-        "# 3 inner errors, 1 without a code of their own, 1 told by its status alone: 0 drafts.\n\n# Not drafted:\n";
+    let told = "# 3 inner errors, 1 without a code of their own, 1 determined by its status alone: 0 drafts.\n\n# Not drafted:\n";
     assert!(out.starts_with(told), "{out}");
     assert!(!out.contains("[[map]]"), "{out}");
 }

@@ -48,7 +48,7 @@ pub fn headers() -> [(&'static str, Json); 5] {
         object([("description", text(description)), ("required", required.into()), ("schema", schema)])
     };
     let string = || object([("type", text("string"))]);
-    let cached = "no-store, unless the service says otherwise on a 4xx that is not 401, 403 or 429.";
+    let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
     let of_form = |form: &str, example: &str| string().with("pattern", form).with("examples", list([example]));
     [
         ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, SAMPLE_ID))),
@@ -56,9 +56,9 @@ pub fn headers() -> [(&'static str, Json); 5] {
         ("cache-control", header(true, cached, string())),
         (
             "retry-after",
-            header(false, "When to try again, in seconds or as a date, where the service says it.", string()),
+            header(false, "When to try again, in seconds or as a date, where the service sends it.", string()),
         ),
-        ("www-authenticate", header(false, "Which credentials are asked for: a challenge for each scheme.", string())),
+        ("www-authenticate", header(false, "Which credentials are required: a challenge for each scheme.", string())),
     ]
 }
 

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use super::super::error::Error;
 
 macro_rules! fields {
-    ($($field:ident $name:literal $says:literal,)*) => {
+    ($($field:ident $name:literal $about:literal,)*) => {
         /// A field of a line in JSON.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum AccessField {
-            $(#[doc = $says] $field,)*
+            $(#[doc = $about] $field,)*
         }
 
         impl AccessField {
@@ -29,7 +29,7 @@ macro_rules! fields {
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
-                    $(Self::$field => $says,)*
+                    $(Self::$field => $about,)*
                 }
             }
         }
@@ -50,7 +50,7 @@ fields! {
     ResponseBytes "response_bytes" "Bytes of the response body that were sent; upgraded bytes included.",
     ClientAddress "client_address" "The address of the client's connection.",
     UserAgent "user_agent" "The header user-agent.",
-    Host "host" "The host that the client asked for.",
+    Host "host" "The host that the client requested.",
     Protocol "protocol" "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.",
     Upstream "upstream" "The service that got the request; null if none did.",
 }

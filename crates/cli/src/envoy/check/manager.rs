@@ -78,7 +78,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
             other => other.to_string(),
         };
         if !wanted.contains(&&*value) {
-            findings.warn(place, &format!("{key} is {value}; say {}: {breaks}", wanted.join(" or ")));
+            findings.warn(place, &format!("{key} is {value}; write {}: {breaks}", wanted.join(" or ")));
         }
     }
     of_waits(place, manager, findings);

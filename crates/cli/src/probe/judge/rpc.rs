@@ -37,8 +37,8 @@ pub(super) fn judge(protocol: Rpc, got: &ProbeResponse) -> Vec<Finding> {
 fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
     let (http, came, status) = (got.status.as_u16(), text(got, "content-type"), text(got, "grpc-status"));
     let is_status = matches!(status.parse(), Ok(1..=16_u8)) || in_frame(got);
-    let says_code = got.headers.contains_key("x-error-code");
-    let has_details = !says_code || !text(got, "grpc-status-details-bin").is_empty();
+    let has_code = got.headers.contains_key("x-error-code");
+    let has_details = !has_code || !text(got, "grpc-status-details-bin").is_empty();
     let wrong = [
         Finding::unless(http == 200, rule, || {
             format!("the HTTP status is {http}; gRPC has 200, and the error in grpc-status")

@@ -24,7 +24,7 @@ pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     wrong.extend(Finding::unless(
         !got.headers.contains_key(header::CONTENT_ENCODING),
         "R6",
-        || "content-encoding is said of a body that is not coded",
+        || "content-encoding is set on a body that is not coded",
     ));
     if code_of(&got.headers).as_deref() == Some("invalid_request") && !is_head {
         wrong.extend(issues(case));

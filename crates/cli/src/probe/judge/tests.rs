@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::super::answer::ProbeResponse;
-use super::super::finding::Verdict;
+use super::super::finding::Outcome;
 use super::super::request::{ProbeRequest, SentRequest};
 use super::super::table::{PROBES, Probe, Wire};
 use super::{Case, judge};
@@ -29,7 +29,7 @@ fn not_found() -> ProbeResponse {
         body: Bytes::from_static(BODY.as_bytes()),
         trailers: None,
         whole: true,
-        asked_for_body: false,
+        requested_body: false,
     }
 }
 
@@ -75,7 +75,7 @@ struct Held<'a> {
 const NOTHING: Held<'static> =
     Held { predicted: None, seen: &[], kept_id: None, model: None, exposes: true, by_policy: false };
 
-fn judged(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Verdict {
+fn judged(name: &str, got: &ProbeResponse, context: &Held<'_>) -> (Outcome, Vec<String>) {
     let probe = probe(name);
     let seen: HashSet<String> = context.seen.iter().map(|id| (*id).to_owned()).collect();
     judge(&Case {
@@ -94,21 +94,21 @@ fn judged(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Verdict {
 /// The rules that are broken, each once; empty if all are kept.
 fn broken(name: &str, got: &ProbeResponse, context: &Held<'_>) -> Vec<String> {
     match judged(name, got, context) {
-        Verdict::Kept(_) => Vec::new(),
-        Verdict::Broken(findings, kept) => {
+        (Outcome::Passed, _) => Vec::new(),
+        (Outcome::Failed(findings), kept) => {
             let mut rules: Vec<_> = findings.into_iter().map(|finding| finding.rule).collect();
             assert!(kept.iter().all(|rule| !rules.contains(rule)), "kept and broken: {kept:?}");
             rules.sort();
             rules.dedup();
             rules
         }
-        Verdict::Beside(why) => vec![why],
+        (Outcome::Skipped(why), _) => vec![why],
     }
 }
 
 #[test]
 fn the_envelope_to_the_letter_keeps_every_rule() {
-    let Verdict::Kept(rules) = judged("not-found", &not_found(), &NOTHING) else { panic!("broken") };
+    let (Outcome::Passed, rules) = judged("not-found", &not_found(), &NOTHING) else { panic!("broken") };
     assert_eq!(rules, ["E1", "E2", "E3", "E4", "I1", "R1", "R6", "R7"]);
 }
 
@@ -125,7 +125,7 @@ fn g0_cors_around_the_layer_may_answer_a_preflight_that_has_no_id_then() {
         ProbeResponse { status: StatusCode::OK, body: Bytes::new(), ..with("x-request-id", "", not_found()) };
     assert_eq!(broken("preflight", &answered, &NOTHING), ["I1"]);
     let of_cors = with("access-control-allow-methods", "*", answered);
-    let Verdict::Kept(rules) = judged("preflight", &of_cors, &NOTHING) else { panic!("broken") };
+    let (Outcome::Passed, rules) = judged("preflight", &of_cors, &NOTHING) else { panic!("broken") };
     assert_eq!(rules, ["G0"]);
 }
 
@@ -152,7 +152,7 @@ fn each_slip_is_named_by_its_rule() {
 #[test]
 fn e1_what_is_no_envelope_shows_nothing_of_what_would_be_in_it() {
     let got = ProbeResponse { body: Bytes::from_static(b"gone"), ..not_found() };
-    let Verdict::Broken(_, kept) = judged("bad-id", &got, &NOTHING) else { panic!("kept") };
+    let (Outcome::Failed(_), kept) = judged("bad-id", &got, &NOTHING) else { panic!("kept") };
     assert_eq!(kept, ["I1", "I2", "R7"]);
 }
 
@@ -199,8 +199,8 @@ fn a_guard_that_lets_through_is_named() {
 
 #[test]
 fn what_answers_another_question_is_neither_kept_nor_broken() {
-    let Verdict::Beside(why) = judged("other-method", &not_found(), &NOTHING) else { panic!("judged") };
-    assert_eq!(why, "was answered with 404 not_found, not with 405 or 501");
+    let (Outcome::Skipped(why), _) = judged("other-method", &not_found(), &NOTHING) else { panic!("judged") };
+    assert!(why.starts_with("GET /a was answered with 404 not_found, not with 405 or 501; "), "{why}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn f5_what_the_server_below_says_has_neither_body_nor_id() {
         body: Bytes::new(),
         ..not_found()
     };
-    assert_eq!(judged("many-headers", &below, &NOTHING), Verdict::Kept(vec!["F5".to_owned()]));
+    assert_eq!(judged("many-headers", &below, &NOTHING), (Outcome::Passed, vec!["F5".to_owned()]));
     let page = ProbeResponse { body: Bytes::from_static(b"<html>"), ..below };
     assert!(broken("many-headers", &page, &NOTHING).contains(&"E1".to_owned()));
 }
@@ -271,9 +271,9 @@ fn g4_an_early_answer_says_nothing_of_the_limit() {
             by_policy: true,
         })
     };
-    assert!(matches!(chunked(&not_found()), Verdict::Beside(_)));
+    assert!(matches!(chunked(&not_found()), (Outcome::Skipped(_), _)));
     for status in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
-        let Verdict::Broken(findings, _) = chunked(&ProbeResponse { status, ..not_found() }) else {
+        let (Outcome::Failed(findings), _) = chunked(&ProbeResponse { status, ..not_found() }) else {
             panic!("{status}")
         };
         assert!(findings.iter().any(|finding| finding.rule == "G4"), "{findings:?}");
@@ -283,7 +283,7 @@ fn g4_an_early_answer_says_nothing_of_the_limit() {
 #[test]
 fn what_answers_another_question_shows_none_of_the_lines_own_rules() {
     let other = with("x-request-id", "", ProbeResponse { status: StatusCode::OK, ..not_found() });
-    let Verdict::Broken(findings, kept) = judged("malformed-json", &other, &NOTHING) else { panic!("kept") };
+    let (Outcome::Failed(findings), kept) = judged("malformed-json", &other, &NOTHING) else { panic!("kept") };
     assert_eq!((findings[0].rule.as_str(), kept.len()), ("I1", 0), "{kept:?}");
 }
 
@@ -301,7 +301,7 @@ fn r1_a_code_that_a_policy_maps_keeps_the_services_status() {
     assert_eq!(broken("not-found", &mapped, &NOTHING), ["R1"]);
     let by_policy = Held { by_policy: true, ..NOTHING };
     let kept = |got| match judged("not-found", got, &by_policy) {
-        Verdict::Kept(rules) => rules,
+        (Outcome::Passed, rules) => rules,
         other => panic!("{other:?}"),
     };
     assert!(!kept(&mapped).contains(&"R1".to_owned()), "nothing shows that it is kept");

@@ -19,28 +19,57 @@ const PLAIN: Probe = Probe {
     otherwise: "give credentials that the service takes: --header-env NAME=VARIABLE",
 };
 
-const PROTECTED: &str = "name a route that asks for credentials: --policy FILE or --protected METHOD:PATH";
-const REQUIRED: &str = "a policy with `require_headers` says which: --policy FILE";
+const PROTECTED: &str = "name a route that requires credentials: --policy FILE or --protected METHOD:PATH";
+const REQUIRED: &str = "name a policy with `require_headers`: --policy FILE";
 const DECODES: &str = "name a route that decodes JSON: `json = true` in the --policy FILE, or --json-path METHOD:PATH";
 const LIMITED: &str = "name a route with a limit of at most --max-upload that reads its body: --json-path METHOD:PATH";
 const METHODS: &str = "name a route that answers 405 to other methods: --json-path METHOD:PATH";
 
+const WITH_ID: Probe = Probe { rules: &["I2", "R1"], ..PLAIN };
+
+const GUARDED: Probe =
+    Probe { method: Verb::Route, path: RequestPart::Anywhere, rules: &["G2"], otherwise: PROTECTED, ..PLAIN };
+
+const WITH_HEADER: Probe = Probe {
+    method: Verb::Route,
+    path: RequestPart::Anywhere,
+    want: Want::Guard(&["bad_request"]),
+    rules: &["G1"],
+    otherwise: REQUIRED,
+    ..PLAIN
+};
+
+const DECODED: Probe =
+    Probe { method: Verb::Route, path: RequestPart::Json, headers: &[JSON], otherwise: DECODES, ..PLAIN };
+
+const LARGE: Probe = Probe {
+    method: Verb::Route,
+    path: RequestPart::Anywhere,
+    headers: &[JSON],
+    want: Want::Guard(&["payload_too_large"]),
+    rules: &["G4", "G5"],
+    otherwise: LIMITED,
+    ..PLAIN
+};
+
+const CALL: Probe = Probe { method: Verb::Post, path: RequestPart::Call, ..PLAIN };
+
 /// They are sent in this order.
 pub(in crate::probe) static PROBES: &[Probe] = &[
-    Probe { name: "not-found", about: "asks for a path that nobody has", ..PLAIN },
+    Probe { name: "not-found", about: "requests a path that does not exist", ..PLAIN },
     Probe {
         name: "other-method",
-        about: "asks a route by another method",
+        about: "requests a route with another method",
         method: Verb::Propfind,
         path: RequestPart::Anywhere,
         want: Want::Service(&[405, 501]),
         otherwise: METHODS,
         ..PLAIN
     },
-    Probe { name: "head", about: "asks for the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
+    Probe { name: "head", about: "requests the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
     Probe {
         name: "problem-json",
-        about: "asks for RFC 9457",
+        about: "requests RFC 9457",
         headers: &[("accept", "application/problem+json, application/json;q=0.5")],
         rules: &["R1", "R11"],
         ..PLAIN
@@ -49,81 +78,60 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
         name: "bad-id",
         about: "sends a request id that is none",
         headers: &[("x-request-id", "not an id")],
-        rules: &["I2", "R1"],
-        ..PLAIN
+        ..WITH_ID
     },
     Probe {
         name: "own-id",
         about: "sends a well-formed request id",
         headers: &[("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")],
-        rules: &["I2", "R1"],
-        ..PLAIN
+        ..WITH_ID
     },
     Probe {
         name: "two-ids",
         about: "sends two request ids",
         headers: &[("x-request-id", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D"), ("x-request-id", "01JD2V5W8Z3Q4R6T8Y0A1B2C3E")],
-        rules: &["I2", "R1"],
-        ..PLAIN
+        ..WITH_ID
     },
     Probe {
         name: "no-credentials",
         about: "sends no credentials",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         credentials: Credentials::None,
         want: Want::Guard(&["auth_missing"]),
-        rules: &["G2"],
-        otherwise: PROTECTED,
-        ..PLAIN
+        ..GUARDED
     },
     Probe {
         name: "malformed-credentials",
         about: "sends credentials of no scheme",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         credentials: Credentials::Malformed,
         want: Want::Guard(&["auth_malformed", "auth_invalid"]),
-        rules: &["G2"],
-        otherwise: PROTECTED,
-        ..PLAIN
+        ..GUARDED
     },
     Probe {
         name: "wrong-credentials",
         about: "sends credentials that are nobody's",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         credentials: Credentials::Wrong,
         want: Want::Guard(&["auth_invalid", "auth_malformed"]),
-        rules: &["G2"],
-        otherwise: PROTECTED,
-        ..PLAIN
+        ..GUARDED
     },
     Probe {
         name: "credentials-twice",
         about: "sends credentials twice",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         credentials: Credentials::Twice,
         want: Want::Guard(&["auth_malformed"]),
-        rules: &["G2"],
-        otherwise: PROTECTED,
-        ..PLAIN
+        ..GUARDED
     },
     Probe {
         name: "other-spelling",
         about: "spells a guarded path in another way",
-        method: Verb::Route,
         path: RequestPart::Respelt,
         credentials: Credentials::None,
         want: Want::Guard(&["auth_missing"]),
         rules: &["G0", "G2"],
-        otherwise: PROTECTED,
-        ..PLAIN
+        ..GUARDED
     },
     Probe {
         name: "preflight",
-        about: "asks as a browser does before the request",
+        about: "sends a browser's preflight",
         method: Verb::Options,
         path: RequestPart::Closed,
         headers: &[("origin", "https://probe.example"), ("access-control-request-method", "POST")],
@@ -136,139 +144,92 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     Probe {
         name: "required-header-missing",
         about: "leaves a required header out",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         required: Required::None,
-        want: Want::Guard(&["bad_request"]),
-        rules: &["G1"],
-        otherwise: REQUIRED,
-        ..PLAIN
+        ..WITH_HEADER
     },
     Probe {
         name: "required-header-twice",
         about: "sends a required header twice",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
         required: Required::Twice,
-        want: Want::Guard(&["bad_request"]),
-        rules: &["G1"],
-        otherwise: REQUIRED,
-        ..PLAIN
+        ..WITH_HEADER
     },
     Probe {
         name: "not-json",
         about: "sends text where JSON is decoded",
-        method: Verb::Route,
-        path: RequestPart::Json,
         headers: &[("content-type", "text/plain")],
         body: Body::Text("not JSON"),
         want: Want::Guard(&["unsupported_media_type"]),
         rules: &["G3"],
-        otherwise: DECODES,
-        ..PLAIN
+        ..DECODED
     },
     Probe {
         name: "two-types",
-        about: "says two content types",
-        method: Verb::Route,
-        path: RequestPart::Json,
+        about: "sends two content types",
         headers: &[JSON, ("content-type", "text/plain")],
         body: Body::Text("{}"),
         want: Want::Guard(&["unsupported_media_type"]),
         rules: &["G3"],
-        otherwise: DECODES,
-        ..PLAIN
+        ..DECODED
     },
     Probe {
         name: "malformed-json",
         about: "sends JSON that breaks off",
-        method: Verb::Route,
-        path: RequestPart::Json,
-        headers: &[JSON],
         body: Body::Text("{\"probe\":"),
         want: Want::Service(&[400, 422]),
         rules: &["E8", "R13"],
-        otherwise: DECODES,
-        ..PLAIN
+        ..DECODED
     },
     Probe {
         name: "too-large-said",
-        about: "says a length over the limit, and waits to be asked",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
-        headers: &[JSON],
+        about: "declares a length over the limit, and waits for 100 Continue",
         body: Body::Unsent,
-        want: Want::Guard(&["payload_too_large"]),
         rules: &["G4"],
-        otherwise: LIMITED,
-        ..PLAIN
+        ..LARGE
     },
-    Probe {
-        name: "too-large-sent",
-        about: "sends a body over the limit",
-        method: Verb::Route,
-        path: RequestPart::Anywhere,
-        headers: &[JSON],
-        body: Body::Sent,
-        want: Want::Guard(&["payload_too_large"]),
-        rules: &["G4", "G5"],
-        otherwise: LIMITED,
-        ..PLAIN
-    },
+    Probe { name: "too-large-sent", about: "sends a body over the limit", body: Body::Sent, ..LARGE },
     Probe {
         name: "too-large-chunked",
         about: "sends a body over the limit without a length",
-        method: Verb::Route,
         path: RequestPart::Json,
-        headers: &[JSON],
         body: Body::Chunked,
-        want: Want::Guard(&["payload_too_large"]),
-        rules: &["G4", "G5"],
-        otherwise: LIMITED,
-        ..PLAIN
+        ..LARGE
     },
     Probe { name: "many-headers", about: "sends 128 header lines", want: Want::Below, rules: &["F5"], ..PLAIN },
     Probe { name: "large-head", about: "sends a head of 72 KiB", want: Want::Below, rules: &["F5"], ..PLAIN },
     Probe {
         name: "grpc",
         about: "calls a gRPC method that nobody has",
-        method: Verb::Post,
-        path: RequestPart::Call,
         headers: &[("content-type", "application/grpc"), ("te", "trailers")],
         body: Body::Text("\0\0\0\0\0"),
         wire: Wire::Http2,
         want: Want::Rpc(Rpc::Grpc),
         rules: &["P1"],
         otherwise: "serve HTTP/2: with prior knowledge if the URL begins with http, by ALPN if it begins with https",
-        ..PLAIN
+        ..CALL
     },
     Probe {
         name: "grpc-web",
         about: "calls it by gRPC-Web",
-        method: Verb::Post,
-        path: RequestPart::Call,
         headers: &[("content-type", "application/grpc-web+proto"), ("x-grpc-web", "1")],
         body: Body::Text("\0\0\0\0\0"),
         want: Want::Rpc(Rpc::GrpcWeb),
         rules: &["P2"],
-        ..PLAIN
+        ..CALL
     },
     Probe {
         name: "connect",
         about: "calls it by Connect",
-        method: Verb::Post,
-        path: RequestPart::Call,
         headers: &[JSON, ("connect-protocol-version", "1")],
         body: Body::Text("{}"),
         want: Want::Rpc(Rpc::Connect),
         rules: &["P3"],
-        ..PLAIN
+        ..CALL
     },
 ];
 
 /// An operation of a document.
 pub(in crate::probe) static OPERATION: Probe =
-    Probe { about: "asks an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
+    Probe { about: "requests an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
 
 /// The rules of the contract that are checked here, and their text.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
@@ -288,13 +249,13 @@ pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("G5", "the client can read the answer"),
     ("F1", "a failure is an answer"),
     ("F4", "a body is whole"),
-    ("F5", "what the server below says by itself"),
+    ("F5", "own responses of the server below"),
     ("R1", "status and code agree"),
     ("R6", "headers of the old body are gone"),
     ("R7", "errors are not cached"),
-    ("R11", "RFC 9457 for those who ask"),
+    ("R11", "RFC 9457 for clients that request it"),
     ("R12", "the route's own shape"),
-    ("R13", "bad input is told by what it means"),
+    ("R13", "bad input is classified by its meaning"),
     ("P1", "gRPC"),
     ("P2", "gRPC-Web"),
     ("P3", "Connect"),

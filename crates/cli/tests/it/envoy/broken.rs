@@ -23,20 +23,20 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "generate_request_id: false",
             String::new(),
-            "generate_request_id is its default; say false: Envoy generates a second id beside the module's (I1)",
+            "generate_request_id is its default; write false: Envoy generates a second id beside the module's (I1)",
         ),
         (
             "preserve_external_request_id: true",
             "preserve_external_request_id: false".to_owned(),
-            "preserve_external_request_id is false; say true: ",
+            "preserve_external_request_id is false; write true: ",
         ),
-        ("merge_slashes: true", String::new(), "merge_slashes is its default; say true: "),
+        ("merge_slashes: true", String::new(), "merge_slashes is its default; write true: "),
         (
             "UNESCAPE_AND_REDIRECT",
             "UNESCAPE_AND_FORWARD".to_owned(),
-            "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD; say UNESCAPE_AND_REDIRECT or REJECT_REQUEST: ",
+            "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD; write UNESCAPE_AND_REDIRECT or REJECT_REQUEST: ",
         ),
-        ("proxy_100_continue: true", String::new(), "proxy_100_continue is its default; say true: "),
+        ("proxy_100_continue: true", String::new(), "proxy_100_continue is its default; write true: "),
         ("request_headers_timeout: 10s", String::new(), "request_headers_timeout is not set: "),
         (
             "request_headers_timeout: 10s",

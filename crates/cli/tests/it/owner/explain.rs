@@ -29,7 +29,7 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     let list = r#"{"message":"m","errors":{"to":["Required."]}}"#;
     let long = format!(r#"{{"error":{{"code":"RATE_LIMITED","message":"{}"}}}}"#, "x".repeat(70_000));
     for (status, body, told) in [
-        (404, ENVELOPE, "  layer        a canonical envelope says own  <- decides: own\n\n"),
+        (404, ENVELOPE, "  layer        a canonical envelope has the code own  <- decides: own\n\n"),
         (404, known, "  dialect      read as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
         (404, unknown, "with the code LOST\n  status       404 Not Found  <- decides: not_found\n\n"),
         (401, unknown, "  credentials  what the request sent, and www-authenticate  <- decides: auth_missing\n\n"),
@@ -43,7 +43,7 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
         (
             404,
             "",
-            "  dialect      the body has no known shape\n  status       404 Not Found  <- decides: not_found\n\n",
+            "  dialect      the body has no supported shape\n  status       404 Not Found  <- decides: not_found\n\n",
         ),
     ] {
         folder.put("a.http", format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n\r\n{body}"));
@@ -89,7 +89,7 @@ fn explain_tells_what_the_layer_decides() {
         "HTTP/1.1 409 No\r\ncontent-type: application/json\r\nx-error-code: conflict\r\n\r\n{\"success\":false,\"error\":\"m\"}",
     );
     let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
-    assert!(out.contains("its x-error-code says conflict  <- decides: conflict\n\n"), "{out}");
+    assert!(out.contains("its x-error-code is conflict  <- decides: conflict\n\n"), "{out}");
     folder.put("policy.toml", "version = 1\n[[map]]\ncode = \"invalid_request\"\nto = \"conflict\"\n");
     let body = "{\"error\":\"invalid_request\",\"error_description\":\"x\"}";
     folder.put("a.http", format!("HTTP/1.1 500 No\r\ncontent-type: application/json\r\n\r\n{body}"));

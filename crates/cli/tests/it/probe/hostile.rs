@@ -82,7 +82,7 @@ fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
 fn g4_a_server_that_asks_for_a_body_over_the_limit_is_named() {
     let failures = failures(&Answers::eager());
     let found = &failures.iter().find(|(name, _)| name == "too-large-said").unwrap().1;
-    assert_eq!(found, "G4: 100 Continue asked for a body whose length is over the limit\n");
+    assert_eq!(found, "G4: 100 Continue requested a body whose length is over the limit\n");
 }
 
 /// What was found of that line; nothing where it did not fail.
@@ -133,7 +133,8 @@ fn f4_a_long_page_is_whole() {
     }
     let head = "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\nshort";
     assert!(
-        failure_of(&failures(&Answers::say(head, "")), "not-found").contains("F4: the body is shorter than it says")
+        failure_of(&failures(&Answers::say(head, "")), "not-found")
+            .contains("F4: the body is shorter than its declared length")
     );
 }
 

@@ -101,7 +101,7 @@ fn malformed_bodies_are_sent_where_the_user_allows_it_and_success_is_wrong() {
 
     let dry = probe("http://127.0.0.1:9", &["--openapi", document.path(), "--dry-run"]).out;
     assert!(dry.contains("# GET /missing/{id}\nGET /missing/2147483647 HTTP/1.1\n"), "{dry}");
-    assert!(dry.contains("# DELETE /ok\n# not asked: DELETE is never sent"), "{dry}");
+    assert!(dry.contains("# DELETE /ok\n# not sent: DELETE is never sent"), "{dry}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_guard_is_asked_by_a_safe_method_and_by_delete_only_where_it_is_named() {
     std::fs::remove_file(&policy).unwrap();
     for name in lines {
         assert_eq!(asked(&all, name), "GET /orders HTTP/1.1");
-        assert!(asked(&alone, name).starts_with("# not asked: no route is known"), "{alone}");
+        assert!(asked(&alone, name).starts_with("# not sent: there is no route"), "{alone}");
         assert_eq!(asked(&named, name), "DELETE /cache HTTP/1.1");
     }
     assert!(!all.contains("\nDELETE ") && !alone.contains("\nDELETE "), "{all}{alone}");
@@ -125,7 +125,10 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     let told = String::from_utf8(dry.stdout).unwrap();
     assert_eq!(dry.status.code(), Some(0));
     assert_eq!(told.lines().filter(|line| line.starts_with("# ")).count(), 26, "{told}");
-    assert!(told.contains("\n# too-large-said: says a length over the limit, and waits to be asked"), "{told}");
+    assert!(
+        told.contains("\n# too-large-said: declares a length over the limit, and waits for 100 Continue"),
+        "{told}"
+    );
     assert!(told.contains("\ncontent-length: 65537\nexpect: 100-continue\n(no byte is sent)\n"), "{told}");
     assert!(told.contains("\nx-probe: (as given)\n") && !told.contains("s3cret"), "{told}");
     assert!(listener.accept().is_err(), "it has connected");

@@ -1,26 +1,4 @@
-//! A Python module (3.11 or later) without dependencies: a `StrEnum` of the codes, and an exception that has one.
-
-use std::fmt::Write;
-
-use super::constants::{head, upper, utf8_literal};
-use error_envelope_core::openapi::Codes;
-
-pub(super) fn write(codes: &Codes) -> String {
-    let mut module = head("#", "python") + BEGINS;
-    for listed in codes.iter() {
-        let _ = writeln!(module, "    #: {}", listed.summary());
-        let _ = writeln!(module, "    {} = \"{}\"", upper(listed.name()), listed.name());
-    }
-    module.push_str(PROPERTIES);
-    for listed in codes.iter() {
-        let (name, retry) = (upper(listed.name()), upper(listed.retry()));
-        let message = utf8_literal(&listed.message());
-        let _ = writeln!(module, "    ErrorCode.{name}: ({}, Retry.{retry}, {message}),", listed.status());
-    }
-    module + ENDS
-}
-
-const BEGINS: &str = r#""""The error codes of the contract, and what a client may do about each."""
+"""The error codes of the contract, and what a client may do about each."""
 
 from __future__ import annotations
 
@@ -41,11 +19,10 @@ class Retry(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """The codes that were known when this file was written. The set is open: a service may send others."""
+    """The codes of the contract when this file was written. The set is open: a service may send others."""
 
-"#;
+@codes@
 
-const PROPERTIES: &str = r#"
     @property
     def status(self) -> int:
         """The usual HTTP status; a service may send the code with another."""
@@ -63,13 +40,12 @@ const PROPERTIES: &str = r#"
 
 
 _ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
-"#;
-
-const ENDS: &str = r#"}
+@about@
+}
 
 
 def known(code: str) -> ErrorCode | None:
-    """The code, where it was known when this file was written."""
+    """The code, where it was in the contract when this file was written."""
     try:
         return ErrorCode(code)
     except ValueError:
@@ -77,7 +53,7 @@ def known(code: str) -> ErrorCode | None:
 
 
 def retry_of(code: str) -> Retry:
-    """What a client may do after any code. One that is not known is transient."""
+    """What a client may do after any code. One that is not listed is transient."""
     found = known(code)
     return Retry.BACKOFF if found is None else found.retry
 
@@ -110,7 +86,7 @@ class ApiError(Exception):
 
     @classmethod
     def parse(cls, status: int, body: str | bytes) -> ApiError | None:
-        """The error that a body says; none where the body is no envelope."""
+        """The error in a body; none where the body is no envelope."""
         try:
             envelope = json.loads(body)
         except (ValueError, RecursionError):
@@ -122,4 +98,3 @@ class ApiError(Exception):
         if not isinstance(code, str) or not isinstance(message, str) or not isinstance(request_id, str):
             return None
         return cls(status, code, message, request_id, error.get("details"))
-"#;

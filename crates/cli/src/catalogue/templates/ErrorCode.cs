@@ -1,49 +1,4 @@
-//! A C# file without dependencies (6 or later). It is no `enum`: the set of codes is open.
 
-use std::fmt::Write;
-
-use super::constants::{head, pascal, utf16_literal};
-use error_envelope_core::openapi::Codes;
-
-/// The members of any static class, its own name, and the type of its constants.
-const TAKEN: [&str; 11] = [
-    "ErrorCodes",
-    "Retry",
-    "Add",
-    "Known",
-    "Equals",
-    "Finalize",
-    "GetHashCode",
-    "GetType",
-    "MemberwiseClone",
-    "ReferenceEquals",
-    "ToString",
-];
-
-pub(super) fn write(codes: &Codes) -> String {
-    let mut file = head("//", "csharp") + BEGINS;
-    for listed in codes.iter() {
-        let (status, name, retry) = (listed.status(), constant(listed.name()), pascal(listed.retry()));
-        let message = utf16_literal(&listed.message());
-        let _ = writeln!(
-            file,
-            "        /// <summary>{status}, retry: {}.</summary>\n        public static readonly ErrorCode {name} =\n            \
-             Add(\"{}\", {status}, Retry.{retry}, {message});",
-            listed.retry(),
-            listed.name(),
-        );
-    }
-    file + ENDS
-}
-
-/// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
-fn constant(code: &str) -> String {
-    let name = pascal(code);
-    let taken = TAKEN.contains(&name.trim_end_matches('_'));
-    if taken { name + "_" } else { name }
-}
-
-const BEGINS: &str = r#"
 using System;
 using System.Collections.Generic;
 
@@ -74,16 +29,16 @@ namespace ErrorContract
         /// <summary>Its name, as services send it.</summary>
         public string Code { get; }
 
-        /// <summary>The usual HTTP status, and 0 of a code that is not known.</summary>
+        /// <summary>The usual HTTP status, and 0 of a code that is not listed.</summary>
         public int Status { get; }
 
-        /// <summary>What a client may do. A code that is not known is transient.</summary>
+        /// <summary>What a client may do. A code that is not listed is transient.</summary>
         public Retry Retry { get; }
 
-        /// <summary>For people, and free to change; empty where the code is not known.</summary>
+        /// <summary>For people, and free to change; empty where the code is not listed.</summary>
         public string Message { get; }
 
-        /// <summary>Whether it was known when this file was written.</summary>
+        /// <summary>Whether it was in the contract when this file was written.</summary>
         public bool IsKnown { get { return ErrorCodes.Known.ContainsKey(Code); } }
 
         /// <summary>The code of that name.</summary>
@@ -106,7 +61,7 @@ namespace ErrorContract
         public override string ToString() { return Code; }
     }
 
-    /// <summary>The codes that were known when this file was written. A service may send others.</summary>
+    /// <summary>The codes of the contract when this file was written. A service may send others.</summary>
     public static class ErrorCodes
     {
         private static readonly Dictionary<string, ErrorCode> all = new Dictionary<string, ErrorCode>();
@@ -114,24 +69,11 @@ namespace ErrorContract
         /// <summary>They by name.</summary>
         public static IReadOnlyDictionary<string, ErrorCode> Known { get { return all; } }
 
-"#;
+@codes@
 
-const ENDS: &str = r#"
         private static ErrorCode Add(string code, int status, Retry retry, string message)
         {
             return all[code] = new ErrorCode(code, status, retry, message);
         }
-    }
-}
-"#;
-
-#[cfg(test)]
-mod tests {
-    use super::constant;
-
-    #[test]
-    fn no_code_is_called_as_something_else_is() {
-        let names = ["equals", "equals_", "error_codes", "to_string", "known", "retry", "not_found"].map(constant);
-        assert_eq!(names, ["Equals_", "Equals__", "ErrorCodes_", "ToString_", "Known_", "Retry_", "NotFound"]);
     }
 }

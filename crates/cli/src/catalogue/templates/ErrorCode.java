@@ -1,28 +1,4 @@
-//! A Java class without dependencies (8 or later). It is no `enum`: the set of codes is open.
 
-use std::fmt::Write;
-
-use super::constants::{head, upper, utf16_literal};
-use error_envelope_core::openapi::Codes;
-
-pub(super) fn write(codes: &Codes) -> String {
-    let mut class = head("//", "java") + BEGINS;
-    for listed in codes.iter() {
-        let (status, name, retry) = (listed.status(), upper(listed.name()), upper(listed.retry()));
-        let message = utf16_literal(&listed.message());
-        let _ = writeln!(
-            class,
-            "    /** {status}, retry: {}. */\n    public static final ErrorCode {name} =\n        \
-             known(\"{}\", {status}, Retry.{retry}, {message});",
-            listed.retry(),
-            listed.name(),
-        );
-    }
-    class + ENDS
-}
-
-// A policy's own text stands in literals alone: `\u` in a comment is an escape, and what it escapes may end it.
-const BEGINS: &str = r#"
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -43,9 +19,8 @@ public final class ErrorCode {
     // In capitals it could be a code's constant.
     private static final Map<String, ErrorCode> known = new LinkedHashMap<>();
 
-"#;
+@codes@
 
-const ENDS: &str = r#"
     private final String code;
     private final int status;
     private final Retry retry;
@@ -64,18 +39,18 @@ const ENDS: &str = r#"
         return made;
     }
 
-    /** The code of that name. One that is not known is transient. */
+    /** The code of that name. One that is not listed is transient. */
     public static ErrorCode of(String code) {
         ErrorCode found = known.get(code);
         return found != null ? found : new ErrorCode(code, 0, Retry.BACKOFF, "");
     }
 
-    /** The codes that were known when this file was written. */
+    /** The codes of the contract when this file was written. */
     public static Collection<ErrorCode> known() {
         return Collections.unmodifiableCollection(known.values());
     }
 
-    /** Whether it was known when this file was written. */
+    /** Whether it was in the contract when this file was written. */
     public boolean isKnown() {
         return known.containsKey(code);
     }
@@ -85,7 +60,7 @@ const ENDS: &str = r#"
         return code;
     }
 
-    /** The usual HTTP status, and 0 of a code that is not known. A service may send the code with another. */
+    /** The usual HTTP status, and 0 of a code that is not listed. A service may send the code with another. */
     public int status() {
         return status;
     }
@@ -95,7 +70,7 @@ const ENDS: &str = r#"
         return retry;
     }
 
-    /** For people, and free to change. It is empty where the code is not known. */
+    /** For people, and free to change. It is empty where the code is not listed. */
     public String message() {
         return message;
     }
@@ -115,4 +90,3 @@ const ENDS: &str = r#"
         return code;
     }
 }
-"#;
