@@ -11,7 +11,7 @@ use tower_error_envelope::policy::PolicyLoader;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use super::blocks::{Block, Section, sections};
-use crate::kit::{Answer, answer};
+use crate::answer::{Answer, answer};
 
 #[tokio::test]
 async fn the_recipes_say_what_clients_get() {

@@ -12,11 +12,11 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_error_envelope::testing::Envelope;
 
-use crate::kit::{Answer, answer};
+use crate::answer::{Answer, answer};
 
 /// Set to anything, it writes the table anew instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
-const OPENS: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test --test it readme -->\n";
+const OPENS: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test --test repository readme -->\n";
 const CLOSES: &str = "<!-- the end of the table -->\n";
 
 /// What the table calls it, the content type, the body.

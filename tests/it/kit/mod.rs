@@ -1,19 +1,18 @@
 //! What the wiring tests look at: an answer and its envelope, and the lines that the layer logged.
 
+mod answer;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
-use http::response::Parts;
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use serde_json::Value;
-use tower_error_envelope::RequestId;
 
 use crate::cases::logs::captured;
+pub(crate) use answer::{Answer, answer};
 
 /// The text of panics and causes: nowhere in an answer.
 pub(crate) const SECRET: &str = "s3cr3t";
@@ -21,29 +20,11 @@ pub(crate) const SECRET: &str = "s3cr3t";
 /// What the layer logs once, when it first wraps a service.
 pub(crate) const STARTED: &str = "error envelopes are active";
 
-/// A whole response.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) head: Parts,
-    pub(crate) body: Bytes,
-}
-
 /// A line that the layer logged, as the `fmt` subscriber writes it.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) level: String,
     pub(crate) text: String,
-}
-
-/// Reads a response to its end.
-pub(crate) async fn answer<B>(response: Response<B>) -> Answer
-where
-    B: Body,
-    B::Error: std::fmt::Debug,
-{
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.expect("the response's body ends well").to_bytes();
-    Answer { head, body }
 }
 
 /// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes. Also
@@ -57,21 +38,6 @@ pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
 }
 
 impl Answer {
-    /// The value of a header that is there once.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.headers.get_all(name).iter();
-        let first = lines.next()?;
-        assert!(lines.next().is_none(), "{name} is there twice: {:?}", self.head.headers);
-        Some(first.to_str().unwrap())
-    }
-
-    /// The id of the header, well formed (I1).
-    pub(crate) fn id(&self) -> String {
-        let id = self.header("x-request-id").expect("every response has an id").to_owned();
-        assert_eq!(id.parse::<RequestId>().expect("the id is well formed").to_string(), id);
-        id
-    }
-
     /// Asserts that this is an error of the layer's writing, and gives its `error` member (E1–E4).
     #[track_caller]
     pub(crate) fn expect_envelope(&self, status: u16, code: &str) -> Value {
