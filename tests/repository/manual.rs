@@ -5,6 +5,7 @@ mod answers;
 mod blocks;
 mod book;
 mod links;
+mod pictures;
 
 use std::fs;
 use std::path::{Path, PathBuf};
