@@ -40,7 +40,7 @@ fn each_rule_that_is_named_is_in_the_contract() {
 }
 
 #[test]
-fn what_names_rules_is_told_from_what_does_not() {
+fn names_of_rules_are_found() {
     let text = "so it is (R3, E8), and (rules F1–F3); not (R3 looks), (H2), (M), (rule R13) is";
     assert_eq!(named(text), ["R3", "E8", "F1", "F3", "R13"]);
 }

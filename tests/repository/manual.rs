@@ -53,8 +53,8 @@ fn dead(page: &Path) -> Vec<String> {
     let text = read(page);
     let is_foreign = |link: &String| link.contains("://") || link.starts_with("mailto:");
     let own = links(&text).into_iter().filter(|link| !is_foreign(link));
-    let told = |link: &String| format!("{}: {link}", page.strip_prefix(root()).unwrap().display());
-    own.filter(|link| !leads_somewhere(page, link)).map(|link| told(&link)).collect()
+    let located = |link: &String| format!("{}: {link}", page.strip_prefix(root()).unwrap().display());
+    own.filter(|link| !leads_somewhere(page, link)).map(|link| located(&link)).collect()
 }
 
 fn leads_somewhere(page: &Path, link: &str) -> bool {

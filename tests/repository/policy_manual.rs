@@ -57,8 +57,8 @@ fn m2_each_key_that_the_manual_shows_is_known() {
         let spoilt: Vec<&str> = text.lines().collect();
         let wrong = format!("x{line}");
         let spoilt = [&spoilt[..at], &[&wrong], &spoilt[at + 1..]].concat().join("\n");
-        let told = read("policy-manual-keys", &spoilt).map(|_| ()).unwrap_err();
-        assert!(told.contains(key), "{key}: {told}");
+        let message = read("policy-manual-keys", &spoilt).map(|_| ()).unwrap_err();
+        assert!(message.contains(key), "{key}: {message}");
         keys += 1;
     }
     assert!(keys > 50, "{keys}");
@@ -72,9 +72,9 @@ fn m2_the_manual_shows_each_key_of_a_route_with_its_default() {
     let shown: Vec<_> = table.lines().filter_map(|line| line.split('#').next()?.trim_end().split_once(" = ")).collect();
     let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
     let effective = file.effective("GET", "/").unwrap();
-    let mut held: Vec<_> = effective.reading().settings().iter().map(|it| (it.key(), it.value())).collect();
+    let mut effective_keys: Vec<_> = effective.reading().settings().iter().map(|it| (it.key(), it.value())).collect();
     // Held as `json`, which it is instead of.
-    let json = held.iter().position(|(key, _)| *key == "json").unwrap();
-    held.insert(json + 1, ("content_types", "[]"));
-    assert_eq!(shown, held);
+    let json = effective_keys.iter().position(|(key, _)| *key == "json").unwrap();
+    effective_keys.insert(json + 1, ("content_types", "[]"));
+    assert_eq!(shown, effective_keys);
 }

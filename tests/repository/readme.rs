@@ -31,7 +31,7 @@ const SENT: [(&str, &str, &str); 6] = [
 
 /// R13: what the issue wants of a new user's first app.
 #[tokio::test]
-async fn r13_a_stock_extractor_tells_the_members_name() {
+async fn r13_a_stock_extractor_reports_the_fields_name() {
     let answer = send("/orders", "application/json", r#"{"sku":1}"#).await;
     let message = "invalid type: integer, expected a string";
     envelope(&answer).assert_code("invalid_request").assert_issue(["sku"], message);
@@ -47,7 +47,7 @@ async fn the_same_input_gets_the_same_status_and_code_from_both() {
 }
 
 #[test]
-fn the_readme_shows_the_app_that_these_tests_ask() {
+fn the_readme_shows_the_app_that_these_tests_use() {
     let readme = readme();
     let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert_eq!(shown, include_str!("readme/app.rs").replace("pub(crate) ", ""));
@@ -75,11 +75,11 @@ fn summary(answer: &Answer) -> String {
     let envelope = envelope(answer);
     let issues = envelope.details().and_then(|details| details["issues"].as_array()).cloned().unwrap_or_default();
     let issues = issues.iter().map(|issue| format!("`{}` {}", issue["path"], text(&issue["message"])));
-    let mut said: Vec<String> = issues.collect();
-    if said.is_empty() {
-        said.push(envelope.message().to_owned());
+    let mut texts: Vec<String> = issues.collect();
+    if texts.is_empty() {
+        texts.push(envelope.message().to_owned());
     }
-    format!("{} `{}`: {}", answer.head.status.as_u16(), envelope.code(), said.join(", "))
+    format!("{} `{}`: {}", answer.head.status.as_u16(), envelope.code(), texts.join(", "))
 }
 
 fn text(message: &Value) -> &str {

@@ -176,11 +176,11 @@ impl Gateway {
 
     /// Renames another file over the policy, and waits until the log says so.
     #[track_caller]
-    fn replace(&self, policy: &str, said: &str) {
+    fn replace(&self, policy: &str, logged: &str) {
         let start = self.log().len();
         fs::write(self.folder.join("new.toml"), policy).unwrap();
         fs::rename(self.folder.join("new.toml"), self.folder.join("rollout/policy.toml")).unwrap();
-        self.until_logged(start, said);
+        self.until_logged(start, logged);
     }
 
     fn ask(&self, path: &str) -> Answer {

@@ -38,8 +38,8 @@ fn what_the_tutorial_shows_is_what_a_stranger_gets() {
 
 fn assert_bodies(curls: &str, bodies: &str, address: &str) {
     let answers = curls.lines().map(|curl| ask(curl, address));
-    let told: Vec<_> = answers.map(|answer| normalised(answer.rsplit("\n\n").next().unwrap())).collect();
-    assert_eq!(told, bodies.lines().map(normalised).collect::<Vec<_>>());
+    let answered: Vec<_> = answers.map(|answer| normalised(answer.rsplit("\n\n").next().unwrap())).collect();
+    assert_eq!(answered, bodies.lines().map(normalised).collect::<Vec<_>>());
 }
 
 #[test]

@@ -31,20 +31,24 @@ async fn hold(page: &str) -> usize {
     let text = super::read(&super::root().join("manual").join(page).with_extension("md"));
     for (at, section) in sections(&text).iter().enumerate().filter(|(_, section)| section.has("toml")) {
         let layer = ErrorEnvelopeLayer::new().policy(policy(&format!("{page}-{at}"), section));
-        let (mut asked, mut said) = (None, None);
+        let (mut request_block, mut response_block) = (None, None);
         for block in &section.blocks {
             match &*block.info {
-                "http request" => asked = Some(block),
-                "http service" => said = Some(block),
+                "http request" => request_block = Some(block),
+                "http service" => response_block = Some(block),
                 "http client" => {
-                    let got = ask(&layer, asked.take(), said.take()).await;
+                    let got = ask(&layer, request_block.take(), response_block.take()).await;
                     expect(&got, block, &format!("{page}: {}", section.title));
                     shown += 1;
                 }
                 _ => {}
             }
         }
-        assert!(asked.is_none() && said.is_none(), "{page}: {}: nobody reads the last answer", section.title);
+        assert!(
+            request_block.is_none() && response_block.is_none(),
+            "{page}: {}: nobody reads the last answer",
+            section.title
+        );
     }
     shown
 }
@@ -67,9 +71,9 @@ fn policy(folder: &str, section: &Section) -> Policy {
     file.into_policy()
 }
 
-async fn ask(layer: &ErrorEnvelopeLayer, asked: Option<&Block>, said: Option<&Block>) -> Answer {
-    let request = asked.map_or_else(Request::default, request);
-    let inner = said.map_or_else(|| Response::new(Full::default()), response);
+async fn ask(layer: &ErrorEnvelopeLayer, request_block: Option<&Block>, response_block: Option<&Block>) -> Answer {
+    let request = request_block.map_or_else(Request::default, request);
+    let inner = response_block.map_or_else(|| Response::new(Full::default()), response);
     let service = service_fn(move |_| {
         let inner = inner.clone();
         async { Ok::<_, std::convert::Infallible>(inner) }

@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, Uri};
 use super::world::{Choices, SECRET};
 
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RouteRequest {
     pub(crate) method: &'static str,
     pub(crate) target: Target,
     pub(crate) path: String,
@@ -62,7 +62,7 @@ const PIECES: [&str; 36] = [
     "/B", "%3b",
 ];
 
-impl Asked {
+impl RouteRequest {
     pub(crate) fn chosen(choices: &mut Choices<'_>) -> Self {
         use Target::{Absolute, AbsoluteAndHost, AbsoluteAndOther, Asterisk, Origin, TwoHosts};
 

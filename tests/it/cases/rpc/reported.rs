@@ -27,7 +27,7 @@ pub(in super::super) enum Place {
 }
 
 #[derive(Debug)]
-pub(in super::super) struct Said {
+pub(in super::super) struct ReportedStatus {
     pub(in super::super) place: Place,
     /// The code as Connect names it.
     pub(in super::super) name: String,
@@ -41,7 +41,7 @@ pub(in super::super) struct Said {
 }
 
 /// `None` where there is no status; an error where there is one and it is not well-formed.
-pub(in super::super) fn read(protocol: Protocol, response: &Response) -> Result<Option<Said>, String> {
+pub(in super::super) fn read(protocol: Protocol, response: &Response) -> Result<Option<ReportedStatus>, String> {
     let in_head = !response.lines("grpc-status").is_empty();
     match protocol {
         Protocol::Grpc | Protocol::Web if in_head => of_fields(Place::Head, &response.headers).map(Some),
@@ -69,7 +69,7 @@ pub(in super::super) fn messages(response: &Response) -> Option<framed::Read> {
     }
 }
 
-fn of_fields(place: Place, fields: &Headers) -> Result<Said, String> {
+fn of_fields(place: Place, fields: &Headers) -> Result<ReportedStatus, String> {
     let one = |name: &str| match &lines(fields, name)[..] {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
@@ -80,7 +80,15 @@ fn of_fields(place: Place, fields: &Headers) -> Result<Said, String> {
     let message = one("grpc-message")?.map(|text| percent_decoded(&text)).transpose()?;
     let status = one("grpc-status-details-bin")?.map(|value| details::of_header(&value)).transpose()?;
     let details = status.as_ref().map(|status| status.details.clone()).unwrap_or_default();
-    Ok(Said { place, name: name.to_owned(), message, details, status, fields: fields.clone(), json: Value::Null })
+    Ok(ReportedStatus {
+        place,
+        name: name.to_owned(),
+        message,
+        details,
+        status,
+        fields: fields.clone(),
+        json: Value::Null,
+    })
 }
 
 /// gRPC's percent-encoding; what is left unencoded may be any byte but a stray `%`.
@@ -121,19 +129,19 @@ fn json(bytes: &[u8]) -> Result<Value, String> {
     value::json(text).map_err(|error| format!("{text:?}: {error}"))
 }
 
-fn of_end(json: Value) -> Result<Said, String> {
+fn of_end(json: Value) -> Result<ReportedStatus, String> {
     only(&json, &["error", "metadata"])?;
     let error = json.get("error").cloned().unwrap_or_else(|| serde_json::json!({ "code": "ok" }));
-    of_error(Place::EndStream, error).map(|said| Said { json, ..said })
+    of_error(Place::EndStream, error).map(|reported| ReportedStatus { json, ..reported })
 }
 
-fn of_error(place: Place, json: Value) -> Result<Said, String> {
+fn of_error(place: Place, json: Value) -> Result<ReportedStatus, String> {
     only(&json, &["code", "message", "details"])?;
     let name = json.get("code").and_then(Value::as_str).ok_or_else(|| format!("{json} has no code"))?;
     let message = json.get("message").map(|text| text.as_str().map(str::to_owned).ok_or("`message` is no text"));
     let details = json.get("details").map(details::of_connect).transpose()?.unwrap_or_default();
     let (name, message) = (name.to_owned(), message.transpose()?);
-    Ok(Said { place, name, message, details, status: None, fields: Headers::new(), json })
+    Ok(ReportedStatus { place, name, message, details, status: None, fields: Headers::new(), json })
 }
 
 fn only(json: &Value, known: &[&str]) -> Result<(), String> {

@@ -53,22 +53,22 @@ async fn send(request: Request) -> (Answer, Envelope) {
     (answer, envelope)
 }
 
-type Told = (u16, String, Option<Value>);
+type Outcome = (u16, String, Option<Value>);
 
-fn alike(status: u16, code: &str, path: Option<Value>) -> [Told; 2] {
+fn alike(status: u16, code: &str, path: Option<Value>) -> [Outcome; 2] {
     [path.clone(), path].map(|path| (status, code.to_owned(), path))
 }
 
 /// Sends it to both, and gives the status, the code and the first issue's path of each.
-async fn both(request: impl Fn(&str) -> Request) -> [Told; 2] {
-    let mut told = Vec::new();
+async fn both(request: impl Fn(&str) -> Request) -> [Outcome; 2] {
+    let mut answers = Vec::new();
     for whose in ["/axum", "/own"] {
         let (answer, envelope) = send(request(whose)).await;
         let issues = envelope.details().and_then(|details| details["issues"].as_array());
         let path = issues.and_then(|issues| issues.first()).map(|issue| issue["path"].clone());
-        told.push((answer.head.status.as_u16(), envelope.code().to_owned(), path));
+        answers.push((answer.head.status.as_u16(), envelope.code().to_owned(), path));
     }
-    told.try_into().unwrap()
+    answers.try_into().unwrap()
 }
 
 fn posted(whose: &str, content_type: &str, body: impl Into<Body>) -> Request {
@@ -91,8 +91,8 @@ async fn r13_a_body_is_refused_alike() {
         (json, &long(60), 413, "payload_too_large", None),
         (json, &long(100), 413, "payload_too_large", None),
     ] {
-        let told = both(|whose| posted(whose, content_type, body.to_owned())).await;
-        assert_eq!(told, alike(status, code, path), "{content_type}: {body}");
+        let answers = both(|whose| posted(whose, content_type, body.to_owned())).await;
+        assert_eq!(answers, alike(status, code, path), "{content_type}: {body}");
     }
 }
 
@@ -118,15 +118,15 @@ async fn g4_axums_own_limit_holds_behind_a_raised_one() {
 
 #[tokio::test]
 async fn r13_a_query_and_a_path_are_refused_alike() {
-    let told = async |target: &'static str| {
+    let answers = async |target: &'static str| {
         both(|whose| Request::get(format!("{whose}{target}")).body(Body::empty()).unwrap()).await
     };
     for target in ["/orders", "/orders?size=s3cr3t", "/orders?size=300"] {
-        assert_eq!(told(target).await, alike(400, "invalid_request", Some(json!(["size"]))), "{target}");
+        assert_eq!(answers(target).await, alike(400, "invalid_request", Some(json!(["size"]))), "{target}");
     }
-    assert_eq!(told("/mistake/1").await, alike(500, "internal_error", None));
+    assert_eq!(answers("/mistake/1").await, alike(500, "internal_error", None));
     // What axum says of a route's only parameter names nothing.
-    let [axums, ours] = told("/orders/s3cr3t").await;
+    let [axums, ours] = answers("/orders/s3cr3t").await;
     assert_eq!(axums, (400, "bad_request".to_owned(), None));
     assert_eq!(ours, (400, "invalid_request".to_owned(), Some(json!(["id"]))));
 }
@@ -139,7 +139,7 @@ async fn f1_a_body_that_breaks_off_is_refused_alike_and_one_that_is_too_slow_is_
         (io::ErrorKind::TimedOut, (408, "request_timeout".to_owned(), None)),
     ] {
         let broken = || Body::from_stream(iter([Ok(b"{".to_vec()), Err(io::Error::new(kind, "gone"))]));
-        let told = both(|whose| posted(whose, "application/json", broken())).await;
-        assert_eq!(told, [(400, "bad_request".to_owned(), None), ours], "{kind:?}");
+        let answers = both(|whose| posted(whose, "application/json", broken())).await;
+        assert_eq!(answers, [(400, "bad_request".to_owned(), None), ours], "{kind:?}");
     }
 }

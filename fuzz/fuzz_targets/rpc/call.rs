@@ -26,7 +26,7 @@ pub(crate) enum Protocol {
 }
 
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RpcCall {
     pub(crate) protocol: Protocol,
     pub(crate) http2: bool,
     pub(crate) mode: Mode,
@@ -53,7 +53,7 @@ const TYPES: [(&str, Protocol); 14] = [
 ];
 const MODES: [Mode; 5] = [Mode::Enforce, Mode::Fill, Mode::Own, Mode::Observe, Mode::Off];
 
-impl Asked {
+impl RpcCall {
     pub(crate) fn chosen(choices: &mut Choices<'_>) -> Self {
         let (media_type, protocol) = choices.one_of(&TYPES);
         let media_type = if protocol == Protocol::Unsaid { choices.bytes() } else { media_type.as_bytes() };

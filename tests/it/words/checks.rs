@@ -137,8 +137,8 @@ pub(crate) fn check_quoted(template: u8, value: &str) {
         Some(text) => ("text/plain", text.replace("%v", &value)),
         None => ("application/json", BODIES[template - TEXTS.len()].replace("%j", &json[1..json.len() - 1])),
     };
-    let told = envelope_of(StatusCode::BAD_REQUEST, media_type, body.as_bytes());
-    assert!(!told.contains(SECRET), "{body}\n{told}");
+    let envelope = envelope_of(StatusCode::BAD_REQUEST, media_type, body.as_bytes());
+    assert!(!envelope.contains(SECRET), "{body}\n{envelope}");
 }
 
 /// A text behind what a framework begins with.
