@@ -65,17 +65,27 @@ fn texts_and_characters_are_no_words() {
 
 #[test]
 fn names_and_comments_are_plain() {
+    let is_plain = |word: &str, is_comment: bool| !NAMES.contains(&word) && !(is_comment && VERBS.contains(&word));
+    assert_plain(&["crates/*/src/*.rs", "src/*.rs"], is_plain);
+}
+
+#[test]
+fn names_in_tests_are_plain() {
+    let folders =
+        ["benches/*.rs", "crates/envoy/*.rs", "crates/gateway/*.rs", "examples/*.rs", "fuzz/*.rs", "tests/*.rs"];
+    assert_plain(&folders, |word, is_comment| is_comment || !NAMES.contains(&word));
+}
+
+#[track_caller]
+fn assert_plain(files: &[&str], is_plain: impl Fn(&str, bool) -> bool) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed =
-        Command::new("git").args(["ls-files", "crates/*/src/*.rs", "src/*.rs"]).current_dir(root).output().unwrap();
+    let listed = Command::new("git").arg("ls-files").args(files).current_dir(root).output().unwrap();
     let (listed, mut found) = (String::from_utf8(listed.stdout).unwrap(), Vec::new());
+    assert!(!listed.is_empty(), "no files: {files:?}");
     for path in listed.lines() {
         let Ok(source) = std::fs::read_to_string(root.join(path)) else { continue };
-        for (line, is_comment, word) in words_of(&source) {
-            if NAMES.contains(&word) || is_comment && VERBS.contains(&word) {
-                found.push(format!("{path}:{line}: {word}"));
-            }
-        }
+        let words = words_of(&source).into_iter().filter(|(_, is_comment, word)| !is_plain(word, *is_comment));
+        found.extend(words.map(|(line, _, word)| format!("{path}:{line}: {word}")));
     }
     assert!(found.is_empty(), "write what is meant: {found:#?}");
 }
