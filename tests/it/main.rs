@@ -13,7 +13,6 @@ mod details;
 mod dialects;
 mod examples;
 mod failures;
-mod floors;
 mod foreign_texts;
 mod framework_route;
 mod hpack;

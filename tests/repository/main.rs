@@ -1,4 +1,4 @@
-//! Tests of the repository: its pages, its words, its copies and what is generated. Tests of the library are in `tests/it`.
+//! Tests of the repository: its floors, pages, words, copies and generated files. Tests of the library are in `tests/it`.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 #[path = "../it/kit/answer.rs"]
@@ -8,6 +8,7 @@ mod clients_generated;
 mod command;
 mod contract_page;
 mod copies;
+mod floors;
 mod manual;
 mod manual_rpc;
 mod plain_words;

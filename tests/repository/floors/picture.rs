@@ -12,7 +12,7 @@ use super::{Rooms, floors, rooms};
 const REWRITE: &str = "UPDATE_MANUAL";
 /// The crate whose rooms are drawn.
 const CORE: &str = "crates/core";
-const OPENS: &str = "<!-- the picture is made by UPDATE_MANUAL=1 cargo test --test it floors -->\n";
+const OPENS: &str = "<!-- the picture is made by UPDATE_MANUAL=1 cargo test --test repository floors -->\n";
 const CLOSES: &str = "<!-- the end of the picture -->\n";
 
 #[test]
