@@ -60,11 +60,11 @@ impl Named for Around {
 pub(crate) fn run(around: Around, calls: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut client = runtime.block_on(async { EchoClient::new(channel(around).await) });
-    let said = Words { text: "x".repeat(98), count: 0 };
+    let words = Words { text: "x".repeat(98), count: 0 };
     let mut call = async || {
-        let reply = client.say(said.clone()).await.expect("an answer");
+        let reply = client.say(words.clone()).await.expect("an answer");
         assert_eq!(reply.metadata().contains_key("x-request-id"), around != Around::Nothing);
-        assert_eq!(reply.get_ref(), &said);
+        assert_eq!(reply.get_ref(), &words);
     };
     measure::twice(|| {
         runtime.block_on(async {
@@ -82,8 +82,8 @@ pub(crate) fn table(is_check: bool) -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>7} {:>7} {:>7}\n", "unary call", "instr", "+bare", "/bare");
     let mut risen = Vec::new();
     // Nothing is held against what the others cost.
-    let asked = |around: &&Around| !is_check || matches!(around, Around::Nothing | Around::Envelope);
-    for around in Around::ALL.iter().filter(asked) {
+    let chosen = |around: &&Around| !is_check || matches!(around, Around::Nothing | Around::Envelope);
+    for around in Around::ALL.iter().filter(chosen) {
         let counted = if *around == Around::Nothing { bare } else { count(*around) };
         let ratio = counted / bare;
         let _ = writeln!(text, "{:<12} {counted:>7.0} {:>7.0} {ratio:>7.3}", around.name(), counted - bare);

@@ -18,8 +18,8 @@ pub(crate) fn risen(rows: &[Row]) -> Vec<String> {
     let figures = |row: &Row| recorded.get(&(row.case.name(), row.stack.name())).copied();
     let mut risen = Vec::new();
     for row in rows.iter().filter(|row| !matches!(row.stack, Stack::Bare | Stack::Today | Stack::Fused)) {
-        let beside = rows.iter().filter(|it| it.case == row.case && matches!(it.stack, Stack::Bare | Stack::Today));
-        let scales = beside.filter_map(|it| Some(it.cost.instructions? / figures(it)?.0));
+        let compared = rows.iter().filter(|it| it.case == row.case && matches!(it.stack, Stack::Bare | Stack::Today));
+        let scales = compared.filter_map(|it| Some(it.cost.instructions? / figures(it)?.0));
         let scale = scales.max_by(f64::total_cmp);
         let (Some((instructions, allocations)), Some(scale), Some(now)) = (figures(row), scale, row.cost.instructions)
         else {

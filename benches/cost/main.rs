@@ -37,7 +37,7 @@ use cases::Case;
 use long_body::Repeated;
 use measure::Cost;
 use reading::{Long, Written};
-use scale::{Asked, Size};
+use scale::{Lookup, Size};
 use shape::{Form, Inner};
 use stacks::Stack;
 use table::Row;
@@ -49,8 +49,8 @@ fn main() -> ExitCode {
         ["--count", stack, case, requests] => {
             measure::run(named(stack), named(case), requests.parse().expect("a number"))
         }
-        ["--scale", size, asked, requests] => {
-            scale::run(named(size), named(asked), requests.parse().expect("a number"))
+        ["--scale", size, lookup, requests] => {
+            scale::run(named(size), named(lookup), requests.parse().expect("a number"))
         }
         [kind @ ("--reading" | "--plain"), written, requests] => {
             reading::run(named(written), kind == "--plain", requests.parse().expect("a number"));
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
             Repeated::ALL.iter().for_each(|shape| long_body::run(*shape, 1));
             Written::ALL.iter().for_each(|written| reading::run(*written, false, 1));
             Long::ALL.iter().for_each(|long| Size::ALL.iter().for_each(|size| reading::run_long(*size, *long, 1)));
-            Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));
+            Lookup::ALL.iter().for_each(|lookup| Size::ALL.iter().for_each(|size| scale::run(*size, *lookup, 1)));
         }
     }
     ExitCode::SUCCESS
@@ -109,8 +109,8 @@ fn rows(is_check: bool) -> Vec<Row> {
     if !valgrind {
         println!("valgrind is not installed: no instruction counts. Install it (apt install valgrind) to have them.");
     }
-    let asked = pairs().filter(|(_, stack)| !is_check || *stack != Stack::Fused);
-    asked.map(|(case, stack)| Row { case, stack, cost: Cost::measure(stack, case, valgrind) }).collect()
+    let lookup = pairs().filter(|(_, stack)| !is_check || *stack != Stack::Fused);
+    lookup.map(|(case, stack)| Row { case, stack, cost: Cost::measure(stack, case, valgrind) }).collect()
 }
 
 fn pairs() -> impl Iterator<Item = (Case, Stack)> {

@@ -28,7 +28,7 @@ const RULES: usize = 200;
 
 /// What is asked, and the pattern that it matches.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Lookup {
     /// A host of a scope's own, and a route in it.
     InScope,
     /// A host of nobody's: a route of the policy itself.
@@ -43,7 +43,7 @@ pub(crate) enum Size {
     Large,
 }
 
-impl Named for Asked {
+impl Named for Lookup {
     const ALL: &'static [Self] = &[Self::InScope, Self::NoScope, Self::LongPath];
 
     fn name(self) -> &'static str {
@@ -66,7 +66,7 @@ impl Named for Size {
     }
 }
 
-impl Asked {
+impl Lookup {
     fn target(self) -> (&'static str, &'static str) {
         match self {
             Self::InScope => ("svc42.example.com", "/v1/things7/17"),
@@ -93,12 +93,12 @@ impl Asked {
 }
 
 /// Sends so many requests, twice, once the answer was seen to be right. The large policy was written before.
-pub(crate) fn run(size: Size, asked: Asked, requests: u64) {
-    let policy = policy(size, asked.pattern()).unwrap_or_else(|refused| panic!("{refused}"));
+pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
+    let policy = policy(size, lookup.pattern()).unwrap_or_else(|refused| panic!("{refused}"));
     measure::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().policy(policy).layer(Handler(Case::Happy));
-        assert_eq!(stack.answer(asked.request()).map(|answer| answer.status()), Some(StatusCode::OK));
-        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(asked.request())))));
+        assert_eq!(stack.answer(lookup.request()).map(|answer| answer.status()), Some(StatusCode::OK));
+        measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(lookup.request())))));
     });
 }
 
@@ -115,9 +115,9 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "request", "one route", "10,000 routes", "ratio");
     let mut risen = Vec::new();
     write();
-    for asked in Asked::ALL {
-        let count = |size: Size| measure::instructions(&["--scale", size.name(), asked.name()], 1);
-        risen.extend(ratio(&mut text, asked.name(), count(Size::One), count(Size::Large)));
+    for lookup in Lookup::ALL {
+        let count = |size: Size| measure::instructions(&["--scale", size.name(), lookup.name()], 1);
+        risen.extend(ratio(&mut text, lookup.name(), count(Size::One), count(Size::Large)));
     }
     let (bytes, time) = load();
     let _ = writeln!(text, "its {} files ({} KiB) are read in {} ms", SCOPES + 1, bytes / 1024, time.as_millis());

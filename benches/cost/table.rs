@@ -20,8 +20,8 @@ pub(crate) fn write(rows: &[Row]) -> String {
         "case", "stack", "instr", "+bare", "/bare", "/today", "allocs", "bytes", "ns", "/bare", "/today"
     );
     for row in rows {
-        let beside = |stack: Stack| rows.iter().find(|it| it.stack == stack && it.case == row.case).map(|it| it.cost);
-        if let (Some(bare), Some(today)) = (beside(Stack::Bare), beside(Stack::Today)) {
+        let cost_of = |stack: Stack| rows.iter().find(|it| it.stack == stack && it.case == row.case).map(|it| it.cost);
+        if let (Some(bare), Some(today)) = (cost_of(Stack::Bare), cost_of(Stack::Today)) {
             let _ = writeln!(text, "{}", line(row, &bare, &today));
         }
     }

@@ -31,12 +31,12 @@ pub(crate) fn stack(case: Case) -> Box<dyn Answers> {
     }
 }
 
-type Asked = Limited<Full<Bytes>>;
-type Ask = fn(&mut Request<Asked>) -> Result<(), Response<Full<Bytes>>>;
+type LimitedRequest = Limited<Full<Bytes>>;
+type Ask = fn(&mut Request<LimitedRequest>) -> Result<(), Response<Full<Bytes>>>;
 
 fn around<S>(service: S) -> impl Answers
 where
-    S: Service<Request<Asked>, Response = Response<Full<Bytes>>, Error = BoxError>,
+    S: Service<Request<LimitedRequest>, Response = Response<Full<Bytes>>, Error = BoxError>,
 {
     ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(MakeUlid))
@@ -49,13 +49,13 @@ where
 }
 
 #[allow(clippy::result_large_err, reason = "tower-http's own type")]
-fn ask_for_credentials(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
+fn ask_for_credentials(request: &mut Request<LimitedRequest>) -> Result<(), Response<Full<Bytes>>> {
     let sent = request.headers().get(AUTHORIZATION).is_some_and(|it| it.as_bytes().starts_with(b"Bearer "));
     if sent { Ok(()) } else { Err(refused(StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer")) }
 }
 
 #[allow(clippy::result_large_err, reason = "tower-http's own type")]
-fn ask_for_json(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
+fn ask_for_json(request: &mut Request<LimitedRequest>) -> Result<(), Response<Full<Bytes>>> {
     let json = |it: &HeaderValue| it.as_bytes().starts_with(b"application/json");
     if request.body().is_end_stream() || request.headers().get(CONTENT_TYPE).is_some_and(json) {
         Ok(())
@@ -93,7 +93,7 @@ struct Error<'a> {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ErrorBody {
     error: String,
 }
 
@@ -118,9 +118,9 @@ where
     let (mut head, body) = response.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let said = serde_json::from_slice::<Said>(&body).ok().map(|said| said.error);
+    let parsed = serde_json::from_slice::<ErrorBody>(&body).ok().map(|parsed| parsed.error);
     let (code, catalogue) = code_of(status);
-    let error = Error { code, message: said.as_deref().unwrap_or(catalogue) };
+    let error = Error { code, message: parsed.as_deref().unwrap_or(catalogue) };
     let written = serde_json::to_vec(&Envelope { error, request_id: id }).unwrap_or_default();
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));

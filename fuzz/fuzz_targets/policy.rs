@@ -19,11 +19,11 @@ fn roams(policy: &str) -> bool {
 
 // The first line is a method and a target; the rest is the policy.
 fuzz_target!(|text: &str| {
-    let (asked, policy) = text.split_once('\n').unwrap_or(("GET /", text));
+    let (request_line, policy) = text.split_once('\n').unwrap_or(("GET /", text));
     if roams(policy) {
         return;
     }
-    let (method, target) = asked.split_once(' ').unwrap_or(("GET", asked));
+    let (method, target) = request_line.split_once(' ').unwrap_or(("GET", request_line));
     match Policy::from_toml(FILE, policy) {
         Err(error) => assert!(error.to_string().starts_with(FILE), "{error}"),
         Ok(policy) => {

@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::exchange::{Admission, Exchange};
 
-#[path = "rpc/asked.rs"]
-mod asked;
+#[path = "rpc/call.rs"]
+mod call;
 #[path = "rpc/choices.rs"]
 mod choices;
 #[path = "rpc/inner.rs"]
@@ -23,26 +23,26 @@ mod sent;
 // What the request is, what its body is, what the service says, what becomes of its body: in that order.
 fuzz_target!(|bytes: &[u8]| {
     let choices = &mut choices::Choices::new(bytes);
-    let asked = asked::Asked::chosen(choices);
-    let mut body = asked::body(choices, asked.protocol);
-    let inner = inner::Inner::chosen(choices, asked.protocol);
-    let Some((exchange, meter)) = forwarded(&asked, body.is_empty()) else { return };
+    let call = call::RpcCall::chosen(choices);
+    let mut body = call::body(choices, call.protocol);
+    let inner = inner::Inner::chosen(choices, call.protocol);
+    let Some((exchange, meter)) = forwarded(&call, body.is_empty()) else { return };
     // Whatever is left comes when the head of the response is out.
     let late = body.split_off(body.len().min(choices.below(9)));
-    let mut metered = metered::Metered::new(meter, &asked);
+    let mut metered = metered::Metered::new(meter, &call);
     metered.take(&body);
-    responded::check(&asked, &inner, exchange, metered, &late);
+    responded::check(&call, &inner, exchange, metered, &late);
 });
 
 /// What reaches the service; an answer is checked at once.
 fn forwarded(
-    asked: &asked::Asked,
+    call: &call::RpcCall,
     is_empty: bool,
 ) -> Option<(Exchange, Option<tower_error_envelope::exchange::BodyMeter>)> {
-    match asked.begin(is_empty)? {
+    match call.begin(is_empty)? {
         Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
         Admission::Answer(answered) => {
-            sent::Sent::from_reply(*answered).check(asked);
+            sent::Sent::from_reply(*answered).check(call);
             None
         }
         admission => panic!("{admission:?}"),

@@ -4,16 +4,16 @@
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
-#[path = "../../tests/it/words/told.rs"]
-mod told;
+#[path = "../../tests/it/words/checks.rs"]
+mod checks;
 
 // The first byte says what the second chooses of: a sentence for a value, a sentence that goes on, a status for a body.
 fuzz_target!(|data: &[u8]| {
     let [what, chosen, rest @ ..] = data else { return };
     match (what % 4, std::str::from_utf8(rest)) {
-        (0, Ok(value)) => told::check_quoted(*chosen, value),
-        (1, Ok(text)) => told::check_begun(*chosen, text),
-        (2, _) => told::check(*chosen, "text/plain", rest),
-        _ => told::check(*chosen, "application/json", rest),
+        (0, Ok(value)) => checks::check_quoted(*chosen, value),
+        (1, Ok(text)) => checks::check_begun(*chosen, text),
+        (2, _) => checks::check(*chosen, "text/plain", rest),
+        _ => checks::check(*chosen, "application/json", rest),
     }
 });

@@ -99,10 +99,10 @@ async fn f1_a_rate_limit_that_sheds_inside_is_503() {
 async fn load_shed_outside_fails_where_the_layer_cannot_see_it() {
     let service = LoadShed::new(ConcurrencyLimit::new(layer().layer(service_fn(fine)), 1));
     let mut first = service.clone();
-    let held = first.ready().await.unwrap().call(to("/"));
+    let first_call = first.ready().await.unwrap().call(to("/"));
     let error = service.clone().oneshot(to("/")).await.unwrap_err();
     assert!(error.is::<tower::load_shed::error::Overloaded>(), "{error}");
-    assert_eq!(held.await.unwrap().status(), 200);
+    assert_eq!(first_call.await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]

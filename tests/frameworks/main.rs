@@ -11,7 +11,7 @@ mod cases {
 mod checks;
 mod client;
 #[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
-#[path = "../it/kit.rs"]
+#[path = "../it/kit/mod.rs"]
 mod kit;
 mod layers;
 mod manual;

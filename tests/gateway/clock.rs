@@ -142,9 +142,9 @@ fn a_start_before_1970_or_after_9999_is_refused_with_the_reason() {
         let mut command = clock.command();
         command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let status = ended(&mut command.spawn().unwrap());
-        let said = fs::read_to_string(log).unwrap();
-        assert_eq!(status.code(), Some(2), "{said}");
-        assert!(said.contains("the system's clock is before 1970 or after 9999; set it"), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+        let logged = fs::read_to_string(log).unwrap();
+        assert_eq!(status.code(), Some(2), "{logged}");
+        assert!(logged.contains("the system's clock is before 1970 or after 9999; set it"), "{logged}");
+        assert!(!logged.contains("panicked"), "{logged}");
     }
 }

@@ -39,7 +39,7 @@ const REFUSED: &str = "rejected the new policy";
 type Wanted = Vec<[Answer; 2]>;
 
 /// One request, and what was certain while it ran: the active policy, where no change was under way.
-struct Asked {
+struct Sample {
     kind: usize,
     got: Result<Answer, String>,
     certain: Option<usize>,
@@ -67,10 +67,10 @@ fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() 
     let flipping = Arc::new(Flipping { folder, gateway, begun, ended, in_force, between });
 
     let began = Instant::now();
-    let (wanted, asked) = Runtime::new().unwrap().block_on(run(&flipping));
+    let (wanted, samples) = Runtime::new().unwrap().block_on(run(&flipping));
     let took = began.elapsed();
 
-    judge(&wanted, &asked);
+    judge(&wanted, &samples);
     // Whole: what would be said twice is there as well.
     let log = Arc::into_inner(flipping).expect("each request has ended").gateway.stopped();
     let refused: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
@@ -85,7 +85,7 @@ fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() 
     println!("{FLIPS} changes in {took:.1?}: {taken} taken, {} refused, each with its line", refused.len());
 }
 
-async fn run(flipping: &Arc<Flipping>) -> (Wanted, Vec<Asked>) {
+async fn run(flipping: &Arc<Flipping>) -> (Wanted, Vec<Sample>) {
     let clients = Arc::new(Clients::new(flipping.gateway.address));
     let mut answers = [ask_all(&clients).await, Vec::new()];
     flipping.flip(TWO);
@@ -107,13 +107,13 @@ async fn run(flipping: &Arc<Flipping>) -> (Wanted, Vec<Asked>) {
     let load = tokio::spawn(load(Arc::clone(flipping), Arc::clone(&clients), Arc::clone(&stop)));
     flips.await;
     stop.store(1, Ordering::SeqCst);
-    let asked = load.await.unwrap();
+    let samples = load.await.unwrap();
 
     // The last one was broken: the last good one holds.
     for (kind, got) in ask_all(&clients).await.iter().enumerate() {
         assert_eq!(got, &wanted[kind][0], "{:?} at the end", REQUESTS[kind]);
     }
-    (wanted, asked)
+    (wanted, samples)
 }
 
 async fn ask_all(clients: &Clients) -> Vec<Answer> {
@@ -125,7 +125,7 @@ async fn ask_all(clients: &Clients) -> Vec<Answer> {
 }
 
 /// Two hundred a second, whatever comes of those before.
-async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUsize>) -> Vec<Asked> {
+async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUsize>) -> Vec<Sample> {
     let mut ticks = interval(REQUEST_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut requests = JoinSet::new();
@@ -141,7 +141,7 @@ async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUs
             let got = clients.ask(number / REQUESTS.len(), kind).await;
             let certain = before.filter(|before| flipping.certain() == Some(*before)).map(|(_, policy)| policy);
             flipping.between.fetch_add(usize::from(certain.is_some()), Ordering::SeqCst);
-            Asked { kind, got, certain }
+            Sample { kind, got, certain }
         });
     }
     requests.join_all().await
@@ -157,10 +157,10 @@ impl Flipping {
         fs::create_dir_all(self.folder.path("new")).unwrap();
         fs::write(self.folder.path("new/policy.toml"), policy).unwrap();
         fs::rename(self.folder.path("new/policy.toml"), self.folder.path("policy.toml")).unwrap();
-        let said = if policy == BROKEN { REFUSED } else { TAKEN };
-        until(&format!("the log says {said:?}"), || {
+        let outcome = if policy == BROKEN { REFUSED } else { TAKEN };
+        until(&format!("the log says {outcome:?}"), || {
             let log = self.gateway.log_from(start);
-            when(log.contains(said), log)
+            when(log.contains(outcome), log)
         });
         if policy != BROKEN {
             self.in_force.store(usize::from(policy == TWO), Ordering::SeqCst);
@@ -195,9 +195,9 @@ fn expect_difference(wanted: &Wanted) {
     }
 }
 
-fn judge(wanted: &Wanted, asked: &[Asked]) {
+fn judge(wanted: &Wanted, samples: &[Sample]) {
     let (mut of, mut certain, mut wrong) = ([0, 0], 0, Vec::new());
-    for Asked { kind, got, certain: policy } in asked {
+    for Sample { kind, got, certain: policy } in samples {
         let request = &REQUESTS[*kind];
         let mut fail = |what: &str| wrong.push(format!("{request:?}: {what}: {got:?}"));
         let Ok(got) = got else {
@@ -216,7 +216,11 @@ fn judge(wanted: &Wanted, asked: &[Asked]) {
             }
         }
     }
-    println!("{} requests: {of:?} of each policy, {certain} while nothing changed, {} wrong", asked.len(), wrong.len());
-    assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), asked.len(), &wrong[..wrong.len().min(10)]);
-    assert!(asked.len() > 1000 && of.iter().all(|of| *of > FLIPS) && certain > FLIPS);
+    println!(
+        "{} requests: {of:?} of each policy, {certain} while nothing changed, {} wrong",
+        samples.len(),
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), samples.len(), &wrong[..wrong.len().min(10)]);
+    assert!(samples.len() > 1000 && of.iter().all(|of| *of > FLIPS) && certain > FLIPS);
 }

@@ -176,8 +176,8 @@ impl Gateway {
 
     /// SIGTERM, and the whole log.
     fn stop(mut self) -> String {
-        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        let signalled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
         assert!(ended(&mut self.process).success(), "a stop is no failure");
         self.log.take().unwrap().join().unwrap()
     }

@@ -57,12 +57,12 @@ impl Watching {
     /// What holds under every policy of these tests.
     #[track_caller]
     fn expect_closed(&self) {
-        let asked = |path: &str| {
+        let requests = |path: &str| {
             let answer =
                 self.gateway.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
             answer.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3)).unwrap_or("none").to_owned()
         };
-        assert_eq!((&*asked("/admin/x"), &*asked("/open")), ("401", "200"));
+        assert_eq!((&*requests("/admin/x"), &*requests("/open")), ("401", "200"));
     }
 
     #[track_caller]
@@ -161,14 +161,14 @@ fn m3_ten_thousand_reloads_under_load_fail_no_request_and_pile_nothing_up() {
     let it = Watching::start("reloads");
     it.expect_closed();
     let (threads, descriptors) = (it.gateway.threads(), it.gateway.descriptors());
-    let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (stop, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut signals = it.hang_up(RELOADS);
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     it.expect_closed();
-                    asked.fetch_add(2, Ordering::Relaxed);
+                    requests.fetch_add(2, Ordering::Relaxed);
                 }
             });
         }
@@ -188,7 +188,7 @@ fn m3_ten_thousand_reloads_under_load_fail_no_request_and_pile_nothing_up() {
         let now = (it.gateway.threads(), it.gateway.descriptors());
         when(now.0 <= threads + 2 && now.1 <= descriptors + 8, now)
     });
-    println!("{} requests beside {RELOADS} reloads", asked.into_inner());
+    println!("{} requests beside {RELOADS} reloads", requests.into_inner());
     it.gateway.stopped();
 }
 

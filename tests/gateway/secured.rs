@@ -109,13 +109,13 @@ fn pairs() -> Vec<Pair> {
 fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pair)) {
     let (service, trust) = (service(), Trust::new(pairs));
     let gateway = secured(&service, place, &[]);
-    let asked = under_load(gateway.address, &trust, || {
+    let requests = under_load(gateway.address, &trust, || {
         for (number, pair) in pairs.iter().enumerate().skip(1) {
             replace(number, pair);
             in_force(gateway.address, &trust, pair);
         }
     });
-    assert!(asked > 10 * REPLACED, "clients asked all the while");
+    assert!(requests > 10 * REPLACED, "clients asked all the while");
     let log = gateway.stopped();
     assert_eq!(log.matches("reloaded the certificate").count(), REPLACED, "{log}");
 }
@@ -123,13 +123,13 @@ fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pa
 /// Has clients ask at `address` while `during` runs; how often they did.
 #[track_caller]
 fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usize {
-    let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (stop, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     ask(address, trust).expect("an answer");
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    requests.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
@@ -138,7 +138,7 @@ fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usiz
         stop.store(true, Ordering::Relaxed);
         during.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
-    asked.into_inner()
+    requests.into_inner()
 }
 
 /// Waits until a handshake shows it, and then each one does.
@@ -183,7 +183,7 @@ fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_
     let place = folder.path("");
     first.write(&place);
     let gateway = secured(&service, &place, &[]);
-    let told = |what: &str| {
+    let expected = |what: &str| {
         until("the log tells it", || {
             let log = gateway.log_from(0);
             when(log.contains(what), log)
@@ -191,15 +191,15 @@ fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_
     };
 
     fs::write(place.join("tls.crt"), second.pem()).unwrap();
-    told("tls.key: the key is not that of ");
+    expected("tls.key: the key is not that of ");
     gateway.signal("HUP");
-    told("SIGHUP: ");
+    expected("SIGHUP: ");
     assert_eq!(ask(gateway.address, &trust).unwrap(), first.certificate());
     fs::write(place.join("tls.crt"), "no PEM at all").unwrap();
-    told("tls.crt: no certificate can be read");
+    expected("tls.crt: no certificate can be read");
     fs::write(place.join("tls.key"), format!("-----BEGIN {}-----\nhunter2\n", "PRIVATE KEY")).unwrap();
     fs::remove_file(place.join("tls.crt")).unwrap();
-    let log = told("tls.crt: cannot be read: No such file");
+    let log = expected("tls.crt: cannot be read: No such file");
     assert_eq!(ask(gateway.address, &trust).unwrap(), first.certificate());
     assert!(!log.contains("hunter2"), "{log}");
     gateway.signal("HUP");
@@ -224,17 +224,20 @@ fn a_start_with_a_wrong_pair_is_refused_with_what_and_where() {
         ("none", "tls.key", 1, "none: no certificate can be read"),
         ("gone", "tls.key", 2, "gone: cannot be read: No such file"),
     ];
-    for (certificate, key, code, told) in rows {
+    for (certificate, key, code, expected) in rows {
         let run = std::process::Command::new(binary())
             .args(["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1"])
             .args(["--tls-cert", certificate, "--tls-key", key])
             .current_dir(&place)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert_eq!(run.status.code(), Some(code), "{said}");
-        assert!(said.contains(told) && said.contains(" = help: "), "{certificate}, {key}: {said}");
-        assert!(run.stdout.is_empty() && !said.contains("BEGIN"), "{said}");
+        let diagnostics = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(code), "{diagnostics}");
+        assert!(
+            diagnostics.contains(expected) && diagnostics.contains(" = help: "),
+            "{certificate}, {key}: {diagnostics}"
+        );
+        assert!(run.stdout.is_empty() && !diagnostics.contains("BEGIN"), "{diagnostics}");
     }
 }
 
@@ -273,7 +276,7 @@ fn handshakes_hold_nobody_up_and_those_that_do_not_end_are_closed() {
 }
 
 #[test]
-fn an_https_service_is_known_by_its_certificate_and_a_failure_is_told_to_the_log_alone() {
+fn an_https_service_is_known_by_its_certificate_and_a_failure_is_only_logged() {
     let (service, folder) = (service(), Folder::new("upstream"));
     let (pair, other) = (Pair::new(), Pair::new());
     pair.write(&folder.path(""));
@@ -311,7 +314,7 @@ fn an_https_service_is_known_by_its_certificate_and_a_failure_is_told_to_the_log
 }
 
 #[test]
-fn a_service_that_does_not_agree_on_http2_is_told_so() {
+fn a_service_that_does_not_agree_on_http2_is_reported() {
     let (pair, folder) = (Pair::new(), Folder::new("no-h2"));
     pair.write(&folder.path(""));
     let ca = folder.path("tls.crt").to_str().unwrap().to_owned();
@@ -353,7 +356,7 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
     until("it is accepted", || when(old.sockets().len() > before, old.sockets()));
     let trust = Trust::new(&pairs);
     let mut new = None;
-    let asked = under_load(old.address, &trust, || {
+    let requests = under_load(old.address, &trust, || {
         let new = new.insert(secured(&service, &places[1], &more));
         until("it accepts", || when(new.log_from(0).contains("took over"), new.log_from(0)));
         // Whoever comes from here on is the next one's, however busy the threads of the other one are.
@@ -362,7 +365,7 @@ fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() 
             assert_eq!(exchange(trust.over(stream).unwrap()).unwrap(), pairs[1].certificate());
         }
     });
-    assert!(asked > 0, "clients asked all the while");
+    assert!(requests > 0, "clients asked all the while");
     assert_eq!(exchange(trust.over(begun).unwrap()).unwrap(), pairs[0].certificate());
     assert_eq!(old.ended().0.code(), Some(0));
 }

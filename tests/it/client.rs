@@ -1,7 +1,6 @@
 //! The library's client (feature `client`), and what the clients of other languages are made of.
 
 mod bounds;
-mod generated;
 mod manual;
 mod parse;
 mod retry;

@@ -52,8 +52,8 @@ fn l1_an_event_says_what_decided_in_each_mode() {
 }
 
 #[test]
-fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
-    for (code, told_as) in [
+fn l3_an_unknown_code_is_logged_where_it_is_a_name() {
+    for (code, logged_as) in [
         ("SESSION_LOST", Some("SESSION_LOST")),
         ("E1001", Some("E1001")),
         ("NO_SUCH", None),
@@ -65,13 +65,13 @@ fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
         for (path, status) in [("/enforced", 404), ("/observed", 404), ("/enforced", 500)] {
             let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
             let event = logged_event(path, status, "application/json", &body).expect("an error is told");
-            assert_eq!(event.notes().unknown_code(), told_as, "{path} {status} {code}");
+            assert_eq!(event.notes().unknown_code(), logged_as, "{path} {status} {code}");
         }
     }
 }
 
 #[test]
-fn r1_each_step_is_told_to_who_asks() {
+fn r1_each_step_is_returned_on_request() {
     let body = r#"{"error":{"code":"NO_SUCH","message":"Gone."}}"#;
     let explanation = exchange("/enforced").explain(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
     assert_eq!((explanation.codes, explanation.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
@@ -85,12 +85,12 @@ fn r1_each_step_is_told_to_who_asks() {
 #[test]
 fn an_exchange_goes_on_as_if_its_route_had_another_mode_and_dialect() {
     let enforced = file().another_policy().unwrap().in_mode(Mode::Enforce);
-    let asked = exchange_under(enforced, "/observed").as_if(Some(Dialect::SuccessFlag));
+    let plan = exchange_under(enforced, "/observed").as_if(Some(Dialect::SuccessFlag));
     let mut head = head(404, "text/plain");
-    let ResponsePlan::Collect(asked, ..) = asked.response_head(&mut head, || facts("no")) else {
+    let ResponsePlan::Collect(plan, ..) = plan.response_head(&mut head, || facts("no")) else {
         panic!("an error's body is read")
     };
-    let CollectedAction::Rewrite(written) = asked.response_body(&mut head, Collected::Whole(b"no")) else {
+    let CollectedAction::Rewrite(written) = plan.response_body(&mut head, Collected::Whole(b"no")) else {
         panic!("an error is rewritten")
     };
     assert_eq!(written.body, r#"{"success":false,"error":"no"}"#);

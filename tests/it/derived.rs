@@ -77,7 +77,7 @@ enum Failure<E: AsFault> {
 #[derive(Debug, thiserror::Error, AsFault)]
 enum Never {}
 
-fn told(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Option<String>) {
+fn written(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Option<String>) {
     let fault = error.into();
     (
         fault.status_code().as_u16(),
@@ -125,7 +125,7 @@ fn each_part_of_the_attribute_is_in_the_fault() {
         let name = format!("{error:?}");
         let expected =
             (status, code.to_owned(), message.to_owned(), details.map(str::to_owned), wait.map(str::to_owned));
-        assert_eq!(told(error), expected, "{name}");
+        assert_eq!(written(error), expected, "{name}");
     }
 }
 
@@ -145,8 +145,8 @@ fn the_codes_are_those_that_it_can_become() {
     assert!(!OrderError::CODES.is_complete());
     assert!(StockError::CODES.is_complete());
     assert_eq!(Never::CODES.iter().count(), 0);
-    assert_eq!(told(Failure::<StockError>::Late).1, "gateway_timeout");
-    assert_eq!(told(Failure::Inner(StockError { sku: "b" })).1, "not_found");
+    assert_eq!(written(Failure::<StockError>::Late).1, "gateway_timeout");
+    assert_eq!(written(Failure::Inner(StockError { sku: "b" })).1, "not_found");
     assert!(!Failure::<StockError>::CODES.is_complete());
 }
 

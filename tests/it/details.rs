@@ -44,38 +44,39 @@ fn tests_say_of_details_what_the_exports_say() {
     assert!(rows.len() >= 60);
     // The layer writes no `null`: an envelope with one is none to the letter.
     for row in rows.iter().filter(|row| !row["details"].is_null()) {
-        let told = misfit(row["code"].as_str().unwrap(), Some(&row["details"]), &policy);
-        assert_eq!(told.is_none(), row["fits"].as_bool().unwrap(), "{row}: {told:?}");
+        let mistake = misfit(row["code"].as_str().unwrap(), Some(&row["details"]), &policy);
+        assert_eq!(mistake.is_none(), row["fits"].as_bool().unwrap(), "{row}: {mistake:?}");
     }
 }
 
 #[test]
-fn a_misfit_is_told_with_its_place_and_the_answer() {
+fn a_misfit_is_reported_with_its_place_and_the_answer() {
     let policy = own_codes();
     let details = json!({ "seat": 1, "until": 11, "next-seats": ["2", 3] });
-    let told = misfit("seat_taken", Some(&details), &policy).unwrap();
+    let mistake = misfit("seat_taken", Some(&details), &policy).unwrap();
     assert!(
-        told.starts_with("the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n")
+        mistake
+            .starts_with("the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n")
     );
     for line in
         ["  details.seat: 1 is no string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
     {
-        assert!(told.contains(line), "{line:?} in {told}");
+        assert!(mistake.contains(line), "{line:?} in {mistake}");
     }
-    let told = misfit("seat_taken", Some(&json!({})), &policy).unwrap();
-    assert!(told.contains("\n  details: there is no \"seat\"\n"), "{told}");
+    let mistake = misfit("seat_taken", Some(&json!({})), &policy).unwrap();
+    assert!(mistake.contains("\n  details: there is no \"seat\"\n"), "{mistake}");
     assert_eq!(misfit("seat_taken", None, &policy), None);
     for nobodys in ["teapot", "conflict", "a_code_of_nobodys"] {
-        let told = misfit(nobodys, None, &policy).unwrap();
-        assert!(told.starts_with(&format!("nobody says what the details of {nobodys:?} are")), "{told}");
+        let mistake = misfit(nobodys, None, &policy).unwrap();
+        assert!(mistake.starts_with(&format!("nobody says what the details of {nobodys:?} are")), "{mistake}");
     }
 }
 
 #[test]
 fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
-    let said: Vec<&str> =
+    let messages: Vec<&str> =
         ErrorCode::ALL.iter().filter(|code| code.details_schema().is_some()).map(ErrorCode::as_str).collect();
-    assert_eq!(said, ["invalid_request", "payload_too_large"]);
+    assert_eq!(messages, ["invalid_request", "payload_too_large"]);
     for code in ErrorCode::ALL.iter().filter_map(ErrorCode::details_schema) {
         // A schema of the catalogue is one that an own code may have.
         let own = ErrorCode::custom("own", 400).with_details(code);
@@ -100,7 +101,7 @@ fn schema_of(policy: &Policy) -> Value {
 }
 
 #[test]
-fn a_schema_is_the_same_in_the_policy_and_in_a_file_beside_it() {
+fn a_schema_is_the_same_in_the_policy_and_in_a_file_of_its_own() {
     let schema = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object",
@@ -134,8 +135,8 @@ properties.of.enum = ["a", -7, 0.5, true]
 }
 
 #[test]
-fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
-    for (name, schema, told) in [
+fn m2_a_mistake_in_a_schemas_file_is_reported_with_its_line() {
+    for (name, schema, mistake) in [
         (
             "word",
             "{\n  \"type\": \"object\",\n  \"properties\": {\n    \"n\": {\n      \"type\": \"numbre\"\n    }\n  }\n}",
@@ -164,7 +165,7 @@ fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
         let error = Policy::from_file(&path).unwrap_err();
         let file = path.parent().unwrap().join("schemas/a.json");
         assert_eq!((error.line(), error.key()), (Some(5), Some("code[0].details")), "{error}");
-        assert!(error.to_string().contains(&format!("{}{told}", file.display())), "{name}: {error}");
+        assert!(error.to_string().contains(&format!("{}{mistake}", file.display())), "{name}: {error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 }
@@ -184,7 +185,7 @@ fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
 }
 
 #[test]
-fn m2_all_that_is_wrong_with_schemas_is_told_at_once() {
+fn m2_all_mistakes_in_schemas_are_reported_at_once() {
     let policy = "version = 1
 [[code]]
 code = \"a\"
@@ -216,9 +217,9 @@ status = 409
 to = \"b\"
 ";
     let errors = PolicyLoader::new().check(folder("several", &[("policy.toml", policy)])).unwrap_err();
-    let told: Vec<_> = errors.iter().map(|error| (error.line().unwrap(), error.key().unwrap_or_default())).collect();
+    let mistake: Vec<_> = errors.iter().map(|error| (error.line().unwrap(), error.key().unwrap_or_default())).collect();
     assert_eq!(
-        told,
+        mistake,
         [
             (6, "code[0].details.type"),
             (11, "code[1].details"),

@@ -90,7 +90,7 @@ fn shaped() -> impl Strategy<Value = Value> {
     let member = || ("hint|n|details|errors|jsonrpc|x", json_value());
     let members = || prop::collection::vec(member(), 0..3);
     (0..9_u8, text(), text(), members(), members(), 400..600_u16).prop_map(
-        |(shape, code, message, inside, beside, n)| {
+        |(shape, code, message, inside, extra, n)| {
             let mut error = json!({"code": code, "message": message});
             let mut body = match shape {
                 0 => json!({"success": false, "error": message}),
@@ -112,7 +112,7 @@ fn shaped() -> impl Strategy<Value = Value> {
                 }
             }
             let body_members = body.as_object_mut().unwrap();
-            for (name, value) in beside {
+            for (name, value) in extra {
                 body_members.entry(name).or_insert(value);
             }
             body
@@ -197,7 +197,7 @@ proptest! {
         assert_shape(dialect, &written)?;
         prop_assert_eq!(&written.headers()["x-error-code"], code.as_str());
         written.headers_mut().remove("x-error-code");
-        let read = rewritten_for(&Arc::new(Policy::default()), asked_with_a_token(), &without_extensions(&written));
+        let read = rewritten_for(&Arc::new(Policy::default()), request_with_a_token(), &without_extensions(&written));
         let envelope: Value = serde_json::from_slice(read.body()).unwrap();
 
         let says_code = matches!(
@@ -232,7 +232,7 @@ fn anthropic_says_api_error(code: &ErrorCode) -> bool {
 }
 
 /// With a token, so that a 401 without a code of its own is `auth_invalid`.
-fn asked_with_a_token() -> Request<()> {
+fn request_with_a_token() -> Request<()> {
     Request::get("/").header("authorization", "Bearer x").body(()).unwrap()
 }
 

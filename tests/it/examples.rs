@@ -52,10 +52,10 @@ fn the_index_has_each_example() {
 fn each_example_asks_itself_and_exits() {
     for (name, codes) in EXAMPLES {
         let output = Command::new(binary(name)).arg("--once").output().unwrap();
-        let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{name}: {}\n{said}\n{log}", output.status);
-        assert_eq!(said.lines().filter_map(code).collect::<Vec<_>>(), codes, "{name}: {said}");
-        assert!(!said.contains("db-3.internal") && !said.contains("will not read"), "{name}: {said}");
+        let (printed, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{name}: {}\n{printed}\n{log}", output.status);
+        assert_eq!(printed.lines().filter_map(code).collect::<Vec<_>>(), codes, "{name}: {printed}");
+        assert!(!printed.contains("db-3.internal") && !printed.contains("will not read"), "{name}: {printed}");
         let own = log.lines().filter_map(|line| line.split_once("tower_error_envelope: "));
         let logged = own.filter(|(_, line)| !line.starts_with(STARTED)).count();
         assert_eq!(logged, codes.len(), "{name} logs each error once: {log}");
@@ -65,9 +65,9 @@ fn each_example_asks_itself_and_exits() {
 #[test]
 fn each_example_serves_at_the_address_that_it_prints() {
     for (name, _) in EXAMPLES {
-        let (_server, mut said) = start(name);
-        let address = said.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
-        for curl in [said.next().unwrap(), said.next().unwrap()] {
+        let (_server, mut printed) = start(name);
+        let address = printed.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
+        for curl in [printed.next().unwrap(), printed.next().unwrap()] {
             assert!(curl.starts_with(&format!("  curl -i http://{address}/")), "{name}: {curl}");
             let path = curl.split(&*address).nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
             let answer = ask(&address, path);
@@ -79,8 +79,8 @@ fn each_example_serves_at_the_address_that_it_prints() {
 #[tokio::test]
 async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     for name in ["tonic", "mixed"] {
-        let (_server, mut said) = start(name);
-        let address = said.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
+        let (_server, mut printed) = start(name);
+        let address = printed.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
         let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let mut health = HealthClient::new(channel.clone());
         assert_eq!(health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status, 1, "{name}");
@@ -88,9 +88,10 @@ async fn p1_health_checks_and_reflection_pass_in_the_examples() {
         assert_eq!((unknown.code(), unknown.message()), (Code::NotFound, "service not registered"), "{name}");
         assert!(!unknown.metadata().contains_key("x-error-code"), "{name}: {unknown:?}");
         let all = ServerReflectionRequest { message_request: Some(ListServices(String::new())), ..Default::default() };
-        let mut told = ServerReflectionClient::new(channel).server_reflection_info(stream::iter([all])).await.unwrap();
-        let told = told.get_mut().message().await.unwrap().unwrap();
-        assert!(format!("{told:?}").contains("greeter.v1.Greeter"), "{name}: {told:?}");
+        let mut reflected =
+            ServerReflectionClient::new(channel).server_reflection_info(stream::iter([all])).await.unwrap();
+        let reflected = reflected.get_mut().message().await.unwrap().unwrap();
+        assert!(format!("{reflected:?}").contains("greeter.v1.Greeter"), "{name}: {reflected:?}");
     }
 }
 
@@ -120,8 +121,8 @@ fn start(name: &str) -> (Server, impl Iterator<Item = String>) {
 fn run(command: &mut Command) -> (Server, impl Iterator<Item = String> + use<>) {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut server = Server(child);
-    let said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    (server, said)
+    let printed = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    (server, printed)
 }
 
 /// A program that serves for as long as the test looks.

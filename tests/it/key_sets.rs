@@ -233,8 +233,11 @@ fn g2_what_is_no_key_set_leaves_the_old_one() {
             sleep(Duration::from_secs(10)).await;
             provider.fetches().len()
         });
-        let told = log.lines().find(|line| line.contains("the old one stays active")).unwrap_or_default();
-        assert!(fetches == 2 && told.contains(why) && !told.contains("Welcome"), "{why}: {fetches} fetches: {told}");
+        let warning = log.lines().find(|line| line.contains("the old one stays active")).unwrap_or_default();
+        assert!(
+            fetches == 2 && warning.contains(why) && !warning.contains("Welcome"),
+            "{why}: {fetches} fetches: {warning}"
+        );
     }
 }
 

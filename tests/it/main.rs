@@ -1,4 +1,4 @@
-//! The one integration binary.
+//! Tests of the library: through its public interface, in process and over sockets.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 mod axum_app;
@@ -6,8 +6,6 @@ mod axum_extract;
 mod cases;
 mod client;
 mod command;
-mod contract_page;
-mod copies;
 mod credentials;
 mod decided;
 mod derived;
@@ -15,7 +13,6 @@ mod details;
 mod dialects;
 mod examples;
 mod failures;
-mod floors;
 mod foreign_texts;
 mod framework_route;
 mod hpack;
@@ -23,8 +20,6 @@ mod hyper_matrix;
 mod injected;
 mod key_sets;
 mod kit;
-mod manual;
-mod manual_rpc;
 mod modes;
 mod nested;
 mod observed;
@@ -32,26 +27,20 @@ mod observer;
 mod openapi;
 mod own_codes;
 mod page;
-mod plain_words;
 mod policy_file;
-mod policy_manual;
 mod preflights;
 mod readings;
-mod readme;
 mod recorded;
 mod reload;
 mod rewriting;
-mod rolling_out;
 mod routes;
 #[path = "../rpc/app/mod.rs"]
 mod rpc_app;
 mod rpc_clients;
-mod rpc_generated;
 mod rpc_lengths;
 mod rpc_transparent;
 mod shapes;
 mod statics;
-mod stranger;
 mod transparent;
 mod wait;
 mod words;

@@ -62,7 +62,7 @@ async fn g0_either_path_closes_what_a_policy_closes() {
 }
 
 #[tokio::test]
-async fn g0_a_policy_that_is_written_for_one_path_is_not_asked_for_its_defaults_by_the_other() {
+async fn g0_a_policy_for_one_path_gives_no_defaults_to_the_other() {
     for pattern in ["/v1/api/public/{*rest}", "/public/{*rest}"] {
         let tables = format!("[defaults]\nauth = [\"k\"]\n[[route]]\nmatch = \"{pattern}\"\nauth = []");
         assert_eq!(status(&tables, "/v1/api/public/x").await, 200, "{pattern}");
@@ -122,7 +122,7 @@ async fn g0_scopes_are_matched_by_both_paths() {
 
 #[test]
 fn g0_the_log_warns_once_where_the_path_before_alone_matches() {
-    let asked = |tables: &str| {
+    let statuses = |tables: &str| {
         let policy = policy(tables);
         let (_, log) = captured(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -134,13 +134,13 @@ fn g0_the_log_warns_once_where_the_path_before_alone_matches() {
         });
         log.lines().filter(|line| line.contains("WARN") && line.contains("stripped its prefix")).count()
     };
-    assert_eq!(asked("[[route]]\nmatch = \"/v1/api/x\"\njson = true"), 1);
-    assert_eq!(asked("[[route]]\nmatch = \"/v1/api/x\"\n[[route]]\nmatch = \"/x\""), 0);
-    assert_eq!(asked("[[route]]\nmatch = \"/x\""), 0);
+    assert_eq!(statuses("[[route]]\nmatch = \"/v1/api/x\"\njson = true"), 1);
+    assert_eq!(statuses("[[route]]\nmatch = \"/v1/api/x\"\n[[route]]\nmatch = \"/x\""), 0);
+    assert_eq!(statuses("[[route]]\nmatch = \"/x\""), 0);
 }
 
 #[tokio::test]
-async fn m1_no_mode_opens_the_door_of_either_path() {
+async fn m1_no_mode_skips_authentication_of_either_path() {
     const MODES: [&str; 5] = ["off", "observe", "own", "fill", "enforce"];
     let paths = ["guard", "refuse"];
     for (mode, paths) in MODES.into_iter().flat_map(|mode| paths.map(|paths| (mode, paths))) {

@@ -43,20 +43,20 @@ struct Round {
 
 /// What was logged of one request.
 #[derive(Clone, Debug, PartialEq)]
-struct Told {
+struct LoggedEvent {
     code: String,
     status: String,
     would_be: Option<String>,
 }
 
 /// Sends everything, on this thread alone, and gives what was logged by request id.
-fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String, Vec<Told>>) {
+fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String, Vec<LoggedEvent>>) {
     // A body that nobody reads to its end is told of when its connection is dropped: with the runtime at the latest.
     let (rounds, log) = captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(ask)
     });
-    let mut told = HashMap::<String, Vec<Told>>::new();
+    let mut events = HashMap::<String, Vec<LoggedEvent>>::new();
     for line in log.lines().filter(|line| line.contains(" tower_error_envelope: ")) {
         let field = |name: &str| {
             let (_, rest) = line.split_once(&format!(" {name}="))?;
@@ -64,20 +64,20 @@ fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String,
         };
         // A body that breaks off has a line of its own, without a status (F4).
         if let (Some(id), Some(code), Some(status)) = (field("request_id"), field("code"), field("status")) {
-            told.entry(id).or_default().push(Told { code, status, would_be: field("would_be_status") });
+            events.entry(id).or_default().push(LoggedEvent { code, status, would_be: field("would_be_status") });
         }
     }
-    (rounds, told)
+    (rounds, events)
 }
 
 /// What is wrong with a round.
-fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
+fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> {
     let Round { ask, bare, observed, enforced } = round;
     let context = format!("{ask:?}");
     let (Some(observed), Some(enforced)) = (observed, enforced) else { return vec![format!("{context}: no answer")] };
     let mut wrong = Vec::new();
-    let told = |seen: &Seen| log.get(&seen.id()).map_or(&[][..], Vec::as_slice);
-    let (of_observed, of_enforced) = (told(observed), told(enforced));
+    let events = |seen: &Seen| log.get(&seen.id()).map_or(&[][..], Vec::as_slice);
+    let (of_observed, of_enforced) = (events(observed), events(enforced));
     let mut fail = |what: &str| {
         wrong.push(format!(
             "{context}: {what}\n bare {bare:?}\n observed {observed:?}\n {of_observed:?}\n enforced {enforced:?}\n \
@@ -89,7 +89,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
         None => {
             if observed.status < 500 || observed.code().is_none() {
                 fail("a failure is not answered");
-            } else if !matches!(of_observed, [told] if told.is_of(observed)) {
+            } else if !matches!(of_observed, [events] if events.is_of(observed)) {
                 fail("a failure's line is of another answer");
             }
         }
@@ -98,7 +98,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
             // before it.
             let written = observed.code().is_some();
             if written
-                && (observed.status != bare.status || !of_observed.last().is_some_and(|told| told.is_of(observed)))
+                && (observed.status != bare.status || !of_observed.last().is_some_and(|events| events.is_of(observed)))
             {
                 fail("a fault is another one, or is not logged");
             }
@@ -108,14 +108,14 @@ fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
             let foretold = match (of_observed, of_enforced) {
                 ([], []) => enforced.status < 400,
                 ([_], [_]) if written => observed.is_but_for_the_id(enforced),
-                ([told, _], [wanted]) if written => told.foretells(bare, wanted, enforced),
-                ([told], [wanted]) => told.foretells(bare, wanted, enforced),
+                ([events, _], [wanted]) if written => events.foretells(bare, wanted, enforced),
+                ([events], [wanted]) => events.foretells(bare, wanted, enforced),
                 _ => false,
             };
             if !foretold {
                 fail("the log does not say what enforce does");
             }
-            if enforced.code().is_some() && !matches!(of_enforced, [told] if told.is_of(enforced)) {
+            if enforced.code().is_some() && !matches!(of_enforced, [events] if events.is_of(enforced)) {
                 fail("enforce logs another answer than it gives");
             }
         }
@@ -123,7 +123,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
     wrong
 }
 
-impl Told {
+impl LoggedEvent {
     /// It says what the client got, and what `enforce` said and did.
     fn foretells(&self, bare: &Seen, wanted: &Self, enforced: &Seen) -> bool {
         // What keeps its protocol's shape passes in every mode (R10).

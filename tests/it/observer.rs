@@ -15,7 +15,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::{Answer, answer, logged};
 
-const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
+const BODY: &str = r#"{"message":"Seat 7 is taken"}"#;
 
 /// What was seen, in words.
 #[derive(Default)]
@@ -59,9 +59,9 @@ fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
     });
     let seen = seen.0.lock().unwrap();
     let [enforced, observed, closed] = answers.map(|answer| String::from_utf8(answer.body.to_vec()).unwrap());
-    let before = format!("409 application/json {SAID}");
+    let before = format!("409 application/json {BODY}");
     assert_eq!(seen[0], format!("inner conflict: {before} -> 409 application/json {enforced}"));
-    assert_eq!(observed, SAID);
+    assert_eq!(observed, BODY);
     let would_be = seen[1].strip_prefix(&format!("inner conflict: {before} -> 409 application/json ")).unwrap();
     assert_eq!(blank(would_be), blank(&enforced), "what enforce would have said");
     assert_eq!(seen[2], format!("guard auth_missing: nothing -> 401 application/json {closed}"));
@@ -100,29 +100,29 @@ fn f2_an_observer_that_panics_takes_no_answer_away() {
 }
 
 #[test]
-fn m1_a_kill_switch_puts_every_route_to_off_but_opens_no_door() {
+fn m1_a_kill_switch_puts_every_route_to_off_but_skips_no_authentication() {
     let switch = KillSwitch::new();
     let layer = ErrorEnvelopeLayer::new().policy(routes(false)).kill_switch(switch.clone());
-    let service = layer.layer(inner(Bytes::from_static(SAID.as_bytes())));
+    let service = layer.layer(inner(Bytes::from_static(BODY.as_bytes())));
     let ((), lines) = logged(async {
         let ask = async |path| answer(service.clone().oneshot(request(path)).await.unwrap()).await;
-        assert_ne!(ask("/enforced").await.body, SAID);
+        assert_ne!(ask("/enforced").await.body, BODY);
         assert!(
             switch.off_with(SwitchNote::new().by("maria").reason("lost texts")) && !switch.off() && switch.is_off()
         );
         for _ in 0..2 {
             let passed = ask("/enforced").await;
-            assert_eq!(passed.body, SAID);
+            assert_eq!(passed.body, BODY);
             assert!(passed.head.headers.contains_key("x-request-id"));
             assert!(!passed.head.headers.contains_key("x-error-code"));
         }
         assert_eq!(ask("/closed").await.head.status, 401, "G2 holds in every mode");
         assert!(switch.back() && !switch.back());
-        assert_ne!(ask("/enforced").await.body, SAID);
+        assert_ne!(ask("/enforced").await.body, BODY);
     });
-    let told = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();
-    assert_eq!((told("every route is in mode off"), told("modes apply again")), (1, 1), "{lines:?}");
-    assert_eq!((told("by=\"maria\""), told("reason=\"lost texts\"")), (1, 1), "{lines:?}");
+    let count_of = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();
+    assert_eq!((count_of("every route is in mode off"), count_of("modes apply again")), (1, 1), "{lines:?}");
+    assert_eq!((count_of("by=\"maria\""), count_of("reason=\"lost texts\"")), (1, 1), "{lines:?}");
 }
 
 fn routes(bodies: bool) -> Policy {
@@ -136,12 +136,12 @@ fn routes(bodies: bool) -> Policy {
 }
 
 async fn ask(layer: &ErrorEnvelopeLayer, path: &str) -> Answer {
-    ask_for(layer, path, Bytes::from_static(SAID.as_bytes())).await
+    ask_for(layer, path, Bytes::from_static(BODY.as_bytes())).await
 }
 
-fn ask_for(layer: &ErrorEnvelopeLayer, path: &str, said: Bytes) -> impl Future<Output = Answer> + use<> {
-    let asked = layer.layer(inner(said)).oneshot(request(path));
-    async { answer(asked.await.unwrap()).await }
+fn ask_for(layer: &ErrorEnvelopeLayer, path: &str, error_body: Bytes) -> impl Future<Output = Answer> + use<> {
+    let pending = layer.layer(inner(error_body)).oneshot(request(path));
+    async { answer(pending.await.unwrap()).await }
 }
 
 fn request(path: &str) -> Request<Full<Bytes>> {
@@ -149,7 +149,7 @@ fn request(path: &str) -> Request<Full<Bytes>> {
 }
 
 fn inner(
-    said: Bytes,
+    error_body: Bytes,
 ) -> impl Service<
     Request<tower_error_envelope::middleware::RequestBody<Full<Bytes>>>,
     Response = Response<Full<Bytes>>,
@@ -158,7 +158,7 @@ fn inner(
 > + Clone {
     service_fn(move |_| {
         let response = Response::builder().status(409).header("content-type", "application/json");
-        ready(Ok(response.body(Full::new(said.clone())).unwrap()))
+        ready(Ok(response.body(Full::new(error_body.clone())).unwrap()))
     })
 }
 

@@ -104,10 +104,10 @@ async fn r1_what_a_policy_in_rust_leaves_out_is_the_services() {
 #[test]
 fn l1_another_status_than_the_policys_is_kept_and_logged_once() {
     let layer = ErrorEnvelopeLayer::new().policy(policy(404));
-    for (service, told) in [(by_error as Service, Some("404")), (by_error, None), (by_axum, None)] {
+    for (service, policy_status) in [(by_error as Service, Some("404")), (by_error, None), (by_axum, None)] {
         let (answer, lines) = logged(ask(&layer, service, "application/json"));
         let error = answer.expect_envelope(403, "no_session");
-        assert_eq!((&error["message"], only(&lines).field("policy_status")), (&TEXT.into(), told));
+        assert_eq!((&error["message"], only(&lines).field("policy_status")), (&TEXT.into(), policy_status));
     }
     let (answer, lines) = logged(ask(&ErrorEnvelopeLayer::new().policy(policy(403)), by_error, "application/json"));
     answer.expect_envelope(403, "no_session");

@@ -14,7 +14,7 @@ const PAGE: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, `accept`, and what the answer's content type and `vary` are.
-const ASKED: [(&str, &str, &str, Option<&str>); 8] = [
+const REQUESTS: [(&str, &str, &str, Option<&str>); 8] = [
     ("/page", "text/html", PAGE, Some("accept")),
     ("/page", "*/*", JSON, Some("accept")),
     ("/fixed", "*/*", JSON, None),
@@ -39,12 +39,12 @@ fn policy() -> Policy {
 
 #[tokio::test]
 async fn r16_what_is_prepared_for_json_is_no_page_and_the_other_way_round() {
-    for first in 0..ASKED.len() {
+    for first in 0..REQUESTS.len() {
         let inner = service_fn(async |_| {
             Ok::<_, Infallible>(Response::builder().status(404).body(Full::<Bytes>::default()).unwrap())
         });
         let service = ErrorEnvelopeLayer::new().policy(policy()).layer(inner);
-        for (path, accept, content_type, vary) in ASKED.iter().cycle().skip(first).take(2 * ASKED.len()) {
+        for (path, accept, content_type, vary) in REQUESTS.iter().cycle().skip(first).take(2 * REQUESTS.len()) {
             let request =
                 Request::builder().uri(*path).header("accept", *accept).body(Full::<Bytes>::default()).unwrap();
             let Ok(response) = service.clone().oneshot(request).await;

@@ -23,19 +23,19 @@ struct Case {
 }
 
 #[test]
-fn m2_a_wrong_file_is_told_its_line_its_key_and_what_would_be_right() {
+fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     let refused: Refused = toml::from_str(include_str!("../policy_errors.toml")).unwrap();
-    let mut told = Vec::new();
+    let mut problems = Vec::new();
     for Case { file, error } in &refused.case {
         match Policy::from_toml("policy.toml", file) {
-            Ok(_) => told.push(format!("accepted:\n{file}")),
+            Ok(_) => problems.push(format!("accepted:\n{file}")),
             Err(found) if found.to_string() != *error => {
-                told.push(format!("{found}\n  instead of\n{error}\n  for\n{file}"))
+                problems.push(format!("{found}\n  instead of\n{error}\n  for\n{file}"))
             }
             Err(found) => assert_parts(&found),
         }
     }
-    assert!(told.is_empty(), "{} of {}:\n{}", told.len(), refused.case.len(), told.join("\n"));
+    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), refused.case.len(), problems.join("\n"));
     assert!(refused.case.len() >= 25);
 }
 
@@ -57,8 +57,8 @@ fn written(name: &str, bytes: &[u8]) -> PathBuf {
 fn a_file_is_read_with_either_line_end_and_with_a_byte_order_mark() {
     let path = written("policy-crlf.toml", b"\xef\xbb\xbfversion = 1\r\n[defaults]\r\nmode = \"off\"\r\n");
     let read = Policy::from_file(&path).unwrap();
-    let told = Policy::from_toml(&path.display().to_string(), "version = 1\ndefaults.mode = \"off\"").unwrap();
-    assert_eq!(format!("{read:?}"), format!("{told:?}"));
+    let problems = Policy::from_toml(&path.display().to_string(), "version = 1\ndefaults.mode = \"off\"").unwrap();
+    assert_eq!(format!("{read:?}"), format!("{problems:?}"));
     let wrong = written("policy-crlf-wrong.toml", b"\xef\xbb\xbfversion = 1\r\n\r\n[defaults]\r\nmod = \"off\"\r\n");
     assert_eq!(Policy::from_file(wrong).unwrap_err().line(), Some(4));
 }

@@ -84,7 +84,7 @@ async fn g0_a_preflight_passes_and_one_with_an_upgrade_does_not() {
 }
 
 #[test]
-fn g0_no_byte_that_is_missing_opens_a_door() {
+fn g0_no_missing_byte_skips_authentication() {
     for at in 0..PREFLIGHT.len() {
         assert_closed(&[&PREFLIGHT[..at], &PREFLIGHT[at + 1..]].concat());
     }
@@ -94,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn g0_no_other_byte_opens_a_door(at in 0..PREFLIGHT.len(), byte: u8, is_more: bool) {
+    fn g0_no_other_byte_skips_authentication(at in 0..PREFLIGHT.len(), byte: u8, is_more: bool) {
         assert_closed(&[&PREFLIGHT[..at], &[byte], &PREFLIGHT[at + usize::from(!is_more)..]].concat());
     }
 }

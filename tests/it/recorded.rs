@@ -13,7 +13,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use crate::kit::answer;
 
-const SAID: &str = include_str!("../apps/said.json");
+const RECORDED: &str = include_str!("../apps/said.json");
 const REQUESTS: &str = include_str!("../apps/requests.toml");
 
 /// Their faults are no words: they stand in the response's extensions.
@@ -22,11 +22,11 @@ const FAULTS: &str = "axum-own";
 const GUARDED: &str = "too large for the layer";
 
 #[tokio::test]
-async fn r13_what_was_said_is_still_told_as_it_was() {
-    let said: Value = serde_json::from_str(SAID).unwrap();
+async fn r13_recorded_answers_are_still_read_as_they_were() {
+    let recorded: Value = serde_json::from_str(RECORDED).unwrap();
     let requests: toml::Table = toml::from_str(REQUESTS).unwrap();
-    let mut told = 0;
-    for (name, app) in said.as_object().unwrap().iter().filter(|(name, _)| *name != FAULTS) {
+    let mut checked = 0;
+    for (name, app) in recorded.as_object().unwrap().iter().filter(|(name, _)| *name != FAULTS) {
         for request in requests["request"].as_array().unwrap() {
             let row = request["name"].as_str().unwrap();
             let words = &app["rows"][row];
@@ -36,21 +36,21 @@ async fn r13_what_was_said_is_still_told_as_it_was() {
             let (status, body) = through_the_layer(request["send"].as_str().unwrap(), &words["said"]).await;
             assert_eq!(words["got"]["status"], status, "{name}: {row}");
             assert_eq!(words["got"]["body"], body, "{name}: {row}");
-            told += 1;
+            checked += 1;
         }
     }
-    assert!(told > 150, "{told}");
+    assert!(checked > 150, "{checked}");
 }
 
-async fn through_the_layer(send: &str, said: &Value) -> (u16, String) {
+async fn through_the_layer(send: &str, recorded: &Value) -> (u16, String) {
     let (method, target) = send.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
     let says = service_fn(|_| {
-        let mut response = Response::builder().status(u16::try_from(said["status"].as_u64().unwrap()).unwrap());
-        if let Some(media_type) = said.get("type") {
+        let mut response = Response::builder().status(u16::try_from(recorded["status"].as_u64().unwrap()).unwrap());
+        if let Some(media_type) = recorded.get("type") {
             response = response.header(CONTENT_TYPE, media_type.as_str().unwrap());
         }
-        let response = response.body(Body::from(said["body"].as_str().unwrap().to_owned())).unwrap();
+        let response = response.body(Body::from(recorded["body"].as_str().unwrap().to_owned())).unwrap();
         async { Ok::<_, Infallible>(response) }
     });
     let policy = Policy::from_toml("policy.toml", include_str!("../apps/policy.toml")).unwrap();

@@ -1,6 +1,6 @@
 //! Whatever an inner service says, the client gets the envelope (E1, E2, E7, E8).
 
-mod beside;
+mod header_order;
 mod protocols;
 
 use std::sync::Arc;

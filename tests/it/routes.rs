@@ -63,9 +63,9 @@ fn outcome(request: &str, length: u64) -> String {
         Admission::Forward(..) => "forward".to_owned(),
         Admission::Answer(answered) => {
             let body: serde_json::Value = serde_json::from_slice(answered.reply.body()).unwrap_or_default();
-            let told = &body["error"];
-            let limit = told["details"]["limit_bytes"].as_u64().map(|limit| format!(" {limit}")).unwrap_or_default();
-            let message = told["message"].as_str().unwrap_or_default();
+            let error = &body["error"];
+            let limit = error["details"]["limit_bytes"].as_u64().map(|limit| format!(" {limit}")).unwrap_or_default();
+            let message = error["message"].as_str().unwrap_or_default();
             let route = answered.event.route().unwrap_or("no route");
             format!("{} {message}{limit} | {route}", answered.reply.status().as_u16())
         }
@@ -163,7 +163,7 @@ fn g0_of_two_scopes_that_share_a_host_the_narrower_one_speaks_whichever_is_read_
 }
 
 #[test]
-fn g0_a_host_that_cannot_be_told_is_refused_where_the_policy_asks_for_hosts() {
+fn g0_a_host_that_cannot_be_determined_is_refused_where_the_policy_has_hosts() {
     let asks = Policy::builder().scope(Scope::new().host("a.example"));
     let asks = Arc::new(asks.build().expect("a policy"));
     let asks_not = Arc::new(Policy::default());

@@ -46,7 +46,7 @@ async fn p2_an_end_that_says_what_was_cut_takes_the_place_of_the_services() {
 }
 
 #[tokio::test]
-async fn p2_no_end_takes_the_place_of_one_whose_length_was_said() {
+async fn p2_no_end_replaces_one_with_a_declared_length() {
     assert_eq!(&*cut_behind_the_head(true).await.body, FINE);
 }
 

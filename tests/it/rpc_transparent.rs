@@ -26,13 +26,13 @@ use recorder::{Raw, Recorder};
 #[derive(Debug, PartialEq)]
 struct Seen {
     raw: Raw,
-    said: Result<Said, Told>,
+    outcome: Result<Reply, StatusFacts>,
 }
 
 /// A success: metadata, messages, trailers.
-type Said = (Headers, Vec<Words>, Headers);
+type Reply = (Headers, Vec<Words>, Headers);
 /// A status: its code, message, details, metadata.
-type Told = (i32, String, Vec<u8>, Headers);
+type StatusFacts = (i32, String, Vec<u8>, Headers);
 type Headers = Vec<(String, Vec<u8>)>;
 
 const CALLS: [&str; 4] = ["Say", "Collect", "Repeat", "Talk"];
@@ -48,7 +48,7 @@ async fn p1_what_a_service_says_itself_is_as_without_the_layer() {
                     [look(&bare, call, scenario, gzip).await, look(&layered, call, scenario, gzip).await];
                 assert_eq!(alone, within, "{call}, {scenario}, gzip: {gzip}");
                 let breaks = scenario == "own" || scenario == "own_late" && ["Repeat", "Talk"].contains(&call);
-                assert_eq!(alone.said.is_err(), breaks, "{call}, {scenario}: {alone:?}");
+                assert_eq!(alone.outcome.is_err(), breaks, "{call}, {scenario}: {alone:?}");
                 assert_eq!(alone.raw.is_compressed(), gzip && scenario != "own", "{call}, {scenario}: {alone:?}");
             }
         }
@@ -90,11 +90,11 @@ async fn look(uri: &Uri, call: &str, scenario: &str, gzip: bool) -> Seen {
     if gzip {
         client = client.accept_compressed(Gzip).send_compressed(Gzip);
     }
-    let said = ask(client, call, scenario).await.map_err(status_facts);
-    Seen { raw: recorder.take(), said }
+    let outcome = ask(client, call, scenario).await.map_err(status_facts);
+    Seen { raw: recorder.take(), outcome }
 }
 
-async fn ask(mut client: EchoClient<Recorder>, call: &str, scenario: &str) -> Result<Said, Status> {
+async fn ask(mut client: EchoClient<Recorder>, call: &str, scenario: &str) -> Result<Reply, Status> {
     let text = "hello ".repeat(20);
     let words = Words { text, count: 3 };
     let all = stream::iter(vec![words.clone(); 3]);
@@ -112,19 +112,19 @@ fn request<T>(scenario: &str, message: T) -> Request<T> {
     request
 }
 
-fn one(response: Response<Words>) -> Result<Said, Status> {
+fn one(response: Response<Words>) -> Result<Reply, Status> {
     let (metadata, words, _) = response.into_parts();
     Ok((headers(metadata), vec![words], Vec::new()))
 }
 
-async fn many(response: Response<Streaming<Words>>) -> Result<Said, Status> {
+async fn many(response: Response<Streaming<Words>>) -> Result<Reply, Status> {
     let (metadata, mut stream, _) = response.into_parts();
     let words = (&mut stream).try_collect().await?;
     let trailers = stream.trailers().await?.unwrap_or_default();
     Ok((headers(metadata), words, headers(trailers)))
 }
 
-fn status_facts(status: Status) -> Told {
+fn status_facts(status: Status) -> StatusFacts {
     let metadata = headers(status.metadata().clone());
     (status.code() as i32, status.message().to_owned(), status.details().to_vec(), metadata)
 }

@@ -17,7 +17,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 
 /// What the layer may be told that makes it leave an answer alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Told {
+enum Setting {
     Off,
     Observe,
     Enforce,
@@ -29,7 +29,7 @@ type Headers = Vec<(String, Vec<u8>)>;
 const OFF: [u16; 9] = [200, 201, 206, 301, 304, 404, 422, 500, 503];
 const ENFORCE: [u16; 7] = [200, 201, 206, 226, 301, 302, 307];
 
-impl Told {
+impl Setting {
     const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
 
     fn layer(self) -> ErrorEnvelopeLayer {
@@ -47,13 +47,13 @@ impl Told {
     }
 
     /// M1: in `off` and `observe` nothing changes but the id.
-    fn is_aside(self, name: &str) -> bool {
+    fn is_ours(self, name: &str) -> bool {
         name == "x-request-id" || name == "date" || self == Self::Enforce && name == "access-control-expose-headers"
     }
 
     /// In order, without what is the layer's.
     fn others(self, headers: &HeaderMap) -> Headers {
-        let others = headers.iter().filter(|(name, _)| !self.is_aside(name.as_str()));
+        let others = headers.iter().filter(|(name, _)| !self.is_ours(name.as_str()));
         others.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
     }
 }

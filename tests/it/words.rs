@@ -1,6 +1,6 @@
 //! Frameworks' own words (rules R13, R14): whatever a client sent, an envelope comes out, and nothing of what was quoted.
 
-mod told;
+mod checks;
 
 use proptest::prelude::*;
 
@@ -9,30 +9,30 @@ proptest! {
 
     #[test]
     fn r13_nothing_that_was_quoted_comes_out(template: u8, value in "\\PC{0,30}|[\"'`“”\\\\,:\\[\\] a-z\\r\\n]{0,30}") {
-        told::check_quoted(template, &value);
+        checks::check_quoted(template, &value);
     }
 
     #[test]
     fn e1_any_text_is_an_envelope(status: u8, text in "\\PC{0,200}") {
-        told::check(status, "text/plain", text.as_bytes());
+        checks::check(status, "text/plain", text.as_bytes());
     }
 
     #[test]
     fn e1_any_text_behind_a_frameworks_words_is_an_envelope(row: u8, text in "\\PC{0,60}|(a|\\.|\\[|\\]|0|`|: |missing field|\"){0,30}") {
-        told::check_begun(row, &text);
+        checks::check_begun(row, &text);
     }
 
     #[test]
     fn e8_any_json_is_an_envelope(status: u8, json in json()) {
-        told::check(status, "application/json", json.as_bytes());
+        checks::check(status, "application/json", json.as_bytes());
     }
 }
 
 #[test]
 fn r13_a_quoted_value_may_look_like_serdes_own_text() {
     for template in 0..=u8::MAX {
-        told::check_quoted(template, "b: items[1].qty: invalid type: string b");
-        told::check_quoted(template, "b: missing field `c` b");
+        checks::check_quoted(template, "b: items[1].qty: invalid type: string b");
+        checks::check_quoted(template, "b: missing field `c` b");
     }
 }
 
@@ -46,7 +46,7 @@ fn json() -> impl Strategy<Value = String> {
     ];
     let leaf = prop_oneof![4 => text, 1 => Just("null".to_owned()), 1 => "[0-9]{1,30}", 1 => Just("-1.5e9".to_owned())];
     leaf.prop_recursive(6, 60, 6, |inner| {
-        let name = proptest::sample::select(told::NAMES);
+        let name = proptest::sample::select(checks::NAMES);
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(|elements| format!("[{}]", elements.join(","))),
             proptest::collection::vec((name, inner), 0..6).prop_map(|members| {

@@ -5,7 +5,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use tower_error_envelope::exchange::BodyFacts;
 
-use crate::asked::{self, Protocol};
+use crate::call::{self, Protocol};
 use crate::choices::Choices;
 
 pub(crate) struct Inner {
@@ -60,7 +60,7 @@ impl Inner {
         if let Ok(media_type) = HeaderValue::from_str(choices.one_of(&TYPES)) {
             headers.insert("content-type", media_type);
         }
-        let body = asked::body(choices, protocol);
+        let body = call::body(choices, protocol);
         let has_length = choices.yes();
         if has_length {
             headers.insert("content-length", HeaderValue::from(body.iter().map(Bytes::len).sum::<usize>()));

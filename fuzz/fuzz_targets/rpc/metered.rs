@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use tower_error_envelope::exchange::{self, BodyMeter};
 
-use crate::asked::{Asked, Protocol};
+use crate::call::{RpcCall, Protocol};
 
 pub(crate) struct Metered<'a> {
     meter: Option<BodyMeter>,
-    asked: &'a Asked,
+    call: &'a RpcCall,
     came: Vec<u8>,
     /// The body was cut, and a message's length is why.
     pub(crate) cut: Option<Cut>,
@@ -22,8 +22,8 @@ pub(crate) enum Cut {
 }
 
 impl<'a> Metered<'a> {
-    pub(crate) fn new(meter: Option<BodyMeter>, asked: &'a Asked) -> Self {
-        Self { meter, asked, came: Vec::new(), cut: None }
+    pub(crate) fn new(meter: Option<BodyMeter>, call: &'a RpcCall) -> Self {
+        Self { meter, call, came: Vec::new(), cut: None }
     }
 
     pub(crate) fn take(&mut self, chunks: &[Bytes]) {
@@ -45,16 +45,16 @@ impl<'a> Metered<'a> {
     }
 
     fn compared(&self, over: bool) -> Option<Cut> {
-        let Some(limit) = self.asked.limit.filter(|_| self.asked.guards()) else {
-            assert!(!over, "no limit holds: {:?}", self.asked);
+        let Some(limit) = self.call.limit.filter(|_| self.call.guards()) else {
+            assert!(!over, "no limit holds: {:?}", self.call);
             return None;
         };
-        let cut = match self.asked.protocol {
+        let cut = match self.call.protocol {
             Protocol::WebText | Protocol::Unsaid => over.then_some(Cut::Somehow),
             Protocol::ConnectUnary | Protocol::Http => (self.came.len() as u64 > limit).then_some(Cut::TooLong),
             _ => by_message(&self.came, limit),
         };
-        assert_eq!(over, cut.is_some(), "{:?}: {:?}", self.asked, self.came);
+        assert_eq!(over, cut.is_some(), "{:?}: {:?}", self.call, self.came);
         cut
     }
 }

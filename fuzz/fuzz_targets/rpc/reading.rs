@@ -7,7 +7,7 @@ use serde_json::Value;
 use tonic_types::StatusExt;
 use tonic_types::pb::{ErrorInfo, RequestInfo};
 
-use crate::asked::ID;
+use crate::call::ID;
 
 const CONNECT: [&str; 16] = [
     "canceled",

@@ -5,7 +5,7 @@ use tower_error_envelope::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, Exchange, LocalReply, ResponsePlan,
 };
 
-use crate::asked::{Asked, ID, Protocol};
+use crate::call::{RpcCall, ID, Protocol};
 use crate::reading;
 
 pub(crate) struct Sent {
@@ -28,12 +28,12 @@ impl Sent {
         self.headers["x-error-code"].to_str().expect("a code")
     }
 
-    pub(crate) fn check(&self, asked: &Asked) {
+    pub(crate) fn check(&self, call: &RpcCall) {
         let Self { status, headers, body } = self;
         assert_eq!(headers["x-request-id"], ID);
-        match asked.protocol {
+        match call.protocol {
             Protocol::Grpc | Protocol::Web | Protocol::WebText => {
-                assert_eq!((*status, &**body), (StatusCode::OK, &b""[..]), "{asked:?}");
+                assert_eq!((*status, &**body), (StatusCode::OK, &b""[..]), "{call:?}");
                 assert!(!headers.contains_key("content-length"));
                 reading::grpc(headers);
             }
@@ -50,20 +50,20 @@ impl Sent {
             Protocol::Http => assert!(body.starts_with(b"{\"error\":{\"code\":\"")),
             Protocol::Unsaid => return,
         }
-        if asked.rewrites() && asked.protocol != Protocol::Http {
-            self.check_again(asked);
+        if call.rewrites() && call.protocol != Protocol::Http {
+            self.check_again(call);
         }
     }
 
     /// E7: a layer around this one leaves it as it is.
-    fn check_again(&self, asked: &Asked) {
-        let Some(Admission::Forward(exchange, ..)) = asked.begin(true) else { panic!("a call without a body") };
+    fn check_again(&self, call: &RpcCall) {
+        let Some(Admission::Forward(exchange, ..)) = call.begin(true) else { panic!("a call without a body") };
         let (mut head, ()) = http::Response::new(()).into_parts();
         (head.status, head.headers) = (self.status, self.headers.clone());
         let length = self.body.len() as u64;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
         match exchange.response_head(&mut head, || facts) {
-            ResponsePlan::Keep(_, event) => assert!(asked.protocol.is_grpc() && event.grpc_status().is_some()),
+            ResponsePlan::Keep(_, event) => assert!(call.protocol.is_grpc() && event.grpc_status().is_some()),
             ResponsePlan::Collect(exchange, ..) => self.expect_restored(exchange, &mut head),
             ResponsePlan::Watch(mut watch) => {
                 let mut data = self.body.clone().into();

@@ -25,6 +25,7 @@ def main():
     options.add_argument("--write", action="store_true", help="write what was said instead of comparing it")
     options.add_argument("--made", type=lambda path: Path(path).absolute(), required=True, help="where the apps' packages are installed")
     options.add_argument("--target", type=lambda path: Path(path).absolute(), required=True, help="cargo's target directory")
+    options.add_argument("--without", choices=sorted({*HOMES.values(), "python"}), help="leave out the apps in this folder")
     options.add_argument("only", nargs="*", help="these apps alone; nothing is written of the others")
     options = options.parse_args()
 
@@ -38,11 +39,12 @@ def main():
     unknown = set(options.only) - {app["name"] for app in apps}
     if unknown:
         raise SystemExit(f"no such app: {', '.join(sorted(unknown))}")
-    asked = [app for app in apps if not options.only or app["name"] in options.only]
+    chosen = [app for app in apps if not options.only or app["name"] in options.only]
+    chosen = [app for app in chosen if options.without is None or options.without != home_of(app)]
 
     wrong, said = [], {}
     with Processes(options.made / "logs") as processes:
-        for app, addresses in started(processes, asked, options):
+        for app, addresses in started(processes, chosen, options):
             said[app["name"]] = {"title": app["title"], "versions": versions(app), "rows": {}}
             if "copy" in app:
                 said[app["name"]]["copy"] = app["copy"]
@@ -72,7 +74,7 @@ def started(processes, apps, options):
     for app in apps:
         if "run" in app:
             program, *arguments = app["run"]
-            home = HOMES.get(program, "python")
+            home = home_of(app)
             if program == "framework-apps":
                 program = options.target / "debug" / program
             elif home == "python":
@@ -90,6 +92,11 @@ def started(processes, apps, options):
             yield app, {"bare": address, "layered": layered}
         else:
             yield app, in_process[name]
+
+
+def home_of(app):
+    """The folder that an app runs in, or None where it runs in process."""
+    return HOMES.get(app["run"][0], "python") if "run" in app else None
 
 
 def rows(app, addresses, requests):

@@ -19,7 +19,7 @@ pub(crate) fn service() -> SalvoService {
 
 /// With handlers that answer with the error's own text.
 pub(crate) fn telling() -> SalvoService {
-    routes(list_told, create_told, show_told, form_told)
+    routes(list_explained, create_explained, show_explained, form_explained)
 }
 
 /// With what `pointed/salvo.rs` tells.
@@ -62,10 +62,10 @@ async fn form(request: &mut Request) -> Result<String, ParseError> {
     Ok(request.parse_form::<Line>().await?.qty.to_string())
 }
 
-struct Told(ParseError);
+struct Explained(ParseError);
 
 #[async_trait]
-impl Writer for Told {
+impl Writer for Explained {
     async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
         response.status_code(match self.0 {
             ParseError::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -76,23 +76,23 @@ impl Writer for Told {
 }
 
 #[handler]
-async fn create_told(request: &mut Request) -> Result<String, Told> {
-    Ok(request.parse_json_with_max_size::<Order>(LIMIT).await.map_err(Told)?.name)
+async fn create_explained(request: &mut Request) -> Result<String, Explained> {
+    Ok(request.parse_json_with_max_size::<Order>(LIMIT).await.map_err(Explained)?.name)
 }
 
 #[handler]
-async fn list_told(request: &mut Request) -> Result<String, Told> {
-    Ok(request.parse_queries::<Page>().map_err(Told)?.page.to_string())
+async fn list_explained(request: &mut Request) -> Result<String, Explained> {
+    Ok(request.parse_queries::<Page>().map_err(Explained)?.page.to_string())
 }
 
 #[handler]
-async fn show_told(request: &mut Request) -> Result<String, Told> {
-    Ok(request.parse_params::<Id>().map_err(Told)?.id.to_string())
+async fn show_explained(request: &mut Request) -> Result<String, Explained> {
+    Ok(request.parse_params::<Id>().map_err(Explained)?.id.to_string())
 }
 
 #[handler]
-async fn form_told(request: &mut Request) -> Result<String, Told> {
-    Ok(request.parse_form::<Line>().await.map_err(Told)?.qty.to_string())
+async fn form_explained(request: &mut Request) -> Result<String, Explained> {
+    Ok(request.parse_form::<Line>().await.map_err(Explained)?.qty.to_string())
 }
 
 #[handler]

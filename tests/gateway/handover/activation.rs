@@ -75,21 +75,27 @@ fn the_admin_socket_is_known_by_its_name() {
 fn what_cannot_be_served_ends_the_start() {
     let service = service();
     let unix = || UnixDatagram::unbound().unwrap();
-    let (code, said) = outcome(activated(ONE, &service, unix(), &[]));
-    assert!(code == Some(2) && said.contains("cannot be used: fd 3 is not a valid tcp socket"), "{code:?} {said}");
+    let (code, printed) = outcome(activated(ONE, &service, unix(), &[]));
+    assert!(
+        code == Some(2) && printed.contains("cannot be used: fd 3 is not a valid tcp socket"),
+        "{code:?} {printed}"
+    );
     let connected = TcpStream::connect(listener().local_addr().unwrap());
     let listens = listener();
     let connected = connected.or_else(|_| TcpStream::connect(listens.local_addr().unwrap())).unwrap();
-    let (code, said) = outcome(activated(ONE, &service, connected, &[]));
-    assert!(code == Some(2) && said.contains("the one for clients does not listen"), "{code:?} {said}");
-    let (code, said) = outcome(activated(ONE, &service, listener(), &["--listen", "127.0.0.2:0"]));
-    assert!(code == Some(2) && said.contains("--listen 127.0.0.2:0: the socket that this process was given"), "{said}");
+    let (code, printed) = outcome(activated(ONE, &service, connected, &[]));
+    assert!(code == Some(2) && printed.contains("the one for clients does not listen"), "{code:?} {printed}");
+    let (code, printed) = outcome(activated(ONE, &service, listener(), &["--listen", "127.0.0.2:0"]));
+    assert!(
+        code == Some(2) && printed.contains("--listen 127.0.0.2:0: the socket that this process was given"),
+        "{printed}"
+    );
     let mut command = activated("LISTEN_PID=$$ exec \"$@\" 3<&0 4<&0 </dev/null", &service, listener(), &[]);
-    let (code, said) = outcome({
+    let (code, printed) = outcome({
         command.env("LISTEN_FDS", "2");
         command
     });
-    assert!(code == Some(2) && said.contains("two sockets are for clients"), "{code:?} {said}");
+    assert!(code == Some(2) && printed.contains("two sockets are for clients"), "{code:?} {printed}");
 }
 
 /// Variables of a parent's that were not taken out of the environment.
@@ -103,7 +109,7 @@ fn sockets_of_another_process_are_left_alone() {
 }
 
 #[test]
-fn a_service_manager_is_told_who_serves() {
+fn a_service_manager_is_notified_which_process_serves() {
     let service = service();
     let folder = Folder::new("notified");
     let place = Place::new("notifies", &service);

@@ -29,7 +29,7 @@ struct Blocks {
     gate: Arc<Mutex<()>>,
     blocked: Arc<AtomicUsize>,
     /// All requests, those of `/block` among them.
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
     stop: oneshot::Sender<()>,
     serves: JoinHandle<()>,
 }
@@ -37,8 +37,8 @@ struct Blocks {
 impl Blocks {
     fn new(socket: &Path) -> Self {
         let runtime = Runtime::new().unwrap();
-        let (gate, blocked, asked): (Arc<Mutex<()>>, Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
-        let given = (Arc::clone(&gate), Arc::clone(&blocked), Arc::clone(&asked));
+        let (gate, blocked, requests): (Arc<Mutex<()>>, Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
+        let given = (Arc::clone(&gate), Arc::clone(&blocked), Arc::clone(&requests));
         let service = service_fn(move |request: Request<_>| {
             given.2.fetch_add(1, Ordering::SeqCst);
             if request.uri().path() == "/block" {
@@ -58,7 +58,7 @@ impl Blocks {
             gateway.take_over().await.unwrap();
             (gateway.local_addr(), tokio::spawn(gateway.serve(service, async { drop(stopped.await) })))
         });
-        Self { runtime, address, gate, blocked, asked, stop, serves }
+        Self { runtime, address, gate, blocked, requests, stop, serves }
     }
 
     /// Blocks so many of its threads, each by a client, until `gate` is unlocked.
@@ -113,16 +113,16 @@ async fn begun(socket: &Path) -> Takeover {
 fn they_are_waited_for_and_accept_nobody_when_they_come_back() {
     let (_folder, socket) = socket("blocked");
     let old = Blocks::new(&socket);
-    let held = old.gate.lock().unwrap();
+    let locked = old.gate.lock().unwrap();
     let blocked = old.block(WORKERS);
     let began = Instant::now();
     let new = Blocks::new(&socket);
     assert!(began.elapsed() >= Duration::from_secs(1), "it was told while threads could still accept");
     let waiting: Vec<_> = (0..16).map(|_| start(old.address, "/")).collect();
-    drop(held);
+    drop(locked);
     blocked.into_iter().for_each(is_answered);
     waiting.into_iter().for_each(is_answered);
-    assert_eq!((old.asked.load(Ordering::SeqCst), new.asked.load(Ordering::SeqCst)), (WORKERS, 16));
+    assert_eq!((old.requests.load(Ordering::SeqCst), new.requests.load(Ordering::SeqCst)), (WORKERS, 16));
     old.runtime.block_on(old.serves).unwrap();
     new.stopped();
 }
@@ -132,7 +132,7 @@ fn they_and_the_others_accept_again_where_the_new_process_is_gone() {
     for threads in 1..=WORKERS {
         let (_folder, socket) = socket("blocked-gone");
         let old = Blocks::new(&socket);
-        let held = old.gate.lock().unwrap();
+        let locked = old.gate.lock().unwrap();
         let blocked = old.block(threads);
         let mut gone = UnixStream::connect(&socket).unwrap();
         assert!(gone.read(&mut [0; 64]).unwrap() > 0);
@@ -143,11 +143,11 @@ fn they_and_the_others_accept_again_where_the_new_process_is_gone() {
         if threads < WORKERS {
             is_answered(start(old.address, "/"));
         }
-        drop(held);
+        drop(locked);
         blocked.into_iter().for_each(is_answered);
-        let held = old.gate.lock().unwrap();
+        let locked = old.gate.lock().unwrap();
         let blocked = old.block(WORKERS);
-        drop(held);
+        drop(locked);
         blocked.into_iter().for_each(is_answered);
         old.stopped();
     }

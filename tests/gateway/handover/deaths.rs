@@ -269,7 +269,7 @@ fn an_old_process_that_dies_before_it_hands_over_counts_as_absent() {
         let mut command = place.command_at(old.address, &[]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let new = std::thread::spawn(move || Gateway::run(command));
-        until("it is connected", || when(is_asked(&place), "nobody"));
+        until("it is connected", || when(is_connected(&place), "nobody"));
         drop(old);
         old = new.join().unwrap();
         serves(&old);
@@ -277,7 +277,7 @@ fn an_old_process_that_dies_before_it_hands_over_counts_as_absent() {
 }
 
 /// Whether a process waits to be accepted at the upgrade socket.
-fn is_asked(place: &Place) -> bool {
+fn is_connected(place: &Place) -> bool {
     let connections = std::fs::read_to_string("/proc/net/unix").unwrap();
     let path = place.socket().display().to_string();
     connections.lines().filter(|line| line.ends_with(&path)).count() > 1

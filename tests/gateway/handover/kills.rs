@@ -176,14 +176,14 @@ impl Load {
 }
 
 fn ask(address: SocketAddr) -> Result<(), String> {
-    let asked = || {
+    let requests = || {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(TOO_LONG))?;
         stream.write_all(b"GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map(|_| answer)
     };
-    match asked() {
+    match requests() {
         Ok(answer) if answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("done") => Ok(()),
         Ok(answer) => Err(format!("{answer:?}")),
         Err(error) => Err(error.to_string()),

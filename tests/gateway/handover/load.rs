@@ -66,24 +66,24 @@ impl Clients {
         let (kind, slow) = (number % self.kinds.len(), number.is_multiple_of(4));
         let path = format!("/{}/{number}", if slow { "slow" } else { "quick" });
         let began = Instant::now();
-        let mut asked = self.send(kind, &path).await;
-        while asked.is_err() && kind == HTTP2 && !self.seen.lock().unwrap().contains_key(&path) {
+        let mut answered = self.send(kind, &path).await;
+        while answered.is_err() && kind == HTTP2 && !self.seen.lock().unwrap().contains_key(&path) {
             self.sent_again.fetch_add(1, Ordering::Relaxed);
-            asked = self.send(kind, &path).await;
+            answered = self.send(kind, &path).await;
         }
-        asked?;
+        answered?;
         Ok(began.elapsed().saturating_sub(if slow { SLOW } else { Duration::ZERO }))
     }
 
     async fn send(&self, kind: usize, path: &str) -> Result<(), String> {
         let request = Request::get(format!("http://{}{path}", self.address)).body(Full::default()).unwrap();
-        let asked = async {
+        let answered = async {
             let response = self.kinds[kind].request(request).await.map_err(|error| format!("{kind}: {error:?}"))?;
             let status = response.status();
             let body = response.into_body().collect().await.map_err(|error| format!("{kind}: {error:?}"))?;
             if status == 200 && body.to_bytes() == "done" { Ok(()) } else { Err(format!("{kind}: {status}")) }
         };
-        timeout(TOO_LONG, asked).await.unwrap_or_else(|_| Err(format!("{kind}: no answer")))
+        timeout(TOO_LONG, answered).await.unwrap_or_else(|_| Err(format!("{kind}: no answer")))
     }
 }
 
@@ -115,10 +115,14 @@ fn an_upgrade_and_a_step_back_under_500_requests_a_second_fail_none() {
         (alone.len() + upgrade + back, [first, second, third])
     });
     drop(runtime);
-    let (asked, [first, second, third]) = ended;
+    let (answered, [first, second, third]) = ended;
     let seen = seen.lock().unwrap();
     let twice: Vec<_> = seen.iter().filter(|(_, times)| **times != 1).collect();
-    assert!(asked > 1000 && seen.len() == asked && twice.is_empty(), "{asked}, {} seen, {twice:?}", seen.len());
+    assert!(
+        answered > 1000 && seen.len() == answered && twice.is_empty(),
+        "{answered}, {} seen, {twice:?}",
+        seen.len()
+    );
     for (gateway, stops) in [(first, false), (second, false), (third, true)] {
         if stops {
             gateway.signal("TERM");
@@ -132,10 +136,10 @@ fn an_upgrade_and_a_step_back_under_500_requests_a_second_fail_none() {
 /// Requests while another process takes over; how many, and that process.
 async fn handed_over(clients: &Arc<Clients>, place: &Arc<Place>, what: &str) -> (usize, Gateway) {
     let place = Arc::clone(place);
-    let (told, taken) = tokio::sync::oneshot::channel();
+    let (started, taken) = tokio::sync::oneshot::channel();
     let takes = async {
         let gateway = spawn_blocking(move || place.gateway(&[])).await.unwrap();
-        let _ = told.send(gateway);
+        let _ = started.send(gateway);
     };
     let (times, failed) = load(clients, takes).await;
     report(what, &times, &failed);

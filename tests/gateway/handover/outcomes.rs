@@ -28,20 +28,20 @@ fn service() -> Service {
 }
 
 /// One that answers `/held` when it may.
-fn held() -> (Service, Arc<Semaphore>, Arc<Semaphore>) {
-    let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let given = (Arc::clone(&asked), Arc::clone(&go));
+fn waiting() -> (Service, Arc<Semaphore>, Arc<Semaphore>) {
+    let (requested, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let given = (Arc::clone(&requested), Arc::clone(&go));
     let service = Service::new(move |request| {
-        let (asked, go) = given.clone();
+        let (requested, go) = given.clone();
         async move {
             if request.uri().path() == "/held" {
-                asked.add_permits(1);
+                requested.add_permits(1);
                 go.acquire().await.unwrap().forget();
             }
             Response::new(full("done"))
         }
     });
-    (service, asked, go)
+    (service, requested, go)
 }
 
 fn says(gateway: &Gateway, text: &str) {
@@ -61,11 +61,11 @@ fn answer(stream: &mut TcpStream) -> String {
 
 #[test]
 fn what_waits_in_the_queue_is_served_by_the_next_one_and_the_old_one_drains() {
-    let (service, asked, go) = held();
+    let (service, requested, go) = waiting();
     let place = Place::new("queue", &service);
     let old = place.gateway(&[STOP, &["--max-connections", "2"]].concat());
-    let held = start("curl", &["-sS", "--http1.1", &old.url("/held")]);
-    until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+    let waiting = start("curl", &["-sS", "--http1.1", &old.url("/held")]);
+    until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
     let mut idle = old.connect();
     idle.write_all(KEPT.as_bytes()).unwrap();
     assert!(!answer(&mut idle).contains("connection: close"));
@@ -76,9 +76,9 @@ fn what_waits_in_the_queue_is_served_by_the_next_one_and_the_old_one_drains() {
     let new = place.gateway(STOP);
     assert_eq!(new.address, old.address);
     says(&old, "handed over: serving what is connected");
-    let mut said = String::new();
-    waits.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+    let mut printed = String::new();
+    waits.read_to_string(&mut printed).unwrap();
+    assert!(printed.starts_with("HTTP/1.1 200 OK\r\n"), "{printed}");
     silent.write_all(KEPT.as_bytes()).unwrap();
     assert!(!answer(&mut silent).contains("connection: close"), "it is the new one's");
     assert!(new.ask(GET).ends_with("done"));
@@ -88,7 +88,7 @@ fn what_waits_in_the_queue_is_served_by_the_next_one_and_the_old_one_drains() {
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
 
     go.add_permits(1);
-    assert_eq!(&*held.wait_with_output().unwrap().stdout, b"done");
+    assert_eq!(&*waiting.wait_with_output().unwrap().stdout, b"done");
     let (status, log) = old.ended();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("another gateway took over"), "{log}");
@@ -96,16 +96,16 @@ fn what_waits_in_the_queue_is_served_by_the_next_one_and_the_old_one_drains() {
 }
 
 #[test]
-fn an_http2_connection_is_told_to_go_and_its_requests_finish() {
-    let (service, asked, go) = held();
+fn an_http2_connection_gets_goaway_and_its_requests_finish() {
+    let (service, requested, go) = waiting();
     let place = Place::new("http2", &service);
     let old = place.gateway(STOP);
-    let held = start("curl", &["-sS", "--http2-prior-knowledge", &old.url("/held")]);
-    until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+    let waiting = start("curl", &["-sS", "--http2-prior-knowledge", &old.url("/held")]);
+    until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
     let new = place.gateway(STOP);
     says(&old, "handed over");
     go.add_permits(1);
-    assert_eq!(&*held.wait_with_output().unwrap().stdout, b"done");
+    assert_eq!(&*waiting.wait_with_output().unwrap().stdout, b"done");
     // Nothing but GOAWAY ends it here: every limit is an hour.
     assert_eq!(old.ended().0.code(), Some(0));
     assert_eq!(output_of("curl", &["-sS", "--http2-prior-knowledge", &new.url("/")]), "done");
@@ -118,11 +118,11 @@ fn a_process_that_fails_before_it_is_ready_changes_nothing() {
     let old = place.gateway(&[]);
     let policy = place.folder.path("policy.toml");
     fs::write(&policy, "version = 1\n[defaults]\nmode = \"loud\"\n").unwrap();
-    let (code, said) = place.refused(&["--policy", policy.to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("unknown mode"), "{code:?} {said}");
+    let (code, printed) = place.refused(&["--policy", policy.to_str().unwrap()]);
+    assert!(code == Some(1) && printed.contains("unknown mode"), "{code:?} {printed}");
     let missing = place.folder.path("missing.pem").display().to_string();
-    let (code, said) = place.refused(&["--tls-cert", &missing, "--tls-key", &missing]);
-    assert!(code == Some(2) && said.contains("missing.pem"), "{code:?} {said}");
+    let (code, printed) = place.refused(&["--tls-cert", &missing, "--tls-key", &missing]);
+    assert!(code == Some(2) && printed.contains("missing.pem"), "{code:?} {printed}");
     assert!(old.ask(GET).ends_with("done"));
     // The next one is welcome, and a step back is the same.
     let new = place.gateway(&[]);
@@ -141,9 +141,9 @@ fn g2_a_process_without_its_key_sets_does_not_take_over() {
     let policy = place.folder.path("policy.toml");
     let auth = "scheme = \"jwt\"\njwks_url = \"https://127.0.0.1:1/keys?a=b\"\nalgorithms = [\"RS256\"]";
     fs::write(&policy, format!("version = 1\n[auth.id]\n{auth}\n[defaults]\nauth = [\"id\"]\n")).unwrap();
-    let (code, said) = place.refused(&["--policy", policy.to_str().unwrap()]);
+    let (code, printed) = place.refused(&["--policy", policy.to_str().unwrap()]);
     let why = "the key set at https://127.0.0.1:1/keys cannot be fetched; the gateway there serves on";
-    assert!(code == Some(2) && said.contains(why), "{code:?} {said}");
+    assert!(code == Some(2) && printed.contains(why), "{code:?} {printed}");
     assert!(old.ask(GET).ends_with("done"));
 }
 
@@ -156,8 +156,8 @@ fn of_two_at_once_the_second_is_refused() {
     let mut greeting = [0; 64];
     let read = first.read(&mut greeting).unwrap();
     assert_eq!(&greeting[..read], b"error-envelope-upgrade 2 clients upgrade\n");
-    let (code, said) = place.refused(&[]);
-    assert!(code == Some(2) && said.contains("another process is taking over"), "{code:?} {said}");
+    let (code, printed) = place.refused(&[]);
+    assert!(code == Some(2) && printed.contains("another process is taking over"), "{code:?} {printed}");
     // The first one leaves, whatever it says.
     first.write_all(b"hello\n").unwrap();
     let mut rest = String::new();
@@ -282,9 +282,12 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
         ("--listen", listen(&elsewhere, &[])),
         ("--admin", listen(&own, &["--admin", &port(listener.local_addr().unwrap())])),
     ] {
-        let (code, said) = outcome(command);
-        let given = said.contains("the socket that this process was given listens on 127.0.0.1:");
-        assert!(code == Some(2) && said.contains(flag) && given && said.contains("keeps its address"), "{said}");
+        let (code, printed) = outcome(command);
+        let given = printed.contains("the socket that this process was given listens on 127.0.0.1:");
+        assert!(
+            code == Some(2) && printed.contains(flag) && given && printed.contains("keeps its address"),
+            "{printed}"
+        );
     }
     assert!(old.ask(GET).ends_with("done") && old.ask_admin("GET", "/readyz").contains("200 OK"));
     // The address as it is written, and without the admin address.
@@ -299,11 +302,11 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
 /// kept in memory, is gone.
 #[test]
 fn the_admin_address_is_the_new_process_s() {
-    let (service, asked, go) = held();
+    let (service, requested, go) = waiting();
     let place = Place::new("admin", &service);
     let old = place.gateway(&[STOP, &["--admin", "0"]].concat());
-    let held = start("curl", &["-sS", &old.url("/held")]);
-    until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+    let waiting = start("curl", &["-sS", &old.url("/held")]);
+    until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
     assert!(old.ask_admin("POST", "/mode/off").contains("200 OK"));
     let new = place.gateway(&["--admin", "0"]);
     says(&old, "handed over");
@@ -315,7 +318,7 @@ fn the_admin_address_is_the_new_process_s() {
     assert!(new.ask_admin("GET", "/readyz").contains("200 OK"));
     assert!(new.ask_admin("GET", "/mode").contains("policy"), "{}", new.ask_admin("GET", "/mode"));
     go.add_permits(1);
-    assert_eq!(&*held.wait_with_output().unwrap().stdout, b"done");
+    assert_eq!(&*waiting.wait_with_output().unwrap().stdout, b"done");
     assert_eq!(old.ended().0.code(), Some(0));
 }
 
@@ -333,12 +336,12 @@ fn another_user_gets_nothing_and_gives_nothing() {
         command.uid(NOBODY).gid(NOBODY);
         outcome(command)
     };
-    let (code, said) = of_nobody();
-    assert!(code == Some(2) && said.contains("Permission denied"), "{code:?} {said}");
+    let (code, printed) = of_nobody();
+    assert!(code == Some(2) && printed.contains("Permission denied"), "{code:?} {printed}");
     // Though somebody has opened it.
     fs::set_permissions(place.socket(), fs::Permissions::from_mode(0o666)).unwrap();
-    let (code, said) = of_nobody();
-    assert!(code == Some(2) && said.contains("this process is of another user"), "{code:?} {said}");
+    let (code, printed) = of_nobody();
+    assert!(code == Some(2) && printed.contains("this process is of another user"), "{code:?} {printed}");
     assert!(old.ask(GET).ends_with("done"));
     says(&old, "this process is of another user");
     assert!(old.stopped().contains("the hand-over failed; this gateway serves on"));
@@ -349,8 +352,8 @@ fn another_user_gets_nothing_and_gives_nothing() {
     let mut command = place.command(&[]);
     command.uid(NOBODY).gid(NOBODY);
     let foreign = Gateway::run(command);
-    let (code, said) = place.refused(&[]);
-    assert!(code == Some(2) && said.contains("a process of another user listens there"), "{code:?} {said}");
+    let (code, printed) = place.refused(&[]);
+    assert!(code == Some(2) && printed.contains("a process of another user listens there"), "{code:?} {printed}");
     assert!(foreign.ask(GET).ends_with("done"));
 }
 
@@ -366,8 +369,8 @@ fn what_a_process_has_left_is_replaced_and_a_file_is_not() {
     next.stopped();
     fs::remove_file(place.socket()).unwrap();
     fs::write(place.socket(), "mine").unwrap();
-    let (code, said) = place.refused(&[]);
-    assert!(code == Some(2) && said.contains("the file there is not a socket; remove it"), "{code:?} {said}");
+    let (code, printed) = place.refused(&[]);
+    assert!(code == Some(2) && printed.contains("the file there is not a socket; remove it"), "{code:?} {printed}");
     assert_eq!(fs::read_to_string(place.socket()).unwrap(), "mine");
     // Somebody else's socket says something else, or nothing.
     fs::remove_file(place.socket()).unwrap();
@@ -377,25 +380,25 @@ fn what_a_process_has_left_is_replaced_and_a_file_is_not() {
         stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.7\r\n");
     });
-    let (code, said) = place.refused(&[]);
-    assert!(code == Some(2) && said.contains("hands nothing over: SSH-2.0"), "{code:?} {said}");
+    let (code, printed) = place.refused(&[]);
+    assert!(code == Some(2) && printed.contains("hands nothing over: SSH-2.0"), "{code:?} {printed}");
     talking.join().unwrap();
 }
 
 /// A stop that is no hand-over closes the address as ever, though the upgrade socket had a copy of it.
 #[test]
 fn a_stop_refuses_clients_as_without_an_upgrade_socket() {
-    let (service, asked, go) = held();
+    let (service, requested, go) = waiting();
     let place = Place::new("stops", &service);
     let gateway = place.gateway(STOP);
-    let held = start("curl", &["-sS", &gateway.url("/held")]);
-    until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+    let waiting = start("curl", &["-sS", &gateway.url("/held")]);
+    until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
     gateway.signal("TERM");
     until("new connections are refused", || match TcpStream::connect(gateway.address) {
         Ok(_) => Err("one was accepted"),
         Err(refused) => Ok(refused),
     });
     go.add_permits(1);
-    assert_eq!(&*held.wait_with_output().unwrap().stdout, b"done");
+    assert_eq!(&*waiting.wait_with_output().unwrap().stdout, b"done");
     assert_eq!(gateway.ended().0.code(), Some(0));
 }

@@ -440,11 +440,11 @@ fn f7_each_request_gets_its_own_answer_from_a_service_that_fails_at_random() {
         }
     });
     let gateway = Gateway::start(service.address, &["--upstream-h2"]);
-    let (asked, whole) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (requests, whole) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| {
-                while let id = asked.fetch_add(1, Ordering::SeqCst)
+                while let id = requests.fetch_add(1, Ordering::SeqCst)
                     && id < all
                 {
                     let sent =
@@ -476,10 +476,10 @@ fn f7_each_request_gets_its_own_answer_from_a_service_that_fails_at_random() {
 #[test]
 fn f4a_what_a_goodbye_does_not_count_goes_to_another_connection() {
     for last in [0, 1, 3, 5, 7, 9, 11] {
-        let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (counted, noted) = (Arc::clone(&connections), Arc::clone(&asked));
+        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, noted) = (Arc::clone(&connections), Arc::clone(&requests));
         let service = Service::raw(move |stream| {
-            let (connections, asked) = (Arc::clone(&counted), Arc::clone(&noted));
+            let (connections, requests) = (Arc::clone(&counted), Arc::clone(&noted));
             async move {
                 let is_first = connections.fetch_add(1, Ordering::SeqCst) == 0;
                 let mut frames = Frames::accept(stream).await;
@@ -489,7 +489,7 @@ fn f4a_what_a_goodbye_does_not_count_goes_to_another_connection() {
                     if kind != HEADERS {
                         continue;
                     }
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    requests.fetch_add(1, Ordering::SeqCst);
                     if !is_first {
                         frames.writes.answer(stream, END_STREAM).await;
                         continue;
@@ -513,7 +513,7 @@ fn f4a_what_a_goodbye_does_not_count_goes_to_another_connection() {
             assert!(read_head(client).starts_with("HTTP/1.1 200 "), "the last stream is {last}");
         }
         let processed = [1, 3, 5, 7, 9].into_iter().filter(|stream| *stream <= last).count();
-        assert_eq!(asked.load(Ordering::SeqCst), 5 + 5 - processed, "the last stream is {last}");
+        assert_eq!(requests.load(Ordering::SeqCst), 5 + 5 - processed, "the last stream is {last}");
     }
 }
 

@@ -51,13 +51,13 @@ fn clients_that_come_at_once_wait_to_be_accepted_and_are_not_turned_away() {
 /// A request with these headers, answered so, is there for as long as its client: another one gets 503 meanwhile.
 #[track_caller]
 fn leaves_no_room(headers: &str, answer: &'static [u8]) {
-    let asked = Arc::<AtomicUsize>::default();
-    let counted = Arc::clone(&asked);
+    let requests = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&requests);
     let service = Service::raw(move |mut stream| {
-        let asked = Arc::clone(&counted);
+        let requests = Arc::clone(&counted);
         async move {
             while let Some(head) = head(&mut stream).await {
-                asked.fetch_add(1, Ordering::SeqCst);
+                requests.fetch_add(1, Ordering::SeqCst);
                 if head.contains("/ends ") {
                     let _ = stream.write_all(WHOLE).await;
                 } else {
@@ -74,7 +74,7 @@ fn leaves_no_room(headers: &str, answer: &'static [u8]) {
 
     let refused = gateway.ask(ENDS);
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains(r#""code":"worker_at_capacity""#), "{refused}");
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "the service is not asked");
+    assert_eq!(requests.load(Ordering::SeqCst), 1, "the service is not asked");
     drop(stays);
     for _ in 0..2 {
         until("there is room again", || {

@@ -42,7 +42,7 @@ fn each_line_of_an_error_has_its_clients_address() {
 }
 
 #[test]
-fn addresses_stay_out_of_a_log_that_is_told_so() {
+fn addresses_stay_out_of_a_log_that_is_configured_so() {
     let service = echo();
     let mut command = Gateway::command(&crate::command::binary(), &service.url());
     command.env("RUST_LOG", "info,tower_error_envelope::client=off");
@@ -54,7 +54,7 @@ fn addresses_stay_out_of_a_log_that_is_told_so() {
 }
 
 #[test]
-fn the_service_hears_who_asked_from_the_gateway_and_not_from_the_client() {
+fn the_service_gets_the_caller_from_the_gateway_and_not_from_the_client() {
     let service = echo();
     let rows = [
         (&[][..], "forwarded: for=127.0.0.1;proto=http\nx-forwarded-for: 127.0.0.1\nx-forwarded-proto: http"),
@@ -68,15 +68,15 @@ fn the_service_hears_who_asked_from_the_gateway_and_not_from_the_client() {
         let gateway = Gateway::start(service.address, args);
         for version in ["--http1.1", "--http2-prior-knowledge"] {
             let url = gateway.url("/");
-            let mut asked = vec!["-sS", version, &url];
+            let mut arguments = vec!["-sS", version, &url];
             // Whoever names it as one hop's own does not keep it from the service.
-            asked.extend(
+            arguments.extend(
                 ["-H", "connection: x-forwarded-proto, forwarded"].into_iter().filter(|_| version == "--http1.1"),
             );
             for forged in ["x-forwarded-for: 192.0.2.9", "x_forwarded_for: 192.0.2.9", "x-real-ip: 192.0.2.9"] {
-                asked.extend(["-H", forged]);
+                arguments.extend(["-H", forged]);
             }
-            assert_eq!(output_of("curl", &asked), expected, "{args:?} {version}");
+            assert_eq!(output_of("curl", &arguments), expected, "{args:?} {version}");
         }
         gateway.stopped();
     }

@@ -63,15 +63,15 @@ impl Gateway {
         let mut child = command.spawn().expect("the gateway starts");
         let log = Arc::<Mutex<Vec<u8>>>::default();
         let reading = child.stderr.take().map(|errors| collect(errors, Arc::clone(&log)));
-        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
-        said.read_line(&mut line).expect("text");
+        output.read_line(&mut line).expect("text");
         let rest = line.trim().strip_prefix("listening on http").map(|rest| rest.trim_start_matches('s'));
         let address = rest.and_then(|rest| rest.strip_prefix("://")).and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}; the log says {}", text(&log)));
         let admin = command.get_args().any(|arg| arg == "--admin").then(|| {
             line.clear();
-            said.read_line(&mut line).expect("text");
+            output.read_line(&mut line).expect("text");
             let address = line.trim().strip_prefix("admin on http://").and_then(|address| address.parse().ok());
             address.unwrap_or_else(|| panic!("no admin address in {line:?}; the log says {}", text(&log)))
         });
@@ -147,7 +147,7 @@ impl Gateway {
     }
 
     /// The memory that it holds now, in KiB.
-    pub(crate) fn held_kib(&self) -> u64 {
+    pub(crate) fn resident_kib(&self) -> u64 {
         self.status("VmRSS")
     }
 
@@ -228,9 +228,9 @@ pub(crate) fn start(program: &str, args: &[&str]) -> Child {
 #[track_caller]
 pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
     let Output { status, stdout, stderr } = start(program, args).wait_with_output().expect("pipes");
-    let said = String::from_utf8_lossy(&stdout).into_owned();
-    assert!(status.success(), "{program} {args:?}: {status}\n{said}\n{}", String::from_utf8_lossy(&stderr));
-    said
+    let output = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{program} {args:?}: {status}\n{output}\n{}", String::from_utf8_lossy(&stderr));
+    output
 }
 
 /// A file beside these tests.

@@ -30,20 +30,22 @@ fn a_client_that_asks_for_nothing_is_closed_whatever_it_speaks() {
     let service = slow(Duration::ZERO);
     // Long enough for a whole head to arrive on a busy machine.
     let gateway = Gateway::start(service.address, &["--idle-timeout", "1s"]);
-    let said = ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nhost: te", GET, PREFACE];
-    let clients = said.map(|said| {
+    let first_bytes = ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nhost: te", GET, PREFACE];
+    let clients = first_bytes.map(|first_bytes| {
         let mut client = gateway.connect();
-        client.write_all(said.as_bytes()).unwrap();
-        (said, client)
+        client.write_all(first_bytes.as_bytes()).unwrap();
+        (first_bytes, client)
     });
-    for (said, mut client) in clients {
+    for (first_bytes, mut client) in clients {
         let mut answer = Vec::new();
         match client.read_to_end(&mut answer) {
             Ok(_) => {}
             // A reset is an end as well.
-            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{said:?}: it stays open: {error}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{first_bytes:?}: it stays open: {error}")
+            }
         }
-        assert_eq!(answer.starts_with(b"HTTP/1.1 200 OK"), said == GET, "{said:?}");
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200 OK"), first_bytes == GET, "{first_bytes:?}");
     }
 }
 
@@ -101,8 +103,8 @@ fn one_worker_is_the_main_thread() {
 
 #[test]
 fn clients_beyond_the_limit_wait_for_room() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let request_count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&request_count);
     let service = Service::new(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Response::new(full("done")))
@@ -116,7 +118,7 @@ fn clients_beyond_the_limit_wait_for_room() {
     for _ in 0..ROUNDS {
         served.iter_mut().for_each(asks);
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 2 + 2 * ROUNDS, "there is no room");
+    assert_eq!(request_count.load(Ordering::SeqCst), 2 + 2 * ROUNDS, "there is no room");
     drop(served);
     answers(&mut third);
 }
@@ -191,13 +193,13 @@ async fn ask_at_once(gateway: &Gateway, requests: usize) {
     let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let mut asked = JoinSet::new();
+    let mut request_count = JoinSet::new();
     for _ in 0..requests {
         let mut client = client.clone();
-        asked.spawn(async move {
+        request_count.spawn(async move {
             let request = Request::get("http://test.example/").body(Empty::<bytes::Bytes>::new()).unwrap();
             client.send_request(request).await.unwrap().status()
         });
     }
-    assert!(asked.join_all().await.iter().all(|status| *status == 200));
+    assert!(request_count.join_all().await.iter().all(|status| *status == 200));
 }

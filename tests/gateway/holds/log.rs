@@ -42,7 +42,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
-fn a_stop_ends_well_while_nobody_reads_the_log_nor_what_is_said_of_it() {
+fn a_stop_ends_well_while_nobody_reads_the_log_or_its_warnings() {
     let folder = Folder::new("unread-log");
     let policy = folder.path("policy.toml");
     // The service is not asked, which would be most of the time.
@@ -56,14 +56,14 @@ fn a_stop_ends_well_while_nobody_reads_the_log_nor_what_is_said_of_it() {
     let gateway = Gateway::run(command);
     let mut client = gateway.connect();
     let mut asking = client.try_clone().unwrap();
-    let asked = std::thread::spawn(move || {
+    let requester = std::thread::spawn(move || {
         for _ in 1..MORE_THAN_WAIT {
             asking.write_all(b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
         }
         asking.write_all(GET.as_bytes()).unwrap();
     });
     std::io::copy(&mut client, &mut std::io::sink()).unwrap();
-    asked.join().unwrap();
+    requester.join().unwrap();
     gateway.stopped();
     drop(log);
 }

@@ -67,10 +67,10 @@ fn a_connection_between_two_requests_holds_little() {
         client
     };
     drop(ask(0));
-    let before = gateway.held_kib();
+    let before = gateway.resident_kib();
     let _clients: Vec<_> = (0..MANY).map(ask).collect();
     until("hyper's buffers are given back", || {
-        let each = gateway.held_kib().saturating_sub(before) / MANY;
+        let each = gateway.resident_kib().saturating_sub(before) / MANY;
         when(each < EACH_KIB, each)
     });
 }

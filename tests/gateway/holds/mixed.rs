@@ -38,8 +38,8 @@ fn every_request_of_a_mixed_load_is_answered_or_logged_and_nothing_is_kept() {
     ended.extend(load(setting("HOLDS_SECONDS", 5)));
     quiet(&gateway, descriptors);
     let after = until(&format!("at most {GROWTH_KIB} KiB more are held than {warm}"), || {
-        let held = gateway.held_kib();
-        when(held < warm + GROWTH_KIB, held)
+        let resident = gateway.resident_kib();
+        when(resident < warm + GROWTH_KIB, resident)
     });
 
     let peak = gateway.peak_kib();
@@ -57,7 +57,7 @@ fn quiet(gateway: &Gateway, descriptors: usize) -> u64 {
     });
     let mut before = u64::MAX;
     until("no more memory is given back", || {
-        let last = std::mem::replace(&mut before, gateway.held_kib());
+        let last = std::mem::replace(&mut before, gateway.resident_kib());
         when(before >= last, before)
     })
 }

@@ -13,8 +13,8 @@ use super::service::{Service, full};
 
 #[test]
 fn a_request_without_one_host_or_in_another_coding_is_refused() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
     let service = Service::new(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Response::new(full("seen")))
@@ -35,7 +35,7 @@ fn a_request_without_one_host_or_in_another_coding_is_refused() {
         let answer = gateway.ask(&lines(refused));
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("bad_request"), "{refused:?}: {answer}");
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 0, "the service saw none of them");
+    assert_eq!(requests.load(Ordering::SeqCst), 0, "the service saw none of them");
     for passes in ["host: a.example:80", "host: [::1]:80", "host: a.example\r\ntransfer-encoding: Chunked"] {
         let answer = gateway.ask(&lines(passes));
         assert!(answer.starts_with("HTTP/1.1 200 "), "{passes:?}: {answer}");
@@ -51,13 +51,13 @@ fn a_request_without_one_host_or_in_another_coding_is_refused() {
 fn trailers_of_a_request_tell_the_service_that_it_is_whole_and_nothing_else() {
     let service = Service::new(|request: Request<Incoming>| async move {
         let body = request.into_body().collect().await;
-        let said = body.map_or("broken".to_owned(), |body| {
+        let outcome = body.map_or("broken".to_owned(), |body| {
             let mut names: Vec<_> =
                 body.trailers().into_iter().flatten().map(|(name, _)| name.as_str().to_owned()).collect();
             names.sort();
             names.join(" ")
         });
-        Response::new(full(format!("trailers: [{said}]")))
+        Response::new(full(format!("trailers: [{outcome}]")))
     });
     let whole = "content-digest x-amz-checksum-sha256";
     for more in [&[][..], &["--upstream-h2"]] {

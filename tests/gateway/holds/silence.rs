@@ -45,9 +45,9 @@ fn the_kernel_asks_both_sides_of_a_quiet_connection_whether_they_are_there() {
     let gateway = Gateway::start(service.address, &[]);
     let mut client = gateway.connect();
     client.write_all(GET.as_bytes()).unwrap();
-    for (side, asked) in [(Side::Local, gateway.address.port()), (Side::Remote, service.address.port())] {
+    for (side, peer_port) in [(Side::Local, gateway.address.port()), (Side::Remote, service.address.port())] {
         until("the kernel's clock for it runs", || {
-            let timers = timers(&side, asked);
+            let timers = timers(&side, peer_port);
             when(timers == [KEEP_ALIVE], timers)
         });
     }

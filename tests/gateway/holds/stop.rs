@@ -22,8 +22,8 @@ const GET: &str = "GET /head HTTP/1.1\r\nhost: test.example\r\n\r\n";
 
 #[test]
 fn a_stop_lets_what_is_in_flight_finish_and_lets_nobody_new_in() {
-    let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let service = held(&asked, &go);
+    let (requested, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let service = waiting_service(&requested, &go);
     let gateway = Gateway::start(service.address, &[]);
     let address = gateway.address;
 
@@ -36,8 +36,8 @@ fn a_stop_lets_what_is_in_flight_finish_and_lets_nobody_new_in() {
     let old = start("curl", &["-sS", "--http1.1", &gateway.url("/body")]);
     let new = start("curl", &["-sS", "--http2-prior-knowledge", &gateway.url("/head")]);
     until("three requests reach the service", || {
-        let asked = asked.available_permits();
-        when(asked == 3, asked)
+        let requested = requested.available_permits();
+        when(requested == 3, requested)
     });
 
     gateway.signal("TERM");
@@ -66,12 +66,12 @@ fn a_stop_lets_what_is_in_flight_finish_and_lets_nobody_new_in() {
 #[test]
 fn a_second_signal_ends_it_at_once_as_a_shell_says_it() {
     for (second, code) in [("INT", 130), ("TERM", 143)] {
-        let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let service = held(&asked, &go);
+        let (requested, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let service = waiting_service(&requested, &go);
         let gateway = Gateway::start(service.address, &["--stop-timeout", "1h"]);
         let mut waits = gateway.connect();
         waits.write_all(GET.as_bytes()).unwrap();
-        until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+        until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
         gateway.signal("TERM");
         until("it stops", || when(gateway.log_from(0).contains("waiting for requests in flight"), gateway.log_from(0)));
         gateway.signal(second);
@@ -83,7 +83,7 @@ fn a_second_signal_ends_it_at_once_as_a_shell_says_it() {
 }
 
 #[test]
-fn while_it_drains_clients_are_let_in_and_whoever_sends_them_is_told() {
+fn while_it_drains_clients_are_accepted_and_readiness_fails() {
     let service = Service::new(|_| async { Response::new(full("whole")) });
     let gateway = Gateway::start(service.address, &["--admin", "0", "--drain-delay", "1h"]);
     gateway.signal("TERM");
@@ -101,7 +101,7 @@ fn while_it_drains_clients_are_let_in_and_whoever_sends_them_is_told() {
 }
 
 #[test]
-fn it_drains_for_as_long_as_it_was_told_and_ends_by_itself() {
+fn it_drains_for_the_configured_time_and_ends_by_itself() {
     const DRAINS: Duration = Duration::from_millis(300);
 
     let service = Service::new(|_| async { Response::new(full("whole")) });
@@ -115,14 +115,14 @@ fn it_drains_for_as_long_as_it_was_told_and_ends_by_itself() {
 }
 
 #[test]
-fn what_a_stop_has_not_waited_for_is_told_from_what_clients_gave_up() {
-    let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let service = held(&asked, &go);
+fn requests_cut_by_a_stop_are_distinct_from_those_that_clients_gave_up() {
+    let (requested, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let service = waiting_service(&requested, &go);
     let gateway = Gateway::start(service.address, &["--stop-timeout", "300ms"]);
     let come = |number| {
         until("the requests reach the service", || {
-            let asked = asked.available_permits();
-            when(asked == number, asked)
+            let requested = requested.available_permits();
+            when(requested == number, requested)
         });
     };
     let mut gone = gateway.connect();
@@ -141,8 +141,8 @@ fn what_a_stop_has_not_waited_for_is_told_from_what_clients_gave_up() {
     let (status, log) = gateway.ended();
     new.wait().unwrap();
     assert_eq!(status.code(), Some(0), "{log}");
-    let told = log.lines().find(|line| line.contains("stopped with requests in flight")).expect("a warning");
-    assert!(told.contains(r#""requests":3"#), "{told}");
+    let warning = log.lines().find(|line| line.contains("stopped with requests in flight")).expect("a warning");
+    assert!(warning.contains(r#""requests":3"#), "{warning}");
     let client = json!({"name": "client", "client.address": "127.0.0.1"});
     let stopped = json!({"name": "stopped", "by": "--stop-timeout ran out"});
     let by_us = vec![client.clone(), stopped];
@@ -181,10 +181,10 @@ fn frame(connection: &mut TcpStream) -> u8 {
 }
 
 /// Counts the requests that came, and keeps the head or half the body back until it may go on.
-fn held(asked: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Service {
-    let (asked, go) = (Arc::clone(asked), Arc::clone(go));
+fn waiting_service(requested: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Service {
+    let (requested, go) = (Arc::clone(requested), Arc::clone(go));
     Service::new(move |request| {
-        asked.add_permits(1);
+        requested.add_permits(1);
         let go = Arc::clone(&go);
         async move {
             if request.uri().path() == "/head" {

@@ -178,12 +178,12 @@ fn settled(gateway: &Gateway) -> usize {
 #[track_caller]
 fn all_let_go(gateway: &Gateway, ids: &HashSet<String>, before: usize) {
     until("each is logged, and its descriptors are back", || {
-        let (told, descriptors) = (abandoned(&gateway.log_from(0)), gateway.descriptors());
-        when(told.len() >= ids.len() && descriptors <= before, (told, descriptors, before))
+        let (logged, descriptors) = (abandoned(&gateway.log_from(0)), gateway.descriptors());
+        when(logged.len() >= ids.len() && descriptors <= before, (logged, descriptors, before))
     });
-    let told = abandoned(&gateway.log_from(0));
-    assert_eq!(told.len(), ids.len(), "once: {told:?}");
-    assert_eq!(&told.into_iter().collect::<HashSet<_>>(), ids);
+    let logged = abandoned(&gateway.log_from(0));
+    assert_eq!(logged.len(), ids.len(), "once: {logged:?}");
+    assert_eq!(&logged.into_iter().collect::<HashSet<_>>(), ids);
 }
 
 fn abandoned(log: &str) -> Vec<String> {

@@ -97,11 +97,11 @@ fn ask(gateway: &Gateway, pair: &Pair, path: &str, shown: Option<&Shown>) -> Res
     stream.set_read_timeout(Some(TOO_LONG)).unwrap();
     let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
     let mut stream = StreamOwned::new(connection, stream);
-    let told = |error: std::io::Error| error.to_string();
+    let text_of = |error: std::io::Error| error.to_string();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nx-peer: me\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(told)?;
+    stream.write_all(request.as_bytes()).map_err(text_of)?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(told)?;
+    stream.read_to_string(&mut answer).map_err(text_of)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no head")?;
     Ok((head[9..12].to_owned(), body.to_owned()))
 }

@@ -47,11 +47,11 @@ impl Pair {
 
     /// The same, each file whole at once.
     pub(super) fn rename_to(&self, folder: &Path) {
-        let beside = folder.join("beside");
-        fs::create_dir_all(&beside).unwrap();
-        self.write(&beside);
+        let replacement = folder.join("beside");
+        fs::create_dir_all(&replacement).unwrap();
+        self.write(&replacement);
         for name in ["tls.crt", "tls.key"] {
-            fs::rename(beside.join(name), folder.join(name)).unwrap();
+            fs::rename(replacement.join(name), folder.join(name)).unwrap();
         }
     }
 

@@ -113,13 +113,16 @@ async fn a_mapped_response_body_fits_axum_serve() {
     tokio::spawn(async { axum::serve(listener, Shared::new(service)).await });
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET /missing HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut said = String::new();
-    client.read_to_string(&mut said).await.unwrap();
-    assert!(said.starts_with("HTTP/1.1 404 ") && said.contains(r#"{"error":{"code":"not_found""#), "{said}");
+    let mut log_text = String::new();
+    client.read_to_string(&mut log_text).await.unwrap();
+    assert!(
+        log_text.starts_with("HTTP/1.1 404 ") && log_text.contains(r#"{"error":{"code":"not_found""#),
+        "{log_text}"
+    );
 }
 
 #[tokio::test]
-async fn what_is_added_after_the_layer_or_beside_a_route_layer_is_not_covered() {
+async fn routes_added_after_the_layer_or_next_to_a_route_layer_are_not_covered() {
     let later = bare().layer(ErrorEnvelopeLayer::new()).fallback(|| async { StatusCode::NOT_FOUND });
     let route_layer = bare().route_layer(ErrorEnvelopeLayer::new());
     for app in [later, route_layer.clone()] {
@@ -171,9 +174,9 @@ fn f1_load_shed_inside_is_503() {
     let service = ErrorEnvelopeLayer::new().layer(limited);
     let ((full, free), lines) = logged(async {
         let mut first = service.clone();
-        let held = first.ready().await.unwrap().call(get_of("/"));
+        let first_call = first.ready().await.unwrap().call(get_of("/"));
         let full = answer(service.clone().oneshot(get_of("/")).await.unwrap()).await;
-        assert_eq!(held.await.unwrap().status(), 200);
+        assert_eq!(first_call.await.unwrap().status(), 200);
         (full, answer(service.oneshot(get_of("/")).await.unwrap()).await)
     });
     full.expect_envelope(503, "worker_at_capacity");
@@ -185,10 +188,10 @@ fn f1_load_shed_inside_is_503() {
 async fn a_concurrency_limit_inside_makes_the_next_request_wait() {
     let service = ErrorEnvelopeLayer::new().layer(ConcurrencyLimit::new(service_fn(fine), 1));
     let mut first = service.clone();
-    let held = first.ready().await.unwrap().call(get_of("/"));
+    let first_call = first.ready().await.unwrap().call(get_of("/"));
     let waits = tokio::time::timeout(Duration::from_secs(5), service.clone().oneshot(get_of("/"))).await;
     assert!(waits.is_err(), "the only permit is taken");
-    drop(held);
+    drop(first_call);
     assert_eq!(service.oneshot(get_of("/")).await.unwrap().status(), 200);
 }
 
@@ -238,7 +241,7 @@ async fn e4_cors_inside_lets_a_browser_read_the_id_and_the_code() {
 }
 
 #[tokio::test]
-async fn e4_cors_outside_covers_the_layers_own_answers_and_exposes_what_it_is_told() {
+async fn e4_cors_outside_covers_local_replies_and_exposes_the_configured_headers() {
     let exposing = cors().expose_headers(["x-request-id", "x-error-code", "retry-after"].map(|it| it.parse().unwrap()));
     let app = bare().layer(ErrorEnvelopeLayer::new()).layer(exposing);
     let mut too_large = get_of("/ok");

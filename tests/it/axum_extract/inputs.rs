@@ -239,7 +239,7 @@ fn l3_what_came_is_not_logged() {
 }
 
 #[tokio::test]
-async fn r1_a_body_that_is_no_json_is_told_by_its_place() {
+async fn r1_a_body_that_is_no_json_is_reported_with_its_place() {
     for (body, message) in [
         (&b""[..], "The body is empty: it must be JSON."),
         (b" \n", "The body is empty: it must be JSON."),

@@ -88,18 +88,18 @@ fn app() -> Router {
 }
 
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Rejection {
     status: u16,
     code: String,
     message: String,
     details: Option<Value>,
 }
 
-async fn told(request: Request) -> Told {
+async fn described(request: Request) -> Rejection {
     let answer = answer(app().oneshot(request).await.unwrap()).await;
     assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET), "{answer:?}");
     let envelope = Envelope::parse(&answer.head.headers, &answer.body);
-    Told {
+    Rejection {
         status: answer.head.status.as_u16(),
         code: envelope.code().to_owned(),
         message: envelope.message().to_owned(),
@@ -159,10 +159,10 @@ fn request(whose: &str, path: &str, content_type: &str, body: &'static str) -> R
 fn r13_a_rejection_by_question_mark_is_the_one_as_a_response_and_is_not_quoted_in_the_log() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (path, content_type, body, status, code) in ROWS {
-        let ask = |whose| runtime.block_on(told(request(whose, path, content_type, body)));
+        let ask = |whose| runtime.block_on(described(request(whose, path, content_type, body)));
         let stock = ask("/stock");
         assert_eq!((stock.status, &*stock.code), (status, code), "{path} {body}");
-        let (by_mark, lines) = logged(told(request("/mark", path, content_type, body)));
+        let (by_mark, lines) = logged(described(request("/mark", path, content_type, body)));
         if code == "payload_too_large" || path == "/ws" {
             assert_eq!((by_mark.status, by_mark.code), (stock.status, stock.code), "{path} {body}");
         } else {
@@ -185,8 +185,8 @@ async fn f1_a_form_that_breaks_off_is_the_clients_affair() {
             let part = b"--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n".to_vec();
             let broken = Body::from_stream(iter([Ok(part), Err(io::Error::new(kind, SECRET))]));
             let sent = Request::post(format!("{whose}/upload")).header(CONTENT_TYPE, MULTIPART).body(broken).unwrap();
-            let told = told(sent).await;
-            assert_eq!((told.status, &*told.code), (status, code), "{whose} {kind:?}");
+            let described = described(sent).await;
+            assert_eq!((described.status, &*described.code), (status, code), "{whose} {kind:?}");
         }
     }
 }

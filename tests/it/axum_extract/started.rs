@@ -40,7 +40,7 @@ fn a_layer_and_its_clones_say_it_once() {
 }
 
 #[test]
-fn it_is_not_said_again_for_clones_of_the_service_or_for_requests() {
+fn it_is_logged_once_for_all_clones_of_the_service_and_all_requests() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let lines = started(|| {
         let app = Router::new()

@@ -42,9 +42,9 @@ fn against(case: &Case, expect: &Expect, run: &Run) -> Problems {
 }
 
 fn refusal(texts: &[String], run: &Run) -> Problems {
-    let Some(said) = &run.refused else { return vec![("M2", "the policy was taken".into())] };
-    let lacks = texts.iter().filter(|text| !said.contains(*text));
-    lacks.map(|text| ("M2", format!("the refusal does not say {text:?}: {said}"))).collect()
+    let Some(refused_with) = &run.refused else { return vec![("M2", "the policy was taken".into())] };
+    let lacks = texts.iter().filter(|text| !refused_with.contains(*text));
+    lacks.map(|text| ("M2", format!("the refusal does not say {text:?}: {refused_with}"))).collect()
 }
 
 /// The HTTP library's own answers have no id.

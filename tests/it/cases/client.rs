@@ -73,28 +73,28 @@ fn text(seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {
         return problems.push(("C", "the client reads nothing of the body".into()));
     }
     let places = ["/error/message", "/detail", "/message", "/error_description", "/error"];
-    let said = places.iter().find_map(|place| body.pointer(place)?.as_str());
-    if said.is_some_and(|said| said != error.message()) {
-        problems.push(("C", format!("the client reads the message {:?} instead of {said:?}", error.message())));
+    let reported = places.iter().find_map(|place| body.pointer(place)?.as_str());
+    if reported.is_some_and(|reported| reported != error.message()) {
+        problems.push(("C", format!("the client reads the message {:?} instead of {reported:?}", error.message())));
     }
 }
 
 fn call(protocol: Protocol, seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {
-    let Ok(Some(said)) = rpc::read(protocol, seen.response) else { return };
-    if Some(error.message()) != said.message.as_deref() {
+    let Ok(Some(reported)) = rpc::read(protocol, seen.response) else { return };
+    if Some(error.message()) != reported.message.as_deref() {
         problems.push(("C", format!("the client reads the message {:?}", error.message())));
     }
     if error.grpc().is_none() {
         problems.push(("C", "the client reads no status of gRPC's".into()));
     }
-    let has = |name: &str| said.details.iter().any(|(have, _)| have == name);
+    let has = |name: &str| reported.details.iter().any(|(have, _)| have == name);
     if has("google.rpc.BadRequest") && error.issues().is_empty() {
         problems.push(("C", "the client reads no issues".into()));
     }
     if has("google.rpc.RetryInfo") && error.retry_after().is_none() {
         problems.push(("C", "the client reads no wait".into()));
     }
-    let info = said.details.iter().find(|(have, _)| have == "google.rpc.ErrorInfo");
+    let info = reported.details.iter().find(|(have, _)| have == "google.rpc.ErrorInfo");
     let metadata = info.and_then(|(_, info)| info["metadata"].as_object()).filter(|metadata| !metadata.is_empty());
     let read = error.details_json().and_then(|details| value::json(details).ok());
     for (name, text) in metadata.into_iter().flatten() {

@@ -218,8 +218,8 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let asked = text_of(panic.payload()) == SECRET;
-            if !asked {
+            let is_expected = text_of(panic.payload()) == SECRET;
+            if !is_expected {
                 loud(panic);
             }
         }));

@@ -222,8 +222,8 @@ impl Stage<'_> {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
             response.headers_mut().append(name, HeaderValue::from_bytes(value).expect("a value"));
         }
-        if let Some(said) = &inner.fault {
-            response.extensions_mut().insert(fault(said));
+        if let Some(inner_fault) = &inner.fault {
+            response.extensions_mut().insert(fault(inner_fault));
         }
         let bodiless = head.method == http::Method::HEAD || matches!(status, 100..200 | 204 | 304);
         let (head, known) = (response.into_parts().0, inner.framed() == InnerFraming::Length);

@@ -15,7 +15,9 @@ pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 /// The error of a service that fails by one; the other ways to fail are not values.
 pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
     match inner.fails? {
-        Fails::Error => Some(inner.fault.as_ref().map_or_else(|| Opaque.into(), |said| fault(said).into())),
+        Fails::Error => {
+            Some(inner.fault.as_ref().map_or_else(|| Opaque.into(), |inner_fault| fault(inner_fault).into()))
+        }
         Fails::Timeout => Some(Wrapped(Box::new(tower::timeout::error::Elapsed::new())).into()),
         Fails::Overloaded => Some(Box::new(tower::load_shed::error::Overloaded::new())),
         Fails::Refused => Some(refused()),
@@ -24,21 +26,21 @@ pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
 }
 
 /// A fault as a service in Rust makes it.
-pub(super) fn fault(said: &InnerFault) -> Fault {
-    let mut fault = Fault::new(match said.own {
-        Some(status) => ErrorCode::custom(said.code.clone().leak(), status),
-        None => ErrorCode::in_catalogue(&said.code).expect("a code of the catalogue"),
+pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
+    let mut fault = Fault::new(match inner_fault.own {
+        Some(status) => ErrorCode::custom(inner_fault.code.clone().leak(), status),
+        None => ErrorCode::in_catalogue(&inner_fault.code).expect("a code of the catalogue"),
     });
-    if let Some(message) = &said.message {
+    if let Some(message) = &inner_fault.message {
         fault = fault.message(message.text());
     }
-    if let Some(details) = &said.details {
+    if let Some(details) = &inner_fault.details {
         fault = fault.details(super::value::json(details).expect("the case's details are JSON"));
     }
-    if let Some(status) = said.status {
+    if let Some(status) = inner_fault.status {
         fault = fault.status(StatusCode::from_u16(status).expect("a status"));
     }
-    for (name, value) in &said.headers {
+    for (name, value) in &inner_fault.headers {
         fault = fault.header(name.parse().expect("a name"), value.parse().expect("a value"));
     }
     fault

@@ -254,10 +254,10 @@ fn bytes(case: &Case) -> (Vec<u8>, Vec<u8>) {
     }
     request.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     let body = request.body().unwrap_or_default();
-    let told = request.has_header("content-length") || request.has_header("transfer-encoding");
+    let has_framing = request.has_header("content-length") || request.has_header("transfer-encoding");
     match request.framed() {
-        RequestFraming::Length if !told => head += &format!("content-length: {}\r\n", body.len()),
-        RequestFraming::Chunked if !told => head += "transfer-encoding: chunked\r\n",
+        RequestFraming::Length if !has_framing => head += &format!("content-length: {}\r\n", body.len()),
+        RequestFraming::Chunked if !has_framing => head += "transfer-encoding: chunked\r\n",
         _ => {}
     }
     head += "\r\n";

@@ -160,30 +160,36 @@ async fn receive(
 /// The request and, unless its head ends the stream, its body; `None` where HTTP/2 cannot say it.
 pub(super) fn request(case: &Case) -> Option<(Request<()>, Option<Bytes>)> {
     const FORBIDDEN: [&str; 5] = ["connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"];
-    let asked = &case.request;
-    if asked.raw().is_some() || FORBIDDEN.iter().any(|name| asked.has_header(name)) || asked.method() == "CONNECT" {
+    let request_script = &case.request;
+    if request_script.raw().is_some()
+        || FORBIDDEN.iter().any(|name| request_script.has_header(name))
+        || request_script.method() == "CONNECT"
+    {
         return None;
     }
-    let host = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = request_script.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
     let host = host.map_or(super::HOST, |(_, host)| host);
-    let target =
-        if asked.path().starts_with('/') { format!("http://{host}{}", asked.path()) } else { asked.path().into() };
+    let target = if request_script.path().starts_with('/') {
+        format!("http://{host}{}", request_script.path())
+    } else {
+        request_script.path().into()
+    };
     let target: Uri = target.parse().ok()?;
     target.scheme()?;
     let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(asked.method().as_bytes()).ok()?;
+    *request.method_mut() = Method::from_bytes(request_script.method().as_bytes()).ok()?;
     *request.uri_mut() = target;
     *request.version_mut() = HttpVersion::HTTP_2;
-    for (name, value) in asked.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+    for (name, value) in request_script.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
         let name = http::HeaderName::from_bytes(name.as_bytes()).ok()?;
         request.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
     }
-    let body = asked.body();
-    if asked.framed() == RequestFraming::Length && !asked.has_header("content-length") {
+    let body = request_script.body();
+    if request_script.framed() == RequestFraming::Length && !request_script.has_header("content-length") {
         let length = body.as_ref().map_or(0, Vec::len);
         request.headers_mut().append("content-length", length.into());
     }
-    let body = match asked.framed() {
+    let body = match request_script.framed() {
         RequestFraming::Chunked => Some(body.unwrap_or_default().into()),
         _ => body.map(Bytes::from),
     };

@@ -43,8 +43,9 @@ impl Seen<'_> {
         if self.rewritten() || !self.wrote() && self.sent.is_some() {
             return self.same("retry-after", "R8", problems);
         }
-        let said = |fault: &InnerFault| fault.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
-        let by_fault = self.case.inner.fault.as_ref().is_some_and(said);
+        let has_retry_after =
+            |fault: &InnerFault| fault.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        let by_fault = self.case.inner.fault.as_ref().is_some_and(has_retry_after);
         if self.sent.is_none() && !by_fault && !self.response.lines("retry-after").is_empty() {
             problems.push(("R8", "retry-after was invented".into()));
         }

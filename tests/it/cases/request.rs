@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version as HttpVersion};
 
 use super::body_script::{ScriptBody, Step};
-use super::format::{Case, Request as Asked, RequestFraming, Version};
+use super::format::{Case, Request as RequestScript, RequestFraming, Version};
 use super::wire::{Framing, Wire};
 
 /// `None` where hyper would not get that far, or `http` cannot say it.
@@ -12,15 +12,15 @@ pub(super) fn from_case(case: &Case) -> Option<Request<ScriptBody>> {
     if let Some(raw) = case.request.raw() {
         return parsed(&raw);
     }
-    let asked = &case.request;
-    let version = match asked.version.unwrap_or(Version::Http11) {
+    let script = &case.request;
+    let version = match script.version.unwrap_or(Version::Http11) {
         Version::Http10 => HttpVersion::HTTP_10,
         Version::Http11 => HttpVersion::HTTP_11,
         Version::Http2 => HttpVersion::HTTP_2,
     };
-    let (target, headers) = head(asked, version);
-    let mut request = Request::new(body(asked, &headers));
-    *request.method_mut() = Method::from_bytes(asked.method().as_bytes()).ok()?;
+    let (target, headers) = head(script, version);
+    let mut request = Request::new(body(script, &headers));
+    *request.method_mut() = Method::from_bytes(script.method().as_bytes()).ok()?;
     *request.uri_mut() = target.parse::<Uri>().ok()?;
     *request.version_mut() = version;
     for (name, value) in headers {
@@ -36,25 +36,25 @@ fn append<B>(request: &mut Request<B>, name: &str, value: &[u8]) -> Option<()> {
 }
 
 /// The target and the headers, with the host where the version has it and the framing that goes on the wire.
-fn head(asked: &Asked, version: HttpVersion) -> (String, Vec<(String, String)>) {
-    let mut headers = asked.headers.clone();
+fn head(script: &RequestScript, version: HttpVersion) -> (String, Vec<(String, String)>) {
+    let mut headers = script.headers.clone();
     let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, host)| host.clone());
     let host = host.unwrap_or_else(|| super::HOST.to_owned());
-    let mut target = asked.path().to_owned();
+    let mut target = script.path().to_owned();
     if version == HttpVersion::HTTP_2 {
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("host"));
         if target.starts_with('/') {
             target = format!("http://{host}{target}");
         }
-    } else if !asked.has_header("host") {
+    } else if !script.has_header("host") {
         headers.insert(0, ("host".into(), host));
     }
-    match asked.framed() {
-        RequestFraming::Length if !asked.has_header("content-length") => {
-            let length = asked.body().map_or(0, |body| body.len());
+    match script.framed() {
+        RequestFraming::Length if !script.has_header("content-length") => {
+            let length = script.body().map_or(0, |body| body.len());
             headers.push(("content-length".into(), length.to_string()));
         }
-        RequestFraming::Chunked if version == HttpVersion::HTTP_11 && !asked.has_header("transfer-encoding") => {
+        RequestFraming::Chunked if version == HttpVersion::HTTP_11 && !script.has_header("transfer-encoding") => {
             headers.push(("transfer-encoding".into(), "chunked".into()));
         }
         _ => {}
@@ -62,16 +62,16 @@ fn head(asked: &Asked, version: HttpVersion) -> (String, Vec<(String, String)>) 
     (target, headers)
 }
 
-fn body(asked: &Asked, headers: &[(String, String)]) -> ScriptBody {
-    let bytes = asked.body().unwrap_or_default();
+fn body(script: &RequestScript, headers: &[(String, String)]) -> ScriptBody {
+    let bytes = script.body().unwrap_or_default();
     let declared = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let declared = declared.and_then(|(_, value)| value.parse::<u64>().ok());
     // A client that promises more than it sends: hyper would wait for the rest.
     let rest = declared.is_some_and(|declared| declared > bytes.len() as u64).then_some(Step::Hang);
     // An empty chunked body is not known to be empty before its end has come.
-    let unseen_end = asked.framed() == RequestFraming::Chunked && bytes.is_empty();
+    let unseen_end = script.framed() == RequestFraming::Chunked && bytes.is_empty();
     let unseen_end = unseen_end.then(|| Step::Data(Bytes::new()));
-    let pieces = asked.pieces(16 * 1024).into_iter().map(|piece| Step::Data(piece.into()));
+    let pieces = script.pieces(16 * 1024).into_iter().map(|piece| Step::Data(piece.into()));
     ScriptBody::new(pieces.chain(rest).chain(unseen_end), declared)
 }
 

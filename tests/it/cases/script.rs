@@ -116,8 +116,8 @@ impl Scripted {
         if let Some(phrase) = self.inner.raw().and_then(|raw| wire::response_in(&raw)?.0.reason_phrase()) {
             response.extensions_mut().insert(phrase);
         }
-        if let Some(said) = &self.inner.fault {
-            response.extensions_mut().insert(fault(said));
+        if let Some(inner_fault) = &self.inner.fault {
+            response.extensions_mut().insert(fault(inner_fault));
         }
         response
     }
@@ -169,10 +169,10 @@ pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
         headers.extend(values.map(|value| (format!("seen-{}", name.to_ascii_lowercase()), value.to_vec())));
     }
     let length = inner.framed() == InnerFraming::Length;
-    let told = !wire::values(&headers, "content-length").is_empty();
+    let has_length = !wire::values(&headers, "content-length").is_empty();
     if let Some(body) = &body
         && length
-        && !told
+        && !has_length
         && !matches!(status, 100..200 | 204 | 304)
     {
         headers.push(("content-length".into(), promised(inner, body).to_string().into_bytes()));

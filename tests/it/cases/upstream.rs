@@ -247,9 +247,9 @@ fn head_bytes(inner: &Inner, sent: &Sent, bodiless: bool) -> Vec<u8> {
     for (name, value) in &sent.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
-    let told = sent.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
+    let has_framing = sent.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
     let framing = match inner.framed() {
-        _ if told || matches!(sent.status, 100..200 | 204 | 304) => "",
+        _ if has_framing || matches!(sent.status, 100..200 | 204 | 304) => "",
         InnerFraming::Chunked => "transfer-encoding: chunked\r\n",
         InnerFraming::Length if !bodiless => "content-length: 0\r\n",
         InnerFraming::Length | InnerFraming::Close => "",

@@ -14,14 +14,14 @@ fn the_example_prints_what_the_page_shows() {
     assert!(PAGE.contains("\ncargo run --example client_hyper -- --once\n"));
     let output = Command::new(binary("client_hyper")).arg("--once").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let (said, time) = said.split_once("  after ").unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let (printed, time) = printed.split_once("  after ").unwrap();
     // It was asked to wait for a date that is a second off, and dates are of whole seconds.
     let seconds: f64 = time.trim_end_matches(" s\n").parse().unwrap();
     assert!((0.0..10.0).contains(&seconds), "{time}");
-    let (before, id) = said.split_once("(req_").unwrap();
-    let said = format!("{before}(req_…{}", &id[26..]);
-    assert_eq!(block("text"), said);
+    let (before, id) = printed.split_once("(req_").unwrap();
+    let printed = format!("{before}(req_…{}", &id[26..]);
+    assert_eq!(block("text"), printed);
 }
 
 #[test]

@@ -91,31 +91,31 @@ fn at(seconds: u64) -> SystemTime {
 
 /// In the form of the cases, which name what is there.
 fn facts(error: &ClientError) -> Value {
-    let mut said = json!({
+    let mut parsed = json!({
         "status": error.status().as_u16(),
         "code": error.code().as_str(),
         "message": error.message(),
         "retry": error.retry().as_str(),
     });
     if let Some(code) = error.raw_code() {
-        said["raw_code"] = code.into();
+        parsed["raw_code"] = code.into();
     }
     if let Some(details) = error.details::<Value>().unwrap() {
-        said["details"] = details;
+        parsed["details"] = details;
     }
     if !error.issues().is_empty() {
-        said["issues"] = error.issues().iter().map(issue).collect();
+        parsed["issues"] = error.issues().iter().map(issue).collect();
     }
     if let Some(id) = error.request_id() {
-        said["request_id"] = id.into();
+        parsed["request_id"] = id.into();
     }
     if let Some(wait) = error.retry_after() {
-        said["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap().into();
+        parsed["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap().into();
     }
     if error.is_retryable() != (error.retry() == Retry::Backoff) {
-        said["retryable"] = error.is_retryable().into();
+        parsed["retryable"] = error.is_retryable().into();
     }
-    said
+    parsed
 }
 
 fn issue(issue: &Issue) -> Value {
@@ -123,11 +123,11 @@ fn issue(issue: &Issue) -> Value {
         Step::Name(name) => Value::from(name.clone()),
         Step::Index(index) => Value::from(*index),
     };
-    let mut said = json!({ "path": issue.path.iter().map(step).collect::<Vec<_>>(), "message": issue.message });
+    let mut parsed = json!({ "path": issue.path.iter().map(step).collect::<Vec<_>>(), "message": issue.message });
     if let Some(code) = &issue.code {
-        said["code"] = code.clone().into();
+        parsed["code"] = code.clone().into();
     }
-    said
+    parsed
 }
 
 fn error(answer: http::response::Builder, body: &str) -> ClientError {

@@ -57,7 +57,7 @@ struct Expect {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_shared_case_is_sent_again_as_told() {
+async fn each_shared_case_is_sent_again_as_it_states() {
     for case in cases::<Case>(include_str!("../../../clients/cases/retry.json")) {
         assert!(case.now.is_none_or(|now| now == "Sun, 06 Nov 1994 08:49:37 GMT"), "{}", case.name);
         let mut policy = RetryPolicy::new().reader(reader()).random(match case.share {
@@ -94,16 +94,16 @@ fn reader() -> ErrorReader {
 #[derive(Clone)]
 struct Server {
     answers: Arc<Mutex<VecDeque<Sent>>>,
-    asked: Arc<Mutex<Vec<Instant>>>,
+    requests: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Server {
     fn new(answers: Vec<Sent>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into())), asked: Arc::default() }
+        Self { answers: Arc::new(Mutex::new(answers.into())), requests: Arc::default() }
     }
 
     fn answer(&self) -> io::Result<Response<Full<Bytes>>> {
-        self.asked.lock().unwrap().push(Instant::now());
+        self.requests.lock().unwrap().push(Instant::now());
         match self.answers.lock().unwrap().pop_front().expect("one more request than there are answers") {
             Sent::Failed { .. } => Err(io::ErrorKind::ConnectionReset.into()),
             Sent::Answered(answer) => Ok(answer.response().map(|body| Full::new(body.into()))),
@@ -111,7 +111,7 @@ impl Server {
     }
 
     fn waits(&self) -> Vec<u128> {
-        self.asked.lock().unwrap().windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect()
+        self.requests.lock().unwrap().windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect()
     }
 }
 
@@ -137,7 +137,7 @@ async fn all_clones_draw_from_one_budget() {
     for _ in 0..4 {
         let server = Server::new(unavailable(10));
         client(policy.clone(), &server).oneshot(Request::new(Full::default())).await.unwrap();
-        sent.push(server.asked.lock().unwrap().len());
+        sent.push(server.requests.lock().unwrap().len());
     }
     // Each request deposits half of a repetition.
     assert_eq!(sent.iter().sum::<usize>(), 4 + 2, "{sent:?}");
@@ -174,10 +174,10 @@ async fn a_head_is_enough_where_no_body_is_read() {
     let mut answers = unavailable(2);
     answers.push(Sent::Answered(Answer { status: 404, headers: vec![], body: "gone".into() }));
     let server = Server::new(answers);
-    let asked = server.clone();
+    let requests = server.clone();
     let client = ServiceBuilder::new()
         .layer(RetryLayer::new(RetryPolicy::new()))
-        .service(service_fn(move |_: Request<()>| std::future::ready(asked.answer())));
+        .service(service_fn(move |_: Request<()>| std::future::ready(requests.answer())));
     assert_eq!(client.oneshot(Request::new(())).await.unwrap().status(), 404);
     assert_eq!(server.waits().len(), 2);
 }

@@ -17,15 +17,15 @@ fn forwarding() -> PolicyBuilder {
 }
 
 #[test]
-fn g2_who_is_let_in_is_told_in_every_mode() {
+fn g2_the_service_gets_the_caller_in_every_mode() {
     let layer = policy(forwarding());
     logged(async {
         for path in ["/x", "/off/x"] {
             let request = get(path).header("authorization", "Bearer key-live-1").header("X-Consumer-Id", "root");
             let (answer, seen) = once(&layer, request.body(empty()).unwrap()).await;
             assert_eq!((answer.head.status.as_u16(), identity(&seen[0])), (200, ("api", Some("live"))), "{path}");
-            let told: Vec<_> = seen[0].headers.get_all("x-consumer-id").iter().collect();
-            assert_eq!(told, ["live"], "{path}");
+            let consumers: Vec<_> = seen[0].headers.get_all("x-consumer-id").iter().collect();
+            assert_eq!(consumers, ["live"], "{path}");
         }
     });
 }
@@ -50,7 +50,7 @@ fn g2_a_clients_own_word_for_it_is_removed_on_every_route() {
 }
 
 #[test]
-fn g2_nobody_is_named_where_nobody_was_asked() {
+fn g2_no_caller_is_named_where_no_credentials_were_checked() {
     let layer = policy(forwarding());
     logged(async {
         let request = get("/open/x").header("authorization", "Bearer key-live-1").body(empty()).unwrap();

@@ -13,7 +13,7 @@ fn watching(mode: Mode) -> PolicyBuilder {
 const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
 #[test]
-fn m1_no_mode_opens_a_door() {
+fn m1_no_mode_skips_authentication() {
     for mode in MODES {
         let layer = policy(watching(mode).auth_observe(false));
         let ((answer, seen), lines) = logged(once(&layer, get("/x").body(empty()).unwrap()));

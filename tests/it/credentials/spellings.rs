@@ -30,7 +30,7 @@ fn g0_no_spelling_slips_past_a_closed_route() {
 }
 
 #[test]
-fn g0_the_credentials_of_both_are_asked_for() {
+fn g0_the_credentials_of_both_are_required() {
     let layer = policy(two_doors());
     for (headers, outcome) in [
         (&[][..], None),
@@ -79,7 +79,7 @@ fn g0_a_401_has_the_challenges_of_both() {
 
 /// The one spelling's door is only watched: the other one's holds.
 #[test]
-fn g0_a_door_that_is_watched_does_not_open_the_other() {
+fn g0_a_scheme_that_is_observed_does_not_open_the_other() {
     let layer = policy(two_doors().route(Route::new("/watched/{*rest}").auth(["app"]).auth_observe(true)));
     let request = get("/watched/../admin/x").header("x-api-key", "app-1").body(empty()).unwrap();
     let ((answer, seen), _) = logged(once(&layer, request));
@@ -91,7 +91,7 @@ fn g0_a_door_that_is_watched_does_not_open_the_other() {
 }
 
 #[test]
-fn g0_a_verifier_that_both_ask_for_is_asked_once() {
+fn g0_a_verifier_that_both_need_is_called_once() {
     let calls = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
     let builder = Policy::builder()
@@ -109,7 +109,7 @@ fn g0_a_verifier_that_both_ask_for_is_asked_once() {
 
 /// Who is refused anyway costs no verifier its time.
 #[test]
-fn g0_a_door_that_is_shut_asks_no_verifier_of_the_other() {
+fn g0_a_scheme_that_refuses_calls_no_verifier_of_the_other() {
     let builder = Policy::builder()
         .scheme("partner", AuthScheme::custom().challenge("Partner"))
         .scheme("api", bearer())

@@ -85,7 +85,7 @@ fn g2_a_verifier_sees_the_request_but_for_what_is_forwarded() {
 }
 
 #[test]
-fn g2_what_needs_no_wait_is_asked_first() {
+fn g2_schemes_that_need_no_wait_are_checked_first() {
     let builder = custom(AuthScheme::custom()).scheme("api", bearer()).auth(["partner", "api"]);
     let layer = policy(builder).verifier("partner", |_: CredentialRequest| async { panic!("nobody asks") });
     let request = get("/x").header("authorization", "Bearer key-live-1").body(empty()).unwrap();
@@ -94,7 +94,7 @@ fn g2_what_needs_no_wait_is_asked_first() {
 }
 
 #[test]
-fn g2_verifiers_are_asked_in_turn_each_with_its_own_time() {
+fn g2_verifiers_are_called_in_turn_each_with_its_own_time() {
     let builder = Policy::builder()
         .scheme("slow", AuthScheme::custom().timeout(Duration::from_secs(1)))
         .scheme("partner", AuthScheme::custom())

@@ -169,7 +169,7 @@ fn f2_a_client_that_goes_away_is_logged_once() {
 }
 
 #[test]
-fn g2_a_scheme_without_its_verifier_is_said_once_and_lets_nobody_in() {
+fn g2_a_scheme_without_its_verifier_is_logged_once_and_lets_nobody_in() {
     let (answers, log) = crate::cases::logs::captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -167,16 +167,16 @@ fn f2_a_body_whose_drop_panics_goes_no_further_than_the_log() {
 
 /// The server below asks both before it polls.
 #[test]
-fn f2_a_body_that_panics_when_it_is_asked_about_itself_does_not_reach_the_server() {
+fn f2_a_body_that_panics_in_its_size_or_end_does_not_reach_the_server() {
     for at in [At::BodySize, At::BodyEnd] {
-        let (asked, _) = logged(async {
+        let (calls, _) = logged(async {
             let Ok(response) = service(Script::panics(at)).oneshot(get()).await;
             let mut body = response.into_body();
             let _ = (body.size_hint(), body.is_end_stream());
             while let Some(Ok(_)) = body.frame().await {}
             (body.size_hint(), body.is_end_stream())
         });
-        assert!(asked.1, "{at:?}: at its end");
+        assert!(calls.1, "{at:?}: at its end");
     }
 }
 
@@ -193,8 +193,8 @@ fn f2_an_error_that_panics_is_a_500_all_the_same() {
             is_served(&mut service).await;
             answer
         });
-        let said = answer.expect_envelope(500, "internal_error");
-        assert!(!said.to_string().contains(TEXT), "{what}: {said}");
+        let envelope = answer.expect_envelope(500, "internal_error");
+        assert!(!envelope.to_string().contains(TEXT), "{what}: {envelope}");
         assert!(only(&lines).text.contains(TEXT), "{what}: {lines:?}");
     }
 }

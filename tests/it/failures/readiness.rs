@@ -18,7 +18,7 @@ const fn not_ready(error: fn() -> BoxError) -> Script {
 }
 
 #[test]
-fn f3_an_error_is_held_for_the_next_request_and_then_forgotten() {
+fn f3_an_error_is_kept_for_the_next_request_and_then_dropped() {
     let scripted = Scripted::new(not_ready(|| TEXT.into()));
     let calls = scripted.calls();
     let (answer, lines) = logged(async {
@@ -34,7 +34,7 @@ fn f3_an_error_is_held_for_the_next_request_and_then_forgotten() {
 }
 
 #[test]
-fn f3_guards_come_first_and_the_service_is_asked_anew() {
+fn f3_guards_come_first_and_the_service_is_polled_anew() {
     for error in [(|| TEXT.into()) as fn() -> BoxError, || Tricky::Drop.into()] {
         for (path, status, code) in [("/", 413, "payload_too_large"), ("/json", 415, "unsupported_media_type")] {
             let (refused, lines) = logged(async {
@@ -78,7 +78,7 @@ fn f3_the_error_outlasts_a_peek_that_forwards() {
 }
 
 #[test]
-fn f3_a_better_reason_is_said() {
+fn f3_a_better_reason_is_reported() {
     for (error, status, code) in [
         ((|| Fault::new(ErrorCode::RATE_LIMITED).into()) as fn() -> BoxError, 429, "rate_limited"),
         (|| tower::load_shed::error::Overloaded::new().into(), 503, "worker_at_capacity"),
@@ -114,7 +114,7 @@ fn f3_a_clone_holds_nothing() {
 /// Ready the second time.
 #[derive(Clone)]
 struct Later {
-    asked: bool,
+    is_ready: bool,
     inner: Scripted,
 }
 
@@ -124,7 +124,7 @@ impl Service<Request<RequestBody<Scene>>> for Later {
     type Future = Played;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        if !std::mem::replace(&mut self.asked, true) {
+        if !std::mem::replace(&mut self.is_ready, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -132,7 +132,7 @@ impl Service<Request<RequestBody<Scene>>> for Later {
     }
 
     fn call(&mut self, request: Request<RequestBody<Scene>>) -> Self::Future {
-        assert!(self.asked, "called without being ready");
+        assert!(self.is_ready, "called without being ready");
         self.inner.call(request)
     }
 }
@@ -141,7 +141,7 @@ impl Service<Request<RequestBody<Scene>>> for Later {
 #[test]
 fn the_service_that_was_ready_is_the_one_that_is_called() {
     let ((), lines) = logged(async {
-        let mut service = layer().layer(Later { asked: false, inner: Scripted::new(Script::fine()) });
+        let mut service = layer().layer(Later { is_ready: false, inner: Scripted::new(Script::fine()) });
         for path in ["/json", "/any", "/json"] {
             let response = service.ready().await.unwrap().call(post(path, Scene::new([Ok("".into())]))).await.unwrap();
             assert_eq!(response.status(), 200, "{path}");

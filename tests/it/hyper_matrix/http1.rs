@@ -85,14 +85,14 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// Reads while it sends; the last piece waits for the head where that must come first.
     async fn both(&mut self, pieces: &[Bytes], at_once: bool) -> io::Result<Answer> {
         let Self { read, write } = self;
-        let (tell, told) = oneshot::channel();
+        let (tell, body_seen) = oneshot::channel();
         let (last, first) = pieces.split_last().unwrap();
         let send = async {
             for piece in first {
                 write.write_all(piece).await?;
             }
             if at_once {
-                told.await.map_err(io::Error::other)?;
+                body_seen.await.map_err(io::Error::other)?;
             }
             write.write_all(last).await
         };

@@ -72,14 +72,14 @@ async fn both(
     pieces: &[Bytes],
     at_once: bool,
 ) -> io::Result<Answer> {
-    let (tell, told) = oneshot::channel();
+    let (tell, body_seen) = oneshot::channel();
     let (last, first) = pieces.split_last().unwrap();
     let sending = async {
         for piece in first {
             send(&mut body, piece, false).await?;
         }
         if at_once {
-            told.await.map_err(io::Error::other)?;
+            body_seen.await.map_err(io::Error::other)?;
         }
         send(&mut body, last, true).await
     };

@@ -133,8 +133,8 @@ where
     let error = match request.into_body().collect().await {
         Ok(body) => {
             let trailers = body.trailers().map_or(0, http::HeaderMap::len);
-            let said = format!("{} bytes, {trailers} trailers", body.to_bytes().len());
-            return Ok(Response::new(said.into()));
+            let summary = format!("{} bytes, {trailers} trailers", body.to_bytes().len());
+            return Ok(Response::new(summary.into()));
         }
         Err(error) => error,
     };

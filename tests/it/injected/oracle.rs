@@ -19,7 +19,7 @@ pub(super) fn judge(state: State, fault: Option<Fault>, client: Client, seen: &S
     match &seen.answer {
         Some(answer) => {
             ensure(statuses(state, fault).contains(&answer.head.status.as_u16()), "a status of nobody's")?;
-            said_well(state, fault, seen, answer)
+            is_envelope(state, fault, seen, answer)
         }
         None => ensure(client != Client::Waits || never_answers(state, fault), "no answer"),
     }
@@ -56,7 +56,7 @@ fn is_written(answer: &Answer) -> bool {
 }
 
 /// E1, F4: what came is the envelope whole, or the service's own words, and never both.
-fn said_well(state: State, fault: Option<Fault>, seen: &Seen, answer: &Answer) -> Result<(), String> {
+fn is_envelope(state: State, fault: Option<Fault>, seen: &Seen, answer: &Answer) -> Result<(), String> {
     let text = str::from_utf8(&answer.body).unwrap();
     ensure(!seen.after_error, "a frame after an error")?;
     ensure(!text.contains(SECRET) && !format!("{:?} {:?}", answer.head, seen.ended).contains(SECRET), "it tells")?;

@@ -128,15 +128,16 @@ impl State {
 
     /// What the service answers; `None` where it fails.
     pub(super) fn response(self, trap: &Trap) -> Option<Response<Act>> {
-        let said = |first, second| vec![Step::Wait, Step::Data(first), Step::Wait, Step::Data(second), Step::Trailers];
+        let two_chunks =
+            |first, second| vec![Step::Wait, Step::Data(first), Step::Wait, Step::Data(second), Step::Trailers];
         let (status, kind, steps) = match self {
             Self::Failing => return None,
-            Self::Off | Self::Stripping | Self::Collecting => (self.status(), "text/plain", said("one", "two")),
-            Self::Kept => (404, "application/soap+xml", said("one", "two")),
+            Self::Off | Self::Stripping | Self::Collecting => (self.status(), "text/plain", two_chunks("one", "two")),
+            Self::Kept => (404, "application/soap+xml", two_chunks("one", "two")),
             Self::CollectingBreaks => (404, "text/plain", vec![Step::Wait, Step::Data("one"), Step::Break]),
-            Self::Replaying => (400, "application/json", said(JSON_RPC[0], JSON_RPC[1])),
+            Self::Replaying => (400, "application/json", two_chunks(JSON_RPC[0], JSON_RPC[1])),
             Self::ResponseBreaks => (200, "text/plain", vec![Step::Data("one"), Step::Wait, Step::Break]),
-            _ => (200, "text/plain", said("one", "two")),
+            _ => (200, "text/plain", two_chunks("one", "two")),
         };
         let extension = Extension(trap.clone(), Where::ResponseExtension);
         let head = Response::builder().status(status).header("content-type", kind).extension(extension);

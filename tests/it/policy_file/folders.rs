@@ -26,7 +26,7 @@ struct Folder {
 }
 
 #[test]
-fn m2_wrong_files_are_told_by_name_and_line_what_would_be_right() {
+fn m2_mistakes_are_reported_with_file_line_and_what_would_be_right() {
     let folders = folders();
     let wrong: Vec<String> = folders.iter().filter_map(not_as_expected).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), folders.len(), wrong.join("\n"));
@@ -38,8 +38,8 @@ fn m2_no_message_shows_a_secret_or_the_text_of_a_key() {
     let mut with_secrets = 0;
     for folder in folders() {
         let refused = refused(&folder.written("secrets")).expect("it is refused");
-        let told = format!("{refused} {refused:?} {}", causes(&refused));
-        assert!(!told.contains(SECRET), "{}: {told}", folder.name);
+        let texts = format!("{refused} {refused:?} {}", causes(&refused));
+        assert!(!texts.contains(SECRET), "{}: {texts}", folder.name);
         with_secrets += usize::from(folder.files["policy.toml"].contains(SECRET));
     }
     assert!(with_secrets >= 5, "{with_secrets} folders have a secret to show");
@@ -84,11 +84,11 @@ fn not_as_expected(folder: &Folder) -> Option<String> {
 }
 
 fn causes(error: &PolicyError) -> String {
-    let mut told = String::new();
+    let mut texts = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told += &format!("{error} {error:?} ");
+        texts += &format!("{error} {error:?} ");
         cause = error.source();
     }
-    told
+    texts
 }

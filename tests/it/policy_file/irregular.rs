@@ -104,6 +104,6 @@ fn m2_a_pipe_as_standard_input_is_refused() {
     let mut check = Command::new(binary);
     check.args(["check", "/dev/stdin"]).stdin(Stdio::piped()).stderr(Stdio::piped());
     let output = check.spawn().unwrap().wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && told.contains(PIPE), "{:?} {told}", output.status);
+    let stderr_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && stderr_text.contains(PIPE), "{:?} {stderr_text}", output.status);
 }

@@ -116,14 +116,14 @@ proptest! {
             }
         }
         if let Err(error) = load() {
-            let told = error.to_string();
+            let message = error.to_string();
             let named = error.file().and_then(|path| Path::new(path).strip_prefix(folder()).ok()).expect("a file of these");
             let other = FILES.iter().find(|(other, _)| Path::new(other) == named).map(|(_, text)| *text);
             let text = if named == Path::new(name) { Some(spoilt.as_str()) } else { other };
             let lines = text.map(|text| text.lines().count() + 1).expect("a file of these");
             let line = error.line().expect("a line");
-            prop_assert!((1..=lines).contains(&line), "{} in {} lines", told, lines);
-            prop_assert!(!told.contains('\n') && !error.advice().is_empty(), "{}", told);
+            prop_assert!((1..=lines).contains(&line), "{} in {} lines", message, lines);
+            prop_assert!(!message.contains('\n') && !error.advice().is_empty(), "{}", message);
         }
     }
 }

@@ -17,9 +17,9 @@ fn m3_the_watching_threads_end_with_the_last_layer_and_service() {
     }
     let test = std::env::current_exe().unwrap();
     let output = Command::new(test).args(["--exact", NAME, "--nocapture"]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("1 passed"), "the test is called otherwise than {NAME}: {said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("1 passed"), "the test is called otherwise than {NAME}: {stdout}");
 }
 
 fn count() {

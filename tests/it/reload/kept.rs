@@ -45,7 +45,7 @@ impl Policy {
     }
 
     /// A service whose first request waits for the head that it is given; each further one is 404 at once.
-    fn held(&self) -> (Head, impl Service<Request<Body>, Response = Answered, Error = Infallible> + Clone) {
+    fn started(&self) -> (Head, impl Service<Request<Body>, Response = Answered, Error = Infallible> + Clone) {
         let (head, waits) = oneshot::channel::<Response<Body>>();
         let waits = Arc::new(Mutex::new(Some(waits)));
         let service = service_fn(move |request: Request<RequestBody<Body>>| {
@@ -111,7 +111,7 @@ fn m3_a_request_whose_call_waits_ends_under_its_own_policy() {
     for next in [saying("two"), "version = 1\n[defaults]\nmode = \"off\"\n".to_owned()] {
         let ((), lines) = logged(async {
             let policy = Policy::new(&saying("one"));
-            let (head, service) = policy.held();
+            let (head, service) = policy.started();
             let mut waits = pin!(ask(service.clone()));
             expect_pending(waits.as_mut()).await;
             policy.becomes(&next);
@@ -133,7 +133,7 @@ fn m3_a_request_whose_call_waits_ends_under_its_own_policy() {
 fn m3_a_request_whose_error_body_is_being_read_ends_under_its_own_policy() {
     logged(async {
         let policy = Policy::new(&saying("one"));
-        let (head, service) = policy.held();
+        let (head, service) = policy.started();
         let (send, body) = sent();
         head.send(not_found("text/plain").map(|()| body)).unwrap();
         let mut waits = pin!(ask(service.clone()));
@@ -148,11 +148,11 @@ fn m3_a_request_whose_error_body_is_being_read_ends_under_its_own_policy() {
 }
 
 #[test]
-fn m3_a_body_that_passes_in_observe_is_told_of_under_its_own_policy() {
+fn m3_a_body_that_passes_in_observe_is_logged_under_its_own_policy() {
     let observing = "version = 1\n[defaults]\nmode = \"observe\"\n[[map]]\nstatus = 404\nto = \"media_gone\"\n";
     let ((), lines) = logged(async {
         let policy = Policy::new(observing);
-        let (head, service) = policy.held();
+        let (head, service) = policy.started();
         let (send, body) = sent();
         head.send(not_found("text/plain").map(|()| body)).unwrap();
         let mut waits = pin!(ask(service.clone()));
@@ -166,18 +166,18 @@ fn m3_a_body_that_passes_in_observe_is_told_of_under_its_own_policy() {
         assert_eq!(passed.header("x-error-code"), None);
     });
     let lines = errors(lines);
-    let told = lines.iter().map(|line| (line.field("mode").unwrap(), line.field("code").unwrap()));
-    assert_eq!(told.collect::<Vec<_>>(), [("enforce", "not_found"), ("observe", "media_gone")]);
+    let fields = lines.iter().map(|line| (line.field("mode").unwrap(), line.field("code").unwrap()));
+    assert_eq!(fields.collect::<Vec<_>>(), [("enforce", "not_found"), ("observe", "media_gone")]);
     assert_eq!(lines[1].field("would_be_status"), Some("404"));
 }
 
 #[test]
-fn m3_an_upload_is_held_to_the_limit_under_which_it_began() {
+fn m3_an_upload_keeps_the_limit_under_which_it_began() {
     let limited = |bytes| format!("version = 1\n[defaults]\nbody_limit = {bytes}\n");
     for (before, after, over) in [(10, 4, false), (4, 10, true)] {
         logged(async {
             let policy = Policy::new(&limited(before));
-            let (head, service) = policy.held();
+            let (head, service) = policy.started();
             let (send, body) = sent();
             let mut upload = pin!(service.clone().oneshot(Request::new(body)));
             send.send("abc").unwrap();

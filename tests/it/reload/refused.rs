@@ -99,7 +99,7 @@ impl Unheard {
 }
 
 #[test]
-fn m2_a_broken_file_is_told_once_with_its_line_and_the_old_policy_stays() {
+fn m2_a_broken_file_is_logged_once_with_its_line_and_the_old_policy_stays() {
     let it = Unheard::new();
     it.write("version = 1\n[defaults]\nmode = \"of\"\n");
     let right = "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"";
@@ -109,12 +109,12 @@ fn m2_a_broken_file_is_told_once_with_its_line_and_the_old_policy_stays() {
 }
 
 #[test]
-fn m2_another_mistake_is_told_anew() {
+fn m2_another_mistake_is_logged_anew() {
     let it = Unheard::new();
     it.write("version = 2\n");
-    let said = "unknown version 2; this version reads 1";
+    let expected = "unknown version 2; this version reads 1";
     let first = it.reload();
-    assert_eq!((first.lines.len(), first.refused), (1, 1), "{said}");
+    assert_eq!((first.lines.len(), first.refused), (1, 1), "{expected}");
     it.write("version = 3\n");
     let second = it.reload();
     assert_eq!((second.lines.len(), second.refused), (1, 1));
@@ -122,7 +122,7 @@ fn m2_another_mistake_is_told_anew() {
 }
 
 #[test]
-fn m2_a_missing_file_is_told_once_and_the_old_policy_stays() {
+fn m2_a_missing_file_is_logged_once_and_the_old_policy_stays() {
     let it = Unheard::new();
     it.folder.rename("a", "z");
     let error = "a/b/policy.toml: cannot be read: No such file or directory (os error 2); name a readable file";
@@ -134,7 +134,7 @@ fn m2_a_missing_file_is_told_once_and_the_old_policy_stays() {
 }
 
 #[test]
-fn m2_a_missing_included_file_is_told_once_with_the_line_that_includes_it() {
+fn m2_a_missing_included_file_is_logged_once_with_the_line_that_includes_it() {
     let it = Unheard::new();
     it.write(&including("gone.toml"));
     let gone = it.folder.path("a/b/gone.toml");
@@ -156,7 +156,7 @@ fn m2_a_file_that_is_touched_without_a_change_does_nothing() {
 }
 
 #[test]
-fn m2_a_policy_that_is_good_again_is_told_though_it_is_the_one_in_force() {
+fn m2_a_policy_that_is_right_again_is_logged_though_it_is_already_active() {
     let it = Unheard::new();
     it.write("version = 1\nx = 1\n");
     assert_eq!(it.reload().refused, 1);

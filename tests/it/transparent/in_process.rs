@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::scripted::{Ended, Hint, Script, Step, all};
 use super::services::{Mark, echo, plain, router};
-use super::{Headers, Told};
+use super::{Headers, Setting};
 
 /// All that there is to see of an answer.
 #[derive(Debug, PartialEq)]
@@ -51,10 +51,10 @@ enum Polled {
 fn e5_m1_each_short_script_passes_as_it_is() {
     let mut compared = 0;
     for script in all() {
-        for told in Told::ALL {
-            let [first, .., last] = told.statuses() else { unreachable!("there are more") };
+        for setting in Setting::ALL {
+            let [first, .., last] = setting.statuses() else { unreachable!("there are more") };
             for status in [*first, *last] {
-                compared += same(told, status, "GET", &script);
+                compared += same(setting, status, "GET", &script);
             }
         }
     }
@@ -65,10 +65,10 @@ fn e5_m1_each_short_script_passes_as_it_is() {
 fn e5_m1_each_status_and_method_passes_as_it_is() {
     let steps = [Step::Data("some".into()), Step::Wait, Step::Data("more".into()), Step::Trailers(1)];
     let script = Script { steps: VecDeque::from(steps), hint: Hint::Exact, ended: Ended::Truly };
-    for told in Told::ALL {
-        for status in told.statuses() {
+    for setting in Setting::ALL {
+        for status in setting.statuses() {
             for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE"] {
-                same(told, *status, method, &script);
+                same(setting, *status, method, &script);
             }
         }
     }
@@ -77,8 +77,8 @@ fn e5_m1_each_status_and_method_passes_as_it_is() {
 proptest! {
     #[test]
     fn e5_m1_any_script_passes_as_it_is(script in script(), which in any::<proptest::sample::Index>()) {
-        for told in Told::ALL {
-            same(told, *which.get(told.statuses()), "GET", &script);
+        for setting in Setting::ALL {
+            same(setting, *which.get(setting.statuses()), "GET", &script);
         }
     }
 }
@@ -100,27 +100,27 @@ fn script() -> impl Strategy<Value = Script> {
 /// Plays the script through a plain service, an axum router and an echo of the upload, without the layer and with it;
 /// gives how many pairs it compared.
 #[track_caller]
-fn same(told: Told, status: u16, method: &str, script: &Script) -> usize {
-    let context = format!("{told:?}, {status}, {method}, {script:?}");
+fn same(setting: Setting, status: u16, method: &str, script: &Script) -> usize {
+    let context = format!("{setting:?}, {status}, {method}, {script:?}");
     let request = || Request::builder().method(method).uri("/").body(script.clone()).unwrap();
-    let layer = told.layer();
+    let layer = setting.layer();
 
-    let bare = look(told, plain(status, script), request());
-    assert_eq!(bare, look(told, layer.layer(plain(status, script)), request()), "a plain service: {context}");
+    let bare = look(setting, plain(status, script), request());
+    assert_eq!(bare, look(setting, layer.layer(plain(status, script)), request()), "a plain service: {context}");
     assert!(!bare.polls.is_empty() && bare.mark == Some(Mark(7)), "{context}");
 
-    let bare = look(told, router(status, script), request());
+    let bare = look(setting, router(status, script), request());
     let layered = router(status, script).layer(layer.clone());
-    assert_eq!(bare, look(told, layered, request()), "a router: {context}");
+    assert_eq!(bare, look(setting, layered, request()), "a router: {context}");
     let around = layer.layer(router(status, script));
-    assert_eq!(bare, look(told, around, request()), "around a router: {context}");
+    assert_eq!(bare, look(setting, around, request()), "around a router: {context}");
 
-    let bare = look(told, echo(), request());
-    assert_eq!(bare, look(told, layer.layer(echo()), request()), "an upload: {context}");
+    let bare = look(setting, echo(), request());
+    assert_eq!(bare, look(setting, layer.layer(echo()), request()), "an upload: {context}");
     4
 }
 
-fn look<S, Q, B>(told: Told, mut service: S, request: Request<Q>) -> Seen
+fn look<S, Q, B>(setting: Setting, mut service: S, request: Request<Q>) -> Seen
 where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes>,
@@ -151,7 +151,7 @@ where
         assert!(polls.len() < 100, "no end: {polls:?}");
     }
     let (status, version) = (head.status, head.version);
-    Seen { status, version, headers: told.others(&head.headers), mark: head.extensions.get().cloned(), polls }
+    Seen { status, version, headers: setting.others(&head.headers), mark: head.extensions.get().cloned(), polls }
 }
 
 /// No service here waits.
@@ -171,11 +171,11 @@ fn e5_a_status_without_a_body_keeps_its_head() {
     let steps = VecDeque::from([Step::Data("some".into()), Step::Trailers(1)]);
     let script = Script { steps, hint: Hint::Unknown, ended: Ended::Truly };
     for status in [204, 205, 304] {
-        same(Told::Off, status, "GET", &script);
-        same(Told::Observe, status, "GET", &script);
-        let told = Told::Enforce;
-        let mut bare = look(told, plain(status, &script), Request::new(script.clone()));
-        let stripped = look(told, told.layer().layer(plain(status, &script)), Request::new(script.clone()));
+        same(Setting::Off, status, "GET", &script);
+        same(Setting::Observe, status, "GET", &script);
+        let setting = Setting::Enforce;
+        let mut bare = look(setting, plain(status, &script), Request::new(script.clone()));
+        let stripped = look(setting, setting.layer().layer(plain(status, &script)), Request::new(script.clone()));
         assert!(matches!(&stripped.polls[..], [Look { ended: true, polled: Polled::End, .. }]), "{stripped:?}");
         if status == 205 {
             bare.headers.push(("content-length".to_owned(), b"0".to_vec()));
@@ -193,7 +193,7 @@ fn what_differs_in_one_thing_looks_different() {
     let with = |change: fn(&mut Script)| {
         let mut changed = script.clone();
         change(&mut changed);
-        look(Told::Enforce, plain(200, &changed), Request::new(script.clone()))
+        look(Setting::Enforce, plain(200, &changed), Request::new(script.clone()))
     };
     let changes: [fn(&mut Script); 7] = [
         |_| {},
@@ -209,6 +209,7 @@ fn what_differs_in_one_thing_looks_different() {
             assert_ne!(with(*change), with(*other));
         }
     }
-    let rewritten = look(Told::Enforce, Told::Enforce.layer().layer(plain(404, &script)), Request::new(script.clone()));
-    assert_ne!(rewritten, look(Told::Enforce, plain(404, &script), Request::new(script.clone())));
+    let rewritten =
+        look(Setting::Enforce, Setting::Enforce.layer().layer(plain(404, &script)), Request::new(script.clone()));
+    assert_ne!(rewritten, look(Setting::Enforce, plain(404, &script), Request::new(script.clone())));
 }

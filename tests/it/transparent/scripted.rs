@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use tower_error_envelope::exchange::BoxError;
 
-use super::Told;
+use super::Setting;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
@@ -76,21 +76,24 @@ pub(super) fn all() -> impl Iterator<Item = Script> {
 
 /// Of the long ones those that a server tells apart: it asks whether a length is exact, and no more.
 pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
-    let told_apart = |script: &Script| {
+    let is_distinct = |script: &Script| {
         matches!(script.hint, Hint::Unknown | Hint::Exact) && matches!(script.ended, Ended::Truly | Ended::Never)
     };
-    all().filter(move |script| script.steps.len() < 3 || told_apart(script))
+    all().filter(move |script| script.steps.len() < 3 || is_distinct(script))
 }
 
 /// What goes with a 204, 205 or 304: nothing, whatever it says of its length; in `off` and `observe` also what must not, which
 /// E5 takes away in `enforce`.
-pub(super) fn without_a_body() -> Vec<(Told, Script)> {
+pub(super) fn without_a_body() -> Vec<(Setting, Script)> {
     let none = [Hint::Unknown, Hint::Exact, Hint::Fixed(4, Some(4))];
     let none = none.map(|hint| Script { steps: VecDeque::new(), hint, ended: Ended::Truly });
     let steps = VecDeque::from([Step::Data(Bytes::from_static(b"some")), Step::Trailers(1)]);
     let some = [Hint::Unknown, Hint::Exact].map(|hint| Script { steps: steps.clone(), hint, ended: Ended::Truly });
-    let all = |told| none.iter().chain(&some).map(move |script| (told, script.clone()));
-    all(Told::Off).chain(all(Told::Observe)).chain(none.iter().map(|script| (Told::Enforce, script.clone()))).collect()
+    let all = |setting| none.iter().chain(&some).map(move |script| (setting, script.clone()));
+    all(Setting::Off)
+        .chain(all(Setting::Observe))
+        .chain(none.iter().map(|script| (Setting::Enforce, script.clone())))
+        .collect()
 }
 
 impl Script {

@@ -19,8 +19,8 @@ use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::{Dialect, PolicyBuilder, RequiredHeader};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RequestId};
 
-type Asked = Request<RequestBody<Full<Bytes>>>;
-type Said = Result<Response<Full<Bytes>>, BoxError>;
+type GuardedRequest = Request<RequestBody<Full<Bytes>>>;
+type Outcome = Result<Response<Full<Bytes>>, BoxError>;
 
 fn get() -> request::Builder {
     Request::get("/")
@@ -34,14 +34,14 @@ fn connect() -> request::Builder {
     Request::post("/").header(CONTENT_TYPE, "application/json").header("connect-protocol-version", "1")
 }
 
-async fn served(_: Asked) -> Said {
+async fn served(_: GuardedRequest) -> Outcome {
     Ok(Response::new(Full::from("served")))
 }
 
 /// An answer: its head, and its body as text.
 async fn ask<S>(layer: ErrorEnvelopeLayer, inner: S, request: request::Builder) -> (response::Parts, String)
 where
-    S: Service<Asked, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,
+    S: Service<GuardedRequest, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,
 {
     let request = request.body(Full::from("{}")).unwrap();
     let (head, body) = layer.layer(inner).oneshot(request).await.unwrap().into_parts();
@@ -52,9 +52,9 @@ where
 /// Status and code of what an inner error becomes.
 async fn status_and_code(error: impl Into<BoxError>) -> (u16, String) {
     let error = Arc::new(Mutex::new(Some(error.into())));
-    let failing = service_fn(move |_: Asked| {
+    let failing = service_fn(move |_: GuardedRequest| {
         let error = error.lock().unwrap().take().unwrap();
-        async { Said::Err(error) }
+        async { Outcome::Err(error) }
     });
     code(ask(ErrorEnvelopeLayer::new(), failing, get()).await)
 }
@@ -94,16 +94,16 @@ async fn f3_a_service_that_is_not_ready_is_unavailable() {
 #[derive(Clone)]
 struct Never;
 
-impl Service<Asked> for Never {
+impl Service<GuardedRequest> for Never {
     type Response = Response<Full<Bytes>>;
     type Error = BoxError;
-    type Future = Ready<Said>;
+    type Future = Ready<Outcome>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Err(tower::load_shed::error::Overloaded::new().into()))
     }
 
-    fn call(&mut self, _: Asked) -> Self::Future {
+    fn call(&mut self, _: GuardedRequest) -> Self::Future {
         unreachable!("it is never ready")
     }
 }
@@ -172,7 +172,7 @@ async fn e7_details_of_a_layer_inside_get_the_outermost_id() {
         BASE64_STANDARD_NO_PAD.encode([b"\x08\x05\x1a\x4e\x12\x20\x0a\x1e", id.as_bytes()].concat())
     }
 
-    async fn inside(_: Asked) -> Said {
+    async fn inside(_: GuardedRequest) -> Outcome {
         let head = Response::builder().header(CONTENT_TYPE, "application/grpc").header("grpc-status", "5");
         let head = head.header("x-request-id", THEIRS);
         Ok(head.header("grpc-status-details-bin", details(THEIRS)).body(Full::default())?)

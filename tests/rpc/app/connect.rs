@@ -23,19 +23,19 @@ pub(super) fn routes() -> Router {
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct GetQuery {
     encoding: String,
     message: String,
     #[serde(default)]
     base64: u8,
 }
 
-async fn ask(headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
-    let message = match asked.base64 {
-        1 => BASE64_URL_SAFE_NO_PAD.decode(asked.message.trim_end_matches('=')).expect("base64"),
-        _ => asked.message.into_bytes(),
+async fn ask(headers: HeaderMap, Query(query): Query<GetQuery>) -> Response {
+    let message = match query.base64 {
+        1 => BASE64_URL_SAFE_NO_PAD.decode(query.message.trim_end_matches('=')).expect("base64"),
+        _ => query.message.into_bytes(),
     };
-    answer(&headers, Codec::named(&asked.encoding), &message)
+    answer(&headers, Codec::named(&query.encoding), &message)
 }
 
 async fn say(headers: HeaderMap, message: Bytes) -> Response {
@@ -54,19 +54,19 @@ fn answer(headers: &HeaderMap, codec: Codec, message: &[u8]) -> Response {
 /// The three methods with streams: the request is read whole, and then answered.
 async fn speak(Path(method): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
     let codec = Codec::from_headers(&headers, "application/connect+");
-    let said = messages(&body).map(|message| codec.read(message)).collect::<Vec<_>>();
+    let received = messages(&body).map(|message| codec.read(message)).collect::<Vec<_>>();
     let words = match &*method {
-        "Collect" => vec![collected(&said)],
-        "Repeat" => vec![said[0].clone(); said[0].count as usize],
-        _ => said,
+        "Collect" => vec![collected(&received)],
+        "Repeat" => vec![received[0].clone(); received[0].count as usize],
+        _ => received,
     };
     let frames = words.into_iter().map(move |words| frame(0, &codec.write(&words)));
     let kind = format!("application/connect+{}", codec.name());
     ([("content-type", &*kind), ("x-greeting", "hello")], ending(scenario(&headers), frames.collect())).into_response()
 }
 
-fn collected(said: &[Words]) -> Words {
-    Words { text: said.iter().map(|words| &*words.text).collect(), count: said.len() as u32 }
+fn collected(received: &[Words]) -> Words {
+    Words { text: received.iter().map(|words| &*words.text).collect(), count: received.len() as u32 }
 }
 
 /// Those that are late come after two messages; where `error_late` ends, the service around it fails.

@@ -29,9 +29,9 @@ impl Echo for Speaker {
 
     async fn collect(&self, request: Request<Streaming<Words>>) -> Result<Response<Words>, Status> {
         let scenario = Scenario::from_metadata(request.metadata());
-        let said = request.into_inner().try_collect::<Vec<_>>().await?;
-        let text = said.iter().map(|words| &*words.text).collect();
-        scenario.answer(Words { text, count: said.len() as u32 })
+        let received = request.into_inner().try_collect::<Vec<_>>().await?;
+        let text = received.iter().map(|words| &*words.text).collect();
+        scenario.answer(Words { text, count: received.len() as u32 })
     }
 
     async fn repeat(&self, request: Request<Words>) -> Result<Response<Speech>, Status> {
@@ -43,11 +43,11 @@ impl Echo for Speaker {
 
     async fn talk(&self, request: Request<Streaming<Words>>) -> Result<Response<Speech>, Status> {
         let scenario = Scenario::from_metadata(request.metadata());
-        let mut said = request.into_inner();
+        let mut received = request.into_inner();
         if scenario == Scenario::Own {
-            while said.try_next().await?.is_some() {}
+            while received.try_next().await?.is_some() {}
         }
-        scenario.answer(scenario.speech(said))
+        scenario.answer(scenario.speech(received))
     }
 }
 

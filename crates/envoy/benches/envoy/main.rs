@@ -208,8 +208,8 @@ fn setting() -> Setting {
         filters.retain(|(name, _)| name == "alone" || only.split_whitespace().any(|it| it == name));
     }
     // Others to compare with, such as this module before a change.
-    let beside = std::env::var("BESIDE").unwrap_or_default();
-    filters.extend(beside.split_whitespace().map(|name| (name.to_owned(), module(name))));
+    let peers = std::env::var("BESIDE").unwrap_or_default();
+    filters.extend(peers.split_whitespace().map(|name| (name.to_owned(), module(name))));
     let origin = line.trim().parse().expect("an address");
     Setting { folder, origin, _origin: Process(child), filters }
 }

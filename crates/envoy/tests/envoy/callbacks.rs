@@ -38,7 +38,7 @@ pub(crate) struct Stream {
     pub(crate) head_out: Cell<bool>,
     pub(crate) ended: Cell<bool>,
     /// A hook has stopped a head.
-    pub(crate) held: Cell<bool>,
+    pub(crate) is_paused: Cell<bool>,
     pub(crate) reset: Cell<bool>,
     pub(crate) destroys_inside: Cell<bool>,
     pub(crate) completed: Cell<bool>,
@@ -273,7 +273,7 @@ callbacks! {
 
     fn envoy_dynamic_module_callback_http_filter_continue_encoding(stream: *mut Stream) {
         let stream = Stream::at(stream);
-        must(stream.held.take(), "a response goes on that was not held back");
+        must(stream.is_paused.take(), "a response goes on that was not held back");
         stream.head_out.set(true);
     }
 

@@ -230,7 +230,7 @@ fn broken(path: &'static str, chunks: &[&[u8]], trailers: bool) -> (String, bool
 
 #[test]
 fn f6_a_stream_that_the_service_breaks_off_gets_its_event_before_envoy_resets_it() {
-    for (path, chunks, trailers, told) in [
+    for (path, chunks, trailers, expected) in [
         ("/stream", &[b"data: 1\n\n".as_slice()][..], false, true),
         ("/stream", &[b"data: 1\r\n\r", b"\n"], false, true),
         ("/stream", &[], false, true),
@@ -240,7 +240,7 @@ fn f6_a_stream_that_the_service_breaks_off_gets_its_event_before_envoy_resets_it
     ] {
         let (last, ended) = broken(path, chunks, trailers);
         let event = "event: error\ndata: {\"error\":{\"code\":\"other\",\"message\":\"";
-        assert_eq!(last.starts_with(event), told, "{path} {chunks:?}: {last}");
+        assert_eq!(last.starts_with(event), expected, "{path} {chunks:?}: {last}");
         assert!(!ended, "the end is Envoy's to say");
     }
 }
@@ -254,11 +254,11 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
         || callbacks::counted().into_iter().filter(|(labels, _)| labels.contains("/counted")).collect::<Vec<_>>();
     world.act(&Act::RequestHead { method: "GET", path: "/counted", lines: Vec::new(), end: true });
     assert_eq!(counted(), [], "Envoy's lock was taken on a worker");
-    let asked = (0..6000).any(|_| {
+    let was_requested = (0..6000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
         callbacks::committed(NUMBER) > 0
     });
-    assert!(asked, "nobody asked the main thread");
+    assert!(was_requested, "nobody asked the main thread");
     world.on_main_thread();
     world.on_main_thread();
     assert_eq!(counted(), [("auth_missing 401 none guard /counted enforce none".to_owned(), 1)]);
@@ -332,7 +332,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
     let waits = collecting(World::new(&policy("60s"), false, false));
     let all_have_theirs = std::sync::Barrier::new(3);
     let worker = || {
-        let mut world = collecting(World::beside(&policy("10ms")));
+        let mut world = collecting(World::with_file(&policy("10ms")));
         let event = event_of(&world);
         // An error that is counted wakes the timer's thread as well.
         all_have_theirs.wait();
@@ -344,7 +344,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
     let round = || std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
     round();
     // Behind this one the timer's thread sleeps for a minute.
-    let last = collecting(World::beside(&policy("500ms")));
+    let last = collecting(World::with_file(&policy("500ms")));
     event_of(&last);
     round();
     assert_eq!(waits.event(), None);
@@ -354,7 +354,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
 
 #[test]
 fn v4_a_policy_that_is_refused_refuses_the_configuration() {
-    for (text, told) in [
+    for (text, expected) in [
         ("version = 2", "version"),
         ("not toml", "filter_config"),
         ("policy_file = 3", "policy_file"),
@@ -380,7 +380,7 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
     ] {
         assert!(hooks::configure(text.as_bytes()).is_none(), "{text}");
         let log = callbacks::log();
-        assert!(log.contains(told), "{text}: {log}");
+        assert!(log.contains(expected), "{text}: {log}");
     }
     let metadata = r#"{"policy": "version = 1", "metadata": true}"#;
     for text in ["", "version = 1", "{}", r#"{"policy": "version = 1"}"#, metadata, "metadata = false"] {

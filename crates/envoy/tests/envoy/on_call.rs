@@ -17,7 +17,7 @@ fn ask(admin: SocketAddr, line: &str) -> std::io::Result<String> {
 }
 
 /// Asks until it is answered, or refused, as is awaited: the address has a thread of its own.
-fn asked(admin: SocketAddr, line: &str, awaited: impl Fn(&std::io::Result<String>) -> bool) -> String {
+fn request_until(admin: SocketAddr, line: &str, awaited: impl Fn(&std::io::Result<String>) -> bool) -> String {
     for _ in 0..12_000 {
         let answer = ask(admin, line);
         if awaited(&answer) {
@@ -37,7 +37,9 @@ fn configure(route: &str, admin: SocketAddr) -> Config {
 fn v4_an_address_is_of_the_newest_configuration_and_its_switch_outlives_them_all() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let shows = |route: &str| {
-        asked(free, "GET /policy", |answer| answer.as_ref().is_ok_and(|text| text.contains(&format!("\"{route}\""))));
+        request_until(free, "GET /policy", |answer| {
+            answer.as_ref().is_ok_and(|text| text.contains(&format!("\"{route}\"")))
+        });
     };
     let first = configure("/first", free);
     shows("/first");
@@ -50,12 +52,14 @@ fn v4_an_address_is_of_the_newest_configuration_and_its_switch_outlives_them_all
     shows("/second");
     hooks::unconfigure(first);
     shows("/second");
-    asked(free, "POST /mode/off", |answer| answer.as_ref().is_ok_and(|text| text.contains("\"mode\": \"off\"")));
+    request_until(free, "POST /mode/off", |answer| {
+        answer.as_ref().is_ok_and(|text| text.contains("\"mode\": \"off\""))
+    });
     hooks::unconfigure(second);
-    asked(free, "GET /healthz", Result::is_err);
+    request_until(free, "GET /healthz", Result::is_err);
     let fourth = configure("/fourth", free);
     shows("/fourth");
-    let mode = asked(free, "GET /mode", Result::is_ok);
+    let mode = request_until(free, "GET /mode", Result::is_ok);
     assert!(mode.contains("\"mode\": \"off\""), "{mode}");
     hooks::unconfigure(fourth);
 }

@@ -40,7 +40,7 @@ impl World {
     }
 
     /// On another thread, while one that is alone is there.
-    pub(crate) fn beside(policy: &str) -> Self {
+    pub(crate) fn with_file(policy: &str) -> Self {
         Self::made(0, policy, false, false, None)
     }
 
@@ -93,23 +93,23 @@ impl World {
             Act::ResponseHead { status, lines, end } => {
                 let status = (b":status".to_vec(), status.as_bytes().to_vec());
                 *stream.heads[2].borrow_mut() = std::iter::once(status).chain(lines.clone()).collect();
-                let told = self.call(Hook::ResponseHead(*end));
+                let hook_status = self.call(Hook::ResponseHead(*end));
                 let stream = self.stream();
-                stream.held.set(told != 0 && !stream.head_out.get());
-                if told == 0 && !head_out {
+                stream.is_paused.set(hook_status != 0 && !stream.head_out.get());
+                if hook_status == 0 && !head_out {
                     assert!(!stream.head_out.get() || stream.ended.get(), "a head passes beside an answer");
                     stream.head_out.set(true);
                 }
             }
             Act::ResponseBody { chunks, end } => {
                 stream.bodies[2].borrow_mut().clone_from(chunks);
-                let told = self.call(Hook::ResponseBody(*end));
-                self.let_go(told);
+                let hook_status = self.call(Hook::ResponseBody(*end));
+                self.let_go(hook_status);
             }
             Act::ResponseTrailers(lines) => {
                 stream.heads[3].borrow_mut().clone_from(lines);
-                let told = self.call(Hook::ResponseTrailers);
-                self.let_go(told);
+                let hook_status = self.call(Hook::ResponseTrailers);
+                self.let_go(hook_status);
             }
             Act::LocalReply(status) => drop(self.call(Hook::LocalReply(*status))),
             Act::Scheduled(event) => drop(self.call(Hook::Scheduled(*event))),
@@ -156,7 +156,7 @@ impl World {
             lines.sort();
             lines
         });
-        (heads, stream.head_out.get(), stream.ended.get(), stream.held.get(), stream.reset.get())
+        (heads, stream.head_out.get(), stream.ended.get(), stream.is_paused.get(), stream.reset.get())
     }
 
     /// Envoy's main thread does what it was asked for.
@@ -165,9 +165,9 @@ impl World {
     }
 
     /// A body that passes takes the head along that was held back.
-    fn let_go(&self, told: u32) {
+    fn let_go(&self, hook_status: u32) {
         let stream = self.stream();
-        if told == 0 && stream.held.take() {
+        if hook_status == 0 && stream.is_paused.take() {
             stream.head_out.set(true);
         }
     }

@@ -23,8 +23,8 @@ pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs)
     for _ in 0..rounds {
         for (at, peer) in peers().enumerate() {
             let Some(process) = peer.start(Workload::Success, service) else { continue };
-            let (held, kept) = measure(&process);
-            waiting[at].1.push(held);
+            let (per_connection, kept) = measure(&process);
+            waiting[at].1.push(per_connection);
             closed[at].1.push(kept);
         }
     }
@@ -40,14 +40,14 @@ fn measure(process: &Process) -> (f64, f64) {
     Load { connections: 1, ..load }.run(process.address, false, 100);
     let (before, open) = (process.memory(), process.descriptors());
     let grown = || process.memory().saturating_sub(before) as f64 / 1024.0 / CONNECTIONS as f64;
-    let mut held = 0.0;
+    let mut per_connection = 0.0;
     load.wait(process.address, || {
         std::thread::sleep(QUIET);
-        held = grown();
+        per_connection = grown();
     });
     let began = Instant::now();
     while process.descriptors() > open && began.elapsed() < CLOSES {
         std::thread::sleep(Duration::from_millis(10));
     }
-    (held, grown())
+    (per_connection, grown())
 }

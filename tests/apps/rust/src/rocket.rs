@@ -14,7 +14,7 @@ use crate::{LIMIT, Order, SECRET};
 
 pub(crate) enum Words {
     Default,
-    Told,
+    Explained,
     Pointed,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn serve(port: u16, words: Words) -> Result<(), Box<rocket::Error>> {
     let rocket = rocket::custom(config).mount("/", routes![show, boom]);
     let rocket = match words {
         Words::Default => rocket.mount("/", routes![list, create, form]),
-        Words::Told => rocket.mount("/", routes![list_told, create_told, form_told]),
+        Words::Explained => rocket.mount("/", routes![list_explained, create_explained, form_explained]),
         Words::Pointed => rocket.mount("/", routes![list_pointed, create_pointed, form_pointed]),
     };
     rocket::execute(rocket.launch()).map(drop).map_err(Box::new)
@@ -66,10 +66,10 @@ fn boom() -> String {
     panic!("{SECRET}")
 }
 
-type Told = Result<String, (Status, String)>;
+type Explained = Result<String, (Status, String)>;
 
 #[post("/orders", data = "<order>")]
-fn create_told(order: Result<Json<Order>, json::Error<'_>>) -> Told {
+fn create_explained(order: Result<Json<Order>, json::Error<'_>>) -> Explained {
     match order {
         Ok(order) => Ok(order.name.clone()),
         Err(error) => Err((status(&error), error.to_string())),
@@ -86,12 +86,12 @@ fn status(error: &json::Error<'_>) -> Status {
 }
 
 #[get("/orders?<page>")]
-fn list_told(page: Result<u32, Errors<'_>>) -> Told {
+fn list_explained(page: Result<u32, Errors<'_>>) -> Explained {
     page.map(|page| page.to_string()).map_err(status_and_text)
 }
 
 #[post("/form", data = "<line>")]
-fn form_told(line: Result<Form<Line>, Errors<'_>>) -> Told {
+fn form_explained(line: Result<Form<Line>, Errors<'_>>) -> Explained {
     line.map(|line| line.qty.to_string()).map_err(status_and_text)
 }
 
@@ -100,7 +100,7 @@ fn status_and_text(errors: Errors<'_>) -> (Status, String) {
 }
 
 #[post("/orders", data = "<order>")]
-fn create_pointed(order: Result<PointedJson<Order>, (Status, String)>) -> Told {
+fn create_pointed(order: Result<PointedJson<Order>, (Status, String)>) -> Explained {
     order.map(|PointedJson(order)| order.name)
 }
 

@@ -79,13 +79,13 @@ impl Client {
     }
 
     pub(crate) async fn ask(&mut self, number: u64) -> Ended {
-        let asked = timeout(Duration::from_secs(60), async {
+        let exchange = timeout(Duration::from_secs(60), async {
             match &self.polite {
                 Some(client) => self.politely(client, number).await,
                 None => self.rudely(RUDE[number as usize % RUDE.len()], number).await.expect("the gateway answers"),
             }
         });
-        asked.await.unwrap_or_else(|_| panic!("request {number} has no answer"))
+        exchange.await.unwrap_or_else(|_| panic!("request {number} has no answer"))
     }
 
     async fn politely(&self, client: &legacy::Client<HttpConnector, Full<Bytes>>, number: u64) -> Ended {

@@ -83,7 +83,7 @@ pub(crate) fn judge(requests: &[Request], seen: &HashMap<u64, String>, events: &
             left += 1;
             abandoned += usize::from(events.iter().any(|event| event.origin == "abandoned"));
         }
-        if !is_told(ended, &events) {
+        if !is_logged(ended, &events) {
             wrong.push(format!("{number} {ended:?} {id}: the log says {events:?}"));
         }
     }
@@ -104,7 +104,7 @@ impl Verdict {
 }
 
 /// Whether the log has of this request what it should have.
-fn is_told(ended: &Ended, events: &[&Event]) -> bool {
+fn is_logged(ended: &Ended, events: &[&Event]) -> bool {
     match (ended, events) {
         (Ended::Answered { code: None, .. }, []) => true,
         (Ended::Answered { code: Some(code), .. }, [event]) => event.code.as_ref() == Some(code),

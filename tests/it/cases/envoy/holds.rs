@@ -87,8 +87,8 @@ fn envoy_v2_its_own_replies_are_envelopes_with_its_status() {
     {
         let request = get(path, "content-type: application/grpc\r\nte: trailers\r\n");
         let response = ask(envoy.address(), &request).expect("an answer");
-        let told = (response.status, response.header("grpc-status"), response.body.len());
-        assert_eq!(told, (200, Some(grpc.to_owned()), 0), "{path}: {response:?}");
+        let summary = (response.status, response.header("grpc-status"), response.body.len());
+        assert_eq!(summary, (200, Some(grpc.to_owned()), 0), "{path}: {response:?}");
         let message = response.header("grpc-message").unwrap_or_default();
         assert!(
             !message.contains("upstream connect") && !message.contains("route") && !message.is_empty(),
@@ -175,7 +175,7 @@ fn envoy_g4_uploads_over_the_limit_are_answered_each_time_and_go_no_further() {
 
 #[test]
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
-fn envoy_v4_a_thousand_panics_are_answered_and_open_no_door() {
+fn envoy_v4_a_thousand_panics_are_answered_and_let_nothing_in() {
     let (upstream, seen) = service::start();
     let envoy = start("version = 1\n", upstream, |text| text);
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -228,10 +228,10 @@ fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
         )
     };
     let envoy = start(&policy("a"), upstream, |text| text);
-    let (stop, ids, asked) = (AtomicBool::new(false), Mutex::new(HashSet::new()), AtomicUsize::new(0));
+    let (stop, ids, requests) = (AtomicBool::new(false), Mutex::new(HashSet::new()), AtomicUsize::new(0));
     let load = |kind: usize| {
         while !stop.load(Ordering::SeqCst) {
-            asked.fetch_add(1, Ordering::SeqCst);
+            requests.fetch_add(1, Ordering::SeqCst);
             let response = match kind % 3 {
                 0 => ask(envoy.address(), &get("/ok", "connection: close\r\n")),
                 1 => ask(envoy.address(), &get("/404", "connection: close\r\n")),
@@ -273,9 +273,9 @@ fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
         let (after, open) = envoy.holds();
         if open <= files + 8 { Ok((after, open)) } else { Err((after, open)) }
     });
-    let asked = asked.load(Ordering::SeqCst);
+    let requests = requests.load(Ordering::SeqCst);
     super::super::drive::say(&format!(
-        "envoy: {asked} requests over 20 flips; {memory} KiB and {files} files before, {after} and {open} after"
+        "envoy: {requests} requests over 20 flips; {memory} KiB and {files} files before, {after} and {open} after"
     ));
     assert!(after < memory + 24 * 1024, "memory grew from {memory} to {after} KiB");
 }

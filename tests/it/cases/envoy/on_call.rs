@@ -105,7 +105,7 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
     let id = enveloped(&envoy);
     until("the error is shown with what was said before and after", || {
         let page = text(&ask_line(admin, &format!("GET /errors/{id}")));
-        when([&id, "none", "not_found", "/404"].iter().all(|told| page.contains(told)), page)
+        when([&id, "none", "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
     });
 
     // A policy that is refused is shown beside the one in force.
@@ -138,16 +138,16 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
 
 #[test]
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
-fn envoy_m2_an_admin_address_in_use_is_said_and_served_once_it_is_free() {
+fn envoy_m2_an_admin_address_in_use_is_logged_and_served_once_it_is_free() {
     let (upstream, _) = service::start();
     let another = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = another.local_addr().expect("its address");
     let envoy = start_as_written(POLICY, upstream, |text| with_admin(&text, &address.to_string()));
     enveloped(&envoy);
-    let told = format!("error_envelope: cannot serve the admin address {address} yet: ");
+    let expected = format!("error_envelope: cannot serve the admin address {address} yet: ");
     until("the log says that it is not served", || {
         let log = envoy.log_from(0);
-        when(log.lines().any(|line| line.contains("ERROR") && line.contains(&told)), log)
+        when(log.lines().any(|line| line.contains("ERROR") && line.contains(&expected)), log)
     });
     drop(another);
     assert_eq!(served(&envoy), address);

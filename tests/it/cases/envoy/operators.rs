@@ -57,7 +57,7 @@ fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
     let log = folder.path().join("access.log");
     let envoy = start_as_written(POLICY, upstream, |text| with_refused(logged_to(&text, &log), refused));
     let mut wanted = Vec::new();
-    for (path, status, said) in [
+    for (path, status, details) in [
         ("/locked", 401, "code=auth_missing origin=guard route=/locked mode=enforce"),
         ("/404", 404, "code=not_found origin=inner route=/404 mode=enforce"),
         ("/large", 500, "code=internal_error origin=inner route=- mode=enforce"),
@@ -69,7 +69,7 @@ fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
         if status >= 400 {
             code(&response);
         }
-        wanted.push((format!(" GET {status} "), format!(" id={} {said}", id(&response))));
+        wanted.push((format!(" GET {status} "), format!(" id={} {details}", id(&response))));
     }
     // What is watched is told, and has no code that the client has seen (M1).
     let watched = ask(envoy.address(), &get("/empty", "")).expect("an answer");
@@ -109,7 +109,7 @@ fn envoy_l1_metadata_that_is_turned_off_leaves_dashes_and_every_answer_as_it_was
         with_route(&with_key(&logged_to(&text, &log), "metadata = false"), stalled)
     });
     let mut wanted = Vec::new();
-    for (path, status, its_code, said) in [
+    for (path, status, its_code, details) in [
         ("/locked", 401, "auth_missing", "code=- origin=-"),
         ("/404", 404, "not_found", "code=- origin=-"),
         // Envoy writes it by its `local_reply_config`, from what is noted (V3).
@@ -117,7 +117,7 @@ fn envoy_l1_metadata_that_is_turned_off_leaves_dashes_and_every_answer_as_it_was
     ] {
         let response = ask(envoy.address(), &get(path, "")).unwrap_or_else(|why| panic!("{path}: {why}"));
         assert_eq!((response.status, code(&response).as_str()), (status, its_code), "{path}");
-        wanted.push((format!(" GET {status} "), format!(" id={} {said} route=- mode=-", id(&response))));
+        wanted.push((format!(" GET {status} "), format!(" id={} {details} route=- mode=-", id(&response))));
     }
     has_lines(&log, &wanted);
 }
@@ -228,9 +228,9 @@ fn envoy_l1_an_error_s_span_has_its_id_and_its_code() {
     for (path, code, id) in wanted {
         let of_path = |span: &&Value| span["tags"]["http.url"].as_str().is_some_and(|url| url.ends_with(path));
         let tags = &spans.iter().find(of_path).unwrap_or_else(|| panic!("no span of {path}: {spans:#?}"))["tags"];
-        let told = (tags["error_envelope.code"].as_str(), tags["error_envelope.request_id"].as_str());
+        let recorded = (tags["error_envelope.code"].as_str(), tags["error_envelope.request_id"].as_str());
         // A success has no error to tell of.
         let wanted = (code.as_deref(), code.as_ref().map(|_| id.as_str()));
-        assert_eq!(told, wanted, "{path}: {tags:#}");
+        assert_eq!(recorded, wanted, "{path}: {tags:#}");
     }
 }

@@ -77,11 +77,11 @@ fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
     });
     let open = ask(envoy.address(), &get("/open", "")).expect("an answer");
     assert_eq!((open.status, seen.calls.load(Ordering::SeqCst)), (200, 1), "what is open is open");
-    let mut told = Vec::new();
+    let mut mismatches = Vec::new();
     for target in RESPELT {
         let response = ask(envoy.address(), &get(target, "")).unwrap_or_else(|why| panic!("{target}: {why}"));
         let target_now = response.header("location").unwrap_or_default();
-        told.push((target, response.status, target_now.clone()));
+        mismatches.push((target, response.status, target_now.clone()));
         match response.status {
             // Refused by the guard, or by Envoy as a path that is none.
             401 | 400 => {}
@@ -101,10 +101,10 @@ fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
             other => panic!("{target}: {other}"),
         }
     }
-    super::super::drive::say(&format!("envoy: what became of a path without its key: {told:?}"));
+    super::super::drive::say(&format!("envoy: what became of a path without its key: {mismatches:?}"));
     // With the key each that is let in arrives as the one path, or one that the service reads as such.
     let key = "authorization: Bearer x\r\n";
-    for (target, status, _) in told {
+    for (target, status, _) in mismatches {
         if status != 401 {
             continue;
         }

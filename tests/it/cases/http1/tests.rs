@@ -9,7 +9,7 @@ use super::super::load;
 use super::{End, Exchanged, exchanges};
 
 /// A case of so many requests, to a server that answers each with these bytes, and then says more once the client does not.
-fn asked(times: usize, answer: &'static str, last_words: &'static [u8]) -> Vec<Exchanged> {
+fn run_exchanges(times: usize, answer: &'static str, last_words: &'static [u8]) -> Vec<Exchanged> {
     let case = format!("[[case]]\nname = \"self\"\n[case.request]\ntimes = {times}\n");
     let case = load::parse(&case, Path::new(".")).expect("a case").remove(0);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -39,14 +39,14 @@ fn ends(exchanged: &[Exchanged]) -> Vec<&End> {
 
 #[test]
 fn a_response_ends_where_nothing_comes_behind_it() {
-    assert_eq!(ends(&asked(2, KEPT, b"")), [&End::Whole, &End::Whole]);
-    assert_eq!(ends(&asked(1, CLOSED, b"")), [&End::Whole]);
+    assert_eq!(ends(&run_exchanges(2, KEPT, b"")), [&End::Whole, &End::Whole]);
+    assert_eq!(ends(&run_exchanges(1, CLOSED, b"")), [&End::Whole]);
 }
 
 #[test]
 fn what_comes_behind_the_last_response_is_seen_however_late() {
     for (times, answer) in [(1, KEPT), (2, KEPT), (1, CLOSED)] {
-        let exchanged = asked(times, answer, b"0\r\n\r\n");
+        let exchanged = run_exchanges(times, answer, b"0\r\n\r\n");
         let ends = ends(&exchanged);
         assert_eq!(
             ends.last(),

@@ -5,20 +5,20 @@ use super::super::check::Problems;
 use super::super::format::Fails;
 use super::super::seen::{End, Response, lines};
 use super::protocol::{self, Protocol};
-use super::said::{self, Place, Said};
+use super::reported::{self, Place, ReportedStatus};
 
 /// What the client's HTTP library takes of a header block (8 KiB in grpc-core) is for all of them together.
 const MAX_FIELDS: usize = 8 * 1024;
 
 pub(in super::super) fn check(seen: &Seen<'_>, problems: &mut Problems) {
     let Some(protocol) = Protocol::from_case(seen.case) else { return };
-    let ours = || seen.wrote() || broke_off(seen) && !inner_said(protocol, seen);
-    match said::read(protocol, seen.response) {
-        Ok(Some(said)) => {
-            secrets(&said, problems);
+    let ours = || seen.wrote() || broke_off(seen) && !inner_reported(protocol, seen);
+    match reported::read(protocol, seen.response) {
+        Ok(Some(reported)) => {
+            secrets(&reported, problems);
             if ours() {
                 fields(seen.response, problems);
-                status(protocol, seen, &said, problems);
+                status(protocol, seen, &reported, problems);
             }
         }
         Ok(None) if seen.wrote() && !is_head(seen) => problems.push(("P", "an answer without a status".into())),
@@ -41,12 +41,12 @@ fn broke_off(seen: &Seen<'_>) -> bool {
     inner.cut_after.is_some() || matches!(inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody))
 }
 
-fn inner_said(protocol: Protocol, seen: &Seen<'_>) -> bool {
+fn inner_reported(protocol: Protocol, seen: &Seen<'_>) -> bool {
     let Some(sent) = seen.sent else { return false };
     let (status, headers, body) = (sent.status, sent.headers.clone(), sent.body.clone());
     let trailers = seen.case.inner.trailers();
     let response = Response { status, headers, body, trailers, ..Response::default() };
-    matches!(said::read(protocol, &response), Ok(Some(_)))
+    matches!(reported::read(protocol, &response), Ok(Some(_)))
 }
 
 /// The head of an answer that the layer wrote whole.
@@ -110,58 +110,58 @@ fn fields(response: &Response, problems: &mut Problems) {
     }
 }
 
-fn secrets(said: &Said, problems: &mut Problems) {
-    let raw = said.status.as_ref().map(|status| String::from_utf8_lossy(&status.raw).into_owned());
-    let texts = [raw, said.message.clone(), Some(format!("{:?} {}", said.details, said.json))];
+fn secrets(reported: &ReportedStatus, problems: &mut Problems) {
+    let raw = reported.status.as_ref().map(|status| String::from_utf8_lossy(&status.raw).into_owned());
+    let texts = [raw, reported.message.clone(), Some(format!("{:?} {}", reported.details, reported.json))];
     if texts.iter().flatten().any(|text| text.contains(SECRET)) {
         problems.push(("F1", "the text of the error reached the client in its status".into()));
     }
 }
 
 /// A status of the layer's own.
-fn status(protocol: Protocol, seen: &Seen<'_>, said: &Said, problems: &mut Problems) {
-    if said.name == "ok" {
+fn status(protocol: Protocol, seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) {
+    if reported.name == "ok" {
         problems.push(("P", "an error with the code `ok`".into()));
     }
-    if said.message.as_deref().is_none_or(|message| message.trim().is_empty()) {
+    if reported.message.as_deref().is_none_or(|message| message.trim().is_empty()) {
         problems.push(("E2", "a status without a message".into()));
     }
-    for (_, value) in said.fields.iter().filter(|(name, _)| name == "grpc-message") {
+    for (_, value) in reported.fields.iter().filter(|(name, _)| name == "grpc-message") {
         if value.iter().any(|byte| !(b' '..=b'~').contains(byte)) {
             problems.push(("P1", "grpc-message has bytes that are to be percent-encoded".into()));
         }
     }
     match protocol {
-        Protocol::Grpc | Protocol::Web => same_twice(said, problems),
-        Protocol::Unary | Protocol::Stream => connect(seen, said, problems),
+        Protocol::Grpc | Protocol::Web => same_twice(reported, problems),
+        Protocol::Unary | Protocol::Stream => connect(seen, reported, problems),
     }
-    details(seen, said, problems);
+    details(seen, reported, problems);
 }
 
 /// What the details repeat is the same.
-fn same_twice(said: &Said, problems: &mut Problems) {
-    let Some(status) = &said.status else { return };
-    if protocol::name_of(&status.code.to_string()) != Some(&said.name) {
-        problems.push(("P1", format!("grpc-status is {:?}, in the details {}", said.name, status.code)));
+fn same_twice(reported: &ReportedStatus, problems: &mut Problems) {
+    let Some(status) = &reported.status else { return };
+    if protocol::name_of(&status.code.to_string()) != Some(&reported.name) {
+        problems.push(("P1", format!("grpc-status is {:?}, in the details {}", reported.name, status.code)));
     }
-    if said.message.as_ref() != Some(&status.message) {
-        problems.push(("P1", format!("grpc-message is {:?}, in the details {:?}", said.message, status.message)));
+    if reported.message.as_ref() != Some(&status.message) {
+        problems.push(("P1", format!("grpc-message is {:?}, in the details {:?}", reported.message, status.message)));
     }
 }
 
-fn connect(seen: &Seen<'_>, said: &Said, problems: &mut Problems) {
-    let wanted = protocol::http_status_of(&said.name);
+fn connect(seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) {
+    let wanted = protocol::http_status_of(&reported.name);
     if wanted.is_none() {
-        problems.push(("P3", format!("{:?} is no code of Connect's", said.name)));
+        problems.push(("P3", format!("{:?} is no code of Connect's", reported.name)));
     }
-    if said.place == Place::Body && wanted != Some(seen.response.status) {
-        problems.push(("P3", format!("HTTP status {} for {:?}", seen.response.status, said.name)));
+    if reported.place == Place::Body && wanted != Some(seen.response.status) {
+        problems.push(("P3", format!("HTTP status {} for {:?}", seen.response.status, reported.name)));
     }
 }
 
-fn details(seen: &Seen<'_>, said: &Said, problems: &mut Problems) {
+fn details(seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) {
     let one = |name: &str| {
-        let mut all = said.details.iter().filter(|(have, _)| have == name).map(|(_, value)| value);
+        let mut all = reported.details.iter().filter(|(have, _)| have == name).map(|(_, value)| value);
         (all.next(), all.next())
     };
     let text = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
@@ -170,8 +170,8 @@ fn details(seen: &Seen<'_>, said: &Said, problems: &mut Problems) {
         other => return problems.push(("P1", format!("ErrorInfo: {other:?}"))),
     };
     // Behind the head it may come with the status.
-    let late = lines(&said.fields, "x-error-code").pop();
-    let in_end = said.json.pointer("/metadata/x-error-code/0").and_then(serde_json::Value::as_str);
+    let late = lines(&reported.fields, "x-error-code").pop();
+    let in_end = reported.json.pointer("/metadata/x-error-code/0").and_then(serde_json::Value::as_str);
     let code = seen.response.header("x-error-code").or(late).or(in_end.map(str::to_owned));
     let same = code.is_none_or(|code| code.to_ascii_uppercase() == reason);
     if !same || !super::super::value::matches("[A-Z][A-Z0-9_]{0,62}", &reason) {
@@ -181,7 +181,7 @@ fn details(seen: &Seen<'_>, said: &Said, problems: &mut Problems) {
         (Some(info), None) => text(info, "request_id"),
         other => return problems.push(("P1", format!("RequestInfo: {other:?}"))),
     };
-    let in_end = said.json.pointer("/metadata/x-request-id/0").and_then(serde_json::Value::as_str);
+    let in_end = reported.json.pointer("/metadata/x-request-id/0").and_then(serde_json::Value::as_str);
     if seen.response.header("x-request-id") != Some(id.clone()) || in_end.is_some_and(|in_end| in_end != id) {
         problems.push(("P1", format!("RequestInfo has {id:?}")));
     }

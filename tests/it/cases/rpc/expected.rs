@@ -7,7 +7,7 @@ use super::super::value::{self, missing};
 use super::super::wire::Headers;
 use super::details::{self, Detail};
 use super::protocol::Protocol;
-use super::said::{self, Place, Said};
+use super::reported::{self, Place, ReportedStatus};
 
 pub(in super::super) fn check(case: &Case, expect: &Expect, response: &Response, problems: &mut Problems) {
     details_bin(expect, response, problems);
@@ -21,32 +21,32 @@ pub(in super::super) fn check(case: &Case, expect: &Expect, response: &Response,
     }
     let protocol =
         Protocol::from_case(case).unwrap_or_else(|| panic!("{}: the request speaks no RPC protocol", case.name));
-    match said::read(protocol, response) {
-        Ok(Some(said)) => status(expect, &said, response, problems),
+    match reported::read(protocol, response) {
+        Ok(Some(reported)) => status(expect, &reported, response, problems),
         Ok(None) => problems.push(("P", "there is no status".into())),
         Err(why) => problems.push(("P", why)),
     }
 }
 
-fn status(expect: &Expect, said: &Said, response: &Response, problems: &mut Problems) {
-    if expect.rpc_code.as_ref().is_some_and(|wanted| !wanted.all().contains(&said.name)) {
-        problems.push(("P", format!("the code is {:?} instead of {:?}", said.name, expect.rpc_code)));
+fn status(expect: &Expect, reported: &ReportedStatus, response: &Response, problems: &mut Problems) {
+    if expect.rpc_code.as_ref().is_some_and(|wanted| !wanted.all().contains(&reported.name)) {
+        problems.push(("P", format!("the code is {:?} instead of {:?}", reported.name, expect.rpc_code)));
     }
-    if expect.rpc_at.is_some_and(|wanted| wanted != said.place) {
-        problems.push(("P", format!("the status is in {:?} instead of {:?}", said.place, expect.rpc_at)));
+    if expect.rpc_at.is_some_and(|wanted| wanted != reported.place) {
+        problems.push(("P", format!("the status is in {:?} instead of {:?}", reported.place, expect.rpc_at)));
     }
     let id = response.header("x-request-id").unwrap_or_default();
     for (name, wanted) in &expect.rpc_details {
-        detail(name, wanted, &said.details, &id, problems);
+        detail(name, wanted, &reported.details, &id, problems);
     }
     if !expect.trailer_frame.is_empty() {
-        let have = if said.place == Place::TrailerFrame { said.fields.clone() } else { Headers::new() };
+        let have = if reported.place == Place::TrailerFrame { reported.fields.clone() } else { Headers::new() };
         fields(&expect.trailer_frame, &have, response, "in the trailer frame", problems);
     }
     if let Some(wanted) = &expect.end_stream {
         let wanted = value::json(wanted).expect("the case's end_stream is JSON");
-        let at = said.place == Place::EndStream;
-        let what = if at { missing(&wanted, &said.json, &id, "") } else { Some("it is not there".into()) };
+        let at = reported.place == Place::EndStream;
+        let what = if at { missing(&wanted, &reported.json, &id, "") } else { Some("it is not there".into()) };
         problems.extend(what.map(|what| ("P3", format!("in the end-stream message {what}"))));
     }
 }
@@ -80,7 +80,7 @@ fn fields(
 
 /// Whole messages, what ends the stream in the body aside.
 fn messages(wanted: &[String], response: &Response, problems: &mut Problems) {
-    let Some(read) = said::messages(response) else { return problems.push(("P2", "the body is no base64".into())) };
+    let Some(read) = reported::messages(response) else { return problems.push(("P2", "the body is no base64".into())) };
     let have = read.whole.iter().filter(|(flags, _)| flags & !1 == 0);
     let have: Vec<_> = have.map(|(_, data)| String::from_utf8_lossy(data)).collect();
     if have != *wanted {

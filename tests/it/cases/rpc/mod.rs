@@ -5,10 +5,10 @@ mod details;
 mod expected;
 mod proto;
 mod protocol;
-mod said;
+mod reported;
 mod self_test;
 
 pub(super) use self::always::check as always;
 pub(super) use self::expected::check;
 pub(super) use self::protocol::Protocol;
-pub(super) use self::said::{Place, read};
+pub(super) use self::reported::{Place, read};

@@ -33,7 +33,7 @@ fn spoiled(case: &Case, right: &Run, spoils: &[(&str, Spoil)]) {
 }
 
 #[test]
-fn an_answer_to_grpc_is_told_from_a_wrong_one() {
+fn a_wrong_answer_to_grpc_is_found() {
     let case = case("application/grpc", "rpc_at = \"head\"\ndetails_bin_has = [\"NOT_FOUND\", \"$id\"]");
     let spoils: &[(&str, Spoil)] = &[
         ("P", |r| set(r, "grpc-status", "14")),
@@ -65,7 +65,7 @@ fn an_answer_to_grpc_is_told_from_a_wrong_one() {
 }
 
 #[test]
-fn a_status_in_trailers_is_told_from_a_wrong_one() {
+fn a_wrong_status_in_trailers_is_found() {
     let expected = "rpc_at = \"trailers\"\nmessages = [\"hello\"]\ntrailers = { x-request-id = \"absent\" }";
     let case = broken_off("application/grpc", expected);
     let mut right = right("application/grpc", frame(0, b"hello"));
@@ -83,7 +83,7 @@ fn a_status_in_trailers_is_told_from_a_wrong_one() {
 }
 
 #[test]
-fn an_answer_to_grpc_web_is_told_from_a_wrong_one() {
+fn a_wrong_answer_to_grpc_web_is_found() {
     let case = case("application/grpc-web-text+proto", "rpc_at = \"head\"");
     let mut right = right("application/grpc-web-text+proto", Vec::new());
     let exposed = "x-request-id, x-error-code, retry-after, grpc-status, grpc-message, grpc-status-details-bin";
@@ -99,7 +99,7 @@ fn an_answer_to_grpc_web_is_told_from_a_wrong_one() {
 }
 
 #[test]
-fn a_trailer_frame_is_told_from_a_wrong_one() {
+fn a_wrong_trailer_frame_is_found() {
     for text in [false, true] {
         let media_type = if text { "application/grpc-web-text" } else { "application/grpc-web" };
         let expected = "rpc_at = \"trailer_frame\"\nmessages = [\"hello\"]\ntrailer_frame = { grpc-status = \"5\" }";
@@ -133,7 +133,7 @@ fn encoded(messages: &[Vec<u8>]) -> String {
 }
 
 #[test]
-fn an_answer_to_connect_is_told_from_a_wrong_one() {
+fn a_wrong_answer_to_connect_is_found() {
     let case = case("application/proto\"], [\"connect-protocol-version\", \"1", "rpc_at = \"body\"\nstatus = 404");
     let mut right = right("application/json", connect("not_found", "NOT_FOUND", ID).into_bytes());
     split_off(response(&mut right));
@@ -153,7 +153,7 @@ fn an_answer_to_connect_is_told_from_a_wrong_one() {
 }
 
 #[test]
-fn the_end_of_a_connect_stream_is_told_from_a_wrong_one() {
+fn a_wrong_end_of_a_connect_stream_is_found() {
     let expected =
         "status = 200\nrpc_at = \"end_stream\"\nmessages = []\nend_stream = '{\"error\":{\"code\":\"not_found\"}}'";
     let case = case("application/connect+proto", expected);

@@ -76,12 +76,12 @@ fn f2_a_fault_with_very_many_headers_is_answered_without_them() {
         names(FULL).into_iter().fold(Fault::new(ErrorCode::GONE), named)
     };
     let failed = move || Err::<Response<Scene>, BoxError>(fault().into());
-    let said = move || {
+    let make_service = move || {
         let mut response = says(404);
         response.extensions_mut().insert(fault());
         Ok(response)
     };
-    for (what, outcome) in [("failed", &failed as &dyn Fn() -> Result<_, _>), ("said", &said)] {
+    for (what, outcome) in [("failed", &failed as &dyn Fn() -> Result<_, _>), ("said", &make_service)] {
         let (answer, lines) = logged(async {
             let service = service_fn(|_: Request<RequestBody<Scene>>| std::future::ready(outcome()));
             let Ok(response) = layer().layer(service).oneshot(get()).await;

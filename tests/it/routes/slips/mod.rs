@@ -3,8 +3,8 @@
 //!
 //! Proptest and the fuzz target `paths` bring the bytes.
 
-mod asked;
 mod naive;
+mod route_request;
 mod world;
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeCon
 use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
-use self::asked::Asked;
+use self::route_request::RouteRequest;
 pub(crate) use self::world::Choices;
 use self::world::World;
 
@@ -24,17 +24,17 @@ use self::world::World;
 pub(crate) fn check(bytes: &[u8]) {
     let choices = &mut Choices::new(bytes);
     let world = World::chosen(choices);
-    let asked = Asked::chosen(choices);
-    let Some((head, length)) = asked.request() else { return };
+    let route_request = RouteRequest::chosen(choices);
+    let Some((head, length)) = route_request.request() else { return };
     let policy = match (world.policy(), naive::is_refused(&world)) {
         (Ok(policy), false) => Arc::new(policy),
         (Err(_), true) => return,
         (Ok(_), true) => panic!("accepted, and two scopes or routes clash: {world:#?}"),
         (Err(refused), false) => panic!("{refused} for {world:#?}"),
     };
-    let expected = naive::status(&world, &asked);
+    let expected = naive::status(&world, &route_request);
     let found = status(policy, head, length);
-    assert_eq!(found, expected, "found and expected for {asked:#?} under {world:#?}");
+    assert_eq!(found, expected, "found and expected for {route_request:#?} under {world:#?}");
 }
 
 /// Spells a path that a closed route is for in a way that the bytes choose, and panics where it gets through.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tower_error_envelope::Mode;
 
-use super::asked::{Asked, Target};
+use super::route_request::{RouteRequest, Target};
 use super::world::{Area, HOSTS, Keys, Part, Way, World};
 
 /// Whether two scopes overlap and neither is the narrower one, or two routes of a part are for the same requests.
@@ -20,35 +20,42 @@ pub(crate) fn is_refused(world: &World) -> bool {
 }
 
 /// The status that a request gets; `None` where it reaches the service.
-pub(crate) fn status(world: &World, asked: &Asked) -> Option<u16> {
+pub(crate) fn status(world: &World, route_request: &RouteRequest) -> Option<u16> {
     let asks_host = world.scopes.iter().any(|area| !area.hosts.is_empty());
-    if asks_host && nobody_knows_the_host(asked) {
+    if asks_host && nobody_knows_the_host(route_request) {
         return refuses(world).then_some(400);
     }
-    let path = if asked.target == Target::Asterisk { "*" } else { asked.path.as_str() };
-    let host = asked.host.as_ref().map_or("", |host| host.name);
+    let path = if route_request.target == Target::Asterisk { "*" } else { route_request.path.as_str() };
+    let host = route_request.host.as_ref().map_or("", |host| host.name);
     // A service behind may believe either host.
-    let other = asks_host && asked.target == Target::AbsoluteAndOther && asked.host.is_some();
+    let other = asks_host && route_request.target == Target::AbsoluteAndOther && route_request.host.is_some();
     let Some(readings) = readings(path) else { return Some(400) };
     let hosts = [host].into_iter().chain(other.then_some("else.example"));
     let both: Vec<Keys> = hosts
         .flat_map(|host| {
-            readings
-                .iter()
-                .flat_map(move |path| [held(world, asked, host, path, false), held(world, asked, host, path, true)])
+            readings.iter().flat_map(move |path| {
+                [
+                    keys_of_request(world, route_request, host, path, false),
+                    keys_of_request(world, route_request, host, path, true),
+                ]
+            })
         })
         .flatten()
         .collect();
-    let guarding = || both.iter().filter(|held| !matches!(held.mode, Some(Mode::Off | Mode::Observe)));
-    let lacks = |name: &str| !asked.headers.iter().any(|header| &header[2..] == name);
-    if guarding().any(|held| held.headers.iter().flatten().any(|name| lacks(name))) {
+    let guarding =
+        || both.iter().filter(|keys_of_request| !matches!(keys_of_request.mode, Some(Mode::Off | Mode::Observe)));
+    let lacks = |name: &str| !route_request.headers.iter().any(|header| &header[2..] == name);
+    if guarding().any(|keys_of_request| keys_of_request.headers.iter().flatten().any(|name| lacks(name))) {
         return Some(400);
     }
-    if both.iter().any(|held| held.auth_observe != Some(true) && !lets_in(held, asked)) {
+    if both
+        .iter()
+        .any(|keys_of_request| keys_of_request.auth_observe != Some(true) && !lets_in(keys_of_request, route_request))
+    {
         return Some(401);
     }
-    let limit = guarding().filter_map(|held| held.limit.unwrap_or(Some(1024 * 1024))).min();
-    limit.filter(|limit| asked.length > *limit).map(|_| 413)
+    let limit = guarding().filter_map(|keys_of_request| keys_of_request.limit.unwrap_or(Some(1024 * 1024))).min();
+    limit.filter(|limit| route_request.length > *limit).map(|_| 413)
 }
 
 /// Whether any table refuses anything: credentials do in every mode, the other guards where nobody only watches.
@@ -60,8 +67,8 @@ fn refuses(world: &World) -> bool {
     world.own.keys.mode.is_none() || tables().any(|keys| enforces(keys) || closes(keys))
 }
 
-fn nobody_knows_the_host(asked: &Asked) -> bool {
-    asked.target == Target::TwoHosts || asked.host.as_ref().is_some_and(|host| host.is_broken)
+fn nobody_knows_the_host(route_request: &RouteRequest) -> bool {
+    route_request.target == Target::TwoHosts || route_request.host.as_ref().is_some_and(|host| host.is_broken)
 }
 
 /// What any stack makes of a path, by replacing text until nothing new comes; `None` where that is too much.
@@ -141,34 +148,37 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     [&b"/"[..], &kept.join(&b'/')].concat()
 }
 
-fn lets_in(held: &Keys, asked: &Asked) -> bool {
-    let Some(schemes) = held.auth.as_ref().filter(|schemes| !schemes.is_empty()) else { return true };
-    schemes.iter().any(|scheme| asked.keys.iter().any(|(name, right)| *right && name[2..] == **scheme))
+fn lets_in(keys_of_request: &Keys, route_request: &RouteRequest) -> bool {
+    let Some(schemes) = keys_of_request.auth.as_ref().filter(|schemes| !schemes.is_empty()) else { return true };
+    schemes.iter().any(|scheme| route_request.keys.iter().any(|(name, right)| *right && name[2..] == **scheme))
 }
 
 /// What holds for one reading: the tables that say something of it, the nearest first, key by key. Without regard to letter
 /// case, once for each choice among patterns that differ in nothing else.
-fn held(world: &World, asked: &Asked, host: &str, path: &[u8], folds: bool) -> Vec<Keys> {
+fn keys_of_request(world: &World, route_request: &RouteRequest, host: &str, path: &[u8], folds: bool) -> Vec<Keys> {
     let segments = if folds { segments(&path.to_ascii_lowercase()) } else { segments(path) };
     let mut areas: Vec<&Area> = world.scopes.iter().filter(|area| covers(area, host, &segments)).collect();
     areas.sort_by_key(|area| places(area).len());
     let mut all = vec![Keys::default()];
     for part in areas.into_iter().map(|area| &area.part).chain([&world.own]) {
-        for tables in matching_routes(part, asked.method, &segments, folds) {
-            all = all.iter().flat_map(|held| tables.iter().map(|table| inherit(held, table))).collect();
+        for tables in matching_routes(part, route_request.method, &segments, folds) {
+            all = all
+                .iter()
+                .flat_map(|keys_of_request| tables.iter().map(|table| inherit(keys_of_request, table)))
+                .collect();
         }
-        all = all.iter().map(|held| inherit(held, &part.keys)).collect();
+        all = all.iter().map(|keys_of_request| inherit(keys_of_request, &part.keys)).collect();
     }
     all
 }
 
-fn inherit(held: &Keys, keys: &Keys) -> Keys {
+fn inherit(keys_of_request: &Keys, keys: &Keys) -> Keys {
     Keys {
-        mode: held.mode.or(keys.mode),
-        headers: held.headers.clone().or(keys.headers.clone()),
-        auth: held.auth.clone().or(keys.auth.clone()),
-        auth_observe: held.auth_observe.or(keys.auth_observe),
-        limit: held.limit.or(keys.limit),
+        mode: keys_of_request.mode.or(keys.mode),
+        headers: keys_of_request.headers.clone().or(keys.headers.clone()),
+        auth: keys_of_request.auth.clone().or(keys.auth.clone()),
+        auth_observe: keys_of_request.auth_observe.or(keys.auth_observe),
+        limit: keys_of_request.limit.or(keys.limit),
     }
 }
 
@@ -196,7 +206,7 @@ fn matching_routes(part: &Part, method: &str, path: &[Vec<u8>], folds: bool) -> 
         let paths: BTreeSet<&Vec<&str>> = group.iter().map(|way| &way.path).collect();
         let merged = |path: &&Vec<&str>| {
             let same = group.iter().filter(|way| way.path == **path);
-            same.fold(Keys::default(), |held, way| inherit(&held, &way.keys))
+            same.fold(Keys::default(), |keys_of_request, way| inherit(&keys_of_request, &way.keys))
         };
         paths.iter().map(merged).collect()
     };

@@ -11,7 +11,7 @@ use tower::Layer;
 use tower_error_envelope::exchange::BoxError;
 use tower_service::Service;
 
-use super::super::Told;
+use super::super::Setting;
 use super::super::scripted::{Script, for_the_wire, without_a_body};
 use super::super::services::{echo, plain, router};
 use super::{pipe, with_time_paused};
@@ -36,9 +36,9 @@ fn e5_m1_http1_is_the_same_bytes() {
     let mut compared = 0;
     with_time_paused(async {
         for (index, script) in for_the_wire().enumerate() {
-            for told in Told::ALL {
-                let statuses = told.statuses();
-                compared += same(told, statuses[index % statuses.len()], &script).await;
+            for setting in Setting::ALL {
+                let statuses = setting.statuses();
+                compared += same(setting, statuses[index % statuses.len()], &script).await;
             }
         }
     });
@@ -48,10 +48,10 @@ fn e5_m1_http1_is_the_same_bytes() {
 #[test]
 fn e5_m1_http1_statuses_without_a_body_are_the_same_bytes() {
     with_time_paused(async {
-        for (told, script) in without_a_body() {
-            let statuses = if told == Told::Enforce { &[204, 304][..] } else { &[204, 205, 304] };
+        for (setting, script) in without_a_body() {
+            let statuses = if setting == Setting::Enforce { &[204, 304][..] } else { &[204, 205, 304] };
             for status in statuses {
-                same(told, *status, &script).await;
+                same(setting, *status, &script).await;
             }
         }
     });
@@ -60,32 +60,32 @@ fn e5_m1_http1_statuses_without_a_body_are_the_same_bytes() {
 #[test]
 fn e5_m1_http1_gives_back_the_same_upload() {
     with_time_paused(async {
-        for told in Told::ALL {
+        for setting in Setting::ALL {
             for sent in UPLOADS {
-                let bare = bytes(told, echo(), sent).await;
-                assert_eq!(bare, bytes(told, told.layer().layer(echo()), sent).await, "{told:?}: {sent}");
+                let bare = bytes(setting, echo(), sent).await;
+                assert_eq!(bare, bytes(setting, setting.layer().layer(echo()), sent).await, "{setting:?}: {sent}");
             }
         }
     });
 }
 
-async fn same(told: Told, status: u16, script: &Script) -> usize {
+async fn same(setting: Setting, status: u16, script: &Script) -> usize {
     for sent in SENT {
-        let context = format!("{told:?}, {status}, {script:?}, {sent}");
-        let bare = bytes(told, plain(status, script), sent).await;
+        let context = format!("{setting:?}, {status}, {script:?}, {sent}");
+        let bare = bytes(setting, plain(status, script), sent).await;
         // To one that is not, hyper may say nothing at all.
         assert!(!script.is_well_formed() || bare.starts_with("HTTP/1."), "{context}: {bare}");
-        let layered = bytes(told, told.layer().layer(plain(status, script)), sent).await;
+        let layered = bytes(setting, setting.layer().layer(plain(status, script)), sent).await;
         assert_eq!(bare, layered, "a plain service: {context}");
-        let bare = bytes(told, router(status, script), sent).await;
-        let layered = bytes(told, router(status, script).layer(told.layer()), sent).await;
+        let bare = bytes(setting, router(status, script), sent).await;
+        let layered = bytes(setting, router(status, script).layer(setting.layer()), sent).await;
         assert_eq!(bare, layered, "a router: {context}");
     }
     2 * SENT.len()
 }
 
 /// All that comes, without the lines that are the layer's.
-async fn bytes<S, B>(told: Told, service: S, sent: &str) -> String
+async fn bytes<S, B>(setting: Setting, service: S, sent: &str) -> String
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -98,7 +98,7 @@ where
     let came = String::from_utf8(came).unwrap();
     let others = came.split("\r\n").filter(|line| {
         let name = line.split_once(": ").map_or("", |(name, _)| name);
-        !told.is_aside(name)
+        !setting.is_ours(name)
     });
     others.collect::<Vec<_>>().join("\r\n")
 }

@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::super::scripted::{Ended, Hint, Script, Step, for_the_wire, without_a_body};
 use super::super::services::{echo, plain, router};
-use super::super::{Headers, Told};
+use super::super::{Headers, Setting};
 use super::{pipe, with_time_paused};
 
 #[test]
@@ -29,10 +29,10 @@ fn e5_m1_http2_is_the_same_frames() {
     let mut compared = 0;
     with_time_paused(async {
         for (index, script) in for_the_wire().enumerate() {
-            for told in Told::ALL {
-                let statuses = told.statuses();
+            for setting in Setting::ALL {
+                let statuses = setting.statuses();
                 let method = [Method::GET, Method::GET, Method::GET, Method::HEAD][index % 4].clone();
-                compared += same(told, statuses[index / 4 % statuses.len()], method, &script).await;
+                compared += same(setting, statuses[index / 4 % statuses.len()], method, &script).await;
             }
         }
     });
@@ -42,10 +42,10 @@ fn e5_m1_http2_is_the_same_frames() {
 #[test]
 fn e5_m1_http2_statuses_without_a_body_are_the_same_frames() {
     with_time_paused(async {
-        for (told, script) in without_a_body() {
-            let statuses = if told == Told::Enforce { &[204, 304][..] } else { &[204, 205, 304] };
+        for (setting, script) in without_a_body() {
+            let statuses = if setting == Setting::Enforce { &[204, 304][..] } else { &[204, 205, 304] };
             for status in statuses {
-                same(told, *status, Method::GET, &script).await;
+                same(setting, *status, Method::GET, &script).await;
             }
         }
     });
@@ -58,8 +58,8 @@ fn e5_m1_http2_cuts_a_long_body_alike() {
         let steps = [Step::Data(vec![b'x'; 200_000].into()), Step::Wait, Step::Data("more".into()), Step::Trailers(1)];
         for hint in [Hint::Unknown, Hint::Exact] {
             let script = Script { steps: VecDeque::from(steps.clone()), hint, ended: Ended::Truly };
-            for told in Told::ALL {
-                same(told, 200, Method::GET, &script).await;
+            for setting in Setting::ALL {
+                same(setting, 200, Method::GET, &script).await;
             }
         }
     });
@@ -68,24 +68,24 @@ fn e5_m1_http2_cuts_a_long_body_alike() {
 #[test]
 fn e5_m1_http2_gives_back_the_same_upload() {
     with_time_paused(async {
-        for told in Told::ALL {
+        for setting in Setting::ALL {
             for pieces in [&[][..], &["some"], &["so", "", "me"]] {
-                let bare = stream(told, echo(), Method::POST, pieces).await;
-                let layered = stream(told, told.layer().layer(echo()), Method::POST, pieces).await;
-                assert_eq!(bare, layered, "{told:?}, {pieces:?}");
+                let bare = stream(setting, echo(), Method::POST, pieces).await;
+                let layered = stream(setting, setting.layer().layer(echo()), Method::POST, pieces).await;
+                assert_eq!(bare, layered, "{setting:?}, {pieces:?}");
             }
         }
     });
 }
 
-async fn same(told: Told, status: u16, method: Method, script: &Script) -> usize {
-    let context = format!("{told:?}, {status}, {method}, {script:?}");
-    let bare = stream(told, plain(status, script), method.clone(), &[]).await;
-    let layered = stream(told, told.layer().layer(plain(status, script)), method.clone(), &[]).await;
+async fn same(setting: Setting, status: u16, method: Method, script: &Script) -> usize {
+    let context = format!("{setting:?}, {status}, {method}, {script:?}");
+    let bare = stream(setting, plain(status, script), method.clone(), &[]).await;
+    let layered = stream(setting, setting.layer().layer(plain(status, script)), method.clone(), &[]).await;
     assert!(!bare.frames.is_empty() && bare.head.as_ref().is_some_and(|head| head.0 == status), "{context}: {bare:?}");
     assert_eq!(bare, layered, "a plain service: {context}");
-    let bare = stream(told, router(status, script), method.clone(), &[]).await;
-    let layered = stream(told, router(status, script).layer(told.layer()), method, &[]).await;
+    let bare = stream(setting, router(status, script), method.clone(), &[]).await;
+    let layered = stream(setting, router(status, script).layer(setting.layer()), method, &[]).await;
     assert_eq!(bare, layered, "a router: {context}");
     2
 }
@@ -109,7 +109,7 @@ struct Frame {
 
 const HEADERS: u8 = 1;
 
-async fn stream<S, B>(told: Told, service: S, method: Method, pieces: &[&'static str]) -> Came
+async fn stream<S, B>(setting: Setting, service: S, method: Method, pieces: &[&'static str]) -> Came
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -127,7 +127,7 @@ where
     }
     let mut came = Came::default();
     match response.await {
-        Ok(response) => came.reads(told, response).await,
+        Ok(response) => came.reads(setting, response).await,
         Err(error) => came.failed = Some(error.to_string()),
     }
     drop((send, upload));
@@ -138,9 +138,9 @@ where
 }
 
 impl Came {
-    async fn reads(&mut self, told: Told, response: Response<RecvStream>) {
+    async fn reads(&mut self, setting: Setting, response: Response<RecvStream>) {
         let (head, mut body) = response.into_parts();
-        self.head = Some((head.status.as_u16(), told.others(&head.headers)));
+        self.head = Some((head.status.as_u16(), setting.others(&head.headers)));
         while let Some(data) = body.data().await {
             match data {
                 Ok(data) => body.flow_control().release_capacity(data.len()).unwrap(),
@@ -151,7 +151,7 @@ impl Came {
             }
         }
         match body.trailers().await {
-            Ok(trailers) => self.trailers = trailers.map(|trailers| told.others(&trailers)),
+            Ok(trailers) => self.trailers = trailers.map(|trailers| setting.others(&trailers)),
             Err(error) => self.failed = Some(error.to_string()),
         }
     }

@@ -1,0 +1,118 @@
+//! What the wiring tests look at: an answer and its envelope, and the lines that the layer logged.
+
+mod answer;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use serde_json::Value;
+
+use crate::cases::logs::captured;
+pub(crate) use answer::{Answer, answer};
+
+/// The text of panics and causes: nowhere in an answer.
+pub(crate) const SECRET: &str = "s3cr3t";
+
+/// What the layer logs once, when it first wraps a service.
+pub(crate) const STARTED: &str = "error envelopes are active";
+
+/// A line that the layer logged, as the `fmt` subscriber writes it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) level: String,
+    pub(crate) text: String,
+}
+
+/// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes. Also
+/// what the tasks that it left behind say when they end with their runtime: nothing comes after that.
+pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
+    let (value, log) = captured(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(work)
+    });
+    (value, log.lines().filter_map(Line::read).collect())
+}
+
+impl Answer {
+    /// Asserts that this is an error of the layer's writing, and gives its `error` member (E1–E4).
+    #[track_caller]
+    pub(crate) fn expect_envelope(&self, status: u16, code: &str) -> Value {
+        let text = str::from_utf8(&self.body).unwrap();
+        assert_eq!(self.head.status, status, "{text}");
+        assert_eq!(self.header("x-error-code"), Some(code), "{text}");
+        self.expect_headers();
+        let opening = format!(r#"{{"error":{{"code":"{code}","message":""#);
+        let closing = format!(r#"}},"request_id":"{}"}}"#, self.id());
+        assert!(text.starts_with(&opening) && text.ends_with(&closing), "E1: {text}");
+        if let Some(length) = self.header("content-length") {
+            assert_eq!(length, self.body.len().to_string());
+        }
+        let error = serde_json::from_str::<Value>(text).unwrap()["error"].take();
+        assert!(!error["message"].as_str().unwrap().is_empty(), "E2: {text}");
+        error
+    }
+
+    #[track_caller]
+    fn expect_headers(&self) {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+/// A response body that has begun, and then panics or fails.
+#[derive(Debug)]
+pub(crate) struct Breaking {
+    begun: bool,
+    panics: bool,
+}
+
+impl Breaking {
+    pub(crate) fn new(panics: bool) -> Self {
+        Self { begun: false, panics }
+    }
+}
+
+impl Body for Breaking {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))));
+        }
+        assert!(!self.panics, "{SECRET}");
+        Poll::Ready(Some(Err(io::Error::other(SECRET))))
+    }
+}
+
+impl Line {
+    /// A line about a request: the one at the start is of none.
+    fn read(line: &str) -> Option<Self> {
+        let (before, after) = line.split_once("tower_error_envelope: ")?;
+        if after.starts_with(STARTED) {
+            return None;
+        }
+        let level = ["ERROR", "WARN", "INFO"].into_iter().find(|level| before.contains(&format!(" {level} ")))?;
+        Some(Self { level: level.to_owned(), text: line.to_owned() })
+    }
+
+    /// The value of a field, without its quotes.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let (_, rest) = self.text.split_once(&format!(" {name}="))?;
+        match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => rest.split(' ').next(),
+        }
+    }
+}
+
+/// Asserts that exactly one line was logged, and gives it.
+#[track_caller]
+pub(crate) fn only(lines: &[Line]) -> &Line {
+    assert_eq!(lines.len(), 1, "one error, one line: {lines:#?}");
+    &lines[0]
+}

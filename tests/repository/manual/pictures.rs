@@ -1,0 +1,30 @@
+//! The manual's pictures: each is on a page, and `.ci/pictures` makes those of pages and terminals.
+
+use std::fs;
+
+use super::links::links;
+use super::{manual, read, root};
+
+#[test]
+fn each_picture_is_on_a_page() {
+    let pages = manual().into_iter().chain([root().join("README.md")]);
+    let links: Vec<_> = pages.flat_map(|page| links(&read(&page))).collect();
+    let unused: Vec<_> = pictures().into_iter().filter(|name| !links.iter().any(|link| link.ends_with(name))).collect();
+    assert_eq!(unused, [] as [String; 0]);
+}
+
+#[test]
+fn each_screenshot_is_made_by_a_script() {
+    let script = read(&root().join(".ci/pictures"));
+    let made = script.split_once("for picture in ").and_then(|(_, rest)| rest.split_once(';')).expect("a list").0;
+    let mut made: Vec<_> = made.split(' ').map(|name| format!("{name}.png")).collect();
+    made.sort();
+    assert_eq!(pictures().into_iter().filter(|name| name.ends_with(".png")).collect::<Vec<_>>(), made);
+}
+
+fn pictures() -> Vec<String> {
+    let files = fs::read_dir(root().join("manual/images")).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
