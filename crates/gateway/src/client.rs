@@ -20,9 +20,9 @@ use tower::Service;
 use tracing::Span;
 
 use self::date::add_date;
+use super::client_body::ClientBody;
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{self, InFlight, RequestTracker};
-use super::pace::ClientBody;
 
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
 pub(crate) type Inbound = Request<ClientBody>;

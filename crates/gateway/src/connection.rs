@@ -28,12 +28,13 @@ use tracing::{Instrument, Span};
 use super::abort::BreakDetectingBody;
 use super::access::{AccessRecord, ClientRecords};
 use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
+use super::client_body::ClientBody;
 use super::connection_state::{ActiveRequest, ConnectionState};
 use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
-use super::linger::{ConnectionSlot, Lingering, LingeringBody};
-use super::pace::{ClientBody, UnsentBody};
+use super::linger::{ConnectionSlot, Lingering};
+use super::pace::UnsentBody;
 use super::served::{Served, Servers, Step};
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
@@ -192,8 +193,7 @@ impl<S> Requests<S> {
         // The layer and the gateway add this many: reserved at once, the map grows once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
-        let body = LingeringBody::new(body, &head, &self.limits, &self.state);
-        let body = ClientBody::new(body, self.limits.client_timeout, record.clone());
+        let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
         (Request::from_parts(head, body), record)
     }
 }

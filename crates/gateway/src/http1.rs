@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Version, request};
@@ -17,9 +16,10 @@ use tower::BoxError;
 
 use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
-use super::limits::{HEADERS, UpstreamLimits};
+use super::limits::HEADERS;
 use super::pool::{
-    self, Binding, Connection, Exchange, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered,
+    self, Binding, Connection, Exchange, ForwardBody, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Sends,
+    Unanswered, UpstreamBody,
 };
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
@@ -31,15 +31,11 @@ pub(crate) struct Connections<B: Send + 'static> {
     host: Option<HeaderValue>,
 }
 
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
+impl<B: ForwardBody> Connections<B> {
+    pub(crate) fn new(upstream: Upstream, bounds: pool::Bounds) -> Self {
         let host = HeaderValue::from_str(upstream.authority().as_str()).ok();
         let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
+        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), place));
         Self { pool, host }
     }
 
@@ -64,16 +60,13 @@ where
         &self,
         place: &mut Place<B>,
         binding: Option<Binding>,
-    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         pool::send(&self.pool, place, binding)
     }
 }
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http1<B>, BoxError>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http1<B>, BoxError> {
+    let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
@@ -149,11 +142,7 @@ impl<B: Send + 'static> Connection for Http1<B> {
     }
 }
 
-impl<B> Sends<B> for Http1<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Sends<B> for Http1<B> {
     fn send(
         &mut self,
         mut request: Request<Outgoing<B>>,

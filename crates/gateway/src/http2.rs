@@ -12,12 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use h2::Reason;
 use http::header::HOST;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{Request, Response, Version, request};
-use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,7 +24,9 @@ use tower::BoxError;
 use super::connect::connect;
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::pool::{
+    self, Connection, ForwardBody, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Sends, Unanswered, UpstreamBody,
+};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
@@ -38,15 +38,11 @@ pub(crate) struct Connections<B: Send + 'static> {
     authority: Authority,
 }
 
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
+impl<B: ForwardBody> Connections<B> {
+    pub(crate) fn new(upstream: Upstream, bounds: pool::Bounds) -> Self {
         let (scheme, authority) = (upstream.scheme(), upstream.authority().clone());
         let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
+        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), place));
         Self { pool, scheme, authority }
     }
 
@@ -64,7 +60,10 @@ where
     }
 
     /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(&self, place: &mut Place<B>) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
+    pub(crate) fn send(
+        &self,
+        place: &mut Place<B>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         pool::send(&self.pool, place, None)
     }
 }
@@ -75,11 +74,8 @@ const UNKNOWN: usize = usize::MAX - 1;
 /// How often to check for the settings. They come with the first bytes of the service.
 const LOOK: Duration = Duration::from_millis(1);
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http2<B>, BoxError>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http2<B>, BoxError> {
+    let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::default(), place, ReadSize::new(limits.buffer));
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
@@ -187,11 +183,7 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 }
 
-impl<B> Sends<B> for Http2<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Sends<B> for Http2<B> {
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,

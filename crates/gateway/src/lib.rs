@@ -25,7 +25,7 @@
 //! `forwarded` has it, to the service. `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`,
 //! as many requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds. `headers`
 //! handles what belongs to one hop alone, `upgrade` joins two connections; `connection_state` is what they share of a connection;
-//! `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` polls; `admin` is the admin address; `access` writes a line
+//! `client_body` is what that client sends, and `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` polls; `admin` is the admin address; `access` writes a line
 //! for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening
 //! sockets to the next process; `connect`, `linger`, `abort` and `reset` are about how connections end; `count` counts.
 
@@ -37,6 +37,7 @@ mod access;
 mod admin;
 mod capacity;
 mod client;
+mod client_body;
 mod client_stream;
 mod config;
 mod connect;
@@ -75,13 +76,13 @@ mod workers;
 pub use tokio_rustls::rustls;
 
 pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
+pub use self::client_body::ClientBody;
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;
 pub use self::handover::{ListeningSockets, SocketPurpose, Takeover, UpgradeSocket};
 pub use self::limits::{ClientLimits, UpstreamLimits};
-pub use self::pace::ClientBody;
-pub use self::proxy::UpstreamBody;
+pub use self::pool::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;

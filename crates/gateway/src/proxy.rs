@@ -3,39 +3,32 @@
 //! It never answers by itself: it returns failures as errors, and the layer around it makes the answer. [`pool`](super::pool)
 //! decides what is sent twice, and over which connection.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
-use super::capacity::{Capacity, Permit, PermitBody};
+use super::capacity::{Capacity, Permit};
 use super::error::Error;
 use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
-use super::pace::{Pace, PacedBody, UnsentBody};
-use super::pool::{Binding, Bounds, Outgoing, Place, Reply};
+use super::pace::{Pace, UnsentBody};
+use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Place, UpstreamBody};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2};
 
 /// The way to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
-    connections: Connections<Sent<B>>,
+    connections: Connections<B>,
     url: Arc<str>,
     head_limit: HeadLimit,
     capacity: Capacity,
 }
-
-/// A body on its way to the service.
-type Sent<B> = PermitBody<PacedBody<B>>;
 
 enum Connections<B: Send + 'static> {
     Http1(http1::Connections<B>),
@@ -44,7 +37,7 @@ enum Connections<B: Send + 'static> {
 
 /// A request in the form for its service, and the steps left for it.
 pub(crate) struct Prepared<B> {
-    request: Place<Sent<B>>,
+    request: Place<B>,
     pace: Option<Pace>,
     share: Option<Permit>,
     wish: Option<UpgradeRequest>,
@@ -52,11 +45,7 @@ pub(crate) struct Prepared<B> {
     binding: Option<Binding>,
 }
 
-impl<B> Proxy<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Proxy<B> {
     pub(crate) fn new(mut upstream: Upstream) -> Result<Self, Error> {
         match (&mut upstream.tls, *upstream.url.scheme() == Scheme::HTTPS) {
             (Some(tls), true) => tls.offer(upstream.version),
@@ -73,8 +62,8 @@ where
         };
         let (url, capacity) = (upstream.url().to_string().into(), Capacity::new(limits.requests));
         let connections = match upstream.version {
-            Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, limits, bounds)),
-            _ => Connections::Http1(http1::Connections::new(upstream, limits, bounds)),
+            Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, bounds)),
+            _ => Connections::Http1(http1::Connections::new(upstream, bounds)),
         };
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
     }
@@ -99,7 +88,7 @@ where
             (Outgoing::empty(), share, None)
         } else {
             let (pace, (share, of_body)) = (Pace::start(), share.share());
-            (Outgoing::new(PermitBody::new(PacedBody::new(body, pace.clone()), Some(of_body))), share, Some(pace))
+            (Outgoing::new(body, pace.clone(), of_body), share, Some(pace))
         };
         match &self.connections {
             Connections::Http1(connections) => connections.prepare(&mut head, &body),
@@ -132,7 +121,7 @@ where
             let sent = pace.clone();
             let response = self.head_limit.apply(response, pace.take()).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
+                return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?);
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
@@ -145,7 +134,7 @@ where
             if sent.is_some_and(|sent| !sent.has_ended()) {
                 head.extensions.insert(UnsentBody);
             }
-            Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
+            Ok(Response::from_parts(head, body.hold(share.take())))
         }
     }
 }
@@ -170,24 +159,4 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
         return bad("The only transfer coding that is spoken here is chunked.");
     }
     Ok(())
-}
-
-/// The body of a service's response.
-pub struct UpstreamBody(PermitBody<Reply>);
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
 }

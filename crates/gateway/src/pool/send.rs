@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 
-use bytes::Bytes;
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -15,8 +14,8 @@ use tower::BoxError;
 use super::bound::Binding;
 use super::connection::Connection;
 use super::header_copy;
-use super::outgoing::Outgoing;
-use super::reply::{Lease, Reply};
+use super::outgoing::{ForwardBody, Outgoing};
+use super::reply::{GiveBack, Lease, UpstreamBody};
 use super::shared::Pool;
 
 /// Sends requests over a connection.
@@ -64,9 +63,9 @@ pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
     place: &mut Place<B>,
     binding: Option<Binding>,
-) -> Result<Response<Reply>, BoxError>
+) -> Result<Response<UpstreamBody>, BoxError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: ForwardBody,
     C: Connection + Sends<B>,
 {
     // Once: a service that closes each connection would get it for ever.
@@ -120,10 +119,10 @@ where
     if let Some(connection) = lease.connection() {
         connection.received(&response);
     }
-    if Reply::has_no_body(&response) {
+    if UpstreamBody::has_no_body(&response) {
         poll_fn(|cx| lease.poll_give_back(cx)).await;
     }
-    Ok(Reply::receive(response, lease))
+    Ok(UpstreamBody::receive(response, lease))
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
@@ -160,7 +159,7 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    fn from_request<B: Body<Data = Bytes> + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
+    fn from_request<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -169,7 +168,7 @@ impl Again {
         })
     }
 
-    fn request<B: Body<Data = Bytes> + Unpin>(self) -> Request<Outgoing<B>> {
+    fn request<B: ForwardBody>(self) -> Request<Outgoing<B>> {
         let mut request = Request::new(Outgoing::empty());
         (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
         *request.headers_mut() = header_copy::read(&self.headers);
