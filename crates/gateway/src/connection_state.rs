@@ -304,6 +304,11 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
+    /// The request id to log if it is lost; `None` where the layer logs it.
+    pub(crate) fn id(&self) -> Option<&HeaderValue> {
+        self.id.as_ref()
+    }
+
     pub(crate) fn give(self: &Arc<Self>, data: Bytes) -> TrackedData {
         self.given.fetch_add(data.len() as u64, Ordering::Relaxed);
         TrackedData { data, progress: Arc::clone(self) }

@@ -31,10 +31,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
-mod abort;
 mod accept;
 mod access;
 mod admin;
+mod answer;
 mod capacity;
 mod client;
 mod client_body;
@@ -44,6 +44,7 @@ mod connect;
 mod connection;
 mod connection_state;
 mod count;
+mod date;
 mod deadlines;
 mod error;
 mod forwarded;
@@ -63,8 +64,10 @@ mod pool;
 mod proxy;
 mod rarely;
 mod read_size;
+mod requests;
 mod reset;
 mod resolve;
+mod response_body;
 mod serve;
 mod served;
 mod tls;

@@ -29,7 +29,7 @@ thread_local! {
 }
 
 /// Adds the time of the system's clock to a response of a service without one.
-pub(super) fn add_date(headers: &mut HeaderMap) {
+pub(crate) fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Some(date) = now()
     {
