@@ -95,7 +95,7 @@ where
                 close_after(&mut response);
             }
             add_date(response.headers_mut());
-            let active = Some(&context.active).filter(|active| active.leaves_body_unread(|| false));
+            let active = Some(&context.active).filter(|active| active.closes_connection(|| false));
             match active.and_then(ActiveRequest::take_rest) {
                 Some(rest) => *this.unread = Some(Box::new(UnreadRest { response, rest, polls: 0, bytes: 0 })),
                 None => return leave(this.context, response),
@@ -118,7 +118,7 @@ fn leave<B: Body<Data = Bytes>>(
     mut response: Response<B>,
 ) -> Poll<Result<Response<ResponseBody<B>>, Infallible>> {
     let Some(AnswerContext { request, active, record }) = context.take() else { return Poll::Pending };
-    if active.leaves_body_unread(|| response.extensions().get::<UnsentBody>().is_some()) {
+    if active.closes_connection(|| response.extensions().get::<UnsentBody>().is_some()) {
         close_after(&mut response);
     }
     if let Some(record) = &record {

@@ -16,8 +16,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::keep_alive;
-use super::one_piece::{Joined, one_piece};
+use super::short_write::{JoinBuffer, join_short};
+use super::socket_options::set_socket_options;
 use super::upstream::{Upstream, UpstreamTls};
 
 /// A connection to the service, with TLS or without.
@@ -37,9 +37,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     };
     let (host, port) = (upstream.host(), upstream.url.port());
     let stream = upstream.resolver.connect(host, port, upstream.response_timeout).await.map_err(named)?;
-    // Without it the kernel holds a small write back until the last one is acknowledged.
-    stream.set_nodelay(true)?;
-    keep_alive::enable(&stream)?;
+    set_socket_options(&stream)?;
     let stream = Arc::new(stream);
     let probe = Probe(Arc::downgrade(&stream));
     let stream = Listening { stream, deaf: false };
@@ -160,8 +158,8 @@ impl AsyncWrite for Listening {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut joined = Joined::new();
-        if let Some(one) = one_piece(bufs, &mut joined) {
+        let mut joined = JoinBuffer::new();
+        if let Some(one) = join_short(bufs, &mut joined) {
             return self.poll_write(cx, one);
         }
         let all = bufs.iter().map(|buf| buf.len()).sum();

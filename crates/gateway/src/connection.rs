@@ -23,6 +23,7 @@ use tracing::Instrument;
 use super::access::{AccessLog, ClientRecords};
 use super::client::{Client, Inbound};
 use super::connection_state::ConnectionState;
+use super::count;
 use super::deadlines::{Deadlines, End, LAST_HEAD};
 use super::forwarded::Forwarding;
 use super::in_flight::{RequestTracker, Stage, reached};
@@ -30,8 +31,8 @@ use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering};
 use super::requests::Requests;
 use super::served::{Served, Servers, Step};
+use super::socket_options::set_socket_options;
 use super::tls::{self, ServerTls};
-use super::{count, keep_alive};
 
 const LOG: &str = "error_envelope::gateway::connection";
 
@@ -57,17 +58,17 @@ where
 {
     /// Serves a client to its end, on a task of its own, which waits for its TLS handshake, too.
     pub(super) fn serve(&self, stream: TcpStream, peer: SocketAddr, slot: Option<ConnectionSlot>) {
-        set_socket_options(&stream);
+        // A socket that is gone by now returns an error when it is read.
+        let _ = set_socket_options(&stream);
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
-        let log = self.access_log.as_ref().map(AccessLog::entries);
         let state = ConnectionState::new(self.clients.clone(), Arc::clone(&self.tracker));
         let stream = Lingering::new(stream, slot, state.open(), Arc::clone(&self.limits));
         let requests = Requests {
             service: self.service.clone(),
             client: Box::new(client),
             certificate: None,
-            records: ClientRecords::new(log, peer.ip().to_canonical()),
+            records: ClientRecords { log: self.access_log.clone(), address: peer.ip().to_canonical() },
             limits: Arc::clone(&self.limits),
             state,
         };
@@ -156,11 +157,3 @@ where
 
 /// A connection that is served, in a box of its own size.
 type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Sets the socket options of a client's connection.
-fn set_socket_options(stream: &TcpStream) {
-    // Without it the kernel holds a small write back until the last one is acknowledged.
-    let _ = stream.set_nodelay(true);
-    // A socket that is gone by now returns an error when it is read.
-    let _ = keep_alive::enable(stream);
-}

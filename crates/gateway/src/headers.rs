@@ -139,9 +139,14 @@ pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
         ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
     const BEGINS: &str = "x-amz-checksum-";
     let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
-    let others: Vec<_> = trailers.keys().filter(|name| !passes(name)).cloned().collect();
-    for name in others {
-        trailers.remove(name);
+    remove_all(trailers, |name| !passes(name));
+}
+
+/// Removes the headers whose names are `wrong`.
+pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| wrong(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 

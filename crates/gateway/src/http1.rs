@@ -18,8 +18,7 @@ use super::connect::{Probe, connect};
 use super::count::UpstreamMetrics;
 use super::limits::HEADERS;
 use super::pool::{
-    self, Binding, Connection, Exchange, ForwardBody, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Sends,
-    Unanswered, UpstreamBody,
+    self, Connection, Exchange, ForwardBody, Observed, Outgoing, Pool, PoolSlot, Reached, Sends, Unanswered,
 };
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
@@ -27,7 +26,7 @@ use super::workers::{self, WorkerId};
 
 /// Connections to a service that take any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
-    pool: Pool<Http1<B>>,
+    pub(crate) pool: Pool<Http1<B>>,
     host: Option<HeaderValue>,
 }
 
@@ -53,15 +52,6 @@ impl<B: ForwardBody> Connections<B> {
         if let (Some(host), Entry::Vacant(missing)) = (&self.host, head.headers.entry(HOST)) {
             missing.insert(host.clone());
         }
-    }
-
-    /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(
-        &self,
-        place: &mut Place<B>,
-        binding: Option<Binding>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
-        pool::send(&self.pool, place, binding)
     }
 }
 
@@ -98,7 +88,7 @@ fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
 }
 
 /// A connection to the service.
-struct Http1<B> {
+pub(crate) struct Http1<B> {
     sender: SendRequest<Outgoing<B>>,
     exchange: Arc<Exchange>,
     probe: Probe,

@@ -24,16 +24,14 @@ use tower::BoxError;
 use super::connect::connect;
 use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{
-    self, Connection, ForwardBody, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Sends, Unanswered, UpstreamBody,
-};
+use super::pool::{self, Connection, ForwardBody, Observed, Outgoing, Pool, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
 /// Connections to a service that take any number of requests at once.
 pub(crate) struct Connections<B: Send + 'static> {
-    pool: Pool<Http2<B>>,
+    pub(crate) pool: Pool<Http2<B>>,
     scheme: Scheme,
     authority: Authority,
 }
@@ -57,14 +55,6 @@ impl<B: ForwardBody> Connections<B> {
         let path = head.uri.path_and_query().cloned();
         parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
         head.uri = Uri::from_parts(parts).unwrap_or_default();
-    }
-
-    /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(
-        &self,
-        place: &mut Place<B>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
-        pool::send(&self.pool, place, None)
     }
 }
 
@@ -138,7 +128,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 }
 
 /// A handle to a connection to the service.
-struct Http2<B> {
+pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
     /// It is its identity, too.
     opened: Arc<Opened>,

@@ -20,8 +20,8 @@ use tokio::time::Sleep;
 
 use super::connection_state::OpenConnection;
 use super::limits::ClientLimits;
-use super::one_piece::{Joined, one_piece};
 use super::read_size::{Room, large};
+use super::short_write::{JoinBuffer, join_short};
 
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
@@ -190,8 +190,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (mut joined, stream) = (Joined::new(), self.stream()?);
-        let written = match one_piece(bufs, &mut joined) {
+        let (mut joined, stream) = (JoinBuffer::new(), self.stream()?);
+        let written = match join_short(bufs, &mut joined) {
             Some(one) => stream.poll_write(cx, one),
             None => stream.poll_write_vectored(cx, bufs),
         };

@@ -20,7 +20,7 @@ use super::pace::{Pace, UnsentBody};
 use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Place, UpstreamBody};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
-use super::{headers, http1, http2};
+use super::{headers, http1, http2, pool};
 
 /// The way to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
@@ -114,8 +114,8 @@ impl<B: ForwardBody> Proxy<B> {
             let Prepared { request, pace, share, wish, record, binding } = &mut prepared;
             let response = async {
                 match &self.connections {
-                    Connections::Http1(connections) => connections.send(request, binding.take()).await,
-                    Connections::Http2(connections) => connections.send(request).await,
+                    Connections::Http1(connections) => pool::send(&connections.pool, request, binding.take()).await,
+                    Connections::Http2(connections) => pool::send(&connections.pool, request, None).await,
                 }
             };
             let sent = pace.clone();

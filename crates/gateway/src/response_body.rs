@@ -16,7 +16,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::client::ClientRequest;
-use super::connection_state::{ResponseProgress, TrackedData};
+use super::connection_state::ResponseProgress;
+use super::tracked_data::TrackedData;
 
 /// Many times the duration of a write to a socket, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
@@ -77,7 +78,9 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
                     if let Some(trailers) = frame.trailers_ref() {
                         this.progress.trailers(trailers);
                     }
-                    return Poll::Ready(Some(Ok(frame.map_data(|data| this.progress.give(data)))));
+                    return Poll::Ready(Some(Ok(
+                        frame.map_data(|data| TrackedData::new(data, Arc::clone(this.progress)))
+                    )));
                 }
                 None => {
                     *this.ended = true;

@@ -169,10 +169,11 @@ impl Thread {
         if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.sink.write_all(before, &mut &*batch, &mut self.torn) {
-            self.state.drop_lines(error.lines);
+        let mut left = &*batch;
+        if let Err(error) = self.sink.write(before, &mut left, &mut self.torn) {
+            self.state.drop_lines(left.iter().filter(|byte| **byte == b'\n').count() as u64);
             if !mem::replace(&mut self.failed, true) {
-                tracing::error!(target: LOG, error = %error.why, "cannot write the access log; lines are dropped and counted");
+                tracing::error!(target: LOG, %error, "cannot write the access log; lines are dropped and counted");
             }
         } else if mem::take(&mut self.failed) {
             tracing::info!(target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed), "the access log is written again");
@@ -200,12 +201,6 @@ enum Sink {
     Log,
 }
 
-/// Lines that were not written.
-struct Lost {
-    lines: u64,
-    why: io::Error,
-}
-
 impl Sink {
     fn open(sink: &AccessSink) -> Result<Self, Error> {
         Ok(match sink {
@@ -229,15 +224,14 @@ impl Sink {
         }
     }
 
-    /// Writes `before` and then all lines. `torn` is set to whether the written bytes end within a line.
-    fn write_all(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> Result<(), Lost> {
-        let written = match self {
+    /// Writes `before` and then all lines, which are left with what was not written. `torn` is set to whether the written bytes
+    /// end within a line.
+    fn write(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> io::Result<()> {
+        match self {
             Self::File { file, .. } => write_counted(file, before, lines, torn),
             Self::Stdout => write_counted(&mut stdout().lock(), before, lines, torn),
             Self::Log => Ok(()),
-        };
-        let left = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
-        written.map_err(|why| Lost { lines: left, why })
+        }
     }
 }
 
