@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Body;
@@ -13,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use super::access::AccessRecord;
 use super::client::ClientRequest;
-use super::connection_state::ActiveRequest;
+use super::connection_state::{ActiveRequest, ConnectionState};
 use super::date::add_date;
 use super::in_flight::loggable_request_id;
 use super::pace::UnsentBody;
@@ -23,7 +24,7 @@ pin_project! {
     /// An answer before its head.
     pub(super) struct Answer<F, W, B: Body> {
         #[pin]
-        response: Option<Called<F, W>>,
+        response: Option<Call<F, W>>,
         context: Option<AnswerContext>,
         unread: Option<Box<UnreadRest<B>>>,
     }
@@ -43,15 +44,8 @@ pin_project! {
     }
 }
 
-pin_project! {
-    /// A call of a service.
-    #[project = CalledProj]
-    pub(super) enum Called<F, W> {
-        AtOnce { #[pin] response: F },
-        // Boxed: the other variant takes no room for it.
-        OnceReady { response: W },
-    }
-}
+/// A call of a service: at once, or once that is ready. Boxed, so that the other variant takes no room for it.
+pub(super) type Call<F, W> = Either<F, Pin<Box<W>>>;
 
 /// The context of a request around the layer.
 pub(super) struct AnswerContext {
@@ -60,19 +54,8 @@ pub(super) struct AnswerContext {
     pub(super) record: Option<AccessRecord>,
 }
 
-impl<F: Future, W: Future<Output = F::Output> + Unpin> Future for Called<F, W> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project() {
-            CalledProj::AtOnce { response } => response.poll(cx),
-            CalledProj::OnceReady { response } => Pin::new(response).poll(cx),
-        }
-    }
-}
-
 impl<F, W, B: Body> Answer<F, W, B> {
-    pub(super) fn new(response: Called<F, W>, context: AnswerContext) -> Self {
+    pub(super) fn new(response: Call<F, W>, context: AnswerContext) -> Self {
         Self { response: Some(response), context: Some(context), unread: None }
     }
 }
@@ -80,7 +63,7 @@ impl<F, W, B: Body> Answer<F, W, B> {
 impl<F, W, B> Future for Answer<F, W, B>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
-    W: Future<Output = F::Output> + Unpin,
+    W: Future<Output = F::Output>,
     B: Body<Data = Bytes>,
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
@@ -95,8 +78,9 @@ where
                 close_after(&mut response);
             }
             add_date(response.headers_mut());
-            let active = Some(&context.active).filter(|active| active.closes_connection(|| false));
-            match active.and_then(ActiveRequest::take_rest) {
+            let ConnectionState { last_body, activity, .. } = context.active.connection();
+            let is_left = last_body.closes_connection(|| false);
+            match is_left.then(|| last_body.take_rest(activity)).flatten() {
                 Some(rest) => *this.unread = Some(Box::new(UnreadRest { response, rest, polls: 0, bytes: 0 })),
                 None => return leave(this.context, response),
             }
@@ -104,7 +88,7 @@ where
         let Some(unread) = this.unread else { return Poll::Pending };
         let was_read = ready!(unread.poll_skip(cx));
         if let (true, Some(context)) = (was_read, &this.context) {
-            context.active.rest_was_read();
+            context.active.connection().last_body.rest_was_read();
         }
         match this.unread.take() {
             Some(unread) => leave(this.context, unread.response),
@@ -118,7 +102,8 @@ fn leave<B: Body<Data = Bytes>>(
     mut response: Response<B>,
 ) -> Poll<Result<Response<ResponseBody<B>>, Infallible>> {
     let Some(AnswerContext { request, active, record }) = context.take() else { return Poll::Pending };
-    if active.closes_connection(|| response.extensions().get::<UnsentBody>().is_some()) {
+    let is_unsent = || response.extensions().get::<UnsentBody>().is_some();
+    if active.connection().last_body.closes_connection(is_unsent) {
         close_after(&mut response);
     }
     if let Some(record) = &record {

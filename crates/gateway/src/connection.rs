@@ -48,7 +48,7 @@ pub(super) struct Connections<S> {
     // Each connection moves these from wait to wait: their fields are not worth a copy.
     pub(super) server: Arc<Servers>,
     pub(super) limits: Arc<ClientLimits>,
-    pub(super) clients: count::Clients,
+    pub(super) clients: Arc<count::Clients>,
 }
 
 impl<S, B> Connections<S>
@@ -62,7 +62,7 @@ where
         let _ = set_socket_options(&stream);
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
-        let state = ConnectionState::new(self.clients.clone(), Arc::clone(&self.tracker));
+        let state = ConnectionState::new(Arc::clone(&self.clients), Arc::clone(&self.tracker));
         let stream = Lingering::new(stream, slot, state.open(), Arc::clone(&self.limits));
         let requests = Requests {
             service: self.service.clone(),

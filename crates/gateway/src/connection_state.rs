@@ -85,7 +85,7 @@ pub(crate) struct ResponseProgress {
 }
 
 impl ConnectionState {
-    pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
+    pub(super) fn new(clients: Arc<Clients>, tracker: Arc<RequestTracker>) -> Arc<Self> {
         let (reset, open, stalled, last_body, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
         Arc::new(Self { activity, reset, counted, bound, open, stalled, last_body, tracker })
@@ -175,19 +175,8 @@ impl Drop for OpenConnection {
 }
 
 impl ActiveRequest {
-    /// See [`LastBody::closes_connection`].
-    pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
-        self.0.last_body.closes_connection(is_unsent)
-    }
-
-    /// See [`LastBody::take_rest`].
-    pub(crate) fn take_rest(&self) -> Option<Incoming> {
-        self.0.last_body.take_rest(&self.0.activity)
-    }
-
-    /// See [`LastBody::rest_was_read`].
-    pub(crate) fn rest_was_read(&self) {
-        self.0.last_body.rest_was_read();
+    pub(crate) fn connection(&self) -> &ConnectionState {
+        &self.0
     }
 
     /// Its answer, logged by `id` if it is lost.
@@ -294,7 +283,7 @@ impl ResponseProgress {
     }
 
     fn connection(&self) -> &ConnectionState {
-        &self.request.0
+        self.request.connection()
     }
 }
 

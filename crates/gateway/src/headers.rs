@@ -8,6 +8,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
+use tower_error_envelope::exchange::lines;
 
 /// Headers for one hop, besides those that `connection` names.
 static OF_ONE_HOP: [HeaderName; 6] = [
@@ -88,11 +89,6 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
         join_cookies(&mut head.headers);
     }
     head.extensions = Extensions::new();
-}
-
-/// The lines of a name. Heads are short: a search through their lines costs less than hashing one name.
-pub(crate) fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
-    headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
 }
 
 /// Whether a request names one host, which HTTP/1.0 need not.

@@ -15,47 +15,30 @@ use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
 use super::connect::{Probe, connect};
-use super::count::UpstreamMetrics;
 use super::limits::HEADERS;
-use super::pool::{
-    self, Connection, Exchange, ForwardBody, Observed, Outgoing, Pool, PoolSlot, Reached, Sends, Unanswered,
-};
+use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// Connections to a service that take any number of requests at once.
-pub(crate) struct Connections<B: Send + 'static> {
-    pub(crate) pool: Pool<Http1<B>>,
-    host: Option<HeaderValue>,
-}
-
-impl<B: ForwardBody> Connections<B> {
-    pub(crate) fn new(upstream: Upstream, bounds: pool::Bounds) -> Self {
-        let host = HeaderValue::from_str(upstream.authority().as_str()).ok();
-        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), place));
-        Self { pool, host }
+/// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
+/// Without that header it would drop the body of a GET.
+pub(crate) fn prepare<B: ForwardBody>(head: &mut request::Parts, body: &Outgoing<B>, host: Option<&HeaderValue>) {
+    if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
+        let path = head.uri.path_and_query().cloned();
+        head.uri = path.unwrap_or(PathAndQuery::from_static("/")).into();
     }
-
-    /// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
-    /// Without that header it would drop the body of a GET.
-    pub(crate) fn prepare(&self, head: &mut request::Parts, body: &Outgoing<B>) {
-        if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
-            let path = head.uri.path_and_query().cloned();
-            head.uri = path.unwrap_or(PathAndQuery::from_static("/")).into();
-        }
-        head.version = Version::HTTP_11;
-        if !body.is_end_stream() && body.size_hint().exact().is_none() && !head.headers.contains_key(CONTENT_LENGTH) {
-            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        if let (Some(host), Entry::Vacant(missing)) = (&self.host, head.headers.entry(HOST)) {
-            missing.insert(host.clone());
-        }
+    head.version = Version::HTTP_11;
+    if !body.is_end_stream() && body.size_hint().exact().is_none() && !head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if let (Some(host), Entry::Vacant(missing)) = (host, head.headers.entry(HOST)) {
+        missing.insert(host.clone());
     }
 }
 
-async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http1<B>, BoxError> {
+/// Opens a connection to the service.
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http1<B>, BoxError> {
     let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;

@@ -14,48 +14,32 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::header::HOST;
-use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Request, Response, Version, request};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::BoxError;
+use tower_error_envelope::policy::UpstreamUrl;
 
 use super::connect::connect;
-use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, ForwardBody, Observed, Outgoing, Pool, PoolSlot, Reached, Sends, Unanswered};
+use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// Connections to a service that take any number of requests at once.
-pub(crate) struct Connections<B: Send + 'static> {
-    pub(crate) pool: Pool<Http2<B>>,
-    scheme: Scheme,
-    authority: Authority,
-}
-
-impl<B: ForwardBody> Connections<B> {
-    pub(crate) fn new(upstream: Upstream, bounds: pool::Bounds) -> Self {
-        let (scheme, authority) = (upstream.scheme(), upstream.authority().clone());
-        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), place));
-        Self { pool, scheme, authority }
-    }
-
-    /// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
-    pub(crate) fn prepare(&self, head: &mut request::Parts) {
-        head.version = Version::HTTP_2;
-        let host = head.headers.remove(HOST);
-        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        let mut parts = uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(authority.unwrap_or_else(|| self.authority.clone()));
-        let path = head.uri.path_and_query().cloned();
-        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
-        head.uri = Uri::from_parts(parts).unwrap_or_default();
-    }
+/// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
+pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(service.scheme().clone());
+    parts.authority = Some(authority.unwrap_or_else(|| service.authority().clone()));
+    let path = head.uri.path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
+    head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// No limit that a service can send: h2 reports this one until the settings arrive.
@@ -64,7 +48,8 @@ const UNKNOWN: usize = usize::MAX - 1;
 /// How often to check for the settings. They come with the first bytes of the service.
 const LOOK: Duration = Duration::from_millis(1);
 
-async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http2<B>, BoxError> {
+/// Opens a connection to the service.
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http2<B>, BoxError> {
     let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::default(), place, ReadSize::new(limits.buffer));

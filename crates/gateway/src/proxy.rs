@@ -9,15 +9,19 @@ use http::header::{ALLOW, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
+use tower_error_envelope::policy::UpstreamUrl;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
 use super::capacity::{Capacity, Permit};
+use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
+use super::http1::Http1;
+use super::http2::Http2;
 use super::pace::{Pace, UnsentBody};
-use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Place, UpstreamBody};
+use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Place, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2, pool};
@@ -31,8 +35,8 @@ pub(crate) struct Proxy<B: Send + 'static> {
 }
 
 enum Connections<B: Send + 'static> {
-    Http1(http1::Connections<B>),
-    Http2(http2::Connections<B>),
+    Http1 { pool: Pool<Http1<B>>, host: Option<HeaderValue> },
+    Http2 { pool: Pool<Http2<B>>, service: UpstreamUrl },
 }
 
 /// A request in the form for its service, and the steps left for it.
@@ -60,10 +64,18 @@ impl<B: ForwardBody> Proxy<B> {
             idle_timeout: limits.idle_timeout,
             open_timeout: timeout,
         };
-        let (url, capacity) = (upstream.url().to_string().into(), Capacity::new(limits.requests));
+        let (service, capacity) = (upstream.url.clone(), Capacity::new(limits.requests));
+        let metrics = UpstreamMetrics::new(service.to_string(), bounds.connections);
+        let url = service.to_string().into();
         let connections = match upstream.version {
-            Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, bounds)),
-            _ => Connections::Http1(http1::Connections::new(upstream, bounds)),
+            Version::HTTP_2 => {
+                let pool = Pool::new(bounds, metrics, move |slot| http2::open(upstream.clone(), slot));
+                Connections::Http2 { pool, service }
+            }
+            _ => {
+                let pool = Pool::new(bounds, metrics, move |slot| http1::open(upstream.clone(), slot));
+                Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
+            }
         };
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
     }
@@ -77,7 +89,7 @@ impl<B: ForwardBody> Proxy<B> {
         if let Some(record) = &record {
             record.forwarded(&self.url);
         }
-        let upgrades = matches!(self.connections, Connections::Http1(_));
+        let upgrades = matches!(self.connections, Connections::Http1 { .. });
         let wish = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, hop);
@@ -91,8 +103,8 @@ impl<B: ForwardBody> Proxy<B> {
             (Outgoing::new(body, pace.clone(), of_body), share, Some(pace))
         };
         match &self.connections {
-            Connections::Http1(connections) => connections.prepare(&mut head, &body),
-            Connections::Http2(connections) => connections.prepare(&mut head),
+            Connections::Http1 { host, .. } => http1::prepare(&mut head, &body, host.as_ref()),
+            Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         Ok(Prepared {
             request: Place::Unsent(Request::from_parts(head, body)),
@@ -114,8 +126,8 @@ impl<B: ForwardBody> Proxy<B> {
             let Prepared { request, pace, share, wish, record, binding } = &mut prepared;
             let response = async {
                 match &self.connections {
-                    Connections::Http1(connections) => pool::send(&connections.pool, request, binding.take()).await,
-                    Connections::Http2(connections) => pool::send(&connections.pool, request, None).await,
+                    Connections::Http1 { pool, .. } => pool::send(pool, request, binding.take()).await,
+                    Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
                 }
             };
             let sent = pace.clone();

@@ -1,11 +1,11 @@
 //! The requests of a connection, on their way to the layer.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use tower::util::Oneshot;
 use tower_error_envelope::auth::ClientCertificate;
 
 use super::access::{AccessRecord, ClientRecords};
-use super::answer::{Answer, AnswerContext, Called};
+use super::answer::{Answer, AnswerContext};
 use super::client::{Client, Inbound};
 use super::client_body::ClientBody;
 use super::connection_state::ConnectionState;
@@ -61,7 +61,7 @@ where
 {
     type Response = Response<ResponseBody<B>>;
     type Error = Infallible;
-    type Future = Answer<S::Future, Pin<Box<Oneshot<S, Inbound>>>, B>;
+    type Future = Answer<S::Future, Oneshot<S, Inbound>, B>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
@@ -69,8 +69,8 @@ where
         let mut service = self.service.clone();
         // Most services are ready; the request's task polls one that is not again.
         let response = going.in_scope(|| match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
-            Poll::Pending => Called::OnceReady { response: Box::pin(service.oneshot(request)) },
+            Poll::Ready(Ok(())) => Either::Left(service.call(request)),
+            Poll::Pending => Either::Right(Box::pin(service.oneshot(request))),
         });
         Answer::new(response, AnswerContext { request: going, active, record })
     }

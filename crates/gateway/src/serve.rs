@@ -280,7 +280,7 @@ async fn accept_to_the_end(
                 () = acceptors.ended() => panic!("nobody accepts clients any more"),
             };
             // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
-            handover.release_predecessor();
+            handover.releaser()();
             let Some(successor) = successor else {
                 acceptors.end().await;
                 return AcceptEnd::Stopped;

@@ -85,7 +85,7 @@ where
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
         let Place::Unsent(request) = &*place else { return Err("there is no request to send".into()) };
-        let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
+        let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
             continue;
         }
@@ -143,11 +143,6 @@ impl Error for HeadTooLarge {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
-}
-
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }
 
 /// A copy of a request without a body. Hardly one is sent again: its headers are in one buffer, which is read only then.

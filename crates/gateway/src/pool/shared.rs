@@ -103,7 +103,6 @@ impl<C: Connection> Pool<C> {
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().serve_line(&mut unfit);
-        drop(unfit);
     }
 
     /// Opens a connection for each queued request that has none opening yet, up to the limit.
