@@ -38,11 +38,11 @@ pub(crate) fn prepare<B: ForwardBody>(head: &mut request::Parts, body: &Outgoing
 }
 
 /// Opens a connection to the service.
-pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http1<B>, BoxError> {
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http1<B>, BoxError> {
     let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
     // Set again, hyper's own bound would cost each response two lists that are filled before they are used.

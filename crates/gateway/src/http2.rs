@@ -46,16 +46,16 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// How often to check for the settings. They come with the first bytes of the service.
-const LOOK: Duration = Duration::from_millis(1);
+const CHECK_EVERY: Duration = Duration::from_millis(1);
 
 /// Opens a connection to the service.
-pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, place: PoolSlot) -> Result<Http2<B>, BoxError> {
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http2<B>, BoxError> {
     let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::default(), place, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::default(), slot, ReadSize::new(limits.buffer));
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
-        if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {
+        if let Ok(ended) = tokio::time::timeout(CHECK_EVERY, &mut connection).await {
             ended?;
             return Err(not_connected("the service closed the connection before it sent its HTTP/2 settings"));
         }

@@ -21,7 +21,7 @@ use super::headers::HopHeaders;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::pace::{Pace, UnsentBody};
-use super::pool::{Binding, Bounds, ForwardBody, Outgoing, Place, Pool, UpstreamBody};
+use super::pool::{Binding, Bounds, ForwardBody, Outgoing, PendingRequest, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2, pool};
@@ -41,10 +41,10 @@ enum Connections<B: Send + 'static> {
 
 /// A request in the form for its service, and the steps left for it.
 pub(crate) struct Prepared<B> {
-    request: Place<B>,
+    request: PendingRequest<B>,
     pace: Option<Pace>,
     share: Option<Permit>,
-    wish: Option<UpgradeRequest>,
+    upgrade_request: Option<UpgradeRequest>,
     record: Option<AccessRecord>,
     binding: Option<Binding>,
 }
@@ -90,11 +90,11 @@ impl<B: ForwardBody> Proxy<B> {
             record.forwarded(&self.url);
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
-        let wish = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
+        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, hop);
-        if let Some(wish) = &wish {
-            wish.forward(&mut head.headers);
+        if let Some(upgrade_request) = &upgrade_request {
+            upgrade_request.forward(&mut head.headers);
         }
         let (body, share, pace) = if body.is_end_stream() {
             (Outgoing::empty(), share, None)
@@ -107,10 +107,10 @@ impl<B: ForwardBody> Proxy<B> {
             Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         Ok(Prepared {
-            request: Place::Unsent(Request::from_parts(head, body)),
+            request: PendingRequest::Unsent(Request::from_parts(head, body)),
             pace,
             share: Some(share),
-            wish,
+            upgrade_request,
             record,
             binding,
         })
@@ -123,7 +123,7 @@ impl<B: ForwardBody> Proxy<B> {
         mut prepared: Prepared<B>,
     ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         async move {
-            let Prepared { request, pace, share, wish, record, binding } = &mut prepared;
+            let Prepared { request, pace, share, upgrade_request, record, binding } = &mut prepared;
             let response = async {
                 match &self.connections {
                     Connections::Http1 { pool, .. } => pool::send(pool, request, binding.take()).await,
@@ -133,7 +133,7 @@ impl<B: ForwardBody> Proxy<B> {
             let sent = pace.clone();
             let response = self.head_limit.apply(response, pace.take()).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?);
+                return Ok(upgrade::switch(upgrade_request.take(), response, share.take(), record.take())?);
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {

@@ -41,18 +41,18 @@ impl UpgradeRequest {
 
 /// Makes the service's 101 the gateway's own; a service that switches without a request for it broke the protocol.
 pub(crate) fn switch(
-    wish: Option<UpgradeRequest>,
+    upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
     share: Option<Permit>,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
-    let Some(wish) = wish else {
+    let Some(upgrade_request) = upgrade_request else {
         return Err(
             Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
         );
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
-    let joined = join(wish.client, hyper::upgrade::on(&mut response));
+    let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
     let (permit, share) = share.map(Permit::share).unzip();
     tokio::spawn(async move {
         let (received, sent) = joined.await;

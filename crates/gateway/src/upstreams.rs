@@ -28,7 +28,7 @@ use super::upstream::Upstream;
 
 /// How often to check which services the active policy names. Until then, the last idle connections of a removed service stay
 /// open.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The services behind a gateway: the one that a scope of the policy names (`[scope] upstream`), and one for the rest.
 ///
@@ -207,7 +207,7 @@ impl<B: ForwardBody> Proxies<B> {
 
 async fn end_unnamed<B: ForwardBody>(proxies: Weak<Proxies<B>>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_EVERY).await;
         let Some(proxies) = proxies.upgrade() else { return };
         let Some(layer) = &proxies.layer else { return };
         proxies.end_unnamed(layer);

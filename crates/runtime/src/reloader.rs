@@ -27,7 +27,7 @@ use error_envelope_core::policy::{Policy, PolicyError};
 
 /// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {
-    in_force: ArcSwap<Policy>,
+    active: ArcSwap<Policy>,
     path: PathBuf,
     reader: FileReader<Content>,
     /// Held for moments alone.
@@ -60,16 +60,16 @@ impl PolicyReloader {
         look.watched.map_err(unwatchable)?;
         let outcome = Outcome::Taken(file.fingerprint());
         let status = status_of(file, None);
-        let in_force = ArcSwap::new(status.policy.clone());
+        let active = ArcSwap::new(status.policy.clone());
         let state = Mutex::new(State { outcome, status });
-        let watched = Arc::new(Self { in_force, path: path.to_owned(), reader, state });
+        let watched = Arc::new(Self { active, path: path.to_owned(), reader, state });
         let reload = |watched: &Self| drop(watched.read(&Patience::CHANGED));
         changes.follow("error-envelope-policy", &watched, reload).map_err(|error| self::unwatchable(path, error))?;
         Ok(watched)
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
-        self.in_force.load_full()
+        self.active.load_full()
     }
 
     /// The active policy, and how it became active.
@@ -79,7 +79,7 @@ impl PolicyReloader {
 
     /// Reads the files anew; returns whether another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
-        self.read(&Patience::ASKED)
+        self.read(&Patience::REQUESTED)
     }
 
     fn read(&self, patience: &Patience) -> Result<bool, PolicyError> {
@@ -118,7 +118,7 @@ impl PolicyReloader {
         let rejection = state.status.rejection.take().map(|past| PolicyRejection { is_current: false, ..past });
         state.status = status_of(file, rejection);
         let policy = state.status.policy.clone();
-        self.in_force.store(policy.clone());
+        self.active.store(policy.clone());
         drop(state);
         log::log_policy_reloaded(&policy);
         true

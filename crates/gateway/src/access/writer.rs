@@ -25,10 +25,10 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 const BATCH: usize = 64 * 1024;
 
 /// The shortest time between two warnings about dropped lines.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How often a flush looks for room in the queue.
-const LOOK: Duration = Duration::from_millis(5);
+const CHECK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Writer {
                 Err(TrySendError::Full(unsent)) if Instant::now() < deadline => message = unsent,
                 Err(_) => return false,
             }
-            thread::sleep(LOOK);
+            thread::sleep(CHECK_EVERY);
         }
         written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
     }
@@ -147,7 +147,7 @@ impl Thread {
                 next = messages.try_recv().ok();
             }
             self.write();
-            self.tell();
+            self.warn_of_dropped();
         }
     }
 
@@ -183,10 +183,10 @@ impl Thread {
     }
 
     /// Warns now and then how many lines found no room; lines that could not be written were reported already.
-    fn tell(&mut self) {
+    fn warn_of_dropped(&mut self) {
         let dropped = self.state.dropped.load(Ordering::Relaxed);
         let (reported, when) = self.reported.map_or((0, None), |(reported, when)| (reported, Some(when)));
-        if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < TELL_EVERY) {
+        if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < WARN_EVERY) {
             return;
         }
         tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they were written");

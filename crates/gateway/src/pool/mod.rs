@@ -37,6 +37,6 @@ pub(super) use self::connection::Connection;
 pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::{ForwardBody, Outgoing};
 pub use self::reply::UpstreamBody;
-pub(super) use self::send::{Place, Reached, Sends, Unanswered, send};
+pub(super) use self::send::{PendingRequest, Reached, Sends, Unanswered, send};
 pub(super) use self::shared::{Bounds, Pool};
 pub(super) use self::slot::PoolSlot;

@@ -48,20 +48,20 @@ pub(crate) enum Reached {
 
 /// A request while it waits for its connection, and what is kept of it while it waits for its response. A future has room for all
 /// its values and variables, and so does each one around it.
-pub(crate) enum Place<B> {
+pub(crate) enum PendingRequest<B> {
     Unsent(Request<Outgoing<B>>),
     /// None where it is not sent twice.
-    Sent(Option<Again>),
+    Sent(Option<RequestCopy>),
 }
 
-/// Sends the request in `place` over a connection of `pool`.
+/// Sends the request in `pending` over a connection of `pool`.
 ///
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
-    place: &mut Place<B>,
+    pending: &mut PendingRequest<B>,
     binding: Option<Binding>,
 ) -> Result<Response<UpstreamBody>, BoxError>
 where
@@ -84,26 +84,26 @@ where
         lease.bind(binding.as_ref().and_then(|binding| binding.bind(is_own)));
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
-        let Place::Unsent(request) = &*place else { return Err("there is no request to send".into()) };
+        let PendingRequest::Unsent(request) = &*pending else { return Err("there is no request to send".into()) };
         let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
             continue;
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
-        let copy = if may_be_copied { Again::from_request(request) } else { None };
-        let Place::Unsent(request) = mem::replace(place, Place::Sent(copy)) else { continue };
+        let copy = if may_be_copied { RequestCopy::from_request(request) } else { None };
+        let PendingRequest::Unsent(request) = mem::replace(pending, PendingRequest::Sent(copy)) else { continue };
         let sent = connection.send(request).await;
         let mut failed = match sent {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
-        let again = match (failed.take_message(), mem::replace(place, Place::Sent(None))) {
+        let again = match (failed.take_message(), mem::replace(pending, PendingRequest::Sent(None))) {
             (Some(unwritten), _) if was_used => {
-                *place = Place::Unsent(unwritten);
+                *pending = PendingRequest::Unsent(unwritten);
                 continue;
             }
             (Some(unwritten), _) => Some(unwritten).filter(|_| may_repeat),
-            (None, Place::Sent(Some(copy))) => match connection.reached(failed.error()) {
+            (None, PendingRequest::Sent(Some(copy))) => match connection.reached(failed.error()) {
                 Reached::Unprocessed => Some(copy.request()),
                 Reached::Service => (was_used && is_repeatable).then(|| copy.request()),
                 Reached::Response => None,
@@ -112,7 +112,7 @@ where
         };
         let error = failed.into_error();
         let Some(again) = again else { return Err(with_advice(error)) };
-        *place = Place::Unsent(again);
+        *pending = PendingRequest::Unsent(again);
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
     };
@@ -146,14 +146,14 @@ impl Error for HeadTooLarge {
 }
 
 /// A copy of a request without a body. Hardly one is sent again: its headers are in one buffer, which is read only then.
-pub(crate) struct Again {
+pub(crate) struct RequestCopy {
     method: Method,
     uri: Uri,
     version: Version,
     headers: Vec<u8>,
 }
 
-impl Again {
+impl RequestCopy {
     fn from_request<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),

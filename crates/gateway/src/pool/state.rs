@@ -16,7 +16,7 @@ pub(super) struct State<C: Connection> {
     line: VecDeque<Waiter<C>>,
     last_waiter: u64,
     /// Connections whose socket is not closed yet, with those that are being opened.
-    pub(super) places: usize,
+    pub(super) slots: usize,
     /// Those that are being opened, each with its task once that runs. One that was given up is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
@@ -25,7 +25,7 @@ pub(super) struct State<C: Connection> {
 impl<C: Connection> Default for State<C> {
     fn default() -> Self {
         let (idle, line) = (Idle::default(), VecDeque::new());
-        Self { idle, line, last_waiter: 0, places: 0, openings: Vec::new(), last_opening: 0 }
+        Self { idle, line, last_waiter: 0, slots: 0, openings: Vec::new(), last_opening: 0 }
     }
 }
 
@@ -54,9 +54,9 @@ impl<C: Connection> State<C> {
     }
 
     /// For the first request in line that may have a used connection, otherwise for the next one that comes. Adds connections to
-    /// close to `unfit`: this one if all places are taken, and the first request in line needs a fresh one.
+    /// close to `unfit`: this one if all slots are taken, and the first request in line needs a fresh one.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
-        let needs_place = self.openings.is_empty() && self.places >= bound;
+        let needs_place = self.openings.is_empty() && self.slots >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
             return unfit.push(connection);
         }
@@ -107,13 +107,13 @@ impl<C: Connection> State<C> {
         self.line.iter().position(|waiter| !is_used || !waiter.needs_fresh)
     }
 
-    /// Returns the ids of the connections to open now, and counts them as places.
+    /// Returns the ids of the connections to open now, and counts them as slots.
     pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
         let missing =
-            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
+            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
         let first = self.last_opening + 1;
         self.last_opening += missing as u64;
-        self.places += missing;
+        self.slots += missing;
         let begun = first..=self.last_opening;
         self.openings.extend(begun.clone().map(|id| (id, None)));
         begun.collect()

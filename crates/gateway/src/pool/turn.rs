@@ -44,7 +44,7 @@ impl<C: Connection> Pool<C> {
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let (turn, closed) = {
             let mut state = self.state();
-            let is_full = state.places >= self.max_connections();
+            let is_full = state.slots >= self.max_connections();
             // Closing a shared one would not free its place while others use it: in that case any other will do.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
