@@ -5,13 +5,19 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// Comparing this many names is faster than hashing one and looking it up.
 const FEW: usize = 8;
 
+/// The values of that name. Heads are short: a search through them costs less than hashing one name.
+#[inline]
+pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
+    headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
+}
+
 /// The first value of that name.
 #[inline]
 pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
         return headers.get(name);
     }
-    headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value)
+    lines(headers, name).next()
 }
 
 /// The only value of that name; `None` where there are two.
@@ -21,7 +27,7 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
         let mut values = headers.get_all(name).iter();
         return values.next().filter(|_| values.next().is_none());
     }
-    let mut values = headers.iter().filter(|(it, _)| *it == name).map(|(_, value)| value);
+    let mut values = lines(headers, name);
     values.next().filter(|_| values.next().is_none())
 }
 
@@ -32,7 +38,7 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
         let mut values = headers.get_all(name).iter();
         (values.next(), values.next())
     } else {
-        let mut values = headers.iter().filter(|(it, _)| *it == name).map(|(_, value)| value);
+        let mut values = lines(headers, name);
         (values.next(), values.next())
     };
     if second.is_some() { None } else { Some(first) }

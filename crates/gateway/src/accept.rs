@@ -21,12 +21,14 @@ const LOG: &str = "error_envelope::gateway::accept";
 const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The gateway's listeners. Dropped while connections are open, it ends them with its threads.
-pub(super) struct Doors {
+pub(super) struct Listeners {
     /// One for each worker, or for the caller's runtime; none once they accept.
-    pub(super) listeners: Vec<std::net::TcpListener>,
+    pub(super) sockets: Vec<std::net::TcpListener>,
     pub(super) workers: Workers,
     /// For connections, of all workers.
-    pub(super) room: Arc<Semaphore>,
+    pub(super) slots: Arc<Semaphore>,
+    /// The pause after an attempt that failed.
+    pub(super) retry: Duration,
 }
 
 /// The accepting tasks of all workers. They end when this is dropped.
@@ -48,28 +50,25 @@ enum State {
 struct Acceptor<F> {
     state: watch::Receiver<State>,
     acknowledge: UnboundedSender<usize>,
-    room: Arc<Semaphore>,
-    again_in: Duration,
+    slots: Arc<Semaphore>,
+    retry: Duration,
     serve: F,
 }
 
 impl Acceptors {
-    /// Gives each client to `serve`, in the runtime that accepts it. `again_in` is the pause after an attempt that failed.
+    /// Gives each client to `serve`, in the runtime that accepts it.
     ///
     /// Where there are no workers, the future that is returned accepts, and is to be polled all the while. It never ends.
-    pub(super) fn start<F>(
-        doors: &mut Doors,
-        again_in: Duration,
-        serve: F,
-    ) -> (Self, impl Future<Output = Infallible> + use<F>)
+    pub(super) fn start<F>(listeners: &mut Listeners, serve: F) -> (Self, impl Future<Output = Infallible> + use<F>)
     where
         F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
     {
-        let ((state, watched), (tell, acknowledged)) = (watch::channel(State::Open), mpsc::unbounded_channel());
-        let Doors { listeners, workers, room } = doors;
-        let mut accepting = listeners.drain(..).map(|listener| {
-            let (state, acknowledge, room, serve) = (watched.clone(), tell.clone(), Arc::clone(room), serve.clone());
-            Acceptor { state, acknowledge, room, again_in, serve }.run(listener)
+        let ((state, watched), (acknowledge, acknowledged)) = (watch::channel(State::Open), mpsc::unbounded_channel());
+        let Listeners { sockets, workers, slots, retry } = listeners;
+        let mut accepting = sockets.drain(..).map(|listener| {
+            let (state, acknowledge, slots, serve) =
+                (watched.clone(), acknowledge.clone(), Arc::clone(slots), serve.clone());
+            Acceptor { state, acknowledge, slots, retry: *retry, serve }.run(listener)
         });
         let here = (workers.count() == 0).then(|| accepting.next()).flatten();
         workers.run(accepting.map(|accept| move || drop(tokio::spawn(accept))));
@@ -136,8 +135,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
                 // A thread that was busy when the pause began accepts no client afterwards.
                 biased;
                 changed = self.state.changed() => if changed.is_err() { return },
-                (stream, peer, place) = accept(&listener, &self.room, self.again_in), if matches!(state, State::Open) => {
-                    (self.serve)(stream, peer, place);
+                (stream, peer, slot) = accept(&listener, &self.slots, self.retry), if matches!(state, State::Open) => {
+                    (self.serve)(stream, peer, slot);
                 }
             }
         }
@@ -147,23 +146,23 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
 /// The next client. One that finds no room waits in the kernel's queue.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
-    again_in: Duration,
+    slots: &Arc<Semaphore>,
+    retry: Duration,
 ) -> (TcpStream, SocketAddr, Option<ConnectionSlot>) {
-    let place = Arc::clone(room).acquire_owned().await.ok();
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
-            Err(error) => accept_failed(&error, again_in).await,
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(error) => accept_failed(&error, retry).await,
         }
     }
 }
 
 /// A client that left before it was accepted is no failure; a lack of descriptors passes.
-async fn accept_failed(error: &io::Error, again_in: Duration) {
+async fn accept_failed(error: &io::Error, retry: Duration) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");
-        tokio::time::sleep(again_in).await;
+        tokio::time::sleep(retry).await;
     }
 }
 
@@ -176,9 +175,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let (workers, room) = (Workers::start(0).unwrap(), Arc::new(Semaphore::new(1)));
-        let mut doors = Doors { listeners: vec![listener], workers, room };
-        let (acceptors, here) = Acceptors::start(&mut doors, Duration::ZERO, |_, _, _| {});
+        let (workers, slots) = (Workers::start(0).unwrap(), Arc::new(Semaphore::new(1)));
+        let mut listeners = Listeners { sockets: vec![listener], workers, slots, retry: Duration::ZERO };
+        let (acceptors, here) = Acceptors::start(&mut listeners, |_, _, _| {});
         tokio::select! {
             biased;
             never = here => match never {},

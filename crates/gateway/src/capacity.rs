@@ -3,12 +3,9 @@
 //! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the service. A
 //! request is over once both its bodies are, or its upgraded connection is: tower's own limit ends with the response head.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
 
-use http_body::{Body, Frame, SizeHint};
 use tower::load_shed::error::Overloaded;
 
 /// Room for this many requests.
@@ -50,38 +47,5 @@ impl Permit {
 impl Drop for Room {
     fn drop(&mut self) {
         self.0.fetch_add(1, Relaxed);
-    }
-}
-
-/// A body that has a share until its end.
-pub(crate) struct PermitBody<B> {
-    body: B,
-    share: Option<Permit>,
-}
-
-impl<B> PermitBody<B> {
-    pub(crate) fn new(body: B, share: Option<Permit>) -> Self {
-        Self { body, share }
-    }
-}
-
-impl<B: Body + Unpin> Body for PermitBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) {
-            self.share = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

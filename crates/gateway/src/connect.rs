@@ -16,8 +16,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::keep_alive;
-use super::one_piece::{Joined, one_piece};
+use super::short_write::{JoinBuffer, join_short};
+use super::socket_options::set_socket_options;
 use super::upstream::{Upstream, UpstreamTls};
 
 /// A connection to the service, with TLS or without.
@@ -37,12 +37,10 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     };
     let (host, port) = (upstream.host(), upstream.url.port());
     let stream = upstream.resolver.connect(host, port, upstream.response_timeout).await.map_err(named)?;
-    // Without it the kernel holds a small write back until the last one is acknowledged.
-    stream.set_nodelay(true)?;
-    keep_alive::enable(&stream)?;
+    set_socket_options(&stream)?;
     let stream = Arc::new(stream);
     let probe = Probe(Arc::downgrade(&stream));
-    let stream = Listening { stream, deaf: false };
+    let stream = ServiceStream { stream, has_stopped_reading: false };
     let stream: Connection = match &upstream.tls {
         None => Box::new(stream),
         Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
@@ -63,7 +61,7 @@ impl Probe {
     }
 }
 
-async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
+async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
     let tls_error = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
     let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| tls_error(&error))?;
     if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
@@ -79,13 +77,13 @@ const CLEARS: bool = cfg!(target_os = "linux");
 type IsShort = bool;
 
 /// A stream to a service that may have stopped reading but still write.
-struct Listening {
+struct ServiceStream {
     /// It has no other owner: a [`Probe`] does not keep it open.
     stream: Arc<TcpStream>,
-    deaf: bool,
+    has_stopped_reading: bool,
 }
 
-impl Listening {
+impl ServiceStream {
     /// Calls once the socket is ready. After a short call it counts as not ready until the system reports it ready again: the
     /// next call would be in vain.
     fn poll_try(
@@ -123,11 +121,11 @@ impl Listening {
     }
 
     /// `done` if the service no longer reads what is written.
-    fn unless_deaf<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
+    fn or_done_if_unread<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         match written {
             Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
-                self.deaf = true;
+                self.has_stopped_reading = true;
                 Ok(done)
             }
             written => written,
@@ -135,7 +133,7 @@ impl Listening {
     }
 }
 
-impl AsyncRead for Listening {
+impl AsyncRead for ServiceStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = ready!(self.poll_try(cx, Interest::READABLE, |stream| {
             let count = stream.try_read_buf(buf)?;
@@ -146,13 +144,13 @@ impl AsyncRead for Listening {
     }
 }
 
-impl AsyncWrite for Listening {
+impl AsyncWrite for ServiceStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.deaf {
+        if self.has_stopped_reading {
             return Poll::Ready(Ok(buf.len()));
         }
         let written = ready!(self.poll_try_write(cx, buf.len(), |stream| stream.try_write(buf)));
-        Poll::Ready(self.unless_deaf(written, buf.len()))
+        Poll::Ready(self.or_done_if_unread(written, buf.len()))
     }
 
     fn poll_write_vectored(
@@ -160,16 +158,16 @@ impl AsyncWrite for Listening {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut joined = Joined::new();
-        if let Some(one) = one_piece(bufs, &mut joined) {
+        let mut joined = JoinBuffer::new();
+        if let Some(one) = join_short(bufs, &mut joined) {
             return self.poll_write(cx, one);
         }
         let all = bufs.iter().map(|buf| buf.len()).sum();
-        if self.deaf {
+        if self.has_stopped_reading {
             return Poll::Ready(Ok(all));
         }
         let written = ready!(self.poll_try_write(cx, all, |stream| stream.try_write_vectored(bufs)));
-        Poll::Ready(self.unless_deaf(written, all))
+        Poll::Ready(self.or_done_if_unread(written, all))
     }
 
     fn is_write_vectored(&self) -> bool {

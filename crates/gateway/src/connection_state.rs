@@ -8,12 +8,10 @@
 //! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off this way is logged as
 //! abandoned, once (rule F2).
 
-use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use http::Version;
 use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -24,6 +22,7 @@ use super::access::{AccessRecord, Outcome};
 use super::count::{Clients, Connection, Protocol};
 use super::idle::Activity;
 use super::in_flight::RequestTracker;
+use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
@@ -41,10 +40,8 @@ pub(crate) struct ConnectionState {
     open: Mutex<Vec<TrackedResponse>>,
     /// The connection is closed because its client stands still.
     stalled: AtomicBool,
-    /// Over HTTP/1: the last request has a body.
-    has_body: AtomicBool,
-    /// The body of the last request that has one.
-    body: Mutex<LastBody>,
+    /// Over HTTP/1.
+    pub(crate) last_body: LastBody,
     /// Logs the responses that are lost.
     tracker: Arc<RequestTracker>,
 }
@@ -55,24 +52,10 @@ pub(crate) struct OpenConnection(Arc<ConnectionState>);
 /// A request in flight, until this is dropped.
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
-/// A request body over HTTP/1, and what is left of it. hyper is within it until all of it was read.
-#[derive(Default)]
-struct LastBody {
-    /// Separates it from earlier bodies, which may be held for longer than their requests take.
-    number: usize,
-    /// It was not read to its end, so that hyper closes the connection after the response.
-    is_unread: bool,
-    /// It was dropped.
-    is_left: bool,
-    /// Its response has left: its head cannot change any more.
-    is_answered: bool,
-    rest: Option<Incoming>,
-}
-
 /// A request body that may have more to come, until this is dropped.
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
-    number: usize,
+    number: BodyNumber,
     /// Reading on would make the client send its body.
     expects_continue: bool,
 }
@@ -102,10 +85,10 @@ pub(crate) struct ResponseProgress {
 }
 
 impl ConnectionState {
-    pub(super) fn new(clients: Clients, tracker: Arc<RequestTracker>) -> Arc<Self> {
-        let (reset, open, stalled, has_body, body, bound) = Default::default();
+    pub(super) fn new(clients: Arc<Clients>, tracker: Arc<RequestTracker>) -> Arc<Self> {
+        let (reset, open, stalled, last_body, bound) = Default::default();
         let (activity, counted) = (Activity::new(), Connection::new(clients));
-        Arc::new(Self { activity, reset, counted, bound, open, stalled, has_body, body, tracker })
+        Arc::new(Self { activity, reset, counted, bound, open, stalled, last_body, tracker })
     }
 
     /// Counts the connection until the guard is dropped.
@@ -115,40 +98,14 @@ impl ConnectionState {
     }
 
     pub(crate) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
-        if self.has_body.swap(false, Ordering::Relaxed) {
-            self.drop_rest();
-        }
+        self.last_body.request_started(&self.activity);
         self.activity.request_started();
         ActiveRequest(Arc::clone(self), self.counted.request_started(version))
     }
 
     pub(crate) fn begin_body(self: &Arc<Self>, expects_continue: bool) -> ActiveBody {
         self.activity.body_started();
-        self.has_body.store(true, Ordering::Relaxed);
-        let mut body = self.body();
-        let number = body.number.wrapping_add(1);
-        *body = LastBody { number, is_unread: true, ..LastBody::default() };
-        ActiveBody { state: Arc::clone(self), number, expects_continue }
-    }
-
-    fn body(&self) -> MutexGuard<'_, LastBody> {
-        self.body.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Drops what is left of a body: hyper skips it, or closes the connection.
-    fn drop_rest(&self) {
-        drop(self.take_rest(true));
-    }
-
-    /// The rest of the last body. While it is kept here, hyper is within it.
-    fn take_rest(&self, is_answered: bool) -> Option<Incoming> {
-        let mut body = self.body();
-        body.is_answered |= is_answered;
-        let rest = body.rest.take();
-        if rest.is_some() {
-            self.activity.body_ended();
-        }
-        rest
+        ActiveBody { number: self.last_body.begin(), state: Arc::clone(self), expects_continue }
     }
 
     /// Marks in a request which connections to services are its client's own.
@@ -218,30 +175,13 @@ impl Drop for OpenConnection {
 }
 
 impl ActiveRequest {
-    /// Whether hyper will close the connection after a response that leaves now, since it cannot skip the rest of the request: its
-    /// body was dropped, or it was not sent to the service to its end, which has responded and will not take more (`is_unsent`).
-    pub(crate) fn leaves_body_unread(&self, is_unsent: impl FnOnce() -> bool) -> bool {
-        self.0.has_body.load(Ordering::Relaxed) && {
-            let body = self.0.body();
-            body.is_unread && (body.is_left || is_unsent())
-        }
-    }
-
-    /// The rest of a request's body that was dropped.
-    pub(crate) fn take_rest(&self) -> Option<Incoming> {
-        self.0.take_rest(false)
-    }
-
-    /// The rest was read.
-    pub(crate) fn rest_was_read(&self) {
-        self.0.body().is_unread = false;
+    pub(crate) fn connection(&self) -> &ConnectionState {
+        &self.0
     }
 
     /// Its answer, logged by `id` if it is lost.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
-        if self.0.has_body.load(Ordering::Relaxed) {
-            self.0.drop_rest();
-        }
+        self.0.last_body.response_started(&self.0.activity);
         let is_tracked = self.1.is_http2();
         if is_tracked {
             self.0.forget_last();
@@ -258,23 +198,12 @@ impl ActiveRequest {
 impl ActiveBody {
     /// It was read to its end.
     pub(crate) fn was_read(&self) {
-        let mut body = self.state.body();
-        if body.number == self.number {
-            body.is_unread = false;
-        }
+        self.state.last_body.was_read(self.number);
     }
 
-    /// It is dropped with this rest, which is kept for as long as the response has not left.
+    /// It is dropped with this rest.
     pub(crate) fn leave(&self, rest: Incoming) {
-        let mut body = self.state.body();
-        if body.number != self.number || !body.is_unread {
-            return;
-        }
-        body.is_left = true;
-        if !self.expects_continue && !body.is_answered {
-            self.state.activity.body_started();
-            body.rest = Some(rest);
-        }
+        self.state.last_body.leave(self.number, rest, !self.expects_continue, &self.state.activity);
     }
 }
 
@@ -304,9 +233,26 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
-    pub(crate) fn give(self: &Arc<Self>, data: Bytes) -> TrackedData {
-        self.given.fetch_add(data.len() as u64, Ordering::Relaxed);
-        TrackedData { data, progress: Arc::clone(self) }
+    /// The request id to log if it is lost; `None` where the layer logs it.
+    pub(crate) fn id(&self) -> Option<&HeaderValue> {
+        self.id.as_ref()
+    }
+
+    /// hyper got this many bytes.
+    pub(crate) fn gave(&self, bytes: usize) {
+        self.given.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The client took this many of them.
+    pub(crate) fn took(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// hyper dropped this many of them.
+    pub(crate) fn lost(&self, bytes: usize) {
+        self.cut_off();
+        self.unsent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.took(bytes);
     }
 
     /// Trailers may name the error of the body.
@@ -337,11 +283,7 @@ impl ResponseProgress {
     }
 
     fn connection(&self) -> &ConnectionState {
-        &self.request.0
-    }
-
-    fn took(&self, bytes: usize) {
-        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.request.connection()
     }
 }
 
@@ -358,46 +300,6 @@ impl Drop for ResponseProgress {
                 (false, false) => Outcome::Complete,
             };
             record.ended(outcome, self.taken.get_mut().saturating_sub(*self.unsent.get_mut()));
-        }
-    }
-}
-
-/// Data that hyper has got.
-pub(crate) struct TrackedData {
-    data: Bytes,
-    progress: Arc<ResponseProgress>,
-}
-
-impl Buf for TrackedData {
-    fn remaining(&self) -> usize {
-        self.data.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.data.chunk()
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.data.chunks_vectored(slices)
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.data.advance(count);
-        self.progress.took(count);
-    }
-
-    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        self.progress.took(length);
-        self.data.copy_to_bytes(length)
-    }
-}
-
-impl Drop for TrackedData {
-    fn drop(&mut self) {
-        if self.data.has_remaining() {
-            self.progress.cut_off();
-            self.progress.unsent.fetch_add(self.data.len() as u64, Ordering::Relaxed);
-            self.progress.took(self.data.len());
         }
     }
 }

@@ -40,27 +40,24 @@ pub(super) fn describe() {
     describe_counter!(ACCESS_LOG_DROPPED, "Access log lines that were not written: the sink was slow, full or failed.");
 }
 
-/// The gauges of clients. Clones share them.
-#[derive(Clone)]
-pub(super) struct Clients(Arc<Protocols>);
-
-struct Protocols {
+/// The gauges of clients.
+pub(super) struct Clients {
     connections: [Gauge; 3],
     streams: [Gauge; 3],
 }
 
 impl Clients {
-    pub(super) fn new() -> Self {
+    pub(super) fn new() -> Arc<Self> {
         let connections = PROTOCOLS.map(|protocol| gauge!(CONNECTIONS, "protocol" => protocol));
         let streams = PROTOCOLS.map(|protocol| gauge!(STREAMS, "protocol" => protocol));
-        Self(Arc::new(Protocols { connections, streams }))
+        Arc::new(Self { connections, streams })
     }
 }
 
 /// A connection of a client, counted by the protocol of its last request.
 pub(super) struct Connection {
     protocol: AtomicU8,
-    clients: Clients,
+    clients: Arc<Clients>,
 }
 
 /// A place in [`PROTOCOLS`].
@@ -74,7 +71,7 @@ impl Protocol {
 }
 
 impl Connection {
-    pub(super) fn new(clients: Clients) -> Self {
+    pub(super) fn new(clients: Arc<Clients>) -> Self {
         Self { protocol: AtomicU8::new(0), clients }
     }
 
@@ -109,11 +106,11 @@ impl Connection {
     }
 
     fn connections(&self, protocol: u8) -> &Gauge {
-        &self.clients.0.connections[usize::from(protocol)]
+        &self.clients.connections[usize::from(protocol)]
     }
 
     fn streams(&self, Protocol(protocol): Protocol) -> &Gauge {
-        &self.clients.0.streams[usize::from(protocol)]
+        &self.clients.streams[usize::from(protocol)]
     }
 }
 
@@ -203,7 +200,7 @@ mod tests {
         };
         metrics::with_local_recorder(&recorder, || {
             let clients = Clients::new();
-            let (quiet, connection) = (Connection::new(clients.clone()), Connection::new(clients));
+            let (quiet, connection) = (Connection::new(Arc::clone(&clients)), Connection::new(clients));
             quiet.opened();
             assert_eq!(gauges(), [r#"connections["protocol=none"] 1"#]);
             connection.opened();

@@ -36,9 +36,15 @@ impl Deadlines {
     pub(crate) async fn first(self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
-            () = self.state.stall_for(self.limits.write_timeout) => self.stalled(),
+            () = self.state.stall_for(self.limits.write_timeout) => {
+                self.state.give_up();
+                End::Closed
+            }
             () = self.wait_to_leave(&mut stage) => End::Graceful,
-            () = self.state.activity.stops_for(self.limits.idle_timeout) => self.idle(),
+            // The rest of half a head is not waited for.
+            () = self.state.activity.stops_for(self.limits.idle_timeout) => {
+                if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
+            }
         }
     }
 
@@ -65,15 +71,5 @@ impl Deadlines {
         if !self.state.is_http2() {
             reached(stage, Stage::Stopping).await;
         }
-    }
-
-    /// The rest of half a head is not waited for.
-    fn idle(&self) -> End {
-        if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
-    }
-
-    fn stalled(&self) -> End {
-        self.state.give_up();
-        End::Closed
     }
 }

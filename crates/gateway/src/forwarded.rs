@@ -11,6 +11,8 @@ use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use tower_error_envelope::exchange::is_same_to_cgi;
 
+use super::headers::remove_all;
+
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -69,12 +71,12 @@ impl Hop {
         match self.forwarding {
             Forwarding::Pass => {}
             Forwarding::Replace => {
-                drop_all(headers, says_who_asked);
+                remove_all(headers, |name| names_client(name.as_str()));
                 self.write_first_hop(headers);
             }
             Forwarding::Append => {
                 // A trusted proxy spells them right.
-                drop_all(headers, only_looks_so);
+                remove_all(headers, |name| only_looks_so(name.as_str()));
                 self.append_hop(headers);
             }
         }
@@ -111,22 +113,15 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     }
 }
 
-fn drop_all(headers: &mut HeaderMap, wrong: impl Fn(&str) -> bool) {
-    let names: Vec<_> = headers.keys().filter(|name| wrong(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
-}
-
 /// Whether the name is one of these, in any spelling that a CGI-like service accepts.
-fn says_who_asked(name: &str) -> bool {
+fn names_client(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
         || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
 /// Whether a name only looks like one of these: all of them have letters and dashes alone.
 fn only_looks_so(name: &str) -> bool {
-    name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && says_who_asked(name)
+    name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
+use tower_error_envelope::exchange::lines;
 
 /// Headers for one hop, besides those that `connection` names.
 static OF_ONE_HOP: [HeaderName; 6] = [
@@ -90,11 +91,6 @@ pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     head.extensions = Extensions::new();
 }
 
-/// The lines of a name. Heads are short: a search through their lines costs less than hashing one name.
-pub(crate) fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
-    headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
-}
-
 /// Whether a request names one host, which HTTP/1.0 need not.
 pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = lines(request.headers(), &HOST);
@@ -139,9 +135,14 @@ pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
         ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
     const BEGINS: &str = "x-amz-checksum-";
     let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
-    let others: Vec<_> = trailers.keys().filter(|name| !passes(name)).cloned().collect();
-    for name in others {
-        trailers.remove(name);
+    remove_all(trailers, |name| !passes(name));
+}
+
+/// Removes the headers whose names are `wrong`.
+pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| wrong(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 

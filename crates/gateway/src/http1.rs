@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Version, request};
@@ -16,67 +15,34 @@ use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
 use super::connect::{Probe, connect};
-use super::count::UpstreamMetrics;
-use super::limits::{HEADERS, UpstreamLimits};
-use super::pool::{
-    self, Binding, Connection, Exchange, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered,
-};
+use super::limits::HEADERS;
+use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// Connections to a service that take any number of requests at once.
-pub(crate) struct Connections<B: Send + 'static> {
-    pool: Pool<Http1<B>>,
-    host: Option<HeaderValue>,
-}
-
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
-        let host = HeaderValue::from_str(upstream.authority().as_str()).ok();
-        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
-        Self { pool, host }
+/// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
+/// Without that header it would drop the body of a GET.
+pub(crate) fn prepare<B: ForwardBody>(head: &mut request::Parts, body: &Outgoing<B>, host: Option<&HeaderValue>) {
+    if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
+        let path = head.uri.path_and_query().cloned();
+        head.uri = path.unwrap_or(PathAndQuery::from_static("/")).into();
     }
-
-    /// Prepares a head for hyper's client, which expects the origin form, a host, and a header for a body of unknown length.
-    /// Without that header it would drop the body of a GET.
-    pub(crate) fn prepare(&self, head: &mut request::Parts, body: &Outgoing<B>) {
-        if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
-            let path = head.uri.path_and_query().cloned();
-            head.uri = path.unwrap_or(PathAndQuery::from_static("/")).into();
-        }
-        head.version = Version::HTTP_11;
-        if !body.is_end_stream() && body.size_hint().exact().is_none() && !head.headers.contains_key(CONTENT_LENGTH) {
-            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        if let (Some(host), Entry::Vacant(missing)) = (&self.host, head.headers.entry(HOST)) {
-            missing.insert(host.clone());
-        }
+    head.version = Version::HTTP_11;
+    if !body.is_end_stream() && body.size_hint().exact().is_none() && !head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-
-    /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(
-        &self,
-        place: &mut Place<B>,
-        binding: Option<Binding>,
-    ) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
-        pool::send(&self.pool, place, binding)
+    if let (Some(host), Entry::Vacant(missing)) = (host, head.headers.entry(HOST)) {
+        missing.insert(host.clone());
     }
 }
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http1<B>, BoxError>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+/// Opens a connection to the service.
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http1<B>, BoxError> {
+    let limits = upstream.limits;
     let exchange = Arc::<Exchange>::default();
     let (stream, probe) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::clone(&exchange), place, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
     // Set again, hyper's own bound would cost each response two lists that are filled before they are used.
@@ -105,7 +71,7 @@ fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
 }
 
 /// A connection to the service.
-struct Http1<B> {
+pub(crate) struct Http1<B> {
     sender: SendRequest<Outgoing<B>>,
     exchange: Arc<Exchange>,
     probe: Probe,
@@ -149,11 +115,7 @@ impl<B: Send + 'static> Connection for Http1<B> {
     }
 }
 
-impl<B> Sends<B> for Http1<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Sends<B> for Http1<B> {
     fn send(
         &mut self,
         mut request: Request<Outgoing<B>>,

@@ -12,79 +12,50 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use h2::Reason;
 use http::header::HOST;
-use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Request, Response, Version, request};
-use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::BoxError;
+use tower_error_envelope::policy::UpstreamUrl;
 
 use super::connect::connect;
-use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Observed, Outgoing, Place, Pool, PoolSlot, Reached, Reply, Sends, Unanswered};
+use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached, Sends, Unanswered};
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 use super::workers::{self, WorkerId};
 
-/// Connections to a service that take any number of requests at once.
-pub(crate) struct Connections<B: Send + 'static> {
-    pool: Pool<Http2<B>>,
-    scheme: Scheme,
-    authority: Authority,
-}
-
-impl<B> Connections<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    pub(crate) fn new(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Self {
-        let (scheme, authority) = (upstream.scheme(), upstream.authority().clone());
-        let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
-        let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
-        Self { pool, scheme, authority }
-    }
-
-    /// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
-    pub(crate) fn prepare(&self, head: &mut request::Parts) {
-        head.version = Version::HTTP_2;
-        let host = head.headers.remove(HOST);
-        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        let mut parts = uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(authority.unwrap_or_else(|| self.authority.clone()));
-        let path = head.uri.path_and_query().cloned();
-        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
-        head.uri = Uri::from_parts(parts).unwrap_or_default();
-    }
-
-    /// Not an async function: its future would have a state of its own around the pool's.
-    pub(crate) fn send(&self, place: &mut Place<B>) -> impl Future<Output = Result<Response<Reply>, BoxError>> + Send {
-        pool::send(&self.pool, place, None)
-    }
+/// `:authority` becomes the value of `host` (RFC 9113 §8.3.1).
+pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(service.scheme().clone());
+    parts.authority = Some(authority.unwrap_or_else(|| service.authority().clone()));
+    let path = head.uri.path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
+    head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// No limit that a service can send: h2 reports this one until the settings arrive.
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// How often to check for the settings. They come with the first bytes of the service.
-const LOOK: Duration = Duration::from_millis(1);
+const CHECK_EVERY: Duration = Duration::from_millis(1);
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http2<B>, BoxError>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+/// Opens a connection to the service.
+pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> Result<Http2<B>, BoxError> {
+    let limits = upstream.limits;
     let (stream, _) = connect(&upstream).await?;
-    let stream = Observed::new(stream, Arc::default(), place, ReadSize::new(limits.buffer));
+    let stream = Observed::new(stream, Arc::default(), slot, ReadSize::new(limits.buffer));
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
-        if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {
+        if let Ok(ended) = tokio::time::timeout(CHECK_EVERY, &mut connection).await {
             ended?;
             return Err(not_connected("the service closed the connection before it sent its HTTP/2 settings"));
         }
@@ -142,7 +113,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 }
 
 /// A handle to a connection to the service.
-struct Http2<B> {
+pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
     /// It is its identity, too.
     opened: Arc<Opened>,
@@ -187,11 +158,7 @@ impl<B: Send + 'static> Connection for Http2<B> {
     }
 }
 
-impl<B> Sends<B> for Http2<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Sends<B> for Http2<B> {
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,

@@ -6,9 +6,8 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::watch;
+use tower_error_envelope::exchange::lines;
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
-
-use super::headers::lines;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

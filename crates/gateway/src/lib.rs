@@ -21,28 +21,33 @@
 //! `metrics`.
 //!
 //! Read on in this order: `serve` runs until the stop, `accept` accepts, `connection` serves one client, by `tls` or without;
-//! `served` runs hyper over a `client_stream` with reads of a `read_size`; `client` names that client to the log and, as
-//! `forwarded` has it, to the service. `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`,
-//! as many requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds. `headers`
-//! handles what belongs to one hop alone, `upgrade` joins two connections; `connection_state` is what they share of a connection;
-//! `pace`, `idle` and `keep_alive` keep the clocks, which `rarely` polls; `admin` is the admin address; `access` writes a line
-//! for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening
-//! sockets to the next process; `connect`, `linger`, `abort` and `reset` are about how connections end; `count` counts.
+//! `served` runs hyper over a `client_stream` with reads of a `read_size`, and `requests` are what it gets, each with a
+//! `client_body`; `client` names the client to the log and, as `forwarded` has it, to the service; `answer` is the way of a
+//! response to the client, with a `response_body` of `tracked_data`. `upstreams` chooses a service, `proxy` forwards to the
+//! `upstream` over `http1` or `http2`, as many requests at once as there is `capacity` for, by a `pool` of connections to an
+//! address that `resolve` finds. `headers` handles what belongs to one hop alone, `upgrade` joins two connections;
+//! `connection_state` is what they share of a connection, with its `last_body`; `pace`, `idle` and `deadlines` keep the clocks,
+//! some of which are a `poll_on_wake`, and `date` is the time in a response; `admin` is the admin address; `access` writes a
+//! line for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening
+//! sockets to the next process; `connect`, `linger` and `reset` are about how connections end; `socket_options` and
+//! `short_write` are about sockets; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
-mod abort;
 mod accept;
 mod access;
 mod admin;
+mod answer;
 mod capacity;
 mod client;
+mod client_body;
 mod client_stream;
 mod config;
 mod connect;
 mod connection;
 mod connection_state;
 mod count;
+mod date;
 mod deadlines;
 mod error;
 mod forwarded;
@@ -53,20 +58,24 @@ mod http1;
 mod http2;
 mod idle;
 mod in_flight;
-mod keep_alive;
+mod last_body;
 mod limits;
 mod linger;
-mod one_piece;
 mod pace;
+mod poll_on_wake;
 mod pool;
 mod proxy;
-mod rarely;
 mod read_size;
+mod requests;
 mod reset;
 mod resolve;
+mod response_body;
 mod serve;
 mod served;
+mod short_write;
+mod socket_options;
 mod tls;
+mod tracked_data;
 mod upgrade;
 mod upstream;
 mod upstreams;
@@ -75,13 +84,13 @@ mod workers;
 pub use tokio_rustls::rustls;
 
 pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
+pub use self::client_body::ClientBody;
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;
 pub use self::handover::{ListeningSockets, SocketPurpose, Takeover, UpgradeSocket};
 pub use self::limits::{ClientLimits, UpstreamLimits};
-pub use self::pace::ClientBody;
-pub use self::proxy::UpstreamBody;
+pub use self::pool::UpstreamBody;
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::tls::clients::ClientAuthorities;

@@ -1,11 +1,8 @@
-//! Sockets and streams that are closed politely.
+//! Sockets that are closed politely.
 //!
 //! A kernel that closes a socket with unread bytes in it resets the connection, and the reset overtakes the answer: a
 //! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes is
 //! read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
-//!
-//! h2 resets a stream whose body has no reader as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer, but
-//! curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,39 +11,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Version;
-use http::header::EXPECT;
-use http::request::Parts;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
-use tower::BoxError;
 
-use super::connection_state::{ActiveBody, ConnectionState, OpenConnection};
+use super::connection_state::OpenConnection;
 use super::limits::ClientLimits;
-use super::one_piece::{Joined, one_piece};
 use super::read_size::{Room, large};
-use super::reset;
-
-/// How long an unneeded rest is read, and how much of it.
-#[derive(Clone, Copy)]
-struct Linger {
-    time: Duration,
-    bytes: u64,
-}
-
-impl Linger {
-    fn within(limits: &ClientLimits) -> Self {
-        Self { time: limits.linger_timeout, bytes: limits.linger_bytes }
-    }
-}
+use super::short_write::{JoinBuffer, join_short};
 
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
@@ -154,9 +129,9 @@ impl Drop for Lingering {
         if socket.connection.state().reset.needs_reset() {
             let _ = stream.set_zero_linger();
         } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
-            let linger = Linger::within(&self.limits);
+            let (time, most) = (self.limits.linger_timeout, self.limits.linger_bytes);
             runtime.spawn(async move {
-                let _ = tokio::time::timeout(linger.time, drain(stream, linger.bytes)).await;
+                let _ = tokio::time::timeout(time, drain(stream, most)).await;
                 drop(socket);
             });
             return;
@@ -164,75 +139,6 @@ impl Drop for Lingering {
         // The place in `--max-connections` is free once there is no socket.
         drop(stream);
     }
-}
-
-/// A request body that lingers when it is dropped before its end. Only HTTP/2's: HTTP/1 leaves it to the socket.
-pub(crate) struct LingeringBody {
-    /// Taken by `drop` alone.
-    body: Option<Incoming>,
-    lingers: bool,
-    linger: Linger,
-    /// Set for HTTP/1.
-    active: Option<ActiveBody>,
-}
-
-impl LingeringBody {
-    pub(crate) fn new(body: Incoming, head: &Parts, limits: &ClientLimits, state: &Arc<ConnectionState>) -> Self {
-        let lingers = head.version == Version::HTTP_2;
-        let begun = !lingers && !body.is_end_stream();
-        let active = begun.then(|| state.begin_body(head.headers.contains_key(EXPECT)));
-        Self { body: Some(body), lingers, linger: Linger::within(limits), active }
-    }
-}
-
-impl Drop for LingeringBody {
-    fn drop(&mut self) {
-        if let Some(active) = &self.active {
-            if let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) {
-                active.leave(rest);
-            }
-            return;
-        }
-        let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
-        if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
-            runtime.spawn(tokio::time::timeout(self.linger.time, drain_stream(rest, self.linger.bytes)));
-        }
-    }
-}
-
-impl Body for LingeringBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            None if this.lingers && reset::is_cut_off(body) => Some(Err(reset::within_body("client"))),
-            frame => frame.map(|frame| frame.map_err(reset::of_client)),
-        };
-        if let Some(active) = &this.active
-            && (frame.is_none() || body.is_end_stream())
-        {
-            active.was_read();
-        }
-        // After an error nothing more comes.
-        self.lingers &= matches!(frame, Some(Ok(_)));
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
-    }
-}
-
-async fn drain_stream(rest: Incoming, most: u64) {
-    let mut rest = Limited::new(rest, usize::try_from(most).unwrap_or(usize::MAX));
-    while let Some(Ok(_)) = rest.frame().await {}
 }
 
 /// A client that still sends much does not keep its worker from others, and a silent one holds no buffer.
@@ -284,8 +190,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (mut joined, stream) = (Joined::new(), self.stream()?);
-        let written = match one_piece(bufs, &mut joined) {
+        let (mut joined, stream) = (JoinBuffer::new(), self.stream()?);
+        let written = match join_short(bufs, &mut joined) {
             Some(one) => stream.poll_write(cx, one),
             None => stream.poll_write_vectored(cx, bufs),
         };

@@ -3,60 +3,53 @@
 //! It never answers by itself: it returns failures as errors, and the layer around it makes the answer. [`pool`](super::pool)
 //! decides what is sent twice, and over which connection.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
+use tower_error_envelope::policy::UpstreamUrl;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
-use super::capacity::{Capacity, Permit, PermitBody};
+use super::capacity::{Capacity, Permit};
+use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::head_limit::HeadLimit;
 use super::headers::HopHeaders;
-use super::pace::{Pace, PacedBody, UnsentBody};
-use super::pool::{Binding, Bounds, Outgoing, Place, Reply};
+use super::http1::Http1;
+use super::http2::Http2;
+use super::pace::{Pace, UnsentBody};
+use super::pool::{Binding, Bounds, ForwardBody, Outgoing, PendingRequest, Pool, UpstreamBody};
 use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
-use super::{headers, http1, http2};
+use super::{headers, http1, http2, pool};
 
 /// The way to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
-    connections: Connections<Sent<B>>,
+    connections: Connections<B>,
     url: Arc<str>,
     head_limit: HeadLimit,
     capacity: Capacity,
 }
 
-/// A body on its way to the service.
-type Sent<B> = PermitBody<PacedBody<B>>;
-
 enum Connections<B: Send + 'static> {
-    Http1(http1::Connections<B>),
-    Http2(http2::Connections<B>),
+    Http1 { pool: Pool<Http1<B>>, host: Option<HeaderValue> },
+    Http2 { pool: Pool<Http2<B>>, service: UpstreamUrl },
 }
 
 /// A request in the form for its service, and the steps left for it.
 pub(crate) struct Prepared<B> {
-    request: Place<Sent<B>>,
+    request: PendingRequest<B>,
     pace: Option<Pace>,
     share: Option<Permit>,
-    wish: Option<UpgradeRequest>,
+    upgrade_request: Option<UpgradeRequest>,
     record: Option<AccessRecord>,
     binding: Option<Binding>,
 }
 
-impl<B> Proxy<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Proxy<B> {
     pub(crate) fn new(mut upstream: Upstream) -> Result<Self, Error> {
         match (&mut upstream.tls, *upstream.url.scheme() == Scheme::HTTPS) {
             (Some(tls), true) => tls.offer(upstream.version),
@@ -71,10 +64,18 @@ where
             idle_timeout: limits.idle_timeout,
             open_timeout: timeout,
         };
-        let (url, capacity) = (upstream.url().to_string().into(), Capacity::new(limits.requests));
+        let (service, capacity) = (upstream.url.clone(), Capacity::new(limits.requests));
+        let metrics = UpstreamMetrics::new(service.to_string(), bounds.connections);
+        let url = service.to_string().into();
         let connections = match upstream.version {
-            Version::HTTP_2 => Connections::Http2(http2::Connections::new(upstream, limits, bounds)),
-            _ => Connections::Http1(http1::Connections::new(upstream, limits, bounds)),
+            Version::HTTP_2 => {
+                let pool = Pool::new(bounds, metrics, move |slot| http2::open(upstream.clone(), slot));
+                Connections::Http2 { pool, service }
+            }
+            _ => {
+                let pool = Pool::new(bounds, metrics, move |slot| http1::open(upstream.clone(), slot));
+                Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
+            }
         };
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
     }
@@ -88,28 +89,28 @@ where
         if let Some(record) = &record {
             record.forwarded(&self.url);
         }
-        let upgrades = matches!(self.connections, Connections::Http1(_));
-        let wish = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
+        let upgrades = matches!(self.connections, Connections::Http1 { .. });
+        let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, hop);
-        if let Some(wish) = &wish {
-            wish.forward(&mut head.headers);
+        if let Some(upgrade_request) = &upgrade_request {
+            upgrade_request.forward(&mut head.headers);
         }
         let (body, share, pace) = if body.is_end_stream() {
             (Outgoing::empty(), share, None)
         } else {
             let (pace, (share, of_body)) = (Pace::start(), share.share());
-            (Outgoing::new(PermitBody::new(PacedBody::new(body, pace.clone()), Some(of_body))), share, Some(pace))
+            (Outgoing::new(body, pace.clone(), of_body), share, Some(pace))
         };
         match &self.connections {
-            Connections::Http1(connections) => connections.prepare(&mut head, &body),
-            Connections::Http2(connections) => connections.prepare(&mut head),
+            Connections::Http1 { host, .. } => http1::prepare(&mut head, &body, host.as_ref()),
+            Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         Ok(Prepared {
-            request: Place::Unsent(Request::from_parts(head, body)),
+            request: PendingRequest::Unsent(Request::from_parts(head, body)),
             pace,
             share: Some(share),
-            wish,
+            upgrade_request,
             record,
             binding,
         })
@@ -122,17 +123,17 @@ where
         mut prepared: Prepared<B>,
     ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         async move {
-            let Prepared { request, pace, share, wish, record, binding } = &mut prepared;
+            let Prepared { request, pace, share, upgrade_request, record, binding } = &mut prepared;
             let response = async {
                 match &self.connections {
-                    Connections::Http1(connections) => connections.send(request, binding.take()).await,
-                    Connections::Http2(connections) => connections.send(request).await,
+                    Connections::Http1 { pool, .. } => pool::send(pool, request, binding.take()).await,
+                    Connections::Http2 { pool, .. } => pool::send(pool, request, None).await,
                 }
             };
             let sent = pace.clone();
             let response = self.head_limit.apply(response, pace.take()).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(upgrade::switch(wish.take(), response, share.take(), record.take())?.map(UpstreamBody));
+                return Ok(upgrade::switch(upgrade_request.take(), response, share.take(), record.take())?);
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
@@ -145,7 +146,7 @@ where
             if sent.is_some_and(|sent| !sent.has_ended()) {
                 head.extensions.insert(UnsentBody);
             }
-            Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share.take()))))
+            Ok(Response::from_parts(head, body.hold(share.take())))
         }
     }
 }
@@ -170,24 +171,4 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
         return bad("The only transfer coding that is spoken here is chunked.");
     }
     Ok(())
-}
-
-/// The body of a service's response.
-pub struct UpstreamBody(PermitBody<Reply>);
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
 }

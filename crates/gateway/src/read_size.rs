@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// How many times larger a piece may become.
 const TIMES: usize = 4;
 /// Pieces that a reader that stops leaves behind.
-const HELD: usize = 3;
+const PIECES: usize = 3;
 /// For some forty bodies at full speed at once; the others are read in small pieces.
 const MOST: usize = 64 << 20;
 /// hyper's own least size of a buffer.
@@ -51,7 +51,7 @@ impl ReadSize {
     /// A read returned this many bytes.
     pub(crate) fn read(&mut self, bytes: usize) {
         if self.room.is_none() && bytes >= self.small - PAGE {
-            self.room = Room::within(self.small.saturating_mul(TIMES * HELD), self.left);
+            self.room = Room::within(self.small.saturating_mul(TIMES * PIECES), self.left);
         } else if self.room.is_some() && bytes < self.small / 2 {
             self.room = None;
         }
@@ -95,7 +95,7 @@ mod tests {
         let mut sizes: Vec<_> = (0..1_000).map(|_| ReadSize::within(SMALL, &LEFT)).collect();
         sizes.iter_mut().for_each(full);
         let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
-        assert_eq!(large_ones(&sizes), MOST / HELD / large(SMALL));
+        assert_eq!(large_ones(&sizes), MOST / PIECES / large(SMALL));
         assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
         // A head, or the end of a body: its room is free for another.
         sizes[0].read(100);

@@ -17,21 +17,18 @@ use tokio::sync::{Semaphore, watch};
 use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 
-use super::accept::{Acceptors, Doors};
-use super::access::{AccessLog, ClientRecords};
+use super::accept::{Acceptors, Listeners};
 use super::admin::{AdminOpen, AdminServer};
-use super::client::{Client, ClientService, Inbound, date};
+use super::client_body::ClientBody;
 use super::config::GatewayConfig;
-use super::connection::{Connection, Shared};
-use super::forwarded::Forwarding;
+use super::connection::Connections;
 use super::handover::Handover;
 use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
-use super::pace::ClientBody;
-use super::tls::ServerTls;
+use super::served::Servers;
 use super::workers::Workers;
-use super::{count, tls};
+use super::{count, date, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
@@ -104,11 +101,11 @@ impl Gateway {
     /// what is in flight finish.
     pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
     where
-        S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError> + Send,
+        S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
     {
         self.serve_until(service, stop, future::pending::<&str>()).await;
     }
@@ -121,29 +118,30 @@ impl Gateway {
         at_once: impl Future<Output = T>,
     ) -> Option<T>
     where
-        S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError> + Send,
+        S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
         T: fmt::Display,
     {
         if !self.handover.take_over_or_log().await {
             return None;
         }
-        let Self { listeners, workers, config, handover, .. } = self;
+        let Self { listeners: sockets, workers, config, handover, .. } = self;
         let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
         let (stages, stage) = watch::channel(Stage::Serving);
         let service = layer.layer(service);
         let tracker = RequestTracker::new(layer);
-        let shared = Shared::new(limits, stage);
-        let entrance =
-            ConnectionConfig { tls, forwarding, service, limits, shared, tracker: Arc::clone(&tracker), access_log };
-        let ending = Ending { stages, tracker, limits };
-        let doors = Doors { listeners, workers, room: Arc::new(Semaphore::new(limits.max_connections as usize)) };
-        admin.run_with(|admin| entrance.run(doors, ending, handover, admin, stop, at_once)).await
+        let ending = Ending { stages, tracker: Arc::clone(&tracker), limits };
+        let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
+        let listeners = Listeners { sockets, workers, slots, retry: limits.accept_retry };
+        let (server, limits, clients) = (Arc::new(Servers::new(&limits)), Arc::new(limits), count::Clients::new());
+        let connections = Connections { service, tls, forwarding, access_log, tracker, stage, server, limits, clients };
+        let serve = move |stream, peer, slot| connections.serve(stream, peer, slot);
+        admin.run_with(|admin| run(listeners, serve, ending, handover, admin, stop, at_once)).await
     }
 }
 
@@ -228,114 +226,82 @@ async fn drain(delay: Duration) {
     }
 }
 
-/// The settings that each client connection is served with.
-#[derive(Clone)]
-struct ConnectionConfig<S> {
-    tls: Option<Arc<ServerTls>>,
-    forwarding: Forwarding,
-    service: S,
-    limits: ClientLimits,
-    shared: Shared,
-    tracker: Arc<RequestTracker>,
-    access_log: Option<AccessLog>,
+async fn run<T: fmt::Display>(
+    mut listeners: Listeners,
+    serve: impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
+    ending: Ending,
+    handover: Handover,
+    admin: AdminOpen,
+    stop: impl Future<Output = ()>,
+    at_once: impl Future<Output = T>,
+) -> Option<T> {
+    let release = handover.releaser();
+    let to_its_end = async {
+        let mut stop = pin!(ending.drained_after(stop));
+        let end = accept_to_the_end(&mut listeners, serve, handover, &admin, stop.as_mut()).await;
+        // With both open, it would be unclear which of two gateways answers.
+        let admin = Some(admin).filter(|_| end == AcceptEnd::Stopped);
+        if end == AcceptEnd::HandedOver {
+            ending.serve_remaining(stop).await;
+        }
+        ending.finish().await;
+        drop(admin);
+    };
+    tokio::select! {
+        () = to_its_end => None,
+        signal = at_once => {
+            release();
+            ending.cut_short(&signal);
+            Some(signal)
+        }
+    }
 }
 
-impl<S, B> ConnectionConfig<S>
-where
-    S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError> + Send,
-{
-    async fn run<T: fmt::Display>(
-        self,
-        mut doors: Doors,
-        ending: Ending,
-        handover: Handover,
-        admin: AdminOpen,
-        stop: impl Future<Output = ()>,
-        at_once: impl Future<Output = T>,
-    ) -> Option<T> {
-        let release = handover.releaser();
-        let to_its_end = async {
-            let mut stop = pin!(ending.drained_after(stop));
-            let end = self.accept_to_the_end(&mut doors, handover, &admin, stop.as_mut()).await;
-            // With both open, it would be unclear which of two gateways answers.
-            let admin = Some(admin).filter(|_| end == AcceptEnd::Stopped);
-            if end == AcceptEnd::HandedOver {
-                ending.serve_remaining(stop).await;
-            }
-            ending.finish().await;
-            drop(admin);
-        };
-        tokio::select! {
-            () = to_its_end => None,
-            signal = at_once => {
-                release();
-                ending.cut_short(&signal);
-                Some(signal)
-            }
+/// Accepts clients until `stop`, or until another process has taken over.
+async fn accept_to_the_end(
+    listeners: &mut Listeners,
+    serve: impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
+    handover: Handover,
+    admin: &AdminOpen,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> AcceptEnd {
+    let (mut acceptors, here) = Acceptors::start(listeners, serve);
+    // Each client meets one process: another one is notified that it may begin, or that this one ends, once no listener
+    // accepts here.
+    let steer = async move {
+        if !handover.report_serving().await {
+            acceptors.end().await;
+            return AcceptEnd::Stopped;
         }
-    }
-
-    /// Accepts clients until `stop`, or until another process has taken over.
-    async fn accept_to_the_end(
-        self,
-        doors: &mut Doors,
-        handover: Handover,
-        admin: &AdminOpen,
-        mut stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> AcceptEnd {
-        let again_in = self.limits.accept_retry;
-        let serve = move |stream, peer, place| self.spawn_connection(stream, peer, place);
-        let (mut acceptors, here) = Acceptors::start(doors, again_in, serve);
-        // Each client meets one process: another one is notified that it may begin, or that this one ends, once no listener
-        // accepts here.
-        let steer = async move {
-            if !handover.report_serving().await {
+        loop {
+            let successor = tokio::select! {
+                () = stop.as_mut() => None,
+                successor = handover.successor() => Some(successor),
+                () = acceptors.ended() => panic!("nobody accepts clients any more"),
+            };
+            // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
+            handover.releaser()();
+            let Some(successor) = successor else {
                 acceptors.end().await;
                 return AcceptEnd::Stopped;
+            };
+            admin.pause();
+            acceptors.pause().await;
+            let end = tokio::select! {
+                biased;
+                replaced = successor.replace() => replaced.ok().map(|()| AcceptEnd::HandedOver),
+                () = stop.as_mut() => Some(AcceptEnd::Stopped),
+            };
+            if let Some(end) = end {
+                acceptors.end().await;
+                return end;
             }
-            loop {
-                let successor = tokio::select! {
-                    () = stop.as_mut() => None,
-                    successor = handover.successor() => Some(successor),
-                    () = acceptors.ended() => panic!("nobody accepts clients any more"),
-                };
-                // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
-                handover.release_predecessor();
-                let Some(successor) = successor else {
-                    acceptors.end().await;
-                    return AcceptEnd::Stopped;
-                };
-                admin.pause();
-                acceptors.pause().await;
-                let end = tokio::select! {
-                    biased;
-                    replaced = successor.replace() => replaced.ok().map(|()| AcceptEnd::HandedOver),
-                    () = stop.as_mut() => Some(AcceptEnd::Stopped),
-                };
-                if let Some(end) = end {
-                    acceptors.end().await;
-                    return end;
-                }
-                acceptors.resume();
-                admin.resume();
-            }
-        };
-        tokio::select! {
-            end = steer => end,
-            never = here => match never {},
+            acceptors.resume();
+            admin.resume();
         }
-    }
-
-    /// Serves a client on a task of its own, which waits for its TLS handshake, too.
-    fn spawn_connection(&self, stream: TcpStream, peer: SocketAddr, place: Option<ConnectionSlot>) {
-        let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
-        let span = client.span();
-        let service = ClientService::new(client, self.service.clone());
-        let records = ClientRecords::new(self.access_log.as_ref().map(AccessLog::entries), peer.ip().to_canonical());
-        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker), records);
-        connection.spawn(stream, place, self.tls.clone(), span);
+    };
+    tokio::select! {
+        end = steer => end,
+        never = here => match never {},
     }
 }

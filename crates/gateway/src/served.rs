@@ -26,7 +26,7 @@ use super::client_stream::ClientStream;
 use super::connection_state::ConnectionState;
 use super::deadlines::End;
 use super::limits::ClientLimits;
-use super::rarely::Rarely;
+use super::poll_on_wake::PollOnWake;
 use super::read_size::{ReadSize, large};
 
 /// A client that sends one request is done by then.
@@ -73,7 +73,7 @@ type Io<T> = TokioIo<ClientStream<T>>;
 /// together, and the others are in a box.
 pub(super) struct Served<T, S: HttpService<Incoming>> {
     state: State<T, S>,
-    waits: Rarely<Box<Waits>>,
+    waits: PollOnWake<Box<Waits>>,
     servers: Arc<Servers>,
     connection: Arc<ConnectionState>,
     /// When its server was last taken down.
@@ -148,7 +148,7 @@ where
     ) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
         let state = State::Quiet(Box::new(QuietConnection { stream, service, is_new: true }));
-        let waits = Rarely::new(Box::new(Waits { rest: None, deadline: Box::pin(deadline) }));
+        let waits = PollOnWake::new(Box::new(Waits { rest: None, deadline: Box::pin(deadline) }));
         Self { state, waits, servers, connection, rested: None }
     }
 

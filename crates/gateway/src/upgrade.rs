@@ -7,8 +7,9 @@ use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::{AccessRecord, Outcome};
-use super::capacity::{Permit, PermitBody};
+use super::capacity::Permit;
 use super::headers::{HopHeaders, has_token};
+use super::pool::UpstreamBody;
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
@@ -39,19 +40,19 @@ impl UpgradeRequest {
 }
 
 /// Makes the service's 101 the gateway's own; a service that switches without a request for it broke the protocol.
-pub(crate) fn switch<B>(
-    wish: Option<UpgradeRequest>,
-    mut response: Response<B>,
+pub(crate) fn switch(
+    upgrade_request: Option<UpgradeRequest>,
+    mut response: Response<UpstreamBody>,
     share: Option<Permit>,
     record: Option<AccessRecord>,
-) -> Result<Response<PermitBody<B>>, Fault> {
-    let Some(wish) = wish else {
+) -> Result<Response<UpstreamBody>, Fault> {
+    let Some(upgrade_request) = upgrade_request else {
         return Err(
             Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
         );
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
-    let joined = join(wish.client, hyper::upgrade::on(&mut response));
+    let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
     let (permit, share) = share.map(Permit::share).unzip();
     tokio::spawn(async move {
         let (received, sent) = joined.await;
@@ -66,7 +67,7 @@ pub(crate) fn switch<B>(
     super::headers::towards_client(&mut head, hop);
     set_upgrade(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
-    Ok(Response::from_parts(head, PermitBody::new(body, share)))
+    Ok(Response::from_parts(head, body.hold(share)))
 }
 
 fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {

@@ -22,12 +22,13 @@ use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
 
 use super::error::Error;
 use super::headers::HopHeaders;
-use super::proxy::{Prepared, Proxy, UpstreamBody, refuse};
+use super::pool::{ForwardBody, UpstreamBody};
+use super::proxy::{Prepared, Proxy, refuse};
 use super::upstream::Upstream;
 
 /// How often to check which services the active policy names. Until then, the last idle connections of a removed service stay
 /// open.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The services behind a gateway: the one that a scope of the policy names (`[scope] upstream`), and one for the rest.
 ///
@@ -83,8 +84,7 @@ impl Upstreams {
     /// There is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let proxies = Arc::new(Proxies::new(self)?);
         tokio::spawn(end_unnamed(Arc::downgrade(&proxies)));
@@ -103,8 +103,7 @@ impl Upstream {
     /// There is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         Upstreams { layer: None, rest: Some(self), prepare: Box::new(Ok) }.service()
     }
@@ -125,11 +124,7 @@ impl<B: Send + 'static> fmt::Debug for Forward<B> {
     }
 }
 
-impl<B> Service<Request<B>> for Forward<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
     type Response = Response<UpstreamBody>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send>>;
@@ -154,11 +149,7 @@ struct Proxies<B: Send + 'static> {
     by_url: RwLock<HashMap<UpstreamUrl, Arc<Proxy<B>>>>,
 }
 
-impl<B> Proxies<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<B: ForwardBody> Proxies<B> {
     fn new(Upstreams { layer, rest, prepare }: Upstreams) -> Result<Self, Error> {
         let rest = rest.map(|rest| Ok::<_, Error>((rest.url.clone(), Arc::new(Proxy::new(rest)?)))).transpose()?;
         let by_url = RwLock::new(rest.iter().cloned().collect());
@@ -214,13 +205,9 @@ where
     }
 }
 
-async fn end_unnamed<B>(proxies: Weak<Proxies<B>>)
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
+async fn end_unnamed<B: ForwardBody>(proxies: Weak<Proxies<B>>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_EVERY).await;
         let Some(proxies) = proxies.upgrade() else { return };
         let Some(layer) = &proxies.layer else { return };
         proxies.end_unnamed(layer);

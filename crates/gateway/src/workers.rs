@@ -100,13 +100,13 @@ impl Worker {
     fn start() -> io::Result<Self> {
         let id = NonZeroUsize::new(LAST_ID.fetch_add(1, Ordering::Relaxed) + 1);
         let (jobs, received) = mpsc::unbounded_channel();
-        let ((go, may_drop), (tell, reports)) = (channel(), channel());
+        let ((go, may_drop), (report, reports)) = (channel(), channel());
         let serve = move || {
             HERE.set(id);
             // Created here: one that the caller would have to drop would panic in the caller's own runtime.
             match current_thread_runtime() {
-                Ok(runtime) => run_jobs(runtime, received, &tell, &may_drop),
-                Err(error) => drop(tell.send(Err(error))),
+                Ok(runtime) => run_jobs(runtime, received, &report, &may_drop),
+                Err(error) => drop(report.send(Err(error))),
             }
         };
         std::thread::Builder::new().name("gateway-worker".into()).spawn(serve)?;
@@ -118,16 +118,16 @@ impl Worker {
 fn run_jobs(
     runtime: Runtime,
     mut received: UnboundedReceiver<Job>,
-    tell: &Sender<io::Result<()>>,
+    report: &Sender<io::Result<()>>,
     may_drop: &Receiver<()>,
 ) {
-    let _ = tell.send(Ok(()));
+    let _ = report.send(Ok(()));
     runtime.block_on(async {
         while let Some(job) = received.recv().await {
             job();
         }
     });
-    let _ = tell.send(Ok(()));
+    let _ = report.send(Ok(()));
     let _ = may_drop.recv();
     ENDS.set(true);
     // With a time it would wait before it drops its tasks, and clients would wait with it.
@@ -163,14 +163,14 @@ mod tests {
     #[test]
     fn each_has_a_job_and_what_it_began_ends_with_them() {
         let mut workers = Workers::start(2).unwrap();
-        let (tell, reports) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
         let job = || {
-            let tell = tell.clone();
+            let report = report.clone();
             // Held by a task that ends with its runtime alone.
             let task = async move {
-                tell.send(here()).unwrap();
+                report.send(here()).unwrap();
                 std::future::pending::<()>().await;
-                drop(tell);
+                drop(report);
             };
             move || drop(tokio::spawn(task))
         };
@@ -178,7 +178,7 @@ mod tests {
         let mut ids = [reports.recv().unwrap(), reports.recv().unwrap()];
         ids.sort_unstable();
         assert!(ids[0] > None && ids[0] < ids[1], "{ids:?}");
-        drop(tell);
+        drop(report);
         drop(workers);
         reports.recv().unwrap_err();
         assert_eq!((here(), ends()), (None, false));
@@ -187,12 +187,12 @@ mod tests {
     #[test]
     fn one_that_is_blocked_is_left_to_itself() {
         let mut workers = Workers::start(2).unwrap();
-        let ((release, blocked), (tell, reports)) = (mpsc::channel::<()>(), mpsc::channel());
+        let ((release, blocked), (report, reports)) = (mpsc::channel::<()>(), mpsc::channel());
         let mut blocked = Some(blocked);
         workers.run(std::iter::repeat_with(|| {
-            let (blocked, tell) = (blocked.take(), tell.clone());
+            let (blocked, report) = (blocked.take(), report.clone());
             move || {
-                tell.send(()).unwrap();
+                report.send(()).unwrap();
                 if let Some(blocked) = blocked {
                     let _ = blocked.recv();
                 }

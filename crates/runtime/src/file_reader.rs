@@ -83,11 +83,11 @@ type LookFn<C> = dyn Fn(&mut WatchedFolders, &Progress) -> Look<C> + Send + Sync
 
 impl Patience {
     /// At a start, which others wait for.
-    pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::ASKED };
+    pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::REQUESTED };
 
     /// For a requested reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy takes, 10 s longer
     /// than a healthy file system takes, a minute as no policy takes. A signal can be given again, four times.
-    pub const ASKED: Self = Self {
+    pub const REQUESTED: Self = Self {
         apart: Duration::from_millis(100),
         settle: Duration::from_secs(5),
         answer: Duration::from_secs(10),
@@ -96,7 +96,7 @@ impl Patience {
     };
 
     /// Where files changed: folders that are never quiet leave threads for requested reloads.
-    pub const CHANGED: Self = Self { threads: 2, ..Self::ASKED };
+    pub const CHANGED: Self = Self { threads: 2, ..Self::REQUESTED };
 }
 
 impl<C: Send + 'static> FileReader<C> {

@@ -11,10 +11,10 @@
 //! The thread that waits ends with the last service and layer.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
@@ -23,11 +23,11 @@ use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
-use error_envelope_core::policy::{OutlineTable, Policy, PolicyError};
+use error_envelope_core::policy::{Policy, PolicyError};
 
 /// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {
-    in_force: ArcSwap<Policy>,
+    active: ArcSwap<Policy>,
     path: PathBuf,
     reader: FileReader<Content>,
     /// Held for moments alone.
@@ -39,13 +39,7 @@ type Content = Result<PolicyFile, PolicyError>;
 struct State {
     /// The result of the last read.
     outcome: Outcome,
-    /// Since when the policy stays active.
-    since: SystemTime,
-    /// The files that it was read from.
-    files: Arc<[PathBuf]>,
-    /// The settings in those files.
-    outline: Arc<[OutlineTable]>,
-    rejection: Option<PolicyRejection>,
+    status: PolicyStatus,
 }
 
 #[derive(PartialEq, Eq)]
@@ -65,36 +59,27 @@ impl PolicyReloader {
         let file = look.content?;
         look.watched.map_err(unwatchable)?;
         let outcome = Outcome::Taken(file.fingerprint());
-        let (files, outline) = (files_of(&file), file.outline().into());
-        let state = Mutex::new(State { outcome, since: clock::now(), files, outline, rejection: None });
-        let in_force = ArcSwap::from_pointee(file.into_policy());
-        let watched = Arc::new(Self { in_force, path: path.to_owned(), reader, state });
+        let status = status_of(file, None);
+        let active = ArcSwap::new(status.policy.clone());
+        let state = Mutex::new(State { outcome, status });
+        let watched = Arc::new(Self { active, path: path.to_owned(), reader, state });
         let reload = |watched: &Self| drop(watched.read(&Patience::CHANGED));
-        changes
-            .follow("error-envelope-policy", &watched, reload)
-            .map_err(|error| PolicyError::unwatchable(&path.display().to_string(), error))?;
+        changes.follow("error-envelope-policy", &watched, reload).map_err(|error| self::unwatchable(path, error))?;
         Ok(watched)
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
-        self.in_force.load_full()
+        self.active.load_full()
     }
 
     /// The active policy, and how it became active.
     pub(crate) fn status(&self) -> PolicyStatus {
-        let state = self.state();
-        PolicyStatus {
-            policy: self.policy(),
-            since: state.since,
-            files: state.files.clone(),
-            outline: state.outline.clone(),
-            rejection: state.rejection.clone(),
-        }
+        self.state().status.clone()
     }
 
     /// Reads the files anew; returns whether another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
-        self.read(&Patience::ASKED)
+        self.read(&Patience::REQUESTED)
     }
 
     fn read(&self, patience: &Patience) -> Result<bool, PolicyError> {
@@ -117,7 +102,7 @@ impl PolicyReloader {
         let mut state = self.state();
         if state.outcome != outcome {
             state.outcome = outcome;
-            state.rejection = Some(PolicyRejection { at: clock::now(), why: why.into(), is_current: true });
+            state.status.rejection = Some(PolicyRejection { at: clock::now(), why: why.into(), is_current: true });
             drop(state);
             log::log_policy_refused(&self.path, error);
         }
@@ -130,13 +115,10 @@ impl PolicyReloader {
             return false;
         }
         state.outcome = outcome;
-        (state.since, state.files) = (clock::now(), files_of(&file));
-        state.outline = file.outline().into();
-        if let Some(rejection) = &mut state.rejection {
-            rejection.is_current = false;
-        }
-        let policy = Arc::new(file.into_policy());
-        self.in_force.store(policy.clone());
+        let rejection = state.status.rejection.take().map(|past| PolicyRejection { is_current: false, ..past });
+        state.status = status_of(file, rejection);
+        let policy = state.status.policy.clone();
+        self.active.store(policy.clone());
         drop(state);
         log::log_policy_reloaded(&policy);
         true
@@ -158,8 +140,10 @@ fn look(path: &Path, loader: &PolicyLoader, folders: &mut WatchedFolders, progre
     Look { content, texts, files, watched }
 }
 
-fn files_of(file: &PolicyFile) -> Arc<[PathBuf]> {
-    file.files().map(Path::to_owned).collect()
+/// The status of a policy that is active from now on.
+fn status_of(file: PolicyFile, rejection: Option<PolicyRejection>) -> PolicyStatus {
+    let (files, outline) = (file.files().map(Path::to_owned).collect(), file.outline().into());
+    PolicyStatus { since: clock::now(), files, outline, policy: Arc::new(file.into_policy()), rejection }
 }
 
 /// The folders that show a change of the policy.
@@ -173,7 +157,7 @@ fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     paths.flat_map(folders::of_file).collect()
 }
 
-fn unwatchable(path: &Path, error: notify::Error) -> PolicyError {
+fn unwatchable(path: &Path, error: impl Error + Send + Sync + 'static) -> PolicyError {
     PolicyError::unwatchable(&path.display().to_string(), error)
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use humantime::{format_rfc3339_millis, format_rfc3339_seconds};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::entry::Entry;
 use super::fields::AccessField;
-use super::record::Entry;
 
 /// The longest client text in a line, in characters; a longer one ends in `…`.
 const MAX_TEXT: usize = 1024;

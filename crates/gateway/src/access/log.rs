@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::entry::Entry;
 use super::fields::AccessField;
 use super::line::{combined, json};
-use super::record::{Entry, WriteEntry};
 use super::writer::{AccessSink, Writer};
 use crate::error::Error;
 
@@ -47,18 +47,12 @@ impl AccessLog {
         self.0.writer.flush(timeout)
     }
 
-    /// The receiver of the requests' records.
-    pub(crate) fn entries(&self) -> Arc<dyn WriteEntry> {
-        self.0.clone()
-    }
-}
-
-impl WriteEntry for Shared {
-    fn write(&self, entry: &Entry) {
-        let line = match &self.format {
+    /// Writes the line of a request that has ended.
+    pub(super) fn write(&self, entry: &Entry) {
+        let line = match &self.0.format {
             AccessFormat::Json(fields) => json(entry, fields),
             AccessFormat::Combined => combined(entry),
         };
-        self.writer.write(line);
+        self.0.writer.write(line);
     }
 }

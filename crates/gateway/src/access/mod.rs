@@ -7,13 +7,15 @@
 //!
 //! Without an access log there is no record.
 
+mod entry;
 mod fields;
 mod line;
 mod log;
 mod record;
 mod writer;
 
+pub(crate) use self::entry::Outcome;
 pub use self::fields::AccessField;
 pub use self::log::{AccessFormat, AccessLog};
-pub(crate) use self::record::{AccessRecord, ClientRecords, Outcome};
+pub(crate) use self::record::{AccessRecord, ClientRecords};
 pub use self::writer::AccessSink;

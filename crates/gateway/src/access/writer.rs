@@ -25,10 +25,10 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 const BATCH: usize = 64 * 1024;
 
 /// The shortest time between two warnings about dropped lines.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How often a flush looks for room in the queue.
-const LOOK: Duration = Duration::from_millis(5);
+const CHECK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Writer {
                 Err(TrySendError::Full(unsent)) if Instant::now() < deadline => message = unsent,
                 Err(_) => return false,
             }
-            thread::sleep(LOOK);
+            thread::sleep(CHECK_EVERY);
         }
         written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
     }
@@ -147,7 +147,7 @@ impl Thread {
                 next = messages.try_recv().ok();
             }
             self.write();
-            self.tell();
+            self.warn_of_dropped();
         }
     }
 
@@ -169,10 +169,11 @@ impl Thread {
         if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.sink.write_all(before, &mut &*batch, &mut self.torn) {
-            self.state.drop_lines(error.lines);
+        let mut left = &*batch;
+        if let Err(error) = self.sink.write(before, &mut left, &mut self.torn) {
+            self.state.drop_lines(left.iter().filter(|byte| **byte == b'\n').count() as u64);
             if !mem::replace(&mut self.failed, true) {
-                tracing::error!(target: LOG, error = %error.why, "cannot write the access log; lines are dropped and counted");
+                tracing::error!(target: LOG, %error, "cannot write the access log; lines are dropped and counted");
             }
         } else if mem::take(&mut self.failed) {
             tracing::info!(target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed), "the access log is written again");
@@ -182,10 +183,10 @@ impl Thread {
     }
 
     /// Warns now and then how many lines found no room; lines that could not be written were reported already.
-    fn tell(&mut self) {
+    fn warn_of_dropped(&mut self) {
         let dropped = self.state.dropped.load(Ordering::Relaxed);
         let (reported, when) = self.reported.map_or((0, None), |(reported, when)| (reported, Some(when)));
-        if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < TELL_EVERY) {
+        if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < WARN_EVERY) {
             return;
         }
         tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they were written");
@@ -198,12 +199,6 @@ enum Sink {
     File { path: PathBuf, file: File },
     Stdout,
     Log,
-}
-
-/// Lines that were not written.
-struct Lost {
-    lines: u64,
-    why: io::Error,
 }
 
 impl Sink {
@@ -229,15 +224,14 @@ impl Sink {
         }
     }
 
-    /// Writes `before` and then all lines. `torn` is set to whether the written bytes end within a line.
-    fn write_all(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> Result<(), Lost> {
-        let written = match self {
+    /// Writes `before` and then all lines, which are left with what was not written. `torn` is set to whether the written bytes
+    /// end within a line.
+    fn write(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> io::Result<()> {
+        match self {
             Self::File { file, .. } => write_counted(file, before, lines, torn),
             Self::Stdout => write_counted(&mut stdout().lock(), before, lines, torn),
             Self::Log => Ok(()),
-        };
-        let left = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
-        written.map_err(|why| Lost { lines: left, why })
+        }
     }
 }
 

@@ -15,6 +15,7 @@ const LOG: &str = "error_envelope::gateway::handover";
 const FIRST_DESCRIPTORS: usize = 16;
 
 /// The hand-overs of one gateway: the one to it, and the one from it; by default neither.
+#[derive(Default)]
 pub(crate) struct Handover {
     predecessor: Option<Arc<Predecessor>>,
     has_taken_over: bool,
@@ -27,14 +28,9 @@ impl Handover {
         clients: &TcpListener,
         admin: Option<&TcpListener>,
     ) -> io::Result<Self> {
-        let (predecessor, offer) = match socket {
-            Some(socket) => {
-                let (predecessor, offer) = Offer::new(socket, clients, admin)?;
-                (predecessor.map(Arc::new), Some(offer))
-            }
-            None => (None, None),
-        };
-        Ok(Self { predecessor, has_taken_over: false, offer })
+        let Some(UpgradeSocket { listener, predecessor }) = socket else { return Ok(Self::default()) };
+        let offer = Some(Offer::new(listener, clients, admin)?);
+        Ok(Self { predecessor: predecessor.map(Arc::new), has_taken_over: false, offer })
     }
 
     /// Has the predecessor stop accepting. The second time it does nothing.
@@ -78,12 +74,7 @@ impl Handover {
         }
     }
 
-    /// Lets the predecessor end, whatever happens to this gateway.
-    pub(crate) fn release_predecessor(&self) {
-        self.releaser()();
-    }
-
-    /// As [`release_predecessor`](Self::release_predecessor), later.
+    /// Lets the predecessor end when it is called, whatever happens to this gateway.
     pub(crate) fn releaser(&self) -> impl FnOnce() + use<> {
         let predecessor = self.predecessor.clone();
         move || predecessor.iter().for_each(|predecessor| predecessor.release())

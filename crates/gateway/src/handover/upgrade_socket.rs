@@ -39,8 +39,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 /// Where a gateway listens for the process that takes its place.
 #[must_use]
 pub struct UpgradeSocket {
-    listener: UnixListener,
-    predecessor: Option<Predecessor>,
+    pub(super) listener: UnixListener,
+    pub(super) predecessor: Option<Predecessor>,
 }
 
 impl UpgradeSocket {
@@ -75,18 +75,12 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// With the gateway that this one replaces.
-    pub(super) fn new(
-        socket: UpgradeSocket,
-        clients: &TcpListener,
-        admin: Option<&TcpListener>,
-    ) -> io::Result<(Option<Predecessor>, Self)> {
-        let UpgradeSocket { listener, predecessor } = socket;
+    pub(super) fn new(listener: UnixListener, clients: &TcpListener, admin: Option<&TcpListener>) -> io::Result<Self> {
         let mut sockets = vec![(SocketPurpose::Clients.name(), clients.as_fd().try_clone_to_owned()?)];
         if let Some(admin) = admin {
             sockets.push((SocketPurpose::Admin.name(), admin.as_fd().try_clone_to_owned()?));
         }
-        Ok((predecessor, Self { listener, sockets }))
+        Ok(Self { listener, sockets })
     }
 
     /// Opens this many descriptors, and closes them.

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use tower_error_envelope::exchange::lines;
 
 use super::connection::Connection;
 use super::shared::Pool;
-use crate::headers::lines;
 
 /// The connections to services that serve one client's connection, each with the id of its pool.
 #[derive(Default)]

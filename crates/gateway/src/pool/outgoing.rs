@@ -6,8 +6,17 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tower::BoxError;
 
 use super::exchange::Exchange;
+use crate::capacity::Permit;
+use crate::headers::trailers_towards_service;
+use crate::pace::Pace;
+
+/// A body that can be forwarded.
+pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> ForwardBody for B {}
 
 /// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
 /// be copied.
@@ -22,17 +31,43 @@ struct Pieces<B> {
     /// Waits until the frame before it is written. It is polled for before that, or the pool could not detect whether the client
     /// or the service holds the request up.
     next: Option<Frame<Bytes>>,
+    pace: Pace,
+    /// `None` once the body has ended.
+    permit: Option<Permit>,
 }
 
-impl<B: Body<Data = Bytes>> Pieces<B> {
+impl<B: ForwardBody> Pieces<B> {
+    /// The next frame of the body, with the trailers that may pass.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.pace.note(polled.is_pending());
+        let mut frame = ready!(polled);
+        if frame.is_none() || self.body.is_end_stream() {
+            self.pace.end();
+        }
+        if let Some(Ok(last)) = &mut frame
+            && let Some(trailers) = last.trailers_mut()
+        {
+            trailers_towards_service(trailers);
+            if trailers.is_empty() {
+                frame = None;
+            }
+        }
+        if !matches!(frame, Some(Ok(_))) {
+            self.permit = None;
+        }
+        Poll::Ready(frame)
+    }
+
     fn is_end_stream(&self) -> bool {
         self.next.is_none() && self.body.is_end_stream()
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Outgoing<B> {
-    pub(crate) fn new(body: B) -> Self {
-        Self { body: Some(Box::new(Pieces { body, next: None })), exchange: None }
+impl<B: ForwardBody> Outgoing<B> {
+    /// Records its pace, and holds the permit to its end.
+    pub(crate) fn new(body: B, pace: Pace, permit: Permit) -> Self {
+        Self { body: Some(Box::new(Pieces { body, next: None, pace, permit: Some(permit) })), exchange: None }
     }
 
     pub(crate) fn empty() -> Self {
@@ -46,29 +81,28 @@ impl<B: Body<Data = Bytes> + Unpin> Outgoing<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
+impl<B: ForwardBody> Body for Outgoing<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let Some(pieces) = &mut this.body else { return Poll::Ready(None) };
-        let Pieces { body, next } = &mut **pieces;
-        let frame = match next.take() {
+        let frame = match pieces.next.take() {
             Some(frame) => Some(Ok(frame)),
-            None => ready!(Pin::new(&mut *body).poll_frame(cx)),
+            None => ready!(pieces.poll_body(cx)),
         };
         let frame = match frame {
             // One piece at a time for a service that does not read, and not as many as hyper's buffer takes. hyper polls again
             // once it is written.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
-                *next = Some(frame);
+                pieces.next = Some(frame);
                 return Poll::Pending;
             }
             frame => frame,
         };
         let has_ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
-        if has_ended || body.is_end_stream() {
+        if has_ended || pieces.body.is_end_stream() {
             this.exchange.as_ref().inspect(|exchange| exchange.end_body());
         }
         Poll::Ready(frame)

@@ -16,6 +16,7 @@ use tower::BoxError;
 use super::bound::BoundConnections;
 use super::connection::Connection;
 use super::shared::Pool;
+use crate::capacity::Permit;
 use crate::count::GaugeGuard;
 use crate::reset;
 
@@ -49,9 +50,16 @@ impl<C: Connection> Lease<C> {
     pub(super) fn connection(&mut self) -> Option<&mut C> {
         self.connection.as_mut()
     }
+}
 
+/// Gives a connection back at the end of a response, in any version of HTTP.
+pub(super) trait GiveBack: Send {
     /// Gives the connection back once the next request can be sent over it, if it can.
-    pub(super) fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl<C: Connection> GiveBack for Lease<C> {
+    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
         let is_reusable = ready!(connection.poll_reusable(cx));
         if let (Some(connection), true) = (self.connection.take(), is_reusable) {
@@ -73,29 +81,20 @@ impl<C: Connection> Drop for Lease<C> {
     }
 }
 
-/// Handles a connection at the end of a response, in any version of HTTP.
-trait GiveBack: Send {
-    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-}
-
-impl<C: Connection> GiveBack for Lease<C> {
-    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Lease::poll_give_back(self, cx)
-    }
-}
-
-/// A response's body.
-pub(crate) struct Reply {
+/// The body of a service's response.
+pub struct UpstreamBody {
     body: Incoming,
     is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
     last: Option<LastFrame>,
+    /// `None` once the body has ended.
+    permit: Option<Permit>,
 }
 
 /// The end, or the frame that is followed by it.
 type LastFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
-impl Reply {
+impl UpstreamBody {
     /// Whether nothing comes after the head. Over a connection that has switched protocols, other data does.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
@@ -106,11 +105,16 @@ impl Reply {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
         let is_http2 = response.version() == Version::HTTP_2;
-        response.map(|body| Self { body, is_http2, lease, last: None })
+        response.map(|body| Self { body, is_http2, lease, last: None, permit: None })
+    }
+
+    /// Holds the permit to its end.
+    pub(crate) fn hold(self, permit: Option<Permit>) -> Self {
+        Self { permit, ..self }
     }
 }
 
-impl Body for Reply {
+impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -132,7 +136,11 @@ impl Body for Reply {
             ready!(lease.poll_give_back(cx));
         }
         this.lease = None;
-        Poll::Ready(this.last.take().flatten())
+        let frame = this.last.take().flatten();
+        if !matches!(frame, Some(Ok(_))) {
+            this.permit = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

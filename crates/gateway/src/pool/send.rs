@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 
-use bytes::Bytes;
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -15,8 +14,8 @@ use tower::BoxError;
 use super::bound::Binding;
 use super::connection::Connection;
 use super::header_copy;
-use super::outgoing::Outgoing;
-use super::reply::{Lease, Reply};
+use super::outgoing::{ForwardBody, Outgoing};
+use super::reply::{GiveBack, Lease, UpstreamBody};
 use super::shared::Pool;
 
 /// Sends requests over a connection.
@@ -49,24 +48,24 @@ pub(crate) enum Reached {
 
 /// A request while it waits for its connection, and what is kept of it while it waits for its response. A future has room for all
 /// its values and variables, and so does each one around it.
-pub(crate) enum Place<B> {
+pub(crate) enum PendingRequest<B> {
     Unsent(Request<Outgoing<B>>),
     /// None where it is not sent twice.
-    Sent(Option<Again>),
+    Sent(Option<RequestCopy>),
 }
 
-/// Sends the request in `place` over a connection of `pool`.
+/// Sends the request in `pending` over a connection of `pool`.
 ///
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
-    place: &mut Place<B>,
+    pending: &mut PendingRequest<B>,
     binding: Option<Binding>,
-) -> Result<Response<Reply>, BoxError>
+) -> Result<Response<UpstreamBody>, BoxError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: ForwardBody,
     C: Connection + Sends<B>,
 {
     // Once: a service that closes each connection would get it for ever.
@@ -85,26 +84,26 @@ where
         lease.bind(binding.as_ref().and_then(|binding| binding.bind(is_own)));
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
-        let Place::Unsent(request) = &*place else { return Err("there is no request to send".into()) };
-        let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
+        let PendingRequest::Unsent(request) = &*pending else { return Err("there is no request to send".into()) };
+        let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if was_used && !is_repeatable && connection.has_ended() {
             continue;
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
-        let copy = if may_be_copied { Again::from_request(request) } else { None };
-        let Place::Unsent(request) = mem::replace(place, Place::Sent(copy)) else { continue };
+        let copy = if may_be_copied { RequestCopy::from_request(request) } else { None };
+        let PendingRequest::Unsent(request) = mem::replace(pending, PendingRequest::Sent(copy)) else { continue };
         let sent = connection.send(request).await;
         let mut failed = match sent {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
-        let again = match (failed.take_message(), mem::replace(place, Place::Sent(None))) {
+        let again = match (failed.take_message(), mem::replace(pending, PendingRequest::Sent(None))) {
             (Some(unwritten), _) if was_used => {
-                *place = Place::Unsent(unwritten);
+                *pending = PendingRequest::Unsent(unwritten);
                 continue;
             }
             (Some(unwritten), _) => Some(unwritten).filter(|_| may_repeat),
-            (None, Place::Sent(Some(copy))) => match connection.reached(failed.error()) {
+            (None, PendingRequest::Sent(Some(copy))) => match connection.reached(failed.error()) {
                 Reached::Unprocessed => Some(copy.request()),
                 Reached::Service => (was_used && is_repeatable).then(|| copy.request()),
                 Reached::Response => None,
@@ -113,17 +112,17 @@ where
         };
         let error = failed.into_error();
         let Some(again) = again else { return Err(with_advice(error)) };
-        *place = Place::Unsent(again);
+        *pending = PendingRequest::Unsent(again);
         tracing::debug!(target: "error_envelope::gateway::pool::send", %error, "retrying a request on a new connection");
         may_repeat = false;
     };
     if let Some(connection) = lease.connection() {
         connection.received(&response);
     }
-    if Reply::has_no_body(&response) {
+    if UpstreamBody::has_no_body(&response) {
         poll_fn(|cx| lease.poll_give_back(cx)).await;
     }
-    Ok(Reply::receive(response, lease))
+    Ok(UpstreamBody::receive(response, lease))
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
@@ -146,21 +145,16 @@ impl Error for HeadTooLarge {
     }
 }
 
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
-}
-
 /// A copy of a request without a body. Hardly one is sent again: its headers are in one buffer, which is read only then.
-pub(crate) struct Again {
+pub(crate) struct RequestCopy {
     method: Method,
     uri: Uri,
     version: Version,
     headers: Vec<u8>,
 }
 
-impl Again {
-    fn from_request<B: Body<Data = Bytes> + Unpin>(request: &Request<Outgoing<B>>) -> Option<Self> {
+impl RequestCopy {
+    fn from_request<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Self> {
         request.body().is_end_stream().then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -169,7 +163,7 @@ impl Again {
         })
     }
 
-    fn request<B: Body<Data = Bytes> + Unpin>(self) -> Request<Outgoing<B>> {
+    fn request<B: ForwardBody>(self) -> Request<Outgoing<B>> {
         let mut request = Request::new(Outgoing::empty());
         (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (self.method, self.uri, self.version);
         *request.headers_mut() = header_copy::read(&self.headers);

@@ -103,7 +103,6 @@ impl<C: Connection> Pool<C> {
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().serve_line(&mut unfit);
-        drop(unfit);
     }
 
     /// Opens a connection for each queued request that has none opening yet, up to the limit.
@@ -122,7 +121,7 @@ impl<C: Connection> Pool<C> {
 impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
-        pool.state().places -= 1;
+        pool.state().slots -= 1;
         // At the end of the runtime nothing is opened any more.
         if !workers::ends() && Handle::try_current().is_ok() {
             pool.open_missing_connections();
@@ -134,11 +133,11 @@ impl<C: Connection> Freed for Shared<C> {
 /// always the one that caused it.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
-    let place = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
+    let slot = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
     let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();
-        let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(place)).await;
+        let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(slot)).await;
         let too_slow =
             |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting to the service took too long").into());
         opening.end(opened.unwrap_or_else(too_slow));

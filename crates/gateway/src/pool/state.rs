@@ -16,7 +16,7 @@ pub(super) struct State<C: Connection> {
     line: VecDeque<Waiter<C>>,
     last_waiter: u64,
     /// Connections whose socket is not closed yet, with those that are being opened.
-    pub(super) places: usize,
+    pub(super) slots: usize,
     /// Those that are being opened, each with its task once that runs. One that was given up is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
@@ -25,7 +25,7 @@ pub(super) struct State<C: Connection> {
 impl<C: Connection> Default for State<C> {
     fn default() -> Self {
         let (idle, line) = (Idle::default(), VecDeque::new());
-        Self { idle, line, last_waiter: 0, places: 0, openings: Vec::new(), last_opening: 0 }
+        Self { idle, line, last_waiter: 0, slots: 0, openings: Vec::new(), last_opening: 0 }
     }
 }
 
@@ -54,19 +54,13 @@ impl<C: Connection> State<C> {
     }
 
     /// For the first request in line that may have a used connection, otherwise for the next one that comes. Adds connections to
-    /// close to `unfit`: this one if all places are taken, and the first request in line needs a fresh one.
-    pub(super) fn give_back(&mut self, mut connection: C, bound: usize, unfit: &mut Vec<C>) {
-        let needs_place = self.openings.is_empty() && self.places >= bound;
+    /// close to `unfit`: this one if all slots are taken, and the first request in line needs a fresh one.
+    pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
+        let needs_place = self.openings.is_empty() && self.slots >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
             return unfit.push(connection);
         }
-        while let Some(waiter) = self.next_for_used() {
-            match waiter.grant(Ok(Granted { connection, is_used: true })) {
-                Some(Ok(refused)) => connection = refused.connection,
-                _ => return,
-            }
-        }
-        self.idle.put(connection);
+        self.grant(connection, true);
     }
 
     /// A request on a shared connection has ended: its room is for the first in line.
@@ -75,32 +69,51 @@ impl<C: Connection> State<C> {
         self.serve_line(unfit);
     }
 
-    /// Takes the first request out of line that may have a used connection.
-    fn next_for_used(&mut self) -> Option<Waiter<C>> {
-        let index = self.line.iter().position(|waiter| !waiter.needs_fresh)?;
-        self.line.remove(index)
-    }
-
     /// Gives room on shared connections to requests in line: a request has ended, or the service takes more of them.
     pub(super) fn serve_line(&mut self, unfit: &mut Vec<C>) {
-        while self.line.iter().any(|waiter| !waiter.needs_fresh)
-            && let Some(shared) = self.idle.take(unfit)
+        self.grant_shared(true, unfit);
+    }
+
+    /// Gives a connection to the first request in line that may have it, or keeps it for the next one that comes.
+    fn grant(&mut self, mut connection: C, is_used: bool) {
+        while let Some(waiter) = self.next(is_used) {
+            match waiter.grant(Ok(Granted { connection, is_used })) {
+                Some(Ok(refused)) => connection = refused.connection,
+                _ => return,
+            }
+        }
+        self.idle.put(connection);
+    }
+
+    /// Gives the room that shared connections have to as many requests in line as may have them.
+    fn grant_shared(&mut self, is_used: bool, unfit: &mut Vec<C>) {
+        while self.place_of_next(is_used).is_some()
+            && let Some(connection) = self.idle.take(unfit)
+            && let Some(waiter) = self.next(is_used)
         {
-            let Some(waiter) = self.next_for_used() else { return };
-            if let Some(Ok(refused)) = waiter.grant(Ok(Granted { connection: shared, is_used: true })) {
+            if let Some(Ok(refused)) = waiter.grant(Ok(Granted { connection, is_used })) {
                 self.idle.end_use(&refused.connection);
                 unfit.push(refused.connection);
             }
         }
     }
 
-    /// Returns the ids of the connections to open now, and counts them as places.
+    /// Takes the first request out of line that may have a connection, a used one or a fresh one.
+    fn next(&mut self, is_used: bool) -> Option<Waiter<C>> {
+        self.line.remove(self.place_of_next(is_used)?)
+    }
+
+    fn place_of_next(&self, is_used: bool) -> Option<usize> {
+        self.line.iter().position(|waiter| !is_used || !waiter.needs_fresh)
+    }
+
+    /// Returns the ids of the connections to open now, and counts them as slots.
     pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
         let missing =
-            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
+            self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
         let first = self.last_opening + 1;
         self.last_opening += missing as u64;
-        self.places += missing;
+        self.slots += missing;
         let begun = first..=self.last_opening;
         self.openings.extend(begun.clone().map(|id| (id, None)));
         begun.collect()
@@ -152,27 +165,12 @@ impl<C: Connection> State<C> {
     }
 
     fn hand_out(&mut self, connection: C, unfit: &mut Vec<C>) {
-        let mut last = connection;
         if C::IS_SHARED {
-            self.idle.put(last);
-            while !self.line.is_empty()
-                && let Some(shared) = self.idle.take(unfit)
-                && let Some(waiter) = self.line.pop_front()
-            {
-                if let Some(Ok(refused)) = waiter.grant(Ok(Granted { connection: shared, is_used: false })) {
-                    self.idle.end_use(&refused.connection);
-                    unfit.push(refused.connection);
-                }
-            }
-            return;
+            self.idle.put(connection);
+            self.grant_shared(false, unfit);
+        } else {
+            self.grant(connection, false);
         }
-        while let Some(waiter) = self.line.pop_front() {
-            match waiter.grant(Ok(Granted { connection: last, is_used: false })) {
-                Some(Ok(refused)) => last = refused.connection,
-                _ => return,
-            }
-        }
-        self.idle.put(last);
     }
 
     fn fail_first(&mut self, error: BoxError) {

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
 use tower::BoxError;
 
-use super::reply::Lease;
+use super::reply::{GiveBack, Lease};
 use super::{Bounds, Connection, Pool, PoolSlot};
 use crate::count::UpstreamMetrics;
 use crate::workers::WorkerId;

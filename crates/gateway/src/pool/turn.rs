@@ -44,7 +44,7 @@ impl<C: Connection> Pool<C> {
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let (turn, closed) = {
             let mut state = self.state();
-            let is_full = state.places >= self.max_connections();
+            let is_full = state.slots >= self.max_connections();
             // Closing a shared one would not free its place while others use it: in that case any other will do.
             let closes = is_full && !C::IS_SHARED;
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
@@ -58,7 +58,7 @@ impl<C: Connection> Pool<C> {
         (id, receiver): (u64, Receiver<Outcome<C>>),
         queue_time: &mut Duration,
     ) -> Result<Lease<C>, BoxError> {
-        let turn = Turn::new(id, receiver, self.clone());
+        let turn = Turn { id, receiver, pool: self.clone(), _counted: self.metrics().queued() };
         self.open_missing_connections();
         turn.wait(queue_time).await
     }
@@ -73,11 +73,6 @@ struct Turn<C: Connection> {
 }
 
 impl<C: Connection> Turn<C> {
-    fn new(id: u64, receiver: Receiver<Outcome<C>>, pool: Pool<C>) -> Self {
-        let counted = pool.metrics().queued();
-        Self { id, receiver, pool, _counted: counted }
-    }
-
     /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service is no
     /// lack of connections, and the time limit for the response head bounds it.
     ///

@@ -33,7 +33,7 @@ use crate::error::Error;
 /// TLS for clients: a certificate and its key in two files of PEM, which are read anew when they change.
 pub struct ServerTls {
     pair: Pair,
-    in_force: RwLock<Arc<ServerConfig>>,
+    active: RwLock<Arc<ServerConfig>>,
     reader: FileReader<Content>,
     /// The result of the last read.
     last: Mutex<LastReload>,
@@ -84,7 +84,7 @@ impl ServerTls {
         warn_if_expired(&pair, not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
-        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
+        let tls = Arc::new(Self { pair, active: RwLock::new(config), reader, last, refused });
         changes.follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED)).map_err(|error| {
             Error::unreadable(format!("cannot start the thread that watches the certificate files: {error}"))
         })?;
@@ -93,7 +93,7 @@ impl ServerTls {
 
     /// The acceptor for the next handshake, with the active certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
     /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator sees
@@ -110,7 +110,7 @@ impl ServerTls {
 
     /// Reads the files anew; logs changes. Blocks its thread until they are read, or reading them fails.
     pub fn reload(&self) {
-        self.read(&Patience::ASKED);
+        self.read(&Patience::REQUESTED);
     }
 
     fn read(&self, patience: &Patience) {
@@ -137,7 +137,7 @@ impl ServerTls {
     fn activate(&self, Read { config, fingerprint, not_after }: Read) {
         count::record_active_certificate(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
-            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
+            *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
             tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
             warn_if_expired(&self.pair, not_after);
         }

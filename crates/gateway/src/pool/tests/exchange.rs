@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, duplex};
 
 use super::super::{Exchange, Observed, Outgoing};
 use super::{PoolSlot, Simulated};
+use crate::capacity::Capacity;
+use crate::pace::Pace;
 use crate::read_size::ReadSize;
 
 #[tokio::test]
@@ -40,7 +42,7 @@ async fn a_piece_is_asked_for_while_the_one_before_is_written_and_waits() {
     let exchange = Arc::new(Exchange::default());
     let place = PoolSlot::detached::<Simulated<false>>();
     let mut stream = Observed::new(near, Arc::clone(&exchange), place, ReadSize::new(0));
-    let mut body = Outgoing::new(Full::from("piece"));
+    let mut body = Outgoing::new(Full::from("piece"), Pace::start(), Capacity::new(1).take().unwrap());
     body.begin(&exchange);
     let cx = &mut Context::from_waker(Waker::noop());
     assert!(matches!(Pin::new(&mut stream).poll_write(cx, b"a request"), Poll::Ready(Ok(4))));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// `F`, polled at first and after each wake-up; polled again at once after it has resolved, since it may resolve again.
-pub(crate) struct Rarely<F> {
+pub(crate) struct PollOnWake<F> {
     wakes: Arc<Wakes>,
     /// How many there had been when it was polled last.
     seen: u32,
@@ -24,7 +24,7 @@ struct Wakes {
     task: Mutex<Option<Waker>>,
 }
 
-impl<F> Rarely<F> {
+impl<F> PollOnWake<F> {
     pub(crate) fn new(future: F) -> Self {
         Self { wakes: Arc::default(), seen: u32::MAX, task: None, future }
     }
@@ -36,7 +36,7 @@ impl<F> Rarely<F> {
     }
 }
 
-impl<F: Future + Unpin> Future for Rarely<F> {
+impl<F: Future + Unpin> Future for PollOnWake<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -85,41 +85,41 @@ mod tests {
     async fn it_is_polled_as_often_as_it_is_woken() {
         let (polls, wakes) = (AtomicUsize::new(0), Instant::now() + Duration::from_secs(9));
         let mut clock = Box::pin(tokio::time::sleep_until(wakes));
-        let mut rarely = Rarely::new(poll_fn(|cx| {
+        let mut polled = PollOnWake::new(poll_fn(|cx| {
             polls.fetch_add(1, Ordering::Relaxed);
             clock.as_mut().poll(cx)
         }));
         for _ in 0..5 {
             tokio::select! {
-                () = &mut rarely => panic!("too early"),
+                () = &mut polled => panic!("too early"),
                 () = sleep(Duration::from_secs(1)) => {}
             }
         }
-        rarely.await;
+        polled.await;
         assert_eq!((polls.into_inner(), Instant::now()), (2, wakes));
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_wakes_the_task_that_polls_it_last() {
-        let mut rarely = Rarely::new(Box::pin(sleep(Duration::from_secs(2))));
+        let mut polled = PollOnWake::new(Box::pin(sleep(Duration::from_secs(2))));
         tokio::select! {
-            () = &mut rarely => panic!("too early"),
+            () = &mut polled => panic!("too early"),
             () = sleep(Duration::from_secs(1)) => {}
         }
-        tokio::time::timeout(Duration::from_secs(2), tokio::spawn(rarely)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(2), tokio::spawn(polled)).await.unwrap().unwrap();
     }
 
     #[tokio::test]
     async fn what_has_resolved_or_changed_is_polled_again() {
-        let mut rarely = Rarely::new(std::future::ready(1));
-        assert_eq!(poll_fn(|cx| Pin::new(&mut rarely).poll(cx)).await, 1);
-        *rarely.get_mut() = std::future::ready(2);
-        assert_eq!(poll_fn(|cx| Pin::new(&mut rarely).poll(cx)).await, 2);
+        let mut polled = PollOnWake::new(std::future::ready(1));
+        assert_eq!(poll_fn(|cx| Pin::new(&mut polled).poll(cx)).await, 1);
+        *polled.get_mut() = std::future::ready(2);
+        assert_eq!(poll_fn(|cx| Pin::new(&mut polled).poll(cx)).await, 2);
 
         let mut turns = [Poll::Ready("a"), Poll::Ready("b"), Poll::Pending].into_iter();
-        let mut rarely = Rarely::new(poll_fn(|_| turns.next().expect("it is not polled without a wake")));
+        let mut polled = PollOnWake::new(poll_fn(|_| turns.next().expect("it is not polled without a wake")));
         for expected in [Poll::Ready("a"), Poll::Ready("b"), Poll::Pending, Poll::Pending] {
-            assert_eq!(poll_fn(|cx| Poll::Ready(Pin::new(&mut rarely).poll(cx))).await, expected);
+            assert_eq!(poll_fn(|cx| Poll::Ready(Pin::new(&mut polled).poll(cx))).await, expected);
         }
     }
 }

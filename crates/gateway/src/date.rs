@@ -20,8 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-/// The last second of the year 9999, which the format ends with.
-const LAST_SECOND: u64 = 253_402_300_799;
+/// The last second of the year 9999, which the formats of dates end with.
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
 thread_local! {
     /// The second that was formatted last.
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 /// Adds the time of the system's clock to a response of a service without one.
-pub(super) fn add_date(headers: &mut HeaderMap) {
+pub(crate) fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Some(date) = now()
     {

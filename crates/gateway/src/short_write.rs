@@ -7,17 +7,17 @@ use smallvec::SmallVec;
 /// In bytes, for a head and a short body. The longer the copy, the less of the time is saved; and it is on the stack.
 const SHORT: usize = 1024;
 
-pub(crate) type Joined = SmallVec<[u8; SHORT]>;
+pub(crate) type JoinBuffer = SmallVec<[u8; SHORT]>;
 
-/// `pieces` as one, in `joined` where there are several; `None` where those are not short.
-pub(crate) fn one_piece<'a>(pieces: &'a [IoSlice<'_>], joined: &'a mut Joined) -> Option<&'a [u8]> {
+/// `pieces` as one, in `buffer` where there are several; `None` where those are not short.
+pub(crate) fn join_short<'a>(pieces: &'a [IoSlice<'_>], buffer: &'a mut JoinBuffer) -> Option<&'a [u8]> {
     if let [one] = pieces {
         return Some(one);
     }
     let bytes = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
     (bytes <= SHORT).then(|| {
-        pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
-        joined.as_slice()
+        pieces.iter().for_each(|piece| buffer.extend_from_slice(piece));
+        buffer.as_slice()
     })
 }
 
@@ -27,8 +27,8 @@ mod tests {
 
     fn joined(pieces: &[&[u8]]) -> Option<(Vec<u8>, bool)> {
         let pieces: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut copy = Joined::new();
-        let one = one_piece(&pieces, &mut copy)?.to_vec();
+        let mut copy = JoinBuffer::new();
+        let one = join_short(&pieces, &mut copy)?.to_vec();
         assert!(!copy.spilled());
         Some((one, !copy.is_empty()))
     }

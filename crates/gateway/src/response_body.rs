@@ -1,4 +1,4 @@
-//! Signals a body that broke off as its last act.
+//! The body of a response to a client, which signals as its last act that it broke off.
 //!
 //! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the only
 //! other signal. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sends both. But RST_STREAM drops what the
@@ -15,33 +15,33 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::connection_state::{ResponseProgress, TrackedData};
+use super::client::ClientRequest;
+use super::connection_state::ResponseProgress;
+use super::tracked_data::TrackedData;
 
 /// Many times the duration of a write to a socket, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
-impl ResponseProgress {
-    /// A body that notes here if it breaks off or is not taken.
-    pub(crate) fn watch<B: Body>(self: Arc<Self>, body: B) -> BreakDetectingBody<B> {
-        BreakDetectingBody { body, broken: None, ended: false, progress: self }
-    }
-}
-
 pin_project! {
     /// A response body that reports when it breaks off, and when it is not taken.
-    pub(crate) struct BreakDetectingBody<B: Body> {
+    pub(super) struct ResponseBody<B: Body> {
         #[pin]
-        body: B,
+        body: Option<B>,
+        request: ClientRequest,
         broken: Option<Broken<B::Error>>,
         ended: bool,
         progress: Arc<ResponseProgress>,
     }
 
-    impl<B: Body> PinnedDrop for BreakDetectingBody<B> {
+    impl<B: Body> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            if !this.ended && !this.body.is_end_stream() {
+            let mut this = this.project();
+            let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+            if !is_whole {
                 this.progress.cut_off();
             }
+            let lost = this.progress.id().filter(|_| !is_whole && this.broken.is_none());
+            this.request.end(lost, || this.body.set(None));
         }
     }
 }
@@ -52,7 +52,13 @@ struct Broken<E> {
     left: Pin<Box<Sleep>>,
 }
 
-impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
+impl<B: Body> ResponseBody<B> {
+    pub(super) fn new(body: B, request: ClientRequest, progress: Arc<ResponseProgress>) -> Self {
+        Self { body: Some(body), request, broken: None, ended: false, progress }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Data = TrackedData;
     type Error = B::Error;
 
@@ -62,8 +68,8 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
             // One piece for a client that does not read, and not as many as hyper's buffer takes.
             return Poll::Pending;
         }
-        if this.broken.is_none() {
-            match ready!(this.body.poll_frame(cx)) {
+        if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {
+            match ready!(this.request.in_scope(|| body.poll_frame(cx))) {
                 Some(Err(error)) => {
                     this.progress.broke_off();
                     *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });
@@ -72,7 +78,9 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
                     if let Some(trailers) = frame.trailers_ref() {
                         this.progress.trailers(trailers);
                     }
-                    return Poll::Ready(Some(Ok(frame.map_data(|data| this.progress.give(data)))));
+                    return Poll::Ready(Some(Ok(
+                        frame.map_data(|data| TrackedData::new(data, Arc::clone(this.progress)))
+                    )));
                 }
                 None => {
                     *this.ended = true;
@@ -89,10 +97,10 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.broken.is_none() && self.body.is_end_stream()
+        self.broken.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

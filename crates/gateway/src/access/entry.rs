@@ -1,0 +1,153 @@
+//! The facts of a request, for its line.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Version};
+use tower_error_envelope::middleware::RequestSlot;
+
+use crate::date::LAST_SECOND;
+
+/// The end of the year 9999, which RFC 3339 ends with: a clock that is wrong costs no line.
+const LAST_TIME: Duration = Duration::from_secs(LAST_SECOND);
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The client left before it had all of its response; this holds until another outcome is stored.
+    Abandoned,
+    Complete,
+    /// The service broke its response off.
+    CutOff,
+}
+
+/// The facts of a request.
+pub(crate) struct Entry {
+    pub(super) time: SystemTime,
+    began: Instant,
+    pub(super) method: Method,
+    path: Option<PathAndQuery>,
+    pub(super) host: Option<String>,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) version: Version,
+    pub(super) client: IpAddr,
+    pub(super) slot: RequestSlot,
+    pub(super) upstream: OnceLock<Arc<str>>,
+    pub(super) status: OnceLock<StatusCode>,
+    pub(super) code: OnceLock<HeaderValue>,
+    request_bytes: AtomicU64,
+    response_bytes: AtomicU64,
+    /// The client left within its request, so that its response has no reader (F1a).
+    client_left: AtomicBool,
+    /// In microseconds since it began.
+    ended: AtomicU64,
+    outcome: AtomicU8,
+}
+
+impl Entry {
+    pub(super) fn new<B>(client: IpAddr, request: &Request<B>) -> Self {
+        Self {
+            time: SystemTime::now().clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_TIME),
+            began: Instant::now(),
+            method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
+            host: host_without_credentials(request),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            version: request.version(),
+            client,
+            slot: RequestSlot::default(),
+            upstream: OnceLock::new(),
+            status: OnceLock::new(),
+            code: OnceLock::new(),
+            request_bytes: AtomicU64::new(0),
+            response_bytes: AtomicU64::new(0),
+            client_left: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
+            outcome: AtomicU8::new(Outcome::Abandoned as u8),
+        }
+    }
+
+    /// The request goes to this service.
+    pub(crate) fn forwarded(&self, upstream: &Arc<str>) {
+        let _ = self.upstream.set(Arc::clone(upstream));
+    }
+
+    /// This many bytes of the request's body were read.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The client left before it had sent its request.
+    pub(crate) fn client_left(&self) {
+        self.client_left.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered<B>(&self, response: &Response<B>) {
+        if self.client_left.load(Ordering::Relaxed) {
+            return;
+        }
+        let _ = self.status.set(response.status());
+        self.coded(response.headers());
+    }
+
+    /// Reads the error's code from a head or from trailers.
+    pub(crate) fn coded(&self, fields: &HeaderMap) {
+        if let Some(code) = fields.get("x-error-code") {
+            let _ = self.code.set(code.clone());
+        }
+    }
+
+    /// The response ended with this outcome, after this many bytes of it. What it was upgraded to may end later.
+    pub(crate) fn ended(&self, outcome: Outcome, sent: u64) {
+        self.response_bytes.fetch_add(sent, Ordering::Relaxed);
+        let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.ended.store(now, Ordering::Relaxed);
+        self.outcome.store(outcome as u8, Ordering::Relaxed);
+    }
+
+    /// Without the query (L3).
+    pub(super) fn path(&self) -> &str {
+        self.path.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.client_left.load(Ordering::Relaxed) {
+            return Outcome::Abandoned;
+        }
+        let ended = self.outcome.load(Ordering::Relaxed);
+        [Outcome::Complete, Outcome::CutOff].into_iter().find(|it| *it as u8 == ended).unwrap_or(Outcome::Abandoned)
+    }
+
+    pub(super) fn duration(&self) -> Duration {
+        match self.ended.load(Ordering::Relaxed) {
+            0 => self.began.elapsed(),
+            micros => Duration::from_micros(micros),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.request_bytes.load(Ordering::Relaxed), self.response_bytes.load(Ordering::Relaxed))
+    }
+}
+
+impl Outcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Abandoned => "abandoned",
+            Self::Complete => "complete",
+            Self::CutOff => "cut_off",
+        }
+    }
+}
+
+/// Without the part before an `@`: those are credentials (L3).
+fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
+    let host = authority_or_host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    Some(String::from_utf8_lossy(host).into_owned())
+}

@@ -1,0 +1,77 @@
+//! The requests of a connection, on their way to the layer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::future::Either;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tower::ServiceExt;
+use tower::util::Oneshot;
+use tower_error_envelope::auth::ClientCertificate;
+
+use super::access::{AccessRecord, ClientRecords};
+use super::answer::{Answer, AnswerContext};
+use super::client::{Client, Inbound};
+use super::client_body::ClientBody;
+use super::connection_state::ConnectionState;
+use super::headers;
+use super::limits::ClientLimits;
+use super::response_body::ResponseBody;
+
+/// How many headers a request gets here: an id, and three that name the client.
+const ADDED: usize = 4;
+
+/// The service of one connection: the layer, with what it and the service behind it need of the client.
+pub(super) struct Requests<S> {
+    pub(super) service: S,
+    pub(super) client: Box<Client>,
+    pub(super) certificate: Option<ClientCertificate>,
+    pub(super) records: ClientRecords,
+    pub(super) limits: Arc<ClientLimits>,
+    pub(super) state: Arc<ConnectionState>,
+}
+
+impl<S> Requests<S> {
+    fn inbound(&self, mut request: Request<Incoming>) -> (Inbound, Option<AccessRecord>) {
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        let record = self.records.begin(&mut request);
+        let (mut head, body) = request.into_parts();
+        self.state.reset.saw_request(head.version);
+        self.state.bind(&mut head);
+        // The layer and the gateway add this many: reserved at once, the map grows once.
+        head.headers.reserve(ADDED);
+        headers::drop_named(&mut head.headers);
+        let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
+        self.client.forward(&mut head.headers);
+        (Request::from_parts(head, body), record)
+    }
+}
+
+impl<S, B> Service<Request<Incoming>> for Requests<S>
+where
+    S: tower::Service<Inbound, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = Infallible;
+    type Future = Answer<S::Future, Oneshot<S, Inbound>, B>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
+        let (request, record) = self.inbound(request);
+        let mut service = self.service.clone();
+        // Most services are ready; the request's task polls one that is not again.
+        let response = going.in_scope(|| match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Either::Left(service.call(request)),
+            Poll::Pending => Either::Right(Box::pin(service.oneshot(request))),
+        });
+        Answer::new(response, AnswerContext { request: going, active, record })
+    }
+}

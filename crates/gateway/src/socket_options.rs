@@ -1,0 +1,26 @@
+//! The options of a TCP connection, to a client or to the service.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// As often as an HTTP/2 client is pinged; firewalls forget after minutes.
+const QUIET: Duration = Duration::from_secs(30);
+/// Longer than any way there and back.
+const AGAIN: Duration = Duration::from_secs(10);
+/// A packet may get lost, three in a row do not.
+const TIMES: u32 = 3;
+
+/// Sends small writes at once, and has the kernel probe whether the other side's system is still there (RFC 9293 §3.8.4): after
+/// half a minute without data, and a connection is closed a minute after the last data.
+///
+/// A machine that loses its power sends nothing, and neither does a firewall that drops a connection. Where one side may be quiet
+/// for as long as it likes (an upgraded connection, a pause within the service's answer), nothing else would find out.
+pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
+    // Without it the kernel holds a small write back until the last one is acknowledged.
+    stream.set_nodelay(true)?;
+    let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
+    SockRef::from(stream).set_tcp_keepalive(&often)
+}
