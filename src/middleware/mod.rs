@@ -17,7 +17,6 @@ mod draining;
 mod event_body;
 mod facts;
 mod future;
-mod hpack;
 mod layer;
 mod not_ready;
 mod peeking;

@@ -5,13 +5,12 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::facts::facts;
 use super::future::ResponseFuture;
-use super::hpack::Indexed;
 use super::not_ready::{NotReady, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
@@ -30,20 +29,13 @@ pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,
     verifiers: Verifiers,
-    indexed: Indexed,
     metrics: RequestMetrics,
     not_ready: Option<NotReady>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(
-        inner: S,
-        policy: PolicyHandle,
-        verifiers: Verifiers,
-        indexed: Indexed,
-        metrics: RequestMetrics,
-    ) -> Self {
-        Self { inner, policy, verifiers, indexed, metrics, not_ready: None }
+    pub(super) fn new(inner: S, policy: PolicyHandle, verifiers: Verifiers, metrics: RequestMetrics) -> Self {
+        Self { inner, policy, verifiers, metrics, not_ready: None }
     }
 
     /// The inner service.
@@ -65,8 +57,7 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// A failure of the inner service's `poll_ready` stays with the original: a clone is polled itself.
     fn clone(&self) -> Self {
-        let (policy, verifiers) = (self.policy.clone(), self.verifiers.clone());
-        Self::new(self.inner.clone(), policy, verifiers, self.indexed.clone(), self.metrics.clone())
+        Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
 }
 
@@ -107,11 +98,8 @@ where
         let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
         match admission {
-            Admission::Forward(mut exchange, meter, unenforced) => {
+            Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
-                    exchange.index_id();
-                }
                 if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
                     return ResponseFuture::answered(unready(not_ready, exchange), Some(body), timer);

@@ -18,7 +18,6 @@ mod failures;
 mod floors;
 mod foreign_texts;
 mod framework_route;
-mod hpack;
 mod hyper_matrix;
 mod injected;
 mod key_sets;
