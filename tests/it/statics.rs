@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{Admission, BodyMeter, BoxError, Exchange};
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
-use tower_error_envelope::exchange::{Admission, BodyMeter, BoxError, Exchange};
 use tower_error_envelope::middleware::{RequestBody, ResponseBody, ResponseBodyError, ResponseFuture};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, Fault, Policy, RequestId, Route};
 use tower_layer::Layer;

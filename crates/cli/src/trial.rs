@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, response};
-use tower_error_envelope::exchange::Shape;
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, BodyMeter, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig,
     Explanation, FirstByte, LocalReply, MapRuleId, Origin, ResponsePlan,
 };
+use http::{HeaderMap, Method, StatusCode, response};
+use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
 

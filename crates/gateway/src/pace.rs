@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use error_envelope_core::exchange::client_left;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tower::BoxError;
-use tower_error_envelope::exchange::client_left;
 
 use super::access::AccessRecord;
 use super::headers;
