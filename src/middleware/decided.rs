@@ -41,17 +41,16 @@ where
         }
     }
 
-    /// `None` if the reply was returned before.
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome>> {
+    /// Pending for ever once the reply was returned.
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
         let this = self.project();
-        let Some(job) = this.waiting else { return Poll::Ready(None) };
+        let Some(job) = this.waiting else { return Poll::Pending };
         let end = ready!(job.reading.poll(this.body, cx));
-        Poll::Ready(this.waiting.take().map(|job| {
-            let CollectJob { exchange, head, reading } = *job;
-            let span = reading.span.clone();
-            let _inside = span::enter(span.as_ref());
-            ended(exchange, head, reading, end)
-        }))
+        let Some(job) = this.waiting.take() else { return Poll::Pending };
+        let CollectJob { exchange, head, reading } = *job;
+        let span = reading.span.clone();
+        let _inside = span::enter(span.as_ref());
+        Poll::Ready(ended(exchange, head, reading, end))
     }
 }
 

@@ -18,7 +18,7 @@ mod event_body;
 mod facts;
 mod future;
 pub(crate) mod layer;
-mod not_ready;
+mod parked;
 mod peeking;
 mod read_bytes;
 mod reason;

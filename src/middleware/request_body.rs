@@ -41,6 +41,10 @@ impl<B> RequestBody<B> {
         Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
     }
 
+    pub(super) fn into_inner(self) -> Option<B> {
+        self.body
+    }
+
     /// A body that had only trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
         Self {

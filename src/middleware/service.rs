@@ -11,11 +11,12 @@ use tower_service::Service;
 
 use super::facts::facts;
 use super::future::ResponseFuture;
-use super::not_ready::{NotReady, unready};
+use super::parked::{NotReady, Parked, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
+use super::state::State;
 use super::verify::Verifiers;
 use super::verifying::AfterVerification;
 use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
@@ -102,41 +103,35 @@ where
                 runtime::log_unenforced(unenforced);
                 if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
-                    return ResponseFuture::answered(unready(not_ready, exchange), Some(body), timer);
+                    let state = State::answered(unready(not_ready, exchange), Some(body.into()));
+                    return ResponseFuture { state, timer };
                 }
                 let request =
                     Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, metrics_of(&timer)));
-                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, timer)
+                ResponseFuture { state: State::call(&mut self.inner, &mut Some(request), exchange), timer }
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(not_ready));
                 let _ = catch(|| drop(head));
-                ResponseFuture::answered(answered, Some(body), timer)
+                ResponseFuture { state: State::answered(answered, Some(body.into())), timer }
             }
-            Admission::Verify(unverified, timeout) => match self.ready_service() {
-                Ok(service) => {
-                    let verifiers = self.verifiers.clone();
-                    let metrics = metrics_of(&timer);
-                    let rest = AfterVerification { service, not_ready, verifiers, unverified, head, body, metrics };
-                    ResponseFuture::verify(timeout, rest, timer)
-                }
-                Err(panic) => {
-                    let _ = catch(|| drop(not_ready));
-                    let _ = catch(|| drop(head));
-                    ResponseFuture::answered(unverified.panicked(panic), Some(body), timer)
-                }
-            },
-            Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => {
-                    ResponseFuture::peek(body, timeout, AfterPeek { service, not_ready, pending, head }, timer)
-                }
-                Err(panic) => {
-                    // One by one: a second panic while the first unwinds would abort.
-                    let _ = catch(|| drop(not_ready));
-                    let _ = catch(|| drop(head));
-                    ResponseFuture::answered(pending.panicked(panic), Some(body), timer)
-                }
-            },
+            Admission::Verify(unverified, timeout) => {
+                let state = match self.park(not_ready, head) {
+                    Ok(parked) => {
+                        let (verifiers, metrics) = (self.verifiers.clone(), metrics_of(&timer));
+                        State::verify(timeout, AfterVerification { parked, verifiers, unverified, body, metrics })
+                    }
+                    Err(panic) => State::answered(unverified.panicked(panic), Some(body.into())),
+                };
+                ResponseFuture { state, timer }
+            }
+            Admission::Peek(pending, timeout) => {
+                let state = match self.park(not_ready, head) {
+                    Ok(parked) => State::peek(timeout, AfterPeek { body: Box::pin(body), pending, parked }),
+                    Err(panic) => State::answered(pending.panicked(panic), Some(body.into())),
+                };
+                ResponseFuture { state, timer }
+            }
         }
     }
 }
@@ -153,10 +148,15 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// The service that is ready; a fresh clone takes its place.
-    fn ready_service(&mut self) -> Result<S, Box<str>> {
-        let fresh = catch(|| self.inner.clone())?;
-        Ok(std::mem::replace(&mut self.inner, fresh))
+    /// Keeps the service that is ready for a request that waits; a fresh clone takes its place.
+    fn park(&mut self, not_ready: Option<NotReady>, head: Parts) -> Result<Parked<S>, Box<str>> {
+        match catch(|| self.inner.clone()) {
+            Ok(fresh) => Ok(Parked { service: std::mem::replace(&mut self.inner, fresh), not_ready, head }),
+            Err(panic) => {
+                Parked { service: (), not_ready, head }.discard();
+                Err(panic)
+            }
+        }
     }
 }
 
