@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::request_body::RequestBody;
-use super::response_body::{PolledReply, Reply, ResponseBody};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody};
 use super::state::{State, StateProj};
 use error_envelope_core::exchange::BoxError;
 use error_envelope_runtime as runtime;
@@ -95,7 +95,7 @@ where
                     let _ = catch(|| drop(request));
                     reply.map(ResponseBody::reply)
                 } else {
-                    reply.map(|body| ResponseBody::drain(request, body))
+                    reply.map(|body| ResponseBody::new(Kind::Drain { request, body }, None))
                 }));
             }
             StateProj::Done => return Poll::Pending,

@@ -12,7 +12,6 @@ mod broken;
 mod budget;
 mod calling;
 mod collecting;
-mod decided;
 mod draining;
 mod event_body;
 mod facts;
@@ -34,7 +33,6 @@ mod state;
 mod tee;
 pub(crate) mod verify;
 mod verifying;
-mod waits;
 
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
 #[cfg(feature = "metrics")]

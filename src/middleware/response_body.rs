@@ -44,7 +44,7 @@ pin_project! {
 
 pin_project! {
     #[project = KindProj]
-    enum Kind<R, B> {
+    pub(super) enum Kind<R, B> {
         Pass { #[pin] body: R },
         // What passes is also copied (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
@@ -71,28 +71,15 @@ pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
-    fn from_kind(kind: Kind<R, B>) -> Self {
-        Self { kind, tail: None, timer: None }
+    /// `tail` is what a failure of the body logs, unless its kind has it.
+    #[inline(always)]
+    pub(super) fn new(kind: Kind<R, B>, tail: Option<BodyContext>) -> Self {
+        Self { kind, tail, timer: None }
     }
 
+    #[inline(always)]
     pub(super) fn pass(body: R, tail: BodyContext) -> Self {
         Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
-    }
-
-    pub(super) fn tee(body: R, tail: BodyContext, tee: Tee) -> Self {
-        Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail), timer: None }
-    }
-
-    pub(super) fn watch(body: R, watching: RpcBody) -> Self {
-        Self::from_kind(Kind::Watch { body, watching })
-    }
-
-    pub(super) fn events(body: R, events: EventBody) -> Self {
-        Self::from_kind(Kind::Events { body, events })
-    }
-
-    pub(super) fn resume(body: ResumedBody<R>, tail: BodyContext) -> Self {
-        Self { kind: Kind::Resume { body: Box::new(body) }, tail: Some(tail), timer: None }
     }
 
     /// Times the response until this is dropped.
@@ -100,26 +87,14 @@ impl<R, B> ResponseBody<R, B> {
         self.timer = Some(timer);
     }
 
-    pub(super) fn stripped(length: SizeHint) -> Self {
-        Self::from_kind(Kind::Stripped { length })
-    }
-
     pub(super) fn reply(body: Bytes) -> Self {
-        Self::from_kind(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } })
-    }
-
-    pub(super) fn drain(request: Pin<Box<Draining<B>>>, body: Bytes) -> Self {
-        Self::from_kind(Kind::Drain { request, body })
-    }
-
-    pub(super) fn replay(body: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
-        Self::from_kind(Kind::Replay { body, trailers })
+        Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, None)
     }
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
     fn default() -> Self {
-        Self::from_kind(Kind::Empty)
+        Self::new(Kind::Empty, None)
     }
 }
 
