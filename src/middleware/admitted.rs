@@ -6,6 +6,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::caught::inspected;
 use super::draining::RemainingRequest;
 use super::parked::{Parked, unready};
 use super::peeking::{AfterPeek, First, Peeking, poll_first};
@@ -48,8 +49,8 @@ impl<S, B> AfterPeek<S, B> {
                 pending.first_byte(FirstByte::End)
             }
             First::TooSlow => pending.first_byte(FirstByte::TooSlow),
-            First::Failed(error) => match catch(|| pending.failure_of(&*error)) {
-                Ok(failure) => pending.first_byte(FirstByte::Failed(failure, error)),
+            First::Failed(error) => match inspected(error, |error| pending.failure_of(error)) {
+                Ok((failure, error)) => pending.first_byte(FirstByte::Failed(failure, error)),
                 Err(panic) => Admission::Answer(Box::new(pending.panicked(panic))),
             },
         };

@@ -9,8 +9,7 @@ use tower_service::Service;
 
 use super::collecting::{BodyOutcome, Collecting, Reading};
 
-use super::event_body::EventBody;
-use super::facts::facts;
+use super::caught::{facts, inspected, size_hint};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, reply_of};
@@ -113,7 +112,7 @@ where
                 Poll::Ready(Ok(reply_of(*answered)))
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
-                let size = catch(|| body.size_hint()).unwrap_or_default();
+                let size = size_hint(&body);
                 let tee = Box::new(Tee::new(observed, max_bytes, timeout, size));
                 polled(head, ResponseBody::new(Kind::Tee { body, tee }, Some(tail)))
             }
@@ -127,7 +126,7 @@ where
                     Some(event) => runtime::log_event(*event),
                     None => runtime::log_notes(id, stream.notes()),
                 }
-                polled(head, ResponseBody::new(Kind::Events { body, events: EventBody::new(stream) }, None))
+                polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let (span, deadline) = around.map(|around| (around.span, around.deadline)).unwrap_or_default();
@@ -192,7 +191,7 @@ fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<
 
 /// Removes the body of a response that must have none (E5).
 fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
-    let length = catch(|| body.size_hint()).unwrap_or_default();
+    let length = size_hint(&body);
     drop(ResponseBody::<R, B>::pass(body, tail));
     // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
     if status == StatusCode::RESET_CONTENT {
@@ -236,11 +235,8 @@ fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),
     };
-    match catch(|| exchange.failure_of(&*error)) {
-        Ok(failure) => exchange.failed(failure, error),
-        Err(panic) => {
-            let _ = catch(|| drop(error));
-            exchange.panicked(panic)
-        }
+    match inspected(error, |error| exchange.failure_of(error)) {
+        Ok((failure, error)) => exchange.failed(failure, error),
+        Err(panic) => exchange.panicked(panic),
     }
 }

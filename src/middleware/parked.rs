@@ -2,6 +2,7 @@
 
 use http::request;
 
+use super::caught::inspected;
 use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
 use error_envelope_runtime::catch;
 
@@ -33,12 +34,9 @@ pub(super) enum NotReady {
 pub(super) fn unready(not_ready: NotReady, exchange: Exchange) -> LocalReply {
     match not_ready {
         NotReady::Panicked(panic) => exchange.unready_panicked(panic),
-        NotReady::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
-            Ok(failure) => exchange.unready(failure, error),
-            Err(panic) => {
-                let _ = catch(|| drop(error));
-                exchange.unready_panicked(panic)
-            }
+        NotReady::Failed(error) => match inspected(error, |error| exchange.unreadiness_of(error)) {
+            Ok((failure, error)) => exchange.unready(failure, error),
+            Err(panic) => exchange.unready_panicked(panic),
         },
     }
 }

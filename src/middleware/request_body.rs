@@ -11,6 +11,7 @@ use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
+use super::caught::{has_ended, size_hint};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction};
 use error_envelope_core::fault::Fault;
@@ -85,7 +86,7 @@ where
             if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
                 metrics.received(frame.data_ref().map_or(0, Bytes::len));
             }
-            match look(this.meter.as_mut(), frame.as_ref(), || says_it_ended(&*body)) {
+            match look(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
                 Look::Passes => return polled,
                 Look::Ends => {
                     *this.done = true;
@@ -110,20 +111,16 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        let asks = || self.draining.is_none() && self.body.as_ref().is_some_and(says_it_ended);
-        self.done || !self.goes_on && asks()
+        let ended = || self.draining.is_none() && self.body.as_ref().is_some_and(has_ended);
+        self.done || !self.goes_on && ended()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            Some(body) if !self.done => catch(|| body.size_hint()).unwrap_or_default(),
+            Some(body) if !self.done => size_hint(body),
             _ => SizeHint::with_exact(0),
         }
     }
-}
-
-fn says_it_ended<B: Body>(body: &B) -> bool {
-    catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
 /// The outcome of a frame.

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::facts::facts;
+use super::caught::facts;
 use super::future::ResponseFuture;
 use super::parked::{NotReady, Parked, unready};
 use super::peeking::AfterPeek;
