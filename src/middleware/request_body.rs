@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_goes_on_is_not_asked_whether_it_ends_until_it_is_polled() {
+    fn a_body_that_goes_on_is_not_checked_for_its_end_until_it_is_polled() {
         let empty = || Frames(Vec::new(), 0);
         assert!(!RequestBody::new(empty(), true, None, None).is_end_stream());
         assert!(RequestBody::new(empty(), false, None, None).is_end_stream());
