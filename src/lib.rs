@@ -61,7 +61,8 @@
 //! # Where things are
 //!
 //! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
-//! 2. One [`exchange`] decides how one request is answered. It does no I/O, so that other adapters can drive it.
+//! 2. It reports each error as an event: [`exchange`] has the types of observers. The decisions themselves are in the crate
+//!    `error-envelope-core`, without I/O, so that other adapters can use them.
 //! 3. The [`Policy`] sets what applies on which route: limits, required headers, custom codes and rules.
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
@@ -90,6 +91,7 @@ pub mod axum;
 pub mod client;
 #[cfg(feature = "derive")]
 mod derive;
+pub mod exchange;
 pub mod middleware;
 pub mod policy;
 #[cfg(feature = "testing")]
@@ -103,7 +105,6 @@ pub mod utoipa;
 pub use derive::private as __private;
 #[cfg(feature = "derive")]
 pub use derive::{AsFault, Codes};
-pub use error_envelope_core::exchange;
 pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
 #[cfg(not(feature = "derive"))]
 pub use error_envelope_fault::AsFault;
@@ -114,7 +115,8 @@ pub use error_envelope_fault::tonic;
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_response, __derived_status};
 pub use error_envelope_fault::{ErrorCode, Fault, ParseRequestIdError, RequestId, Retry};
-pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
+pub use middleware::layer::ErrorEnvelopeLayer;
+pub use middleware::service::ErrorEnvelopeService;
 
 #[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
 #[doc = include_str!("../manual/library.md")]

@@ -1,6 +1,7 @@
-//! The policy and all its parts: which settings apply to which request.
+//! The parts of a [`Policy`](crate::Policy): which settings apply to which request.
 //!
-//! Most programs need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
+//! Most programs need only [`Policy`](crate::Policy), [`Route`](crate::Route) and [`Mode`](crate::Mode), at the root of the
+//! crate.
 
 pub use error_envelope_core::classify::rule::MapRule;
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};
@@ -10,9 +11,8 @@ pub use error_envelope_core::guard::header::RequiredHeader;
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, Mode, NoTransform, Paths, Policy,
-    PolicyBuilder, PolicyError, PolicySummary, Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust,
-    UnknownCodes, UpstreamUrl,
+    BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, NoTransform, Paths, PolicyBuilder,
+    PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes, UpstreamUrl,
 };
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]

@@ -173,14 +173,14 @@ impl Envelope {
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().find(self.code());
         let Some(schema) = code.as_ref().and_then(|code| code.details_schema()) else {
-            panic!("nobody says what the details of {:?} are: give the code `details`\n\n{}", self.code(), self.text())
+            panic!("the code {:?} has no schema of its details: give it `details`\n\n{}", self.code(), self.text())
         };
         // The policy was built, and so its schema is valid JSON.
         let schema = serde_json::from_str(schema).unwrap_or_default();
         let wrong = self.details().map_or_else(Vec::new, |details| misfits(&schema, details, "details"));
         if !wrong.is_empty() {
             let wrong = wrong.join("\n  ");
-            panic!("the details are not what the code says of them:\n  {wrong}\n\n{}", self.text());
+            panic!("the details do not fit the schema of the code:\n  {wrong}\n\n{}", self.text());
         }
         self
     }
@@ -212,7 +212,7 @@ impl Envelope {
         if issues.iter().any(|issue| issue["path"] == path && issue["message"] == message) {
             return self;
         }
-        let what = format!("no issue at {path} says {message:?}");
+        let what = format!("no issue at {path} has the message {message:?}");
         issues.push(json!({ "path": path, "message": message }));
         let mut details = self.details().cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
         details["issues"] = issues.into();

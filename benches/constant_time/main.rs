@@ -14,11 +14,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use http::Request;
 use http::request::Parts;
 use rand::RngExt as _;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 use self::key::Digest;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use error_envelope_core::exchange::{BodyFacts, Exchange, ExchangeConfig};
 use http::{Method, Request};
 use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 /// In a folder that is not there: what a pattern of `include` found would be refused by its own name.

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
 };
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::policy::{Protocols, UnknownCodes};
 use tower_error_envelope::{Policy, RequestId};
 

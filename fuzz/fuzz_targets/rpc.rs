@@ -2,8 +2,8 @@
 //! measured as a naive reader measures them, and tonic or a Connect client reads whatever the layer wrote (P1-P3, F4, E7).
 #![no_main]
 
+use error_envelope_core::exchange::{Admission, Exchange};
 use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{Admission, Exchange};
 
 #[path = "rpc/call.rs"]
 mod call;
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn forwarded(
     call: &call::RpcCall,
     is_empty: bool,
-) -> Option<(Exchange, Option<tower_error_envelope::exchange::BodyMeter>)> {
+) -> Option<(Exchange, Option<error_envelope_core::exchange::BodyMeter>)> {
     match call.begin(is_empty)? {
         Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
         Admission::Answer(answered) => {

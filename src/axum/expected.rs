@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_rust_expected_is_said_in_words() {
+    fn what_rust_expected_is_put_in_words() {
         for (expected, words) in [
             ("u8", "a whole number from 0 to 255"),
             ("f64", "a number"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_std_says_of_a_text_that_does_not_parse_is_known() {
+    fn the_errors_of_std_for_a_text_that_does_not_parse_have_words() {
         fn why<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Option<&'static str> {
             text.parse::<T>().err().and_then(|error| of_parsing(&error.to_string()))
         }

@@ -1,19 +1,19 @@
 //! The state that follows a wait: for the first byte (rule G3), or for a verifier's result (rule G2).
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::caught::inspected;
 use super::draining::RemainingRequest;
-use super::not_ready::unready;
+use super::parked::{Parked, unready};
 use super::peeking::{AfterPeek, First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::State;
 use super::verifying::{AfterVerification, Verifying};
-use error_envelope_core::exchange::{Admission, BoxError, FirstByte};
+use error_envelope_core::exchange::{Admission, BoxError, Event, Exchange, FirstByte, LocalReply};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -24,65 +24,47 @@ impl<S, B> Peeking<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows the first byte; `None` if it was returned before.
-    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
+    /// The state that follows the first byte.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let first = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
-        let (Some(body), Some(rest)) = (self.body.take(), self.rest.take()) else { return Poll::Ready(None) };
-        Poll::Ready(Some(rest.decide(first, body)))
+        let Some(rest) = &mut self.rest else { return Poll::Pending };
+        let first = ready!(poll_first(rest.body.as_mut(), &mut self.deadline, cx));
+        self.rest.take().map_or(Poll::Pending, |rest| Poll::Ready(rest.decide(first)))
     }
 }
 
-impl<S> AfterPeek<S> {
-    fn decide<B, R>(self, first: First, body: Pin<Box<B>>) -> StateOf<S, B, R>
+impl<S, B> AfterPeek<S, B> {
+    fn decide<R>(self, first: First) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, not_ready, pending, head } = self;
-        let (admission, trailers) = match first {
-            First::Data => (pending.first_byte(FirstByte::Data), None),
-            First::End(trailers) => (pending.first_byte(FirstByte::End), trailers),
-            First::TooSlow => (pending.first_byte(FirstByte::TooSlow), None),
-            First::Failed(error) => match catch(|| pending.failure_of(&*error)) {
-                Ok(failure) => (pending.first_byte(FirstByte::Failed(failure, error)), None),
-                Err(panic) => (Admission::Answer(Box::new(pending.panicked(panic))), None),
+        let Self { body, pending, parked } = self;
+        let mut trailers = None;
+        let admission = match first {
+            First::Data => pending.first_byte(FirstByte::Data),
+            First::End(last) => {
+                trailers = last;
+                pending.first_byte(FirstByte::End)
+            }
+            First::TooSlow => pending.first_byte(FirstByte::TooSlow),
+            First::Failed(error) => match inspected(error, |error| pending.failure_of(error)) {
+                Ok((failure, error)) => pending.first_byte(FirstByte::Failed(failure, error)),
+                Err(panic) => Admission::Answer(Box::new(pending.panicked(panic))),
             },
         };
-        let (state, unused) = match (admission, not_ready) {
-            (Admission::Forward(exchange, _, unenforced), None) => {
-                runtime::log_unenforced(unenforced);
+        let answered = match admission {
+            Admission::Forward(exchange, _, unenforced) => {
                 let _ = catch(|| drop(body));
-                let request = Request::from_parts(head, RequestBody::ended(trailers));
-                (State::call(&mut service, &mut Some(request), exchange), None)
+                return parked.forward(exchange, unenforced, RequestBody::ended(trailers));
             }
-            (Admission::Forward(exchange, _, unenforced), Some(not_ready)) => {
-                runtime::log_unenforced(unenforced);
-                let answered = unready(not_ready, exchange);
-                let _ = catch(|| drop(body));
-                (State::answered(answered, None), Some((None, head)))
-            }
-            (Admission::Answer(answered), not_ready) => {
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
-            }
+            Admission::Answer(answered) => answered,
             // One peek decides, and comes last: the exchange requires nothing more.
-            (Admission::Peek(pending, _), not_ready) => {
-                let answered = pending.panicked("a second peek".into());
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
-            }
-            (Admission::Verify(unverified, _), not_ready) => {
-                let answered = unverified.panicked("a verifier after the peek".into());
-                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((not_ready, head)))
-            }
+            Admission::Peek(pending, _) => Box::new(pending.panicked("a second peek".into())),
+            Admission::Verify(unverified, _) => Box::new(unverified.panicked("a verifier after the peek".into())),
         };
-        if let Some((not_ready, head)) = unused {
-            let _ = catch(|| drop(not_ready));
-            let _ = catch(|| drop(head));
-        }
-        let _ = catch(|| drop(service));
-        state
+        parked.answer(answered, RemainingRequest::Pinned { body })
     }
 }
 
@@ -90,16 +72,16 @@ impl<S, B> Verifying<S, B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// The state that follows the verifier's result; `None` if it was returned before.
-    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
+    /// The state that follows the verifier's result.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<StateOf<S, B, R>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
         if self.rest.is_none() {
-            return Poll::Ready(None);
+            return Poll::Pending;
         }
         let outcome = ready!(self.poll_verdict(cx));
-        Poll::Ready(self.rest.take().map(|rest| rest.decide(outcome)))
+        self.rest.take().map_or(Poll::Pending, |rest| Poll::Ready(rest.decide(outcome)))
     }
 }
 
@@ -108,36 +90,44 @@ impl<S, B> AfterVerification<S, B> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, not_ready, verifiers, unverified, mut head, body, metrics } = self;
-        match (unverified.verified(&mut head, outcome), not_ready) {
-            (Admission::Verify(unverified, timeout), not_ready) => {
-                let rest = Self { service, not_ready, verifiers, unverified, head, body, metrics };
-                State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
+        let Self { mut parked, verifiers, unverified, body, metrics } = self;
+        match unverified.verified(&mut parked.head, outcome) {
+            Admission::Verify(unverified, timeout) => {
+                State::verify(timeout, Self { parked, verifiers, unverified, body, metrics })
             }
-            (Admission::Peek(pending, timeout), not_ready) => {
-                let rest = AfterPeek { service, not_ready, pending, head };
-                State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
+            Admission::Peek(pending, timeout) => {
+                State::peek(timeout, AfterPeek { body: Box::pin(body), pending, parked })
             }
-            (Admission::Forward(exchange, meter, unenforced), None) => {
-                runtime::log_unenforced(unenforced);
-                let request = Request::from_parts(head, RequestBody::new(body, false, meter, metrics));
-                let state = State::call(&mut service, &mut Some(request), exchange);
-                let _ = catch(|| drop(service));
-                state
+            Admission::Forward(exchange, meter, unenforced) => {
+                parked.forward(exchange, unenforced, RequestBody::new(body, false, meter, metrics))
             }
-            (Admission::Forward(exchange, _, unenforced), Some(not_ready)) => {
-                runtime::log_unenforced(unenforced);
-                let answered = unready(not_ready, exchange);
-                let _ = catch(|| drop(service));
-                let _ = catch(|| drop(head));
-                State::answered(answered, Some(body.into()))
-            }
-            (Admission::Answer(answered), not_ready) => {
-                let _ = catch(|| drop(service));
-                let _ = catch(|| drop(not_ready));
-                let _ = catch(|| drop(head));
-                State::answered(answered, Some(body.into()))
-            }
+            Admission::Answer(answered) => parked.answer(answered, body.into()),
         }
+    }
+}
+
+impl<S> Parked<S> {
+    /// Calls the service, or replies that it was not ready.
+    fn forward<B, R>(self, exchange: Exchange, unenforced: Option<Box<Event>>, body: RequestBody<B>) -> StateOf<S, B, R>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Self { mut service, not_ready, head } = self;
+        runtime::log_unenforced(unenforced);
+        let state = match not_ready {
+            None => State::call(&mut service, &mut Some(Request::from_parts(head, body)), exchange),
+            Some(not_ready) => {
+                let answered = unready(not_ready, exchange);
+                let _ = catch(|| drop(head));
+                State::answered(answered, body.into_inner().map(RemainingRequest::from))
+            }
+        };
+        let _ = catch(|| drop(service));
+        state
+    }
+
+    fn answer<F, B, R>(self, answered: Box<LocalReply>, body: RemainingRequest<B>) -> State<S, F, B, R> {
+        self.discard();
+        State::answered(answered, Some(body))
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 
+use super::caught::inspected;
 use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -77,13 +78,8 @@ pub(super) fn end_of<W>(
     let Some(watch) = watch else { return BodyAction::BrokenOff(text) };
     let (failure, cause) = match origin {
         Origin::Panic => (Failure::panicked(), error),
-        _ => match catch(|| failure_of(&watch, &*error)) {
-            Ok(failure) => (failure, error),
-            Err(panic) => {
-                let _ = catch(|| drop(error));
-                (Failure::panicked(), String::from(panic).into())
-            }
-        },
+        _ => inspected(error, |error| failure_of(&watch, error))
+            .unwrap_or_else(|panic| (Failure::panicked(), String::from(panic).into())),
     };
     last(failed(*watch, failure, cause), text)
 }

@@ -7,13 +7,12 @@ use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::collecting::{Collecting, Reading};
-use super::decided::BodyOutcome;
-use super::event_body::EventBody;
-use super::facts::facts;
+use super::collecting::{BodyOutcome, Collecting, Reading};
+
+use super::caught::{facts, inspected, size_hint};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
-use super::response_body::{PolledReply, Reply, ResponseBody, reply_of};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody, reply_of};
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::span;
@@ -113,19 +112,21 @@ where
                 Poll::Ready(Ok(reply_of(*answered)))
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
-                let size = catch(|| body.size_hint()).unwrap_or_default();
-                polled(head, ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size)))
+                let size = size_hint(&body);
+                let tee = Box::new(Tee::new(observed, max_bytes, timeout, size));
+                polled(head, ResponseBody::new(Kind::Tee { body, tee }, Some(tail)))
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                polled(head, ResponseBody::watch(body, RpcBody::new(watch, around.and_then(|around| around.deadline))))
+                let watching = RpcBody::new(watch, around.and_then(|around| around.deadline));
+                polled(head, ResponseBody::new(Kind::Watch { body, watching }, None))
             }
             ResponsePlan::Stream(stream, event) => {
                 match event {
                     Some(event) => runtime::log_event(*event),
                     None => runtime::log_notes(id, stream.notes()),
                 }
-                polled(head, ResponseBody::events(body, EventBody::new(stream)))
+                polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let (span, deadline) = around.map(|around| (around.span, around.deadline)).unwrap_or_default();
@@ -165,13 +166,14 @@ where
         let _ = catch(|| self.set(State::Done));
         match (decided, kept) {
             (BodyOutcome::Resume(reply, error, tail), Some(rest)) => {
-                reply.map(|read| ResponseBody::resume(ResumedBody::new(read, error, rest), tail))
+                let resumed = |read| Kind::Resume { body: Box::new(ResumedBody::new(read, error, rest)) };
+                reply.map(|read| ResponseBody::new(resumed(read), Some(tail)))
             }
             // A body that was not kept cannot be resumed.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
             (BodyOutcome::Replay(reply, trailers), kept) => {
                 let _ = catch(|| drop(kept));
-                reply.map(|body| ResponseBody::replay(body, trailers))
+                reply.map(|body| ResponseBody::new(Kind::Replay { body, trailers }, None))
             }
             (BodyOutcome::Reply(reply), kept) => {
                 let _ = catch(|| drop(kept));
@@ -189,10 +191,14 @@ fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<
 
 /// Removes the body of a response that must have none (E5).
 fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
-    let length = catch(|| body.size_hint()).unwrap_or_default();
+    let length = size_hint(&body);
     drop(ResponseBody::<R, B>::pass(body, tail));
     // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
-    if status == StatusCode::RESET_CONTENT { ResponseBody::default() } else { ResponseBody::stripped(length) }
+    if status == StatusCode::RESET_CONTENT {
+        ResponseBody::default()
+    } else {
+        ResponseBody::new(Kind::Stripped { length }, None)
+    }
 }
 
 /// The reply to a call without a response: it has an error, or its time ran out. `ran` is the panic of its poll or
@@ -229,11 +235,8 @@ fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),
     };
-    match catch(|| exchange.failure_of(&*error)) {
-        Ok(failure) => exchange.failed(failure, error),
-        Err(panic) => {
-            let _ = catch(|| drop(error));
-            exchange.panicked(panic)
-        }
+    match inspected(error, |error| exchange.failure_of(error)) {
+        Ok((failure, error)) => exchange.failed(failure, error),
+        Err(panic) => exchange.panicked(panic),
     }
 }

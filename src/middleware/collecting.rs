@@ -1,51 +1,119 @@
-//! Reading an inner error's body, bounded in bytes and in time (rule R4).
+//! Reads an inner error's body, bounded in bytes and in time, and decides the outcome (rule R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Buf;
-use http::response;
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Response, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tracing::Span;
 
 use super::budget::{Budget, Deadline};
 use super::read_bytes::ReadBytes;
+use super::reason::remove_reason;
 use super::request_body::panicked;
-use super::waits::Waits;
-use error_envelope_core::exchange::{BoxError, Event, Exchange, UnreadReason};
+use super::span;
+use error_envelope_core::exchange::{
+    BodyContext, BoxError, Collected, CollectedAction, Event, Exchange, LocalReply, UnreadReason,
+};
+use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
     /// An inner error whose body is read in place (R4). If all of it is available at once, no state is stored.
     pub(super) struct Collecting<R> {
         #[pin]
-        pub(super) body: R,
-        pub(super) waiting: Option<Box<CollectJob>>,
+        body: R,
+        waiting: Option<Box<CollectJob>>,
+    }
+}
+
+impl<R> Collecting<R>
+where
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Reads what is available; [`Collecting::poll`] waits for the rest.
+    #[inline]
+    #[allow(clippy::disallowed_methods, reason = "an adapter measures the wait")]
+    pub(super) fn begin(
+        self: Pin<&mut Self>,
+        exchange: Exchange,
+        head: response::Parts,
+        mut reading: Reading,
+        cx: &mut Context<'_>,
+    ) -> Poll<BodyOutcome> {
+        let this = self.project();
+        match reading.poll(this.body, cx) {
+            Poll::Ready(end) => Poll::Ready(ended(exchange, head, reading, end)),
+            Poll::Pending => {
+                #[cfg(feature = "metrics")]
+                {
+                    reading.waits_since = Some(tokio::time::Instant::now());
+                }
+                *this.waiting = Some(Box::new(CollectJob { exchange, head, reading }));
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Pending for ever once the reply was returned.
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
+        let this = self.project();
+        let Some(job) = this.waiting else { return Poll::Pending };
+        let end = ready!(job.reading.poll(this.body, cx));
+        let Some(job) = this.waiting.take() else { return Poll::Pending };
+        let CollectJob { exchange, head, reading } = *job;
+        let span = reading.span.clone();
+        let _inside = span::enter(span.as_ref());
+        Poll::Ready(ended(exchange, head, reading, end))
+    }
+}
+
+impl<R> Collecting<R> {
+    pub(super) fn new(body: R) -> Self {
+        Self { body, waiting: None }
+    }
+
+    /// The rest of the body.
+    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut R> {
+        self.project().body
+    }
+
+    pub(super) fn body_ref(&self) -> &R {
+        &self.body
+    }
+
+    pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
+        let CollectJob { exchange, head, .. } = *self.project().waiting.take()?;
+        let _ = catch(|| drop(head));
+        Some(exchange.abandoned())
     }
 }
 
 /// An inner error whose body is awaited.
-pub(super) struct CollectJob {
-    pub(super) exchange: Exchange,
-    pub(super) head: response::Parts,
-    pub(super) reading: Reading,
+struct CollectJob {
+    exchange: Exchange,
+    head: response::Parts,
+    reading: Reading,
 }
 
 /// The part of a body that was read, and how much more may be.
 pub(super) struct Reading {
-    pub(super) read: ReadBytes,
+    read: ReadBytes,
     budget: Budget,
     /// When the time of an RPC call's client runs out.
     deadline: Option<Deadline>,
     /// The span of the request.
-    pub(super) span: Option<Span>,
-    pub(super) waits: Waits,
+    span: Option<Span>,
+    /// When the wait began (L2): most bodies are available with their heads.
+    #[cfg(feature = "metrics")]
+    waits_since: Option<tokio::time::Instant>,
 }
 
 /// How reading ended.
-pub(super) enum End {
+enum End {
     Whole,
     /// Nothing more is read, or the body failed with an error.
     Unread(UnreadReason, Option<BoxError>),
@@ -57,11 +125,18 @@ impl Reading {
     #[inline]
     pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>, span: Option<Span>) -> Self {
         let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
-        Self { read, budget, deadline, span, waits: Waits::default() }
+        Self {
+            read,
+            budget,
+            deadline,
+            span,
+            #[cfg(feature = "metrics")]
+            waits_since: None,
+        }
     }
 
     #[inline]
-    pub(super) fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
+    fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
     where
         R: Body<Error: Into<BoxError>>,
     {
@@ -132,23 +207,74 @@ where
     Poll::Ready(if body.is_end_stream() { Frame::Last(length) } else { Frame::More(length) })
 }
 
-impl<R> Collecting<R> {
-    pub(super) fn new(body: R) -> Self {
-        Self { body, waiting: None }
+#[inline]
+fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) -> BodyOutcome {
+    #[cfg(feature = "metrics")]
+    if let Some(since) = reading.waits_since {
+        runtime::record_error_read(since.elapsed());
     }
+    let read = reading.read;
+    match end {
+        End::Whole => decided(exchange, head, read, None),
+        End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
+        End::OutOfTime => {
+            let _ = catch(|| drop(head));
+            replaced(exchange.timed_out())
+        }
+    }
+}
 
-    /// The rest of the body.
-    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut R> {
-        self.project().body
-    }
+/// The outcome of an inner error whose body was read.
+pub(super) enum BodyOutcome {
+    Reply(Response<Bytes>),
+    /// All of it, unchanged.
+    Replay(Response<Bytes>, Option<Box<HeaderMap>>),
+    /// The part that was read, then the rest or the error that came instead.
+    Resume(Response<Bytes>, Option<BoxError>, BodyContext),
+}
 
-    pub(super) fn body_ref(&self) -> &R {
-        &self.body
+/// `rest` is why a part was not read, and the error that came instead.
+#[inline]
+fn decided(
+    exchange: Exchange,
+    mut head: response::Parts,
+    read: ReadBytes,
+    rest: Option<(UnreadReason, Option<BoxError>)>,
+) -> BodyOutcome {
+    let (body, trailers) = read.into_parts();
+    let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
+    let mut action = exchange.response_body(&mut head, collected);
+    let error = rest.and_then(|(why, error)| {
+        action.event_mut().note_unread(why);
+        error
+    });
+    let resumes = matches!(collected, Collected::Unreadable(_)) && trailers.is_none();
+    match action {
+        // Nothing comes behind trailers, however late they were.
+        CollectedAction::Restore(tail, event) if resumes => {
+            runtime::log_event(*event);
+            BodyOutcome::Resume(Response::from_parts(head, body), error, tail)
+        }
+        CollectedAction::Restore(_, event) => {
+            let _ = catch(|| drop(error));
+            runtime::log_event(*event);
+            BodyOutcome::Replay(Response::from_parts(head, body), trailers)
+        }
+        CollectedAction::Rewrite(mut written) => {
+            remove_reason(&mut head);
+            let _ = catch(|| drop(error));
+            runtime::log_event(&mut written.event);
+            BodyOutcome::Reply(Response::from_parts(head, written.body))
+        }
+        CollectedAction::Replace(answered) => {
+            let _ = catch(|| drop(error));
+            let _ = catch(|| drop(head));
+            replaced(*answered)
+        }
     }
+}
 
-    pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
-        let CollectJob { exchange, head, .. } = *self.project().waiting.take()?;
-        let _ = catch(|| drop(head));
-        Some(exchange.abandoned())
-    }
+fn replaced(mut answered: LocalReply) -> BodyOutcome {
+    runtime::log_reply(&mut answered);
+    BodyOutcome::Reply(answered.reply)
 }

@@ -9,9 +9,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
+use super::caught::has_ended;
 use super::request_body::poll_bytes;
 use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
-use error_envelope_runtime::catch;
 
 /// The most bytes to drop before the head leaves: what is available at once needs no state.
 const AT_ONCE: u64 = 64 * 1024;
@@ -88,7 +88,7 @@ where
             match this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx)) {
                 Poll::Ready(Ok(Some(frame))) => {
                     read += frame.data_ref().map_or(1, |data| data.len().max(1) as u64);
-                    if catch(|| this.request.body_ref().is_end_stream()).unwrap_or(false) {
+                    if has_ended(this.request.body_ref()) {
                         return true;
                     }
                 }

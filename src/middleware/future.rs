@@ -5,20 +5,16 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::draining::RemainingRequest;
-use super::peeking::{AfterPeek, Peeking};
 use super::request_body::RequestBody;
-use super::response_body::{PolledReply, Reply, ResponseBody};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody};
 use super::state::{State, StateProj};
-use super::verifying::{AfterVerification, Verifying};
-use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
+use error_envelope_core::exchange::BoxError;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
@@ -30,47 +26,15 @@ pin_project! {
     /// ever: no executor does so, and it is no reason to panic.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
-        state: State<S, F, B, R>,
+        pub(super) state: State<S, F, B, R>,
         // Moves on to the response's body.
-        timer: Option<RequestTimer>,
+        pub(super) timer: Option<RequestTimer>,
     }
 
     impl<S, F, B, R> PinnedDrop for ResponseFuture<S, F, B, R> {
         fn drop(this: Pin<&mut Self>) {
             abandon(this.project().state);
         }
-    }
-}
-
-impl<S, F, B, R> ResponseFuture<S, F, B, R> {
-    /// Calls the inner service.
-    pub(super) fn call(
-        service: &mut S,
-        request: &mut Option<Request<RequestBody<B>>>,
-        exchange: Exchange,
-        timer: Option<RequestTimer>,
-    ) -> Self
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
-    {
-        Self { state: State::call(service, request, exchange), timer }
-    }
-
-    /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
-    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>, timer: Option<RequestTimer>) -> Self {
-        Self { state: State::answered(answered, body.map(RemainingRequest::from)), timer }
-    }
-
-    /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>, timer: Option<RequestTimer>) -> Self {
-        let peeking = Peeking::new(Box::pin(body), timeout, rest);
-        Self { state: State::Peeking { peeking }, timer }
-    }
-
-    /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>, timer: Option<RequestTimer>) -> Self {
-        let verifying = Box::new(Verifying::new(timeout, rest));
-        Self { state: State::Verifying { verifying }, timer }
     }
 }
 
@@ -107,22 +71,16 @@ where
         let next = match state.as_mut().project() {
             StateProj::Calling { .. } => return state.poll_calling(cx),
             StateProj::Collecting { collecting } => {
-                let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
+                let decided = ready!(collecting.poll(cx));
                 return Poll::Ready(Ok(state.read(decided)));
             }
             StateProj::Keeping { keeping } => {
                 let Some(reading) = keeping else { return Poll::Pending };
-                let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
+                let decided = ready!(reading.as_mut().poll(cx));
                 return Poll::Ready(Ok(state.read(decided)));
             }
-            StateProj::Peeking { peeking } => {
-                let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
-                next
-            }
-            StateProj::Verifying { verifying } => {
-                let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
-                next
-            }
+            StateProj::Peeking { peeking } => ready!(peeking.poll(cx)),
+            StateProj::Verifying { verifying } => ready!(verifying.poll(cx)),
             StateProj::Answered { answered } => {
                 let Some(answered) = answered.take() else { return Poll::Pending };
                 state.set(State::Done);
@@ -137,7 +95,7 @@ where
                     let _ = catch(|| drop(request));
                     reply.map(ResponseBody::reply)
                 } else {
-                    reply.map(|body| ResponseBody::drain(request, body))
+                    reply.map(|body| ResponseBody::new(Kind::Drain { request, body }, None))
                 }));
             }
             StateProj::Done => return Poll::Pending,

@@ -5,11 +5,10 @@ use std::fmt;
 #[cfg(feature = "policy-file")]
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_layer::Layer;
 
-use super::hpack::Indexed;
 use super::recognise::recognise;
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
@@ -50,7 +49,6 @@ pub struct ErrorEnvelopeLayer {
     verifiers: Verifiers,
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
-    layered: Arc<AtomicUsize>,
     metrics: RequestMetrics,
     #[cfg(feature = "jwks-url")]
     key_fetcher: Option<KeyFetcher>,
@@ -64,7 +62,6 @@ impl ErrorEnvelopeLayer {
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
-            layered: Arc::default(),
             metrics: RequestMetrics::default(),
             #[cfg(feature = "jwks-url")]
             key_fetcher: None,
@@ -330,8 +327,7 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
     fn layer(&self, inner: S) -> Self::Service {
         self.announce();
         self.announce_missing_verifiers();
-        let indexed = Indexed::new(self.layered.clone());
-        ErrorEnvelopeService::new(inner, self.policy.clone(), self.verifiers.clone(), indexed, self.metrics.clone())
+        ErrorEnvelopeService::new(inner, self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
 }
 

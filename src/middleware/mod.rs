@@ -1,6 +1,6 @@
 //! The Tower adapter: it moves bytes, waits, catches panics, drains and logs, and decides nothing.
 //!
-//! - [`ErrorEnvelopeLayer`] makes an [`ErrorEnvelopeService`] of any service.
+//! - [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes an [`ErrorEnvelopeService`](crate::ErrorEnvelopeService) of any service.
 //! - [`ResponseFuture`] follows one request: it calls the inner service, reads an error's body, or replies itself.
 //! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
@@ -11,15 +11,12 @@ mod admitted;
 mod broken;
 mod budget;
 mod calling;
+mod caught;
 mod collecting;
-mod decided;
 mod draining;
-mod event_body;
-mod facts;
 mod future;
-mod hpack;
-mod layer;
-mod not_ready;
+pub(crate) mod layer;
+mod parked;
 mod peeking;
 mod read_bytes;
 mod reason;
@@ -29,13 +26,12 @@ mod response_body;
 mod resumed_body;
 mod route;
 mod rpc_body;
-mod service;
+pub(crate) mod service;
 mod span;
 mod state;
 mod tee;
 pub(crate) mod verify;
 mod verifying;
-mod waits;
 
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
 #[cfg(feature = "metrics")]
@@ -44,9 +40,7 @@ pub use error_envelope_runtime::{describe_metrics, keep_counters};
 
 pub use broken::ResponseBodyError;
 pub use future::ResponseFuture;
-pub use layer::ErrorEnvelopeLayer;
 pub use recognise::recognise;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use route::RequestSlot;
-pub use service::ErrorEnvelopeService;

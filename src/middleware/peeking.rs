@@ -4,40 +4,37 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, request};
+use http::HeaderMap;
 use http_body::Body;
 
 use super::budget::Deadline;
-use super::not_ready::NotReady;
+use super::parked::Parked;
 use super::request_body::poll_bytes;
 use error_envelope_core::exchange::{BoxError, Event, PendingPeek};
 use error_envelope_runtime::catch;
 
 /// A request that waits for its first body byte (G3).
 pub(super) struct Peeking<S, B> {
-    pub(super) body: Option<Pin<Box<B>>>,
     pub(super) deadline: Deadline,
-    pub(super) rest: Option<Box<AfterPeek<S>>>,
+    pub(super) rest: Option<AfterPeek<S, B>>,
 }
 
 /// The work that follows the first byte.
-pub(super) struct AfterPeek<S> {
-    pub(super) service: S,
-    pub(super) not_ready: Option<NotReady>,
+pub(super) struct AfterPeek<S, B> {
+    pub(super) body: Pin<Box<B>>,
     pub(super) pending: PendingPeek,
-    pub(super) head: request::Parts,
+    pub(super) parked: Parked<S>,
 }
 
 impl<S, B> Peeking<S, B> {
-    pub(super) fn new(body: Pin<Box<B>>, timeout: Duration, rest: AfterPeek<S>) -> Self {
-        Self { body: Some(body), deadline: Deadline::after(timeout), rest: Some(Box::new(rest)) }
+    pub(super) fn new(timeout: Duration, rest: AfterPeek<S, B>) -> Self {
+        Self { deadline: Deadline::after(timeout), rest: Some(rest) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let AfterPeek { service, not_ready, pending, head, .. } = *self.rest.take()?;
-        let _ = catch(|| drop(service));
-        let _ = catch(|| drop(not_ready));
-        let _ = catch(|| drop(head));
+        let AfterPeek { body, pending, parked } = self.rest.take()?;
+        parked.discard();
+        let _ = catch(|| drop(body));
         Some(pending.abandoned())
     }
 }

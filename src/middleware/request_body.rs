@@ -11,6 +11,7 @@ use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
+use super::caught::{has_ended, size_hint};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::{BodyMeter, BoxError, DrainBudget, MeterAction};
 use error_envelope_core::fault::Fault;
@@ -39,6 +40,10 @@ impl<B> RequestBody<B> {
     /// `goes_on` states that the body was checked for its end and did not report it.
     pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
         Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
+    }
+
+    pub(super) fn into_inner(self) -> Option<B> {
+        self.body
     }
 
     /// A body that had only trailers.
@@ -81,7 +86,7 @@ where
             if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
                 metrics.received(frame.data_ref().map_or(0, Bytes::len));
             }
-            match look(this.meter.as_mut(), frame.as_ref(), || says_it_ended(&*body)) {
+            match look(this.meter.as_mut(), frame.as_ref(), || has_ended(&*body)) {
                 Look::Passes => return polled,
                 Look::Ends => {
                     *this.done = true;
@@ -106,20 +111,16 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        let asks = || self.draining.is_none() && self.body.as_ref().is_some_and(says_it_ended);
-        self.done || !self.goes_on && asks()
+        let ended = || self.draining.is_none() && self.body.as_ref().is_some_and(has_ended);
+        self.done || !self.goes_on && ended()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            Some(body) if !self.done => catch(|| body.size_hint()).unwrap_or_default(),
+            Some(body) if !self.done => size_hint(body),
             _ => SizeHint::with_exact(0),
         }
     }
-}
-
-fn says_it_ended<B: Body>(body: &B) -> bool {
-    catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
 /// The outcome of a frame.
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_goes_on_is_not_asked_whether_it_ends_until_it_is_polled() {
+    fn a_body_that_goes_on_is_not_checked_for_its_end_until_it_is_polled() {
         let empty = || Frames(Vec::new(), 0);
         assert!(!RequestBody::new(empty(), true, None, None).is_end_stream());
         assert!(RequestBody::new(empty(), false, None, None).is_end_stream());

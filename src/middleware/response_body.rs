@@ -10,13 +10,13 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::broken::{BodyAction, Polled, ResponseBodyError, poll_passed, text_of};
+use super::broken::{BodyAction, Polled, ResponseBodyError, end_of, poll_passed, text_of};
+use super::caught::{has_ended, size_hint};
 use super::draining::Draining;
-use super::event_body::EventBody;
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::tee::Tee;
-use error_envelope_core::exchange::{BodyContext, BoxError, LocalReply, Origin};
+use error_envelope_core::exchange::{BodyContext, BoxError, EventStream, LocalReply, Origin};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
@@ -44,14 +44,14 @@ pin_project! {
 
 pin_project! {
     #[project = KindProj]
-    enum Kind<R, B> {
+    pub(super) enum Kind<R, B> {
         Pass { #[pin] body: R },
         // What passes is also copied (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
         Watch { #[pin] body: R, watching: RpcBody },
         // An event stream that ends with an event where it breaks off (F6).
-        Events { #[pin] body: R, events: EventBody },
+        Events { #[pin] body: R, events: Option<Box<EventStream>> },
         // The part that was read of a body that passes after all, then the rest or the error that came instead (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
@@ -71,28 +71,15 @@ pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 impl<R, B> ResponseBody<R, B> {
-    fn from_kind(kind: Kind<R, B>) -> Self {
-        Self { kind, tail: None, timer: None }
+    /// `tail` is what a failure of the body logs, unless its kind has it.
+    #[inline(always)]
+    pub(super) fn new(kind: Kind<R, B>, tail: Option<BodyContext>) -> Self {
+        Self { kind, tail, timer: None }
     }
 
+    #[inline(always)]
     pub(super) fn pass(body: R, tail: BodyContext) -> Self {
         Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
-    }
-
-    pub(super) fn tee(body: R, tail: BodyContext, tee: Tee) -> Self {
-        Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail), timer: None }
-    }
-
-    pub(super) fn watch(body: R, watching: RpcBody) -> Self {
-        Self::from_kind(Kind::Watch { body, watching })
-    }
-
-    pub(super) fn events(body: R, events: EventBody) -> Self {
-        Self::from_kind(Kind::Events { body, events })
-    }
-
-    pub(super) fn resume(body: ResumedBody<R>, tail: BodyContext) -> Self {
-        Self { kind: Kind::Resume { body: Box::new(body) }, tail: Some(tail), timer: None }
     }
 
     /// Times the response until this is dropped.
@@ -100,26 +87,14 @@ impl<R, B> ResponseBody<R, B> {
         self.timer = Some(timer);
     }
 
-    pub(super) fn stripped(length: SizeHint) -> Self {
-        Self::from_kind(Kind::Stripped { length })
-    }
-
     pub(super) fn reply(body: Bytes) -> Self {
-        Self::from_kind(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } })
-    }
-
-    pub(super) fn drain(request: Pin<Box<Draining<B>>>, body: Bytes) -> Self {
-        Self::from_kind(Kind::Drain { request, body })
-    }
-
-    pub(super) fn replay(body: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
-        Self::from_kind(Kind::Replay { body, trailers })
+        Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, None)
     }
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
     fn default() -> Self {
-        Self::from_kind(Kind::Empty)
+        Self::new(Kind::Empty, None)
     }
 }
 
@@ -167,11 +142,9 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => {
-                catch(|| body.is_end_stream()).unwrap_or(false)
-            }
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => has_ended(body),
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
-            Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
+            Kind::Watch { body, watching } => watching.report_end(has_ended(body)),
             Kind::Resume { body } => body.is_end_stream(),
             // A server that sees the end drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
@@ -183,9 +156,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
-                catch(|| body.size_hint()).unwrap_or_default()
-            }
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
             // A server that expects no bytes does not poll, and drains nothing: a head alone may be the reply (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
@@ -217,7 +188,7 @@ where
                 match &polled {
                     // A server does not poll again if a body reports its end.
                     Poll::Ready(Some(Ok(frame))) => {
-                        tee.passed(frame, catch(|| body.is_end_stream()).unwrap_or(false));
+                        tee.passed(frame, has_ended(&*body));
                     }
                     Poll::Ready(Some(Err(_))) => tee.broke_off(),
                     Poll::Ready(None) => tee.ended(),
@@ -233,8 +204,10 @@ where
             KindProj::Events { body, events } => {
                 let mut polled = poll_passed(body, cx, &mut broken);
                 match (&mut polled, broken.take()) {
-                    (_, Some(broken)) => action = events.failed(broken),
-                    (Poll::Ready(Some(Ok(frame))), None) => events.passed(frame),
+                    (_, Some(broken)) => {
+                        action = end_of(events.take(), broken, EventStream::failure_of, EventStream::failed);
+                    }
+                    (Poll::Ready(Some(Ok(frame))), None) => passed(events, frame),
                     _ => {}
                 }
                 polled
@@ -310,6 +283,19 @@ where
     }
 }
 
+/// Lets the exchange inspect what passes of an event stream (F6).
+fn passed(events: &mut Option<Box<EventStream>>, frame: &mut Frame<Bytes>) {
+    let Some(stream) = events else { return };
+    match frame.data_mut() {
+        Some(data) => {
+            if let Some(readdressed) = stream.response_data(data) {
+                *data = readdressed;
+            }
+        }
+        None => stream.response_trailers(),
+    }
+}
+
 fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) -> BodyAction {
     if let Some(tail) = tail.take() {
         runtime::log_event(tail.broke_off(origin, error));
@@ -343,7 +329,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
     match kind.as_mut().project() {
         KindProj::Tee { tee, .. } => tee.broke_off(),
         KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_body_context()),
-        KindProj::Events { events, .. } => left = events.take_tail(),
+        KindProj::Events { events, .. } => left = events.take().map(|stream| stream.into_body_context()),
         KindProj::Resume { body } => body.drop_error(),
         _ => {}
     }

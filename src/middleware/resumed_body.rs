@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::broken::{Broken, Polled, failed, poll_passed};
+use super::caught::{has_ended, size_hint};
 use super::collecting::Collecting;
 use error_envelope_core::exchange::{BoxError, Origin};
 use error_envelope_runtime::catch;
@@ -32,13 +33,13 @@ impl<R> ResumedBody<R> {
 
 impl<R: Body> ResumedBody<R> {
     pub(super) fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.error.is_none() && catch(|| self.rest.body_ref().is_end_stream()).unwrap_or(false)
+        self.read.is_empty() && self.error.is_none() && has_ended(self.rest.body_ref())
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
         let size = match self.error {
             Some(_) => SizeHint::default(),
-            None => catch(|| self.rest.body_ref().size_hint()).unwrap_or_default(),
+            None => size_hint(self.rest.body_ref()),
         };
         let read = self.read.len() as u64;
         let mut whole = SizeHint::new();

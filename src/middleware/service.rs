@@ -5,18 +5,18 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::facts::facts;
+use super::caught::facts;
 use super::future::ResponseFuture;
-use super::hpack::Indexed;
-use super::not_ready::{NotReady, unready};
+use super::parked::{NotReady, Parked, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
+use super::state::State;
 use super::verify::Verifiers;
 use super::verifying::AfterVerification;
 use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
@@ -25,25 +25,18 @@ use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
 use error_envelope_runtime::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 
-/// The service that [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes. It never fails: every error is a response.
+/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error is a response.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,
     verifiers: Verifiers,
-    indexed: Indexed,
     metrics: RequestMetrics,
     not_ready: Option<NotReady>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(
-        inner: S,
-        policy: PolicyHandle,
-        verifiers: Verifiers,
-        indexed: Indexed,
-        metrics: RequestMetrics,
-    ) -> Self {
-        Self { inner, policy, verifiers, indexed, metrics, not_ready: None }
+    pub(super) fn new(inner: S, policy: PolicyHandle, verifiers: Verifiers, metrics: RequestMetrics) -> Self {
+        Self { inner, policy, verifiers, metrics, not_ready: None }
     }
 
     /// The inner service.
@@ -65,8 +58,7 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// A failure of the inner service's `poll_ready` stays with the original: a clone is polled itself.
     fn clone(&self) -> Self {
-        let (policy, verifiers) = (self.policy.clone(), self.verifiers.clone());
-        Self::new(self.inner.clone(), policy, verifiers, self.indexed.clone(), self.metrics.clone())
+        Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
 }
 
@@ -107,48 +99,39 @@ where
         let admission = Exchange::begin(self.policy.config(), &mut head, facts, runtime::new_request_id);
         let timer = self.track(&admission, &head, started);
         match admission {
-            Admission::Forward(mut exchange, meter, unenforced) => {
+            Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
-                    exchange.index_id();
-                }
                 if let Some(not_ready) = not_ready {
                     let _ = catch(|| drop(head));
-                    return ResponseFuture::answered(unready(not_ready, exchange), Some(body), timer);
+                    let state = State::answered(unready(not_ready, exchange), Some(body.into()));
+                    return ResponseFuture { state, timer };
                 }
                 let request =
                     Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, metrics_of(&timer)));
-                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, timer)
+                ResponseFuture { state: State::call(&mut self.inner, &mut Some(request), exchange), timer }
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(not_ready));
                 let _ = catch(|| drop(head));
-                ResponseFuture::answered(answered, Some(body), timer)
+                ResponseFuture { state: State::answered(answered, Some(body.into())), timer }
             }
-            Admission::Verify(unverified, timeout) => match self.ready_service() {
-                Ok(service) => {
-                    let verifiers = self.verifiers.clone();
-                    let metrics = metrics_of(&timer);
-                    let rest = AfterVerification { service, not_ready, verifiers, unverified, head, body, metrics };
-                    ResponseFuture::verify(timeout, rest, timer)
-                }
-                Err(panic) => {
-                    let _ = catch(|| drop(not_ready));
-                    let _ = catch(|| drop(head));
-                    ResponseFuture::answered(unverified.panicked(panic), Some(body), timer)
-                }
-            },
-            Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => {
-                    ResponseFuture::peek(body, timeout, AfterPeek { service, not_ready, pending, head }, timer)
-                }
-                Err(panic) => {
-                    // One by one: a second panic while the first unwinds would abort.
-                    let _ = catch(|| drop(not_ready));
-                    let _ = catch(|| drop(head));
-                    ResponseFuture::answered(pending.panicked(panic), Some(body), timer)
-                }
-            },
+            Admission::Verify(unverified, timeout) => {
+                let state = match self.park(not_ready, head) {
+                    Ok(parked) => {
+                        let (verifiers, metrics) = (self.verifiers.clone(), metrics_of(&timer));
+                        State::verify(timeout, AfterVerification { parked, verifiers, unverified, body, metrics })
+                    }
+                    Err(panic) => State::answered(unverified.panicked(panic), Some(body.into())),
+                };
+                ResponseFuture { state, timer }
+            }
+            Admission::Peek(pending, timeout) => {
+                let state = match self.park(not_ready, head) {
+                    Ok(parked) => State::peek(timeout, AfterPeek { body: Box::pin(body), pending, parked }),
+                    Err(panic) => State::answered(pending.panicked(panic), Some(body.into())),
+                };
+                ResponseFuture { state, timer }
+            }
         }
     }
 }
@@ -165,10 +148,15 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// The service that is ready; a fresh clone takes its place.
-    fn ready_service(&mut self) -> Result<S, Box<str>> {
-        let fresh = catch(|| self.inner.clone())?;
-        Ok(std::mem::replace(&mut self.inner, fresh))
+    /// Keeps the service that is ready for a request that waits; a fresh clone takes its place.
+    fn park(&mut self, not_ready: Option<NotReady>, head: Parts) -> Result<Parked<S>, Box<str>> {
+        match catch(|| self.inner.clone()) {
+            Ok(fresh) => Ok(Parked { service: std::mem::replace(&mut self.inner, fresh), not_ready, head }),
+            Err(panic) => {
+                Parked { service: (), not_ready, head }.discard();
+                Err(panic)
+            }
+        }
     }
 }
 

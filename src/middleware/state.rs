@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::Context;
+use std::time::Duration;
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -11,10 +12,10 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::collecting::Collecting;
 use super::draining::{Draining, RemainingRequest};
-use super::peeking::Peeking;
+use super::peeking::{AfterPeek, Peeking};
 use super::request_body::RequestBody;
 use super::span;
-use super::verifying::Verifying;
+use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{Exchange, LocalReply};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -27,7 +28,7 @@ pin_project! {
         Collecting { #[pin] collecting: Collecting<R> },
         // The unread rest may be sent after all, from its place (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
-        Peeking { peeking: Peeking<S, B> },
+        Peeking { peeking: Box<Peeking<S, B>> },
         Verifying { verifying: Box<Verifying<S, B>> },
         Answered { answered: Option<Box<LocalReply>> },
         Draining { draining: Option<Pin<Box<Draining<B>>>> },
@@ -84,6 +85,17 @@ impl<S, F, B, R> State<S, F, B, R> {
         }
     }
 
+    /// Waits for the first byte of the body (G3).
+    pub(super) fn peek(timeout: Duration, rest: AfterPeek<S, B>) -> Self {
+        Self::Peeking { peeking: Box::new(Peeking::new(timeout, rest)) }
+    }
+
+    /// Waits for a verifier (G2).
+    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
+        Self::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
+    }
+
+    /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
     pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let mut answered = answered.into();
         runtime::log_reply(&mut answered);

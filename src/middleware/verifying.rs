@@ -4,11 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::request;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::not_ready::NotReady;
+use super::parked::Parked;
 use super::span;
 use super::verify::{Verifiers, VerifyFuture};
 use error_envelope_core::exchange::{BoxError, Event, PendingVerification};
@@ -28,20 +27,18 @@ pub(super) struct Verifying<S, B> {
 
 /// The work that follows the verifier's result.
 pub(super) struct AfterVerification<S, B> {
-    pub(super) service: S,
-    pub(super) not_ready: Option<NotReady>,
+    pub(super) parked: Parked<S>,
     pub(super) verifiers: Verifiers,
     pub(super) unverified: PendingVerification,
-    pub(super) head: request::Parts,
     pub(super) body: B,
     pub(super) metrics: Option<RouteMetrics>,
 }
 
 impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
-        let AfterVerification { verifiers, unverified, head, .. } = &rest;
+        let AfterVerification { parked, verifiers, unverified, .. } = &rest;
         // The copy runs the extensions' own code.
-        let verdict = catch(|| verifiers.begin(unverified, head)).unwrap_or_else(|panic| {
+        let verdict = catch(|| verifiers.begin(unverified, &parked.head)).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
         });
@@ -52,10 +49,8 @@ impl<S, B> Verifying<S, B> {
     pub(super) fn abandoned(&mut self) -> Option<Event> {
         let rest = self.rest.take()?;
         let _ = self.drop_verdict();
-        let AfterVerification { service, not_ready, unverified, head, body, .. } = rest;
-        let _ = catch(|| drop(service));
-        let _ = catch(|| drop(not_ready));
-        let _ = catch(|| drop(head));
+        let AfterVerification { parked, unverified, body, .. } = rest;
+        parked.discard();
         let _ = catch(|| drop(body));
         Some(unverified.abandoned())
     }

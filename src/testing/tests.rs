@@ -54,7 +54,7 @@ fn what_differs_is_shown_within_the_whole_answer() {
     assert!(text.contains("-    \"message\": \"Other.\"\n+    \"message\": \"Text.\"\n"), "{text}");
     assert!(failure(|| envelope.assert_no_details()).contains("+    \"details\": {\n+      \"a\": 1,"));
     let text = failure(|| envelope.assert_issue(["a"], "Required."));
-    assert!(text.starts_with("no issue at [\"a\"] says \"Required.\""), "{text}");
+    assert!(text.starts_with("no issue at [\"a\"] has the message \"Required.\""), "{text}");
     assert!(text.contains("-          \"message\": \"Required.\","), "{text}");
     assert!(failure(|| envelope.assert_status(410)).contains("-410 Gone\n"));
 }

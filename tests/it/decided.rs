@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use axum::http::{Request, Response, response};
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};

@@ -19,8 +19,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::Policy;
 use tower_error_envelope::auth::{AuthScheme, JwtKeys, KeyFetcher, RemoteKeys};
-use tower_error_envelope::policy::{Policy, PolicyLoader};
+use tower_error_envelope::policy::PolicyLoader;
 
 use crate::cases::logs::captured;
 use crate::command::binary;

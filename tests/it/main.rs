@@ -15,7 +15,6 @@ mod examples;
 mod failures;
 mod foreign_texts;
 mod framework_route;
-mod hpack;
 mod hyper_matrix;
 mod injected;
 mod key_sets;

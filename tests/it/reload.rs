@@ -24,7 +24,8 @@ use serde_json::Value;
 use tower::util::ServiceFn;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
-use tower_error_envelope::middleware::{ErrorEnvelopeService, RequestBody};
+use tower_error_envelope::ErrorEnvelopeService;
+use tower_error_envelope::middleware::RequestBody;
 use tower_layer::Layer;
 
 use crate::wait::{until, when};

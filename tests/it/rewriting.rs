@@ -6,12 +6,12 @@ mod protocols;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
-use tower_error_envelope::exchange::{
-    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
-};
 use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";

@@ -4,10 +4,10 @@ pub(crate) mod slips;
 
 use std::sync::Arc;
 
+use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use http::{Method, Request};
 use proptest::prelude::*;
 use tower_error_envelope::Policy;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
 
 const POLICY: &str = r#"

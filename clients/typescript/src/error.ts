@@ -31,7 +31,7 @@ export class ClientError extends Error {
   readonly requestId: string | undefined;
   /** What the contract advises after this code. One that is not known here is transient. */
   readonly retry: Retry;
-  /** How long the server asks to wait, in milliseconds. */
+  /** The wait that the server requests, in milliseconds. */
   readonly retryAfter: number | undefined;
 
   constructor(told: Told) {

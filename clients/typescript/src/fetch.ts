@@ -31,14 +31,14 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 const MOST_TIMER = 2 ** 31 - 1;
 
 /**
- * Sends a request as `fetch` does, and again where the contract says that the same request may work later. It gives the
- * last response, whatever its status, with its body unread; `parseError` tells what it says.
+ * Sends a request as `fetch` does, and again if the contract states that the same request may work later. It gives the
+ * last response, whatever its status, with its body unread; `parseError` reads its error.
  *
  * 1. Only what is idempotent is repeated, and what is `repeatable`. A body that is a stream, or another async iterable,
  *    is sent once.
  * 2. The code of an error decides: `backoff`, or one that is not known here. A request that got no response is repeated,
  *    too.
- * 3. It waits as the server asks (`retry-after`), else a random part of a bound that doubles each time.
+ * 3. It waits as the server requests (`retry-after`), else a random part of a bound that doubles each time.
  *
  * A signal, of `init` or the request, ends the waits as well: the promise is rejected with its reason.
  */

@@ -1,5 +1,5 @@
 /**
- * Reads the errors of services that keep the error contract, and asks again where it says so.
+ * Reads the errors of services that keep the error contract, and retries requests as it allows.
  *
  * @module
  */

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, response};
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, BodyMeter, Collected, CollectedAction, Event, Exchange, ExchangeConfig, Explanation,
     FirstByte, LocalReply, MapRuleId, ResponsePlan,
 };
+use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::policy::{Dialect, Effective, PolicyFile};
 use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 

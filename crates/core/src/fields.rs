@@ -48,7 +48,7 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
 /// case, and with each character that is no letter or digit read as `_`.
 ///
 /// ```
-/// use tower_error_envelope::exchange::is_same_to_cgi;
+/// use error_envelope_core::exchange::is_same_to_cgi;
 ///
 /// assert!(is_same_to_cgi("x.consumer_id", "X-Consumer-Id"));
 /// assert!(!is_same_to_cgi("x-consumer", "x-consumer-id"));

@@ -24,7 +24,7 @@ impl<'a> Variant<'a> {
         let variant = Self { constructor, fields, fault: FaultAttribute::parse_all(attributes)? };
         match variant.fault.transparent {
             Some(span) if variant.inner().is_none() => {
-                Err(Error::new(span, "`transparent` needs a single field, whose error says it all"))
+                Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
             }
             _ => Ok(variant),
         }

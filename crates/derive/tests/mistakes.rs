@@ -1,4 +1,4 @@
-//! What the compiler says of a mistake, and where: at the attribute.
+//! The compiler's error for each mistake, and its place: the attribute.
 
 /// The expected texts are of the toolchain that CI has; `TRYBUILD=overwrite` writes them anew.
 #[test]

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use error_envelope_core::exchange::client_left;
 use http::Version;
 use http::header::EXPECT;
 use http::request::Parts;
@@ -22,7 +23,6 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 use tower::BoxError;
-use tower_error_envelope::exchange::client_left;
 
 use super::access::AccessRecord;
 use super::connection_state::{ActiveBody, ConnectionState};

@@ -7,9 +7,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use error_envelope_core::exchange::is_same_to_cgi;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
-use tower_error_envelope::exchange::is_same_to_cgi;
 
 use super::headers::remove_all;
 

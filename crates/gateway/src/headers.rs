@@ -2,13 +2,13 @@
 //!
 //! Everything else passes as it came: the target byte for byte, the other headers in number, and in order within a name.
 
+use error_envelope_core::exchange::lines;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
 use http::{Extensions, Request, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
-use tower_error_envelope::exchange::lines;
 
 /// Headers for one hop, besides those that `connection` names.
 static OF_ONE_HOP: [HeaderName; 6] = [

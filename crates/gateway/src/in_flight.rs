@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use error_envelope_core::exchange::lines;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::watch;
-use tower_error_envelope::exchange::lines;
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

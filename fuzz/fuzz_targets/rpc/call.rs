@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
+use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use http::{HeaderValue, Request, Version};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
 use crate::choices::Choices;

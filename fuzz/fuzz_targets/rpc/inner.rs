@@ -1,9 +1,9 @@
 //! The service's response.
 
 use bytes::Bytes;
+use error_envelope_core::exchange::BodyFacts;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use tower_error_envelope::exchange::BodyFacts;
 
 use crate::call::{self, Protocol};
 use crate::choices::Choices;

@@ -3,11 +3,11 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderMap, response};
-use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     BodyFailure, Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcResponse,
 };
+use http::{HeaderMap, response};
+use tower_error_envelope::Mode;
 
 use crate::call::{RpcCall, ID, Protocol};
 use crate::inner::{End, Inner};

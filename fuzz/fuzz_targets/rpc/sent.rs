@@ -1,9 +1,9 @@
 //! An error that the layer wrote: its client reads it, and a second pass changes nothing.
 
-use http::{HeaderMap, StatusCode};
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, Exchange, LocalReply, ResponsePlan,
 };
+use http::{HeaderMap, StatusCode};
 
 use crate::call::{RpcCall, ID, Protocol};
 use crate::reading;

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyContext, BodyFacts, BoxError, CollectedAction, Event, Exchange, ExchangeConfig, FirstByte,
     LocalReply, MeterAction, ResponsePlan,
 };
+use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::middleware::recognise;
 use tower_error_envelope::{Policy, RequestId};
 
@@ -145,10 +145,7 @@ impl Stage<'_> {
     }
 
     /// The body through the meter: whole, or the error that its reader gets.
-    fn metered(
-        &self,
-        meter: Option<tower_error_envelope::exchange::BodyMeter>,
-    ) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
+    fn metered(&self, meter: Option<error_envelope_core::exchange::BodyMeter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
         let body = self.case.request.body().unwrap_or_default();
         let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
         let mut read = Vec::new();

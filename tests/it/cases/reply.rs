@@ -1,11 +1,11 @@
 //! A response as one layer of the core hands it to the next: its head, and what its body will do.
 
 use bytes::Bytes;
-use http::{HeaderMap, response};
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     BodyContext, BodyFacts, BodyFailure, BoxError, Collected, Event, EventStream, Failure, FinalFrame, Origin,
     RpcResponse,
 };
+use http::{HeaderMap, response};
 
 use super::failures::body_failure;
 use super::format::{Fails, Inner};

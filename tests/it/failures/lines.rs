@@ -2,9 +2,9 @@
 
 use std::io;
 
+use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
 use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::{ErrorCode, Fault, Policy, RequestId, Route};
 

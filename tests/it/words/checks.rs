@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode};
-use serde_json::value::RawValue;
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
 };
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde_json::value::RawValue;
 use tower_error_envelope::{Policy, RequestId};
 
 /// Names of members that are read, or that look as if they were.

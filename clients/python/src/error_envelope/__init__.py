@@ -1,4 +1,4 @@
-"""Reads the errors of services that keep the error contract, and asks again where it says so.
+"""Reads the errors of services that keep the error contract, and retries requests as it allows.
 
 A package without dependencies, for Python 3.10 and later. It takes the responses of httpx and of
 requests, and any other with ``status_code``, ``headers`` and ``content``.
@@ -213,7 +213,7 @@ class ClientError(Exception):
         self.request_id = request_id
         """Name it when you ask for help."""
         self.retry_after = retry_after
-        """How long the server asks to wait, in seconds."""
+        """The wait that the server requests, in seconds."""
         self._advice = advice or ERROR_CODES.get(code)
         name = f" ({request_id})" if request_id is not None else ""
         super().__init__(f"{status} {code}: {message}{name}")
@@ -253,7 +253,7 @@ def parse_error(
     limit: int = 64 * 1024,
     clock: Callable[[], float] = time.time,
 ) -> ClientError | None:
-    """What an error response says; None for any other.
+    """The error of an error response; None for any other.
 
     ``codes`` are those that are known: give ``codes_of`` an organisation's own. Of a body that is longer than ``limit`` bytes, or was not read (``stream``), the head alone decides. ``clock`` gives the seconds
     that a ``retry-after`` date is held against where the response has no ``date``.
@@ -280,7 +280,7 @@ def parse_error(
 
 
 def retry_after(response: Response, *, clock: Callable[[], float] = time.time) -> float | None:
-    """How long a response asks to wait, in seconds; None where it does not, or not in a form that is known.
+    """The wait that a response requests, in seconds; None without one, or in an unknown form.
 
     ``retry-after`` has seconds, or a date, which is seen from the response's own ``date``, else from ``clock``. A date
     that is past is no wait.
@@ -314,11 +314,11 @@ def retry(
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = _random.random,
 ) -> R:
-    """Sends a request, and again where the contract says that the same request may work later.
+    """Sends a request, and again if the contract states that the same request may work later.
 
     ``send`` builds the request anew each time, its body too: a file or a generator that was sent gives nothing again.
     Gives the last response, whatever its status. Only an idempotent ``method`` is repeated (RFC 9110 9.2.2), and what is
-    ``repeatable``. At most ``attempts`` times; it waits as the server asks, else a random part of a bound that begins
+    ``repeatable``. At most ``attempts`` times; it waits as the server requests, else a random part of a bound that begins
     with ``base`` seconds and doubles up to ``most``; a wait that would go past ``total`` seconds in all is not begun.
     ``codes`` are those that are known (``codes_of``). ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
     ``(requests.ConnectionError, requests.Timeout)``: they are like back-off, and the last one is raised.
@@ -480,7 +480,7 @@ _DATES: Final = tuple(
 
 
 class _Said:
-    """What a body says, in whichever shape."""
+    """The error in a body, in whichever shape."""
 
     def __init__(self, body: dict[str, Any], codes: Mapping[str, Advice]) -> None:
         meta = body.get("meta")
@@ -511,7 +511,7 @@ class _Said:
         self.details = details if self._connect is None else _MISSING
 
     def code(self, status: int, codes: Mapping[str, Advice]) -> str:
-        """The code of a shape that is not the contract's: a known name, a list of issues, else what the status says."""
+        """The code of a shape that is not the contract's: a known name, a list of issues, else the status."""
         if self._connect is not None:
             return _code_of_status(self._connect)
         known = (self._name or "").lower()
@@ -520,7 +520,7 @@ class _Said:
         return "invalid_request" if status == 400 and _issues_in(self.details) else _code_of_status(status)
 
     def raw_code(self, code: str) -> str | None:
-        """The body's own name, where it says something else than the code."""
+        """The body's own name, if it differs from the code."""
         name = self._name
         if name is None or self._connect is not None or not _RAW_CODE.fullmatch(name) or name.lower() == code:
             return None

@@ -169,7 +169,7 @@ fn throw(gateway: &Gateway, over: &AtomicBool) {
 fn sample(gateway: &Gateway, over: &AtomicBool) -> Memory {
     let (began, mut memory) = (Instant::now(), Memory::default());
     while !over.load(Ordering::Relaxed) {
-        memory.0.push((began.elapsed(), gateway.held_kib()));
+        memory.0.push((began.elapsed(), gateway.resident_kib()));
         std::thread::sleep(SAMPLE_EVERY);
     }
     memory

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig, LocalReply};
 use error_envelope_core::policy::Guards;
 use error_envelope_runtime as runtime;
 use http::request::Parts;
 use http::{Request, Response, Version};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig, LocalReply};
 use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use super::request::{ProbeRequest, SentRequest};

@@ -207,7 +207,7 @@ impl Exchange {
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with some
-        // fifty old ones that have displaced useful entries. An adapter indexes one now and then, for its name.
+        // fifty old ones that have displaced useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         let mut cold = ColdState::new(view, notes, &settings, &config);

@@ -33,7 +33,7 @@ const FEW: usize = 32;
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
-/// use tower_error_envelope::exchange::changes;
+/// use error_envelope_core::exchange::changes;
 ///
 /// let after: HeaderMap = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("accept"))]);
 /// let before = [(&b"etag"[..], &b"1"[..])];

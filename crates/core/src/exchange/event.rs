@@ -115,7 +115,7 @@ pub trait Observer: Send + Sync + 'static {
 /// ```
 /// use std::time::SystemTime;
 /// use tower_error_envelope::Policy;
-/// use tower_error_envelope::exchange::ExchangeConfig;
+/// use error_envelope_core::exchange::ExchangeConfig;
 ///
 /// let config = ExchangeConfig::new(Policy::default(), SystemTime::now);
 /// # let _ = config;

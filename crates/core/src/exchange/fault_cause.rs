@@ -13,7 +13,7 @@ const MOST_PATHS: usize = 16;
 /// the code. Never a value that a client sent, as far as the service keeps it out of the text.
 ///
 /// ```
-/// use tower_error_envelope::exchange::fault_cause;
+/// use error_envelope_core::exchange::fault_cause;
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
 /// let issues = serde_json::json!({"issues": [{"path": ["items", 0, "qty"], "message": "Required."}]});

@@ -50,7 +50,7 @@ macro_rules! headers {
         /// others](super::ExchangeConfig::reads_any).
         ///
         /// ```
-        /// use tower_error_envelope::exchange::is_read;
+        /// use error_envelope_core::exchange::is_read;
         ///
         /// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
         /// ```
@@ -118,7 +118,7 @@ impl HeaderUse {
 /// [copies](is_read) few lines of a head copies all of a head that has such a line.
 ///
 /// ```
-/// use tower_error_envelope::exchange::is_removed;
+/// use error_envelope_core::exchange::is_removed;
 ///
 /// assert!(is_removed("x_request_id") && is_removed("script_name") && !is_removed("x-request-id"));
 /// ```

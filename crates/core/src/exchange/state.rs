@@ -72,11 +72,6 @@ impl Exchange {
         self.framework_route.as_ref().or_else(pattern)
     }
 
-    /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.
-    pub fn index_id(&mut self) {
-        self.id_header.set_sensitive(false);
-    }
-
     /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). After that an adapter calls
     /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
     #[must_use]

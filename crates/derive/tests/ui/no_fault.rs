@@ -1,4 +1,4 @@
-//! An error that says nothing, by `?`.
+//! An error without a fault, by `?`.
 use tower_error_envelope::Fault;
 
 fn read() -> Result<String, Fault> {

@@ -7,9 +7,9 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use error_envelope_core::exchange::lines;
 use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use tower_error_envelope::exchange::lines;
 
 use super::connection::Connection;
 use super::shared::Pool;

@@ -10,9 +10,9 @@ mod world;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use http::Request;
 use http::request::Parts;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 

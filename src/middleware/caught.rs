@@ -1,0 +1,41 @@
+//! What a body or an error of the user's reports, read inside a catch (rule F2).
+
+use std::error::Error;
+
+use http_body::{Body, SizeHint};
+
+use error_envelope_core::exchange::{BodyFacts, BoxError, Failure};
+use error_envelope_runtime::catch;
+
+/// What a body reports about itself. One that panics reports nothing, and will panic again when it is read.
+pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
+    let facts = catch(|| {
+        let size = body.size_hint();
+        BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() }
+    });
+    facts.unwrap_or_default()
+}
+
+/// Whether a body reports its end.
+pub(super) fn has_ended<B: Body>(body: &B) -> bool {
+    catch(|| body.is_end_stream()).unwrap_or(false)
+}
+
+/// The size that a body reports.
+pub(super) fn size_hint<B: Body>(body: &B) -> SizeHint {
+    catch(|| body.size_hint()).unwrap_or_default()
+}
+
+/// The failure that an error means, and the error; the text of the panic if inspecting it panics.
+pub(super) fn inspected(
+    error: BoxError,
+    failure_of: impl FnOnce(&(dyn Error + 'static)) -> Failure,
+) -> Result<(Failure, BoxError), Box<str>> {
+    match catch(|| failure_of(&*error)) {
+        Ok(failure) => Ok((failure, error)),
+        Err(panic) => {
+            let _ = catch(|| drop(error));
+            Err(panic)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a request that waits will need: the service, or the failure of its `poll_ready` (rule F3), and the head.
+
+use http::request;
+
+use super::caught::inspected;
+use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
+use error_envelope_runtime::catch;
+
+/// The service that was ready for a request, and the request's head.
+pub(super) struct Parked<S> {
+    pub(super) service: S,
+    pub(super) not_ready: Option<NotReady>,
+    pub(super) head: request::Parts,
+}
+
+impl<S> Parked<S> {
+    /// Drops the parts one by one: a second panic while the first unwinds would abort (F2).
+    pub(super) fn discard(self) {
+        let Self { service, not_ready, head } = self;
+        let _ = catch(|| drop(service));
+        let _ = catch(|| drop(not_ready));
+        let _ = catch(|| drop(head));
+    }
+}
+
+/// The failure of `poll_ready`, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
+/// is not `Sync`, and would make the service not `Sync`.
+pub(super) enum NotReady {
+    Failed(BoxError),
+    Panicked(Box<str>),
+}
+
+/// The response to a request whose service was not ready (F3).
+pub(super) fn unready(not_ready: NotReady, exchange: Exchange) -> LocalReply {
+    match not_ready {
+        NotReady::Panicked(panic) => exchange.unready_panicked(panic),
+        NotReady::Failed(error) => match inspected(error, |error| exchange.unreadiness_of(error)) {
+            Ok((failure, error)) => exchange.unready(failure, error),
+            Err(panic) => exchange.unready_panicked(panic),
+        },
+    }
+}
