@@ -22,8 +22,9 @@ use crate::file_reader::{FileReader, Look, Patience, Progress, Unread};
 use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
+use error_envelope_core::loader::OutlineTable;
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
-use error_envelope_core::policy::{OutlineTable, Policy, PolicyError};
+use error_envelope_core::policy::{Policy, PolicyError};
 
 /// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {

@@ -12,7 +12,7 @@ use crate::guard::pattern::Pattern;
 impl Policy {
     /// Whether the usual requests of two routes meet different guards, which letter case does not distinguish.
     #[cfg(feature = "policy-file")]
-    pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
+    pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let precomputed = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
         let differ = |one: &Settings, other: &Settings| {
             !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)

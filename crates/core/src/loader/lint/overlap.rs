@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::policy::chain::{self, default_of, value_of};
+use crate::loader::chain::{self, default_of, value_of};
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
 

@@ -1,6 +1,6 @@
 //! The keys of a route by name, for programs that show them: `json` and `content_types` are two ways to set one.
 
-use super::keys::TableSettings;
+use crate::policy::keys::TableSettings;
 
 const JSON: &str = "json";
 const TYPES: &str = "content_types";
