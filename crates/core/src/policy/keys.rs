@@ -183,7 +183,7 @@ macro_rules! for_each_key {
             /// whole body (P1).
             #[manual = r#""message" or "body": what the limit counts of a request that claims to be an RPC stream"#]
             body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
-            // Held as `content_types`.
+            // Stored as `content_types`.
             /// Request bodies must be `application/json` (G3).
             #[manual = "true: request bodies must be application/json"]
             json: bool;

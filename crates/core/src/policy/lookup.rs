@@ -62,7 +62,7 @@ impl Matched {
     }
 
     /// Both, if this is of a path whose prefix a framework stripped, and the other of the path before. A path that
-    /// meets neither a route nor a scope adds nothing beside one that does: a policy is written for one of the two.
+    /// meets neither a route nor a scope adds nothing to one that does: a policy is written for one of the two.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(Settings::has_place);
@@ -210,7 +210,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// The settings where a request meets the same tables as the usual one of its route.
+    /// The settings where a request meets the same tables as most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {

@@ -111,7 +111,7 @@ pub struct Policy {
     codes: CodeSet,
     /// The settings of each route, those of all parts.
     route_settings: Box<[PartialSettings]>,
-    /// The settings of the usual requests of each.
+    /// The settings that most requests of each have.
     precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.

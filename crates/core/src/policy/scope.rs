@@ -255,7 +255,7 @@ struct Prefixes {
 impl Scopes {
     /// `covers` are those of the parts from 1; `depths` counts, for all parts, the parts around them.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // Where two parts have one prefix for a host, the narrower is put last: the wider one has more hosts beside it.
+        // Where two parts have one prefix for a host, the narrower is put last: the wider one has further hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         parts.sort_by_key(|(part, _)| depths.get(*part));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {

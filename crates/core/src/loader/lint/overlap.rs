@@ -1,4 +1,4 @@
-//! Routes beside each other: one that changes nothing, and two that cross.
+//! Routes that overlap: one that changes nothing, and two that cross.
 
 use std::collections::HashMap;
 
