@@ -159,7 +159,8 @@ macro_rules! stored {
 macro_rules! for_each_key {
     ($call:ident) => {
         $call! {
-            /// How much the layer does (M1): `off` gives ids, answers failures and asks for credentials; `observe`
+            // The schema's text, which is no comment.
+            #[doc = " How much the layer does (M1): `off` gives ids, answers failures and asks for credentials; `observe`"]
             /// logs what would happen; `own` answers by itself, and inner errors pass; `fill` also rewrites empty,
             /// HTML and plain-text errors; `enforce` everything.
             #[manual = r#""off", "observe", "own", "fill", "enforce": see modes.md"#]
