@@ -7,6 +7,7 @@ mod spoilt;
 use std::fs;
 use std::path::PathBuf;
 
+use error_envelope_core::loader::ROUTE_KEYS;
 use proptest::prelude::*;
 use serde::Deserialize;
 use tower_error_envelope::{Policy, PolicyError};
@@ -27,6 +28,7 @@ fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     let refused: Refused = toml::from_str(include_str!("../policy_errors.toml")).unwrap();
     let mut problems = Vec::new();
     for Case { file, error } in &refused.case {
+        let error = &with_keys(error);
         match Policy::from_toml("policy.toml", file) {
             Ok(_) => problems.push(format!("accepted:\n{file}")),
             Err(found) if found.to_string() != *error => {
@@ -37,6 +39,15 @@ fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     }
     assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), refused.case.len(), problems.join("\n"));
     assert!(refused.case.len() >= 25);
+}
+
+/// The error text with the keys that its placeholders stand for.
+fn with_keys(error: &str) -> String {
+    let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
+    let (last, others) = quoted.split_last().unwrap();
+    let of_defaults = format!("{} and {last}", others.join(", "));
+    let of_route = format!("{} and \"match\"", quoted.join(", "));
+    error.replace("{keys of defaults}", &of_defaults).replace("{keys of a route}", &of_route)
 }
 
 /// The parts that a program reads are those of the text.

@@ -1,6 +1,7 @@
 //! `error-envelope schema`: a JSON Schema of the policy file, so that editors complete and underline it.
 //!
-//! The tests compare it with the reader: the same tables, keys, words and defaults.
+//! The keys of a route in it are generated from `crates/core/src/policy/keys.rs`. The tests compare the whole of it with the
+//! reader: the same tables, keys, words and defaults.
 
 use crate::failure::{CommandError, print};
 

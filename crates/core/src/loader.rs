@@ -1,16 +1,29 @@
 //! Reading policies from files, with their inputs: the environment, and the layer's verifiers.
 
+mod chain;
+mod effective;
+mod file;
+mod lint;
+mod outline;
+mod setting_names;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use crate::exchange::MapRuleId;
+pub use self::effective::{Effective, PathReading, Setting};
+use self::file::PolicyEnv;
+pub use self::file::{PolicyFile, parse_size, read_regular};
+pub use self::lint::Lint;
+pub use self::outline::OutlineTable;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
-pub use crate::policy::read_regular;
-use crate::policy::{Effective, Lint, Loaded, OutlineTable, Policy, PolicyEnv, PolicyError};
+use crate::policy::keys::TableSettings;
+use crate::policy::{Policy, PolicyError};
+
+/// The names of a route's keys, in the order of the manual.
+pub const ROUTE_KEYS: &[&str] = TableSettings::NAMES;
 
 /// Reads policy files: [`PolicyLoader::load`].
 ///
@@ -44,10 +57,6 @@ enum Verifiers {
     /// None, with advice for a policy that needs one.
     None(String),
 }
-
-/// A policy, and the files that it was read from.
-#[derive(Debug)]
-pub struct PolicyFile(Loaded);
 
 impl PolicyLoader {
     /// A loader with the process's environment, and no verifier.
@@ -113,7 +122,7 @@ impl PolicyLoader {
     /// The first mistake, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
     /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not set.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
-        Loaded::from_file(path.as_ref(), self).map(PolicyFile)
+        PolicyFile::from_file(path.as_ref(), self)
     }
 
     /// As [`PolicyLoader::load`], for an operator who mends the file: it reports all mistakes at once.
@@ -125,7 +134,7 @@ impl PolicyLoader {
     ///
     /// All mistakes, at least one and at most 200, by file and line.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
-        Loaded::check(path.as_ref(), self).map(PolicyFile)
+        PolicyFile::check(path.as_ref(), self)
     }
 
     /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
@@ -134,7 +143,7 @@ impl PolicyLoader {
     ///
     /// As [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
-        Loaded::from_text(name, text, self).map(PolicyFile)
+        PolicyFile::from_text(name, text, self)
     }
 }
 
@@ -153,7 +162,7 @@ impl PolicyLoader {
     /// with `false` before each file is read, and with `true` after it.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
-        let file = Loaded::from_file(path, &recording).map(PolicyFile);
+        let file = PolicyFile::from_file(path, &recording);
         PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
     }
 }
@@ -238,72 +247,6 @@ impl PolicyEnv for PolicyLoader {
             Verifiers::None(advice) => advice.clone(),
             Verifiers::Any | Verifiers::These(_) => format!("register one in Rust: .verifier({name:?}, ..)"),
         }
-    }
-}
-
-impl PolicyFile {
-    /// The policy.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.0.policy
-    }
-
-    /// The policy, itself.
-    #[must_use]
-    pub fn into_policy(self) -> Policy {
-        self.0.policy
-    }
-
-    /// Another policy from the same files and texts: no file is read again.
-    ///
-    /// # Errors
-    ///
-    /// As [`PolicyLoader::load`].
-    pub fn another_policy(&self) -> Result<Policy, PolicyError> {
-        self.0.another_policy()
-    }
-
-    /// Valid settings that an operator should check, in the order of files and lines; `now` is for keys that expire.
-    #[must_use]
-    pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
-        self.0.lints(now)
-    }
-
-    /// The settings for a request, key by key, and the line that sets each: `url` is a path, or a URL with a host.
-    ///
-    /// # Errors
-    ///
-    /// An invalid method or URL.
-    pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
-        self.0.effective(method, url)
-    }
-
-    /// The settings of the files: each table of defaults and each route, with its keys and their lines.
-    #[must_use]
-    pub fn outline(&self) -> Vec<OutlineTable> {
-        self.0.outline()
-    }
-
-    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy has it
-    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for a rule of another policy.
-    #[must_use]
-    pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
-        self.0.map_rule(rule.part as usize, rule.index as usize)
-    }
-
-    /// Every file that was read: the policy, its included files, and the files of keys that it names.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.files.iter().map(PathBuf::as_path)
-    }
-
-    /// The folders in which a file may appear that the policy would include.
-    pub fn folders(&self) -> impl Iterator<Item = &Path> {
-        self.0.folders.iter().map(PathBuf::as_path)
-    }
-
-    /// Equal for the same files with the same texts.
-    pub fn fingerprint(&self) -> u64 {
-        self.0.fingerprint
     }
 }
 

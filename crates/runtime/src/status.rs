@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
-use error_envelope_core::policy::OutlineTable;
+use error_envelope_core::loader::OutlineTable;
 use error_envelope_core::policy::Policy;
 
 /// The active policy, since when, from which files, and the last rejection:

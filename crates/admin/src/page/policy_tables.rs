@@ -1,6 +1,7 @@
 //! The active policy: its settings, their files, and the last rejection.
 
-use error_envelope_core::policy::{OutlineTable, PolicySummary, Setting};
+use error_envelope_core::loader::{OutlineTable, Setting};
+use error_envelope_core::policy::PolicySummary;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use http::StatusCode;
 use maud::{Markup, html};

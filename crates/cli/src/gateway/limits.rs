@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
-use error_envelope_core::policy::parse_size;
+use error_envelope_core::loader::parse_size;
 use error_envelope_gateway::{ClientLimits, UpstreamLimits};
 use humantime::Duration as Time;
 

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use error_envelope_core::loader::ROUTE_KEYS;
+
 /// What another process does within this is in time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -22,6 +24,22 @@ pub(crate) fn run(args: &[&str]) -> Run {
     let output = command(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+}
+
+/// The help below an error: an advice that ends in the list of a table's keys, in lines of 80 columns.
+pub(crate) fn advice_to_known_keys(advice: &str) -> String {
+    let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
+    let (last, others) = quoted.split_last().unwrap();
+    let advice = format!("{advice} {} and {last}", others.join(", "));
+    let (mut text, mut line) = (String::new(), "  = help:".to_owned());
+    for word in advice.split(' ') {
+        if line.len() + 1 + word.len() > 80 {
+            text += &format!("{line}\n");
+            line = " ".repeat(9);
+        }
+        line += &format!(" {word}");
+    }
+    text + &line
 }
 
 /// A run that goes on until it is dropped, such as a gateway's.

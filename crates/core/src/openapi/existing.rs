@@ -18,7 +18,7 @@ impl RouteErrors {
     /// The responses of an operation whose document has some: its errors as they leave on this route, and `more` of them.
     ///
     /// A handwritten response keeps its description. Where it has no body, the layer writes one, with the code of its
-    /// status; a body of another shape stays beside the envelope.
+    /// status; a body of another shape stays, next to the envelope.
     #[must_use]
     pub fn completed(
         &self,

@@ -49,7 +49,7 @@ struct Typed {
     schema: Json,
 }
 
-/// The codes beside invalid_request, whose parts have names of their own.
+/// The codes other than invalid_request, whose parts have names of their own.
 fn typed(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);

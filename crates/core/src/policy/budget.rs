@@ -10,7 +10,7 @@ pub(crate) struct Budget {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Inspect(pub(super) Budget);
+pub(crate) struct Inspect(pub(crate) Budget);
 
 impl Default for Inspect {
     fn default() -> Self {
@@ -20,7 +20,7 @@ impl Default for Inspect {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Drain(pub(super) Budget);
+pub(crate) struct Drain(pub(crate) Budget);
 
 impl Default for Drain {
     fn default() -> Self {

@@ -20,16 +20,16 @@ use crate::outward::OutwardRule;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
-    pub(super) ids: IdSettings,
-    pub(super) rpc_domain: Option<Cow<'static, str>>,
-    pub(super) inspect: Inspect,
-    pub(super) drain: Drain,
-    pub(super) observes_bodies: bool,
-    pub(super) headers: Vec<(String, RequiredHeader)>,
-    pub(super) schemes: Vec<(String, AuthScheme)>,
-    pub(super) codes: Vec<ErrorCode>,
-    pub(super) part: PolicyPart,
-    pub(super) scopes: Vec<Scope>,
+    pub(crate) ids: IdSettings,
+    pub(crate) rpc_domain: Option<Cow<'static, str>>,
+    pub(crate) inspect: Inspect,
+    pub(crate) drain: Drain,
+    pub(crate) observes_bodies: bool,
+    pub(crate) headers: Vec<(String, RequiredHeader)>,
+    pub(crate) schemes: Vec<(String, AuthScheme)>,
+    pub(crate) codes: Vec<ErrorCode>,
+    pub(crate) part: PolicyPart,
+    pub(crate) scopes: Vec<Scope>,
 }
 
 impl Policy {
@@ -153,7 +153,7 @@ impl PolicyBuilder {
     }
 
     /// The policy itself, then its scopes.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 

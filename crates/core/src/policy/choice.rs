@@ -31,7 +31,7 @@ macro_rules! words {
 
 /// A closed choice of the policy file.
 #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
-pub(super) trait KeywordValue: Copy + 'static {
+pub(crate) trait KeywordValue: Copy + 'static {
     const ALL: &'static [Self];
 
     fn word(self) -> &'static str;

@@ -31,7 +31,7 @@ use crate::outward::{Outward, OutwardRule};
 
 impl PolicyBuilder {
     /// The policy, or the first mistake.
-    pub(super) fn compile(self) -> Result<Policy, Box<Problem>> {
+    pub(crate) fn compile(self) -> Result<Policy, Box<Problem>> {
         let mut problems = Problems::default();
         let policy = self.compile_all(&mut problems);
         match problems.all.into_iter().next() {
@@ -41,7 +41,7 @@ impl PolicyBuilder {
     }
 
     /// The policy, which is of no use if a problem was added.
-    pub(super) fn compile_all(self, problems: &mut Problems) -> Policy {
+    pub(crate) fn compile_all(self, problems: &mut Problems) -> Policy {
         refuse_budgets(&self.inspect.0, &self.drain.0, problems);
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
         let codes = compile_codes(self.codes, problems);

@@ -40,13 +40,13 @@ struct Inner {
 }
 
 impl PolicyError {
-    pub(super) fn new(key: Option<String>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(crate) fn new(key: Option<String>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
     }
 
     /// What is wrong at a place in a file.
     #[cfg(feature = "policy-file")]
-    pub(super) fn spanned(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(crate) fn spanned(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
@@ -68,13 +68,13 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    pub(super) fn spanning(mut self, span: Range<usize>) -> Self {
+    pub(crate) fn spanning(mut self, span: Range<usize>) -> Self {
         self.0.span = Some(span);
         self
     }
 
     #[cfg(feature = "policy-file")]
-    pub(super) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+    pub(crate) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
         self.0.file = Some(file.to_owned());
         self.0.line = line;
         self
@@ -82,7 +82,7 @@ impl PolicyError {
 
     /// The missing file.
     #[cfg(feature = "policy-file")]
-    pub(super) fn without(mut self, missing: &Path) -> Self {
+    pub(crate) fn without(mut self, missing: &Path) -> Self {
         self.0.missing.push(missing.to_owned());
         self
     }
@@ -94,7 +94,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    pub(super) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
@@ -188,7 +188,7 @@ pub(crate) enum TablePath {
 #[cfg(feature = "policy-file")]
 impl TablePath {
     /// The part of a table of settings.
-    pub(super) const fn part(&self) -> Option<usize> {
+    pub(crate) const fn part(&self) -> Option<usize> {
         match self {
             Self::Defaults(part) | Self::Route(part, _) => Some(*part),
             _ => None,
@@ -208,21 +208,21 @@ pub(crate) struct SourceSpan<'a> {
 
 /// A problem and its place, before it is known whether a file or Rust set it.
 #[derive(Debug)]
-pub(super) struct Problem {
-    pub(super) place: TablePath,
-    pub(super) refused: SettingError,
+pub(crate) struct Problem {
+    pub(crate) place: TablePath,
+    pub(crate) refused: SettingError,
     /// The other of two tables that cannot be together.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
-    pub(super) other: Option<TablePath>,
+    pub(crate) other: Option<TablePath>,
 }
 
 /// All problems, in the order in which they are found.
-pub(super) struct Problems {
-    pub(super) all: Vec<Problem>,
+pub(crate) struct Problems {
+    pub(crate) all: Vec<Problem>,
     /// Tables that have a mistake: references to them are right.
-    pub(super) refused: HashSet<TablePath>,
+    pub(crate) refused: HashSet<TablePath>,
     /// Whether all tables are known, so that no other name is defined.
-    pub(super) names_are_complete: bool,
+    pub(crate) names_are_complete: bool,
 }
 
 impl Default for Problems {
@@ -232,18 +232,18 @@ impl Default for Problems {
 }
 
 impl Problems {
-    pub(super) fn keep<T>(&mut self, made: Result<T, Box<Problem>>) -> Option<T> {
+    pub(crate) fn keep<T>(&mut self, made: Result<T, Box<Problem>>) -> Option<T> {
         made.map_err(|problem| self.add(problem)).ok()
     }
 
     #[allow(clippy::boxed_local, reason = "errors are boxed, as results that hold them are small then")]
-    pub(super) fn add(&mut self, problem: Box<Problem>) {
+    pub(crate) fn add(&mut self, problem: Box<Problem>) {
         self.refused.insert(problem.place.clone());
         self.all.push(*problem);
     }
 
     /// What a table makes, unless it has a mistake already.
-    pub(super) fn make<T>(&mut self, place: TablePath, made: Result<T, SettingError>) -> Option<T> {
+    pub(crate) fn make<T>(&mut self, place: TablePath, made: Result<T, SettingError>) -> Option<T> {
         if self.refused.contains(&place) {
             return None;
         }
@@ -252,11 +252,11 @@ impl Problems {
 }
 
 impl SettingError {
-    pub(super) fn at_path(self, place: TablePath) -> Box<Problem> {
+    pub(crate) fn at_path(self, place: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, other: None })
     }
 
-    pub(super) fn with_location(self, place: TablePath, other: TablePath) -> Box<Problem> {
+    pub(crate) fn with_location(self, place: TablePath, other: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, other: Some(other) })
     }
 }

@@ -11,16 +11,16 @@ use crate::fields;
 
 /// The hosts that a request names, in lower case, without port and final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Hosts<'a> {
+pub(crate) struct Hosts<'a> {
     /// The one that counts: the target's, else the line's (RFC 9112 §3.2.2). Empty where the request names none.
-    pub(super) first: Cow<'a, str>,
+    pub(crate) first: Cow<'a, str>,
     /// A line that differs from the target: a service behind may believe it all the same.
-    pub(super) other: Option<Cow<'a, str>>,
+    pub(crate) other: Option<Cow<'a, str>>,
 }
 
 /// `None` if the host is unclear: several `host` lines, or one that is no host and a port, such as `a.example:80:80`.
 /// RFC 9112 §3.2 has such a request refused.
-pub(super) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
+pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
         Some(line) => Some(bare(line.to_str().ok()?)?),
         None => None,

@@ -5,14 +5,14 @@ use super::compile::lists::Index;
 use super::keys::{PartialSettings, Settings};
 
 /// A part, and those around it, the narrowest first.
-pub(super) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
     let part = (part < parts.len()).then_some(part);
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
 /// The tables that decide where these routes match, the most specific first: those of the narrowest part before those around
 /// it, and in each part its routes before its defaults. Each is a part, and the route's number if it is one's.
-pub(super) fn tables(
+pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,
     routes: &[usize],

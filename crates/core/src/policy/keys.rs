@@ -1,7 +1,8 @@
 //! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule G0).
 //!
-//! A new key needs its row, a setter, the code that reads it, and its line in the manual and in the policy file's
-//! schema. Tests hold both to the rows.
+//! A new key needs its row, a setter and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
+//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is the
+//! comment in the manual.
 //!
 //! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
 //!
@@ -10,16 +11,13 @@
 //! - `path`: which readings a path has, and how to treat different ones.
 //!
 //! Where nothing is set, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a
-//! function of [`Lists`]. `weaker` tests whether the first of two values requires less of a request than the second.
+//! function of [`Lists`]. `weaker` names the test whether the first of two values requires less of a request than the
+//! second: the reader of files has these tests.
 
 use super::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
 };
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
-#[cfg(feature = "policy-file")]
-use super::file::{NamedFiles, Table, key_value::KeyValue};
-#[cfg(feature = "policy-file")]
-use super::weaker;
 use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
@@ -30,6 +28,8 @@ pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
     ($(
+        $(#[doc = $about:literal])+
+        #[manual = $note:literal]
         $key:ident: $value:ty
         $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
@@ -37,52 +37,25 @@ macro_rules! keys {
     )*) => {
         /// The settings of one table.
         #[derive(Clone, Debug, Default)]
-        pub(super) struct TableSettings {
-            $(pub(super) $key: Option<$value>,)*
+        pub(crate) struct TableSettings {
+            $(pub(crate) $key: Option<$value>,)*
         }
 
         #[cfg(feature = "policy-file")]
         impl TableSettings {
-            pub(super) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
+            pub(crate) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
 
-            pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
-
-            /// Reads these keys of a table.
-            pub(super) fn read(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Self {
-                Self { $($key: table.read(stringify!($key), |value| KeyValue::read(value, files)),)* }
-            }
+            pub(crate) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
 
             /// The settings where no table sets anything.
-            pub(super) fn defaults() -> Self {
+            pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
-            /// The value of a key, as the file writes it.
-            pub(super) fn written(&self, key: &str) -> Option<String> {
-                match key {
-                    $(stringify!($key) => self.$key.as_ref().map(KeyValue::written),)*
-                    _ => None,
-                }
-            }
-
             /// What both set, this one first.
-            pub(super) fn over(self, base: Self) -> Self {
+            pub(crate) fn over(self, base: Self) -> Self {
                 let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
                 Self { $($key: self.$key.or(base.$key),)* }
-            }
-
-            /// Whether both set the key, and this one requires less of a request.
-            pub(super) fn weakens(&self, base: &Self, key: &str) -> bool {
-                let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
-                let (own, base) = (types(self), types(base));
-                match if key == stringify!(json) { stringify!(content_types) } else { key } {
-                    $(
-                        $($(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$reply_weaker),)?)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$guard_weaker),)?
-                        $(stringify!($key) => weaker::both(&own.$key, &base.$key, weaker::$path_weaker),)?
-                    )*
-                    _ => false,
-                }
             }
         }
 
@@ -132,7 +105,7 @@ macro_rules! keys {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Settings {
             /// Together, so that what a request keeps of its settings is one move.
-            pub(super) response_settings: ResponseSettings,
+            pub(crate) response_settings: ResponseSettings,
             $(
                 $(pub(crate) $key: $guard,)?
                 $(pub(crate) $key: $path,)?
@@ -144,8 +117,8 @@ macro_rules! keys {
         pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
             /// The narrowest scope; 0 is the policy itself.
-            pub(super) part: u16,
-            pub(super) route: Option<Index>,
+            pub(crate) part: u16,
+            pub(crate) route: Option<Index>,
         }
 
         impl Settings {
@@ -182,30 +155,90 @@ macro_rules! stored {
     };
 }
 
-keys! {
-    mode: Mode, reply Mode, weaker guards_nothing;
-    dialect: DialectName, reply DialectIndex, by dialect;
-    negotiate: bool, reply bool = true;
-    unknown_codes: UnknownCodes, reply UnknownCodes;
-    body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
-    body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
-    // Held as `content_types`.
-    json: bool;
-    content_types: Vec<String>, guard Option<Index>, by types, weaker lets_more_in;
-    auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
-    // Credentials are checked and logged, not enforced (M1).
-    auth_observe: bool, guard bool, weaker only_watches;
-    require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
-    no_transform: NoTransform, reply NoTransform;
-    protocols: Protocols, reply Protocols;
-    keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
-    preflight: Preflight, guard Preflight, weaker passes_preflights;
-    paths: Paths, path Paths, weaker reads_on;
-    case: LetterCase, path LetterCase, weaker tells_case;
-    event_streams: EventStreams, reply EventStreams;
-    html: ErrorPage, reply Option<ListIndex>, by pages;
-    expose_headers: bool, reply bool = true;
+/// Calls a macro with all rows.
+macro_rules! for_each_key {
+    ($call:ident) => {
+        $call! {
+            // The schema's text, which is no comment.
+            #[doc = " How much the layer does (M1): `off` gives ids, answers failures and asks for credentials; `observe`"]
+            /// logs what would happen; `own` answers by itself, and inner errors pass; `fill` also rewrites empty,
+            /// HTML and plain-text errors; `enforce` everything.
+            #[manual = r#""off", "observe", "own", "fill", "enforce": see modes.md"#]
+            mode: Mode, reply Mode, weaker guards_nothing;
+            /// How errors are written (R2, R12): a built-in dialect, or a shape of the policy's own that has a
+            /// template (R15).
+            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "openai", "anthropic", "google""#]
+            dialect: DialectName, reply DialectIndex, by dialect;
+            /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
+            #[manual = "a client that prefers application/problem+json gets RFC 9457"]
+            negotiate: bool, reply bool = true;
+            /// What becomes of a well-formed code that is not known here (E2): it is kept, or gives way to its
+            /// status's.
+            #[manual = r#""by_status": codes that only an inner process knows become their status's"#]
+            unknown_codes: UnknownCodes, reply UnknownCodes;
+            /// The longest request body, in bytes or with KiB, MiB or GiB; of RPC streams each message (G4).
+            /// `"none"` lifts it.
+            #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
+            body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
+            /// What the limit counts of a request whose content type claims an RPC stream: each message, or the
+            /// whole body (P1).
+            #[manual = r#""message" or "body": what the limit counts of a request that claims to be an RPC stream"#]
+            body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
+            // Stored as `content_types`.
+            /// Request bodies must be `application/json` (G3).
+            #[manual = "true: request bodies must be application/json"]
+            json: bool;
+            /// Instead of `json`: the media types that the route decodes (G3).
+            #[manual = "instead of json: the media types that the route decodes"]
+            content_types: Vec<String>, guard Option<Index>, by types, weaker lets_more_in;
+            /// Names of [auth.*] tables: any one of them lets the request in; an empty list is open (G2).
+            #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
+            auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
+            // Credentials are checked and logged, not enforced (M1).
+            /// Credentials are checked and logged, and refuse nobody (M1).
+            #[manual = "true: credentials are checked and logged, and refuse nobody"]
+            auth_observe: bool, guard bool, weaker only_watches;
+            /// Names of [header.*] tables: all of them (G1).
+            #[manual = "names of [header.*]: all of them"]
+            require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
+            /// An inner error with `cache-control: no-transform` is rewritten, or passes (R9).
+            #[manual = r#""respect": an error with cache-control: no-transform passes"#]
+            no_transform: NoTransform, reply NoTransform;
+            /// Errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth keep their shape, or become envelopes (R10).
+            #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth become envelopes, too"#]
+            protocols: Protocols, reply Protocols;
+            /// Names of fields of a foreign 4xx body that pass into `details` (R14).
+            #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
+            keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
+            /// CORS preflights skip the guards, or are guarded (G0).
+            #[manual = r#""guard": the guards hold for CORS preflights, too"#]
+            preflight: Preflight, guard Preflight, weaker passes_preflights;
+            /// What the layer does with a path whose readings meet routes with different guards: hold all of them,
+            /// or answer 400 (G0).
+            #[manual = r#""refuse": 400 for a path whose readings meet different guards"#]
+            paths: Paths, path Paths, weaker reads_on;
+            /// Guards ignore the ASCII letter case of paths, or do not (G0).
+            #[manual = r#""exact": guards tell /Admin from /admin"#]
+            case: LetterCase, path LetterCase, weaker tells_case;
+            /// What becomes of an event stream that breaks off between two events: it breaks off, or ends with an
+            /// event that has the error (F6).
+            #[manual = r#""append_error": an event stream that breaks off ends with an event that says so"#]
+            event_streams: EventStreams, reply EventStreams;
+            /// Clients whose Accept prefers text/html to JSON get a page: the built-in one, or a template file of
+            /// at most 64 KiB (R16).
+            #[manual = "true, or a template file: an error page for browsers; see browser-page.md"]
+            html: ErrorPage, reply Option<ListIndex>, by pages;
+            /// Browsers may read the id, the code and retry-after across origins (E4).
+            #[manual = "browsers may read the id, the code and retry-after"]
+            expose_headers: bool, reply bool = true;
+        }
+    };
 }
+
+#[cfg(feature = "policy-file")]
+pub(crate) use for_each_key;
+
+for_each_key!(keys);
 
 impl TableSettings {
     #[cfg(feature = "policy-file")]
@@ -215,7 +248,7 @@ impl TableSettings {
 
     /// `json` and `content_types` are two ways to set one thing: a narrower route's value replaces a wider one's,
     /// whichever way each is set.
-    fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
+    pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {
             (Some(true), Some(types)) if !types.is_empty() => {

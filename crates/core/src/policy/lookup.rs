@@ -62,7 +62,7 @@ impl Matched {
     }
 
     /// Both, if this is of a path whose prefix a framework stripped, and the other of the path before. A path that
-    /// meets neither a route nor a scope adds nothing beside one that does: a policy is written for one of the two.
+    /// meets neither a route nor a scope adds nothing to one that does: a policy is written for one of the two.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(Settings::has_place);
@@ -210,7 +210,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// The settings where a request meets the same tables as the usual one of its route.
+    /// The settings where a request meets the same tables as most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {
@@ -220,7 +220,7 @@ impl Policy {
     }
 
     /// The settings of the normalised reading: everything but the guards of other readings.
-    pub(super) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
+    pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
@@ -232,7 +232,7 @@ impl Policy {
 
     /// The routes that a reading meets, the most specific first.
     #[cfg(feature = "policy-file")]
-    pub(super) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
+    pub(crate) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
         let mut found = None;
         // It is the first of its kind there.
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
@@ -335,7 +335,7 @@ impl Policy {
     /// The narrowest part that a path is in, in this letter case, and the routes that match: the most specific of the narrowest
     /// part first.
     #[cfg(feature = "policy-file")]
-    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
+    pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);
         (narrowest, self.routes_in(narrowest, method, path))
     }

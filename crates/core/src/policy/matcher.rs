@@ -14,7 +14,7 @@ use crate::guard::pattern::{Pattern, RemainingPath, Segment, segments_of, split_
 
 /// Patterns, known by their places in the list that they came in, counted from `base`.
 #[derive(Clone, Default)]
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     base: usize,
     patterns: Box<[Pattern]>,
     root: Node,
@@ -55,23 +55,23 @@ impl Matcher {
 
     /// The place that its own are counted from.
     #[cfg(feature = "policy-file")]
-    pub(super) fn base(&self) -> usize {
+    pub(crate) fn base(&self) -> usize {
         self.base
     }
 
     /// The pattern of a place; `None` for places before or behind its own.
-    pub(super) fn pattern(&self, place: usize) -> Option<&Pattern> {
+    pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
     /// All of them, by their places.
-    pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter()
     }
 
     /// Visits all that match in any letter case, the most specific first, and whether the case is the same in them.
     #[inline]
-    pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
+    pub(crate) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
         self.root.walk(segments_of(path), true, &mut |index, is_exact| {
             if self.patterns[index].covers_method(method) {
                 visit(self.base + index, is_exact);

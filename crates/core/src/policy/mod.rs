@@ -12,28 +12,18 @@
 mod adopt;
 mod budget;
 mod builder;
-#[cfg(feature = "policy-file")]
-mod chain;
-mod choice;
+pub(crate) mod choice;
 mod compile;
 mod dialects;
-#[cfg(feature = "policy-file")]
-mod effective;
-mod error;
+pub(crate) mod error;
 mod faults;
-#[cfg(feature = "policy-file")]
-mod file;
 mod guards;
-mod host;
-mod inheritance;
-mod keys;
-#[cfg(feature = "policy-file")]
-mod lint;
+pub(crate) mod host;
+pub(crate) mod inheritance;
+pub(crate) mod keys;
 mod literals;
 mod lookup;
 mod matcher;
-#[cfg(feature = "policy-file")]
-mod outline;
 mod precompute;
 mod precomputed;
 #[cfg(feature = "openapi")]
@@ -41,16 +31,13 @@ mod refusals;
 mod requirements;
 mod response;
 mod route;
-mod scope;
+pub(crate) mod scope;
 mod setters;
-#[cfg(feature = "policy-file")]
-mod setting_names;
 mod settings;
+pub(crate) mod suggestion;
 mod summary;
 mod upstream;
 mod upstreams;
-#[cfg(feature = "policy-file")]
-mod weaker;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -65,23 +52,13 @@ pub use self::builder::PolicyBuilder;
 pub use self::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes,
 };
-#[cfg(feature = "policy-file")]
-pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
 use self::faults::PolicyFaults;
-#[cfg(feature = "policy-file")]
-pub(crate) use self::file::{Loaded, PolicyEnv};
-#[cfg(feature = "policy-file")]
-pub use self::file::{read_regular, value::parse_size};
 pub use self::guards::Guards;
 use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
 pub(crate) use self::keys::{ResponseSettings, Settings};
-#[cfg(feature = "policy-file")]
-pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
-#[cfg(feature = "policy-file")]
-pub use self::outline::OutlineTable;
 use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;
@@ -125,7 +102,7 @@ use crate::page::PageTemplate;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
-    origin: Origin,
+    pub(crate) origin: Origin,
     ids: IdSettings,
     rpc_domain: Cow<'static, str>,
     inspect: Inspect,
@@ -134,11 +111,11 @@ pub struct Policy {
     codes: CodeSet,
     /// The settings of each route, those of all parts.
     route_settings: Box<[PartialSettings]>,
-    /// The settings of the usual requests of each.
+    /// The settings that most requests of each have.
     precomputed: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
-    parts: Box<[CompiledScope]>,
+    pub(crate) parts: Box<[CompiledScope]>,
     /// The shapes of all parts, in the order of their [`DialectIndex`](compile::lists::DialectIndex).
     shapes: Box<[CustomShape]>,
     header_lists: Box<[Box<[HeaderGuard]>]>,
@@ -164,27 +141,27 @@ pub struct Policy {
 
 /// The settings inside one scope, or in the policy itself.
 #[derive(Clone, Debug, Default)]
-struct CompiledScope {
+pub(crate) struct CompiledScope {
     /// The part around it.
     parent: Option<usize>,
-    matcher: Matcher,
+    pub(crate) matcher: Matcher,
     default_keys: PartialSettings,
     /// The settings where no route matches.
     defaults: Settings,
-    own_rules: usize,
+    pub(crate) own_rules: usize,
     /// Its own, then those around it.
     rules: Box<[Arc<Rule>]>,
-    outward: Box<[Arc<Outward>]>,
+    pub(crate) outward: Box<[Arc<Outward>]>,
     /// The shapes that are read here, in the order of reading.
-    shapes: Box<[CustomShape]>,
+    pub(crate) shapes: Box<[CustomShape]>,
     rules_ask_path: bool,
     /// Its own, else that of the nearest part around it.
-    upstream: Option<UpstreamUrl>,
+    pub(crate) upstream: Option<UpstreamUrl>,
 }
 
 #[cfg(feature = "policy-file")]
 impl CompiledScope {
-    fn own_rules(&self) -> &[Arc<Rule>] {
+    pub(crate) fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]
     }
 }
@@ -199,7 +176,7 @@ pub(crate) struct IdSettings {
 
 /// Where a policy came from.
 #[derive(Clone, Debug, Default)]
-enum Origin {
+pub(crate) enum Origin {
     #[default]
     Defaults,
     BuiltInRust,
@@ -259,6 +236,11 @@ impl Policy {
     /// The policy's own fault for a code of the catalogue.
     pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
         self.faults.prepared(code)
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn with_origin(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are gone.

@@ -1,4 +1,4 @@
-//! The settings of the usual requests of each route, computed when the policy is built.
+//! The settings that most requests of each route have, computed when the policy is built.
 
 use super::Policy;
 #[cfg(feature = "policy-file")]
@@ -10,9 +10,9 @@ use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
 use crate::guard::pattern::Pattern;
 
 impl Policy {
-    /// Whether the usual requests of two routes meet different guards, which letter case does not distinguish.
+    /// Whether most requests of two routes meet different guards, which letter case does not distinguish.
     #[cfg(feature = "policy-file")]
-    pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
+    pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let precomputed = |route: usize| self.precomputed.get(route).map(PrecomputedRoute::all);
         let differ = |one: &Settings, other: &Settings| {
             !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
@@ -20,7 +20,7 @@ impl Policy {
         precomputed(route).zip(precomputed(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// Computes once the settings of the usual requests of each route.
+    /// Computes once the settings that most requests of each route have.
     pub(super) fn with_precomputed(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));

@@ -21,8 +21,8 @@ use super::keys::TableSettings;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Route {
-    pub(super) pattern: String,
-    pub(super) keys: TableSettings,
+    pub(crate) pattern: String,
+    pub(crate) keys: TableSettings,
 }
 
 impl Route {

@@ -38,20 +38,20 @@ use crate::outward::OutwardRule;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Scope {
-    pub(super) hosts: Vec<String>,
-    pub(super) prefix: Option<String>,
-    pub(super) upstream: Option<String>,
-    pub(super) part: PolicyPart,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) upstream: Option<String>,
+    pub(crate) part: PolicyPart,
 }
 
 /// The settings of one scope, or of the policy itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PolicyPart {
-    pub(super) keys: TableSettings,
-    pub(super) routes: Vec<Route>,
-    pub(super) rules: Vec<MapRule>,
-    pub(super) outward: Vec<OutwardRule>,
-    pub(super) shapes: Vec<BodyShape>,
+pub(crate) struct PolicyPart {
+    pub(crate) keys: TableSettings,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) rules: Vec<MapRule>,
+    pub(crate) outward: Vec<OutwardRule>,
+    pub(crate) shapes: Vec<BodyShape>,
 }
 
 impl Scope {
@@ -105,7 +105,7 @@ impl Scope {
         self
     }
 
-    pub(super) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
+    pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
         if self.hosts.is_empty() && self.prefix.is_none() {
             return Err(SettingError::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
         }
@@ -121,7 +121,7 @@ impl Scope {
 
 /// A [`Scope`]'s hosts and prefix, if they are right. No host means any host.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ScopeMatcher {
+pub(crate) struct ScopeMatcher {
     hosts: Vec<HostPattern>,
     prefix: Vec<Box<str>>,
 }
@@ -147,7 +147,7 @@ impl ScopeMatcher {
     }
 
     /// Whether it covers nothing that `wider` does not cover, and less.
-    pub(super) fn is_narrower_than(&self, wider: &Self) -> bool {
+    pub(crate) fn is_narrower_than(&self, wider: &Self) -> bool {
         self.is_within(wider) && !wider.is_within(self)
     }
 
@@ -255,7 +255,7 @@ struct Prefixes {
 impl Scopes {
     /// `covers` are those of the parts from 1; `depths` counts, for all parts, the parts around them.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // Where two parts have one prefix for a host, the narrower is put last: the wider one has more hosts beside it.
+        // Where two parts have one prefix for a host, the narrower is put last: the wider one has further hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         parts.sort_by_key(|(part, _)| depths.get(*part));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {

@@ -126,11 +126,3 @@ impl<'a> RouteSummary<'a> {
         self.mode
     }
 }
-
-#[cfg(test)]
-impl Policy {
-    /// The same policy without its origin.
-    pub(super) fn without_origin(self) -> Self {
-        Self { origin: super::Origin::default(), ..self }
-    }
-}

@@ -10,7 +10,7 @@ use http::uri::{Authority, Scheme, Uri};
 use super::error::PolicyError;
 use crate::guard::pattern::SettingError;
 
-/// The URL of a service: `http` or `https`, a host, and a port where it is not the scheme's usual one.
+/// The URL of a service: `http` or `https`, a host, and a port where it is not the scheme's default.
 ///
 /// Two that lead to one place are equal, however they are written. A clone costs no allocation. The
 /// [exchange](crate::exchange::Exchange::begin) puts that of a request's scope into the request's extensions.
@@ -33,7 +33,7 @@ impl UpstreamUrl {
         &self.0.0
     }
 
-    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's usual port.
+    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's default port.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.0.1
@@ -45,7 +45,7 @@ impl UpstreamUrl {
         self.authority().host().trim_matches(['[', ']'])
     }
 
-    /// The port, or the scheme's usual one.
+    /// The port, or the scheme's default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))

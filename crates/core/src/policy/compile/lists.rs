@@ -13,6 +13,7 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::SettingError;
 use crate::page::{ErrorPage, PageTemplate};
+use crate::policy::suggestion::{closest, nearest};
 
 /// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,23 +269,9 @@ fn quoted(name: &str) -> Cow<'_, str> {
     if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }
 }
 
-#[cfg(feature = "policy-file")]
 fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
-    match crate::policy::file::value::closest(name, known.map(String::as_str)) {
+    match closest(name, known.map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
         None => format!("add {table}"),
     }
-}
-
-#[cfg(feature = "policy-file")]
-use crate::policy::file::value::nearest;
-
-#[cfg(not(feature = "policy-file"))]
-fn nearest<'w>(_: &str, known: impl Iterator<Item = &'w str>) -> String {
-    format!("known are {}", known.collect::<Vec<_>>().join(", "))
-}
-
-#[cfg(not(feature = "policy-file"))]
-fn near<'a>(_: &str, _: impl Iterator<Item = &'a String>, table: &str) -> String {
-    format!("add {table}")
 }

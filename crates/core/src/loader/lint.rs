@@ -27,11 +27,12 @@ use std::time::SystemTime;
 
 pub use self::report::Lint;
 use self::report::Report;
-use super::file::Loaded;
+use super::file::PolicyFile;
 
-impl Loaded {
-    /// The findings, in the order of files and lines; `now` is for keys that expire.
-    pub(crate) fn lints(&self, now: SystemTime) -> Vec<Lint> {
+impl PolicyFile {
+    /// Valid settings that an operator should check, in the order of files and lines; `now` is for keys that expire.
+    #[must_use]
+    pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
         let mut report = Report { loaded: self, lints: Vec::new() };
         let witnesses = self.witnesses();
         routes::lint(&mut report, &witnesses);

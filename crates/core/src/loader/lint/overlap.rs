@@ -1,10 +1,10 @@
-//! Routes beside each other: one that changes nothing, and two that cross.
+//! Routes that overlap: one that changes nothing, and two that cross.
 
 use std::collections::HashMap;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::policy::chain::{self, default_of, value_of};
+use crate::loader::chain::{self, default_of, value_of};
 use crate::policy::error::TablePath;
 use crate::policy::keys::TableSettings;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::loader::file::PolicyFile;
 use crate::policy::error::{PolicyError, TablePath};
-use crate::policy::file::Loaded;
 
 /// Something in a policy file that is allowed, and should be looked at.
 ///
@@ -85,7 +85,7 @@ impl fmt::Display for Lint {
 
 /// The lints so far, and where tables stand.
 pub(super) struct Report<'a> {
-    pub(super) loaded: &'a Loaded,
+    pub(super) loaded: &'a PolicyFile,
     pub(super) lints: Vec<Lint>,
 }
 

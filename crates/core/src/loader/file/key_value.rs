@@ -10,7 +10,7 @@ use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
 /// A type of values, in the file's own form.
-pub(in crate::policy) trait KeyValue: Sized {
+pub(in crate::loader) trait KeyValue: Sized {
     fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Self, PolicyError>;
 
     /// As the file writes it.

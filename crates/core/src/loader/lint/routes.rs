@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use super::witness::Witness;
+use crate::loader::chain::{ResolvedSetting, SettingChain};
 use crate::policy::BodyLimitPer;
-use crate::policy::chain::{ResolvedSetting, SettingChain};
 use crate::policy::error::TablePath;
 
 /// JSON is read into memory whole.

@@ -2,9 +2,9 @@
 
 use super::chain;
 use super::effective::Setting;
-use super::error::TablePath;
-use super::file::Loaded;
-use super::keys::TableSettings;
+use super::file::PolicyFile;
+use crate::policy::error::TablePath;
+use crate::policy::keys::TableSettings;
 
 /// One table of defaults or one route, with each key that it sets and the file and line of that.
 ///
@@ -62,10 +62,11 @@ impl OutlineTable {
     }
 }
 
-impl Loaded {
-    /// The tables in the order of the policy's routes, each part's defaults before its routes. Defaults that set nothing are
-    /// left out.
-    pub(crate) fn outline(&self) -> Vec<OutlineTable> {
+impl PolicyFile {
+    /// The settings of the files: each table of defaults and each route, with its keys and their lines. They are in the order
+    /// of the policy's routes, each part's defaults before its routes. Defaults that set nothing are left out.
+    #[must_use]
+    pub fn outline(&self) -> Vec<OutlineTable> {
         let defaults = |part| self.table(part, TablePath::Defaults(part), None, &self.part(part).keys);
         let routes = |part| {
             let routes = self.part(part).routes.iter().enumerate();
@@ -105,7 +106,7 @@ mod tests {
             .outline()
             .iter()
             .map(|table| {
-                let set = |setting: &crate::policy::Setting| {
+                let set = |setting: &crate::loader::Setting| {
                     format!("{} = {} ({})", setting.key(), setting.value(), setting.from().unwrap_or_default())
                 };
                 let set: Vec<_> = table.settings().iter().map(set).collect();

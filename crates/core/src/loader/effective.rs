@@ -6,11 +6,11 @@ use std::fmt;
 use http::{Method, Request, Uri};
 
 use super::chain::{self, SettingChain};
-use super::error::{PolicyError, TablePath};
-use super::file::Loaded;
-use super::keys::TableSettings;
-use super::{MatchedReading, Unmatched, host};
+use super::file::PolicyFile;
 use crate::guard::reading::normalised;
+use crate::policy::error::{PolicyError, TablePath};
+use crate::policy::keys::TableSettings;
+use crate::policy::{MatchedReading, Unmatched, host};
 
 /// The settings of one request, key by key, each with the file and line that sets it (rule G0).
 ///
@@ -132,9 +132,13 @@ impl Setting {
     }
 }
 
-impl Loaded {
-    /// The settings of a request; `url` may be a path alone.
-    pub(crate) fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
+impl PolicyFile {
+    /// The settings for a request, key by key, and the line that sets each: `url` is a path, or a URL with a host.
+    ///
+    /// # Errors
+    ///
+    /// An invalid method or URL.
+    pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         let refused = |what: &str, wrong: &str, right: &str| {
             PolicyError::new(None, format!("{wrong:?} is not a valid {what}"), right.to_owned())
         };

@@ -7,8 +7,8 @@ use super::witness::Witness;
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
+use crate::loader::file::PolicyFile;
 use crate::policy::error::TablePath;
-use crate::policy::file::Loaded;
 use crate::policy::{Mode, Settings};
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
@@ -61,7 +61,7 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) 
 }
 
 /// A mode in which errors pass, if one holds for all that the pattern matches.
-fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
+fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
     let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect.is_standard();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
@@ -108,7 +108,7 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
 }
 
 /// The rules with an exact text that hold on every route of a scope, in their order.
-fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
+fn rules_of(loaded: &PolicyFile, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let scope = &loaded.policy.parts[at];
         scope.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
@@ -118,7 +118,7 @@ fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
 }
 
 /// The scopes in which errors are written in another dialect than the standard one, and its dialects.
-fn dialects_of(loaded: &Loaded, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
+fn dialects_of(loaded: &PolicyFile, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
     let of = |part: usize| {
         let inside = witnesses.iter().filter(|witness| witness.chain.part == part);
         let dialects = inside.map(|witness| loaded.policy.dialect(&witness.settings));

@@ -3,10 +3,11 @@
 use toml::de::DeValue;
 
 use super::read::Table;
-use super::value::{Codes, Value, nearest};
+use super::value::{Codes, Value};
 use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::dialect::custom::{Expected, PathNotation};
 use crate::policy::error::PolicyError;
+use crate::policy::suggestion::nearest;
 
 const KEYS: [&str; 10] =
     ["when", "code", "message", "details", "issues", "request_id", "codes", "media_type", "id_header", "write"];

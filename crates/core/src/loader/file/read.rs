@@ -8,11 +8,12 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::document::{Document, is_word};
 use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
-use super::value::{Value, nearest};
+use super::value::Value;
 use crate::policy::error::PolicyError;
+use crate::policy::suggestion::nearest;
 
 /// A table, and the key that leads to it.
-pub(in crate::policy) struct Table<'a> {
+pub(in crate::loader) struct Table<'a> {
     document: &'a Document<'a>,
     key: String,
     at: usize,
@@ -79,7 +80,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, if it is there and right.
-    pub(in crate::policy) fn read<T>(
+    pub(in crate::loader) fn read<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,

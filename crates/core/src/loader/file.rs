@@ -13,7 +13,8 @@ mod details;
 mod document;
 mod env;
 mod gather;
-pub(super) mod key_value;
+mod key_value;
+pub(super) mod keys;
 mod mistakes;
 mod read;
 mod reader;
@@ -21,48 +22,85 @@ mod regular;
 mod shape;
 mod sources;
 mod tables;
-pub(super) mod value;
+mod value;
+mod weaker;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use self::document::Document;
-pub(super) use self::env::NamedFiles;
 pub(crate) use self::env::PolicyEnv;
 use self::env::{MAX_FILE_BYTES, NamedFile};
 use self::gather::{SourceFiles, Text, gather};
 use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
-pub(super) use self::read::Table;
+use self::read::Table;
 use self::reader::Reader;
 pub use self::regular::read_regular;
 pub(crate) use self::sources::{Override, Sources};
-use super::error::PolicyError;
-use super::{Origin, Policy, PolicyBuilder};
+pub use self::value::parse_size;
+use crate::policy::error::PolicyError;
+use crate::policy::{Origin, Policy, PolicyBuilder};
 
-/// A policy as it was read.
+/// A policy, and the files that it was read from.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) policy: Policy,
+pub struct PolicyFile {
+    pub(super) policy: Policy,
     /// What the policy was built from.
-    pub(crate) builder: PolicyBuilder,
-    pub(crate) sources: Sources,
-    /// Equal for equal texts.
-    pub(crate) fingerprint: u64,
-    /// Every file that was read.
-    pub(crate) files: Vec<PathBuf>,
-    /// The folders in which included files may appear.
-    pub(crate) folders: Vec<PathBuf>,
+    pub(super) builder: PolicyBuilder,
+    pub(super) sources: Sources,
+    pub(super) fingerprint: u64,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
 }
 
-impl Loaded {
+impl PolicyFile {
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy, itself.
+    #[must_use]
+    pub fn into_policy(self) -> Policy {
+        self.policy
+    }
+
+    /// Another policy from the same files and texts: no file is read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`](super::PolicyLoader::load).
+    pub fn another_policy(&self) -> Result<Policy, PolicyError> {
+        let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
+        Ok(policy.with_origin(self.policy.origin.clone()))
+    }
+
+    /// Every file that was read: the policy, its included files, and the files of keys that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The folders in which a file may appear that the policy would include.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().map(PathBuf::as_path)
+    }
+
+    /// Equal for the same files with the same texts.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+}
+
+impl PolicyFile {
     /// Reads the file at `path`, and the files that it names.
-    pub(crate) fn from_file(path: &Path, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
+    pub(super) fn from_file(path: &Path, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         let text = env.load_text(path, MAX_FILE_BYTES)?;
         Self::from_text(&path.display().to_string(), &text, env)
     }
 
-    /// As [`Loaded::from_file`], with all mistakes, by file and line.
-    pub(crate) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+    /// As [`PolicyFile::from_file`], with all mistakes, by file and line.
+    pub(super) fn check(path: &Path, env: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let text = env.load_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         let name = path.display().to_string();
         let read = |known: &KnownMistakes| Self::read(&name, &text, env, known);
@@ -70,7 +108,7 @@ impl Loaded {
     }
 
     /// Reads the text of a file of that name; the files that it names are read relative to the name.
-    pub(crate) fn from_text(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
+    pub(super) fn from_text(name: &str, text: &str, env: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         Self::read(name, text, env, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
 
@@ -107,21 +145,15 @@ impl Loaded {
             .map(|text| PathBuf::from(&text.name))
             .chain(more_files.into_iter().map(|file| file.path))
             .collect();
-        let policy = Policy { origin: Origin::File(name.into()), ..policy };
+        let policy = policy.with_origin(Origin::File(name.into()));
         Ok(Self { policy, builder, sources, fingerprint, files, folders })
-    }
-
-    /// One more policy from the same files.
-    pub(crate) fn another_policy(&self) -> Result<Policy, PolicyError> {
-        let policy = self.builder.clone().compile().map_err(|problem| self.sources.located_in_file(*problem))?;
-        Ok(Policy { origin: self.policy.origin.clone(), ..policy })
     }
 }
 
 /// The mistakes, and those behind them: one reading reports only the first mistake of a table.
 fn with_those_behind(
     mut all: Vec<PolicyError>,
-    read: impl Fn(&KnownMistakes) -> Result<Loaded, Vec<PolicyError>>,
+    read: impl Fn(&KnownMistakes) -> Result<PolicyFile, Vec<PolicyError>>,
 ) -> Vec<PolicyError> {
     let mut known = KnownMistakes::default();
     while all.len() < MAX_MISTAKES && known.note(&all) {

@@ -43,7 +43,7 @@ pub(super) struct NamedFile {
 }
 
 /// The files that the values of one file name.
-pub(in crate::policy) struct NamedFiles<'a> {
+pub(in crate::loader) struct NamedFiles<'a> {
     /// The folder for relative names.
     pub(super) folder: &'a Path,
     pub(super) env: &'a dyn PolicyEnv,

@@ -13,10 +13,11 @@ use super::value::Codes;
 use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
 use crate::guard::pattern::SettingError;
+use crate::loader::setting_names;
 use crate::policy::error::{PolicyError, Problems, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::{PolicyPart, Scope};
-use crate::policy::{Policy, PolicyBuilder, setting_names};
+use crate::policy::{Policy, PolicyBuilder};
 
 /// What is made of the files so far.
 pub(super) struct Reader<'a> {

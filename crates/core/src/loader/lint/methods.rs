@@ -5,7 +5,7 @@ use http::Method;
 use super::report::Report;
 use crate::guard::pattern::Pattern;
 use crate::policy::error::TablePath;
-use crate::policy::file::value::closest;
+use crate::policy::suggestion::closest;
 
 /// IANA's registry of HTTP methods, except `*` and `PRI`: no client sends those.
 const REGISTERED: &str = "\

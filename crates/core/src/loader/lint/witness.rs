@@ -7,10 +7,10 @@
 use http::Method;
 
 use crate::guard::pattern::{Pattern, Segment};
+use crate::loader::chain::SettingChain;
+use crate::loader::file::PolicyFile;
 use crate::policy::Settings;
-use crate::policy::chain::SettingChain;
 use crate::policy::error::TablePath;
-use crate::policy::file::Loaded;
 
 /// A request of a table, and its settings.
 pub(super) struct Witness<'a> {
@@ -25,7 +25,7 @@ const FRESH: &str = "lint-witness";
 /// No pattern has this method.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
-impl Loaded {
+impl PolicyFile {
     /// One for each method of each route, and one for the requests that no route matches.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let mut witnesses = Vec::new();

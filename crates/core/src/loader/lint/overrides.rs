@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use super::witness::Witness;
-use crate::policy::chain::{keys, value_of};
+use crate::loader::chain::{keys, value_of};
+use crate::loader::file::Override;
 use crate::policy::error::TablePath;
-use crate::policy::file::Override;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for table in &report.loaded.sources.overrides {

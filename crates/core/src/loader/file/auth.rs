@@ -4,11 +4,12 @@ use super::document::Document;
 use super::env::{MAX_FILE_BYTES, NamedFiles, PolicyEnv};
 use super::read::Table;
 use super::tables::{UNKNOWN_HEADER, read_version};
-use super::value::{Value, nearest};
+use super::value::Value;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
+use crate::policy::suggestion::nearest;
 
 /// The keys that each scheme has.
 const SCHEMES: [(&str, &[&str]); 5] = [

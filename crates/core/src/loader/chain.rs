@@ -2,12 +2,13 @@
 
 use http::Method;
 
-use super::error::{SourceSpan, TablePath};
-use super::file::Loaded;
-use super::inheritance;
-use super::keys::TableSettings;
-use super::scope::PolicyPart;
+use super::file::PolicyFile;
 pub(super) use super::setting_names::{default_of, keys, value_of};
+use crate::exchange::MapRuleId;
+use crate::policy::error::{SourceSpan, TablePath};
+use crate::policy::inheritance;
+use crate::policy::keys::TableSettings;
+use crate::policy::scope::PolicyPart;
 
 /// The tables that decide for a request, in their [order](inheritance::tables).
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct ResolvedSetting {
     pub(super) place: Option<TablePath>,
 }
 
-impl Loaded {
+impl PolicyFile {
     /// `host` is in lower case, without its port; `path` is the reading that counts.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
@@ -59,10 +60,13 @@ impl Loaded {
         }
     }
 
-    /// The file and the line of a part's rule; behind its own are those of the parts around it.
-    pub(crate) fn map_rule(&self, part: usize, index: usize) -> Option<(&str, usize)> {
-        let mut left = index;
-        for at in self.around(part) {
+    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy has it
+    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for a rule of another policy.
+    #[must_use]
+    pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
+        // Behind a part's own rules are those of the parts around it.
+        let mut left = rule.index as usize;
+        for at in self.around(rule.part as usize) {
             let own = self.policy.parts[at].own_rules;
             if left < own {
                 return self.span_of(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));

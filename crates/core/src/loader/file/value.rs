@@ -13,9 +13,10 @@ use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::PathNotation;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
+use crate::policy::suggestion::{closest, nearest};
 
 /// A value, and the key that leads to it.
-pub(in crate::policy) struct Value<'a> {
+pub(in crate::loader) struct Value<'a> {
     pub(super) document: &'a Document<'a>,
     pub(super) key: String,
     pub(super) span: Range<usize>,
@@ -181,27 +182,6 @@ impl<'a> Value<'a> {
     fn name(&self) -> &str {
         self.key.rsplit('.').next().unwrap_or_default()
     }
-}
-
-/// Advice for an unknown word: the near one, and all that are known.
-pub(in crate::policy) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
-    let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
-    let last = names.pop().unwrap_or_default();
-    let all = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
-    match closest(word, known) {
-        Some(near) => format!("did you mean {near:?}? Known are {all}"),
-        None => format!("known are {all}"),
-    }
-}
-
-/// The known word that a slip of the keyboard may have meant, if there is one.
-pub(in crate::policy) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    const SIMILAR: f64 = 0.8;
-    let word = word.to_ascii_lowercase();
-    let scored = known
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
-        .filter(|(score, _)| *score >= SIMILAR);
-    scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
 /// `None` for a local time, which is no point in time.

@@ -1,6 +1,6 @@
 //! The keys of a route by name, for programs that show them: `json` and `content_types` are two ways to set one.
 
-use super::keys::TableSettings;
+use crate::policy::keys::TableSettings;
 
 const JSON: &str = "json";
 const TYPES: &str = "content_types";
@@ -22,7 +22,7 @@ pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
 
 /// The value of one of [`keys`] in one table.
 pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
-    // Two ways to set one thing: the list decides, unless it is empty beside `json = true`.
+    // Two ways to set one thing: the list decides, unless it is empty and `json = true`.
     let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
     let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
     Some((key, keys.written(key)?))

@@ -1,8 +1,8 @@
-//! Which of two values of a key requires less of a request: [`keys`](super::keys) names these tests in its rows, for `check`.
+//! Which of two values of a key requires less of a request: [`keys`](crate::policy::keys) names these tests in its rows, for `check`.
 
 #![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
 
-use super::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
+use crate::policy::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
 
 /// Whether both tables set the key, and the first requires less.
 pub(super) fn both<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {

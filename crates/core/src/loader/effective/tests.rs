@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::loader::PolicyLoader;
+use crate::loader::file::Sources;
+use crate::loader::file::keys::tests::{NAMES, singles};
+use crate::loader::setting_names::names_of;
+use crate::policy::scope::PolicyPart;
+use crate::policy::{Policy, PolicyBuilder, ResponseSettings, Route, Scope, Settings};
+
+/// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
+fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
+    let keys = chain::keys().filter(|key| !are_guards || *key == "mode" || !TableSettings::OF_REPLIES.contains(key));
+    keys.map(|key| {
+        let default = (key, &*chain::default_of(key), "default");
+        let (key, value, from) = set.iter().find(|it| names_of(key).contains(&it.0)).copied().unwrap_or(default);
+        format!("{key:<17}{value:<24}{from}\n")
+    })
+    .collect()
+}
+
+const POLICY: &str = r#"
+version = 1
+defaults.body_limit = 1000
+defaults.auth = ["a/b"]
+[[route]]
+match = "/a/{*rest}"
+mode = "own"
+auth = []
+[[route]]
+match = "POST /a/b"
+content_types = ["a/b"]
+[[map]]
+status = 404
+to = "gone"
+"#;
+
+fn loaded(text: &str) -> crate::loader::PolicyFile {
+    PolicyLoader::new().parse("policy.toml", text).unwrap()
+}
+
+#[test]
+fn g0_each_key_is_told_with_its_line() {
+    let file = loaded(&[POLICY, NAMES].concat());
+    let effective = file.effective("POST", "http://Api.example.com:8080/a/b?x").unwrap();
+    let set = [
+        ("mode", "\"own\"", "policy.toml:7"),
+        ("body_limit", "1000", "policy.toml:3"),
+        ("content_types", "[\"a/b\"]", "policy.toml:11"),
+        ("auth", "[]", "policy.toml:8"),
+    ];
+    let keys = lines(&set, false);
+    assert_eq!(
+        effective.to_string(),
+        format!(
+            "\
+POST api.example.com/a/b
+  matches POST /a/b (policy.toml:10)
+  matches /a/{{*rest}} (policy.toml:6)
+  1 map rule of the policy itself
+
+{keys}"
+        )
+    );
+    assert!(effective.others().is_empty() && !effective.is_refused());
+    assert_eq!(effective.reading().routes().next(), Some(("POST /a/b", "policy.toml:10")));
+}
+
+#[test]
+fn g0_the_guards_of_another_spelling_are_told_beside() {
+    let effective = loaded(&[POLICY, NAMES].concat()).effective("GET", "/a/%2e./x").unwrap();
+    let limit = ("body_limit", "1000", "policy.toml:3");
+    let keys = lines(&[limit, ("auth", "[\"a/b\"]", "policy.toml:4")], false);
+    let guards = lines(&[("mode", "\"own\"", "policy.toml:7"), limit, ("auth", "[]", "policy.toml:8")], true);
+    assert_eq!(
+        effective.to_string(),
+        format!(
+            "\
+GET /x
+  matches no route
+  1 map rule of the policy itself
+
+{keys}
+its guards hold, too: GET /a/%2e./x
+  matches /a/{{*rest}} (policy.toml:6)
+
+{guards}"
+        )
+    );
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let file = loaded("version = 1");
+    for (method, url, wrong) in [
+        ("G ET", "/", "\"G ET\" is not a valid method; write one such as GET"),
+        ("GET", "a b", "\"a b\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        ("GET", "*", "\"*\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        ("GET", "", "\"\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        (
+            "GET",
+            "http://a.example:x/",
+            "\"http://a.example:x/\" is not a valid URL; write a host, and a port in digits",
+        ),
+    ] {
+        assert_eq!(file.effective(method, url).unwrap_err().to_string(), wrong);
+    }
+    assert!(file.effective("GET", "https://a.example").is_ok());
+}
+
+fn any_keys() -> impl Strategy<Value = TableSettings> {
+    let keys = proptest::collection::vec(proptest::sample::select(singles()), 0..5);
+    keys.prop_map(|keys| keys.into_iter().fold(TableSettings::default(), |set, key| key.over(set)))
+}
+
+fn any_routes() -> impl Strategy<Value = Vec<Route>> {
+    let patterns =
+        vec!["/{*rest}", "/a", "GET /a", "/a/{x}", "/a/{*rest}", "POST /a/b", "/{x}/b", "/b/{*rest}", "/a/b/{x}"];
+    proptest::collection::vec((proptest::sample::select(patterns), any_keys()), 0..5)
+        .prop_map(|routes| routes.into_iter().map(|(pattern, keys)| Route { keys, ..Route::new(pattern) }).collect())
+}
+
+fn any_scope() -> impl Strategy<Value = Scope> {
+    let hosts = proptest::sample::select(vec![vec!["h.example"], vec!["*.example"], vec![]]);
+    let prefix = proptest::sample::select(vec![None, Some("/a"), Some("/a/b")]);
+    (hosts, prefix, any_keys(), any_routes()).prop_map(|(hosts, prefix, keys, routes)| {
+        let scope = hosts.iter().fold(Scope::new(), |scope, host| scope.host(*host));
+        let scope = prefix.into_iter().fold(scope, |scope, prefix| scope.prefix(prefix));
+        let part = PolicyPart { keys, routes, ..PolicyPart::default() };
+        Scope { part, ..scope }
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
+    let scopes = proptest::collection::vec(any_scope(), 0..3);
+    (any_keys(), any_routes(), scopes).prop_map(|(keys, routes, scopes)| {
+        let text = ["version = 1", NAMES].concat();
+        let named = PolicyFile::from_text("names.toml", &text, &PolicyLoader::new()).unwrap().builder;
+        let part = PolicyPart { keys, routes, ..PolicyPart::default() };
+        scopes.into_iter().fold(PolicyBuilder { part, ..named }, PolicyBuilder::scope)
+    })
+}
+
+/// The policy's decision, in a form that two policies can be compared by: lists have other places in another one.
+fn decision(policy: &Policy, settings: &Settings) -> String {
+    let response_settings =
+        ResponseSettings { keep_fields: None, html: None, part: 0, route: None, ..settings.response_settings() };
+    let keys = Settings { response_settings, content_types: None, auth: None, require_headers: None, ..*settings };
+    format!(
+        "{keys:?} {:?} {:?} {:?} {:?} {:?}",
+        policy.content_types(settings),
+        policy.schemes(settings),
+        policy.required_headers(settings),
+        policy.kept_fields(&settings.response_settings()),
+        policy.page(&settings.response_settings()),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A policy that has nothing but the settings of the view decides every request as the policy does.
+    #[test]
+    fn g0_the_view_says_what_the_policy_decides(
+        builder in any_policy(),
+        method in proptest::sample::select(&["GET", "HEAD", "POST"][..]),
+        host in proptest::sample::select(&["", "h.example", "x.h.example", "other"][..]),
+        path in proptest::sample::select(&["/", "/a", "/A", "/A/b/%2e", "/a/b", "/a/c", "/c/b", "/a/b/c", "/b/x", "/c//", "/a/%62", "/c/../a"][..]),
+    ) {
+        let Ok(policy) = builder.clone().compile() else { return Ok(()) };
+        let sources = Sources::default();
+        let loaded = PolicyFile { policy, builder, sources, files: Vec::new(), folders: Vec::new(), fingerprint: 0 };
+        let url = if host.is_empty() { path.to_owned() } else { format!("http://{host}{path}") };
+        let effective = loaded.effective(method, &url).unwrap();
+        let head = http::Request::builder().method(method).uri(&url).body(()).unwrap().into_parts().0;
+        let decided = loaded.policy.matched(&head).unwrap();
+        prop_assert_eq!(effective.others.len(), decided.others.len());
+        let others = effective.others.iter().zip(decided.others.iter().map(|reading| &reading.settings));
+        for (reading, settings) in others.chain([(&effective.normal, &decided.normal)]) {
+            let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
+            let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
+            let retold = Policy::from_toml("told.toml", &text).unwrap();
+            let label = settings.response_settings().label();
+            let route = loaded.policy.route_label(label);
+            prop_assert_eq!(decision(&retold, &retold.of_no_host().normal), decision(&loaded.policy, settings));
+            prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);
+        }
+    }
+}

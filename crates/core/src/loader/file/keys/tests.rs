@@ -1,0 +1,294 @@
+//! Each row of the table is read, written, set by a setter and described.
+
+use std::path::Path;
+use std::{env, fs};
+
+use crate::dialect::{Dialect, DialectName};
+use crate::loader::PolicyLoader;
+use crate::loader::file::PolicyFile;
+use crate::page::ErrorPage;
+use crate::policy::Route;
+use crate::policy::choice::KeywordValue;
+use crate::policy::keys::{TableSettings, for_each_key};
+
+/// The tables that the lists of [`Samples`] name.
+pub(in crate::loader) const NAMES: &str = r#"
+[header."a/b"]
+name = "x-h"
+[header."b/a"]
+name = "x-i"
+[auth."a/b"]
+scheme = "bearer"
+keys = [{ id = "k", sha256 = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66" }]
+[auth."b/a"]
+scheme = "header"
+header = "x-b"
+keys = [{ id = "k", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd" }]
+"#;
+
+/// Each key with each of its samples, one at a time.
+pub(in crate::loader) fn singles() -> Vec<TableSettings> {
+    let mut singles = Vec::new();
+    macro_rules! singles {
+        ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+            $(singles.extend(
+                Values::samples().into_iter().map(|value| TableSettings { $key: Some(value), ..TableSettings::default() }),
+            );)*
+        };
+    }
+    for_each_key!(singles);
+    singles
+}
+
+/// The keys of a table, as a file has them.
+pub(in crate::loader) fn as_text(keys: &TableSettings) -> String {
+    let line = |key: &&str| Some(format!("{key} = {}\n", keys.written(key)?));
+    TableSettings::NAMES.iter().filter_map(line).collect()
+}
+
+#[test]
+fn what_a_file_sets_is_what_it_reads() {
+    for keys in singles() {
+        let text = format!("version = 1\n[defaults]\n{}{NAMES}", as_text(&keys));
+        let read = PolicyFile::from_text("policy.toml", &text, &PolicyLoader::new()).unwrap();
+        assert_eq!(format!("{:?}", read.builder.part.keys), format!("{keys:?}"));
+    }
+}
+
+/// `body_limit` has two setters.
+macro_rules! set {
+    (body_limit, $route:expr, $value:expr) => {
+        match $value {
+            Some(bytes) => $route.body_limit(bytes),
+            None => $route.no_body_limit(),
+        }
+    };
+    ($key:ident, $route:expr, $value:expr) => {
+        $route.$key($value)
+    };
+}
+
+macro_rules! set_each {
+    ($($(#[$_:ident = $about:literal])+ $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+        fn set_each(keys: &TableSettings) -> Route {
+            let mut route = Route::new("/");
+            $(if let Some(value) = keys.$key.clone() {
+                route = set!($key, route, value);
+            })*
+            route
+        }
+    };
+}
+
+for_each_key!(set_each);
+
+#[test]
+fn each_key_has_a_setter() {
+    for keys in singles() {
+        assert_eq!(format!("{:?}", set_each(&keys).keys), format!("{keys:?}"));
+    }
+}
+
+/// The JSON Schema of a type of values, and some of its values.
+trait Values: Sized {
+    /// Fields of a definition in `policy.schema.json`.
+    fn schema() -> String;
+
+    fn samples() -> Vec<Self>;
+}
+
+impl<W: KeywordValue> Values for W {
+    fn schema() -> String {
+        let words: Vec<_> = W::ALL.iter().map(|word| format!("        {:?}", word.word())).collect();
+        format!("\"enum\": [\n{}\n      ]", words.join(",\n"))
+    }
+
+    fn samples() -> Vec<Self> {
+        W::ALL.to_vec()
+    }
+}
+
+impl Values for bool {
+    fn schema() -> String {
+        "\"type\": \"boolean\"".to_owned()
+    }
+
+    fn samples() -> Vec<Self> {
+        vec![false, true]
+    }
+}
+
+impl Values for DialectName {
+    fn schema() -> String {
+        DIALECT.to_owned()
+    }
+
+    fn samples() -> Vec<Self> {
+        [Dialect::OpenAi, Dialect::Problem, Dialect::Standard].map(Self::from).into()
+    }
+}
+
+impl Values for Vec<String> {
+    fn schema() -> String {
+        LIST.to_owned()
+    }
+
+    fn samples() -> Vec<Self> {
+        [&[][..], &["a/b"], &["b/a", "a/b"]].map(|list| list.iter().map(|it| (*it).to_owned()).collect()).into()
+    }
+}
+
+impl Values for Option<u64> {
+    fn schema() -> String {
+        LIMIT.to_owned()
+    }
+
+    fn samples() -> Vec<Self> {
+        vec![None, Some(0), Some(65_536), Some(1_000)]
+    }
+}
+
+impl Values for ErrorPage {
+    fn schema() -> String {
+        "\"type\": [\n        \"boolean\",\n        \"string\"\n      ]".to_owned()
+    }
+
+    fn samples() -> Vec<Self> {
+        vec![false.into(), true.into()]
+    }
+}
+
+const DIALECT: &str = r#""anyOf": [
+        {
+          "enum": [
+            "standard",
+            "success_flag",
+            "status_in_error",
+            "error_with_meta",
+            "problem",
+            "openai",
+            "anthropic",
+            "google"
+          ]
+        },
+        {
+          "type": "string",
+          "pattern": "^[a-z][a-z0-9_-]{0,62}$"
+        }
+      ]"#;
+
+const LIST: &str = r#""type": "array",
+      "items": {
+        "type": "string"
+      }"#;
+
+const LIMIT: &str = r#""anyOf": [
+        {
+          "type": "integer",
+          "minimum": 0
+        },
+        {
+          "type": "string",
+          "pattern": "^[0-9]+ *(KiB|MiB|GiB)?$"
+        },
+        {
+          "const": "none"
+        }
+      ]"#;
+
+/// A key for readers: its description in the schema, its comment in the manual, and the schema of its values.
+struct Description {
+    key: &'static str,
+    about: &'static str,
+    note: &'static str,
+    schema: String,
+}
+
+fn schema_of<T: Values>(_: fn(&TableSettings) -> &Option<T>) -> String {
+    T::schema()
+}
+
+macro_rules! descriptions {
+    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $key:ident: $value:ty $(, $kind:ident $of:ty $(= $default:expr)? $(, by $list:ident)? $(, weaker $weaker:ident)?)?;)*) => {
+        fn descriptions() -> Vec<Description> {
+            vec![$(Description {
+                key: stringify!($key),
+                about: concat!($($about),+).trim_start(),
+                note: $note,
+                schema: schema_of(|keys| &keys.$key),
+            }),*]
+        }
+    };
+}
+
+for_each_key!(descriptions);
+
+impl Description {
+    /// The default, in a form that TOML and JSON share.
+    fn default(&self) -> String {
+        TableSettings::defaults().written(self.key).unwrap()
+    }
+
+    fn definition(&self) -> String {
+        let (about, default) = (serde_json::to_string(self.about).unwrap(), self.default());
+        format!(
+            "    \"{}\": {{\n      \"description\": {about},\n      {},\n      \"default\": {default}\n    }},\n",
+            self.key, self.schema
+        )
+    }
+
+    fn manual_line(&self) -> String {
+        format!("{:<33} # {}\n", format!("{} = {}", self.key, self.default()), self.note)
+    }
+}
+
+/// References to all definitions, as members of an object.
+fn references(indent: usize) -> String {
+    let one = |it: Description| {
+        format!("{:indent$}\"{}\": {{\n{:indent$}  \"$ref\": \"#/$defs/{1}\"\n{:indent$}}}", "", it.key, "", "")
+    };
+    descriptions().into_iter().map(one).collect::<Vec<_>>().join(",\n")
+}
+
+/// The text with other lines between two of its parts.
+fn spliced(text: &str, opens: &str, closes: &str, lines: &str) -> String {
+    let (before, rest) = text.split_once(opens).unwrap_or_else(|| panic!("{opens}"));
+    let after = rest.split_once(closes).unwrap_or_else(|| panic!("{closes}")).1;
+    [before, opens, lines, closes, after].concat()
+}
+
+const UPDATE: &str = "UPDATE_MANUAL";
+
+fn assert_generated(file: &str, generate: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    let have = fs::read_to_string(&path).unwrap();
+    let wanted = generate(&have);
+    if env::var_os(UPDATE).is_some() {
+        fs::write(&path, &wanted).unwrap();
+    } else {
+        assert!(
+            have == wanted,
+            "{file} is stale: {UPDATE}=1 cargo test -p error-envelope-core --lib keys writes it anew"
+        );
+    }
+}
+
+#[test]
+fn the_schema_has_each_row() {
+    assert_generated("crates/cli/src/policy.schema.json", |have| {
+        let definitions: String = descriptions().iter().map(Description::definition).collect();
+        let text = spliced(have, "  \"$defs\": {\n", "    \"key\": {\n", &definitions);
+        let defaults = "unless a route says otherwise.\",\n      \"properties\": {\n";
+        let text = spliced(&text, defaults, "\n      },\n", &references(8));
+        let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
+        spliced(&text, route, "\n        },\n", &references(10))
+    });
+}
+
+#[test]
+fn the_manual_has_each_row() {
+    assert_generated("manual/policy.md", |have| {
+        let lines: String = descriptions().iter().map(Description::manual_line).collect();
+        spliced(have, "# what every request gets unless a route says otherwise\n", "\n[inspect]", &lines)
+    });
+}
