@@ -74,7 +74,7 @@ pub(crate) fn not_found(paths: &str) -> Answer {
 }
 
 pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
-    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path is asked by {allowed}"));
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allowed}"));
     answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|methods| (ALLOW, methods)));
     answer
 }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::abi::{self, Level};
 
 /// Where the metrics are instead.
-const METRICS: &str = "Envoy counts: ask its own administration for /stats?format=prometheus&filter=error_envelope";
+const METRICS: &str = "Envoy counts: its own administration has them at /stats?format=prometheus&filter=error_envelope";
 /// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 

@@ -39,9 +39,7 @@ fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Res
         (None, Some(route)) if alone => {
             Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), stock()))
         }
-        (None, Some(_)) => {
-            Err("Other errors of this status are told apart here: ask for the text, with message = \"…\".")
-        }
+        (None, Some(_)) => Err("Other errors of this status differ here: match the text, with message = \"…\"."),
         (None, None) => {
             Err("Give the requests a [[route]] of their own first: a rule by status alone holds everywhere.")
         }

@@ -98,7 +98,7 @@ fn codes(tally: &Tally, span: Span) -> String {
         }
     };
     if by_status > 0 {
-        words.push_str(&format!("; {by_status} more whose status says it all"));
+        words.push_str(&format!("; {by_status} more whose status is enough"));
     }
     words + "."
 }
@@ -122,7 +122,7 @@ fn unseen(mode: Mode) -> &'static str {
 fn change(mode: Mode) -> &'static str {
     match mode {
         Mode::Off => {
-            "In observe nothing changes for clients. The log and this page begin to say what enforce would do."
+            "In observe nothing changes for clients. The log and this page begin to show what enforce would do."
         }
         Mode::Observe => {
             "In own the layer answers for itself: what its guards refuse gets an answer. The service's own errors still pass."

@@ -95,7 +95,7 @@ fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
 }
 
 /// In milliseconds since the Unix epoch.
-#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
+#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
     clock::milliseconds(SystemTime::now())
 }

@@ -130,7 +130,7 @@ impl Routes {
     fn table(&self, shown: &[RouteErrors]) -> Markup {
         html! {
             table.routes role="table" {
-                caption { "What each route says " (self.span.in_words()) ", those that need something first" }
+                caption { "What each route returns " (self.span.in_words()) ", those that need something first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
                 @for (at, it) in shown.iter().enumerate() { (self.route(at, it)) }
             }
@@ -154,7 +154,7 @@ impl Routes {
                     td.number role="cell" data-name="Without a code" { (without) (share(without, inner)) }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
                 }
-                (more_row(5, is_open, ("What it says, and what comes next", &where_), &it.explained(self.span)))
+                (more_row(5, is_open, ("What it returns, and what comes next", &where_), &it.explained(self.span)))
             }
         }
     }
@@ -217,7 +217,7 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ready => "ready",
         Verdict::NotReady => "not ready",
-        Verdict::Unseen => "not known yet",
+        Verdict::Unseen => "not seen yet",
         Verdict::Done => "done",
     }
 }

@@ -14,10 +14,10 @@ impl Routes {
     /// In one glance: is anything wrong?
     pub(super) fn summary(&self) -> Markup {
         html! {
-            h1.visually-hidden { "What the services say, and what their clients get" }
+            h1.visually-hidden { "What the services send, and what their clients get" }
             @if self.is_off {
                 div.banner role="note" {
-                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
+                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services send." }
                     (self.switched())
                     (back())
                 }
@@ -79,7 +79,7 @@ impl Routes {
                     (self.switched())
                 } @else {
                     (self.switched())
-                    p { a href="/switch" { "Put every route to off" } " asks before it does." }
+                    p { a href="/switch" { "Put every route to off" } " needs a confirmation." }
                 }
             }
         }

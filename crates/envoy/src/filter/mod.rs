@@ -320,12 +320,12 @@ impl Filter {
 
     /// Logs and counts an event, and notes it for access logs and traces.
     fn log(&self, stream: &Stream<'_>, event: Event) {
-        self.tell(stream, &event);
+        self.note_event(stream, &event);
         runtime::log_event(event);
     }
 
     /// Notes an error for access logs and traces.
-    fn tell(&self, stream: &Stream<'_>, event: &Event) {
+    fn note_event(&self, stream: &Stream<'_>, event: &Event) {
         let (noted, span) = (self.module.has_metadata(), stream.span());
         if !noted && span.is_none() {
             return;

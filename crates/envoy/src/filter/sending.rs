@@ -47,7 +47,7 @@ impl Filter {
     }
 
     fn log_reply(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
-        self.tell(stream, &answered.event);
+        self.note_event(stream, &answered.event);
         runtime::log_reply(answered);
     }
 
