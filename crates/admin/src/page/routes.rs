@@ -16,7 +16,6 @@ use crate::error_store::clock;
 use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
-use crate::error_store::week::Day;
 use crate::visible;
 
 /// Routes that are open without a click: those that need attention.
@@ -78,7 +77,7 @@ impl RouteErrors {
     }
 
     /// The first route shown sorts lowest.
-    fn urgency(&self, today: Day) -> impl Ord + use<> {
+    fn urgency(&self, today: u32) -> impl Ord + use<> {
         let is_ready = self.readiness.verdict != Verdict::NotReady;
         let (without, errors) = (self.tally.without_code.sum(today), self.tally.errors.sum(today));
         (is_ready, Reverse(without), Reverse(errors), self.route.clone())
@@ -169,7 +168,7 @@ fn modes(status: &PolicyStatus) -> HashMap<&str, Mode> {
     modes
 }
 
-fn tallies_with_errors(shared: &Shared, today: Day) -> Vec<(Option<Arc<str>>, Tally)> {
+fn tallies_with_errors(shared: &Shared, today: u32) -> Vec<(Option<Arc<str>>, Tally)> {
     let kept = shared.store.recent();
     let tallies = kept.tallies().filter(|(_, tally)| tally.errors.sum(today) > 0);
     tallies.map(|(route, tally)| (route.cloned(), tally.clone())).collect()
