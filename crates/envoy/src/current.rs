@@ -40,7 +40,7 @@ thread_local! {
 pub(crate) fn counters() -> Option<Arc<Counters>> {
     let slot = CURRENT.get();
     // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
-    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
+    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters.clone())
 }
 
 /// Runs a hook. A panic becomes the filter's answer to it, and goes no further: unwinding out of here would end Envoy.

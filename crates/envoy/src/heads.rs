@@ -235,11 +235,6 @@ impl HeaderMutations {
         Self { status: None, lines: mutations(lines, after).into_iter().map(owned).collect(), id: None }
     }
 
-    /// Adds the request id to a head that has none, and changes nothing else.
-    pub(crate) fn only_new_request_id(id: HeaderValue) -> Self {
-        Self::only_request_id(id, false)
-    }
-
     /// Sets the request id, and changes nothing else. `has_id`: the head has an id already, which this one replaces.
     pub(crate) fn only_request_id(id: HeaderValue, has_id: bool) -> Self {
         Self { status: None, lines: Vec::new(), id: Some((id, has_id)) }

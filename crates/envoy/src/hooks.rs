@@ -59,7 +59,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
     if !module.is_null() {
         // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
         let module = unsafe { Arc::from_raw(module) };
-        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters().end())));
+        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters.end())));
         forget_if_it_panics(module);
     }
 }
@@ -77,7 +77,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     if let Some(module) = unsafe { module.as_ref() } {
         // SAFETY: this is a hook of the configuration.
         let counting = unsafe { Counting::new(config) };
-        let ran = catch_unwind(AssertUnwindSafe(|| module.counters().flush_to_envoy(&counting)));
+        let ran = catch_unwind(AssertUnwindSafe(|| module.counters.flush_to_envoy(&counting)));
         forget_if_it_panics(ran);
     }
 }

@@ -9,7 +9,7 @@
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
 //! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes |
-//! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
+//! | `Lingering` | our answer is out or ready, what is left of the request is dropped (G5) |
 //! | `LocalReply` | our reply, or one that another filter or Envoy ends |
 //!
 //! A hook takes the state and leaves another one, before it sends anything: a sent reply passes through the hooks again.
@@ -112,7 +112,6 @@ enum State {
     Watching(Box<RpcResponse>),
     Streaming(Box<EventStream>),
     Lingering(Box<Lingering>),
-    Deferred(Box<Deferred>),
     Answered,
 }
 
@@ -141,14 +140,8 @@ struct TeeState {
     until: Instant,
 }
 
-/// An answer whose head is out.
+/// An answer for which the rest of the request is dropped first. Its head is out, unless it keeps its connection.
 struct Lingering {
-    body: Bytes,
-    left: u64,
-}
-
-/// An answer that keeps its connection: the rest of the request is short, and dropped first.
-struct Deferred {
     reply: Response<Bytes>,
     left: u64,
 }
@@ -209,8 +202,7 @@ impl Filter {
 
     /// The stream has ended, well or not: a request without an end in the log yet gets it (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         let event = match self.replace_state(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
             State::Called(_) | State::Passing(_) | State::Streaming(_)
@@ -240,7 +232,6 @@ impl Filter {
             | State::Replacing(_)
             | State::Dropping
             | State::Lingering(_)
-            | State::Deferred(_)
             | State::Answered => None,
         };
         if let Some(event) = event {
@@ -250,8 +241,7 @@ impl Filter {
 
     /// Envoy destroys the stream; it must not be called any more.
     pub(crate) fn destroyed(&self) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
     }
 
     /// A hook panicked: 500, or, if the head has left, the stream ends as an error (F2, F4, V4).
@@ -314,6 +304,11 @@ impl Filter {
         drop(before);
     }
 
+    fn stop_timers(&self) {
+        self.stop_timer();
+        drop(self.deadline.take());
+    }
+
     fn stop_timer(&self) {
         drop(self.timer.take());
     }
@@ -326,7 +321,7 @@ impl Filter {
 
     /// Notes an error for access logs and traces.
     fn note_event(&self, stream: &Stream<'_>, event: &Event) {
-        let (noted, span) = (self.module.has_metadata(), stream.span());
+        let (noted, span) = (self.module.metadata, stream.span());
         if !noted && span.is_none() {
             return;
         }
