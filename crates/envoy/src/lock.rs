@@ -1,4 +1,4 @@
-//! Locks that a panic does not close: what they guard is whole between any two statements.
+//! Locks that stay usable after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

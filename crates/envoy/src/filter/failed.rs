@@ -88,7 +88,7 @@ fn plan(
             ReplyOrigin::Pending(pending) => pending.proxy_failed(head, cause),
         });
     }
-    let facts = heads::response_facts(head, end);
+    let facts = heads::facts(&head.headers, end);
     match by {
         ReplyOrigin::Exchange(exchange) => Some(exchange.response_head(head, || facts)),
         ReplyOrigin::Pending(pending) => {

@@ -21,7 +21,6 @@ mod request;
 mod response;
 mod sending;
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +77,7 @@ enum Wait {
 
 /// One stream.
 pub(crate) struct Filter {
-    module: Arc<FilterModule>,
+    pub(crate) module: Arc<FilterModule>,
     state: RefCell<State>,
     meter: RefCell<Option<BodyMeter>>,
     local: RefCell<Option<EnvoyLocalReply>>,
@@ -171,10 +170,6 @@ impl Filter {
         }
     }
 
-    pub(crate) fn module(&self) -> &FilterModule {
-        &self.module
-    }
-
     /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
@@ -206,7 +201,7 @@ impl Filter {
         let event = match self.replace_state(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
             State::Called(_) | State::Passing(_) | State::Streaming(_)
-                if !self.response_ended.get() && self.is_followed(stream) =>
+                if !self.response_ended.get() && redirect::is_followed(stream, self.id.get()) =>
             {
                 None
             }
@@ -245,8 +240,7 @@ impl Filter {
     }
 
     /// A hook panicked: 500, or, if the head has left, the stream ends as an error (F2, F4, V4).
-    pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
-        let text = panic_text(panic).into();
+    pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
         let state = self.replace_state(State::Answered);
         if let State::Streaming(events) = state {
             return self.end_broken(stream, *events, text);
@@ -272,10 +266,6 @@ impl Filter {
         });
         self.id.set(Some(exchange.request_id()));
         exchange
-    }
-
-    fn is_followed(&self, stream: &Stream<'_>) -> bool {
-        redirect::is_followed(stream, self.id.get())
     }
 
     /// The config that the request began with (M3).
@@ -352,11 +342,6 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
 
 fn code_of(event: &Event) -> &str {
     event.code().map_or("none", |code| code.as_str())
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text")
 }
 
 /// Why a response broke off after its head had left; `None` if its client went away.

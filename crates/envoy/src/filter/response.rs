@@ -221,7 +221,7 @@ fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool)
         return Ok((ResponsePlan::Pass(body_context, event_fields), unparsed, Some(changes)));
     }
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
-    let facts = heads::response_facts(&head, end_of_stream);
+    let facts = heads::facts(&head.headers, end_of_stream);
     let plan = exchange.response_head(&mut head, || facts);
     let passes = !matches!(plan, ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..));
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));

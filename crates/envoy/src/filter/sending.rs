@@ -23,16 +23,13 @@ impl Filter {
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // An answer that keeps the connection: Envoy would close it if it left before the request is whole.
             Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
-                self.defer(stream, answered.reply, drain);
+                self.start_timer(stream, Wait::Linger, drain.timeout);
+                let lingering = Lingering { reply: answered.reply, left: drain.max_bytes };
+                self.replace_state(State::Lingering(Box::new(lingering)));
             }
             Some(drain) => self.send_head_first(stream, answered.reply, drain),
             None => self.send(stream, answered.reply),
         }
-    }
-
-    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
-        self.start_timer(stream, Wait::Linger, drain.timeout);
-        self.replace_state(State::Lingering(Box::new(Lingering { reply, left: drain.max_bytes })));
     }
 
     /// The body follows once the rest of the request is dropped. Without a body, too, Envoy delays its close until then.
