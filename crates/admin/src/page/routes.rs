@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyRejection, PolicyStatus, SwitchChange};
+use error_envelope_runtime::{PolicyStatus, SwitchChange};
 use maud::{Markup, html};
 
 use super::errors;
 use super::paging::Paging;
 use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
-use crate::error_store::clock;
 use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
@@ -31,18 +30,11 @@ pub(super) struct Routes {
     pub(super) loud: Vec<RouteErrors>,
     /// The other routes, by mode.
     quiet: BTreeMap<&'static str, Vec<String>>,
-    pub(super) in_force: Option<RouteSettings>,
+    /// The active policy; `None` if no layer is connected.
+    pub(super) policy: Option<PolicyStatus>,
     pub(super) is_off: bool,
     pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
-}
-
-pub(super) struct RouteSettings {
-    pub(super) origin: String,
-    pub(super) since: u64,
-    mode: Mode,
-    pub(super) refused: bool,
-    shows_bodies: bool,
 }
 
 /// A route with errors.
@@ -53,19 +45,6 @@ pub(super) struct RouteErrors {
     is_known: bool,
     pub(super) tally: Tally,
     pub(super) readiness: Readiness,
-}
-
-impl RouteSettings {
-    fn new(status: &PolicyStatus) -> Self {
-        let figures = status.policy().summary();
-        Self {
-            origin: figures.origin().to_owned(),
-            since: clock::milliseconds(status.since()),
-            mode: figures.mode(),
-            refused: status.rejection().is_some_and(PolicyRejection::is_current),
-            shows_bodies: figures.observes_bodies(),
-        }
-    }
 }
 
 impl RouteErrors {
@@ -87,12 +66,11 @@ impl RouteErrors {
 impl Routes {
     pub(super) fn new(shared: &Shared, span: Span) -> Self {
         let status = shared.policy_status();
-        let in_force = status.as_ref().map(RouteSettings::new);
         let mut modes = status.as_ref().map(modes).unwrap_or_default();
         let with_errors = |(route, tally): (Option<Arc<str>>, Tally)| {
             let known = match &route {
                 Some(route) => modes.remove(&**route),
-                None => in_force.as_ref().map(|it| it.mode),
+                None => status.as_ref().map(|it| it.policy().summary().mode()),
             };
             RouteErrors::new(route, known, tally, span)
         };
@@ -101,7 +79,7 @@ impl Routes {
         Self {
             loud,
             quiet: by_mode(modes),
-            in_force,
+            policy: status,
             is_off: shared.switch.is_off(),
             switched: shared.switch.last_change(),
             span,
@@ -110,7 +88,7 @@ impl Routes {
 
     pub(super) fn shows_bodies(&self) -> bool {
         // If no layer is connected, this is not known.
-        self.in_force.as_ref().is_none_or(|it| it.shows_bodies)
+        self.policy.as_ref().is_none_or(|it| it.policy().summary().observes_bodies())
     }
 
     pub(super) fn section(&self, query: Option<&str>) -> Markup {

@@ -1,5 +1,6 @@
 //! In one glance: is anything wrong, and what can be done at once?
 
+use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::routes::Routes;
@@ -22,7 +23,7 @@ impl Routes {
                     (back())
                 }
             }
-            @if self.in_force.as_ref().is_some_and(|it| it.refused) {
+            @if self.policy.as_ref().and_then(PolicyStatus::rejection).is_some_and(PolicyRejection::is_current) {
                 div.banner role="note" {
                     p {
                         strong { "The policy file was refused." } " The one before it stays active: "
@@ -47,9 +48,9 @@ impl Routes {
                 div { dt { "Last error" } dd {
                     @match last { Some(last) => (time(last, self.span.now)), None => span.none { "none" } }
                 } }
-                @if let Some(it) = &self.in_force {
+                @if let Some(it) = &self.policy {
                     div.wide { dt { "Policy" } dd {
-                        (foreign(&it.origin)) " " span.quiet { "since " (clock::short(it.since, self.span.now)) }
+                        (foreign(it.policy().summary().origin())) " " span.quiet { "since " (clock::short(clock::milliseconds(it.since()), self.span.now)) }
                     } }
                 }
             }
