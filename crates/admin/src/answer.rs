@@ -1,7 +1,6 @@
 //! Responses, with their headers.
 
 use std::convert::Infallible;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -74,16 +73,9 @@ pub(crate) fn not_found(paths: &str) -> Answer {
 }
 
 pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
-    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path is asked by {allowed}"));
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allowed}"));
     answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|methods| (ALLOW, methods)));
     answer
-}
-
-/// RFC 3339, in UTC. A wrong clock fails no response.
-pub(crate) fn time(at: SystemTime) -> String {
-    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
-
-    humantime::format_rfc3339_millis(at.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)).to_string()
 }
 
 fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {

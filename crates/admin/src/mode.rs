@@ -6,7 +6,8 @@ use error_envelope_runtime::SwitchNote;
 use serde_json::json;
 
 use crate::admin_request::AdminRequest;
-use crate::answer::{self, Answer, time};
+use crate::answer::{self, Answer};
+use crate::error_store::clock::time;
 use crate::error_store::query::value;
 
 pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {

@@ -5,7 +5,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::admin_request::AdminRequest;
-use crate::answer::{self, Answer, time};
+use crate::answer::{self, Answer};
+use crate::error_store::clock::time;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     match request.shared().policy_status() {

@@ -12,9 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::admin::Admin;
-use crate::admin_request::AdminRequest;
-use crate::answer::{self, Answer};
-use crate::table::{self, Lookup};
+use crate::{answer, table};
 
 /// The service of [`Admin::service`]: it responds at once, whatever the body of the request.
 #[derive(Clone, Debug)]
@@ -42,23 +40,8 @@ impl<B> Service<Request<B>> for AdminService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.0.answer(&request).map(AdminBody)))
-    }
-}
-
-impl Admin {
-    fn answer<B>(&self, request: &Request<B>) -> Answer {
-        if let Some(refusal) = self.hosts.refusal(request) {
-            return refusal;
-        }
-        match table::find(request.method(), request.uri().path()) {
-            Lookup::Row(row, name) => {
-                let query = request.uri().query();
-                (row.answer)(&AdminRequest { admin: self, headers: request.headers(), name, query })
-            }
-            Lookup::OtherMethods(allowed) => answer::method_not_allowed(&allowed),
-            Lookup::Nothing => table::not_found(),
-        }
+        let refusal = self.0.hosts.refusal(&request);
+        ready(Ok(refusal.unwrap_or_else(|| table::answer(&self.0, &request)).map(AdminBody)))
     }
 }
 

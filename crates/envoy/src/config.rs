@@ -21,8 +21,9 @@ use crate::{log, timer};
 pub(crate) struct FilterModule {
     in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
-    counters: Arc<Counters>,
-    metadata: bool,
+    pub(crate) counters: Arc<Counters>,
+    /// Whether each error is written to dynamic metadata.
+    pub(crate) metadata: bool,
 }
 
 impl FilterModule {
@@ -46,15 +47,6 @@ impl FilterModule {
     /// The config of a stream that begins now (M3).
     pub(crate) fn config(&self) -> Arc<ExchangeConfig> {
         self.in_force.config()
-    }
-
-    /// Whether each error is written to dynamic metadata.
-    pub(crate) fn has_metadata(&self) -> bool {
-        self.metadata
-    }
-
-    pub(crate) fn counters(&self) -> &Arc<Counters> {
-        &self.counters
     }
 }
 

@@ -5,12 +5,13 @@
 //! a second, if there are counts, Envoy's main thread records them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use metrics::Key;
 
 use crate::abi::{ConfigScheduler, Counting, Defining};
+use crate::lock::locked;
 use crate::timer;
 
 /// Each counter's name, and its labels.
@@ -116,8 +117,4 @@ impl Kind {
     pub(crate) fn add(&self, value: u64) {
         self.count.fetch_add(value, Ordering::AcqRel);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use error_envelope_runtime as runtime;
 
 use crate::abi::Stream;
 use crate::config::FilterModule;
@@ -40,7 +41,7 @@ thread_local! {
 pub(crate) fn counters() -> Option<Arc<Counters>> {
     let slot = CURRENT.get();
     // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
-    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
+    unsafe { slot.as_ref() }.map(|slot| slot.filter.module.counters.clone())
 }
 
 /// Runs a hook. A panic becomes the filter's answer to it, and goes no further: unwinding out of here would end Envoy.
@@ -75,23 +76,14 @@ pub(crate) unsafe fn in_hook<T>(
         let _inside = Inside(CURRENT.replace(slot));
         // SAFETY: `raw` is the stream of `slot`, by the contract of this function.
         let stream = || unsafe { Stream::new(raw, &entry.gone) };
-        let ran = catch_unwind(AssertUnwindSafe(|| work(&entry.filter, &stream())));
-        ran.unwrap_or_else(|panic| {
-            let answered = catch_unwind(AssertUnwindSafe(|| entry.filter.panicked(&stream(), &*panic)));
-            if answered.is_err() {
+        let ran = runtime::catch(|| work(&entry.filter, &stream()));
+        ran.unwrap_or_else(|text| {
+            if runtime::catch(|| entry.filter.panicked(&stream(), text)).is_err() {
                 stream().reset("error_envelope_panicked_twice");
             }
-            forget_if_it_panics(panic);
             panicked
         })
     };
-    forget_if_it_panics(entry);
+    let _ = runtime::catch(|| drop(entry));
     outcome
-}
-
-/// A drop that panics goes no further, and neither does that panic's own.
-pub(crate) fn forget_if_it_panics<T>(value: T) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        std::mem::forget(again);
-    }
 }

@@ -138,7 +138,8 @@ pub(crate) fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     facts(&parts.headers, ended || tunnels)
 }
 
-fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
+/// The facts about a body with these headers.
+pub(crate) fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
     if ended {
         return BodyFacts { ended, lower: 0, upper: Some(0) };
     }
@@ -148,10 +149,6 @@ fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
         _ => None,
     };
     BodyFacts { ended, lower: length.unwrap_or(0), upper: length }
-}
-
-pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts {
-    facts(&parts.headers, ended)
 }
 
 /// Whether a response passes without parsing its head: `passes` accepts its status, and its header lines are plain.
@@ -233,11 +230,6 @@ impl HeaderMutations {
             name: it.name.into_owned(),
         };
         Self { status: None, lines: mutations(lines, after).into_iter().map(owned).collect(), id: None }
-    }
-
-    /// Adds the request id to a head that has none, and changes nothing else.
-    pub(crate) fn only_new_request_id(id: HeaderValue) -> Self {
-        Self::only_request_id(id, false)
     }
 
     /// Sets the request id, and changes nothing else. `has_id`: the head has an id already, which this one replaces.

@@ -1,17 +1,17 @@
 //! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all of them.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
-use std::any::Any;
 use std::ffi::{c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use error_envelope_runtime as runtime;
+
 use crate::abi::{self, Counting, Defining, Level, Stream};
 use crate::buffer::Buffer;
 use crate::config::FilterModule;
-use crate::current::{Slot, forget_if_it_panics, in_hook};
+use crate::current::{Slot, in_hook};
 use crate::filter::{BodyStatus, Filter, HeadStatus};
 use crate::recorder;
 
@@ -34,21 +34,13 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 ) -> *const FilterModule {
     // SAFETY: the text is lent for the call, and no call is made that takes it back.
     let text = unsafe { text.bytes() };
-    let made = catch_unwind(AssertUnwindSafe(|| {
+    let made = runtime::catch(|| {
         // SAFETY: this is the hook that makes the configuration.
         let module = FilterModule::new(text, &unsafe { Defining::new(config) })?;
         recorder::install();
         Some(module)
-    }));
-    made_or_none(made).map_or(ptr::null(), |module| Arc::into_raw(Arc::new(module)))
-}
-
-/// `None` where making it panicked, too.
-fn made_or_none<T>(made: Result<Option<T>, Box<dyn Any + Send>>) -> Option<T> {
-    made.unwrap_or_else(|panic| {
-        forget_if_it_panics(panic);
-        None
-    })
+    });
+    made.ok().flatten().map_or(ptr::null(), |module| Arc::into_raw(Arc::new(module)))
 }
 
 /// # Safety
@@ -59,8 +51,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
     if !module.is_null() {
         // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
         let module = unsafe { Arc::from_raw(module) };
-        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters().end())));
-        forget_if_it_panics(module);
+        let _ = runtime::catch(|| module.counters.end());
+        let _ = runtime::catch(|| drop(module));
     }
 }
 
@@ -77,8 +69,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     if let Some(module) = unsafe { module.as_ref() } {
         // SAFETY: this is a hook of the configuration.
         let counting = unsafe { Counting::new(config) };
-        let ran = catch_unwind(AssertUnwindSafe(|| module.counters().flush_to_envoy(&counting)));
-        forget_if_it_panics(ran);
+        let _ = runtime::catch(|| module.counters.flush_to_envoy(&counting));
     }
 }
 
@@ -108,8 +99,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
         Arc::increment_strong_count(module);
         Arc::from_raw(module)
     };
-    let made = catch_unwind(AssertUnwindSafe(|| Some(Rc::new(Slot::new(module)))));
-    made_or_none(made).map_or(ptr::null(), Rc::into_raw)
+    runtime::catch(|| Rc::new(Slot::new(module))).map_or(ptr::null(), Rc::into_raw)
 }
 
 /// # Safety
@@ -122,9 +112,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Sl
     }
     // SAFETY: it is the `Rc` of `filter_new`, given back once. A hook that runs has its own.
     let slot = unsafe { Rc::from_raw(slot) };
-    let ended = catch_unwind(AssertUnwindSafe(|| slot.destroy()));
-    forget_if_it_panics(ended);
-    forget_if_it_panics(slot);
+    let _ = runtime::catch(|| slot.destroy());
+    let _ = runtime::catch(|| drop(slot));
 }
 
 macro_rules! hooks {

@@ -22,6 +22,7 @@ mod current;
 mod filter;
 mod heads;
 mod hooks;
+mod lock;
 mod log;
 mod on_call;
 mod recorder;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use error_envelope_admin::Admin;
@@ -19,9 +20,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::abi::{self, Level};
+use crate::lock::locked;
 
 /// Where the metrics are instead.
-const METRICS: &str = "Envoy counts: ask its own administration for /stats?format=prometheus&filter=error_envelope";
+const METRICS: &str = "Envoy counts: its own administration has them at /stats?format=prometheus&filter=error_envelope";
 /// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
@@ -41,25 +43,21 @@ struct AdminAddress {
 }
 
 /// All that were ever named: a thrown switch stays so if a listener is removed and added again.
-struct All {
-    served: BTreeMap<SocketAddr, AdminAddress>,
-    count: u64,
-}
-
-static ALL: Mutex<All> = Mutex::new(All { served: BTreeMap::new(), count: 0 });
+static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {
     /// Shows this policy at the address, and returns it wired to it.
     pub(crate) fn wire(address: SocketAddr, in_force: PolicyHandle) -> Result<(Self, PolicyHandle), String> {
-        let All { served, count } = &mut *all();
-        let served = match served.entry(address) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+
+        let mut all = locked(&ALL);
+        let served = match all.entry(address) {
             Entry::Occupied(served) => served.into_mut(),
             Entry::Vacant(place) => place.insert(
                 AdminAddress::start(address).map_err(|error| format!("admin: no thread can be started: {error}"))?,
             ),
         };
-        *count += 1;
-        let number = *count;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         served.named.push((number, in_force.clone()));
         let wired = served.admin.attach(in_force);
         served.wanted.send_replace(true);
@@ -69,18 +67,17 @@ impl AdminRegistration {
 
 impl Drop for AdminRegistration {
     fn drop(&mut self) {
-        let mut all = all();
-        let Some(served) = all.served.get_mut(&self.address) else { return };
-        let (gone, left) =
-            std::mem::take(&mut served.named).into_iter().partition(|(number, _)| *number == self.number);
-        served.named = left;
+        let mut all = locked(&ALL);
+        let Some(served) = all.get_mut(&self.address) else { return };
+        let place = served.named.iter().position(|(number, _)| *number == self.number);
+        let gone = place.map(|place| served.named.remove(place));
         // The newest configuration was one that Envoy withdraws for its own reason; the one before it stays in use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
         // If none is left, the default one: a policy that is shown keeps its file watched.
         let _ = served.admin.attach(newest.unwrap_or_else(|| PolicyHandle::fixed(Policy::default())));
         drop(all);
-        drop::<Vec<_>>(gone);
+        drop(gone);
     }
 }
 
@@ -94,10 +91,6 @@ impl AdminAddress {
             .spawn(move || while !ends(runtime::catch(|| run(address, &serving, wait.clone()))) {})?;
         Ok(Self { admin, named: Vec::new(), wanted })
     }
-}
-
-fn all() -> MutexGuard<'static, All> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A panic, or a runtime without a free descriptor, ends this round alone.

@@ -12,6 +12,11 @@ pub(crate) fn milliseconds(at: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// `2026-11-21T14:02:33.120Z`, whatever the clock was set to.
+pub(crate) fn time(at: SystemTime) -> String {
+    rfc3339(milliseconds(at))
+}
+
 /// `2026-11-21T14:02:33.120Z`.
 pub(crate) fn rfc3339(at_ms: u64) -> String {
     // The last millisecond that has such a date is one of the year 9999.

@@ -20,7 +20,7 @@ pub(crate) fn says_all(kind: &Kind) -> bool {
 /// no rule can distinguish gets none, with the reason.
 pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
-    let (condition, name, message) = told_apart(kind, route, status, alone)?;
+    let (condition, name, message) = distinguish(kind, route, status, alone)?;
     let toml = rule(status, &condition, &name, &message, !is_in_catalogue(&name));
     let note = (status >= 500).then_some("Such a rule lets the details of a 5xx reach clients: look at them first.");
     Ok(Draft { toml, note })
@@ -29,7 +29,7 @@ pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft
 type Rule = (String, String, String);
 
 /// What distinguishes the kind from others, the name of its code and its message.
-fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
+fn distinguish(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Result<Rule, &'static str> {
     let stock = || code_of_status(status).message().to_owned();
     match (&kind.unknown, route) {
         (Some(code), _) => {
@@ -39,9 +39,7 @@ fn told_apart(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Res
         (None, Some(route)) if alone => {
             Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), stock()))
         }
-        (None, Some(_)) => {
-            Err("Other errors of this status are told apart here: ask for the text, with message = \"…\".")
-        }
+        (None, Some(_)) => Err("Other errors of this status differ here: match the text, with message = \"…\"."),
         (None, None) => {
             Err("Give the requests a [[route]] of their own first: a rule by status alone holds everywhere.")
         }

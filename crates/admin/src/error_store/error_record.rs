@@ -181,14 +181,8 @@ impl Code {
     }
 }
 
-impl Bodies {
-    pub(crate) fn new(before: Option<&CapturedBody>, after: Option<&CapturedBody>) -> Self {
-        Self { before: before.map(Side::new), after: after.map(Side::new) }
-    }
-}
-
 impl Side {
-    fn new(shown: &CapturedBody) -> Self {
+    pub(crate) fn new(shown: &CapturedBody) -> Self {
         Self::made(shown.status().as_u16(), shown.content_type(), shown.body(), shown.is_whole())
     }
 

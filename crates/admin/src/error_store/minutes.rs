@@ -11,8 +11,7 @@ pub(crate) const MINUTES: u32 = HOURS * 60;
 pub(crate) const MINUTE_MS: u64 = 60_000;
 
 /// How often something happened in each of the last minutes: always 1,444 bytes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Minutes(Box<Ring<{ MINUTES as usize }>>);
+pub(crate) type Minutes = Box<Ring<{ MINUTES as usize }>>;
 
 /// The minute of a time in milliseconds since the Unix epoch, by its number since then.
 pub(crate) fn minute(at_ms: u64) -> u32 {
@@ -28,28 +27,6 @@ pub(crate) fn begin_ms(minute: u32) -> u64 {
 pub(crate) fn kept(now_ms: u64) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(MINUTES)..end
-}
-
-impl Minutes {
-    /// Adds this many.
-    pub(crate) fn add(&mut self, minute: u32, more: u32) {
-        self.0.add(minute, more);
-    }
-
-    /// Adds all counts of another one.
-    pub(crate) fn take_over(&mut self, other: &Self) {
-        self.0.take_over(&other.0);
-    }
-
-    /// One count for each of these minutes.
-    pub(crate) fn counts(&self, minutes: Range<u32>) -> Vec<u32> {
-        minutes.map(|minute| self.0.count_in(minute)).collect()
-    }
-
-    /// The last minute with a count.
-    pub(crate) fn last(&self) -> u32 {
-        self.0.last()
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The forms of paths that had errors without a route.
 
-use super::week::{Day, Week};
+use super::week::Week;
 
 /// Forms with a count of their own; beyond them the rarest is counted with all others. Strangers request any path.
 const MOST_FORMS: usize = 32;
@@ -16,21 +16,21 @@ pub(crate) struct PathForms {
 
 impl PathForms {
     /// Counts one more.
-    pub(crate) fn count(&mut self, form: &str, day: Day) {
+    pub(crate) fn count(&mut self, form: &str, day: u32) {
         if let Some((_, week)) = self.forms.iter_mut().find(|(known, _)| **known == *form) {
-            week.count(day);
+            week.add(day, 1);
             return;
         }
         if self.forms.len() == MOST_FORMS {
             self.forget_rarest(day);
         }
         let mut week = Week::default();
-        week.count(day);
+        week.add(day, 1);
         self.forms.push((form.into(), week));
     }
 
     /// The commonest forms of the last seven days, and how often others were seen.
-    pub(crate) fn commonest(&self, today: Day) -> (Vec<(u64, &str)>, u64) {
+    pub(crate) fn commonest(&self, today: u32) -> (Vec<(u64, &str)>, u64) {
         let mut forms: Vec<_> = self.forms.iter().map(|(form, week)| (week.sum(today), &**form)).collect();
         forms.retain(|(count, _)| *count > 0);
         forms.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(other.1)));
@@ -39,7 +39,7 @@ impl PathForms {
         (forms, others)
     }
 
-    fn forget_rarest(&mut self, day: Day) {
+    fn forget_rarest(&mut self, day: u32) {
         let rarest = (0..self.forms.len()).min_by_key(|at| self.forms[*at].1.sum(day));
         if let Some(rarest) = rarest {
             self.others.take_over(&self.forms.swap_remove(rarest).1);
@@ -49,11 +49,12 @@ impl PathForms {
 
 #[cfg(test)]
 mod tests {
-    use super::{Day, MOST_FORMS, PathForms};
+    use super::super::week;
+    use super::{MOST_FORMS, PathForms};
 
     #[test]
     fn forms_are_few_and_no_count_is_lost() {
-        let today = Day::from_millis(1_795_262_400_000);
+        let today = week::day(1_795_262_400_000);
         let mut forms = PathForms::default();
         for at in 0..500 {
             forms.count("/users/{…}", today);

@@ -4,7 +4,7 @@ use error_envelope_core::policy::Mode;
 
 use super::clock;
 use super::tally::Tally;
-use super::week::Day;
+use super::week;
 
 /// The advice on a route and its next mode.
 pub(crate) struct Readiness {
@@ -35,8 +35,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn today(self) -> Day {
-        Day::from_millis(self.now)
+    pub(crate) fn today(self) -> u32 {
+        week::day(self.now)
     }
 
     pub(crate) fn in_words(self) -> String {
@@ -64,7 +64,7 @@ pub(crate) fn assess(mode: Mode, tally: &Tally, span: Span) -> Readiness {
     Readiness { next: next(mode), verdict, reasons, change: change(mode) }
 }
 
-fn verdict(mode: Mode, tally: &Tally, today: Day) -> Verdict {
+fn verdict(mode: Mode, tally: &Tally, today: u32) -> Verdict {
     let is_refused = mode == Mode::Observe && tally.would_refuse.sum(today) > 0;
     let is_clean = tally.without_code.sum(today) == 0 && !is_refused;
     match mode {
@@ -98,12 +98,13 @@ fn codes(tally: &Tally, span: Span) -> String {
         }
     };
     if by_status > 0 {
-        words.push_str(&format!("; {by_status} more whose status says it all"));
+        words.push_str(&format!("; {by_status} more whose status is enough"));
     }
     words + "."
 }
 
-fn counted(count: u64, what: &str) -> String {
+/// `1 error`, `2 errors`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -122,7 +123,7 @@ fn unseen(mode: Mode) -> &'static str {
 fn change(mode: Mode) -> &'static str {
     match mode {
         Mode::Off => {
-            "In observe nothing changes for clients. The log and this page begin to say what enforce would do."
+            "In observe nothing changes for clients. The log and this page begin to show what enforce would do."
         }
         Mode::Observe => {
             "In own the layer answers for itself: what its guards refuse gets an answer. The service's own errors still pass."

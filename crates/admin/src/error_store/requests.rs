@@ -48,21 +48,12 @@ impl Requests {
         let is_first = self.all.is_none();
         self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
         for (route, total) in totals {
-            if let Some(row) = self.look_at_route(route, if is_first { *total } else { 0 }) {
-                row.look(minute, *total);
+            if self.routes.len() < MOST_ROUTES || self.routes.contains_key(&**route) {
+                // At the first look it is unknown when a route's requests came; a route that appears later began at 0.
+                let begin = || Row::beginning(if is_first { *total } else { 0 });
+                self.routes.entry(route.as_str().into()).or_insert_with(begin).look(minute, *total);
             }
         }
-    }
-
-    /// The row of a route, which begins with `total` if it is new; `None` if there are too many.
-    fn look_at_route(&mut self, route: &str, total: u64) -> Option<&mut Row> {
-        if !self.routes.contains_key(route) {
-            if self.routes.len() >= MOST_ROUTES {
-                return None;
-            }
-            self.routes.insert(route.into(), Row::beginning(total));
-        }
-        self.routes.get_mut(route)
     }
 
     /// One count for each of these minutes, of one route or of all; `None` if there are no counters.

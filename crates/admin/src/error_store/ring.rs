@@ -1,5 +1,7 @@
 //! Counts by equal spans of time, in a ring that never grows.
 
+use std::ops::Range;
+
 /// How often something happened in the last `N` spans, each by its number since the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
@@ -36,8 +38,13 @@ impl<const N: usize> Ring<N> {
     }
 
     /// The count of one span; 0 for one that is gone or yet to come.
-    pub(crate) fn count_in(&self, span: u32) -> u32 {
+    fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
+    }
+
+    /// One count for each of these spans.
+    pub(crate) fn counts(&self, spans: Range<u32>) -> Vec<u32> {
+        spans.map(|span| self.count_in(span)).collect()
     }
 
     /// The sum over all kept spans, up to this one.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
 use super::clock;
-use super::error_record::{Bodies, Entry, ErrorRecord};
+use super::error_record::{Bodies, Entry, ErrorRecord, Side};
 use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
 use super::requests::Requests;
@@ -81,7 +81,7 @@ impl Store {
 
 fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
     while let Ok((entry, captured)) = receiver.recv() {
-        let bodies = Bodies::new(captured.before(), captured.after());
+        let bodies = Bodies { before: captured.before().map(Side::new), after: captured.after().map(Side::new) };
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {
@@ -95,7 +95,7 @@ fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
 }
 
 /// In milliseconds since the Unix epoch.
-#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
+#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
     clock::milliseconds(SystemTime::now())
 }

@@ -8,7 +8,7 @@ use error_envelope_core::policy::Mode;
 use super::draft;
 use super::error_record::{Entry, ErrorRecord, Kind};
 use super::path_forms::PathForms;
-use super::week::{Day, Week};
+use super::week::{self, Week};
 
 /// More kinds of errors than a person reads; beyond this number the rarest are counted together.
 pub(crate) const MOST_KINDS: usize = 24;
@@ -57,49 +57,49 @@ impl Tally {
 
     /// Counts one, and returns its kind.
     pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) -> Arc<Kind> {
-        let day = Day::from_millis(seen.at);
+        let day = week::day(seen.at);
         (self.mode, self.last) = (seen.mode, seen.at);
         if seen.kind.is_error() {
             self.count_error(seen, day);
         } else {
-            self.abandoned.count(day);
+            self.abandoned.add(day, 1);
         }
         self.count_kind(seen, day)
     }
 
-    fn count_error(&mut self, seen: &ErrorRecord<'_>, day: Day) {
+    fn count_error(&mut self, seen: &ErrorRecord<'_>, day: u32) {
         let kind = &seen.kind;
-        self.errors.count(day);
+        self.errors.add(day, 1);
         if let Some(form) = &seen.form {
             self.forms.count(form, day);
         }
         if kind.origin == Origin::Inner {
-            self.inner.count(day);
+            self.inner.add(day, 1);
         }
         if kind.is_without_code() {
             self.count_without_code(seen, day);
         }
         if kind.origin == Origin::Guard && kind.would_be.is_some() {
-            self.would_refuse.count(day);
+            self.would_refuse.add(day, 1);
             self.last_would_refuse = seen.at;
         }
     }
 
-    fn count_without_code(&mut self, seen: &ErrorRecord<'_>, day: Day) {
+    fn count_without_code(&mut self, seen: &ErrorRecord<'_>, day: u32) {
         if seen.kind.dialect.is_none() {
-            self.without_shape.count(day);
+            self.without_shape.add(day, 1);
         }
         if draft::says_all(&seen.kind) {
-            self.by_status.count(day);
+            self.by_status.add(day, 1);
         } else {
-            self.without_code.count(day);
+            self.without_code.add(day, 1);
             self.last_without_code = seen.at;
         }
     }
 
-    fn count_kind(&mut self, seen: &ErrorRecord<'_>, day: Day) -> Arc<Kind> {
+    fn count_kind(&mut self, seen: &ErrorRecord<'_>, day: u32) -> Arc<Kind> {
         if let Some(known) = self.kinds.iter_mut().find(|known| *known.kind == seen.kind) {
-            known.week.count(day);
+            known.week.add(day, 1);
             known.last = seen.at;
             return known.kind.clone();
         }
@@ -107,13 +107,13 @@ impl Tally {
             self.forget_rarest(day);
         }
         let mut week = Week::default();
-        week.count(day);
+        week.add(day, 1);
         let kind = Arc::new(seen.kind.clone());
         self.kinds.push(OfKind { kind: kind.clone(), week, last: seen.at });
         kind
     }
 
-    fn forget_rarest(&mut self, day: Day) {
+    fn forget_rarest(&mut self, day: u32) {
         let rarest = (0..self.kinds.len()).min_by_key(|at| (self.kinds[*at].week.sum(day), self.kinds[*at].last));
         if let Some(rarest) = rarest {
             self.others.take_over(&self.kinds.swap_remove(rarest).week);
@@ -121,7 +121,7 @@ impl Tally {
     }
 
     /// The kinds that were seen in the last seven days, the commonest first.
-    pub(crate) fn commonest(&self, today: Day) -> Vec<(u64, &OfKind)> {
+    pub(crate) fn commonest(&self, today: u32) -> Vec<(u64, &OfKind)> {
         let mut kinds: Vec<_> = self.kinds.iter().map(|it| (it.week.sum(today), it)).collect();
         kinds.retain(|(count, _)| *count > 0);
         kinds.sort_by_key(|(count, it)| (std::cmp::Reverse(*count), std::cmp::Reverse(it.last)));

@@ -15,8 +15,8 @@ pub(super) fn sides(entry: &Entry) -> Markup {
     html! {
         @if let Some(cause) = &entry.cause { p.cause { span.label { "Cause" } " " (foreign(cause)) } }
         div.sides {
-            div.side { p.label { "The service said" } (shown(bodies.before.as_ref(), nothing_said(entry))) }
-            div.side.after { p.label { (sent) } (shown(bodies.after.as_ref(), nothing_sent(entry))) }
+            div.side { p.label { "The service sent" } (shown(bodies.before.as_ref(), no_inner_body(entry))) }
+            div.side.after { p.label { (sent) } (shown(bodies.after.as_ref(), no_sent_body(entry))) }
         }
     }
 }
@@ -42,10 +42,10 @@ fn shown(side: Option<&Side>, why_none: &str) -> Markup {
     }
 }
 
-fn nothing_said(entry: &Entry) -> &'static str {
+fn no_inner_body(entry: &Entry) -> &'static str {
     match entry.kind.origin {
         Origin::Guard => match (entry.kind.would_be, entry.kind.sent) {
-            (None, _) => "The service was not asked: a guard refused the request.",
+            (None, _) => "The service was not called: a guard refused the request.",
             (Some(_), Some(_)) => {
                 "The service answered the request, which a guard would refuse in enforce. Its body was not kept."
             }
@@ -62,7 +62,7 @@ fn nothing_said(entry: &Entry) -> &'static str {
     }
 }
 
-fn nothing_sent(entry: &Entry) -> &'static str {
+fn no_sent_body(entry: &Entry) -> &'static str {
     match entry.kind.sent {
         None => "No status left for the client.",
         Some(_) if entry.kind.would_be.is_some() => "Not made: its body was not read.",

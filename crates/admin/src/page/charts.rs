@@ -8,10 +8,10 @@ use maud::{Markup, html};
 
 use super::chart::Bars;
 use super::errors;
-use super::hour::{HourQuery, hours};
+use super::hour::{HourError, hours, minutes_of};
 use super::text::{counted, foreign, grouped, head_row};
 use crate::error_store::clock;
-use crate::error_store::minutes::{HOURS, begin_ms};
+use crate::error_store::minutes::{HOURS, begin_ms, kept};
 use crate::error_store::query::{Filter, route_word, value};
 use crate::error_store::readiness::Span;
 use crate::error_store::store::Store;
@@ -34,22 +34,21 @@ pub(super) struct Charts<'a> {
 /// The page, or why it is empty.
 pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
     let hour = value(query, "hour");
-    let (status, why) = match HourQuery::new(hour.as_deref(), span) {
-        HourQuery::All(minutes) | HourQuery::Hour(minutes) => {
+    let (status, why) = match minutes_of(hour.as_deref(), span) {
+        Ok(minutes) => {
             let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour };
             return (StatusCode::OK, charts.page());
         }
-        HourQuery::Gone => (StatusCode::GONE, "That hour is gone"),
-        HourQuery::Future => (StatusCode::NOT_FOUND, "That hour is yet to come"),
-        HourQuery::Malformed => (StatusCode::BAD_REQUEST, "That is not an hour"),
+        Err(HourError::Gone) => (StatusCode::GONE, "That hour is gone"),
+        Err(HourError::Future) => (StatusCode::NOT_FOUND, "That hour is yet to come"),
+        Err(HourError::Malformed) => (StatusCode::BAD_REQUEST, "That is not an hour"),
     };
     (status, nothing(why, span))
 }
 
 /// The two charts of the first page.
 pub(super) fn overview(store: &Store, span: Span) -> Markup {
-    let HourQuery::All(minutes) = HourQuery::new(None, span) else { return html! {} };
-    let charts = Charts { store, filter: Filter::default(), minutes, span, hour: None };
+    let charts = Charts { store, filter: Filter::default(), minutes: kept(span.now), span, hour: None };
     html! {
         section id="time" aria-labelledby="time-title" {
             div.title {

@@ -113,7 +113,7 @@ fn title_with_live() -> Markup {
 pub(super) fn code(kind: &Kind) -> Markup {
     html! {
         (bare_code(kind))
-        @if kind.is_without_code() { " " span.tag title="The service said no code that is known" { "by status" } }
+        @if kind.is_without_code() { " " span.tag title="The service sent no known code" { "by status" } }
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn statuses(entry: &Entry) -> Markup {
             Some(would_be) => {
                 (status(sent)) " "
                 @if Some(would_be) != sent { (arrow("in enforce")) (status(Some(would_be))) " " }
-                span.tag title="The client got what the service said" { "observed" }
+                span.tag title="The client got the service's own response" { "observed" }
             }
             None if inner.is_some() && inner != sent => { (status(inner)) " " (arrow("became")) (status(sent)) }
             None => (status(sent)),
@@ -204,7 +204,7 @@ fn how_to_show_bodies() -> Markup {
     html! {
         details.note {
             summary { "Bodies are not shown: the policy does not let them be seen" }
-            p { "To see what was said before and after, write into the policy:" }
+            p { "To show what was sent before and after, write into the policy:" }
             pre.copy tabindex="0" { code { "[observe]\nbodies = true\n" } }
             p {
                 "The bodies of the last " (MOST_ENTRIES) " errors, and one of each route, are then kept in this process's memory: "

@@ -7,13 +7,9 @@ use crate::error_store::clock;
 use crate::error_store::minutes::{HOURS, begin_ms, kept, minute};
 use crate::error_store::readiness::Span;
 
-/// Minutes that are kept, or why none can be shown.
+/// Why no minutes can be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum HourQuery {
-    /// All that are kept.
-    All(Range<u32>),
-    /// Those of one hour, as far as they are kept.
-    Hour(Range<u32>),
+pub(super) enum HourError {
     /// The hour is older than the kept minutes, or than the process.
     Gone,
     Future,
@@ -21,17 +17,15 @@ pub(super) enum HourQuery {
     Malformed,
 }
 
-impl HourQuery {
-    /// `hour` is, for example, `2026-11-21T14`, in UTC.
-    pub(super) fn new(hour: Option<&str>, span: Span) -> Self {
-        let kept = kept(span.now);
-        let Some(hour) = hour else { return Self::All(kept) };
-        match begin_of(hour) {
-            None => Self::Malformed,
-            Some(begin) if begin >= kept.end => Self::Future,
-            Some(begin) if begin + 60 <= kept.start.max(minute(span.since)) => Self::Gone,
-            Some(begin) => Self::Hour(begin..begin + 60),
-        }
+/// The minutes of one hour, for example `2026-11-21T14`, in UTC; without an hour all that are kept.
+pub(super) fn minutes_of(hour: Option<&str>, span: Span) -> Result<Range<u32>, HourError> {
+    let kept = kept(span.now);
+    let Some(hour) = hour else { return Ok(kept) };
+    match begin_of(hour) {
+        None => Err(HourError::Malformed),
+        Some(begin) if begin >= kept.end => Err(HourError::Future),
+        Some(begin) if begin + 60 <= kept.start.max(minute(span.since)) => Err(HourError::Gone),
+        Some(begin) => Ok(begin..begin + 60),
     }
 }
 
@@ -58,7 +52,7 @@ fn begin_of(hour: &str) -> Option<u32> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{HourQuery, hours};
+    use super::{HourError, hours, minutes_of};
     use crate::error_store::readiness::Span;
 
     const NOON: u64 = 1_795_262_400_000;
@@ -72,21 +66,21 @@ mod tests {
     #[test]
     fn an_hour_is_there_is_gone_or_is_yet_to_come() {
         for (hour, since, request) in [
-            (None, 50, HourQuery::All(MINUTE - 329..MINUTE + 31)),
-            (Some("2026-11-21T12"), 50, HourQuery::Hour(MINUTE..MINUTE + 60)),
-            (Some("2026-11-21T06"), 50, HourQuery::Hour(MINUTE - 360..MINUTE - 300)),
-            (Some("2026-11-21T05"), 50, HourQuery::Gone),
-            (Some("2026-11-21T10"), 2, HourQuery::Hour(MINUTE - 120..MINUTE - 60)),
-            (Some("2026-11-21T09"), 2, HourQuery::Gone),
-            (Some("1970-01-01T00"), 2, HourQuery::Gone),
-            (Some("2026-11-21T13"), 50, HourQuery::Future),
-            (Some("9999-12-31T23"), 50, HourQuery::Future),
-            (Some("2026-11-31T13"), 50, HourQuery::Malformed),
-            (Some("2026-11-21T24"), 50, HourQuery::Malformed),
-            (Some("2026-11-21"), 50, HourQuery::Malformed),
-            (Some("<script>"), 50, HourQuery::Malformed),
+            (None, 50, Ok(MINUTE - 329..MINUTE + 31)),
+            (Some("2026-11-21T12"), 50, Ok(MINUTE..MINUTE + 60)),
+            (Some("2026-11-21T06"), 50, Ok(MINUTE - 360..MINUTE - 300)),
+            (Some("2026-11-21T05"), 50, Err(HourError::Gone)),
+            (Some("2026-11-21T10"), 2, Ok(MINUTE - 120..MINUTE - 60)),
+            (Some("2026-11-21T09"), 2, Err(HourError::Gone)),
+            (Some("1970-01-01T00"), 2, Err(HourError::Gone)),
+            (Some("2026-11-21T13"), 50, Err(HourError::Future)),
+            (Some("9999-12-31T23"), 50, Err(HourError::Future)),
+            (Some("2026-11-31T13"), 50, Err(HourError::Malformed)),
+            (Some("2026-11-21T24"), 50, Err(HourError::Malformed)),
+            (Some("2026-11-21"), 50, Err(HourError::Malformed)),
+            (Some("<script>"), 50, Err(HourError::Malformed)),
         ] {
-            assert_eq!(HourQuery::new(hour, span(since)), request, "{hour:?}");
+            assert_eq!(minutes_of(hour, span(since)), request, "{hour:?}");
         }
     }
 
@@ -97,7 +91,7 @@ mod tests {
             let named: Vec<_> = hours(span(since)).collect();
             assert!(named.len() <= 7, "{named:?}");
             for hour in named {
-                assert!(matches!(HourQuery::new(Some(&hour), span(since)), HourQuery::Hour(_)), "{hour}");
+                assert!(minutes_of(Some(&hour), span(since)).is_ok(), "{hour}");
             }
         }
     }
@@ -105,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_an_hour_or_none(hour in "\\PC{0,20}|[0-9T-]{13}") {
-            let _ = HourQuery::new(Some(&hour), span(3));
+            let _ = minutes_of(Some(&hour), span(3));
         }
     }
 }

@@ -41,9 +41,11 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/errors/{id}", one),
     get(LIVE, events),
     get("/charts", charts),
-    get("/policy/view", policy),
-    get("/metrics/view", metrics),
-    get("/switch", switch),
+    get("/policy/view", |request| {
+        page("Policy", policy_tables::answer(request.shared(), request.query, span(request)))
+    }),
+    get("/metrics/view", |request| page("Metrics", metrics_table::answer(request))),
+    get("/switch", |request| page("Kill switch", (StatusCode::OK, switch::question(request.shared(), request.query)))),
     get("/page.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/page.css"))),
     get("/page.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/page.js"))),
     get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
@@ -69,13 +71,12 @@ pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
         (errors.section(routes.shows_bodies()))
         (routes.switch())
     };
-    page(StatusCode::OK, &frame.around(&content))
+    framed(StatusCode::OK, &frame, &content)
 }
 
 /// `/errors?id=…`: by an id, from a client's report.
 pub(super) fn find(request: &AdminRequest<'_>) -> Answer {
-    let wanted = value(request.query, "id").unwrap_or_default();
-    answer_of(request, &wanted)
+    answer_of(request, &value(request.query, "id").unwrap_or_default())
 }
 
 /// `/errors/req_…`, to be shared.
@@ -86,40 +87,25 @@ pub(super) fn one(request: &AdminRequest<'_>) -> Answer {
 /// `/charts`: the counts by time.
 fn charts(request: &AdminRequest<'_>) -> Answer {
     request.admin.look_at_counters();
-    let (status, content) = charts::answer(&request.shared().store, request.query, span(request));
-    page(status, &Frame { title: "Charts", ..Frame::default() }.around(&content))
-}
-
-/// `/policy/view`: `/policy` for people.
-fn policy(request: &AdminRequest<'_>) -> Answer {
-    let (status, content) = policy_tables::answer(request.shared(), request.query, span(request));
-    page(status, &Frame { title: "Policy", ..Frame::default() }.around(&content))
-}
-
-/// `/metrics/view`: `/metrics` for people.
-fn metrics(request: &AdminRequest<'_>) -> Answer {
-    let (status, content) = metrics_table::answer(request);
-    page(status, &Frame { title: "Metrics", ..Frame::default() }.around(&content))
-}
-
-/// `/switch`: what the kill switch changes, before it is thrown.
-fn switch(request: &AdminRequest<'_>) -> Answer {
-    let content = switch::question(request.shared(), request.query);
-    page(StatusCode::OK, &Frame { title: "Kill switch", ..Frame::default() }.around(&content))
+    page("Charts", charts::answer(&request.shared().store, request.query, span(request)))
 }
 
 fn answer_of(request: &AdminRequest<'_>, wanted: &str) -> Answer {
     let (status, content) = found::answer(request.shared(), wanted, search::id_in(wanted), span(request));
     let frame = Frame { title: "One error", searched: wanted, ..Frame::default() };
-    page(status, &frame.around(&content))
+    framed(status, &frame, &content)
 }
 
 fn span(request: &AdminRequest<'_>) -> Span {
     Span { since: request.shared().store.since, now: store::now() }
 }
 
-fn page(status: StatusCode, page: &Markup) -> Answer {
-    let mut answer = answer::html(status, page.0.clone());
+fn page(title: &str, (status, content): (StatusCode, Markup)) -> Answer {
+    framed(status, &Frame { title, ..Frame::default() }, &content)
+}
+
+fn framed(status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
+    let mut answer = answer::html(status, frame.around(content).into_string());
     // With `no-referrer`, which hides the page from all others, a form of this page would have no origin.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer

@@ -35,7 +35,7 @@ impl RouteErrors {
         html! {
             div.scroll role="group" tabindex="0" aria-label="Kinds of errors" {
                 table.kinds {
-                    caption { "What it says" }
+                    caption { "What it returns" }
                     thead {
                         tr {
                             th.number scope="col" { "Times" }
@@ -111,7 +111,7 @@ impl RouteErrors {
                     @for (count, of) in without { (draft_of(*count, &of.kind, draft(&of.kind))) }
                     p.quiet {
                         "Names are a first guess. " code { "error-envelope learn" }
-                        " drafts rules from the log or a recording, by what errors say as well."
+                        " drafts rules from the log or a recording, by the texts of errors as well."
                     }
                 }
             }
@@ -135,7 +135,7 @@ fn kind_row(count: u64, of: &OfKind, span: Span) -> Markup {
             td { (shape(kind)) }
             td {
                 @if kind.is_error() { (errors::bare_code(kind)) } @else { span.none { "the client went away" } }
-                @if let Some(unknown) = &kind.unknown { " " span.quiet { "said " code { (foreign(unknown)) } } }
+                @if let Some(unknown) = &kind.unknown { " " span.quiet { "sent " code { (foreign(unknown)) } } }
             }
             td { (decided(kind)) }
             td { (time(of.last, span.now)) }
@@ -148,7 +148,7 @@ fn draft_of(count: u64, kind: &Kind, draft: Result<draft::Draft, &'static str>) 
         p.for-kind {
             (counted(count, "time")) ": " @if let Some(sent) = kind.sent { (sent) }
             @match &kind.unknown {
-                Some(code) => { " with the code " code { (foreign(code)) } ", which nobody knows" },
+                Some(code) => { " with the code " code { (foreign(code)) } ", which is not defined" },
                 None => { " " (shape(kind)) ", without a code" },
             }
         }

@@ -16,11 +16,8 @@ use crate::error_store::readiness::Span;
 struct Row<'p> {
     /// `None` for defaults.
     pattern: Option<&'p str>,
-    scope: Option<&'p str>,
-    from: Option<&'p str>,
     /// The effective mode, whatever sets it; `None` for defaults.
     mode: Option<&'static str>,
-    settings: &'p [Setting],
     /// `None` if the policy has no files.
     table: Option<&'p OutlineTable>,
 }
@@ -106,22 +103,18 @@ fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
 
 /// The tables of the files; for a policy without files, its routes.
 fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
-    let mut modes = status.policy().routes();
+    let modes = status.policy().routes();
     if status.outline().is_empty() {
-        let row = |pattern, mode| Row {
-            pattern: Some(pattern),
-            scope: None,
-            from: None,
-            mode: Some(mode),
-            settings: &[],
-            table: None,
-        };
+        let row = |pattern, mode| Row { pattern: Some(pattern), mode: Some(mode), table: None };
         return modes.map(|route| row(route.pattern(), route.mode().as_str())).collect();
     }
+    let row = |table| Row { pattern: OutlineTable::pattern(table), mode: None, table: Some(table) };
+    let mut rows: Vec<_> = status.outline().iter().map(row).collect();
     // In the same order as the policy's routes.
-    let mode = |table: &OutlineTable| table.pattern().and_then(|_| modes.next()).map(|route| route.mode().as_str());
-    let modes = status.outline().iter().map(mode);
-    status.outline().iter().zip(modes).map(|(table, mode)| Row::new(table, mode)).collect()
+    for (row, route) in rows.iter_mut().filter(|row| row.pattern.is_some()).zip(modes) {
+        row.mode = Some(route.mode().as_str());
+    }
+    rows
 }
 
 fn table(rows: &[Row<'_>]) -> Markup {
@@ -134,19 +127,22 @@ fn table(rows: &[Row<'_>]) -> Markup {
 }
 
 impl<'p> Row<'p> {
-    fn new(table: &'p OutlineTable, mode: Option<&'static str>) -> Self {
-        let (pattern, scope, from) = (table.pattern(), table.scope(), table.from());
-        Self { pattern, scope, from, mode, settings: table.settings(), table: Some(table) }
+    fn scope(&self) -> Option<&'p str> {
+        self.table?.scope()
+    }
+
+    fn from(&self) -> Option<&'p str> {
+        self.table?.from()
+    }
+
+    fn settings(&self) -> &'p [Setting] {
+        self.table.map_or(&[], OutlineTable::settings)
     }
 
     fn fits(&self, part: &str) -> bool {
-        let texts = [self.pattern, self.scope, self.from];
-        texts
-            .into_iter()
-            .flatten()
-            .chain(self.settings.iter().filter_map(Setting::from))
-            .any(|text| text.contains(part))
-            || part.is_empty()
+        let texts = [self.pattern, self.scope(), self.from()].into_iter().flatten();
+        let mut texts = texts.chain(self.settings().iter().filter_map(Setting::from));
+        part.is_empty() || texts.any(|text| text.contains(part))
     }
 
     /// The place where a key is set, and the base value that it overrides.
@@ -165,16 +161,16 @@ impl<'p> Row<'p> {
             tr role="row" {
                 th.route role="rowheader" scope="row" {
                     @match self.pattern { Some(pattern) => code { (foreign(pattern)) }, None => "Defaults" }
-                    @if let Some(scope) = self.scope { " " span.quiet { "in " (foreign(scope)) } }
+                    @if let Some(scope) = self.scope() { " " span.quiet { "in " (foreign(scope)) } }
                 }
                 td role="cell" data-name="Mode" { @match self.mode { Some(mode) => (mode), None => span.none { "see Sets" } } }
                 td.sets role="cell" data-name="Sets" {
-                    @for setting in self.settings { p { code { (setting.key()) " = " (foreign(setting.value())) } } }
-                    @if self.settings.is_empty() { span.none { "nothing of its own" } }
+                    @for setting in self.settings() { p { code { (setting.key()) " = " (foreign(setting.value())) } } }
+                    @if self.settings().is_empty() { span.none { "nothing of its own" } }
                 }
                 td.sets role="cell" data-name="From" {
-                    @for setting in self.settings { (self.place(setting)) }
-                    @if self.settings.is_empty() { (foreign(self.from.unwrap_or("Rust"))) }
+                    @for setting in self.settings() { (self.place(setting)) }
+                    @if self.settings().is_empty() { (foreign(self.from().unwrap_or("Rust"))) }
                 }
             }
         }

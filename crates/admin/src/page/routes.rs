@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyRejection, PolicyStatus, SwitchChange};
+use error_envelope_runtime::{PolicyStatus, SwitchChange};
 use maud::{Markup, html};
 
 use super::errors;
 use super::paging::Paging;
 use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
-use crate::error_store::clock;
 use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
-use crate::error_store::week::Day;
 use crate::visible;
 
 /// Routes that are open without a click: those that need attention.
@@ -32,18 +30,11 @@ pub(super) struct Routes {
     pub(super) loud: Vec<RouteErrors>,
     /// The other routes, by mode.
     quiet: BTreeMap<&'static str, Vec<String>>,
-    pub(super) in_force: Option<RouteSettings>,
+    /// The active policy; `None` if no layer is connected.
+    pub(super) policy: Option<PolicyStatus>,
     pub(super) is_off: bool,
     pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
-}
-
-pub(super) struct RouteSettings {
-    pub(super) origin: String,
-    pub(super) since: u64,
-    mode: Mode,
-    pub(super) refused: bool,
-    shows_bodies: bool,
 }
 
 /// A route with errors.
@@ -56,19 +47,6 @@ pub(super) struct RouteErrors {
     pub(super) readiness: Readiness,
 }
 
-impl RouteSettings {
-    fn new(status: &PolicyStatus) -> Self {
-        let figures = status.policy().summary();
-        Self {
-            origin: figures.origin().to_owned(),
-            since: clock::milliseconds(status.since()),
-            mode: figures.mode(),
-            refused: status.rejection().is_some_and(PolicyRejection::is_current),
-            shows_bodies: figures.observes_bodies(),
-        }
-    }
-}
-
 impl RouteErrors {
     /// `known` is the mode that the active policy gives the route, if it has it.
     fn new(route: Option<Arc<str>>, known: Option<Mode>, tally: Tally, span: Span) -> Self {
@@ -78,7 +56,7 @@ impl RouteErrors {
     }
 
     /// The first route shown sorts lowest.
-    fn urgency(&self, today: Day) -> impl Ord + use<> {
+    fn urgency(&self, today: u32) -> impl Ord + use<> {
         let is_ready = self.readiness.verdict != Verdict::NotReady;
         let (without, errors) = (self.tally.without_code.sum(today), self.tally.errors.sum(today));
         (is_ready, Reverse(without), Reverse(errors), self.route.clone())
@@ -88,12 +66,11 @@ impl RouteErrors {
 impl Routes {
     pub(super) fn new(shared: &Shared, span: Span) -> Self {
         let status = shared.policy_status();
-        let in_force = status.as_ref().map(RouteSettings::new);
         let mut modes = status.as_ref().map(modes).unwrap_or_default();
         let with_errors = |(route, tally): (Option<Arc<str>>, Tally)| {
             let known = match &route {
                 Some(route) => modes.remove(&**route),
-                None => in_force.as_ref().map(|it| it.mode),
+                None => status.as_ref().map(|it| it.policy().summary().mode()),
             };
             RouteErrors::new(route, known, tally, span)
         };
@@ -102,7 +79,7 @@ impl Routes {
         Self {
             loud,
             quiet: by_mode(modes),
-            in_force,
+            policy: status,
             is_off: shared.switch.is_off(),
             switched: shared.switch.last_change(),
             span,
@@ -111,7 +88,7 @@ impl Routes {
 
     pub(super) fn shows_bodies(&self) -> bool {
         // If no layer is connected, this is not known.
-        self.in_force.as_ref().is_none_or(|it| it.shows_bodies)
+        self.policy.as_ref().is_none_or(|it| it.policy().summary().observes_bodies())
     }
 
     pub(super) fn section(&self, query: Option<&str>) -> Markup {
@@ -130,7 +107,7 @@ impl Routes {
     fn table(&self, shown: &[RouteErrors]) -> Markup {
         html! {
             table.routes role="table" {
-                caption { "What each route says " (self.span.in_words()) ", those that need something first" }
+                caption { "What each route returns " (self.span.in_words()) ", those that need something first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
                 @for (at, it) in shown.iter().enumerate() { (self.route(at, it)) }
             }
@@ -154,7 +131,7 @@ impl Routes {
                     td.number role="cell" data-name="Without a code" { (without) (share(without, inner)) }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
                 }
-                (more_row(5, is_open, ("What it says, and what comes next", &where_), &it.explained(self.span)))
+                (more_row(5, is_open, ("What it returns, and what comes next", &where_), &it.explained(self.span)))
             }
         }
     }
@@ -169,7 +146,7 @@ fn modes(status: &PolicyStatus) -> HashMap<&str, Mode> {
     modes
 }
 
-fn tallies_with_errors(shared: &Shared, today: Day) -> Vec<(Option<Arc<str>>, Tally)> {
+fn tallies_with_errors(shared: &Shared, today: u32) -> Vec<(Option<Arc<str>>, Tally)> {
     let kept = shared.store.recent();
     let tallies = kept.tallies().filter(|(_, tally)| tally.errors.sum(today) > 0);
     tallies.map(|(route, tally)| (route.cloned(), tally.clone())).collect()
@@ -217,7 +194,7 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ready => "ready",
         Verdict::NotReady => "not ready",
-        Verdict::Unseen => "not known yet",
+        Verdict::Unseen => "not seen yet",
         Verdict::Done => "done",
     }
 }

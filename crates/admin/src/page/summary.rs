@@ -1,5 +1,6 @@
 //! In one glance: is anything wrong, and what can be done at once?
 
+use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::routes::Routes;
@@ -14,15 +15,15 @@ impl Routes {
     /// In one glance: is anything wrong?
     pub(super) fn summary(&self) -> Markup {
         html! {
-            h1.visually-hidden { "What the services say, and what their clients get" }
+            h1.visually-hidden { "What the services send, and what their clients get" }
             @if self.is_off {
                 div.banner role="note" {
-                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
+                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services send." }
                     (self.switched())
                     (back())
                 }
             }
-            @if self.in_force.as_ref().is_some_and(|it| it.refused) {
+            @if self.policy.as_ref().and_then(PolicyStatus::rejection).is_some_and(PolicyRejection::is_current) {
                 div.banner role="note" {
                     p {
                         strong { "The policy file was refused." } " The one before it stays active: "
@@ -47,9 +48,9 @@ impl Routes {
                 div { dt { "Last error" } dd {
                     @match last { Some(last) => (time(last, self.span.now)), None => span.none { "none" } }
                 } }
-                @if let Some(it) = &self.in_force {
+                @if let Some(it) = &self.policy {
                     div.wide { dt { "Policy" } dd {
-                        (foreign(&it.origin)) " " span.quiet { "since " (clock::short(it.since, self.span.now)) }
+                        (foreign(it.policy().summary().origin())) " " span.quiet { "since " (clock::short(clock::milliseconds(it.since()), self.span.now)) }
                     } }
                 }
             }
@@ -79,7 +80,7 @@ impl Routes {
                     (self.switched())
                 } @else {
                     (self.switched())
-                    p { a href="/switch" { "Put every route to off" } " asks before it does." }
+                    p { a href="/switch" { "Put every route to off" } " needs a confirmation." }
                 }
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn question(shared: &Shared, query: Option<&str>) -> Markup {
 fn confirmation(off: &str) -> Markup {
     html! {
         form.sure method="post" action=(off) {
-            label { input type="checkbox" name="sure" required; " Clients are to get what the services say, on every route" }
+            label { input type="checkbox" name="sure" required; " Clients are to get what the services send, on every route" }
             p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
         }
     }
@@ -63,7 +63,7 @@ fn changes(shared: &Shared) -> Markup {
                 li { (counted(figures.routes() as u64, "route")) " of the policy, and what no route matches, go to off: now the policy's mode is " (figures.mode().as_str()) "." }
             }
             li { "Errors of the services pass as they are, with their own texts and details. Guards refuse nothing more." }
-            li { "Credentials are asked for as before, and every response keeps its request id." }
+            li { "Credentials are required as before, and every response keeps its request id." }
             li { "It holds at once, for new requests of this process, until it is taken back here or the process ends." }
             li { "It is logged and counted." }
         }

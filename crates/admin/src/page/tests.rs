@@ -166,7 +166,7 @@ fn a_person_sees_what_was_said_and_what_would_be() {
 #[test]
 fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
     for (sent, would_be, text) in [
-        (Some(401), None, "The service was not asked: a guard refused the request."),
+        (Some(401), None, "The service was not called: a guard refused the request."),
         (Some(200), Some(401), "The service answered the request, which a guard would refuse in enforce."),
         (None, Some(401), "The request was forwarded: auth_observe lets it pass"),
     ] {
@@ -176,7 +176,7 @@ fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
         admin.shared.store.recent().insert(seen).expect("an error");
         let page = pages(&admin, "").concat();
         assert!(page.contains(text), "{text} in {page}");
-        assert_eq!(page.contains("was not asked"), would_be.is_none(), "{page}");
+        assert_eq!(page.contains("was not called"), would_be.is_none(), "{page}");
     }
 }
 

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::error_store::clock;
+pub(super) use crate::error_store::readiness::counted;
 use crate::visible;
 
 /// A text that a stranger chose, on one line, without effect on the direction of the text around it.
@@ -12,10 +13,6 @@ pub(super) fn foreign(text: &str) -> Markup {
 
 pub(super) fn time(at: u64, now: u64) -> Markup {
     html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at, now)) } }
-}
-
-pub(super) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `1,234,567`.

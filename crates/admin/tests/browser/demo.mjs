@@ -1,5 +1,5 @@
 // The demo as the errors page shows it: PATHS, a line each, are what misbehaves. Each error that a client gets is a row on
-// the page, under its route, with what was said before and what the client got.
+// the page, under its route, with what was sent before and what the client got.
 import assert from 'node:assert/strict';
 import { launch, routeOf, rowOf } from './browser.mjs';
 
@@ -44,21 +44,21 @@ try {
     const told = await row.locator('tr').first().innerText();
     assert.ok(told.includes(code) && told.includes(String(status)), `${name}: ${told}`);
     assert.ok(told.includes(name), `${name} is not its route: ${told}`);
-    assert.ok(before.startsWith('The service said'), `${name}: ${before}`);
+    assert.ok(before.startsWith('The service sent'), `${name}: ${before}`);
     assert.ok(after.startsWith(`The client got\n${body ? `${status} application/json` : status}`), `${name}: ${after}`);
     // What passes in its protocol's own form has neither.
     if (body?.includes(id)) {
       assert.ok(after.includes(`"code": "${code}"`) && after.includes(id), `${name}: ${after}`);
     }
     if ((await row.locator('td.origin').innerText()) === 'inner') {
-      assert.match(before, /^The service said\n\d{3} /, name);
+      assert.match(before, /^The service sent\n\d{3} /, name);
       withBoth += 1;
       const route = await sought(page, 'routes', routeOf(page, name), name);
       const example = await route.locator('.example').innerText();
-      assert.ok(example.includes('The service said') && example.includes('The client got'), `${name}: ${example}`);
+      assert.ok(example.includes('The service sent') && example.includes('The client got'), `${name}: ${example}`);
     }
   }
-  console.log(`${errors.length} errors of the demo are on the page, ${withBoth} with what the service said`);
+  console.log(`${errors.length} errors of the demo are on the page, ${withBoth} with what the service sent`);
 } finally {
   await close();
 }

@@ -97,7 +97,7 @@ try {
       assert.equal(await route.count(), 1, pattern);
       if (!(await route.locator('details').evaluate((it) => it.open))) await route.locator('summary').click();
       const sides = route.locator('.example .side');
-      assert.match(await sides.nth(0).innerText(), /^The service said/, pattern);
+      assert.match(await sides.nth(0).innerText(), /^The service sent/, pattern);
       assert.ok((await sides.nth(0).innerText()).includes(before), `${pattern}: ${await sides.nth(0).innerText()}`);
       assert.ok((await sides.nth(1).innerText()).includes(after), `${pattern}: ${await sides.nth(1).innerText()}`);
     }

@@ -56,8 +56,7 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         let Collecting { exchange, mut head, read, .. } = collecting;
         let collected = if whole { Collected::Whole(&read) } else { Collected::Unreadable(&read) };
         let (head, body) = match exchange.response_body(&mut head, collected) {
@@ -76,7 +75,8 @@ impl Filter {
         self.put_or_send(stream, head, body, ended, into)
     }
 
-    fn put_or_send(
+    /// Puts the response where the service's is, or sends it.
+    pub(super) fn put_or_send(
         &self,
         stream: &Stream<'_>,
         head: response::Parts,

@@ -13,17 +13,15 @@ pub(super) enum ReplyOrigin {
     Pending(PendingPeek),
 }
 
-/// A reply that this module did not write.
-pub(super) struct ReceivedReply {
-    pub(super) by: ReplyOrigin,
-    /// Envoy's details of it, if Envoy wrote it.
-    pub(super) local: Option<EnvoyLocalReply>,
-}
-
 impl Filter {
     /// Envoy's own head, or none that can be parsed.
-    pub(super) fn failed_by_itself(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
-        let ReceivedReply { by, local } = reply;
+    pub(super) fn failed_by_itself(
+        &self,
+        stream: &Stream<'_>,
+        by: ReplyOrigin,
+        local: Option<EnvoyLocalReply>,
+        end: bool,
+    ) -> HeadStatus {
         let head = stream.lines(Head::Response, heads::response);
         let failure = local.and_then(|local| local.failure(head.as_ref()));
         let is_local = failure.is_some();
@@ -39,8 +37,7 @@ impl Filter {
     /// A held response fails, and Envoy writes to the client itself (V3): the reply is noted for its `local_reply_config`, which
     /// the generated configuration has.
     pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         self.head_left.set(true);
         let mut head = http::Response::new(()).into_parts().0;
         head.status = local.status().unwrap_or(StatusCode::BAD_GATEWAY);
@@ -91,7 +88,7 @@ fn plan(
             ReplyOrigin::Pending(pending) => pending.proxy_failed(head, cause),
         });
     }
-    let facts = heads::response_facts(head, end);
+    let facts = heads::facts(&head.headers, end);
     match by {
         ReplyOrigin::Exchange(exchange) => Some(exchange.response_head(head, || facts)),
         ReplyOrigin::Pending(pending) => {

@@ -9,7 +9,7 @@
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
 //! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes |
-//! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
+//! | `Lingering` | our answer is out or ready, what is left of the request is dropped (G5) |
 //! | `LocalReply` | our reply, or one that another filter or Envoy ends |
 //!
 //! A hook takes the state and leaves another one, before it sends anything: a sent reply passes through the hooks again.
@@ -21,7 +21,6 @@ mod request;
 mod response;
 mod sending;
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +77,7 @@ enum Wait {
 
 /// One stream.
 pub(crate) struct Filter {
-    module: Arc<FilterModule>,
+    pub(crate) module: Arc<FilterModule>,
     state: RefCell<State>,
     meter: RefCell<Option<BodyMeter>>,
     local: RefCell<Option<EnvoyLocalReply>>,
@@ -112,7 +111,6 @@ enum State {
     Watching(Box<RpcResponse>),
     Streaming(Box<EventStream>),
     Lingering(Box<Lingering>),
-    Deferred(Box<Deferred>),
     Answered,
 }
 
@@ -141,14 +139,8 @@ struct TeeState {
     until: Instant,
 }
 
-/// An answer whose head is out.
+/// An answer for which the rest of the request is dropped first. Its head is out, unless it keeps its connection.
 struct Lingering {
-    body: Bytes,
-    left: u64,
-}
-
-/// An answer that keeps its connection: the rest of the request is short, and dropped first.
-struct Deferred {
     reply: Response<Bytes>,
     left: u64,
 }
@@ -178,10 +170,6 @@ impl Filter {
         }
     }
 
-    pub(crate) fn module(&self) -> &FilterModule {
-        &self.module
-    }
-
     /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
@@ -209,12 +197,11 @@ impl Filter {
 
     /// The stream has ended, well or not: a request without an end in the log yet gets it (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         let event = match self.replace_state(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
             State::Called(_) | State::Passing(_) | State::Streaming(_)
-                if !self.response_ended.get() && self.is_followed(stream) =>
+                if !self.response_ended.get() && redirect::is_followed(stream, self.id.get()) =>
             {
                 None
             }
@@ -240,7 +227,6 @@ impl Filter {
             | State::Replacing(_)
             | State::Dropping
             | State::Lingering(_)
-            | State::Deferred(_)
             | State::Answered => None,
         };
         if let Some(event) = event {
@@ -250,13 +236,11 @@ impl Filter {
 
     /// Envoy destroys the stream; it must not be called any more.
     pub(crate) fn destroyed(&self) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
     }
 
     /// A hook panicked: 500, or, if the head has left, the stream ends as an error (F2, F4, V4).
-    pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
-        let text = panic_text(panic).into();
+    pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
         let state = self.replace_state(State::Answered);
         if let State::Streaming(events) = state {
             return self.end_broken(stream, *events, text);
@@ -282,10 +266,6 @@ impl Filter {
         });
         self.id.set(Some(exchange.request_id()));
         exchange
-    }
-
-    fn is_followed(&self, stream: &Stream<'_>) -> bool {
-        redirect::is_followed(stream, self.id.get())
     }
 
     /// The config that the request began with (M3).
@@ -314,19 +294,24 @@ impl Filter {
         drop(before);
     }
 
+    fn stop_timers(&self) {
+        self.stop_timer();
+        drop(self.deadline.take());
+    }
+
     fn stop_timer(&self) {
         drop(self.timer.take());
     }
 
     /// Logs and counts an event, and notes it for access logs and traces.
     fn log(&self, stream: &Stream<'_>, event: Event) {
-        self.tell(stream, &event);
+        self.note_event(stream, &event);
         runtime::log_event(event);
     }
 
     /// Notes an error for access logs and traces.
-    fn tell(&self, stream: &Stream<'_>, event: &Event) {
-        let (noted, span) = (self.module.has_metadata(), stream.span());
+    fn note_event(&self, stream: &Stream<'_>, event: &Event) {
+        let (noted, span) = (self.module.metadata, stream.span());
         if !noted && span.is_none() {
             return;
         }
@@ -357,11 +342,6 @@ fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
 
 fn code_of(event: &Event) -> &str {
     event.code().map_or("none", |code| code.as_str())
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text")
 }
 
 /// Why a response broke off after its head had left; `None` if its client went away.

@@ -1,7 +1,7 @@
 //! The request: the guards check its head, and its body is counted (G0–G5, V4).
 
 use error_envelope_core::exchange::{
-    Admission, BodyMeter, DrainBudget, Exchange, FirstByte, LocalReply, MeterAction, PendingPeek, RpcResponse,
+    Admission, BodyMeter, DrainBudget, Exchange, FirstByte, MeterAction, PendingPeek, RpcResponse,
 };
 use error_envelope_runtime as runtime;
 use http::Version;
@@ -21,13 +21,7 @@ impl Filter {
         self.request_ended.set(end);
         self.inject(stream, "request_headers");
         let version = self.read_version(stream);
-        let (admission, changes) = match stream.lines(Head::Request, |lines| self.admit(lines, version, end)) {
-            Ok(admitted) => admitted,
-            Err(answered) => {
-                self.answer(stream, *answered);
-                return HeadStatus::Stop;
-            }
-        };
+        let (admission, changes) = stream.lines(Head::Request, |lines| self.admit(lines, version, end));
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
@@ -53,12 +47,7 @@ impl Filter {
     }
 
     /// Passes the head to the guards; returns their decision and the changed head.
-    fn admit(
-        &self,
-        lines: HeaderList<'_>,
-        version: Version,
-        end: bool,
-    ) -> Result<(Admission, HeaderMutations), Box<LocalReply>> {
+    fn admit(&self, lines: HeaderList<'_>, version: Version, end: bool) -> (Admission, HeaderMutations) {
         let config = self.config();
         let all = config.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
@@ -67,8 +56,7 @@ impl Filter {
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
             let exchange = Exchange::unread(config, &head.parts, facts, id);
-            self.id.set(Some(exchange.request_id()));
-            return Err(Box::new(exchange.malformed(cause.into())));
+            return (Admission::Answer(Box::new(exchange.malformed(cause.into()))), HeaderMutations::default());
         }
         let mut parts = head.parts;
         let fresh = || {
@@ -95,7 +83,7 @@ impl Filter {
             Some(id) => HeaderMutations::only_request_id(id.clone(), head.has_id),
             None => HeaderMutations::default(),
         };
-        Ok((admission, changes))
+        (admission, changes)
     }
 
     /// The request is on its way.
@@ -122,7 +110,7 @@ impl Filter {
 
     /// What to do with data, or trailers, that come after our answer; `None` where the request goes on.
     fn later_data(&self, stream: &Stream<'_>, state: State, end: bool) -> Option<BodyStatus> {
-        let is_dropped = matches!(state, State::Lingering(_) | State::Deferred(_) | State::Draining(_));
+        let is_dropped = matches!(state, State::Lingering(_) | State::Draining(_));
         let is_answered = matches!(state, State::Answered);
         self.replace_state(state);
         if is_dropped {

@@ -5,7 +5,7 @@ use error_envelope_core::exchange::{Exchange, ResponsePlan};
 use error_envelope_runtime as runtime;
 use http::response;
 
-use super::failed::{ReceivedReply, ReplyOrigin};
+use super::failed::ReplyOrigin;
 use super::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState};
 use crate::abi::{Body, Head, HeaderList, Stream};
 use crate::heads::{self, HeaderMutations};
@@ -26,34 +26,44 @@ impl Filter {
             }
             state => return self.later_head(stream, state, end),
         };
-        self.answered_by(stream, ReceivedReply { by, local }, end)
+        self.answered_by(stream, by, local, end)
     }
 
     /// The head of a ready answer, or of one that was sent: ours passes through the hooks as well.
     fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
-        let State::Deferred(deferred) = state else {
-            self.replace_state(state);
-            return HeadStatus::Continue;
-        };
-        self.stop_timer();
-        let (head, body) = deferred.reply.into_parts();
-        self.replace(stream, head, body, end)
+        match state {
+            State::Lingering(lingering) if !self.head_left.get() => {
+                self.stop_timer();
+                let (head, body) = lingering.reply.into_parts();
+                self.write(stream, head, body, end, true)
+            }
+            state => {
+                self.replace_state(state);
+                HeadStatus::Continue
+            }
+        }
     }
 
     /// A head came: the service's, or Envoy's own if Envoy has announced a local reply.
-    fn answered_by(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
+    fn answered_by(
+        &self,
+        stream: &Stream<'_>,
+        by: ReplyOrigin,
+        local: Option<EnvoyLocalReply>,
+        end: bool,
+    ) -> HeadStatus {
         self.stop_timer();
         self.response_ended.set(end);
-        let reply = match reply {
-            ReceivedReply { by: ReplyOrigin::Exchange(exchange), local: None } => {
+        let by = match by {
+            ReplyOrigin::Exchange(exchange) if local.is_none() => {
                 match stream.lines(Head::Response, |lines| plan_response(exchange, lines, end)) {
                     Ok((plan, head, changes)) => return self.carry_out(stream, plan, head, end, false, changes),
-                    Err(exchange) => ReceivedReply { by: ReplyOrigin::Exchange(*exchange), local: None },
+                    Err(exchange) => ReplyOrigin::Exchange(*exchange),
                 }
             }
-            reply => reply,
+            by => by,
         };
-        self.failed_by_itself(stream, reply, end)
+        self.failed_by_itself(stream, by, local, end)
     }
 
     /// `is_local`: Envoy wrote the head by itself.
@@ -82,15 +92,15 @@ impl Filter {
             }
             ResponsePlan::Strip(_, notes) => {
                 log_notes(notes);
-                if end { pass(State::Dropping) } else { self.write(stream, head, Bytes::new(), false) }
+                if end { pass(State::Dropping) } else { self.write(stream, head, Bytes::new(), false, false) }
             }
             ResponsePlan::Rewrite(written) => {
                 self.log(stream, written.event);
-                self.replace_or_write(stream, head, written.body, end, is_local)
+                self.write(stream, head, written.body, end, is_local)
             }
             ResponsePlan::Replace(answered) => {
                 let (head, body) = self.logged_parts(stream, *answered);
-                self.replace_or_write(stream, head, body, end, is_local)
+                self.write(stream, head, body, end, is_local)
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let collecting = Collecting { exchange, head, read: Vec::new(), max_bytes };
@@ -133,36 +143,20 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    fn replace_or_write(
+    /// `is_local`: Envoy wrote the head by itself, and its body comes at once; the rest of a service's body is not waited for.
+    fn write(
         &self,
         stream: &Stream<'_>,
-        head: response::Parts,
+        mut head: response::Parts,
         body: Bytes,
         end: bool,
         is_local: bool,
     ) -> HeadStatus {
-        if is_local { self.replace(stream, head, body, end) } else { self.write(stream, head, body, end) }
-    }
-
-    /// These replace Envoy's own head and body: its reply is whole, and comes at once.
-    fn replace(&self, stream: &Stream<'_>, mut head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
-        if end {
-            self.write_body(stream, head, &body, Body::KeptResponse);
-        } else {
-            self.frame(&mut head, &body);
-            self.pass(stream, &head, State::Replacing(body), None);
+        if end || !is_local {
+            return self.put_or_send(stream, head, body, end, Body::KeptResponse).into();
         }
-        HeadStatus::Continue
-    }
-
-    /// The service's head was rewritten. The rest of its body is not waited for.
-    fn write(&self, stream: &Stream<'_>, head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
-        if end {
-            self.write_body(stream, head, &body, Body::KeptResponse);
-            return HeadStatus::Continue;
-        }
-        self.send(stream, http::Response::from_parts(head, body));
-        HeadStatus::Stop
+        self.frame(&mut head, &body);
+        self.pass(stream, &head, State::Replacing(body), None)
     }
 
     pub(crate) fn response_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
@@ -221,13 +215,13 @@ type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
 /// Plans a response by its head. Returns the exchange if the head is invalid.
 fn plan_response(exchange: Exchange, lines: HeaderList<'_>, end_of_stream: bool) -> Result<HeadOutcome, Box<Exchange>> {
     if heads::can_pass_unparsed(lines, |status| exchange.passes_unparsed(status)) {
-        let changes = HeaderMutations::only_new_request_id(exchange.id_header().clone());
+        let changes = HeaderMutations::only_request_id(exchange.id_header().clone(), false);
         let (body_context, event_fields) = exchange.finish_unparsed();
         let unparsed = http::Response::new(()).into_parts().0;
         return Ok((ResponsePlan::Pass(body_context, event_fields), unparsed, Some(changes)));
     }
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
-    let facts = heads::response_facts(&head, end_of_stream);
+    let facts = heads::facts(&head.headers, end_of_stream);
     let plan = exchange.response_head(&mut head, || facts);
     let passes = !matches!(plan, ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..));
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));

@@ -8,15 +8,14 @@ use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::{Deferred, Draining, Filter, Lingering, State, Wait};
+use super::{Draining, Filter, Lingering, State, Wait};
 use crate::abi::{Body, Stream};
 use crate::heads;
 
 impl Filter {
     /// Answers instead of the service, from any hook: a partial response is dropped.
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         let drain = answered.drain;
         self.log_reply(stream, &mut answered);
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
@@ -24,16 +23,13 @@ impl Filter {
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // An answer that keeps the connection: Envoy would close it if it left before the request is whole.
             Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
-                self.defer(stream, answered.reply, drain);
+                self.start_timer(stream, Wait::Linger, drain.timeout);
+                let lingering = Lingering { reply: answered.reply, left: drain.max_bytes };
+                self.replace_state(State::Lingering(Box::new(lingering)));
             }
             Some(drain) => self.send_head_first(stream, answered.reply, drain),
             None => self.send(stream, answered.reply),
         }
-    }
-
-    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
-        self.start_timer(stream, Wait::Linger, drain.timeout);
-        self.replace_state(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
     }
 
     /// The body follows once the rest of the request is dropped. Without a body, too, Envoy delays its close until then.
@@ -41,13 +37,13 @@ impl Filter {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
-        self.replace_state(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
+        self.replace_state(State::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
         self.head_left.set(true);
         send_head(stream, &head, false);
     }
 
     fn log_reply(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
-        self.tell(stream, &answered.event);
+        self.note_event(stream, &answered.event);
         runtime::log_reply(answered);
     }
 
@@ -74,7 +70,6 @@ impl Filter {
         let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         let enough = match &mut *self.state.borrow_mut() {
             State::Lingering(lingering) => pay(&mut lingering.left, count),
-            State::Deferred(deferred) => pay(&mut deferred.left, count),
             State::Draining(draining) => pay(&mut draining.left, count),
             _ => return,
         };
@@ -87,11 +82,11 @@ impl Filter {
         match self.replace_state(State::Answered) {
             State::Lingering(lingering) => {
                 self.stop_timer();
-                stream.send_data(&lingering.body, true);
-            }
-            State::Deferred(deferred) => {
-                self.stop_timer();
-                self.send(stream, deferred.reply);
+                if self.head_left.get() {
+                    stream.send_data(lingering.reply.body(), true);
+                } else {
+                    self.send(stream, lingering.reply);
+                }
             }
             State::Draining(draining) => {
                 let Draining { exchange, mut meter, .. } = *draining;
@@ -150,24 +145,25 @@ impl Filter {
     pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
         let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
         self.log(stream, event);
-        match last {
-            FinalFrame::Data(data) => stream.send_data(&data, true),
-            _ => stream.reset("error_envelope_panicked"),
-        }
+        send_last(stream, last, "error_envelope_panicked");
     }
 
     /// Ends a call here by its protocol, or breaks it off (F4).
     pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
-        self.stop_timer();
-        self.deadline.take();
+        self.stop_timers();
         let BodyFailure { last, event } = end(watch);
         self.replace_state(State::Answered);
         self.log(stream, event);
-        match last {
-            FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
-            FinalFrame::Data(data) => stream.send_data(&data, true),
-            FinalFrame::BrokenOff => stream.reset("error_envelope_broken_off"),
-        }
+        send_last(stream, last, "error_envelope_broken_off");
+    }
+}
+
+/// Ends a response that has begun; `details` are those of a reset.
+fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
+    match last {
+        FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
+        FinalFrame::Data(data) => stream.send_data(&data, true),
+        FinalFrame::BrokenOff => stream.reset(details),
     }
 }
 

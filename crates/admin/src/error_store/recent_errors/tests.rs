@@ -9,7 +9,7 @@ use error_envelope_core::request_id::RequestId;
 use super::super::error_record::{Bodies, Code, Side};
 use super::super::redact;
 use super::super::tally::MOST_KINDS;
-use super::super::week::Day;
+use super::super::week;
 use super::*;
 
 const NOON: u64 = 1_795_262_400_000;
@@ -109,7 +109,7 @@ fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
         kept.insert(seen(number, None, (number % 10 != 0).then_some(&*unknown)));
     }
     let (_, tally) = kept.tallies().next().expect("one route");
-    let today = Day::from_millis(NOON);
+    let today = week::day(NOON);
     let counted: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
     assert_eq!(counted + tally.others.sum(today), 1000);
     assert_eq!(tally.commonest(today)[0].0, 100, "the commonest is not forgotten");
@@ -133,6 +133,6 @@ fn an_abandoned_request_is_counted_and_found_and_no_error() {
     let id = abandoned.id;
     assert!(kept.insert(abandoned).is_none());
     let (_, tally) = kept.tallies().next().expect("its route");
-    assert_eq!((tally.abandoned.sum(Day::from_millis(NOON)), tally.errors.sum(Day::from_millis(NOON))), (1, 0));
+    assert_eq!((tally.abandoned.sum(week::day(NOON)), tally.errors.sum(week::day(NOON))), (1, 0));
     assert_eq!((kept.find(id).1, kept.entries().count()), (1, 0));
 }

@@ -2,7 +2,7 @@
 //! written, and a text that breaks off is laid out as far as it goes.
 
 use super::rules::{MOST, TAKEN};
-use super::tokens::{Literal, Tokens};
+use super::tokens::{Literal, Stop, Tokens};
 use super::{card, name, text};
 
 /// Deeper values are indented no further: a body of brackets alone must not grow with its square.
@@ -30,48 +30,38 @@ pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
         return None;
     }
     match layout.value() {
-        Some(End::Done) if layout.tokens.is_at_end() => Some(layout.out),
-        Some(End::Full) => Some(layout.out + " …"),
+        Ok(true) if layout.tokens.is_at_end() => Some(layout.out),
+        Ok(false) => Some(layout.out + " …"),
         // A text that broke off is read as plain text again, in case it never was JSON.
-        Some(End::BrokeOff) if !whole => Some(text::redacted(&layout.out) + " …"),
+        Err(Stop::BrokeOff) if !whole => Some(text::redacted(&layout.out) + " …"),
         _ => None,
     }
 }
 
-enum End {
-    Done,
-    /// Enough was laid out.
-    Full,
-    BrokeOff,
-}
-
 impl Layout<'_> {
-    /// A value with its contents, without recursion: the sender controls the depth.
-    fn value(&mut self) -> Option<End> {
+    /// A value with its contents, without recursion: the sender controls the depth. `false` if enough was laid out before
+    /// its end.
+    fn value(&mut self) -> Result<bool, Stop> {
         while self.out.len() <= MOST {
             let mut step = self.one_value()?;
             while let Step::Up = step {
                 if self.levels.is_empty() {
-                    return Some(End::Done);
+                    return Ok(true);
                 }
                 step = self.behind_value()?;
             }
-            if let Step::BrokeOff = step {
-                return Some(End::BrokeOff);
-            }
         }
-        Some(End::Full)
+        Ok(false)
     }
 
     /// A text, a literal, a value to redact as a whole, or the beginning of nested values.
-    fn one_value(&mut self) -> Option<Step> {
+    fn one_value(&mut self) -> Result<Step, Stop> {
         let taken = self.levels.last().is_some_and(|level| level.is_telling);
-        match self.tokens.next() {
-            None => Some(Step::BrokeOff),
-            Some('{' | '[') if taken => Some(self.tokens.brackets().map_or(Step::BrokeOff, |()| self.put_taken())),
-            Some(bracket @ ('{' | '[')) => self.enter(bracket),
-            Some('"') => Some(self.tokens.string()?.map_or(Step::BrokeOff, |text| self.put_text(&text, taken))),
-            Some(_) => self.literal(taken),
+        match self.tokens.next()? {
+            '{' | '[' if taken => self.tokens.brackets().map(|()| self.put_taken()),
+            bracket @ ('{' | '[') => self.enter(bracket),
+            '"' => self.tokens.string().map(|text| self.put_text(&text, taken)),
+            _ => self.literal(taken),
         }
     }
 
@@ -86,54 +76,45 @@ impl Layout<'_> {
         Step::Up
     }
 
-    fn enter(&mut self, bracket: char) -> Option<Step> {
+    fn enter(&mut self, bracket: char) -> Result<Step, Stop> {
         self.tokens.push(bracket)?;
         self.out.push(bracket);
         self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
-        match self.tokens.next() {
-            None => Some(Step::BrokeOff),
-            Some('}' | ']') => self.close(),
-            Some(_) => self.next_member(),
+        match self.tokens.next()? {
+            '}' | ']' => self.close(),
+            _ => self.next_member(),
         }
     }
 
-    fn behind_value(&mut self) -> Option<Step> {
-        match self.tokens.next() {
-            None => Some(Step::BrokeOff),
-            Some(',') => {
+    fn behind_value(&mut self) -> Result<Step, Stop> {
+        match self.tokens.next()? {
+            '}' | ']' => self.close(),
+            _ => {
                 self.tokens.push(',')?;
                 self.out.push(',');
                 self.next_member()
             }
-            Some('}' | ']') => self.close(),
-            Some(_) => None,
         }
     }
 
-    fn next_member(&mut self) -> Option<Step> {
+    fn next_member(&mut self) -> Result<Step, Stop> {
         self.new_line();
-        let level = self.levels.last_mut()?;
+        let level = self.levels.last_mut().ok_or(Stop::Malformed)?;
         level.is_empty = false;
-        if !level.is_object {
-            return Some(Step::Value);
+        if level.is_object {
+            self.tokens.next()?;
+            let name = self.tokens.string()?;
+            self.push(&text::redacted(&name));
+            self.tokens.next()?;
+            self.tokens.push(':')?;
+            self.out.push_str(": ");
+            self.levels.last_mut().ok_or(Stop::Malformed)?.is_telling = name::is_telling(&name);
         }
-        if self.tokens.next().is_none() {
-            return Some(Step::BrokeOff);
-        }
-        let Some(name) = self.tokens.string()? else { return Some(Step::BrokeOff) };
-        self.push(&text::redacted(&name));
-        match self.tokens.next() {
-            None => return Some(Step::BrokeOff),
-            Some(':') => self.tokens.push(':')?,
-            Some(_) => return None,
-        }
-        self.out.push_str(": ");
-        self.levels.last_mut()?.is_telling = name::is_telling(&name);
-        Some(Step::Value)
+        Ok(Step::Value)
     }
 
-    fn close(&mut self) -> Option<Step> {
-        let level = self.levels.pop()?;
+    fn close(&mut self) -> Result<Step, Stop> {
+        let level = self.levels.pop().ok_or(Stop::Malformed)?;
         let closing = if level.is_object { '}' } else { ']' };
         self.tokens.push(closing)?;
         if !level.is_empty {
@@ -143,19 +124,19 @@ impl Layout<'_> {
         if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
             list.is_telling = false;
         }
-        Some(Step::Up)
+        Ok(Step::Up)
     }
 
-    fn literal(&mut self, taken: bool) -> Option<Step> {
+    fn literal(&mut self, taken: bool) -> Result<Step, Stop> {
         let Literal { text, is_number } = self.tokens.literal()?;
         let digits = text.trim_start_matches('-');
         let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
         if is_number && (taken || is_card) {
-            return Some(self.put_taken());
+            return Ok(self.put_taken());
         }
         self.out.push_str(text);
         self.after_value();
-        Some(Step::Up)
+        Ok(Step::Up)
     }
 
     fn push(&mut self, text: &str) {
@@ -187,7 +168,6 @@ enum Step {
     Value,
     /// A value has ended.
     Up,
-    BrokeOff,
 }
 
 #[cfg(test)]

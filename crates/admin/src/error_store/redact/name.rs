@@ -1,97 +1,44 @@
 //! Names whose values are credentials.
 
-/// Parts of names, in small letters and without word separators.
-const PARTS: [&str; 48] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "passcode",
-    "passwort",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "accountkey",
-    "privatekey",
-    "signingkey",
-    "encryptionkey",
-    "authorization",
-    "authentication",
-    "cookie",
-    "credential",
-    "signature",
-    "sessionid",
-    "sessionkey",
-    "cardnumber",
-    "creditcard",
-    "clientassertion",
-    "jwt",
-    "bearer",
-    "authkey",
-    "passkey",
-    "csrf",
-    "xsrf",
-    "codeverifier",
-    "authcode",
-    "otpcode",
-    "verificationcode",
-    "verifycode",
-    "securitycode",
-    "accesscode",
-    "onetimecode",
-    "recoverycode",
-    "backupcode",
-    "resetcode",
-    "confirmationcode",
-    "activationcode",
-    "smscode",
-    "mfacode",
-    "2facode",
-    "twofactorcode",
-    "pincode",
-];
+use std::sync::LazyLock;
+
+/// Parts of names. A `-` stands for a word separator, or for none; the rules for texts search for the same parts.
+pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort secret token passkey api-key \
+    access-key account-key private-key signing-key encryption-key session-key auth-key authorization authentication \
+    cookie credential signature session-id card-number credit-card client-assertion jwt csrf xsrf code-verifier \
+    auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
+    reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code";
+
+/// Parts that mark a name alone: in texts they are words.
+const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
 /// Whole names that mark a credential.
-const WHOLE: [&str; 19] = [
-    "pass", "pin", "otp", "totp", "auth", "xauth", "sid", "sig", "pan", "ssn", "iban", "cvv", "cvv2", "cvc", "cvc2",
-    "card", "ccnumber", "mfa", "dsn",
-];
+const WHOLE: &str = "pass pin otp totp auth xauth sid sig pan ssn iban cvv cvv2 cvc cvc2 card ccnumber mfa dsn";
 
 /// Names under which an error repeats what a client sent.
-const SENT: [&str; 18] = [
-    "input",
-    "value",
-    "val",
-    "headervalue",
-    "given",
-    "received",
-    "actual",
-    "got",
-    "provided",
-    "supplied",
-    "submitted",
-    "rejectedvalue",
-    "invalidvalue",
-    "receivedvalue",
-    "attemptedvalue",
-    "actualvalue",
-    "inputvalue",
-    "submittedvalue",
-];
+const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
+    invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
 
 /// No name is longer; a text may be.
 const LONGEST: usize = 64;
 
 /// Whether the value of this name must be hidden.
 pub(super) fn is_telling(name: &str) -> bool {
+    static PLAIN_PARTS: LazyLock<String> = LazyLock::new(|| PARTS.replace('-', ""));
+
     let plain = plain(name);
-    PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&plain.as_str()) || SENT.contains(&plain.as_str())
+    let mut parts = PLAIN_PARTS.split(' ').chain(PARTS_OF_NAMES.split(' '));
+    parts.any(|part| plain.contains(part)) || [WHOLE, SENT].iter().any(|names| has_word(names, &plain))
 }
 
 /// Whether a text is such a name and nothing else, so that the text behind it in a list may be its value.
 pub(super) fn is_just(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
+}
+
+/// Whether a list has this word, in any letter case.
+pub(super) fn has_word(list: &str, word: &str) -> bool {
+    list.split(' ').any(|listed| listed.eq_ignore_ascii_case(word))
 }
 
 fn plain(name: &str) -> String {

@@ -7,22 +7,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::name;
+
 /// Replaces what was taken out.
 pub(super) const TAKEN: &str = "[redacted]";
 
 /// A body that is shown has no more text than this, in bytes.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// A name that marks its value as a credential, as in [`name`](super::name).
-const NAME: &str = concat!(
-    r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token|passkey",
-    r"|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key",
-    r"|authorization|authentication|cookie|credential|signature|session[\-_ ]?id|card[\-_ ]?number|credit[\-_ ]?card",
-    r"|client[\-_ ]?assertion|jwt|rejected[\-_ ]?value|[cx]srf|code[\-_ ]?verifier",
-    r"|(?:auth|otp|verification|verify|security|access|one[\-_ ]?time|recovery|backup|reset|confirmation|activation",
-    r"|sms|mfa|2fa|pin)[\-_ ]?code)[\w.\-\]]*",
-    r"|\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn))"
-);
 const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
 
 /// A quote as HTML writes it, also within a text of HTML.
@@ -54,6 +46,7 @@ pub(super) enum With {
 
 /// What is taken out, one rule after the other: the whole match, except for the groups that stay.
 pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
+    let names = names();
     let rule = |pattern: &str, with| Regex::new(pattern).ok().map(|regex| (regex, with));
     // What closes a name: its quote, and a bracket.
     let close = format!(r#"(?:\\*["'`]|{ENTITY})?\]?\s*"#);
@@ -69,13 +62,13 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
         rule(r#"(://)[^\s/?#"'<>]*(@)"#, With::Between),
         // <password><![CDATA[…]]></password>
         rule(
-            &format!(r"(?s)((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*?|(?:\s*<[^<>]*>)+?)\s*<!\[CDATA\[)(?:.*?)(\]\]>|$)"),
+            &format!(r"(?s)((?:{names})[^<>]*(?:>(?:\s*<[^<>]*>)*?|(?:\s*<[^<>]*>)+?)\s*<!\[CDATA\[)(?:.*?)(\]\]>|$)"),
             With::Between,
         ),
         // <input name="password" value="…">, whatever comes first.
-        rule(&format!(r"<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
+        rule(&format!(r"<[^<>]*(?:{names})[^<>]*(?:>|$)"), With::TagWithoutValues),
         // <password>…</password>, <td>PASSWORD</td><td>…</td>.
-        rule(&format!(r"((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::Between),
+        rule(&format!(r"((?:{names})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::Between),
         // A database's error about a key: `Key (token)=(…) already exists`, `Duplicate entry '…' for key`, `duplicate key
         // value is (…)`.
         rule(r"((?i-u:\bkey) \([^\r\n=]*\)=)\((?:[^\r\n]*\)|[^\r\n)]*)", With::Between),
@@ -83,19 +76,22 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
         rule(r"((?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)", With::Between),
         // {"name": "Authorization", "val": "…"}, and the other way round.
         rule(
-            &format!(r"((?:{NAME}){close},\s*{quote}?{SENT}{close}(?::|=>|=)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*)"),
+            &format!(r"((?:{names}){close},\s*{quote}?{SENT}{close}(?::|=>|=)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*)"),
             With::Between,
         ),
         rule(
             &format!(
-                r"(\b{SENT}{close}(?::|=>|=)\s*)(?:{VALUE})(\s*,\s*{quote}?(?i-u:name|key|header|field){close}(?::|=>|=)\s*{quote}?(?:{NAME}))"
+                r"(\b{SENT}{close}(?::|=>|=)\s*)(?:{VALUE})(\s*,\s*{quote}?(?i-u:name|key|header|field){close}(?::|=>|=)\s*{quote}?(?:{names}))"
             ),
             With::Between,
         ),
         // name: value, "name": "value", "name" => "value"; what is not quoted goes to the end of its line.
-        rule(&format!(r"((?:{NAME})\\*{close}(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"), With::Between),
+        rule(&format!(r"((?:{names})\\*{close}(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"), With::Between),
         // name=value&…, name="value"
-        rule(&format!(r"((?:{NAME})\\*{close}=\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|[^\r\n&<\s][^\r\n&<]*)"), With::Between),
+        rule(
+            &format!(r"((?:{names})\\*{close}=\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|[^\r\n&<\s][^\r\n&<]*)"),
+            With::Between,
+        ),
         // "received": "…", where JSON is within a text.
         rule(
             &format!(r"({quote}{SENT}{quote}\s*(?::|=>)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|-?\d[\w.+\-]*)"),
@@ -118,20 +114,20 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
             r#"(?m)((?:^|[\s"'`])(?:-u[ \t]*|--(?:proxy-)?user[ \t=]+))(?:"[^":]*:[^"]*"?|'[^':]*:[^']*'?|[^\s:"']*:\S+)"#,
             With::Between,
         ),
-        rule(&format!(r"(?m)((?:^|[\s`])--?[\w\-]*(?:{NAME})[ \t]+)(?:{VALUE}|[^\s<]+)"), With::Between),
+        rule(&format!(r"(?m)((?:^|[\s`])--?[\w\-]*(?:{names})[ \t]+)(?:{VALUE}|[^\s<]+)"), With::Between),
         // password is "…"; "…" is no password.
-        rule(&format!(r"((?:{NAME})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::Between),
-        rule(&format!(r"()(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{NAME}))"), With::Between),
+        rule(&format!(r"((?:{names})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::Between),
+        rule(&format!(r"()(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{names}))"), With::Between),
         rule(r#"(?i-u:\b(bearer|basic|digest|negotiate))((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#, With::Scheme),
         // password is …, with password …
         rule(
             &format!(
-                r"((?:{NAME})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{NAME})[ \t]+)([^\s<>]+)"
+                r"((?:{names})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{names})[ \t]+)([^\s<>]+)"
             ),
             With::Word,
         ),
         // password …, where no word about one could be
-        rule(&format!(r"((?:{NAME})[ \t]+)([^\s<>]+)"), With::MadeUp),
+        rule(&format!(r"((?:{names})[ \t]+)([^\s<>]+)"), With::MadeUp),
         rule(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken),
         rule(
             concat!(
@@ -146,6 +142,13 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
     ];
     rules.into_iter().flatten().collect()
 });
+
+/// A name that marks its value as a credential, as in [`name`](super::name).
+fn names() -> String {
+    let parts = name::PARTS.replace(' ', "|").replace('-', r"[\-_ ]?");
+    let whole = r"\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn)";
+    format!(r"(?i-u:(?:{parts}|rejected[\-_ ]?value)[\w.\-\]]*|{whole})")
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,42 +5,12 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::card;
 use super::rules::{RULES, TAKEN, With};
+use super::{card, name};
 
 /// Words that follow the name of a scheme where no credential is sent.
-const ABOUT_SCHEMES: [&str; 30] = [
-    "token",
-    "tokens",
-    "auth",
-    "authentication",
-    "authorization",
-    "scheme",
-    "credentials",
-    "credential",
-    "header",
-    "required",
-    "challenge",
-    "error",
-    "is",
-    "or",
-    "and",
-    "format",
-    "not",
-    "was",
-    "in",
-    "must",
-    "expected",
-    "access",
-    "type",
-    "prefix",
-    "has",
-    "missing",
-    "invalid",
-    "for",
-    "with",
-    "realm",
-];
+const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization scheme credentials credential header required \
+    challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
 /// Words that describe a credential, and are none.
 const ABOUT_VALUES: &str = "a about above absent accepted active again all allowed already also always an and any as at auth \
@@ -117,9 +87,9 @@ impl With {
         match self {
             Self::Taken => TAKEN.to_owned(),
             Self::Between => format!("{}{TAKEN}{}", group(1), group(2)),
-            Self::Scheme if is_about(group(3)) => group(0).to_owned(),
+            Self::Scheme if is_about_scheme(group(3)) => group(0).to_owned(),
             Self::Scheme => format!("{}{}{TAKEN}", group(1), group(2)),
-            Self::Word if is_said_of_values(group(2)) => group(0).to_owned(),
+            Self::Word if is_about_value(group(2)) => group(0).to_owned(),
             Self::Word => format!("{}{TAKEN}", group(1)),
             Self::MadeUp if !is_made_up(group(2)) => group(0).to_owned(),
             Self::MadeUp => format!("{}{TAKEN}", group(1)),
@@ -133,36 +103,34 @@ impl With {
     }
 }
 
-fn is_said_of_values(word: &str) -> bool {
+fn is_about_value(word: &str) -> bool {
+    word.trim_end_matches(|it: char| it.is_ascii_punctuation()).is_empty() || is_about(ABOUT_VALUES, word)
+}
+
+fn is_about_scheme(word: &str) -> bool {
+    word.starts_with("realm=") || word.starts_with("error=") || is_about(ABOUT_SCHEMES, word)
+}
+
+/// Whether it is one of these words, or what a rule has left.
+fn is_about(words: &str, word: &str) -> bool {
     let word = word.trim_end_matches(|it: char| it.is_ascii_punctuation());
-    word.is_empty()
-        || word == TAKEN.trim_end_matches(']')
-        || ABOUT_VALUES.split_ascii_whitespace().any(|about| word.eq_ignore_ascii_case(about))
+    word == TAKEN.trim_end_matches(']') || name::has_word(words, word)
 }
 
 /// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
 /// recognised.
 fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
-    const ALGORITHMS: [&str; 10] =
-        ["oauth2", "oauth2.0", "http/1.1", "http/2", "hs256", "rs256", "es256", "sha256", "sha-256", "base64"];
+    const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 rs256 es256 sha256 sha-256 base64";
 
     let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
     let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
     word.chars().count() >= SHORTEST
         && !is_word
-        && !is_said_of_values(word)
+        && !is_about_value(word)
         && !word.contains("://")
         && word.contains(char::is_alphanumeric)
-        && !ALGORITHMS.iter().any(|known| word.eq_ignore_ascii_case(known))
-}
-
-fn is_about(word: &str) -> bool {
-    let word = word.trim_end_matches(|it: char| it.is_ascii_punctuation());
-    word.starts_with("realm=")
-        || word.starts_with("error=")
-        || word == TAKEN.trim_end_matches(']')
-        || ABOUT_SCHEMES.iter().any(|about| word.eq_ignore_ascii_case(about))
+        && !name::has_word(ALGORITHMS, word)
 }
 
 fn without_values(tag: &str) -> String {

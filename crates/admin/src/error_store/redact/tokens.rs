@@ -1,5 +1,13 @@
 //! The tokens of a JSON text, taken off one after the other. A token that breaks off may be half of a credential.
 
+/// Why no token can be taken off.
+pub(super) enum Stop {
+    /// The text is no JSON.
+    Malformed,
+    /// The text ends within the token, or before it.
+    BrokeOff,
+}
+
 /// The rest of a text.
 pub(super) struct Tokens<'a>(&'a str);
 
@@ -19,43 +27,43 @@ impl<'a> Tokens<'a> {
     }
 
     /// The first character of the next token.
-    pub(super) fn next(&mut self) -> Option<char> {
+    pub(super) fn next(&mut self) -> Result<char, Stop> {
         self.0 = self.0.trim_start();
-        self.0.chars().next()
+        self.0.chars().next().ok_or(Stop::BrokeOff)
     }
 
     /// Takes this character off, if it is next.
-    pub(super) fn push(&mut self, character: char) -> Option<()> {
-        self.0 = self.0.strip_prefix(character)?;
-        Some(())
+    pub(super) fn push(&mut self, character: char) -> Result<(), Stop> {
+        self.0 = self.0.strip_prefix(character).ok_or(Stop::Malformed)?;
+        Ok(())
     }
 
-    /// Takes a string off; `Some(None)` if it breaks off.
-    pub(super) fn string(&mut self) -> Option<Option<String>> {
-        let inner = self.0.strip_prefix('"')?;
-        let Some(end) = end_of_string(inner) else { return Some(None) };
+    /// Takes a string off.
+    pub(super) fn string(&mut self) -> Result<String, Stop> {
+        let inner = self.0.strip_prefix('"').ok_or(Stop::Malformed)?;
+        let end = end_of_string(inner).ok_or(Stop::BrokeOff)?;
         let (token, rest) = self.0.split_at(end + 2);
         self.0 = rest;
         // A token that is no JSON string is read as it stands.
-        Some(Some(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned())))
+        Ok(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned()))
     }
 
-    pub(super) fn literal(&mut self) -> Option<Literal<'a>> {
+    pub(super) fn literal(&mut self) -> Result<Literal<'a>, Stop> {
         let end = self.0.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
         let (text, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
         let is_name = matches!(text, "null" | "true" | "false");
         let is_number = text.starts_with(|it: char| it.is_ascii_digit() || it == '-');
         if !is_name && !is_number {
-            return None;
+            return Err(Stop::Malformed);
         }
         self.0 = rest;
-        Some(Literal { text, is_number })
+        Ok(Literal { text, is_number })
     }
 
-    /// Takes an object or an array off; `None` if it breaks off.
-    pub(super) fn brackets(&mut self) -> Option<()> {
-        self.0 = behind_brackets(self.0)?;
-        Some(())
+    /// Takes an object or an array off.
+    pub(super) fn brackets(&mut self) -> Result<(), Stop> {
+        self.0 = behind_brackets(self.0).ok_or(Stop::BrokeOff)?;
+        Ok(())
     }
 }
 

@@ -33,9 +33,9 @@
   const follow = (address, after) => {
     const table = document.querySelector('table.errors');
     const [place, state, pause, announce] = ['live', 'live-state', 'pause', 'announce'].map(byId);
-    let [paused, held, told, leftOut] = [false, [], [], 0];
+    let [paused, held, announced, leftOut] = [false, [], [], 0];
 
-    const say = (text, isLive) => {
+    const setState = (text, isLive) => {
       state.textContent = text;
       place.classList.toggle('is-live', isLive);
     };
@@ -46,21 +46,21 @@
       setTimeout(() => row.classList.remove('new'), HIGHLIGHT_MS);
       byId('empty').hidden = true;
       const words = ['.statuses', '.code', '.route'].map((part) => row.querySelector(part).textContent.trim());
-      told.push(words.join(' '));
+      announced.push(words.join(' '));
       while (table.tBodies.length > MOST_ROWS) {
         table.tBodies[table.tBodies.length - 1].remove();
       }
     };
 
-    const stateOfPause = () => say(`Paused, ${held.length} new`, false);
+    const stateOfPause = () => setState(`Paused, ${held.length} new`, false);
 
     setInterval(() => {
-      if (told.length === 1) {
-        announce.textContent = `New error: ${told[0]}`;
-      } else if (told.length > 1) {
-        announce.textContent = `${told.length + leftOut} new errors, the last one ${told[told.length - 1]}`;
+      if (announced.length === 1) {
+        announce.textContent = `New error: ${announced[0]}`;
+      } else if (announced.length > 1) {
+        announce.textContent = `${announced.length + leftOut} new errors, the last one ${announced[announced.length - 1]}`;
       }
-      [told, leftOut] = [[], 0];
+      [announced, leftOut] = [[], 0];
     }, ANNOUNCE_EVERY_MS);
 
     pause.addEventListener('click', () => {
@@ -72,16 +72,16 @@
       } else {
         held.forEach(show);
         held = [];
-        say('Live', true);
+        setState('Live', true);
       }
     });
 
     const url = new URL(address, location.href);
     url.searchParams.set('after', after);
     const events = new EventSource(url);
-    events.addEventListener('open', () => { if (!paused) say('Live', true); });
+    events.addEventListener('open', () => { if (!paused) setState('Live', true); });
     events.addEventListener('error', () => {
-      say(events.readyState === EventSource.CLOSED ? 'Not live: load the page again' : 'Connecting again', false);
+      setState(events.readyState === EventSource.CLOSED ? 'Not live: load the page again' : 'Connecting again', false);
     });
     events.addEventListener('left-out', (event) => { leftOut += Number(event.data); });
     events.addEventListener('row', (event) => {
@@ -95,7 +95,7 @@
         show(row);
       }
     });
-    say('Connecting', false);
+    setState('Connecting', false);
     place.hidden = false;
   };
 
