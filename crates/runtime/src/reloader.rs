@@ -22,7 +22,6 @@ use crate::file_reader::{FileReader, Look, Patience, Progress, Unread};
 use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
-use error_envelope_core::loader::OutlineTable;
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
 use error_envelope_core::policy::{Policy, PolicyError};
 
