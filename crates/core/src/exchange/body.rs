@@ -1,12 +1,14 @@
-//! The body of an error, in the form that the client gets (rules E1, R11, R12, R16).
+//! The form of an error that the client gets, and its body in it (rules E1, R11, R12, R16).
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::head::X_REQUEST_ID;
-use super::writer::{ErrorWriter, RetainedBody};
+use super::request::RequestFlags;
+use super::state::RequestState;
 use crate::classify::{self, Retained, rule};
 use crate::dialect::event_stream;
 use crate::dialect::issues::written;
@@ -18,8 +20,62 @@ use crate::dialect::{Dialect, DialectSpec, standard};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
+use crate::policy::{Policy, ResponseSettings};
 
-impl ErrorWriter<'_> {
+/// The form of the errors of one request.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorForm<'e> {
+    pub(super) policy: &'e Policy,
+    pub(super) clock: fn() -> SystemTime,
+    pub(super) settings: &'e ResponseSettings,
+    pub(super) request: RequestFlags,
+    /// Method and path, where a rule of the policy reads them.
+    pub(super) target: Option<&'e (Method, PathAndQuery)>,
+    /// When the request began, where its dialect has a time.
+    pub(super) began: Option<SystemTime>,
+    pub(super) id: &'e HeaderValue,
+    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    pub(super) kept: Option<&'e str>,
+}
+
+/// An error as it leaves.
+pub(super) struct OutgoingReply {
+    /// The error's status, over whichever protocol.
+    pub(super) status: StatusCode,
+    /// The status in the status line: 200 where a protocol has a status of its own.
+    pub(super) sent: StatusCode,
+    /// The header fields of [`rpc::written`](super::rpc::written) that hold the whole error: then there is no body.
+    pub(super) head: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) grpc: Option<Status>,
+}
+
+impl OutgoingReply {
+    #[inline]
+    pub(super) fn over_http(status: StatusCode, body: Bytes) -> Self {
+        Self { status, sent: status, head: HeaderMap::new(), body, grpc: None }
+    }
+}
+
+/// An inner body that already is in the client's dialect, and which part of it passes.
+pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
+
+impl<'e> ErrorForm<'e> {
+    #[inline]
+    pub(super) fn new(state: &'e RequestState) -> Self {
+        let cold = state.cold.as_deref();
+        Self {
+            policy: state.policy(),
+            clock: state.config.clock,
+            settings: &state.settings,
+            request: state.request,
+            target: cold.and_then(|cold| cold.target.as_ref()),
+            began: cold.and_then(|cold| cold.began),
+            id: &state.id_header,
+            kept: None,
+        }
+    }
+
     /// The dialect that the client gets: its route's, or the one that it requested itself (R11).
     ///
     /// A route's dialect does not apply to an RPC client, which has its own (R10).
@@ -77,19 +133,23 @@ impl ErrorWriter<'_> {
 
     /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client prefers
     /// (R11), since the head has left. `number` is its own where the events before have a type.
-    pub(super) fn event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
-        let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
-        let (form, fault) = (self.event_form(), classify::listed(fault, writer.dialect()));
-        let (body, _) = writer.body_of(&fault, fault.status_code(), None, fault.headers());
+    pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
+        let own = self.without_preference();
+        let (form, fault) = (self.stream_form(), classify::listed(fault, own.dialect()));
+        let (body, _) = own.body_of(&fault, fault.status_code(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
             None => event_stream::event(form.error_event, &body),
         }
     }
 
-    /// The form of the events of [`ErrorWriter::event`].
-    pub(super) fn event_form(&self) -> &'static DialectSpec {
-        ErrorWriter { request: self.request.without_preference(), ..*self }.dialect().spec()
+    /// The form of the events of [`ErrorForm::stream_event`].
+    pub(super) fn stream_form(&self) -> &'static DialectSpec {
+        self.without_preference().dialect().spec()
+    }
+
+    fn without_preference(&self) -> Self {
+        Self { request: self.request.without_preference(), ..*self }
     }
 
     /// The canonical body of an error with this text.

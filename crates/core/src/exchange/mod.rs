@@ -22,32 +22,34 @@
 //! decide.
 
 mod accept;
+mod admission;
 mod auth;
-mod begin;
 mod body;
 mod body_capture;
 mod calls;
 mod changes;
+mod collected;
+mod entry;
 mod event;
 mod event_stream;
-#[cfg(feature = "openapi")]
-mod example;
-mod explain;
 mod failing;
 mod fault_cause;
 mod fill;
 mod head;
+mod header_use;
+mod inner_error;
 mod method;
 mod notes;
 mod observe;
+mod observed_error;
 mod outcome;
+mod passing;
 mod path_form;
 mod plan;
-mod proxy;
-mod reads;
 mod reply;
 mod request;
 mod responding;
+mod response_id;
 mod rpc;
 mod rpc_response;
 mod state;
@@ -61,15 +63,15 @@ pub use self::event::{
 };
 pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;
+pub use self::header_use::{is_read, is_removed};
 pub use self::method::KnownMethod;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
-pub use self::observe::ObservedError;
+pub use self::observed_error::ObservedError;
 pub use self::outcome::{
     BodyContext, BodyFacts, BodyFailure, Collected, CollectedAction, Failure, FinalFrame, FirstByte, LocalReply,
     RewrittenBody,
 };
 pub use self::plan::{Admission, ResponsePlan};
-pub use self::reads::{is_read, is_removed};
 pub use self::rpc_response::RpcResponse;
 pub use self::state::{Exchange, PendingPeek, PendingVerification};
 pub use crate::classify::Explanation;

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::exchange::accept::tells_apart;
-use crate::exchange::reads::HeaderUse;
+use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
 
 /// The facts of a request's headers, noted in one pass: that is cheaper than to look each up.
