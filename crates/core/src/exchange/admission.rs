@@ -17,7 +17,7 @@ use super::{
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
-use crate::policy::{Matched, MatchedReading, Mode, ResponseSettings, Unmatched};
+use crate::policy::{Matched, Mode, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// G0's own refusals, worded for the developer of the client.
@@ -63,7 +63,7 @@ pub(super) fn admit(
         Some(Ok(None)) => {}
         Some(Err(fault)) => {
             let state = RequestState::new(config, &view, given, response_settings);
-            return Admission::Answer(Box::new(ErrorReply::new(state).refuse(fault, None)));
+            return Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)));
         }
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(*settings);
@@ -111,7 +111,7 @@ fn refuse_headers(
     let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("more headers than a head may have");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
-    Admission::Answer(Box::new(ErrorReply::new(state).refuse(fault, None)))
+    Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
 }
 
 /// A request that has its id and no state yet.
@@ -165,7 +165,10 @@ impl ArrivingRequest<'_> {
             None => auth::check_auth(state.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
-        note_readings(&mut state, std::mem::take(&mut matched.others));
+        // For the log: which further readings matched guards of their own (G0).
+        if !matched.others.is_empty() {
+            state.notes_mut().readings = std::mem::take(&mut matched.others);
+        }
         note_original_path(&mut state, matched, head);
         admit_after_auth(state, decision, guarded)
     }
@@ -191,7 +194,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }
     if let Some(refusal) = refusal {
-        return Admission::Answer(Box::new(ErrorReply::new(state).refuse(refusal, None)));
+        return Admission::Answer(Box::new(ErrorReply { state }.refuse(refusal, None)));
     }
     count_body(&mut state, guarded.body, guarded.limit, guarded.observed.limit);
     match guarded.peek {
@@ -211,13 +214,6 @@ pub(super) fn forward(mut state: RequestState) -> Admission {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         state.flags = Some(BodyFlags::new(limit, drain_budget(state.policy()), observed));
-    }
-}
-
-/// Notes for the log which further readings matched guards of their own (G0).
-fn note_readings(state: &mut RequestState, readings: Vec<MatchedReading>) {
-    if !readings.is_empty() {
-        state.notes_mut().readings = readings;
     }
 }
 

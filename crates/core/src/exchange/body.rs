@@ -1,5 +1,6 @@
 //! The form of an error that the client gets, and its body in it (rules E1, R11, R12, R16).
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -169,19 +170,18 @@ impl<'e> ErrorForm<'e> {
         let text = fault.text();
         let form = self.dialect().spec();
         let lists = form.lists_issues;
-        let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
-            None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
-            others => others,
+        let details = fault.details_json().and_then(|details| match without_noise(lists, details, &text)? {
+            details if lists && leaving.text != text => {
+                Some(written::retold(&details, &text, &leaving.text).map_or(details, Cow::Owned))
+            }
+            details => Some(details),
         });
         let out = Outgoing {
             status: leaving.status,
             canonical: fault.code(),
             code: &leaving.name,
             message: &leaving.text,
-            details: match &others {
-                Some(others) => others.as_deref(),
-                None => fault.details_json(),
-            },
+            details: details.as_deref(),
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
             domain: self.policy.rpc_domain(),
@@ -242,13 +242,11 @@ impl<'e> ErrorForm<'e> {
 }
 
 /// The details without empty content: `null`, and an issue list that repeats the message, for clients whose protocol
-/// does not always have one. `None` where they are to stay as they are.
-pub(super) fn without_noise(always_lists: bool, details: &str, text: &str) -> Option<Option<String>> {
-    if details == "null" {
-        Some(None)
-    } else if always_lists {
-        None
-    } else {
-        written::only_repeat(details, text).then(|| written::beside_issues(details))
+/// does not always have one.
+pub(super) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
+    match details {
+        "null" => None,
+        _ if !always_lists && written::only_repeat(details, text) => written::beside_issues(details).map(Cow::Owned),
+        _ => Some(Cow::Borrowed(details)),
     }
 }

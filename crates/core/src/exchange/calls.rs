@@ -89,7 +89,7 @@ pub(super) fn call_head(
         && let Some(fault) = redefined_fault(state, head)
     {
         head.status = fault.status_code();
-        return ResponsePlan::Rewrite(ErrorReply::new(call.state).rewrite(head, fault, Origin::Fault));
+        return ResponsePlan::Rewrite(ErrorReply { state: call.state }.rewrite(head, fault, Origin::Fault));
     }
     if names.status
         && let Some(event) = head_status(state, rpc, head)
@@ -103,11 +103,11 @@ pub(super) fn call_head(
         };
     }
     if body.is_empty() {
-        return PassingResponse::new(call.state).whole(head, || body);
+        return PassingResponse { state: call.state }.pass(head, || body);
     }
     announce_trailers(state, rpc, head);
     let has_length = names.length || body.upper == Some(body.lower);
-    call.begin(&head.headers, !has_length);
+    call.begin_body(&head.headers, !has_length);
     ResponsePlan::Watch(call)
 }
 
@@ -121,7 +121,7 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
 /// A status in the head, as it is but for the id that a layer inside put there (E7).
 fn head_status(state: &RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
-    let event = InnerErrorReader::new(state).rpc_failure(&reported)?;
+    let event = InnerErrorReader { state }.rpc_failure(&reported)?;
     drop(reported);
     replace_layer_id(state, &mut head.headers);
     Some(event)
@@ -144,7 +144,7 @@ pub(super) fn unary_error(
     read: Collected<'_>,
 ) -> CollectedAction {
     state.mark_head(&mut head.headers);
-    let event = InnerErrorReader::new(&state).rpc_event(reported);
+    let event = InnerErrorReader { state: &state }.rpc_event(reported);
     if let Collected::Whole(body) = read
         && let Some((theirs, ours)) = state.ids_of_layers()
         && let Some(body) = connect::readdressed(body, theirs, ours)

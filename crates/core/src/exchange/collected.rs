@@ -14,12 +14,12 @@ use crate::policy::Mode;
 #[inline]
 pub(super) fn response_body(state: RequestState, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
     if let Some(failure) = state.cut() {
-        return CollectedAction::Replace(Box::new(ErrorReply::new(state).answer(failure, None)));
+        return CollectedAction::Replace(Box::new(ErrorReply { state }.answer(failure, None)));
     }
-    let reader = InnerErrorReader::new(&state);
+    let reader = InnerErrorReader { state: &state };
     let decoded = reader.decoded(&head.headers, body);
     if state.settings.mode == Mode::Fill && !fill::is_filled(&head.headers, body, decoded.as_deref()) {
-        let (body_context, event) = PassingResponse::new(state).preserve(head);
+        let (body_context, event) = PassingResponse { state }.preserve(head);
         return CollectedAction::Restore(body_context, event);
     }
     if let Some(reported) = reader.connect_status(decoded.as_deref()) {
@@ -29,10 +29,10 @@ pub(super) fn response_body(state: RequestState, head: &mut response::Parts, bod
     let read = decoded.as_deref().unwrap_or_default();
     match reader.decision(head.status, &head.headers, decoded.as_deref(), reason.as_deref()) {
         RewriteDecision::Rewrite(rewrite) => {
-            CollectedAction::Rewrite(ErrorReply::new(state).rewrite_parsed(head, rewrite, Origin::Inner, read))
+            CollectedAction::Rewrite(ErrorReply { state }.rewrite_parsed(head, rewrite, Origin::Inner, read))
         }
         RewriteDecision::Pass(rewrite) => {
-            let (body_context, event) = PassingResponse::new(state).preserve_protocol(head, rewrite.code(), read);
+            let (body_context, event) = PassingResponse { state }.preserve_protocol(head, rewrite.code(), read);
             CollectedAction::Restore(body_context, event)
         }
     }

@@ -110,7 +110,7 @@ impl Exchange {
     /// Takes the head of an inner response. `body` is called only where the facts of the body matter.
     #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        ResponseHead::new(self.state).plan(head, body)
+        ResponseHead { state: self.state }.plan(head, body)
     }
 
     /// Takes the collected part of an inner error's body.
@@ -165,7 +165,7 @@ impl Exchange {
 
     /// The inner service was not ready for the request, which was not forwarded (F3).
     pub fn unready(self, failure: Failure, cause: BoxError) -> LocalReply {
-        ErrorReply::new(self.state).answer_unforwarded(failure, Some(cause))
+        ErrorReply { state: self.state }.answer_unforwarded(failure, Some(cause))
     }
 
     /// A panic kept the request from being forwarded (F2).
@@ -175,7 +175,7 @@ impl Exchange {
 
     /// The head of the request cannot be read: 400, whatever the mode, since no guard could run (V4).
     pub fn malformed(self, cause: BoxError) -> LocalReply {
-        ErrorReply::new(self.state).refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
+        ErrorReply { state: self.state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
     /// The request's body ran over its limit, as its meter has reported ([`MeterAction::Over`](super::MeterAction::Over)), and no
@@ -183,12 +183,12 @@ impl Exchange {
     pub fn overran(self) -> LocalReply {
         let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
         let failure = self.state.cut().unwrap_or_else(unknown);
-        ErrorReply::new(self.state).answer_unforwarded(failure, None)
+        ErrorReply { state: self.state }.answer_unforwarded(failure, None)
     }
 
     /// The inner service failed with `cause` (F1).
     pub fn failed(self, failure: Failure, cause: BoxError) -> LocalReply {
-        ErrorReply::new(self.state).answer(failure, Some(cause))
+        ErrorReply { state: self.state }.answer(failure, Some(cause))
     }
 
     /// The inner service panicked with this text (F2).
@@ -222,7 +222,7 @@ impl Exchange {
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::listed(fault, ErrorForm::new(&self.state).dialect()));
         rewrite.named = false;
-        let mut written = ErrorReply::new(self.state).rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
+        let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
         written.event.cause = Some(Cause::Error(cause));
         ResponsePlan::Rewrite(written)
     }
@@ -248,7 +248,7 @@ impl Exchange {
     /// What an inner error contains, and how each rule treats it.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
-        InnerErrorReader::new(&self.state).explanation(head, body)
+        InnerErrorReader { state: &self.state }.explanation(head, body)
     }
 
     /// The rules that were tried, in their order.

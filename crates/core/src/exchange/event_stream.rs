@@ -133,10 +133,7 @@ fn may_append(state: &RequestState, head: &response::Parts, body: BodyFacts) -> 
     let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
     // A declared length means that no event follows the body.
     let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
-    let is_bodiless = matches!(head.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT)
-        || matches!(head.status, StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
-        || state.request.is_head()
-        || body.ended;
+    let is_bodiless = matches!(head.status.as_u16(), 101 | 204 | 205 | 304) || state.request.is_head() || body.ended;
     state.settings.mode != Mode::Observe
         && state.request.rpc.is_none()
         && !is_bodiless

@@ -22,15 +22,10 @@ use crate::policy::{Mode, Protocols, UnknownCodes};
 /// Reads the inner errors of one request.
 #[derive(Clone, Copy)]
 pub(super) struct InnerErrorReader<'e> {
-    state: &'e RequestState,
+    pub(super) state: &'e RequestState,
 }
 
-impl<'e> InnerErrorReader<'e> {
-    #[inline(always)]
-    pub(super) fn new(state: &'e RequestState) -> Self {
-        Self { state }
-    }
-
+impl InnerErrorReader<'_> {
     /// What the client gets for an error with this status, head and decoded body.
     #[inline]
     pub(super) fn decision<'b>(

@@ -17,9 +17,12 @@
 //!
 //! It has no clock, no random source, no body type, no future and no log: an adapter brings those.
 //!
-//! From the bottom up: `event` has what is logged and the config, `outcome` the results of an exchange, `request` what is
-//! read of a request, `state` the exchange itself. `writer` writes its errors, `plan` is what an adapter does; all others
-//! decide.
+//! The way of a request, each step a file that calls only files below it: `entry` has what an adapter calls; `admission`
+//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding` plans by a
+//! response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error` decides what an inner
+//! error is, `failing` what an error without a response is; `reply` ends the request with an error that `writer` writes,
+//! with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`, `EventStream` and `ObservedError`
+//! stand beside `passing`: they follow a body. What the steps share is the `RequestState` in `state`.
 
 mod accept;
 mod admission;
@@ -29,6 +32,7 @@ mod body_capture;
 mod calls;
 mod changes;
 mod collected;
+mod config;
 mod entry;
 mod event;
 mod event_stream;

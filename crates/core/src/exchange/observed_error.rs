@@ -32,7 +32,7 @@ impl ObservedError {
     /// The body has ended, or will be read no further: the bytes that came decide, as they would have.
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
-        let reader = InnerErrorReader::new(state);
+        let reader = InnerErrorReader { state };
         let decoded = reader.decoded(headers, body);
         if let Some(reported) = reader.connect_status(decoded.as_deref()) {
             return reader.rpc_event(&reported);

@@ -10,17 +10,12 @@ use crate::code::ErrorCode;
 
 /// Lets the response of a request pass.
 pub(super) struct PassingResponse {
-    state: RequestState,
+    pub(super) state: RequestState,
 }
 
 impl PassingResponse {
     #[inline(always)]
-    pub(super) fn new(state: RequestState) -> Self {
-        Self { state }
-    }
-
-    #[inline(always)]
-    pub(super) fn whole(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if appends_error(&self.state, head, body) {
             return ResponsePlan::Stream(EventStream::boxed(self.state, head), None);
         }
@@ -29,7 +24,7 @@ impl PassingResponse {
     }
 
     /// An error that keeps its shape is logged by its status (L1).
-    pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if appends_error(&self.state, head, || body) {
             let stream = EventStream::boxed(self.state, head);
             let event = stream.preserved(head.status);
@@ -39,7 +34,7 @@ impl PassingResponse {
         ResponsePlan::Keep(body_context, event)
     }
 
-    /// As [`PassingResponse::error`], for one that is no event stream.
+    /// As [`PassingResponse::pass_error`], for one that is no event stream.
     pub(super) fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.state.mark_head(&mut head.headers);
         let body_context = self.state.body_context();

@@ -20,15 +20,10 @@ use crate::policy::Policy;
 
 /// Ends a request with an error that the layer writes.
 pub(super) struct ErrorReply {
-    state: RequestState,
+    pub(super) state: RequestState,
 }
 
 impl ErrorReply {
-    #[inline(always)]
-    pub(super) fn new(state: RequestState) -> Self {
-        Self { state }
-    }
-
     /// Writes an inner error anew: head and body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.state.adopted(fault);

@@ -26,7 +26,7 @@ use crate::policy::{EventStreams, Mode, NoTransform};
 
 /// Decides about the response of a request by its head.
 pub(super) struct ResponseHead {
-    state: RequestState,
+    pub(super) state: RequestState,
 }
 
 /// What the status of a response decides in the route's mode.
@@ -41,35 +41,30 @@ enum StatusTreatment {
 }
 
 impl ResponseHead {
-    #[inline(always)]
-    pub(super) fn new(state: RequestState) -> Self {
-        Self { state }
-    }
-
     /// `body` is called only where the facts of the body matter.
     #[inline]
     pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(failure) = self.state.cut() {
-            return ResponsePlan::Replace(Box::new(ErrorReply::new(self.state).answer(failure, None)));
+            return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }
         if head.headers.len() > MAX_HEADERS {
             let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
             let cause = format!("{} response headers", head.headers.len()).into();
-            return ResponsePlan::Replace(Box::new(ErrorReply::new(self.state).answer(failure, Some(cause))));
+            return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, Some(cause))));
         }
         if let Some((rpc, names)) = answered_call(&self.state, head) {
             return call_head(self.state, rpc, &names, head, body());
         }
         if matches!(head.status.as_u16(), 400..=599) {
-            return self.error_head(head, body());
+            return self.plan_error(head, body());
         }
         match StatusTreatment::new(&self.state, head.status) {
-            StatusTreatment::Pass => PassingResponse::new(self.state).whole(head, body),
+            StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
-            StatusTreatment::Observe => self.observe(head, body()),
+            StatusTreatment::Observe => self.plan_observed(head, body()),
             StatusTreatment::Rewrite => {
                 head.status = StatusCode::BAD_GATEWAY;
-                let reply = ErrorReply::new(self.state);
+                let reply = ErrorReply { state: self.state };
                 ResponsePlan::Rewrite(reply.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner))
             }
         }
@@ -85,13 +80,15 @@ impl ResponseHead {
         ResponsePlan::Strip(body_context, notes)
     }
 
-    fn error_head(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn plan_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         match StatusTreatment::new(&self.state, head.status) {
-            _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => self.error(head, body),
-            StatusTreatment::Pass => PassingResponse::new(self.state).whole(head, || body),
-            StatusTreatment::Observe => self.observe(head, body),
-            _ if fill::keeps(&self.state, head, body) => PassingResponse::new(self.state).error(head, body),
-            _ => self.error(head, body),
+            _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => {
+                self.rewrite_error(head, body)
+            }
+            StatusTreatment::Pass => PassingResponse { state: self.state }.pass(head, || body),
+            StatusTreatment::Observe => self.plan_observed(head, body),
+            _ if fill::keeps(&self.state, head, body) => PassingResponse { state: self.state }.pass_error(head, body),
+            _ => self.rewrite_error(head, body),
         }
     }
 
@@ -100,13 +97,13 @@ impl ResponseHead {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
-    fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn plan_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         self.state.identify_response(&mut head.headers);
         if let Some(event) = observed_refusal(&mut self.state, head.status) {
             return passing::keep(&self.state, event);
         }
         match head.status.as_u16() {
-            101 | 200..=399 => PassingResponse::new(self.state).whole(head, || body),
+            101 | 200..=399 => PassingResponse { state: self.state }.pass(head, || body),
             400..=599 => self.observe_error(head, body),
             // E6.
             _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
@@ -119,7 +116,7 @@ impl ResponseHead {
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.keeps_shape(&head.headers) {
-            return PassingResponse::new(self.state).error(head, body);
+            return PassingResponse { state: self.state }.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
         let (body_context, headers) = (self.state.body_context(), head.headers.clone());
@@ -138,20 +135,20 @@ impl ResponseHead {
     }
 
     #[inline]
-    fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             return ResponsePlan::Rewrite(self.write_fault(head, fault));
         }
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that breaks off where it passes is to end with an event (F6).
         if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
-            return PassingResponse::new(self.state).error(head, body);
+            return PassingResponse { state: self.state }.pass_error(head, body);
         }
         let inspect = self.state.policy().inspect();
         let looks = fills && fill::must_look(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {
-            return self.unread_error(head, body, inspect.max_bytes);
+            return self.rewrite_unread(head, body, inspect.max_bytes);
         }
         let max_bytes = if fills { fill::worth_reading(&head.headers) } else { None };
         let exchange = super::Exchange { state: self.state };
@@ -159,16 +156,17 @@ impl ResponseHead {
     }
 
     /// An error whose head decides alone.
-    fn unread_error(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponsePlan {
+    fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponsePlan {
         let reason = self.reason(head, body);
-        let reader = InnerErrorReader::new(&self.state);
+        let reader = InnerErrorReader { state: &self.state };
         let (RewriteDecision::Rewrite(rewrite) | RewriteDecision::Pass(rewrite)) =
             reader.decision(head.status, &head.headers, None, reason.as_deref());
         if self.keeps_head(head) {
-            let (body_context, event) = PassingResponse::new(self.state).preserve_protocol(head, rewrite.code(), &[]);
+            let (body_context, event) =
+                PassingResponse { state: self.state }.preserve_protocol(head, rewrite.code(), &[]);
             return ResponsePlan::Keep(body_context, event);
         }
-        let mut written = ErrorReply::new(self.state).rewrite_parsed(head, rewrite, Origin::Inner, &[]);
+        let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Inner, &[]);
         written.event.unread = (body.lower > max_bytes).then_some(UnreadReason::TooLong);
         ResponsePlan::Rewrite(written)
     }
@@ -177,7 +175,7 @@ impl ResponseHead {
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         let unenforced = observed_refusal(&mut self.state, head.status).map(Box::new);
         let fault = classify::listed(fault, ErrorForm::new(&self.state).dialect());
-        RewrittenBody { unenforced, ..ErrorReply::new(self.state).rewrite(head, fault, Origin::Fault) }
+        RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
     }
 
     /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows (E5). For a
@@ -187,7 +185,7 @@ impl ResponseHead {
         self.state.request.is_head()
             && head.status.is_client_error()
             && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
-            && named().is_some_and(|it| InnerErrorReader::new(&self.state).protocols().keep_type(it))
+            && named().is_some_and(|it| InnerErrorReader { state: &self.state }.protocols().keep_type(it))
     }
 
     /// Whether the response keeps its shape by its head alone (R9, P1).
@@ -205,7 +203,7 @@ impl ResponseHead {
     }
 
     fn reason(&self, head: &response::Parts, body: BodyFacts) -> Option<Box<str>> {
-        InnerErrorReader::new(&self.state).reason(head, || self.has_no_bytes(head, body))
+        InnerErrorReader { state: &self.state }.reason(head, || self.has_no_bytes(head, body))
     }
 
     /// Whether a response has no body, and would have none for GET.

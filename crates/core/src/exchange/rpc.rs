@@ -36,15 +36,12 @@ pub(super) fn with_error<T>(
 ) -> T {
     let has_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
     let text = if has_issues { fault.text() } else { outward::stated(fault) };
-    let others = fault.details_json().and_then(|details| without_noise(false, details, &text));
+    let details = fault.details_json().and_then(|details| without_noise(false, details, &text));
     write(&RpcError {
         status,
         code: fault.code().as_str(),
         message: &text,
-        details: match &others {
-            Some(others) => others.as_deref(),
-            None => fault.details_json(),
-        },
+        details: details.as_deref(),
         request_id: form.id.to_str().ok(),
         domain: form.policy.rpc_domain(),
         retry_after: classify::rpc::retry_after(headers, form.clock),

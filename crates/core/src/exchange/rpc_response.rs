@@ -56,7 +56,7 @@ impl RpcResponse {
     }
 
     /// A body follows the head.
-    pub(super) fn begin(&mut self, headers: &HeaderMap, may_grow: bool) {
+    pub(super) fn begin_body(&mut self, headers: &HeaderMap, may_grow: bool) {
         self.may_grow = may_grow;
         if !matches!(self.rpc, Rpc::Grpc(_)) {
             self.frames = Some(MessageDecoder::new(self.rpc.is_text()));
@@ -122,7 +122,7 @@ impl RpcResponse {
         }
         let event = {
             let reported = grpc::read(trailers)?;
-            InnerErrorReader::new(&self.state).rpc_failure(&reported)?
+            InnerErrorReader { state: &self.state }.rpc_failure(&reported)?
         };
         replace_layer_id(&self.state, trailers);
         Some(event)
@@ -328,7 +328,7 @@ impl RpcResponse {
             Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
             _ => grpc::read_trailer_frame(last)?,
         };
-        InnerErrorReader::new(&self.state).rpc_failure(&reported)
+        InnerErrorReader { state: &self.state }.rpc_failure(&reported)
     }
 }
 

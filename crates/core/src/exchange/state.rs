@@ -12,6 +12,7 @@ use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, Failure, Kno
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::fields;
 use crate::guard::body_limit::{self, BodyFlags};
 use crate::policy::{Adopted, Mode, Policy, ResponseSettings};
 use crate::request_id::RequestId;
@@ -232,7 +233,7 @@ impl RequestState {
     #[inline(always)]
     pub(super) fn expose(&self, headers: &mut HeaderMap) {
         if self.exposes() {
-            head::expose(headers);
+            head::expose(headers, &head::EXPOSED);
         }
     }
 
@@ -246,8 +247,8 @@ impl RequestState {
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
             response_id::hand_on_id(headers, &self.id_header);
-            if self.exposes() {
-                head::expose_upstream_id(headers);
+            if self.exposes() && fields::has(headers, &head::X_UPSTREAM_REQUEST_ID) {
+                head::expose(headers, &[head::X_UPSTREAM_REQUEST_ID.as_str()]);
             }
         }
     }

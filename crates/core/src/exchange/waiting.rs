@@ -64,7 +64,7 @@ impl PendingPeek {
             FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
             FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
-        Admission::Answer(Box::new(ErrorReply::new(exchange.state).refuse(fault, cause)))
+        Admission::Answer(Box::new(ErrorReply { state: exchange.state }.refuse(fault, cause)))
     }
 
     /// The request's id.

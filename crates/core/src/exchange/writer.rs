@@ -162,9 +162,9 @@ impl<'e> ErrorWriter<'e> {
         if !self.form.settings.expose_headers {
             return;
         }
-        head::expose(headers);
+        head::expose(headers, &head::EXPOSED);
         if matches!(self.form.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
-            head::expose_grpc(headers);
+            head::expose(headers, &head::EXPOSED_OF_GRPC);
         }
     }
 
