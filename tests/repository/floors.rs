@@ -4,8 +4,10 @@
 //! A room is a file or a folder directly under a crate's `src/`. No list has the floors: a room stands one floor above the
 //! highest room that it names. Rooms that name each other have none. `lib.rs` and `main.rs` stand outside: they name all.
 
+mod calls;
 mod circles;
 mod crates;
+mod methods;
 mod modules;
 mod picture;
 

@@ -4,12 +4,23 @@
 //! followed through imports and re-exports to where they are: a `mod.rs` that declares its children and hands on what they
 //! define stands on none of them, and a child that names a sibling through it stands on the sibling. A parent that uses what
 //! a child defines stands on the child, and a child that names what its parent defines stands on the parent: both at once are
-//! a circle. A file and its tests are one. What is called as a method is not seen.
+//! a circle. A file and its tests are one.
+//!
+//! A file also stands on the files that define the inherent methods that it calls, as far as the receiver's type can be
+//! followed: a type whose methods are in several files is read in one direction, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::calls::Calls;
 use super::crates::{members, sources};
-use super::modules::{File, Module, module_of};
+use super::modules::{File, Module, module_of, place_of};
+
+/// Circles of calls that are still there, by one of their files. A file that leaves its circle leaves this list.
+const STILL: [&str; 3] = [
+    "crates/core: dialect/custom.rs",
+    "crates/core: policy/builder.rs",
+    "crates/envoy: filter/mod.rs",
+];
 
 #[test]
 fn no_files_of_a_crate_stand_on_each_other() {
@@ -17,7 +28,8 @@ fn no_files_of_a_crate_stand_on_each_other() {
         let house = House::from_sources(&sources(&member));
         house.circles().iter().map(|it| format!("{member}: {}", house.describe(it))).collect::<Vec<_>>()
     };
-    let found: Vec<_> = members().into_iter().flat_map(circles_of).collect();
+    let found = members().into_iter().flat_map(circles_of);
+    let found: Vec<_> = found.filter(|circle| !STILL.iter().any(|still| circle.starts_with(still))).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
 
@@ -45,6 +57,8 @@ fn a_circle_is_found_where_it_is_planted_in_each_crate() {
 pub(super) struct House {
     files: BTreeMap<Module, File>,
     /// For each file those that it names.
+    named: BTreeMap<Module, BTreeSet<Module>>,
+    /// For each file those that it names, and those whose methods it calls.
     stands_on: BTreeMap<Module, BTreeSet<Module>>,
 }
 
@@ -57,13 +71,16 @@ impl House {
         };
         let tests: Vec<Module> = files.iter().flat_map(tests).collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
-        let stands_on = files.keys().map(|module| (module.clone(), named(&files, module))).collect();
-        Self { files, stands_on }
+        let calls = Calls::new(&files);
+        let named: BTreeMap<_, _> = files.keys().map(|module| (module.clone(), named(&files, module))).collect();
+        let below = |(module, named): (&Module, &BTreeSet<Module>)| (module.clone(), named | &calls.called(module));
+        let stands_on = named.iter().map(below).collect();
+        Self { files, named, stands_on }
     }
 
     /// Each file by its module, and the modules of those that it names.
     pub(super) fn named_by_module(&self) -> &BTreeMap<Module, BTreeSet<Module>> {
-        &self.stands_on
+        &self.named
     }
 
     /// The circles: files each of which stands on all others of them, by whatever way.
@@ -109,36 +126,6 @@ fn named(files: &BTreeMap<Module, File>, module: &Module) -> BTreeSet<Module> {
     let imported = imported.map(|(_, path)| path);
     let targets = imported.chain(&file.named).filter_map(|path| place_of(files, module, path, 0));
     targets.filter(|target| *target != module).cloned().collect()
-}
-
-/// The file in which the last name of a path is defined, as seen from a module.
-fn place_of<'f>(files: &'f BTreeMap<Module, File>, from: &Module, path: &[String], steps: u8) -> Option<&'f Module> {
-    let (mut at, mut rest) = (from.clone(), path);
-    while let Some((first, others)) = rest.split_first() {
-        match first.as_str() {
-            "crate" => at.clear(),
-            "super" => drop(at.pop()),
-            "self" => {}
-            _ => break,
-        }
-        rest = others;
-    }
-    while let Some((first, others)) = rest.split_first() {
-        at.push(first.clone());
-        if !files.contains_key(&at) {
-            at.pop();
-            break;
-        }
-        rest = others;
-    }
-    let (here, file) = files.get_key_value(&at)?;
-    let Some((first, others)) = rest.split_first() else { return Some(here) };
-    match file.imports.get(first) {
-        Some(import) if steps < 8 => place_of(files, here, &[&import[..], others].concat(), steps + 1),
-        // A word that is no import, from inside the file, is its own or a foreign crate's.
-        _ if at == *from => None,
-        _ => Some(here),
-    }
 }
 
 #[test]
@@ -228,6 +215,61 @@ fn circles_are_told_from_what_only_looks_like_them() {
             &[
                 ("room/mod.rs", "mod a;\nuse a::f;"),
                 ("room/a.rs", "macro_rules! m { () => { mod rows { static R: u8 = super::f(); } } }"),
+            ],
+            &[],
+        ),
+        // Methods of one type in several files: called in both directions, and in one.
+        (
+            &[
+                ("room/mod.rs", "mod a;\nmod b;\nmod c;\npub use c::C;"),
+                ("room/a.rs", "use super::C;\nimpl C { fn f(&self) { self.g() } }"),
+                ("room/b.rs", "use super::C;\nimpl C { fn g(self) { let Self { next } = self; next.f() } }"),
+                ("room/c.rs", "pub struct C { next: Box<C> }"),
+            ],
+            ALL,
+        ),
+        (
+            &[
+                ("room/a.rs", "use super::c::C;\nimpl C { fn f(&self) { self.g(); Self::new().n() } fn n(&self) {} }"),
+                ("room/b.rs", "use super::c::C;\nimpl C { fn g(&self) {} }"),
+                ("room/c.rs", "pub struct C;\nimpl C { fn new() -> Self { Self } }"),
+            ],
+            &[],
+        ),
+        // The type of a field, of a parameter, and of what a method and a function return; a function's path.
+        (
+            &[
+                (
+                    "room/a.rs",
+                    "pub struct A { b: super::b::B }\nimpl A { fn f(&self) { self.b.c().g() } fn h(_: ()) {} }",
+                ),
+                ("room/b.rs", "use super::c::C;\npub struct B;\nimpl B { fn c(&self) -> &C { &C } }"),
+                ("room/c.rs", "pub struct C;"),
+                ("room/d.rs", "use super::{a::A, c::C};\nimpl C { fn g(&self) {} fn h() { [()].map(A::h) } }"),
+            ],
+            &["room/a.rs", "room/d.rs"],
+        ),
+        (
+            &[
+                ("room/a.rs", "use super::c;\npub struct A;\nimpl A { fn f() { let it = c::new(); it.g() } }"),
+                ("room/b.rs", "impl super::c::C { fn g(&self) { println!(\"{}\", self.h()) } }"),
+                ("room/c.rs", "pub struct C;\npub fn new() -> C { C }"),
+                ("room/d.rs", "use super::{a, c::C};\nimpl C { fn h(&self) { a::A::f() } }"),
+            ],
+            &["room/a.rs", "room/b.rs", "room/d.rs"],
+        ),
+        // A method of a trait, of another type with the same name, and of a value whose type is not to be seen.
+        (
+            &[
+                (
+                    "room/a.rs",
+                    "use super::c::C;\nimpl C { fn f(&self, it: &str) { it.g(); C.b(); D.g(); } }\nstruct D;",
+                ),
+                (
+                    "room/b.rs",
+                    "use super::c::C;\nimpl C { fn g(&self) { self.f(\"\") } }\nimpl B for C { fn b(&self) {} }",
+                ),
+                ("room/c.rs", "pub struct C;"),
             ],
             &[],
         ),

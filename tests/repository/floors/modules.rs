@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::{self, Visit};
 
+use super::methods::Methods;
+
 /// The way to a module, from the crate.
 pub(super) type Module = Vec<String>;
 
@@ -27,17 +29,55 @@ pub(super) struct File {
     pub(super) named: BTreeSet<Module>,
     /// Children that are tests.
     pub(super) tests: BTreeSet<String>,
+    pub(super) methods: Methods,
 }
 
 impl File {
     pub(super) fn read(path: &str, text: &str) -> Self {
+        let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut reader = Reader::default();
-        reader.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}")));
+        reader.visit_file(&parsed);
         let Reader { mut file, public, words, .. } = reader;
         file.path = path.to_owned();
+        file.methods = Methods::read(&parsed);
         file.handed_on = public.keys().filter(|name| !words.contains(*name)).cloned().collect();
         file.imports.extend(public);
         file
+    }
+}
+
+/// The file in which the last name of a path is defined, as seen from a module.
+pub(super) fn place_of<'f>(
+    files: &'f BTreeMap<Module, File>,
+    from: &Module,
+    path: &[String],
+    steps: u8,
+) -> Option<&'f Module> {
+    let (mut at, mut rest) = (from.clone(), path);
+    while let Some((first, others)) = rest.split_first() {
+        match first.as_str() {
+            "crate" => at.clear(),
+            "super" => drop(at.pop()),
+            "self" => {}
+            _ => break,
+        }
+        rest = others;
+    }
+    while let Some((first, others)) = rest.split_first() {
+        at.push(first.clone());
+        if !files.contains_key(&at) {
+            at.pop();
+            break;
+        }
+        rest = others;
+    }
+    let (here, file) = files.get_key_value(&at)?;
+    let Some((first, others)) = rest.split_first() else { return Some(here) };
+    match file.imports.get(first) {
+        Some(import) if steps < 8 => place_of(files, here, &[&import[..], others].concat(), steps + 1),
+        // A word that is no import, from inside the file, is its own or a foreign crate's.
+        _ if at == *from => None,
+        _ => Some(here),
     }
 }
 
@@ -182,7 +222,7 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
 }
 
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+pub(super) fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().filter(|it| it.path().is_ident("cfg")).filter_map(|it| it.meta.require_list().ok()).any(|list| {
         let condition = list.tokens.to_string().replace(' ', "");
         condition == "test" || condition.starts_with("all(test,")

@@ -92,18 +92,13 @@ impl<'a> Range<'a> {
 
     /// How closely it fits a media type; 0 where it does not.
     fn fits(&self, (kind, subtype): (&str, &str)) -> u8 {
-        if self.narrowed {
-            0
-        } else if self.kind == b"*" {
-            1
-        } else if !self.kind.eq_ignore_ascii_case(kind.as_bytes()) {
-            0
-        } else if self.subtype == b"*" {
-            2
-        } else if self.subtype.eq_ignore_ascii_case(subtype.as_bytes()) {
-            3
-        } else {
-            0
+        match (self.kind, self.subtype) {
+            _ if self.narrowed => 0,
+            (b"*", _) => 1,
+            (own, _) if !own.eq_ignore_ascii_case(kind.as_bytes()) => 0,
+            (_, b"*") => 2,
+            (_, own) if own.eq_ignore_ascii_case(subtype.as_bytes()) => 3,
+            _ => 0,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn check_auth(
     (head, is_preflight): (&mut Parts, bool),
     now: &dyn Fn() -> SystemTime,
 ) -> AuthDecision {
-    let lock = |settings: &Settings| {
+    let auth_of = |settings: &Settings| {
         let schemes = policy.schemes(settings);
         if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight {
             return None;
@@ -47,8 +47,8 @@ pub(super) fn check_auth(
         let verdict = auth::check_without_wait(schemes, &*head, now);
         Some(RouteAuth { verdict, settings: *settings })
     };
-    let others = matched.others.iter().filter_map(|reading| lock(&reading.settings)).collect();
-    match (PendingAuth { normal: lock(&matched.normal), others }) {
+    let others = matched.others.iter().filter_map(|reading| auth_of(&reading.settings)).collect();
+    match (PendingAuth { normal: auth_of(&matched.normal), others }) {
         PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None),
         pending => pending.decide(policy, head),
     }
@@ -57,7 +57,7 @@ pub(super) fn check_auth(
 impl PendingAuth {
     /// The scheme whose verifier runs next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.all().find_map(|lock| match &lock.verdict {
+        self.all().find_map(|route| match &route.verdict {
             SchemesOutcome::Open(undecided) => undecided.next(),
             _ => None,
         })
@@ -72,12 +72,12 @@ impl PendingAuth {
         now: &dyn Fn() -> SystemTime,
     ) -> AuthDecision {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
-        let outcome = |lock: RouteAuth| match lock.verdict {
+        let outcome = |route: RouteAuth| match route.verdict {
             SchemesOutcome::Open(undecided) => {
                 let verdict = undecided.verified((&scheme, &outcome), (&*head).into(), now);
-                RouteAuth { verdict, ..lock }
+                RouteAuth { verdict, ..route }
             }
-            _ => lock,
+            _ => route,
         };
         let others = self.others.into_iter().map(outcome).collect();
         Self { normal: self.normal.map(outcome), others }.decide(policy, head)
@@ -96,7 +96,7 @@ impl PendingAuth {
         }
         // With one reading, its refusal already has all challenges.
         let offered: Vec<Settings> = match shut && !self.others.is_empty() {
-            true => self.all().map(|lock| lock.settings).filter(|settings| !settings.auth_observe).collect(),
+            true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
         let (mut closed, mut observed) = (None, None);

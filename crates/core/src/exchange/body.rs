@@ -1,12 +1,15 @@
-//! The body of an error, in the form that the client gets (rules E1, R11, R12, R16).
+//! The form of an error that the client gets, and its body in it (rules E1, R11, R12, R16).
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::head::X_REQUEST_ID;
-use super::writer::{ErrorWriter, RetainedBody};
+use super::request::RequestFlags;
+use super::state::RequestState;
 use crate::classify::{self, Retained, rule};
 use crate::dialect::event_stream;
 use crate::dialect::issues::written;
@@ -18,8 +21,62 @@ use crate::dialect::{Dialect, DialectSpec, standard};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
+use crate::policy::{Policy, ResponseSettings};
 
-impl ErrorWriter<'_> {
+/// The form of the errors of one request.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorForm<'e> {
+    pub(super) policy: &'e Policy,
+    pub(super) clock: fn() -> SystemTime,
+    pub(super) settings: &'e ResponseSettings,
+    pub(super) request: RequestFlags,
+    /// Method and path, where a rule of the policy reads them.
+    pub(super) target: Option<&'e (Method, PathAndQuery)>,
+    /// When the request began, where its dialect has a time.
+    pub(super) began: Option<SystemTime>,
+    pub(super) id: &'e HeaderValue,
+    /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
+    pub(super) kept: Option<&'e str>,
+}
+
+/// An error as it leaves.
+pub(super) struct OutgoingReply {
+    /// The error's status, over whichever protocol.
+    pub(super) status: StatusCode,
+    /// The status in the status line: 200 where a protocol has a status of its own.
+    pub(super) sent: StatusCode,
+    /// The header fields of [`rpc::written`](super::rpc::written) that hold the whole error: then there is no body.
+    pub(super) head: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) grpc: Option<Status>,
+}
+
+impl OutgoingReply {
+    #[inline]
+    pub(super) fn over_http(status: StatusCode, body: Bytes) -> Self {
+        Self { status, sent: status, head: HeaderMap::new(), body, grpc: None }
+    }
+}
+
+/// An inner body that already is in the client's dialect, and which part of it passes.
+pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
+
+impl<'e> ErrorForm<'e> {
+    #[inline]
+    pub(super) fn new(state: &'e RequestState) -> Self {
+        let cold = state.cold.as_deref();
+        Self {
+            policy: state.policy(),
+            clock: state.config.clock,
+            settings: &state.settings,
+            request: state.request,
+            target: cold.and_then(|cold| cold.target.as_ref()),
+            began: cold.and_then(|cold| cold.began),
+            id: &state.id_header,
+            kept: None,
+        }
+    }
+
     /// The dialect that the client gets: its route's, or the one that it requested itself (R11).
     ///
     /// A route's dialect does not apply to an RPC client, which has its own (R10).
@@ -77,19 +134,23 @@ impl ErrorWriter<'_> {
 
     /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client prefers
     /// (R11), since the head has left. `number` is its own where the events before have a type.
-    pub(super) fn event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
-        let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
-        let (form, fault) = (self.event_form(), classify::listed(fault, writer.dialect()));
-        let (body, _) = writer.body_of(&fault, fault.status_code(), None, fault.headers());
+    pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
+        let own = self.without_preference();
+        let (form, fault) = (self.stream_form(), classify::listed(fault, own.dialect()));
+        let (body, _) = own.body_of(&fault, fault.status_code(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
             None => event_stream::event(form.error_event, &body),
         }
     }
 
-    /// The form of the events of [`ErrorWriter::event`].
-    pub(super) fn event_form(&self) -> &'static DialectSpec {
-        ErrorWriter { request: self.request.without_preference(), ..*self }.dialect().spec()
+    /// The form of the events of [`ErrorForm::stream_event`].
+    pub(super) fn stream_form(&self) -> &'static DialectSpec {
+        self.without_preference().dialect().spec()
+    }
+
+    fn without_preference(&self) -> Self {
+        Self { request: self.request.without_preference(), ..*self }
     }
 
     /// The canonical body of an error with this text.
@@ -109,19 +170,18 @@ impl ErrorWriter<'_> {
         let text = fault.text();
         let form = self.dialect().spec();
         let lists = form.lists_issues;
-        let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
-            None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
-            others => others,
+        let details = fault.details_json().and_then(|details| match without_noise(lists, details, &text)? {
+            details if lists && leaving.text != text => {
+                Some(written::retold(&details, &text, &leaving.text).map_or(details, Cow::Owned))
+            }
+            details => Some(details),
         });
         let out = Outgoing {
             status: leaving.status,
             canonical: fault.code(),
             code: &leaving.name,
             message: &leaving.text,
-            details: match &others {
-                Some(others) => others.as_deref(),
-                None => fault.details_json(),
-            },
+            details: details.as_deref(),
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
             domain: self.policy.rpc_domain(),
@@ -182,13 +242,11 @@ impl ErrorWriter<'_> {
 }
 
 /// The details without empty content: `null`, and an issue list that repeats the message, for clients whose protocol
-/// does not always have one. `None` where they are to stay as they are.
-pub(super) fn without_noise(always_lists: bool, details: &str, text: &str) -> Option<Option<String>> {
-    if details == "null" {
-        Some(None)
-    } else if always_lists {
-        None
-    } else {
-        written::only_repeat(details, text).then(|| written::beside_issues(details))
+/// does not always have one.
+pub(super) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
+    match details {
+        "null" => None,
+        _ if !always_lists && written::only_repeat(details, text) => written::beside_issues(details).map(Cow::Owned),
+        _ => Some(Cow::Borrowed(details)),
     }
 }

@@ -1,7 +1,6 @@
 //! The changes to a head: for an adapter whose heads lie elsewhere.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -22,9 +21,6 @@ impl<'a> HeaderMutation<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
 }
-
-/// Up to this many lines are compared each with each.
-const FEW: usize = 32;
 
 /// Every difference between the lines of a head as it was, and as it is. An adapter makes these changes to the head that
 /// it gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
@@ -49,37 +45,34 @@ pub fn changes<'b, 'a>(
         return added;
     }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
-    let before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
+    let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
+    // A head may have thousands of lines: each is not compared with each.
+    before.sort_by_key(|(name, _)| *name);
     compared(&before, after)
 }
 
+/// `before` is sorted by name.
 fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let mut changes = Vec::new();
-    let grouped = (before.len() > FEW).then(|| {
-        let mut grouped = HashMap::<&str, Vec<&[u8]>>::with_capacity(before.len());
-        before.iter().for_each(|(name, value)| grouped.entry(name).or_default().push(value));
-        grouped
-    });
     for name in after.keys() {
-        let values = after.get_all(name);
-        let values = values.iter().map(HeaderValue::as_bytes);
-        let (same, is_new) = match &grouped {
-            Some(grouped) => {
-                let old = grouped.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-                (values.eq(old.iter().copied()), old.is_empty())
-            }
-            None => {
-                let mut old = lines(before, name).peekable();
-                let is_new = old.peek().is_none();
-                (values.eq(old), is_new)
-            }
-        };
-        if !same {
-            changes.push(HeaderMutation { name: Cow::Borrowed(name), is_new, head: after });
+        let (old, new) = (lines(before, name.as_str()), after.get_all(name));
+        if !new.iter().map(HeaderValue::as_bytes).eq(old.iter().map(|(_, value)| *value)) {
+            changes.push(HeaderMutation { name: Cow::Borrowed(name), is_new: old.is_empty(), head: after });
         }
     }
-    add_gone(before, after, &mut changes);
+    for lines in before.chunk_by(|(name, _), (next, _)| name == next) {
+        if !after.contains_key(lines[0].0)
+            && let Ok(name) = lines[0].0.parse()
+        {
+            changes.push(HeaderMutation { name: Cow::Owned(name), is_new: false, head: after });
+        }
+    }
     changes
+}
+
+fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str, &'b [u8])] {
+    let behind = &before[before.partition_point(|(old, _)| *old < name)..];
+    &behind[..behind.partition_point(|(old, _)| *old == name)]
 }
 
 /// The names after the old ones, where all old lines are unchanged: most heads get an id and nothing else.
@@ -106,23 +99,6 @@ fn added<'b, 'a>(
         }
     }
     Some(added)
-}
-
-fn lines<'b>(before: &'b [(&str, &'b [u8])], name: &'b HeaderName) -> impl Iterator<Item = &'b [u8]> {
-    before.iter().filter(move |(old, _)| *old == name.as_str()).map(|(_, value)| *value)
-}
-
-/// Each name that is gone, once.
-fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Vec<HeaderMutation<'a>>) {
-    let mut seen = HashSet::new();
-    for (name, _) in before {
-        if !after.contains_key(*name)
-            && seen.insert(*name)
-            && let Ok(name) = name.parse()
-        {
-            changes.push(HeaderMutation { name: Cow::Owned(name), is_new: false, head: after });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! What is logged (rules L1, I2, I3, F2), its observer, and the configuration that decided it.
 //!
-//! The three share one file, since each needs the next: config has an observer, which sees events, which hold the config.
+//! The three types share one file, since each needs the next: config has an observer, which sees events, which hold the
+//! config.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use http::request::Parts;
 use http::{Extensions, StatusCode, Uri};
 
 use super::request::printable;
@@ -122,13 +121,13 @@ pub trait Observer: Send + Sync + 'static {
 /// ```
 #[derive(Clone)]
 pub struct ExchangeConfig {
-    policy: Arc<Policy>,
-    classifier: Option<Arc<Classifier>>,
-    recogniser: Option<Recogniser>,
-    observer: Option<Arc<dyn Observer>>,
-    framework_route: Option<FrameworkRoute>,
-    original_uri: Option<OriginalUri>,
-    reason_phrase: Option<ReasonPhrase>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) classifier: Option<Arc<Classifier>>,
+    pub(super) recogniser: Option<Recogniser>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) framework_route: Option<FrameworkRoute>,
+    pub(super) original_uri: Option<OriginalUri>,
+    pub(super) reason_phrase: Option<ReasonPhrase>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -168,7 +167,7 @@ impl Event {
 
         let readings = &self.notes.as_ref()?.readings;
         let line = |reading: &MatchedReading| {
-            let route = self.config.policy().route_label(reading.settings.label()).unwrap_or("no route");
+            let route = self.config.policy.route_label(reading.settings.label()).unwrap_or("no route");
             format!("{} {} meets {route}", reading.method, printable(&reading.path))
         };
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
@@ -315,7 +314,7 @@ impl Event {
     /// The observer.
     #[inline]
     pub fn observer(&self) -> Option<&dyn Observer> {
-        self.config.observer()
+        self.config.observer.as_deref()
     }
 
     /// The bodies before and after; `None` unless the policy has `[observe] bodies = true`.
@@ -327,7 +326,7 @@ impl Event {
     /// Whether the policy lets an observer see bodies: `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
-        self.config.policy().observes_bodies()
+        self.config.policy.observes_bodies()
     }
 
     #[inline]
@@ -335,122 +334,5 @@ impl Event {
         if after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }
-    }
-}
-
-impl ExchangeConfig {
-    /// A config with this policy, without a classifier. `clock` is called where a key or a token has an end (G2), the dialect
-    /// has a time (R2), or a call's error states until when to wait (P1).
-    pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
-        let (classifier, recogniser, observer) = (None, None, None);
-        let (framework_route, original_uri, reason_phrase) = (None, None, None);
-        Self {
-            policy: policy.into(),
-            classifier,
-            recogniser,
-            observer,
-            framework_route,
-            original_uri,
-            reason_phrase,
-            clock,
-        }
-    }
-
-    /// Sets the classifier of errors, which comes before the contract's list (F1).
-    #[must_use]
-    pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
-        Self { classifier, ..self }
-    }
-
-    /// Sets the recogniser of errors with types of other crates (F1).
-    #[must_use]
-    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
-        Self { recogniser: Some(recogniser), ..self }
-    }
-
-    /// Sets the function that reads the framework's route of a request (L1).
-    #[must_use]
-    pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
-        Self { framework_route: Some(find), ..self }
-    }
-
-    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too (G0).
-    #[must_use]
-    pub fn with_original_uri(self, find: OriginalUri) -> Self {
-        Self { original_uri: Some(find), ..self }
-    }
-
-    /// Sets the function that reads the reason phrase of a response (R3).
-    #[must_use]
-    pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
-        Self { reason_phrase: Some(find), ..self }
-    }
-
-    /// Sets the observer of the errors.
-    #[must_use]
-    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
-        Self { observer, ..self }
-    }
-
-    /// The same config with another policy.
-    #[must_use]
-    pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
-        Self { policy: policy.into(), ..self.clone() }
-    }
-
-    /// The policy.
-    #[must_use]
-    #[inline]
-    pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
-    }
-
-    /// Whether an exchange with this config may read, set or remove request headers by any name. Where not, it reads those
-    /// that [`is_read`](super::is_read) names, and gives the service its id alone: an adapter whose heads lie elsewhere
-    /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
-    #[must_use]
-    pub fn reads_any(&self) -> bool {
-        self.policy.names_headers()
-    }
-
-    /// The classifier of the service's own errors.
-    #[must_use]
-    pub fn classifier(&self) -> Option<&Classifier> {
-        self.classifier.as_deref()
-    }
-
-    pub(super) fn recogniser(&self) -> Option<Recogniser> {
-        self.recogniser
-    }
-
-    #[inline]
-    pub(super) fn framework_route(&self, extensions: &Extensions) -> Option<Arc<str>> {
-        self.framework_route.and_then(|find| find(extensions))
-    }
-
-    /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.
-    #[inline]
-    pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
-        let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
-        find(&head.extensions).filter(|original| original.path() != head.uri.path())
-    }
-
-    #[inline]
-    pub(super) fn reason_phrase<'e>(&self, extensions: &'e Extensions) -> Option<&'e [u8]> {
-        self.reason_phrase.and_then(|find| find(extensions))
-    }
-
-    /// The observer of the errors.
-    #[must_use]
-    #[inline]
-    pub fn observer(&self) -> Option<&dyn Observer> {
-        self.observer.as_deref()
-    }
-}
-
-impl fmt::Debug for ExchangeConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { policy, classifier, .. } = self;
-        f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()
     }
 }

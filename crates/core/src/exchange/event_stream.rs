@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{StatusCode, response};
 
-use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
+use super::body::ErrorForm;
+use super::failing::failure_of;
+use super::state::RequestState;
+use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;
 use crate::dialect;
 use crate::dialect::charset;
@@ -19,7 +22,7 @@ use crate::policy::{EventStreams, Mode};
 /// An adapter passes it the body, and when the body breaks off sends the result of [`EventStream::failed`].
 #[derive(Debug)]
 pub struct EventStream {
-    exchange: Exchange,
+    state: RequestState,
     scanner: EventScanner,
     /// Where the dialect has events with a type.
     typed: Option<TypedEventScanner>,
@@ -28,14 +31,21 @@ pub struct EventStream {
 }
 
 impl EventStream {
+    /// The head of the response has the layer's headers now.
+    pub(super) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
+        state.mark_head(&mut head.headers);
+        let typed = ErrorForm::new(&state).stream_form().typed_event.map(|_| TypedEventScanner::default());
+        Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
+    }
+
     /// The ids that were replaced (I2, I3): to be logged with the head, unless that has an event of its own.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
-        self.exchange.cold.as_ref()?.notes.clone()
+        self.state.cold.as_ref()?.notes.clone()
     }
 
     pub(super) fn preserved(&self, status: StatusCode) -> Event {
-        self.exchange.event_of(Origin::Inner).preserved(status)
+        self.state.event(Origin::Inner).preserved(status)
     }
 
     /// Some of the body passes, or the returned bytes in its place: where it has the last event of a layer inside, our id
@@ -51,8 +61,8 @@ impl EventStream {
     }
 
     fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
-        let (theirs, ours) = self.exchange.ids_of_layers()?;
-        let event = self.scanner.last_error(self.exchange.writer().event_form().error_event, data)?;
+        let (theirs, ours) = self.state.ids_of_layers()?;
+        let event = self.scanner.last_error(ErrorForm::new(&self.state).stream_form().error_event, data)?;
         let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
         let mut data = data.to_vec();
         data[id..id + ours.len()].copy_from_slice(ours.as_bytes());
@@ -70,7 +80,7 @@ impl EventStream {
     ///
     /// If the classifier does, or the error's `source`.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        self.exchange.failure_of(error)
+        failure_of(&self.state, error)
     }
 
     /// The body broke off with `cause`: between two events the last frame is an event that reports it.
@@ -85,8 +95,9 @@ impl EventStream {
                 event: self.into_body_context().broke_off(origin, cause),
             };
         }
-        let fault = self.exchange.adopted(stream_fault(failure));
-        let last = self.exchange.writer().event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
+        let fault = self.state.adopted(stream_fault(failure));
+        let last =
+            ErrorForm::new(&self.state).stream_event(fault.clone(), self.typed.and_then(|typed| typed.next_number()));
         let event = self.into_body_context().broke_off(origin, cause);
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
@@ -98,7 +109,7 @@ impl EventStream {
 
     /// What outlives the stream: enough to log a body whose drop panics.
     pub fn into_body_context(self) -> BodyContext {
-        self.exchange.into_context_and_fields().0
+        self.state.into_context_and_fields().0
     }
 }
 
@@ -111,34 +122,22 @@ fn stream_fault(failure: Failure) -> Fault {
     Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
-impl Exchange {
-    /// Whether the route has an event for a response that breaks off, and this body can have one.
-    #[inline(always)]
-    pub(super) fn appends_error(&self, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
-        self.settings.event_streams == EventStreams::AppendError && self.may_append(head, body())
-    }
+/// Whether the route has an event for a response that breaks off, and this body can have one.
+#[inline(always)]
+pub(super) fn appends_error(state: &RequestState, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
+    state.settings.event_streams == EventStreams::AppendError && may_append(state, head, body())
+}
 
-    fn may_append(&self, head: &response::Parts, body: BodyFacts) -> bool {
-        let headers = &head.headers;
-        let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
-        // A declared length means that no event follows the body.
-        let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
-        let is_bodiless = matches!(head.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT)
-            || matches!(head.status, StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
-            || self.request.is_head()
-            || body.ended;
-        self.settings.mode != Mode::Observe
-            && self.request.rpc.is_none()
-            && !is_bodiless
-            && is_stream()
-            && !has_length()
-            && headers.get_all(CONTENT_ENCODING).iter().all(|name| name.to_str().is_ok_and(charset::is_charset))
-    }
-
-    pub(super) fn into_event_stream(mut self, head: &mut response::Parts) -> Box<EventStream> {
-        self.expose(&mut head.headers);
-        self.identify_response(&mut head.headers);
-        let typed = self.writer().event_form().typed_event.map(|_| TypedEventScanner::default());
-        Box::new(EventStream { exchange: self, scanner: EventScanner::default(), typed, ended: false })
-    }
+fn may_append(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
+    let headers = &head.headers;
+    let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
+    // A declared length means that no event follows the body.
+    let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
+    let is_bodiless = matches!(head.status.as_u16(), 101 | 204 | 205 | 304) || state.request.is_head() || body.ended;
+    state.settings.mode != Mode::Observe
+        && state.request.rpc.is_none()
+        && !is_bodiless
+        && is_stream()
+        && !has_length()
+        && headers.get_all(CONTENT_ENCODING).iter().all(|name| name.to_str().is_ok_and(charset::is_charset))
 }

@@ -5,22 +5,21 @@
 
 use http::{HeaderMap, response};
 
-use super::{BodyFacts, Collected, Exchange};
+use super::state::RequestState;
+use super::{BodyFacts, Collected};
 use crate::dialect;
 use crate::guard::body_limit;
 use crate::policy::Mode;
 
-impl Exchange {
-    /// Whether the route's mode lets an inner error pass, by its head alone.
-    pub(super) fn keeps(&self, head: &response::Parts, body: BodyFacts) -> bool {
-        match self.settings.mode {
-            Mode::Own => true,
-            Mode::Fill if self.request.is_head() => {
-                matches!(kind(&head.headers), Kind::Other) && body_limit::declared(&head.headers) != Some(0)
-            }
-            Mode::Fill => matches!(kind(&head.headers), Kind::Other) && body.lower > 0,
-            _ => false,
+/// Whether the route's mode lets an inner error pass, by its head alone.
+pub(super) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
+    match state.settings.mode {
+        Mode::Own => true,
+        Mode::Fill if state.request.is_head() => {
+            matches!(kind(&head.headers), Kind::Other) && body_limit::declared(&head.headers) != Some(0)
         }
+        Mode::Fill => matches!(kind(&head.headers), Kind::Other) && body.lower > 0,
+        _ => false,
     }
 }
 

@@ -38,10 +38,10 @@ pub(super) struct ErrorHead<'a> {
 }
 
 /// The headers that a client may read across origins (E4).
-const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
+pub(super) const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
 /// The headers that a gRPC-Web client reads of an error that is its head alone (P2).
-const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+pub(super) const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
 pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHead<'_>) {
@@ -104,13 +104,9 @@ const MOST_KEPT: usize = 8;
 
 /// Whether an error keeps the same headers of an inner head whatever their values and its status.
 pub(super) fn keeps_by_name(headers: &HeaderMap) -> bool {
-    headers.len() <= MOST_KEPT && !headers.keys().any(is_weighed)
-}
-
-fn is_weighed(name: &HeaderName) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
-    weighed.contains(name)
+    headers.len() <= MOST_KEPT && !headers.keys().any(|name| weighed.contains(name))
 }
 
 /// The parts of an inner head that an error's head must make room for: one pass over its names is cheaper than to look
@@ -140,37 +136,20 @@ impl InnerHeadFlags {
 
 /// R11, merged into the existing `vary`.
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
-    let says = |headers: &HeaderMap| {
+    let names_accept = |headers: &HeaderMap| {
         let mut names = headers.get_all(VARY).iter().flat_map(list);
         names.any(|name| name == "*" || name.eq_ignore_ascii_case("accept"))
     };
     if !varies {
         headers.insert(VARY, HeaderValue::from_static("accept"));
-    } else if !says(headers) {
+    } else if !names_accept(headers) {
         add_to_list(headers, VARY, "accept");
     }
 }
 
-/// Adds what E4 exposes to a response that is readable across origins.
+/// Adds these headers to what a response that is readable across origins exposes (E4).
 #[inline]
-pub(super) fn expose(headers: &mut HeaderMap) {
-    expose_all(headers, &EXPOSED);
-}
-
-/// Adds the service's id to what E4 exposes, where the response has one.
-pub(super) fn expose_upstream_id(headers: &mut HeaderMap) {
-    if fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
-        expose_all(headers, &[X_UPSTREAM_REQUEST_ID.as_str()]);
-    }
-}
-
-/// Adds the headers that a gRPC-Web client reads, too.
-pub(super) fn expose_grpc(headers: &mut HeaderMap) {
-    expose_all(headers, &EXPOSED_OF_GRPC);
-}
-
-#[inline]
-fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
+pub(super) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
         add_missing(headers, ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }
@@ -343,7 +322,7 @@ mod tests {
 
     fn exposed(lines: &[(&'static str, &'static str)]) -> Vec<String> {
         let mut headers = headers(lines);
-        expose(&mut headers);
+        expose(&mut headers, &EXPOSED);
         headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().map(|it| it.to_str().unwrap().to_owned()).collect()
     }
 

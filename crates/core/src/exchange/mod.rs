@@ -17,37 +17,43 @@
 //!
 //! It has no clock, no random source, no body type, no future and no log: an adapter brings those.
 //!
-//! From the bottom up: `event` has what is logged and the config, `outcome` the results of an exchange, `request` what is
-//! read of a request, `state` the exchange itself. `writer` writes its errors, `plan` is what an adapter does; all others
-//! decide.
+//! The way of a request, each step a file that calls only files below it: `entry` has what an adapter calls; `admission`
+//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding` plans by a
+//! response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error` decides what an inner
+//! error is, `failing` what an error without a response is; `reply` ends the request with an error that `writer` writes,
+//! with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`, `EventStream` and `ObservedError`
+//! stand beside `passing`: they follow a body. What the steps share is the `RequestState` in `state`.
 
 mod accept;
+mod admission;
 mod auth;
-mod begin;
 mod body;
 mod body_capture;
 mod calls;
 mod changes;
+mod collected;
+mod config;
+mod entry;
 mod event;
 mod event_stream;
-#[cfg(feature = "openapi")]
-mod example;
-mod explain;
 mod failing;
 mod fault_cause;
 mod fill;
 mod head;
+mod header_use;
+mod inner_error;
 mod method;
 mod notes;
 mod observe;
+mod observed_error;
 mod outcome;
+mod passing;
 mod path_form;
 mod plan;
-mod proxy;
-mod reads;
 mod reply;
 mod request;
 mod responding;
+mod response_id;
 mod rpc;
 mod rpc_response;
 mod state;
@@ -61,15 +67,15 @@ pub use self::event::{
 };
 pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;
+pub use self::header_use::{is_read, is_removed};
 pub use self::method::KnownMethod;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
-pub use self::observe::ObservedError;
+pub use self::observed_error::ObservedError;
 pub use self::outcome::{
     BodyContext, BodyFacts, BodyFailure, Collected, CollectedAction, Failure, FinalFrame, FirstByte, LocalReply,
     RewrittenBody,
 };
 pub use self::plan::{Admission, ResponsePlan};
-pub use self::reads::{is_read, is_removed};
 pub use self::rpc_response::RpcResponse;
 pub use self::state::{Exchange, PendingPeek, PendingVerification};
 pub use crate::classify::Explanation;

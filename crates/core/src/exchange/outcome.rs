@@ -159,14 +159,6 @@ impl BodyContext {
     }
 }
 
-impl ExchangeConfig {
-    /// A client did not take its answer. The exchange, and with it the route, is already gone.
-    pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
-        let label = EventLabel::without_request(self.policy().own_label());
-        BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
-    }
-}
-
 impl CollectedAction {
     /// The log fields; `None` if there are none.
     #[inline]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::state::RequestState;
 use super::{
     BodyContext, BodyMeter, Event, EventFields, EventStream, Exchange, LocalReply, ObservedError, PendingPeek,
     PendingVerification, RewrittenBody, RpcResponse,
@@ -31,22 +32,23 @@ impl Admission {
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
-        match self {
-            Self::Forward(exchange, ..) => exchange.request_id(),
-            Self::Answer(reply) => reply.event.request_id(),
-            Self::Verify(pending, _) => pending.request_id(),
-            Self::Peek(pending, _) => pending.request_id(),
-        }
+        self.state().map_or_else(|reply| reply.event.request_id(), |state| state.id)
     }
 
     /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
     #[must_use]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
+        self.state().map_or_else(|reply| reply.event.route_ref(), RequestState::route)
+    }
+
+    /// The request that goes on, or the answer that ended it.
+    #[inline(always)]
+    pub(super) fn state(&self) -> Result<&RequestState, &LocalReply> {
         match self {
-            Self::Forward(exchange, ..) => exchange.shared_route(),
-            Self::Answer(reply) => reply.event.route_ref(),
-            Self::Verify(pending, _) => pending.shared_route(),
-            Self::Peek(pending, _) => pending.shared_route(),
+            Self::Answer(reply) => Err(reply),
+            Self::Forward(exchange, ..) => Ok(&exchange.state),
+            Self::Verify(pending, _) => Ok(&pending.exchange.state),
+            Self::Peek(pending, _) => Ok(&pending.exchange.state),
         }
     }
 }

@@ -6,8 +6,10 @@ use std::error::Error;
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
 
-use super::writer::{ErrorWriter, OutgoingReply};
-use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
+use super::body::{ErrorForm, OutgoingReply};
+use super::state::RequestState;
+use super::writer::ErrorWriter;
+use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
@@ -16,18 +18,23 @@ use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Policy;
 
-impl Exchange {
+/// Ends a request with an error that the layer writes.
+pub(super) struct ErrorReply {
+    pub(super) state: RequestState,
+}
+
+impl ErrorReply {
     /// Writes an inner error anew: head and body.
-    pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
-        let fault = self.adopted(fault);
+    pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
+        let fault = self.state.adopted(fault);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
-        let mut written = self.write_read(head, Rewrite::unchanged(fault), origin, &[]);
+        let mut written = self.rewrite_parsed(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
         written
     }
 
     /// Writes an inner error anew that was read from this body.
-    pub(super) fn write_read(
+    pub(super) fn rewrite_parsed(
         mut self,
         head: &mut response::Parts,
         mut rewrite: Rewrite<'_>,
@@ -37,11 +44,11 @@ impl Exchange {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
-        let part = self.settings.part();
-        let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let part = self.state.settings.part();
+        let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
-        let writer = ErrorWriter { kept: kept.as_deref(), ..self.writer() };
+        let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
         let known = if own.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
@@ -55,12 +62,12 @@ impl Exchange {
                 let fault = rewrite.into_fault();
                 let own = own.map(|own| (own, read));
                 let leaving = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
-                self.identify_response(&mut head.headers);
+                self.state.identify_response(&mut head.headers);
                 leaving
             }
         };
         head.status = leaving.sent;
-        let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
+        let body = if self.state.request.is_head() { Bytes::new() } else { leaving.body };
         let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = leaving;
         // In place: it is large.
@@ -82,67 +89,68 @@ impl Exchange {
         cause: Option<Cause>,
         (status, grpc, code): (StatusCode, Option<Status>, ErrorCode),
     ) -> Event {
-        if self.client_left() {
-            return self.event(Origin::Abandoned, cause);
+        if self.state.client_left() {
+            return self.state.into_event(Origin::Abandoned, cause);
         }
-        Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) }
+        Event { status: Some(status), grpc, code: Some(code), ..self.state.into_event(origin, cause) }
     }
 
+    /// A guard refuses the request.
     #[inline]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> LocalReply {
+        self.answer_unforwarded(Failure::new(fault, Origin::Guard), cause)
+    }
+
+    /// A reply of the layer's own to a request that is still in the adapter's hand.
+    pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.drain();
-        self.answer(Failure::new(fault, Origin::Guard), cause, drain)
+        self.answer_after(drain, failure, cause)
     }
 
     /// A reply of the layer's own.
-    pub(super) fn answer(
-        mut self,
-        failure: Failure,
-        cause: Option<BoxError>,
-        drain: Option<DrainBudget>,
-    ) -> LocalReply {
+    pub(super) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        self.answer_after(None, failure, cause)
+    }
+
+    fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed = classify::listed(self.adopted(fault), self.writer().dialect());
-        let (fault, writer, close) = (self.policy().prepared_fault(&listed), self.writer(), self.must_close());
+        let listed = classify::listed(self.state.adopted(fault), ErrorForm::new(&self.state).dialect());
+        let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
+        let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
         let leaving = prepared.unwrap_or_else(|| writer.answered(reply.headers_mut(), fault, close));
         *reply.status_mut() = leaving.sent;
-        if !self.request.is_head() {
+        if !self.state.request.is_head() {
             *reply.body_mut() = leaving.body;
         }
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
-        let unenforced = self.unenforced();
-        let after = self.captures_bodies().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
+        let unenforced = self.state.take_unenforced();
+        let after =
+            self.state.captures_bodies().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = leaving;
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.show(None, after);
         LocalReply { reply, drain, event, unenforced }
     }
 
-    /// Whether an observer gets bodies.
-    #[inline]
-    pub(super) fn captures_bodies(&self) -> bool {
-        self.config.observer().is_some() && self.policy().observes_bodies()
-    }
-
     /// How much of a request still in the adapter's hand is dropped (G5). With `Expect` unanswered it is nothing: reading
     /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose a body that
     /// waits for the rest, and no reset of the connection can come under it.
     /// A gRPC answer, too, ends with its head: a client recognises a status in a head by the end of the stream (P1).
-    pub(super) fn drain(&self) -> Option<DrainBudget> {
-        let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
-        let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
+    fn drain(&self) -> Option<DrainBudget> {
+        let drain = || DrainBudget { body_first: !self.state.request.is_http1(), ..drain_budget(self.state.policy()) };
+        let ends_with_head = !self.state.request.is_http1() && self.state.request.rpc.is_some_and(Rpc::is_grpc);
+        (self.state.request.has_body() && !self.state.request.expects() && !ends_with_head).then(drain)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
-        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
-        self.request.is_http1()
-            && self.request.has_body()
+        let ended = self.state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
+        self.state.request.is_http1()
+            && self.state.request.has_body()
             && !ended
-            && (self.request.expects() || !self.request.has_cheap_rest())
+            && (self.state.request.expects() || !self.state.request.has_cheap_rest())
     }
 }
 

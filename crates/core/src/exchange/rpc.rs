@@ -4,8 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::HeaderMap;
 
-use super::body::without_noise;
-use super::writer::{ErrorWriter, OutgoingReply};
+use super::body::{ErrorForm, OutgoingReply, without_noise};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -14,53 +13,42 @@ use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 use crate::outward;
 
-impl ErrorWriter<'_> {
-    /// An error with this HTTP status, as a call gets it. `named`: something inside named its code (R1). `headers`
-    /// may have a time to try again.
-    pub(super) fn in_rpc(
-        &self,
-        rpc: Rpc,
-        fault: &Fault,
-        status: StatusCode,
-        named: bool,
-        headers: &HeaderMap,
-    ) -> OutgoingReply {
-        let grpc = grpc_of(rpc, fault, status, named);
-        self.with_error(fault, grpc, headers, |error| written(rpc, status, error))
-    }
-
-    /// The status of an error, where the request is a call.
-    pub(super) fn grpc_of(&self, fault: &Fault, status: StatusCode, named: bool) -> Option<Status> {
-        self.request.rpc.map(|rpc| grpc_of(rpc, fault, status, named))
-    }
-
-    /// The complete content of an RPC error.
-    pub(super) fn with_error<T>(
-        &self,
-        fault: &Fault,
-        status: Status,
-        headers: &HeaderMap,
-        write: impl FnOnce(&RpcError<'_>) -> T,
-    ) -> T {
-        let has_issues = !self.request.rpc.is_some_and(Rpc::is_grpc);
-        let text = if has_issues { fault.text() } else { outward::stated(fault) };
-        let others = fault.details_json().and_then(|details| without_noise(false, details, &text));
-        write(&RpcError {
-            status,
-            code: fault.code().as_str(),
-            message: &text,
-            details: match &others {
-                Some(others) => others.as_deref(),
-                None => fault.details_json(),
-            },
-            request_id: self.id.to_str().ok(),
-            domain: self.policy.rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers, self.clock),
-        })
-    }
+/// An error with this HTTP status, as a call gets it. `named`: something inside named its code (R1). `headers`
+/// may have a time to try again.
+pub(super) fn written(
+    form: &ErrorForm<'_>,
+    rpc: Rpc,
+    fault: &Fault,
+    (status, named): (StatusCode, bool),
+    headers: &HeaderMap,
+) -> OutgoingReply {
+    let grpc = grpc_status(rpc, fault, status, named);
+    with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
 }
 
-fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply {
+/// Calls `write` with the complete content of an RPC error.
+pub(super) fn with_error<T>(
+    form: &ErrorForm<'_>,
+    fault: &Fault,
+    status: Status,
+    headers: &HeaderMap,
+    write: impl FnOnce(&RpcError<'_>) -> T,
+) -> T {
+    let has_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
+    let text = if has_issues { fault.text() } else { outward::stated(fault) };
+    let details = fault.details_json().and_then(|details| without_noise(false, details, &text));
+    write(&RpcError {
+        status,
+        code: fault.code().as_str(),
+        message: &text,
+        details: details.as_deref(),
+        request_id: form.id.to_str().ok(),
+        domain: form.policy.rpc_domain(),
+        retry_after: classify::rpc::retry_after(headers, form.clock),
+    })
+}
+
+fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply {
     let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
@@ -78,6 +66,7 @@ fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply 
     }
 }
 
-fn grpc_of(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
+/// The status of an error, as a call gets it.
+pub(super) fn grpc_status(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
     if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
 }

@@ -10,13 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::failing::OUT_OF_TIME;
+use super::body::ErrorForm;
+use super::failing::{failure_of, out_of_time};
 use super::head::{X_ERROR_CODE, code_value};
+use super::inner_error::InnerErrorReader;
+use super::observe::observed_refusal;
 use super::reply::cause_of;
-use super::state::changes_responses;
-use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
+use super::state::RequestState;
+use super::{BodyContext, BodyFailure, BoxError, Cause, Event, EventFields, Failure, FinalFrame, Origin, rpc};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
+use crate::dialect::grpc::GRPC_STATUS_DETAILS_BIN;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -30,7 +34,7 @@ use crate::policy::Mode;
 /// An adapter shows it what passes, and logs the events.
 #[derive(Debug)]
 pub struct RpcResponse {
-    exchange: Exchange,
+    pub(super) state: RequestState,
     rpc: Rpc,
     /// Where the end of the call is a message of the body.
     frames: Option<MessageDecoder>,
@@ -47,20 +51,12 @@ pub struct RpcResponse {
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
-    pub(super) fn boxed(exchange: Exchange, rpc: Rpc) -> Box<Self> {
-        Box::new(Self { exchange, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
-    }
-
-    pub(super) fn exchange_mut(&mut self) -> &mut Exchange {
-        &mut self.exchange
-    }
-
-    pub(super) fn into_exchange(self) -> Exchange {
-        self.exchange
+    pub(super) fn boxed(state: RequestState, rpc: Rpc) -> Box<Self> {
+        Box::new(Self { state, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }
 
     /// A body follows the head.
-    pub(super) fn begin(&mut self, headers: &HeaderMap, may_grow: bool) {
+    pub(super) fn begin_body(&mut self, headers: &HeaderMap, may_grow: bool) {
         self.may_grow = may_grow;
         if !matches!(self.rpc, Rpc::Grpc(_)) {
             self.frames = Some(MessageDecoder::new(self.rpc.is_text()));
@@ -71,7 +67,7 @@ impl RpcResponse {
     /// The ids that were replaced (I2, I3): to be logged with the head, since no event may follow.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
-        self.exchange.cold.as_ref()?.notes.clone()
+        self.state.cold.as_ref()?.notes.clone()
     }
 
     /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] is to see it; else it is trailers.
@@ -85,14 +81,14 @@ impl RpcResponse {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
-        let cut = self.body_fault().filter(|_| self.may_grow);
+        let cut = self.cut().filter(|_| self.may_grow);
         // Few ends are replaced: text is decoded for those alone.
-        if (cut.is_some() || self.exchange.ids_of_layers().is_some())
+        if (cut.is_some() || self.state.ids_of_layers().is_some())
             && let Some((chunk, at)) = self.whole_end(data)
         {
             let (before, end) = chunk.split_at(at);
-            if let Some(fault) = cut {
-                let (last, event) = self.end_with(&fault, Origin::Guard, None);
+            if let Some(Failure { fault, origin }) = cut {
+                let (last, event) = self.end_with(&fault, origin, None);
                 *data = self.behind(before, last);
                 return Some(event);
             }
@@ -113,11 +109,11 @@ impl RpcResponse {
             return None;
         }
         self.ended = true;
-        if let Some(fault) = self.body_fault() {
+        if let Some(Failure { fault, origin }) = self.cut() {
             *trailers = self.trailers(&fault);
-            return Some(self.failure(&fault, Origin::Guard, None));
+            return Some(self.failure(&fault, origin, None));
         }
-        if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
+        if let Some(event) = observed_refusal(&mut self.state, StatusCode::OK) {
             return Some(event);
         }
         // Parsing the whole status is costly: a status of OK has nothing to report.
@@ -126,9 +122,9 @@ impl RpcResponse {
         }
         let event = {
             let reported = grpc::read(trailers)?;
-            self.exchange.inner_status(&reported)?
+            InnerErrorReader { state: &self.state }.rpc_failure(&reported)?
         };
-        self.exchange.replace_layer_id(trailers);
+        replace_layer_id(&self.state, trailers);
         Some(event)
     }
 
@@ -138,13 +134,13 @@ impl RpcResponse {
     ///
     /// If the classifier does, or the error's `source`.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        self.exchange.failure_of(error)
+        failure_of(&self.state, error)
     }
 
     /// The body failed with `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let Failure { fault, origin } = self.exchange.body_fault_or(failure);
-        let fault = &self.exchange.adopted(fault);
+        let Failure { fault, origin } = self.state.cut().unwrap_or(failure);
+        let fault = &self.state.adopted(fault);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
@@ -162,12 +158,13 @@ impl RpcResponse {
 
     /// The body panicked with this text.
     pub fn panicked(self, text: Box<str>) -> BodyFailure {
-        self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
+        self.failed(Failure::panicked(), String::from(text).into())
     }
 
     /// The call took longer than its client waits.
     pub fn timed_out(self) -> BodyFailure {
-        self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
+        let (failure, cause) = out_of_time();
+        self.failed(failure, cause)
     }
 
     /// The call's request was cut, as its meter has reported, for an adapter that need not wait for the inner service's
@@ -178,14 +175,14 @@ impl RpcResponse {
 
     /// The client cancelled a call that has not ended (F2).
     pub fn abandoned(self) -> Event {
-        self.exchange.abandoned()
+        self.state.into_event(Origin::Abandoned, None)
     }
 
     /// Whether the call can be ended well where it is: between messages of a body that may be of any length.
     #[must_use]
     pub fn can_end(&self) -> bool {
         let between = match self.rpc {
-            Rpc::Grpc(_) => self.exchange.request.takes_trailers(),
+            Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
         // If the declared length is not reached, nothing is a trailer (RFC 9113 §8.1.1).
@@ -194,7 +191,7 @@ impl RpcResponse {
 
     /// Returns what a late body failure logs: enough for a body whose drop panics.
     pub fn into_body_context(self) -> BodyContext {
-        self.exchange.into_context_and_fields().0
+        self.state.into_context_and_fields().0
     }
 
     /// Whether the status of the call is to come, in trailers: the sender need not check whether the body has ended, and polls
@@ -203,7 +200,7 @@ impl RpcResponse {
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
-        is_grpc && self.may_grow && !self.ended && changes_responses(self.exchange.settings.mode)
+        is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
     }
 
     /// Whether neither the head nor the body has declared the body's length.
@@ -219,7 +216,7 @@ impl RpcResponse {
     }
 
     fn is_observed(&self) -> bool {
-        self.exchange.settings.mode == Mode::Observe
+        self.state.settings.mode == Mode::Observe
     }
 
     /// The last message of the call, and what to log of it.
@@ -246,7 +243,7 @@ impl RpcResponse {
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
         let status = Status::leaving(fault.code(), fault.status_code());
-        self.exchange.writer().with_error(fault, status, fault.headers(), write)
+        rpc::with_error(&ErrorForm::new(&self.state), fault, status, fault.headers(), write)
     }
 
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
@@ -256,7 +253,7 @@ impl RpcResponse {
             code: Some(fault.code().clone()),
             status: Some(status),
             grpc: Some(Status::leaving(fault.code(), status)),
-            ..self.exchange.event_of(origin)
+            ..self.state.event(origin)
         }
     }
 
@@ -274,13 +271,13 @@ impl RpcResponse {
     }
 
     /// Why the request was cut, where its client should get the reason.
-    fn body_fault(&self) -> Option<Fault> {
-        if self.is_observed() { None } else { self.exchange.body_fault() }
+    fn cut(&self) -> Option<Failure> {
+        if self.is_observed() { None } else { self.state.cut() }
     }
 
     /// The last message with the outermost id, where a layer inside has put its own (E7).
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
-        let (theirs, ours) = self.exchange.ids_of_layers()?;
+        let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {
             Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),
             _ => grpc::readdressed_frame(last, theirs, ours),
@@ -307,7 +304,7 @@ impl RpcResponse {
         let is_whole = self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages);
         let (last, compressed) = self.last.take_if(|_| is_whole)?;
         self.ended = true;
-        if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
+        if let Some(event) = observed_refusal(&mut self.state, StatusCode::OK) {
             return Some(event);
         }
         let last = if compressed { coding::decoded(self.coding.as_slice(), &last, MAX_LAST as u64)? } else { last };
@@ -331,6 +328,16 @@ impl RpcResponse {
             Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
             _ => grpc::read_trailer_frame(last)?,
         };
-        self.exchange.inner_status(&reported)
+        InnerErrorReader { state: &self.state }.rpc_failure(&reported)
+    }
+}
+
+/// Puts the outermost id into the details of a status, where a layer inside has put its own (E7).
+pub(super) fn replace_layer_id(state: &RequestState, headers: &mut HeaderMap) {
+    let Some((theirs, ours)) = state.ids_of_layers() else { return };
+    if let Some(details) = headers.get_mut(GRPC_STATUS_DETAILS_BIN)
+        && let Some(replaced) = grpc::readdressed(details.as_bytes(), theirs, ours)
+    {
+        *details = replaced;
     }
 }

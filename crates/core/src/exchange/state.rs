@@ -1,19 +1,20 @@
-//! The state of a request between two decisions.
+//! The request as each phase of its exchange is given it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::auth::PendingAuth;
 use super::event::EventLabel;
-use super::head::{self, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID};
-use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
-use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, KnownMethod, Origin};
+use super::path_form::path_form;
+use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
+use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin, head, response_id};
+use crate::classify::credentials::Credentials;
+use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
-use crate::guard::body_limit::BodyFlags;
-use crate::policy::{Mode, Policy, ResponseSettings};
+use crate::guard::body_limit::{self, BodyFlags};
+use crate::policy::{Adopted, Mode, Policy, ResponseSettings};
 use crate::request_id::RequestId;
 
 /// One request.
@@ -21,16 +22,7 @@ use crate::request_id::RequestId;
 /// Every future of the layer carries one: it is small, and rarely used state is boxed.
 #[derive(Debug)]
 pub struct Exchange {
-    pub(super) config: Arc<ExchangeConfig>,
-    /// The settings of the path in its normal form.
-    pub(super) settings: ResponseSettings,
-    pub(super) id: RequestId,
-    pub(super) id_header: HeaderValue,
-    pub(super) request: RequestFlags,
-    pub(super) method: KnownMethod,
-    pub(super) framework_route: Option<Arc<str>>,
-    pub(super) flags: Option<BodyFlags>,
-    pub(super) cold: Option<Box<ColdState>>,
+    pub(super) state: RequestState,
 }
 
 /// A request whose first body byte decides.
@@ -49,35 +41,55 @@ pub struct PendingVerification {
     pub(super) guarded: Box<GuardOutcome>,
 }
 
-impl Exchange {
-    /// The request's id.
-    #[must_use]
-    #[inline]
-    pub fn request_id(&self) -> RequestId {
-        self.id
+/// The facts of a request, its config and its id.
+#[derive(Debug)]
+pub(super) struct RequestState {
+    pub(super) config: Arc<ExchangeConfig>,
+    /// The settings of the path in its normal form.
+    pub(super) settings: ResponseSettings,
+    pub(super) id: RequestId,
+    pub(super) id_header: HeaderValue,
+    pub(super) request: RequestFlags,
+    pub(super) method: KnownMethod,
+    pub(super) framework_route: Option<Arc<str>>,
+    pub(super) flags: Option<BodyFlags>,
+    pub(super) cold: Option<Box<ColdState>>,
+}
+
+impl RequestState {
+    #[inline(always)]
+    pub(super) fn new(
+        config: Arc<ExchangeConfig>,
+        view: &RequestView<'_>,
+        given: AssignedId,
+        settings: ResponseSettings,
+    ) -> Self {
+        let AssignedId { id, header: mut id_header, notes } = given;
+        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with some
+        // fifty old ones that have displaced useful entries.
+        id_header.set_sensitive(view.head.version == Version::HTTP_2);
+        let mut request = RequestFlags::new(view, &settings, config.policy());
+        let mut cold = ColdState::new(view, notes, &settings, &config);
+        if view.sent.has_credentials() {
+            let credentials = Credentials::from_headers(&view.head.headers, view.sent.has_key());
+            request.credentials = credentials.kind();
+            if let Credentials::Scheme(name) = credentials {
+                cold.get_or_insert_default().scheme = Some(name.into());
+            }
+        }
+        let method = KnownMethod::from(&view.head.method);
+        let framework_route = config.framework_route(&view.head.extensions);
+        let mut state = Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config };
+        if !settings.label().has_route() && state.framework_route.is_none() && state.captures_bodies() {
+            state.note_path_form(view.head.uri.path());
+        }
+        state
     }
 
-    /// The request's id as `x-request-id` has it.
-    #[must_use]
-    #[inline]
-    pub fn id_header(&self) -> &HeaderValue {
-        &self.id_header
-    }
-
-    /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
-    #[must_use]
-    #[inline]
-    pub fn shared_route(&self) -> Option<&Arc<str>> {
-        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
-        self.framework_route.as_ref().or_else(pattern)
-    }
-
-    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). After that an adapter calls
-    /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
-    #[must_use]
-    #[inline]
-    pub fn deadline(&self) -> Option<Duration> {
-        if changes_responses(self.settings.mode) { self.cold.as_ref()?.deadline } else { None }
+    /// The form of the path, for a user who looks for the missing route.
+    #[cold]
+    fn note_path_form(&mut self, path: &str) {
+        self.notes_mut().path_form = Some(path_form(path));
     }
 
     #[inline]
@@ -85,42 +97,115 @@ impl Exchange {
         self.config.policy()
     }
 
+    /// The framework's route, else the policy's pattern (L1).
+    #[inline]
+    pub(super) fn route(&self) -> Option<&Arc<str>> {
+        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
+        self.framework_route.as_ref().or_else(pattern)
+    }
+
+    /// Whether the mode changes a response beside its ids.
+    pub(super) fn changes_responses(&self) -> bool {
+        !matches!(self.settings.mode, Mode::Off | Mode::Observe)
+    }
+
+    /// Whether the mode writes errors anew that have a body.
+    pub(super) fn rewrites(&self) -> bool {
+        matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
+    }
+
+    pub(super) fn notes(&self) -> Option<&EventFields> {
+        self.cold.as_ref()?.notes.as_deref()
+    }
+
     pub(super) fn notes_mut(&mut self) -> &mut EventFields {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
-    pub(super) fn event_of(&self, origin: Origin) -> Event {
+    /// What `auth_observe` kept from refusing the request (M1), once.
+    #[inline]
+    pub(super) fn take_unenforced(&mut self) -> Option<Box<Event>> {
+        self.cold.as_mut().and_then(|cold| cold.unenforced.take())
+    }
+
+    /// Whether an observer gets bodies.
+    #[inline]
+    pub(super) fn captures_bodies(&self) -> bool {
+        self.config.observer().is_some() && self.policy().observes_bodies()
+    }
+
+    /// A fault as it leaves, with the policy's settings of its code. Each fault from outside the layer goes through here.
+    pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
+        let Adopted { fault, other_status } = self.policy().adopt(fault);
+        if other_status.is_some() {
+            self.notes_mut().policy_status = other_status;
+        }
+        fault
+    }
+
+    /// Why the request's body was cut, where it was (G4, P1): that is then the cause of all other failures.
+    #[inline]
+    pub(super) fn cut(&self) -> Option<Failure> {
+        let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
+        let fault =
+            if flags.has(BodyFlags::OVER) { self.policy().too_large(flags.limit()?) } else { body_limit::malformed() };
+        Some(Failure::new(fault, Origin::Guard))
+    }
+
+    /// Whether the client left before it had sent its request: whatever the outcome, the request is abandoned (F1a).
+    #[inline]
+    pub(super) fn client_left(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
+    }
+
+    /// The client's part in a failure: its body broke off, or came too slowly (F1).
+    pub(super) fn broken_request(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref()?;
+        if flags.has(BodyFlags::SLOW) {
+            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
+        } else if flags.has(BodyFlags::BROKEN) {
+            Some(Fault::new(ErrorCode::BAD_REQUEST))
+        } else {
+            None
+        }
+    }
+
+    /// An event that has only its origin yet, while the exchange goes on.
+    pub(super) fn event(&self, origin: Origin) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { notes, ..self.body_context().event(origin) }
     }
 
+    /// The event that ends the exchange.
     #[inline]
-    pub(super) fn event(self, origin: Origin, cause: Option<Cause>) -> Event {
+    pub(super) fn into_event(self, origin: Origin, cause: Option<Cause>) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
         Event { cause, notes, ..self.into_context_and_fields().0.event(origin) }
     }
 
     /// What a late body failure logs, while the exchange goes on.
     pub(super) fn body_context(&self) -> BodyContext {
-        BodyContext { config: self.config.clone(), id: self.id, label: self.label() }
-    }
-
-    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log fields.
-    #[inline(always)]
-    pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
-        expose(self.settings, headers);
-        self.hand_on_id(headers);
-        let (body_context, mut notes, id) = self.into_parts();
-        if let Some(theirs) = identify(headers, id) {
-            notes.get_or_insert_default().upstream_request_id = Some(theirs);
-        }
-        (body_context, notes)
+        let framework_route = self.framework_route.clone();
+        let label = EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route };
+        BodyContext { config: self.config.clone(), id: self.id, label }
     }
 
     /// Returns what a late body failure logs, and the extra log fields.
     #[inline(always)]
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
         let (body_context, notes, _) = self.into_parts();
+        (body_context, notes)
+    }
+
+    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log fields.
+    #[inline(always)]
+    pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
+        self.expose(headers);
+        self.hand_on_id(headers);
+        let (body_context, mut notes, id) = self.into_parts();
+        if let Some(theirs) = response_id::identify(headers, id) {
+            notes.get_or_insert_default().upstream_request_id = Some(theirs);
+        }
         (body_context, notes)
     }
 
@@ -131,97 +216,47 @@ impl Exchange {
         (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes), id_header)
     }
 
-    fn label(&self) -> EventLabel {
-        let framework_route = self.framework_route.clone();
-        EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route }
-    }
-
-    pub(super) fn expose(&self, headers: &mut HeaderMap) {
-        expose(self.settings, headers);
+    /// Adds the layer's headers to a response that passes, while the exchange goes on.
+    pub(super) fn mark_head(&mut self, headers: &mut HeaderMap) {
+        self.expose(headers);
+        self.identify_response(headers);
     }
 
     pub(super) fn identify_response(&mut self, headers: &mut HeaderMap) {
         self.hand_on_id(headers);
-        if let Some(theirs) = identify(headers, self.id_header.clone()) {
+        if let Some(theirs) = response_id::identify(headers, self.id_header.clone()) {
             self.notes_mut().upstream_request_id = Some(theirs);
         }
+    }
+
+    /// E4, in every mode but `off` and `observe`.
+    #[inline(always)]
+    pub(super) fn expose(&self, headers: &mut HeaderMap) {
+        if self.exposes() {
+            head::expose(headers, &head::EXPOSED);
+        }
+    }
+
+    #[inline(always)]
+    fn exposes(&self) -> bool {
+        self.settings.expose_headers && self.changes_responses()
     }
 
     /// I3: the client gets the inner service's own id beside ours, in every mode, if the policy has that setting.
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
-            hand_on_id(headers, &self.id_header);
-            if exposes(self.settings) {
-                head::expose_upstream_id(headers);
+            response_id::hand_on_id(headers, &self.id_header);
+            if self.exposes() && fields::has(headers, &head::X_UPSTREAM_REQUEST_ID) {
+                head::expose(headers, &[head::X_UPSTREAM_REQUEST_ID.as_str()]);
             }
         }
     }
-}
 
-/// Whether this mode changes a response beside its ids.
-pub(super) fn changes_responses(mode: Mode) -> bool {
-    !matches!(mode, Mode::Off | Mode::Observe)
-}
-
-/// E4, in every mode but `off` and `observe`.
-#[inline(always)]
-pub(super) fn expose(settings: ResponseSettings, headers: &mut HeaderMap) {
-    if exposes(settings) {
-        head::expose(headers);
-    }
-}
-
-#[inline(always)]
-fn exposes(settings: ResponseSettings) -> bool {
-    settings.expose_headers && changes_responses(settings.mode)
-}
-
-/// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
-/// the id of the service whose operators can help.
-fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
-    let mut lines = headers.get_all(X_REQUEST_ID).iter();
-    let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
-    // A proxy joins repeated lines by a comma.
-    let is_repeated = theirs.as_bytes().contains(&b',');
-    if is_repeated || theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
-        return;
-    }
-    let kept = printable(theirs.as_bytes());
-    if let Ok(kept) = HeaderValue::from_bytes(kept.trim().as_bytes())
-        && !kept.is_empty()
-    {
-        headers.insert(X_UPSTREAM_REQUEST_ID, kept);
-    }
-}
-
-/// I3: our id replaces the inner service's, which is noted where it differs.
-#[inline(always)]
-fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
-    let theirs = headers.insert(X_REQUEST_ID, id)?;
-    let differs = headers.get(X_REQUEST_ID).is_some_and(|ours| *ours != theirs);
-    differs.then(|| printable(theirs.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i3_the_services_id_goes_on_in_printable_form() {
-        let handed_on = |lines: &[&[u8]]| {
-            let line = |line: &&[u8]| (X_REQUEST_ID, HeaderValue::from_bytes(line).unwrap());
-            let mut headers = HeaderMap::new();
-            headers.extend(lines.iter().map(line));
-            hand_on_id(&mut headers, &HeaderValue::from_static("req_1"));
-            headers.get(X_UPSTREAM_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned())
-        };
-        for (id, sent) in
-            [(&b"a-1"[..], Some("a-1")), (b"req_1", None), (b"", None), (b" \t ", None), (b"a\tb ", Some("ab"))]
-        {
-            assert_eq!(handed_on(&[id]).as_deref(), sent, "{id:?}");
-        }
-        assert_eq!(handed_on(&["é".repeat(200).as_bytes()]), Some("é".repeat(128)));
-        assert_eq!((handed_on(&[]), handed_on(&[b"a", b"a"])), (None, None));
+    /// The id of a layer inside, and the one that takes its place, where errors are rewritten at all (E7).
+    pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
+        let theirs = self.notes()?.upstream_request_id.as_deref()?;
+        let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();
+        if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
     }
 }

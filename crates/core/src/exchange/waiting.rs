@@ -6,8 +6,10 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderValue, response};
 
+use super::admission::{admit_after_auth, forward};
+use super::reply::ErrorReply;
 use super::{
-    Admission, BodyMeter, BoxError, Event, Failure, FirstByte, LocalReply, PendingPeek, PendingVerification,
+    Admission, BodyMeter, BoxError, Event, Exchange, Failure, FirstByte, LocalReply, PendingPeek, PendingVerification,
     ResponsePlan,
 };
 use crate::code::ErrorCode;
@@ -40,7 +42,7 @@ impl PendingPeek {
     ///
     /// If the error's `source` does.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        if let Some(flags) = &self.exchange.flags {
+        if let Some(flags) = &self.exchange.state.flags {
             BodyMeter::new(flags.clone()).body_failed(error);
         }
         self.exchange.failure_of(error)
@@ -50,25 +52,25 @@ impl PendingPeek {
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
         // Polling for the byte has requested the body: a `100 Continue` is out (G5).
-        exchange.request.expects_no_more();
+        exchange.state.request.expects_no_more();
         let (fault, cause) = match first {
             FirstByte::End => {
-                if let Some(flags) = &exchange.flags {
+                if let Some(flags) = &exchange.state.flags {
                     BodyMeter::new(flags.clone()).body_ended();
                 }
-                return exchange.forward();
+                return forward(exchange.state);
             }
             FirstByte::Data => (refusal, None),
             FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
             FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
-        Admission::Answer(Box::new(exchange.refuse(fault, cause)))
+        Admission::Answer(Box::new(ErrorReply { state: exchange.state }.refuse(fault, cause)))
     }
 
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
-        self.exchange.id
+        self.exchange.state.id
     }
 
     /// As [`Exchange::shared_route`](super::Exchange::shared_route).
@@ -101,9 +103,10 @@ impl PendingVerification {
     /// the token is judged by the keys that are there now.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, pending, guarded } = self;
-        let now = exchange.config.clock;
-        let decision = pending.verified(outcome.map_err(Into::into), exchange.policy(), head, &now);
-        exchange.after_auth(decision, *guarded, None)
+        let Exchange { state } = exchange;
+        let now = state.config.clock;
+        let decision = pending.verified(outcome.map_err(Into::into), state.policy(), head, &now);
+        admit_after_auth(state, decision, *guarded)
     }
 
     /// A panic kept the request from waiting (F2).
@@ -119,7 +122,7 @@ impl PendingVerification {
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
-        self.exchange.id
+        self.exchange.state.id
     }
 
     /// As [`Exchange::shared_route`](super::Exchange::shared_route).

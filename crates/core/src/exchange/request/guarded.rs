@@ -45,7 +45,7 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, view: &Requ
     if guarded.unmet.is_none() {
         let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
         let media_type = || fields::first(&view.head.headers, &CONTENT_TYPE);
-        let routes = asking(matched, view);
+        let routes = applying(matched, view);
         match check_body(policy, routes, observing, limit, view, media_type, &mut guarded.observed) {
             Ok(peek) => guarded.peek = peek,
             Err(fault) => guarded.refusal = Some(fault),
@@ -60,7 +60,7 @@ fn check_headers(
     view: &RequestView<'_>,
     observed: &mut ObservedGuards,
 ) -> Result<(), Fault> {
-    for settings in asking(matched, view) {
+    for settings in applying(matched, view) {
         for header in policy.required_headers(settings) {
             header.check(&view.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
@@ -139,7 +139,7 @@ pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &
 }
 
 /// The settings whose guards hold for the request.
-fn asking<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
+fn applying<'m>(matched: &'m Matched, view: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(view);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
@@ -179,6 +179,7 @@ fn carries_body(view: &RequestView<'_>) -> BodyPresence {
 
 fn is_bodyless_upgrade(RequestView { head, sent, .. }: &RequestView<'_>) -> bool {
     let unframed = || !sent.has(HeaderFlags::LENGTH | HeaderFlags::TRANSFER_CODING);
-    let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
-    head.version == Version::HTTP_11 && sent.has(HeaderFlags::UPGRADE) && asks() && unframed()
+    let is_named =
+        || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
+    head.version == Version::HTTP_11 && sent.has(HeaderFlags::UPGRADE) && is_named() && unframed()
 }

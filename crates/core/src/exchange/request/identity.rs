@@ -6,7 +6,7 @@ use http::request::Parts;
 use super::HeaderFlags;
 use crate::exchange::EventFields;
 use crate::exchange::head::X_REQUEST_ID;
-use crate::exchange::reads::is_removed;
+use crate::exchange::header_use::is_removed;
 use crate::guard::auth;
 use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Policy, ResponseSettings};

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::exchange::accept::tells_apart;
-use crate::exchange::reads::HeaderUse;
+use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
 
 /// The facts of a request's headers, noted in one pass: that is cheaper than to look each up.
@@ -161,6 +161,6 @@ fn posted(value: &[u8]) -> u32 {
 
 /// A header whose first line counts: `what`, if that line has it.
 #[inline]
-fn first_of(has: u32, seen: u32, what: u32, says: impl FnOnce() -> bool) -> u32 {
-    if has & seen != 0 { 0 } else { seen | bit(what, says()) }
+fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
+    if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }
 }

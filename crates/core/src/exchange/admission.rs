@@ -1,0 +1,247 @@
+//! A request on its way in: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
+
+use std::cell::LazyCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Method, Uri};
+
+use super::auth::{self, AuthDecision};
+use super::reply::{ErrorReply, cause_of, drain_budget};
+use super::request::{self, AssignedId, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestView};
+use super::state::RequestState;
+use super::{
+    Admission, BodyFacts, BodyMeter, Event, Exchange, ExchangeConfig, Origin, PendingPeek, PendingVerification,
+};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::body_limit::{BodyFlags, ObservedLimit};
+use crate::policy::{Matched, Mode, ResponseSettings, Unmatched};
+use crate::request_id::RequestId;
+
+/// G0's own refusals, worded for the developer of the client.
+const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
+const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
+
+/// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
+const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Finds the request's route, and runs its guards. A head that goes on does not have its id yet.
+#[inline]
+pub(super) fn admit(
+    config: Arc<ExchangeConfig>,
+    head: &mut Parts,
+    body: BodyFacts,
+    id: impl FnOnce() -> RequestId,
+) -> Admission {
+    let policy = &**config.policy();
+    let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
+    if head.headers.len() > MAX_HEADERS {
+        return refuse_headers(config, head, body, &sent, id);
+    }
+    let mut given = request::identify(policy.ids(), head, &sent, id);
+    let cached = match config.original_uri(head) {
+        None => policy.cached_settings(head, sent.overrides_method()),
+        Some(_) => None,
+    };
+    let Some(settings) = cached else {
+        return ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
+    };
+    let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
+    let view = RequestView { head, sent: &sent, body, claimed };
+    // Most routes have only body guards, and most bodies have a type: without one the first byte
+    // may decide.
+    let (response_settings, limit, mut observed) =
+        (settings.response_settings(), settings.body_limit, ObservedGuards::default());
+    let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
+    let checked = alone.then(|| {
+        let (routes, observing) = (std::iter::once(settings), std::iter::empty());
+        request::check_body(policy, routes, observing, limit, &view, || media_type, &mut observed)
+    });
+    match checked {
+        Some(Ok(None)) => {}
+        Some(Err(fault)) => {
+            let state = RequestState::new(config, &view, given, response_settings);
+            return Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)));
+        }
+        Some(Ok(Some(_))) | None => {
+            let mut matched = Matched::only(*settings);
+            return ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
+        }
+    }
+    request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
+    let view = RequestView { head, sent: &sent, body, claimed };
+    let mut state = RequestState::new(config, &view, given, response_settings);
+    count_body(&mut state, body, limit, ObservedLimit::default());
+    forward(state)
+}
+
+/// Gives the inner service the request's id, where the request goes on.
+#[inline]
+pub(super) fn mark(admission: &Admission, head: &mut Parts) {
+    if let Ok(state) = admission.state() {
+        request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
+    }
+}
+
+/// A request whose head is read without guards: what the head has of it decides the form of the answer.
+pub(super) fn unguarded(
+    config: Arc<ExchangeConfig>,
+    (head, sent): (&Parts, &HeaderFlags),
+    body: BodyFacts,
+    settings: ResponseSettings,
+    id: impl FnOnce() -> RequestId,
+) -> RequestState {
+    let given = request::identify(config.policy().ids(), head, sent, id);
+    RequestState::new(config, &RequestView { head, sent, body, claimed: None }, given, settings)
+}
+
+/// The head is too full for a map to take one more header: none of them is read.
+#[cold]
+fn refuse_headers(
+    config: Arc<ExchangeConfig>,
+    head: &mut Parts,
+    body: BodyFacts,
+    sent: &HeaderFlags,
+    id: impl FnOnce() -> RequestId,
+) -> Admission {
+    head.headers.clear();
+    let policy = config.policy();
+    let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+    let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("more headers than a head may have");
+    let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
+    Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
+}
+
+/// A request that has its id and no state yet.
+struct ArrivingRequest<'r> {
+    config: Arc<ExchangeConfig>,
+    body: BodyFacts,
+    sent: &'r HeaderFlags,
+    given: AssignedId,
+}
+
+impl ArrivingRequest<'_> {
+    /// The request may have several readings (G0).
+    #[inline(never)]
+    fn admit_in_readings(self, head: &mut Parts) -> Admission {
+        let policy = self.config.policy();
+        let original = self.config.original_uri(head).map(Uri::path);
+        let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
+            Ok(matched) => (matched, None),
+            Err(why) => (policy.unmatched(head, why), Some(why)),
+        };
+        self.admit_guarded(head, &mut matched, unmatched)
+    }
+
+    /// The route may have several guards.
+    fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admission {
+        let Self { config, body, sent, mut given } = self;
+        let policy = &**config.policy();
+        request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
+        // A guard may require it (G1).
+        request::trace(policy.ids(), head, given.id);
+        let claimed = request::claimed(head, sent, body, || request::guarding(matched));
+        let view = RequestView { head, sent, body, claimed };
+        let mut guarded = request::guard(policy, matched, &view);
+        let is_preflight = request::is_preflight(&view);
+        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));
+        match unmatched {
+            // RFC 9112 §3.2: a request that names two hosts has no route.
+            Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
+            Some(Unmatched::NoHost) => {
+                // Where nothing refuses, this does not either (M1).
+                guarded.observed_unmet.get_or_insert_with(no_host);
+            }
+            Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
+            None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
+            None => {}
+        }
+        let mut state = RequestState::new(config, &view, given, matched.normal.response_settings());
+        let now = LazyCell::new(state.config.clock);
+        let decision = match guarded.unmet.take() {
+            None if !state.policy().has_schemes() => AuthDecision::Open(None),
+            None => auth::check_auth(state.policy(), matched, (head, is_preflight), &|| *now),
+            Some(fault) => AuthDecision::Closed(fault, None),
+        };
+        // For the log: which further readings matched guards of their own (G0).
+        if !matched.others.is_empty() {
+            state.notes_mut().readings = std::mem::take(&mut matched.others);
+        }
+        note_original_path(&mut state, matched, head);
+        admit_after_auth(state, decision, guarded)
+    }
+}
+
+/// Credentials first, then the guards that are left.
+pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admission {
+    let (refusal, unenforced) = match decision {
+        AuthDecision::Ask(pending) => {
+            let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
+            let (exchange, guarded) = (Exchange { state }, Box::new(guarded));
+            return Admission::Verify(PendingVerification { exchange, pending, guarded }, timeout);
+        }
+        AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
+        AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
+    };
+    // In the order of the guards: the first that would have refused is reported.
+    let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
+    if state.settings.mode != Mode::Observe {
+        note_unenforced(&mut state, observed);
+    } else if observed.is_some() || guarded.observed.peek.is_some() {
+        let cold = state.cold.get_or_insert_default();
+        (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
+    }
+    if let Some(refusal) = refusal {
+        return Admission::Answer(Box::new(ErrorReply { state }.refuse(refusal, None)));
+    }
+    count_body(&mut state, guarded.body, guarded.limit, guarded.observed.limit);
+    match guarded.peek {
+        Some(refusal) => Admission::Peek(PendingPeek { exchange: Exchange { state }, refusal }, PEEK_TIMEOUT),
+        None => forward(state),
+    }
+}
+
+#[inline]
+pub(super) fn forward(mut state: RequestState) -> Admission {
+    let meter = state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()));
+    let unenforced = state.take_unenforced();
+    Admission::Forward(Exchange { state }, meter, unenforced)
+}
+
+#[inline(always)]
+fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
+    if !body.is_empty() {
+        state.flags = Some(BodyFlags::new(limit, drain_budget(state.policy()), observed));
+    }
+}
+
+/// Uses the path from before a prefix was stripped (G0), and notes it for the log.
+fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts) {
+    if matched.only_original && state.policy().is_first_original() {
+        state.notes_mut().only_original_path = true;
+    }
+    let original = if matched.follows_original { state.config.original_uri(head) } else { None };
+    let (Some(original), Some(cold)) = (original, &mut state.cold) else { return };
+    if let (Some((_, target)), Some(path)) = (&mut cold.target, original.path_and_query()) {
+        *target = path.clone();
+    }
+}
+
+/// Notes for the log a fault that `auth_observe` kept from refusing the request (M1). A route in `observe` logs it with
+/// the outcome of the request.
+fn note_unenforced(state: &mut RequestState, fault: Option<Fault>) {
+    let Some(fault) = fault else { return };
+    let event = Event {
+        code: Some(fault.code().clone()),
+        would_be: Some(fault.status_code()),
+        cause: cause_of(&fault),
+        ..state.body_context().event(Origin::Guard)
+    };
+    state.cold.get_or_insert_default().unenforced = Some(Box::new(event));
+}
+
+fn no_host() -> Fault {
+    Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request names no host, or two")
+}

@@ -1,0 +1,135 @@
+//! The configuration that decides an exchange: what an adapter sets, and what the phases read of it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::request::Parts;
+use http::{Extensions, Uri};
+
+use super::event::{Classifier, EventLabel};
+use super::{BodyContext, Event, ExchangeConfig, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase};
+use crate::classify::failure::Recogniser;
+use crate::policy::Policy;
+use crate::request_id::RequestId;
+
+impl ExchangeConfig {
+    /// A config with this policy, without a classifier. `clock` is called where a key or a token has an end (G2), the dialect
+    /// has a time (R2), or a call's error states until when to wait (P1).
+    pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
+        Self {
+            policy: policy.into(),
+            classifier: None,
+            recogniser: None,
+            observer: None,
+            framework_route: None,
+            original_uri: None,
+            reason_phrase: None,
+            clock,
+        }
+    }
+
+    /// Sets the classifier of errors, which comes before the contract's list (F1).
+    #[must_use]
+    pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
+        Self { classifier, ..self }
+    }
+
+    /// Sets the recogniser of errors with types of other crates (F1).
+    #[must_use]
+    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+        Self { recogniser: Some(recogniser), ..self }
+    }
+
+    /// Sets the function that reads the framework's route of a request (L1).
+    #[must_use]
+    pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
+        Self { framework_route: Some(find), ..self }
+    }
+
+    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too (G0).
+    #[must_use]
+    pub fn with_original_uri(self, find: OriginalUri) -> Self {
+        Self { original_uri: Some(find), ..self }
+    }
+
+    /// Sets the function that reads the reason phrase of a response (R3).
+    #[must_use]
+    pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
+        Self { reason_phrase: Some(find), ..self }
+    }
+
+    /// Sets the observer of the errors.
+    #[must_use]
+    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same config with another policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
+        Self { policy: policy.into(), ..self.clone() }
+    }
+
+    /// The policy.
+    #[must_use]
+    #[inline]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Whether an exchange with this config may read, set or remove request headers by any name. Where not, it reads those
+    /// that [`is_read`](super::is_read) names, and gives the service its id alone: an adapter whose heads lie elsewhere
+    /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    #[must_use]
+    pub fn reads_any(&self) -> bool {
+        self.policy.names_headers()
+    }
+
+    /// The classifier of the service's own errors.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&Classifier> {
+        self.classifier.as_deref()
+    }
+
+    pub(super) fn recogniser(&self) -> Option<Recogniser> {
+        self.recogniser
+    }
+
+    #[inline]
+    pub(super) fn framework_route(&self, extensions: &Extensions) -> Option<Arc<str>> {
+        self.framework_route.and_then(|find| find(extensions))
+    }
+
+    /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.
+    #[inline]
+    pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
+        let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
+        find(&head.extensions).filter(|original| original.path() != head.uri.path())
+    }
+
+    #[inline]
+    pub(super) fn reason_phrase<'e>(&self, extensions: &'e Extensions) -> Option<&'e [u8]> {
+        self.reason_phrase.and_then(|find| find(extensions))
+    }
+
+    /// The observer of the errors.
+    #[must_use]
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
+    }
+
+    /// A client did not take its answer. The exchange, and with it the route, is already gone.
+    pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
+        let label = EventLabel::without_request(self.policy().own_label());
+        BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)
+    }
+}
+
+impl fmt::Debug for ExchangeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, classifier, .. } = self;
+        f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()
+    }
+}

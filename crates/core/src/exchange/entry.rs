@@ -1,0 +1,341 @@
+//! What an adapter calls, in the order of a request; each call that ends one takes the exchange.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "openapi")]
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, response};
+
+use super::body::ErrorForm;
+use super::inner_error::InnerErrorReader;
+use super::reply::ErrorReply;
+use super::request::HeaderFlags;
+use super::responding::{self, ResponseHead};
+use super::{
+    Admission, BodyContext, BodyFacts, BoxError, Cause, Collected, CollectedAction, Event, EventFields, Exchange,
+    ExchangeConfig, Failure, LocalReply, MapRuleId, Origin, ResponsePlan, admission, collected, failing,
+};
+use crate::classify::{self, Explanation, Rewrite};
+use crate::code::ErrorCode;
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::policy::Mode;
+use crate::request_id::RequestId;
+
+/// A request on its way in.
+impl Exchange {
+    /// Takes a request's head: gives it its id, finds its route, and runs the guards.
+    ///
+    /// `id` makes a fresh id; it is called only where no other id holds (I1). The head of a request that goes on is changed:
+    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy sets them; the [`RequestId`], the
+    /// caller's [`Identity`](crate::guard::auth::Identity), and the [`UpstreamUrl`](crate::policy::UpstreamUrl) that
+    /// the request's scope names, go into the extensions.
+    #[inline]
+    pub fn begin(
+        config: Arc<ExchangeConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        let admission = admission::admit(config, head, body, id);
+        admission::mark(&admission, head);
+        admission
+    }
+
+    /// As [`Exchange::begin`], with a copy of those lines of a head that are [read](super::is_read): for an adapter whose
+    /// heads lie elsewhere, with a config that does not [read any](ExchangeConfig::reads_any).
+    ///
+    /// The head stays as it is. If the request goes on, the adapter sets its `x-request-id` to [`Exchange::id_header`],
+    /// replacing any other, and changes nothing else.
+    pub fn begin_copy(
+        config: Arc<ExchangeConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        admission::admit(config, head, body, id)
+    }
+
+    /// A request that must not be forwarded: its head never came, or could not be read (V4).
+    ///
+    /// It has no route and passed no guard. What `head` has of it decides the protocol of the answer; of one that
+    /// never came it is the empty head. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or
+    /// [`Exchange::proxy_failed`].
+    pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
+        let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
+        let settings = config.policy().of_no_host().normal.response_settings();
+        Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
+    }
+
+    /// The request's id.
+    #[must_use]
+    #[inline]
+    pub fn request_id(&self) -> RequestId {
+        self.state.id
+    }
+
+    /// The request's id as `x-request-id` has it.
+    #[must_use]
+    #[inline]
+    pub fn id_header(&self) -> &HeaderValue {
+        &self.state.id_header
+    }
+
+    /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
+    #[must_use]
+    #[inline]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        self.state.route()
+    }
+
+    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). After that an adapter calls
+    /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
+    #[must_use]
+    #[inline]
+    pub fn deadline(&self) -> Option<Duration> {
+        if self.state.changes_responses() { self.state.cold.as_ref()?.deadline } else { None }
+    }
+}
+
+/// An inner response.
+impl Exchange {
+    /// Takes the head of an inner response. `body` is called only where the facts of the body matter.
+    #[inline]
+    pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+        ResponseHead { state: self.state }.plan(head, body)
+    }
+
+    /// Takes the collected part of an inner error's body.
+    #[inline]
+    pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
+        collected::response_body(self.state, head, body)
+    }
+
+    /// Whether unread bytes of a body may still be sent (M1): an adapter that reads it in place cannot.
+    #[must_use]
+    #[inline]
+    pub fn may_restore(&self) -> bool {
+        self.state.settings.mode == Mode::Fill
+    }
+
+    /// Whether a response of this status passes without its head or body being parsed. It then gets [`Exchange::id_header`] as
+    /// its `x-request-id` and nothing else: for an adapter whose heads lie elsewhere. One that has an `x-request-id` (I3) or
+    /// an `access-control-allow-origin` (E4) is to be shown to [`Exchange::response_head`] all the same.
+    #[must_use]
+    pub fn passes_unparsed(&self, status: StatusCode) -> bool {
+        responding::passes_unparsed(&self.state, status)
+    }
+
+    /// Ends with a response that [passes unparsed](Exchange::passes_unparsed): returns what to log, as for a
+    /// [`ResponsePlan::Pass`].
+    pub fn finish_unparsed(self) -> (BodyContext, Option<Box<EventFields>>) {
+        self.state.into_context_and_fields()
+    }
+}
+
+/// A request without a response: errors, panics, a service that is not ready, clients that leave (F1–F3), and the answers of
+/// a proxy (V2–V4).
+impl Exchange {
+    /// Classifies an inner error (F1): a body over its limit whatever the error, then by the classifier, then by the
+    /// contract's list over the whole chain of causes.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        failing::failure_of(&self.state, error)
+    }
+
+    /// Classifies an error from `poll_ready` (F3).
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn unreadiness_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        failing::unreadiness_of(&self.state, error)
+    }
+
+    /// The inner service was not ready for the request, which was not forwarded (F3).
+    pub fn unready(self, failure: Failure, cause: BoxError) -> LocalReply {
+        ErrorReply { state: self.state }.answer_unforwarded(failure, Some(cause))
+    }
+
+    /// A panic kept the request from being forwarded (F2).
+    pub fn unready_panicked(self, text: Box<str>) -> LocalReply {
+        self.unready(Failure::panicked(), String::from(text).into())
+    }
+
+    /// The head of the request cannot be read: 400, whatever the mode, since no guard could run (V4).
+    pub fn malformed(self, cause: BoxError) -> LocalReply {
+        ErrorReply { state: self.state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
+    }
+
+    /// The request's body ran over its limit, as its meter has reported ([`MeterAction::Over`](super::MeterAction::Over)), and no
+    /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
+    pub fn overran(self) -> LocalReply {
+        let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
+        let failure = self.state.cut().unwrap_or_else(unknown);
+        ErrorReply { state: self.state }.answer_unforwarded(failure, None)
+    }
+
+    /// The inner service failed with `cause` (F1).
+    pub fn failed(self, failure: Failure, cause: BoxError) -> LocalReply {
+        ErrorReply { state: self.state }.answer(failure, Some(cause))
+    }
+
+    /// The inner service panicked with this text (F2).
+    pub fn panicked(self, text: Box<str>) -> LocalReply {
+        let failure = self.state.cut().unwrap_or_else(Failure::panicked);
+        self.failed(failure, String::from(text).into())
+    }
+
+    /// The call took longer than its client waits: an answer like the inner service's own time-out (F1).
+    pub fn timed_out(self) -> LocalReply {
+        let (failure, cause) = failing::out_of_time();
+        let failure = self.state.cut().unwrap_or(failure);
+        self.failed(failure, cause)
+    }
+
+    /// The client went away before its head (F2).
+    pub fn abandoned(self) -> Event {
+        self.state.into_event(Origin::Abandoned, None)
+    }
+
+    /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
+    /// written anew in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
+    /// answer (G4) is a [`ResponsePlan::Replace`].
+    ///
+    /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
+    /// response was being collected, too (V3).
+    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
+        if let Some(failure) = self.state.cut() {
+            return ResponsePlan::Replace(Box::new(self.failed(failure, cause)));
+        }
+        let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
+        let mut rewrite = Rewrite::unchanged(classify::listed(fault, ErrorForm::new(&self.state).dialect()));
+        rewrite.named = false;
+        let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
+        written.event.cause = Some(Cause::Error(cause));
+        ResponsePlan::Rewrite(written)
+    }
+}
+
+/// For programs that inspect policies and recorded exchanges: why an inner error becomes what it does, and what it would
+/// become elsewhere. No served request uses these.
+impl Exchange {
+    /// Goes on in another dialect than the route's.
+    #[must_use]
+    pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
+        let state = &mut self.state;
+        if let Some(index) = dialect.and_then(|dialect| state.policy().dialect_index(dialect)) {
+            (state.settings.dialect, state.settings.html) = (index, None);
+        }
+        if state.policy().dialect(&state.settings).spec().tells_time {
+            let now = state.config.clock;
+            state.cold.get_or_insert_default().began.get_or_insert_with(now);
+        }
+        self
+    }
+
+    /// What an inner error contains, and how each rule treats it.
+    #[must_use]
+    pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
+        InnerErrorReader { state: &self.state }.explanation(head, body)
+    }
+
+    /// The rules that were tried, in their order.
+    #[must_use]
+    pub fn map_rule(&self, index: usize) -> MapRuleId {
+        MapRuleId::new(self.state.settings.part(), index)
+    }
+
+    /// The answer of a service that fails with `fault`, on the route of `head`. No guard runs.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn example(
+        config: Arc<ExchangeConfig>,
+        head: &Parts,
+        fault: Fault,
+        id: RequestId,
+    ) -> http::Response<Bytes> {
+        let policy = config.policy();
+        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let settings = policy.matched(head).unwrap_or_else(|_| policy.of_no_host()).normal.response_settings();
+        let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
+        let cause = Box::new(fault.clone());
+        Self { state }.failed(Failure::new(fault, Origin::Fault), cause).reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::header::{CONTENT_TYPE, RETRY_AFTER};
+    use http::{HeaderValue, Request, Response, StatusCode};
+
+    use super::super::{Admission, MeterAction, RewrittenBody};
+    use super::*;
+    use crate::policy::Policy;
+
+    fn parts(lines: &[(&'static str, &'static str)]) -> Parts {
+        let builder = lines.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value));
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    fn config() -> Arc<ExchangeConfig> {
+        Arc::new(ExchangeConfig::new(Policy::default(), || SystemTime::UNIX_EPOCH))
+    }
+
+    fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, RewrittenBody) {
+        let exchange =
+            Exchange::unread(config(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let mut head = Response::new(()).into_parts().0;
+        head.status = StatusCode::from_u16(status).unwrap();
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        head.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        match exchange.proxy_failed(&mut head, "upstream_reset".into()) {
+            ResponsePlan::Rewrite(written) => (head, written),
+            plan => unreachable!("{plan:?}"),
+        }
+    }
+
+    #[test]
+    fn v2_a_proxy_s_failure_has_its_status_and_says_nothing_else_of_it() {
+        let (head, written) = failed(&[], 426);
+        assert_eq!((head.status.as_u16(), head.headers["x-error-code"].to_str().unwrap()), (426, "upgrade_required"));
+        assert_eq!(head.headers["retry-after"], "7");
+        assert_eq!(written.event.origin(), Origin::Proxy);
+        assert_eq!(written.event.cause().unwrap().to_string(), "upstream_reset");
+        assert!(!String::from_utf8_lossy(&written.body).contains("upstream"));
+    }
+
+    #[test]
+    fn v2_a_grpc_client_gets_the_status_of_grpc_s_table() {
+        let (head, written) = failed(&[("content-type", "application/grpc"), ("te", "trailers")], 404);
+        assert_eq!((head.status.as_u16(), head.headers["grpc-status"].to_str().unwrap()), (200, "12"));
+        assert!(written.body.is_empty());
+    }
+
+    #[test]
+    fn v4_what_was_not_read_is_refused_in_its_own_protocol() {
+        let exchange = Exchange::unread(config(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let answered = exchange.malformed("a header".into());
+        assert_eq!(answered.reply.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(answered.event.origin(), Origin::Guard);
+    }
+
+    #[test]
+    fn g4_what_ran_over_is_answered_by_one_call() {
+        let mut head = parts(&[]);
+        head.method = http::Method::POST;
+        let policy = Policy::builder().body_limit(4).build().unwrap();
+        let config = Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH));
+        let begun = Exchange::begin(config, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let Admission::Forward(exchange, Some(mut meter), _) = begun else { unreachable!() };
+        assert!(matches!(meter.request_data(b"12345"), MeterAction::Over(_)));
+        assert_eq!(exchange.overran().reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

@@ -1,0 +1,144 @@
+//! Inner errors as they are read: the body without its codings, the text in the status line, and what `classify` decides
+//! by the facts of the request and of the policy (rules R1–R5).
+
+use std::borrow::Cow;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, StatusCode, response};
+
+use super::body::ErrorForm;
+use super::state::RequestState;
+use super::{Collected, Event, Origin};
+use crate::classify::credentials::Credentials;
+use crate::classify::{self, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, RewriteDecision, reason};
+use crate::dialect::grpc::ReportedStatus;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{Shape, charset, coding, connect};
+use crate::fields;
+use crate::grpc_messages;
+use crate::policy::{Mode, Protocols, UnknownCodes};
+
+/// Reads the inner errors of one request.
+#[derive(Clone, Copy)]
+pub(super) struct InnerErrorReader<'e> {
+    pub(super) state: &'e RequestState,
+}
+
+impl InnerErrorReader<'_> {
+    /// What the client gets for an error with this status, head and decoded body.
+    #[inline]
+    pub(super) fn decision<'b>(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&'b [u8]>,
+        reason: Option<&'b str>,
+    ) -> RewriteDecision<'b> {
+        self.with_facts(Inner { status, headers, body, reason }, classify::response)
+    }
+
+    /// What an error contains, and how each rule treats it.
+    pub(super) fn explanation(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
+        let decoded = self.decoded(&head.headers, body);
+        let reason = self.reason(head, || matches!(body, Collected::Whole([])));
+        let (status, headers) = (head.status, &head.headers);
+        let inner = Inner { status, headers, body: decoded.as_deref(), reason: reason.as_deref() };
+        self.with_facts(inner, classify::explain)
+    }
+
+    /// The body in UTF-8 and without its codings, as far as it can be read (R3–R5).
+    pub(super) fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
+        let Collected::Whole(body) = body else { return None };
+        Some(charset::in_utf8(headers, self.uncoded(headers, body)?))
+    }
+
+    fn uncoded<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+        let codings = coding::codings(headers)?;
+        if !codings.is_empty() {
+            return coding::decoded(&codings, body, self.state.policy().inspect().max_bytes).map(Cow::Owned);
+        }
+        // A translator from gRPC to gRPC-Web's text inside encodes any body.
+        let answered = || self.state.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
+        if answered().is_some_and(Rpc::is_text) {
+            return grpc_messages::decode(body).map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(body))
+    }
+
+    /// The text in the status line of a 4xx that has no body (R3).
+    pub(super) fn reason(&self, head: &response::Parts, is_empty: impl FnOnce() -> bool) -> Option<Box<str>> {
+        let phrase =
+            if head.status.is_client_error() { self.state.config.reason_phrase(&head.extensions) } else { None }?;
+        reason::own_words(head.status, phrase).filter(|_| is_empty()).map(Into::into)
+    }
+
+    /// Reads an inner error by the facts of the request and of the policy.
+    #[inline(always)]
+    fn with_facts<'h, 'b, T>(
+        &self,
+        inner: Inner<'h, 'b>,
+        read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
+    ) -> T {
+        let (form, policy, settings) = (ErrorForm::new(self.state), self.state.policy(), &self.state.settings);
+        let view = RequestContext {
+            credentials: self.credentials(),
+            method: form.target.map_or(&Method::GET, |(method, _)| method),
+            path: form.target.map(|(_, path)| path.path()),
+            posted: self.state.request.posted(),
+        };
+        let known = PolicyView {
+            codes: policy.codes(),
+            shapes: policy.shapes(settings),
+            rules: policy.rules(settings),
+            by_status: settings.unknown_codes == UnknownCodes::ByStatus,
+            protocols: self.protocols(),
+            kept: policy.kept_fields(settings),
+            dialect: form.dialect(),
+            negotiated: form.negotiated(),
+            page: form.page().is_some(),
+        };
+        read(&inner, &view, &known)
+    }
+
+    /// The credentials that the request carried, as far as an inner 401 needs them.
+    fn credentials(&self) -> Credentials<'_> {
+        let scheme = self.state.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
+        Credentials::new(self.state.request.credentials, scheme)
+    }
+
+    /// The protocols whose errors keep their shape (R10).
+    pub(super) fn protocols(&self) -> KeptProtocols {
+        match self.state.settings.protocols {
+            _ if self.state.request.rpc.is_some() => KeptProtocols::Nothing,
+            Protocols::Pass => KeptProtocols::All,
+            Protocols::Rewrite => KeptProtocols::Some,
+        }
+    }
+
+    /// An inner error in Connect's own form, which is the body of a unary call.
+    pub(super) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
+        if self.state.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
+    }
+
+    /// A status that an inner service sent in its protocol's own form, for the log; in `off` nothing that passes is logged
+    /// (L1).
+    pub(super) fn rpc_failure(&self, reported: &ReportedStatus<'_>) -> Option<Event> {
+        let is_logged = reported.status != Status::OK && self.state.settings.mode != Mode::Off;
+        is_logged.then(|| self.rpc_event(reported))
+    }
+
+    /// The event of such a status, whatever the mode.
+    pub(super) fn rpc_event(&self, reported: &ReportedStatus<'_>) -> Event {
+        let policy = self.state.policy();
+        let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
+        let is_grpc = self.state.request.rpc.is_some_and(Rpc::is_grpc);
+        Event {
+            status: Some(if code.is_foreign() { reported.status.http() } else { code.status() }),
+            code: Some(code),
+            grpc: Some(reported.status),
+            dialect: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
+            ..self.state.event(Origin::Inner)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Inner errors that pass on a route in `observe` (rule M1): a body is copied as it passes, and nothing waits for it.
+
+use std::fmt;
+
+use http::{HeaderMap, StatusCode};
+
+use super::inner_error::InnerErrorReader;
+use super::observe::would_be;
+use super::state::RequestState;
+use super::writer::ErrorWriter;
+use super::{CapturedBody, Collected, Event, Origin, rpc};
+use crate::classify::{Rewrite, RewriteDecision};
+
+/// An inner error that passes on a route in `observe` while a copy of its body is kept.
+pub struct ObservedError {
+    pub(super) state: RequestState,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The text in the status line of a response without a body.
+    pub(super) reason: Option<Box<str>>,
+}
+
+/// The service's headers may carry values that no log may have (L3).
+impl fmt::Debug for ObservedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, status, .. } = self;
+        f.debug_struct("Observed").field("id", &state.id).field("status", status).finish_non_exhaustive()
+    }
+}
+
+impl ObservedError {
+    /// The body has ended, or will be read no further: the bytes that came decide, as they would have.
+    pub fn finish(self, body: Collected<'_>) -> Event {
+        let Self { state, status, headers, reason } = &self;
+        let reader = InnerErrorReader { state };
+        let decoded = reader.decoded(headers, body);
+        if let Some(reported) = reader.connect_status(decoded.as_deref()) {
+            return reader.rpc_event(&reported);
+        }
+        match reader.decision(*status, headers, decoded.as_deref(), reason.as_deref()) {
+            RewriteDecision::Rewrite(rewrite) => self.would_rewrite(rewrite, decoded.as_deref().unwrap_or_default()),
+            RewriteDecision::Pass(rewrite) => {
+                let code = Some(rewrite.code().clone());
+                Event { code, ..self.state.event(Origin::Inner).preserved(*status) }
+            }
+        }
+    }
+
+    fn would_rewrite(&self, mut rewrite: Rewrite<'_>, read: &[u8]) -> Event {
+        let Self { state, status, headers, .. } = self;
+        let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+        let lenient = rewrite.lenient.take();
+        let Rewrite { shape, own, named, by, rule, .. } = rewrite;
+        let fault = rewrite.into_fault();
+        let captured = state.captures_bodies().then(|| {
+            let before = CapturedBody::new(*status, headers, read);
+            let (mut headers, kept) = (headers.clone(), lenient.as_deref().unwrap_or(read));
+            let own = own.as_ref().map(|own| (*own, kept));
+            let written = ErrorWriter::new(state).rewritten(&mut headers, *status, &fault, named, own);
+            (before, CapturedBody::new(written.sent, &headers, &written.body))
+        });
+        let mut event = would_be(state, *status, &fault, *status, Origin::Inner, own.is_some());
+        event.grpc = state.request.rpc.map(|rpc| rpc::grpc_status(rpc, &fault, *status, named));
+        event.dialect = shape;
+        event.note_lost(lost);
+        event.decided(by, state.settings.part(), rule);
+        let (before, after) = captured.unzip();
+        event.show(before, after);
+        event
+    }
+}

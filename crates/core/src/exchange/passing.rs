@@ -1,0 +1,63 @@
+//! Responses that pass, with their ids and what a browser may read (I3, E4): whole, or as errors that keep their shape (R9,
+//! R10).
+
+use http::response;
+
+use super::event_stream::{EventStream, appends_error};
+use super::state::RequestState;
+use super::{BodyContext, BodyFacts, CapturedBody, Event, Origin, ResponsePlan, head};
+use crate::code::ErrorCode;
+
+/// Lets the response of a request pass.
+pub(super) struct PassingResponse {
+    pub(super) state: RequestState,
+}
+
+impl PassingResponse {
+    #[inline(always)]
+    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+        if appends_error(&self.state, head, body) {
+            return ResponsePlan::Stream(EventStream::boxed(self.state, head), None);
+        }
+        let (body_context, notes) = self.state.finish_head(&mut head.headers);
+        ResponsePlan::Pass(body_context, notes)
+    }
+
+    /// An error that keeps its shape is logged by its status (L1).
+    pub(super) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        if appends_error(&self.state, head, || body) {
+            let stream = EventStream::boxed(self.state, head);
+            let event = stream.preserved(head.status);
+            return ResponsePlan::Stream(stream, Some(Box::new(event)));
+        }
+        let (body_context, event) = self.preserve(head);
+        ResponsePlan::Keep(body_context, event)
+    }
+
+    /// As [`PassingResponse::pass_error`], for one that is no event stream.
+    pub(super) fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
+        self.state.mark_head(&mut head.headers);
+        let body_context = self.state.body_context();
+        (body_context, Box::new(self.state.into_event(Origin::Inner, None).preserved(head.status)))
+    }
+
+    /// As [`PassingResponse::preserve`], for an error whose code is known (R10), with the bytes read of its body.
+    pub(super) fn preserve_protocol(
+        self,
+        head: &mut response::Parts,
+        code: &ErrorCode,
+        read: &[u8],
+    ) -> (BodyContext, Box<Event>) {
+        head::mark_kept(&mut head.headers, head.status, code);
+        let body = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        let (body_context, mut event) = self.preserve(head);
+        event.show(body.clone(), body);
+        event.code = Some(code.clone());
+        (body_context, event)
+    }
+}
+
+/// Passes a response as it is, and logs this event of it.
+pub(super) fn keep(state: &RequestState, event: Event) -> ResponsePlan {
+    ResponsePlan::Keep(state.body_context(), Box::new(event))
+}
