@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use super::credentials;
 use super::decided::DecidedBy;
-use super::inner::{PolicyView, RequestContext};
 use super::parse::{Content, KeptForm, Parsed};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
@@ -40,18 +39,14 @@ pub(super) enum CodeSource<'k> {
 
 /// Decides the code.
 #[inline]
-pub(super) fn decide<'k>(
-    parsed: &Parsed<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
-) -> Decision<'k> {
+pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     let (body, (code, source)) = match &parsed.content {
-        Content::Layer(envelope) => (None, of_envelope(envelope, parsed, request, known)),
+        Content::Layer(envelope) => (None, of_envelope(envelope, parsed)),
         Content::Foreign(foreign) => {
-            let vouched = vouched_code(foreign, parsed, known);
-            (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed, request, known)))
+            let vouched = vouched_code(foreign, parsed);
+            (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
         }
-        Content::Unread(_) | Content::Nothing => (None, of_body(None, parsed, request, known)),
+        Content::Unread(_) | Content::Nothing => (None, of_body(None, parsed)),
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
@@ -84,12 +79,10 @@ impl CodeSource<'_> {
 /// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key of
 /// the first condition that does not hold.
 pub(super) fn rule_of<'k>(
-    parsed: &Parsed<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
+    parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
 ) -> Option<(usize, &'k Rule)> {
-    if known.rules.is_empty() {
+    if parsed.known.rules.is_empty() {
         return None;
     }
     let body = if let Content::Foreign(foreign) = &parsed.content { Some(&foreign.parsed) } else { None };
@@ -98,10 +91,10 @@ pub(super) fn rule_of<'k>(
         code,
         message: body.and_then(|body| body.message.as_deref()),
         media_type: dialect::media_type(parsed.headers),
-        path: request.path,
-        method: request.method,
+        path: parsed.request.path,
+        method: parsed.request.method,
     };
-    let mut fit = |code| rule::first_fit(known.rules, &facts(code), &mut note);
+    let mut fit = |code| rule::first_fit(parsed.known.rules, &facts(code), &mut note);
     match body {
         Some(body) if body.wider.is_some() => body.names().find_map(|name| fit(Some(name))),
         _ => fit(body.and_then(|body| body.code.as_deref())),
@@ -109,39 +102,26 @@ pub(super) fn rule_of<'k>(
 }
 
 /// The code of a layer's envelope (E7).
-fn of_envelope<'k>(
-    envelope: &Envelope<'_>,
-    parsed: &Parsed<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
-) -> (ErrorCode, CodeSource<'k>) {
-    if known.by_status && !envelope.known {
-        (code_of_status(parsed, request), CodeSource::UnknownLayer)
+fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+    if parsed.known.by_status && !envelope.known {
+        (code_of_status(parsed), CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
 }
 
 /// A code that goes before any rule: that of a layer inside, or a canonical one.
-fn vouched_code<'k>(
-    foreign: &Foreign<'_>,
-    parsed: &Parsed<'_, '_>,
-    known: &PolicyView<'_>,
-) -> Option<(ErrorCode, CodeSource<'k>)> {
-    canonical_code(&foreign.parsed, parsed, known).or_else(|| code_in_head(&foreign.parsed, parsed, known))
+fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
+    canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
 /// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer vouches
 /// for a code that is unknown here, or for a text.
-fn canonical_code<'k>(
-    body: &ParsedError<'_>,
-    parsed: &Parsed<'_, '_>,
-    known: &PolicyView<'_>,
-) -> Option<(ErrorCode, CodeSource<'k>)> {
+fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
-    let (code, is_known) = standard::parse_code(name, known.codes)?;
+    let (code, is_known) = standard::parse_code(name, parsed.known.codes)?;
     let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
-    if known.by_status && !is_known {
+    if parsed.known.by_status && !is_known {
         None
     } else if !parsed.status.is_server_error() || in_head() {
         Some((code, CodeSource::Layer { in_head: false }))
@@ -151,16 +131,12 @@ fn canonical_code<'k>(
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-fn code_in_head<'k>(
-    body: &ParsedError<'_>,
-    parsed: &Parsed<'_, '_>,
-    known: &PolicyView<'_>,
-) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let head = parsed.head.as_ref().filter(|_| parsed.is_own && known.dialect != Dialect::Standard)?;
-    let source = if known.negotiated {
+fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
+    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.known.dialect != Dialect::Standard)?;
+    let source = if parsed.known.negotiated {
         // Where the client chose the shape, the body has the code, or no layer wrote it.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
-    } else if known.by_status && !head.known {
+    } else if parsed.known.by_status && !head.known {
         None
     } else if parsed.is_vouched {
         Some(CodeSource::Layer { in_head: true })
@@ -171,22 +147,17 @@ fn code_in_head<'k>(
 }
 
 /// The code of an error that no layer has reported: by a rule, by its dialect, by its issues or by its status.
-fn of_body<'k>(
-    body: Option<&ParsedError<'_>>,
-    parsed: &Parsed<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
-) -> (ErrorCode, CodeSource<'k>) {
-    if let Some((at, rule)) = rule_of(parsed, request, known, |_, _| {}) {
+fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+    if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
-    if let Some(code) = body.and_then(|body| known_code(body, parsed, known)) {
+    if let Some(code) = body.and_then(|body| known_code(body, parsed)) {
         return (code, CodeSource::Dialect);
     }
     let (code, by) = match parsed.lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false if parsed.status == StatusCode::UNAUTHORIZED => (code_of_status(parsed, request), DecidedBy::Credentials),
-        false => (code_of_status(parsed, request), DecidedBy::Status),
+        false if parsed.status == StatusCode::UNAUTHORIZED => (code_of_status(parsed), DecidedBy::Credentials),
+        false => (code_of_status(parsed), DecidedBy::Status),
     };
     // A name for the status is known, but vouches for no server's text.
     let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
@@ -194,15 +165,15 @@ fn of_body<'k>(
 }
 
 /// The code that a body names, by the policy, the catalogue or its dialect.
-fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>, known: &PolicyView<'_>) -> Option<ErrorCode> {
+fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
     if let DialectCode::Named(name) = &body.own
-        && let Some(code) = known.codes.find(name)
+        && let Some(code) = parsed.known.codes.find(name)
     {
         return Some(code);
     }
     // A list is more specific than a code that the status has as well.
     let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
-    let code = body.names().find_map(|name| known.codes.find(name)).filter(adds);
+    let code = body.names().find_map(|name| parsed.known.codes.find(name)).filter(adds);
     match &body.own {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
         _ => code,
@@ -210,9 +181,9 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>, known: &PolicyVie
 }
 
 /// The code of the status, and on a 401 that of the credentials.
-fn code_of_status(parsed: &Parsed<'_, '_>, request: &RequestContext<'_>) -> ErrorCode {
+fn code_of_status(parsed: &Parsed<'_, '_>) -> ErrorCode {
     if parsed.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(&request.credentials, parsed.headers)
+        credentials::code_of_401(&parsed.request.credentials, parsed.headers)
     } else {
         ErrorCode::of_status(parsed.status)
     }

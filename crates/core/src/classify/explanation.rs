@@ -2,7 +2,7 @@
 
 use super::decide::{self, CodeSource, Decision};
 use super::decided::DecidedBy;
-use super::inner::{Inner, PolicyView, RequestContext};
+use super::inner::Inner;
 use super::parse::{Content, KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, Shape};
 
@@ -33,13 +33,7 @@ pub struct Explanation {
 
 impl Explanation {
     /// Collects what the first two steps found.
-    pub(super) fn new(
-        inner: &Inner<'_, '_>,
-        parsed: &Parsed<'_, '_>,
-        decision: &Decision<'_>,
-        request: &RequestContext<'_>,
-        known: &PolicyView<'_>,
-    ) -> Self {
+    pub(super) fn new(inner: &Inner<'_, '_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
         let mut it = Self { is_protocol: parsed.is_protocol, ..Self::default() };
         match &parsed.content {
             _ if parsed.kept != KeptForm::Nothing => return it,
@@ -51,14 +45,14 @@ impl Explanation {
             Content::Foreign(foreign) => it.note_body(foreign, parsed.lists),
             Content::Unread(_) | Content::Nothing => {}
         }
-        it.note_shapes(known.shapes, inner.bytes());
+        it.note_shapes(parsed.known.shapes, inner.bytes());
         match decision.source {
             CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
                 it.header = Some(decision.code.as_str().to_owned());
             }
             CodeSource::Layer { .. } | CodeSource::UnknownLayer | CodeSource::Otherwise(DecidedBy::Dialect) => {}
             CodeSource::Rule(..) | CodeSource::Dialect | CodeSource::Otherwise(_) => {
-                decide::rule_of(parsed, request, known, |at, unmet| it.note_rule(at, unmet));
+                decide::rule_of(parsed, |at, unmet| it.note_rule(at, unmet));
             }
         }
         it

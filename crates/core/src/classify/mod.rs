@@ -58,18 +58,18 @@ pub(crate) fn response<'b>(
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     match parse(inner, request, known) {
-        Ok(parsed) => rewrite(&parsed, request, known),
+        Ok(parsed) => rewrite(&parsed),
         Err(lenient) => rewrite_lenient(lenient, inner, request, known),
     }
 }
 
 /// The steps behind the first.
 #[inline]
-fn rewrite<'b>(parsed: &Parsed<'_, 'b>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> RewriteDecision<'b> {
-    let decision = decide(parsed, request, known);
+fn rewrite<'b>(parsed: &Parsed<'_, 'b>) -> RewriteDecision<'b> {
+    let decision = decide(parsed);
     let text = text(parsed, &decision);
-    let details = ReplyDetails::new(parsed, &decision, known);
-    let own = retained(parsed, &decision, known);
+    let details = ReplyDetails::new(parsed, &decision);
+    let own = retained(parsed, &decision);
     RewriteDecision::new(parsed, decision, text, details, own)
 }
 
@@ -81,20 +81,18 @@ fn rewrite_lenient<'b>(
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
     let parsed = parse_lenient(&inner.with_body(&lenient), request, known);
-    let decision = rewrite(&parsed, request, known).into_owned();
+    let decision = rewrite(&parsed).into_owned();
     decision.with_lenient(lenient)
 }
 
 /// Explains what [`response`] decides.
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
-    let explanation = |inner: &Inner<'_, '_>, parsed: &Parsed<'_, '_>| {
-        Explanation::new(inner, parsed, &decide(parsed, request, known), request, known)
-    };
     match parse(inner, request, known) {
-        Ok(parsed) => explanation(inner, &parsed),
+        Ok(parsed) => Explanation::new(inner, &parsed, &decide(&parsed)),
         Err(lenient) => {
             let inner = inner.with_body(&lenient);
-            explanation(&inner, &parse_lenient(&inner, request, known))
+            let parsed = parse_lenient(&inner, request, known);
+            Explanation::new(&inner, &parsed, &decide(&parsed))
         }
     }
 }

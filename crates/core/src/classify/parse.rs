@@ -10,9 +10,11 @@ use crate::dialect::standard::Envelope;
 use crate::dialect::{self, Dialect, DialectCode, Foreign, Members, ParsedBody, Shape, charset};
 
 /// A parsed inner error.
-pub(super) struct Parsed<'h, 'b> {
+pub(super) struct Parsed<'c, 'b> {
     pub(super) status: StatusCode,
-    pub(super) headers: &'h HeaderMap,
+    pub(super) headers: &'c HeaderMap,
+    pub(super) request: &'c RequestContext<'c>,
+    pub(super) known: &'c PolicyView<'c>,
     pub(super) content: Content<'b>,
     pub(super) kept: KeptForm,
     /// The body is a protocol's, whether it keeps its shape or not (R10).
@@ -58,11 +60,11 @@ pub(super) enum KeptForm {
 
 /// Parses an inner error. The error value is the body as more lenient parsers read it (R3), where nothing was read of it.
 #[inline]
-pub(super) fn parse<'h, 'b>(
-    inner: &Inner<'h, 'b>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> Result<Parsed<'h, 'b>, Vec<u8>> {
+pub(super) fn parse<'c, 'b>(
+    inner: &Inner<'c, 'b>,
+    request: &'c RequestContext<'c>,
+    known: &'c PolicyView<'c>,
+) -> Result<Parsed<'c, 'b>, Vec<u8>> {
     let body = read(inner, known);
     if is_unread(&body)
         && let Some(lenient) = charset::lenient(inner.bytes())
@@ -73,11 +75,11 @@ pub(super) fn parse<'h, 'b>(
 }
 
 /// Parses an inner error whose body is a lenient one already.
-pub(super) fn parse_lenient<'h, 'b>(
-    inner: &Inner<'h, 'b>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> Parsed<'h, 'b> {
+pub(super) fn parse_lenient<'c, 'b>(
+    inner: &Inner<'c, 'b>,
+    request: &'c RequestContext<'c>,
+    known: &'c PolicyView<'c>,
+) -> Parsed<'c, 'b> {
     Parsed::new(read(inner, known), inner, request, known)
 }
 
@@ -94,9 +96,14 @@ fn is_unread(body: &ParsedBody<'_>) -> bool {
     matches!(body, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }))
 }
 
-impl<'h, 'b> Parsed<'h, 'b> {
+impl<'c, 'b> Parsed<'c, 'b> {
     #[inline]
-    fn new(body: ParsedBody<'b>, inner: &Inner<'h, 'b>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Self {
+    fn new(
+        body: ParsedBody<'b>,
+        inner: &Inner<'c, 'b>,
+        request: &'c RequestContext<'c>,
+        known: &'c PolicyView<'c>,
+    ) -> Self {
         let is_protocol = matches!(body, ParsedBody::Protocol(_));
         let (content, kept) = match body {
             ParsedBody::Envelope(envelope) => (Content::Layer(envelope), KeptForm::Nothing),
@@ -112,6 +119,8 @@ impl<'h, 'b> Parsed<'h, 'b> {
         Self {
             status: inner.status,
             headers: inner.headers,
+            request,
+            known,
             kept,
             is_protocol,
             is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),

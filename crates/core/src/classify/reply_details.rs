@@ -7,10 +7,9 @@ use serde_json::value::RawValue;
 use super::decide::{CodeSource, Decision};
 use super::decided::is_name;
 use super::details;
-use super::inner::PolicyView;
 use super::parse::{Content, Parsed};
 use super::unread_fields::{self, UnreadFields};
-use crate::code::{CodeSet, ErrorCode};
+use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Foreign, Members, outgoing};
 
@@ -30,26 +29,26 @@ pub(super) struct ReplyDetails {
 impl ReplyDetails {
     /// Collects them.
     #[inline]
-    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, known: &PolicyView<'_>) -> Self {
-        let lists = decision.code == ErrorCode::INVALID_REQUEST && known.dialect.spec().lists_issues;
+    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
+        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
         let (foreign, members) = match &parsed.content {
             Content::Layer(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
             Content::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
             Content::Unread(members) => (None, Some(members)),
             Content::Nothing => (None, None),
         };
-        let fields = unread_fields(foreign, members, parsed, decision, known);
-        let takes_fields = known.dialect.spec().takes_fields && !fields.kept.is_empty();
+        let fields = unread_fields(foreign, members, parsed, decision);
+        let takes_fields = parsed.known.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };
         let passing = foreign.filter(|_| decision.passes);
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
         Self {
             json: match passing {
-                Some(foreign) => details_of(foreign, added, parsed, decision, known.codes),
+                Some(foreign) => details_of(foreign, added, parsed, decision),
                 None => details::compose(None, added, None, None),
             },
             kept: takes_fields.then(|| fields.as_object()),
-            unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision, known.codes)),
+            unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
             lack_issues: lists && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
             dropped: fields.dropped,
         }
@@ -75,12 +74,11 @@ fn unread_fields<'p>(
     members: Option<&'p Members<'_>>,
     parsed: &Parsed<'_, '_>,
     decision: &Decision<'_>,
-    known: &PolicyView<'_>,
 ) -> UnreadFields<'p> {
     let body = foreign.map(|foreign| &foreign.parsed);
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
     let members = members.filter(|members| is_rewritten && members.are_left(body));
-    let kept = if decision.passes { known.kept } else { &[] };
+    let kept = if decision.passes { parsed.known.kept } else { &[] };
     members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
 }
 
@@ -90,7 +88,6 @@ fn details_of(
     kept: &[(&str, &RawValue)],
     parsed: &Parsed<'_, '_>,
     decision: &Decision<'_>,
-    codes: &CodeSet,
 ) -> Option<Box<RawValue>> {
     let body = &foreign.parsed;
     let described;
@@ -101,7 +98,7 @@ fn details_of(
         }
         _ => kept,
     };
-    let upstream_code = upstream_code(foreign, parsed, decision, codes);
+    let upstream_code = upstream_code(foreign, parsed, decision);
     // Details of another code stay as they came (E1).
     if body.issues.is_none()
         && decision.code == ErrorCode::INVALID_REQUEST
@@ -113,31 +110,21 @@ fn details_of(
 }
 
 /// The body's own code for the client, beside the canonical one (E9). In the client's own dialect it stays where it is.
-fn upstream_code<'p>(
-    foreign: &'p Foreign<'_>,
-    parsed: &Parsed<'_, '_>,
-    decision: &Decision<'_>,
-    codes: &CodeSet,
-) -> Option<&'p str> {
+fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !parsed.lists;
     let code = foreign.parsed.code.as_deref().filter(|code| is_lost && outgoing::is_upstream_code(code))?;
-    (decision.code != *code && is_unknown(code, foreign, parsed, codes)).then_some(code)
+    (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
 }
 
 /// The same for the log: a name, never a possible secret (L3).
-fn unknown_code(
-    foreign: &Foreign<'_>,
-    parsed: &Parsed<'_, '_>,
-    decision: &Decision<'_>,
-    codes: &CodeSet,
-) -> Option<Box<str>> {
+fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
     let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
     let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;
-    is_unknown(code, foreign, parsed, codes).then(|| code.into())
+    is_unknown(code, foreign, parsed).then(|| code.into())
 }
 
 /// Whether a body's code is neither a code of the policy or the catalogue, nor its status, nor a name of its dialect.
-fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, codes: &CodeSet) -> bool {
-    codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
+    parsed.known.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }

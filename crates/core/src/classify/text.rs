@@ -53,7 +53,7 @@ fn of_foreign<'b>(foreign: &Foreign<'b>, parsed: &Parsed<'_, 'b>, decision: &Dec
     let body = &foreign.parsed;
     let (recognised, very_text) = match decision.source {
         CodeSource::Layer { .. } | CodeSource::UnknownLayer => return of_body(body, message::clean),
-        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.very_text().is_some()),
         CodeSource::Dialect => (true, false),
         CodeSource::Otherwise(_) => (false, false),
     };
