@@ -8,7 +8,7 @@ use super::parse::{Content, KeptForm, Parsed};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedError};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedError};
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -90,7 +90,7 @@ pub(super) fn rule_of<'k>(
         status: parsed.status,
         code,
         message: body.and_then(|body| body.message.as_deref()),
-        media_type: dialect::media_type(parsed.headers),
+        media_type: parsed.media_type,
         path: parsed.request.path,
         method: parsed.request.method,
     };

@@ -19,6 +19,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) kept: KeptForm,
     /// The body is a protocol's, whether it keeps its shape or not (R10).
     pub(super) is_protocol: bool,
+    /// Its media type, where a rule may compare it.
+    pub(super) media_type: Option<&'c str>,
     /// The code in the head, where a layer may have written the foreign body (E7).
     pub(super) head: Option<Envelope<'static>>,
     /// That head vouches for the text of a server's error: services have headers of that name, too.
@@ -114,6 +116,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
         };
         let foreign = if let Content::Foreign(foreign) = &content { Some(foreign) } else { None };
         let is_own = foreign.is_some_and(|foreign| foreign.shape == known.dialect.shape());
+        let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
+        let media_type = if known.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
         let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, known));
         let head = head.and_then(|_| layer_head::envelope(inner.headers, known.codes));
         Self {
@@ -123,11 +127,12 @@ impl<'c, 'b> Parsed<'c, 'b> {
             known,
             kept,
             is_protocol,
+            media_type,
             is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),
             head,
             is_own,
             stays: is_own && !known.negotiated,
-            lists: dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues()),
+            lists,
             content,
         }
     }

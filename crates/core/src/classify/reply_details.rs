@@ -90,6 +90,7 @@ fn details_of(
     decision: &Decision<'_>,
 ) -> Option<Box<RawValue>> {
     let body = &foreign.parsed;
+    let upstream_code = upstream_code(foreign, parsed, decision);
     let described;
     let kept = match foreign.problem_type().filter(|_| parsed.status.is_client_error() && !parsed.is_own) {
         Some(uri) if details::has_room(body.details.as_deref()) => {
@@ -98,7 +99,6 @@ fn details_of(
         }
         _ => kept,
     };
-    let upstream_code = upstream_code(foreign, parsed, decision);
     // Details of another code stay as they came (E1).
     if body.issues.is_none()
         && decision.code == ErrorCode::INVALID_REQUEST
