@@ -52,13 +52,18 @@ fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     if !text.starts_with(b"\"") {
         return split_token(text);
     }
+    text.split_at(end_of_quoted(text).unwrap_or(0))
+}
+
+/// The position behind a quoted string at the beginning, of a header or of JSON; `None` where it is not closed.
+pub(crate) fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let closes = |byte: &u8| {
         let closes = *byte == b'"' && !escaped;
         escaped = *byte == b'\\' && !escaped;
         closes
     };
-    text.split_at(text[1..].iter().position(closes).map_or(0, |at| at + 2))
+    text[1..].iter().position(closes).map(|at| at + 2)
 }
 
 #[cfg(test)]

@@ -1,11 +1,6 @@
 //! Text that may reach a client: one printable line (rule E2), and texts that are no message at all (rule R3).
 
-mod bytes;
-
 use std::borrow::Cow;
-
-use bytes::is_plain;
-pub use bytes::{has_byte, has_escape};
 
 /// The longest message in bytes (E2): a line for a person, which no header block has to carry.
 pub const MAX_BYTES: usize = 1024;
@@ -47,6 +42,22 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Characters that are cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
+}
+
+/// Whether a text has this byte. It has no branch for each byte, so that the compiler checks sixteen at once: most texts are
+/// too short for the crate memchr, whose call costs more than that.
+pub fn has_byte(text: &[u8], wanted: u8) -> bool {
+    text.iter().fold(false, |found, byte| found | (*byte == wanted))
+}
+
+/// Whether it has a character that JSON escapes, likewise.
+pub fn has_escape(text: &[u8]) -> bool {
+    text.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'"') | (*byte == b'\\'))
+}
+
+/// Whether all of it is printable ASCII, likewise.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte))
 }
 
 /// The text without white space around it. Most texts have none, and are ASCII.

@@ -73,12 +73,7 @@ impl<'a> Credentials<'a> {
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Bearer => "Bearer",
-            Self::Scheme(_) => "Scheme",
-            Self::Key => "Key",
-        })
+        self.kind().fmt(f)
     }
 }
 

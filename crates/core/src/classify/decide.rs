@@ -1,102 +1,74 @@
-//! What decides the code of a foreign error, first match (rule R1).
+//! Step 2: what decides the code of an inner error, first match (rule R1).
 
 use http::StatusCode;
 
-use super::decided::{self, DecidedBy};
-use super::explanation::{Explanation, record};
-use super::inner::{Inner, PolicyView, RequestContext, code_of_status, has_layers_head, is_own, of_header};
+use super::credentials;
+use super::decided::DecidedBy;
+use super::parse::{Content, KeptForm, Parsed};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, ParsedError};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedError};
 
-/// What decided the code of a foreign error.
-pub(super) enum CodeSource<'a> {
+/// The code of an inner error.
+pub(super) struct Decision<'k> {
+    pub(super) code: ErrorCode,
+    pub(super) source: CodeSource<'k>,
+    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
+    pub(super) named: bool,
+    /// The fields beside code and message reach the client (R3).
+    pub(super) passes: bool,
+    /// How many issues the list among them leaves out (R4).
+    pub(super) more_issues: usize,
+}
+
+/// What decided the code.
+pub(super) enum CodeSource<'k> {
     /// A layer inside, which wrote the body: it stays as it is (E7).
-    Layer,
+    Layer {
+        /// The body is foreign, and the head has its code.
+        in_head: bool,
+    },
+    /// A layer inside whose code is unknown here: the status stands for it (E2).
+    UnknownLayer,
     /// The rule, and its index.
-    Rule(usize, &'a Rule),
+    Rule(usize, &'k Rule),
     Dialect,
     Otherwise(DecidedBy),
 }
 
-pub(super) fn decide<'k>(
-    foreign: Option<&Foreign<'_>>,
-    inner: &Inner<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
-    mut explanation: Option<&mut Explanation>,
-) -> (ErrorCode, CodeSource<'k>) {
-    if let Some(foreign) = foreign {
-        record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.parsed), inner.status)));
-        if let Some(decided) = canonical_code(&foreign.parsed, inner, known) {
-            return decided;
+/// Decides the code.
+#[inline]
+pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
+    let (body, (code, source)) = match &parsed.content {
+        Content::Layer(envelope) => (None, of_envelope(envelope, parsed)),
+        Content::Foreign(foreign) => {
+            let vouched = vouched_code(foreign, parsed);
+            (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
         }
-        if let Some(decided) = of_layer(foreign, inner, known) {
-            record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
-            return decided;
-        }
-    }
-    let parsed = foreign.map(|it| &it.parsed);
-    if let Some((at, rule)) = rule_of(parsed, inner, request, known, explanation) {
-        return (rule.to().clone(), CodeSource::Rule(at, rule));
-    }
-    let own = parsed.map_or(&dialect::DialectCode::Unknown, |parsed| &parsed.own);
-    if let dialect::DialectCode::Named(name) = own
-        && let Some(code) = known.codes.find(name)
-    {
-        return (code, CodeSource::Dialect);
-    }
-    let lists = lists_issues(parsed, inner.status);
-    // A list is more specific than a code that the status has as well.
-    let says_more = |code: &ErrorCode| !lists || *code != ErrorCode::of_status(inner.status);
-    if let Some(code) =
-        parsed.and_then(|parsed| parsed.names().find_map(|name| known.codes.find(name))).filter(says_more)
-    {
-        return (code, CodeSource::Dialect);
-    }
-    if let dialect::DialectCode::Code(code) = own {
-        return (code.clone(), CodeSource::Dialect);
-    }
-    let (code, by) = match lists {
-        true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false => (code_of_status(inner, request), by_status(inner.status)),
+        Content::Unread(_) | Content::Nothing => (None, of_body(None, parsed)),
     };
-    // A name for the status is known, but vouches for no server's text.
-    let by_name = *own == dialect::DialectCode::ByStatus && inner.status.is_client_error();
-    (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
-}
-
-/// Decides without any known code: on a 401 by the credentials.
-pub(super) fn by_status(status: StatusCode) -> DecidedBy {
-    if status == StatusCode::UNAUTHORIZED { DecidedBy::Credentials } else { DecidedBy::Status }
-}
-
-/// The body's own code where it decided nothing, for the log: a name, never a possible secret (L3).
-pub(super) fn unknown_code(
-    foreign: Option<&Foreign<'_>>,
-    decided: &CodeSource<'_>,
-    status: StatusCode,
-    known: &PolicyView<'_>,
-) -> Option<Box<str>> {
-    let foreign = foreign.filter(|_| !matches!(decided, CodeSource::Layer | CodeSource::Rule(..)))?;
-    let code = foreign.parsed.code.as_deref().filter(|code| decided::is_name(code))?;
-    let is_unknown = known.codes.find(code).is_none() && *code != *status.as_str() && !foreign.defines(code);
-    is_unknown.then(|| code.into())
+    let named = match source {
+        CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
+        // In a shape that is kept, the code is the service's all the same.
+        CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
+        CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
+        CodeSource::Otherwise(_) => false,
+    };
+    let passes = match source {
+        CodeSource::Layer { .. } | CodeSource::UnknownLayer => true,
+        _ if code == ErrorCode::INTERNAL_ERROR => false,
+        CodeSource::Otherwise(_) => parsed.status.is_client_error(),
+        CodeSource::Rule(..) | CodeSource::Dialect => true,
+    };
+    let more_issues = body.filter(|_| passes).map_or(0, |body| body.more_issues);
+    Decision { code, source, named: named || parsed.lists, passes, more_issues }
 }
 
 impl CodeSource<'_> {
-    pub(super) fn is_named(&self, parsed: Option<&ParsedError<'_>>) -> bool {
-        match self {
-            Self::Layer | Self::Rule(..) => true,
-            Self::Dialect => parsed.is_some_and(|parsed| parsed.own != dialect::DialectCode::ByStatus),
-            Self::Otherwise(_) => false,
-        }
-    }
-
     pub(super) const fn by(&self) -> DecidedBy {
         match self {
-            Self::Layer => DecidedBy::Layer,
+            Self::Layer { .. } | Self::UnknownLayer => DecidedBy::Layer,
             Self::Rule(..) => DecidedBy::Rule,
             Self::Dialect => DecidedBy::Dialect,
             Self::Otherwise(by) => *by,
@@ -104,86 +76,115 @@ impl CodeSource<'_> {
     }
 }
 
-/// E8.
-pub(super) fn lists_issues(parsed: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
-    dialect::tells_of_input(status) && parsed.is_some_and(ParsedError::has_issues)
+/// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key of
+/// the first condition that does not hold.
+pub(super) fn rule_of<'k>(
+    parsed: &Parsed<'k, '_>,
+    mut note: impl FnMut(usize, Option<&'static str>),
+) -> Option<(usize, &'k Rule)> {
+    if parsed.known.rules.is_empty() {
+        return None;
+    }
+    let body = if let Content::Foreign(foreign) = &parsed.content { Some(&foreign.parsed) } else { None };
+    let facts = |code| rule::ErrorFacts {
+        status: parsed.status,
+        code,
+        message: body.and_then(|body| body.message.as_deref()),
+        media_type: parsed.media_type,
+        path: parsed.request.path,
+        method: parsed.request.method,
+    };
+    let mut fit = |code| rule::first_fit(parsed.known.rules, &facts(code), &mut note);
+    match body {
+        Some(body) if body.wider.is_some() => body.names().find_map(|name| fit(Some(name))),
+        _ => fit(body.and_then(|body| body.code.as_deref())),
+    }
+}
+
+/// The code of a layer's envelope (E7).
+fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+    if parsed.known.by_status && !envelope.known {
+        (code_of_status(parsed), CodeSource::UnknownLayer)
+    } else {
+        (envelope.code.clone(), CodeSource::Layer { in_head: false })
+    }
+}
+
+/// A code that goes before any rule: that of a layer inside, or a canonical one.
+fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
+    canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
 /// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer vouches
 /// for a code that is unknown here, or for a text.
-fn canonical_code<'k>(
-    parsed: &ParsedError<'_>,
-    inner: &Inner<'_, '_>,
-    known: &PolicyView<'_>,
-) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let name = parsed.code.as_deref().filter(|_| parsed.own == dialect::DialectCode::Canonical)?;
-    let (code, is_known) = standard::parse_code(name, known.codes)?;
-    let is_layers = !inner.status.is_server_error() || is_code_of_layer(&code, inner, known);
-    match is_layers {
-        _ if known.by_status && !is_known => None,
-        true => Some((code, CodeSource::Layer)),
-        false => {
-            (is_known && code != ErrorCode::INTERNAL_ERROR).then_some((code, CodeSource::Otherwise(DecidedBy::Dialect)))
-        }
+fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
+    let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
+    let (code, is_known) = standard::parse_code(name, parsed.known.codes)?;
+    let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
+    if parsed.known.by_status && !is_known {
+        None
+    } else if !parsed.status.is_server_error() || in_head() {
+        Some((code, CodeSource::Layer { in_head: false }))
+    } else {
+        (is_known && code != ErrorCode::INTERNAL_ERROR).then_some((code, CodeSource::Otherwise(DecidedBy::Dialect)))
     }
-}
-
-/// Whether the head is one of a layer's, and has this code.
-fn is_code_of_layer(code: &ErrorCode, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> bool {
-    has_layers_head(inner.headers) && of_header(inner, known).is_some_and(|head| head.code == *code)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-fn of_layer<'k>(
-    foreign: &Foreign<'_>,
-    inner: &Inner<'_, '_>,
-    known: &PolicyView<'_>,
-) -> Option<(ErrorCode, CodeSource<'k>)> {
-    if known.dialect == Dialect::Standard || !is_own(foreign, known) {
-        return None;
-    }
-    let Envelope { code, known: is_known, .. } = of_header(inner, known)?;
-    match is_known {
+fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
+    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.known.dialect != Dialect::Standard)?;
+    let source = if parsed.known.negotiated {
         // Where the client chose the shape, the body has the code, or no layer wrote it.
-        _ if known.negotiated => {
-            (foreign.parsed.code.as_deref() == Some(code.as_str())).then_some((code, CodeSource::Layer))
-        }
-        false if known.by_status => None,
-        // Services have headers of that name, too: by itself it vouches for no server's text.
-        _ if (code == ErrorCode::INTERNAL_ERROR || inner.status.is_server_error())
-            && !has_layers_head(inner.headers) =>
-        {
-            Some((code, CodeSource::Otherwise(DecidedBy::Layer)))
-        }
-        _ => Some((code, CodeSource::Layer)),
+        (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
+    } else if parsed.known.by_status && !head.known {
+        None
+    } else if parsed.is_vouched {
+        Some(CodeSource::Layer { in_head: true })
+    } else {
+        Some(CodeSource::Otherwise(DecidedBy::Layer))
+    };
+    Some((head.code.clone(), source?))
+}
+
+/// The code of an error that no layer has reported: by a rule, by its dialect, by its issues or by its status.
+fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
+    if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
+        return (rule.to().clone(), CodeSource::Rule(at, rule));
+    }
+    if let Some(code) = body.and_then(|body| known_code(body, parsed)) {
+        return (code, CodeSource::Dialect);
+    }
+    let (code, by) = match parsed.lists {
+        true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
+        false if parsed.status == StatusCode::UNAUTHORIZED => (code_of_status(parsed), DecidedBy::Credentials),
+        false => (code_of_status(parsed), DecidedBy::Status),
+    };
+    // A name for the status is known, but vouches for no server's text.
+    let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
+    (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
+}
+
+/// The code that a body names, by the policy, the catalogue or its dialect.
+fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
+    if let DialectCode::Named(name) = &body.own
+        && let Some(code) = parsed.known.codes.find(name)
+    {
+        return Some(code);
+    }
+    // A list is more specific than a code that the status has as well.
+    let adds = |code: &ErrorCode| !parsed.lists || *code != ErrorCode::of_status(parsed.status);
+    let code = body.names().find_map(|name| parsed.known.codes.find(name)).filter(adds);
+    match &body.own {
+        DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
+        _ => code,
     }
 }
 
-fn rule_of<'k>(
-    parsed: Option<&ParsedError<'_>>,
-    inner: &Inner<'_, '_>,
-    request: &RequestContext<'_>,
-    known: &PolicyView<'k>,
-    mut explanation: Option<&mut Explanation>,
-) -> Option<(usize, &'k Rule)> {
-    if known.rules.is_empty() {
-        return None;
-    }
-    let said_as = |code| rule::ErrorFacts {
-        status: inner.status,
-        code,
-        message: parsed.and_then(|parsed| parsed.message.as_deref()),
-        media_type: dialect::media_type(inner.headers),
-        path: request.path,
-        method: request.method,
-    };
-    let mut fit = |code| {
-        rule::first_fit(known.rules, &said_as(code), |at, unmet| {
-            record(&mut explanation, |it| it.note_rule(at, unmet));
-        })
-    };
-    match parsed {
-        Some(parsed) if parsed.wider.is_some() => parsed.names().find_map(|name| fit(Some(name))),
-        _ => fit(parsed.and_then(|parsed| parsed.code.as_deref())),
+/// The code of the status, and on a 401 that of the credentials.
+fn code_of_status(parsed: &Parsed<'_, '_>) -> ErrorCode {
+    if parsed.status == StatusCode::UNAUTHORIZED {
+        credentials::code_of_401(&parsed.request.credentials, parsed.headers)
+    } else {
+        ErrorCode::of_status(parsed.status)
     }
 }

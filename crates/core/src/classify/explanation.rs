@@ -1,5 +1,9 @@
 //! What each step of R1 finds in an inner error, for programs that explain its result.
 
+use super::decide::{self, CodeSource, Decision};
+use super::decided::DecidedBy;
+use super::inner::Inner;
+use super::parse::{Content, KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, Shape};
 
 /// What an inner error contains, and how each rule of the policy treats it (rule R1).
@@ -27,22 +31,40 @@ pub struct Explanation {
     pub rules: Vec<Option<&'static str>>,
 }
 
-/// Notes what was found, where an explanation is wanted.
-#[inline]
-pub(super) fn record(explanation: &mut Option<&mut Explanation>, note: impl FnOnce(&mut Explanation)) {
-    if let Some(explanation) = explanation {
-        note(explanation);
-    }
-}
-
 impl Explanation {
+    /// Collects what the first two steps found.
+    pub(super) fn new(inner: &Inner<'_, '_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
+        let mut it = Self { is_protocol: parsed.is_protocol, ..Self::default() };
+        match &parsed.content {
+            _ if parsed.kept != KeptForm::Nothing => return it,
+            Content::Layer(envelope) => {
+                let place = if inner.bytes().is_empty() { &mut it.header } else { &mut it.envelope };
+                *place = Some(envelope.code.as_str().to_owned());
+                return it;
+            }
+            Content::Foreign(foreign) => it.note_body(foreign, parsed.lists),
+            Content::Unread(_) | Content::Nothing => {}
+        }
+        it.note_shapes(parsed.known.shapes, inner.bytes());
+        match decision.source {
+            CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
+                it.header = Some(decision.code.as_str().to_owned());
+            }
+            CodeSource::Layer { .. } | CodeSource::UnknownLayer | CodeSource::Otherwise(DecidedBy::Dialect) => {}
+            CodeSource::Rule(..) | CodeSource::Dialect | CodeSource::Otherwise(_) => {
+                decide::rule_of(parsed, |at, unmet| it.note_rule(at, unmet));
+            }
+        }
+        it
+    }
+
     /// Why the policy's own shapes before the one that was read did not take the body.
-    pub(super) fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
+    fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
         let missing = |shape: &CustomShape| Some((*shape, shape.missing_sign(body)?));
         self.other_shapes = shapes.iter().map_while(missing).collect();
     }
 
-    pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
+    fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
         self.shape = Some(foreign.shape);
         self.codes = foreign.parsed.names().map(str::to_owned).collect();
         self.message = foreign.parsed.message.as_deref().map(str::to_owned);
@@ -50,7 +72,7 @@ impl Explanation {
     }
 
     /// The rules are tried with the first code, and again with each further one: the first round shows why each does not fit.
-    pub(super) fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
+    fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
         if at == self.rules.len() {
             self.rules.push(unmet);
         } else if unmet.is_none() {

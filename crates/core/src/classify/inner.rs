@@ -1,23 +1,15 @@
 //! An inner error as it came, and the facts needed to read it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
-use super::credentials::{self, Credentials};
+use super::credentials::Credentials;
 use super::rule::Rule;
-use crate::code::{CodeSet, ErrorCode};
+use crate::code::CodeSet;
 use crate::dialect::custom::CustomShape;
 use crate::dialect::protocol::{Protocol, ProtocolType};
-use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, Readable};
-use crate::page;
-use crate::request_id::RequestId;
-
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::dialect::{Dialect, Readable};
 
 /// An inner error response.
 pub(crate) struct Inner<'h, 'b> {
@@ -27,6 +19,18 @@ pub(crate) struct Inner<'h, 'b> {
     pub(crate) body: Option<&'b [u8]>,
     /// The text of an empty body: the [own words](super::reason::own_words) of its status line.
     pub(crate) reason: Option<&'b str>,
+}
+
+impl<'h, 'b> Inner<'h, 'b> {
+    /// The body; empty where there is none to read.
+    pub(super) fn bytes(&self) -> &'b [u8] {
+        self.body.unwrap_or_default()
+    }
+
+    /// The same error with another body.
+    pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o> {
+        Inner { status: self.status, headers: self.headers, body: Some(body), reason: None }
+    }
 }
 
 /// The facts of the request that an answer to it depends on.
@@ -106,50 +110,5 @@ impl<'a> PolicyView<'a> {
             _ => true,
         };
         is_asked && self.protocols.keep(protocol)
-    }
-}
-
-/// The code of a layer inside, where no body has it (R1).
-pub(super) fn of_header(inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> Option<Envelope<'static>> {
-    if inner.headers.is_empty() {
-        return None;
-    }
-    let mut values = inner.headers.get_all(X_ERROR_CODE).iter();
-    let (first, None) = (values.next()?, values.next()) else { return None };
-    let (code, is_known) = standard::parse_code(first.to_str().ok()?, known.codes)?;
-    Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
-}
-
-/// Whether the body is a page that a layer inside has written (R16).
-pub(super) fn is_layers_page(headers: &HeaderMap) -> bool {
-    let is_html = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("text/html"));
-    headers.get(CONTENT_SECURITY_POLICY).is_some_and(|it| *it == page::CONTENT_SECURITY_POLICY)
-        && is_html()
-        && has_layers_head(headers)
-}
-
-/// Whether the head has what a layer puts into each that it writes (I1, E4): only a layer makes such an id.
-pub(super) fn has_layers_head(headers: &HeaderMap) -> bool {
-    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
-    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
-}
-
-/// Whether the body is in the client's own dialect.
-pub(super) fn is_own(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
-    foreign.shape == known.dialect.shape()
-}
-
-/// Whether the body is kept as far as it may pass (R12).
-pub(super) fn stays(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
-    is_own(foreign, known) && !known.negotiated
-}
-
-/// The code of the status, and on a 401 that of the credentials.
-pub(super) fn code_of_status(inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> ErrorCode {
-    if inner.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(&request.credentials, inner.headers)
-    } else {
-        ErrorCode::of_status(inner.status)
     }
 }

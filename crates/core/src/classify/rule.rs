@@ -253,11 +253,6 @@ impl Rule {
         self.text.is_some()
     }
 
-    /// Whether it names the exact text, and not a pattern (R3).
-    pub(crate) fn names_very_text(&self) -> bool {
-        self.very_text().is_some()
-    }
-
     /// The inner code that it names.
     pub(crate) fn inner_code(&self) -> Option<&str> {
         self.code.as_deref()

@@ -37,7 +37,6 @@ const MAX_CODINGS: usize = 3;
 
 /// A content coding that can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "decompress"), allow(dead_code, reason = "without it every coding is unknown"))]
 pub(crate) enum Coding {
     Gzip,
     Deflate,
@@ -46,12 +45,7 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    #[cfg(not(feature = "decompress"))]
-    fn by_name(_: &str) -> Option<Self> {
-        None
-    }
-
-    #[cfg(feature = "decompress")]
+    /// Without the feature every coding is unknown.
     fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),
@@ -60,7 +54,8 @@ impl Coding {
             ("br", Coding::Brotli),
             ("zstd", Coding::Zstd),
         ];
-        NAMES.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, coding)| coding)
+        let is_known = |(known, _): &(&str, Self)| cfg!(feature = "decompress") && name.eq_ignore_ascii_case(known);
+        NAMES.into_iter().find(is_known).map(|(_, coding)| coding)
     }
 }
 
@@ -116,7 +111,7 @@ mod undo {
     }
 }
 
-#[cfg(all(test, feature = "decompress"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use flate2::Compression;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::grpc::{BASE64, ReportedStatus};
 use super::json::{self, Object, Writer, quoted};
+use super::outgoing::list;
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
@@ -31,7 +32,7 @@ pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
 pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     let mut json = Writer::new(512).raw("error", unary(error));
     if with_code {
-        let metadata = Writer::new(64).raw("x-error-code", one(quoted(error.code)));
+        let metadata = Writer::new(64).raw("x-error-code", list([quoted(error.code)]));
         json = json.raw("metadata", metadata.close());
     }
     let json = json.close();
@@ -49,13 +50,7 @@ pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u
 fn details(error: &RpcError<'_>) -> Option<Vec<u8>> {
     let detail =
         |PackedDetail { name, value }| Writer::new(128).text("type", name).text("value", &BASE64.encode(value)).close();
-    let list: Vec<_> = error.details(MAX_DETAILS)?.into_iter().map(detail).collect();
-    Some(one(list.join(&b',')))
-}
-
-/// The array of it.
-fn one(json: Vec<u8>) -> Vec<u8> {
-    [&b"["[..], &json, b"]"].concat()
+    Some(list(error.details(MAX_DETAILS)?.into_iter().map(detail)))
 }
 
 /// Parses the body of a unary error. A body with a field that no Connect error has is another service's. So is one

@@ -13,6 +13,7 @@ const ERROR: &[u8] = b"data: {\"error\":{";
 
 /// The mark that may begin a stream.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+const MARK_PASSED: u8 = 3;
 
 /// Reads an event stream as it passes, in pieces of any size; it stores only its position.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +23,8 @@ pub(crate) struct EventScanner {
     in_event: bool,
     /// A line has ended in CR: a LF after it ends no further line.
     after_cr: bool,
-    mark: Mark,
+    /// How many bytes of the [`BYTE_ORDER_MARK`] have led the stream: all of them once something else has arrived.
+    mark: u8,
 }
 
 /// The kind of a line, by its first character.
@@ -37,19 +39,6 @@ enum Line {
     Field,
 }
 
-/// How much of a byte order mark leads the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    Part(u8),
-    Passed,
-}
-
-impl Default for Mark {
-    fn default() -> Self {
-        Self::Part(0)
-    }
-}
-
 impl EventScanner {
     pub(crate) fn read(&mut self, data: &[u8]) {
         data.iter().for_each(|byte| self.step(*byte));
@@ -57,7 +46,7 @@ impl EventScanner {
 
     /// Whether a client would read the next bytes as a separate event.
     pub(crate) fn is_between_events(&self) -> bool {
-        self.line == Line::Empty && !self.in_event && matches!(self.mark, Mark::Part(0) | Mark::Passed)
+        self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
     /// The start of the error event that these bytes end with, as [`event`] writes it in a dialect.
@@ -69,8 +58,8 @@ impl EventScanner {
     }
 
     fn step(&mut self, byte: u8) {
-        if let Mark::Part(read) = self.mark {
-            return self.step_of_mark(byte, read);
+        if self.mark != MARK_PASSED {
+            return self.step_of_mark(byte);
         }
         match byte {
             b'\n' if self.after_cr => self.after_cr = false,
@@ -91,16 +80,16 @@ impl EventScanner {
         }
     }
 
-    fn step_of_mark(&mut self, byte: u8, read: u8) {
-        if byte == BYTE_ORDER_MARK[usize::from(read)] {
-            self.mark = if read == 2 { Mark::Passed } else { Mark::Part(read + 1) };
+    fn step_of_mark(&mut self, byte: u8) {
+        if byte == BYTE_ORDER_MARK[usize::from(self.mark)] {
+            self.mark += 1;
             return;
         }
-        self.mark = Mark::Passed;
         // Half a mark is the beginning of a name.
-        if read > 0 {
+        if self.mark > 0 {
             self.line = Line::Field;
         }
+        self.mark = MARK_PASSED;
         self.step(byte);
     }
 }

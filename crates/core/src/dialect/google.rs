@@ -14,7 +14,7 @@ use super::error_object;
 use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
 use super::json::{self, Object, Writer, quoted, with_members};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::outgoing::{Outgoing, PreservedBody, is_name, list};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use super::status::Status;
@@ -112,18 +112,6 @@ fn detail(size: usize, name: &str) -> Writer {
 
 fn seconds(wait: Duration) -> String {
     format!("{}s", wait.as_secs())
-}
-
-fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
-    let mut json = vec![b'['];
-    for element in elements {
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        json.extend_from_slice(element.as_ref());
-    }
-    json.push(b']');
-    json
 }
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {

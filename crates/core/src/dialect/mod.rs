@@ -2,7 +2,7 @@
 //!
 //! [`read`] parses a body of any shape: the canonical envelope first, then the protocols that keep their own shape
 //! (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`], a constant in a
-//! file of its own, and a row in `table.rs`.
+//! file of its own, and a row in `table.rs`; `foreign.rs` tries them in the order of the rows.
 //!
 //! Nothing is decided here: `classify` chooses the code and what of the body a client may read, `outward` how it leaves
 //! on a route.
@@ -15,6 +15,7 @@ pub(crate) mod custom;
 mod error_object;
 mod error_with_meta;
 pub(crate) mod event_stream;
+mod foreign;
 mod foreign_text;
 mod form;
 mod framework_errors;
@@ -45,6 +46,7 @@ use crate::message;
 pub(crate) use crate::rpc::{details as rich, status};
 pub(crate) use crate::{field_names, issues, json, place, sentences, tree};
 pub use custom::{CustomShape, Expected, PathNotation};
+pub(crate) use foreign::{Foreign, ParsedBody};
 pub(crate) use form::DialectSpec;
 pub(crate) use issues::tells_of_input;
 use json::{Object, utf8_text};
@@ -53,7 +55,6 @@ use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
 use protocol::ProtocolType;
 pub use table::{Dialect, DialectName, Shape};
-pub(crate) use table::{Foreign, ParsedBody};
 use tree::{Node, Tree};
 
 /// The codes and shapes that a policy defines for bodies.
@@ -170,7 +171,7 @@ fn read_array<'a>(
     if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect_batch(text)) {
         return ParsedBody::Protocol(protocol);
     }
-    if let Some(foreign) = table::read_custom_array(&elements, known.shapes) {
+    if let Some(foreign) = foreign::read_custom_array(&elements, known.shapes) {
         return ParsedBody::Foreign(foreign);
     }
     let only = if let [only] = &elements[..] { Some(*only) } else { None };
@@ -185,7 +186,7 @@ fn read_array<'a>(
         return ParsedBody::Foreign(Foreign { shape: Shape::Issues, parsed, members: None });
     }
     match only.and_then(|only| Object::parse(only.get())) {
-        Some(object) => table::read(Body::new(media_type, object), known.shapes, status),
+        Some(object) => foreign::read(Body::new(media_type, object), known.shapes, status),
         None => ParsedBody::Nothing,
     }
 }
@@ -201,7 +202,7 @@ fn read_object<'a>(
     } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect(&body)) {
         ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, known.shapes, status)
+        foreign::read(body, known.shapes, status)
     }
 }
 
@@ -210,7 +211,7 @@ pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, status: S
     let text = utf8_text(body)?;
     // The first error of a tRPC batch stands for the batch.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    match table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
+    match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
         _ => None,
     }

@@ -82,6 +82,19 @@ pub(crate) fn is_upstream_code(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
 }
 
+/// A JSON array of these values.
+pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    let mut json = vec![b'['];
+    for value in values {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        json.extend_from_slice(value.as_ref());
+    }
+    json.push(b']');
+    json
+}
+
 /// RFC 3339, in UTC, with milliseconds.
 pub(super) fn timestamp(at: SystemTime) -> String {
     // The last instant of the year 9999: RFC 3339 has no later one, nor one before the epoch here.

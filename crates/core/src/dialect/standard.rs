@@ -9,7 +9,6 @@ use super::json::push_string;
 use super::outgoing::Outgoing;
 use super::parsed_error::Body;
 use crate::code::{self, CodeSet, ErrorCode};
-use crate::message;
 
 /// An envelope is read before the shapes are, and is never one of them.
 pub(super) const FORM: DialectSpec =
@@ -70,15 +69,11 @@ pub(crate) fn write(code: &str, message: &str, details: Option<&str>, request_id
     body
 }
 
-/// The message of an envelope from the inner service; `None` if it is blank (E2).
-pub(crate) fn message_of<'a>(envelope: &'a Envelope<'_>) -> Option<Cow<'a, str>> {
-    message::clean(&envelope.message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dialect::json::Object;
+    use crate::message;
 
     fn body(text: &str) -> Body<'_, '_> {
         Body::new(None, Object::parse(text).unwrap())
@@ -128,7 +123,7 @@ mod tests {
             let body = body(&text);
             let read = read(&body, &CodeSet::default()).unwrap();
             proptest::prop_assert_eq!(read.code.as_str(), "seat_taken");
-            proptest::prop_assert!(message_of(&read).is_some_and(|again| again == line));
+            proptest::prop_assert!(message::clean(&read.message).is_some_and(|again| again == line));
             proptest::prop_assert_eq!(read.details.unwrap().get(), details);
         }
     }

@@ -6,21 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use http::StatusCode;
-use serde_json::value::RawValue;
-
 use super::custom::CustomShape;
-use super::foreign_text::{self, ForeignText, Found};
-use super::form::{DialectSpec, KnownFields};
-use super::framework_errors;
-use super::issues::{self, tells_of_input};
-use super::json::Object;
-use super::members::Members;
-use super::parsed_error::{Body, ParsedError, ReadFn};
-use super::protocol::{self, Protocol};
-use super::standard::Envelope;
-use super::tree::{Node, Tree};
-use super::trpc;
+use super::form::DialectSpec;
 
 macro_rules! shapes {
     (
@@ -92,7 +79,7 @@ macro_rules! shapes {
             }
 
             /// The dialect's spec; `None` for a shape that is only parsed, never written.
-            const fn dialect_spec(self) -> Option<&'static DialectSpec> {
+            pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $(Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
@@ -142,16 +129,6 @@ shapes! {
     /// Connect's `{"code","message","details"}`, or its end of a stream.
     Connect: "connect",
 }
-
-/// The head states what Spring writes beside the text.
-static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
-
-/// Parsers of the protocols that keep their own shape unless `protocols = "rewrite"`. The protocol's signs identify
-/// them (R10), not a description's.
-const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
-    (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
-    (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
-];
 
 impl Default for Dialect {
     fn default() -> Self {
@@ -222,178 +199,6 @@ impl Dialect {
     }
 }
 
-/// The contents of a JSON object, and its shape.
-pub(crate) struct Foreign<'a> {
-    pub(crate) shape: Shape,
-    pub(crate) parsed: ParsedError<'a>,
-    /// `None` for a body that is no object.
-    pub(crate) members: Option<Members<'a>>,
-}
-
-/// A whole error body, parsed.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it stays where it is read, and a box would cost each error an allocation"
-)]
-pub(crate) enum ParsedBody<'a> {
-    Envelope(Envelope<'a>),
-    Protocol(Protocol),
-    Foreign(Foreign<'a>),
-    /// An object of no known shape.
-    Unread(Members<'a>),
-    /// Nothing that can be read: empty, HTML, binary.
-    Nothing,
-}
-
-/// The first shape that fits, a policy's own first; the fields alone where nothing was read.
-pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], status: StatusCode) -> ParsedBody<'a> {
-    for shape in shapes {
-        if let Some(parsed) = shape.spec().read(&body) {
-            return foreign(Shape::Custom(*shape), parsed, shape.spec().reads, body, status);
-        }
-    }
-    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.spec().read, dialect.spec().reads));
-    for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
-        if let Some(parsed) = read(&body) {
-            return foreign(shape, parsed, reads, body, status);
-        }
-    }
-    undescribed(body, status)
-}
-
-/// An array in a shape of the policy's own: its places begin with an index (R15).
-pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomShape]) -> Option<Foreign<'a>> {
-    if shapes.is_empty() {
-        return None;
-    }
-    let body = Body::new(None, Object::of_elements(elements));
-    let (shape, parsed) = shapes.iter().find_map(|shape| Some((*shape, shape.spec().read(&body)?)))?;
-    Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
-}
-
-/// Parses a body of a known shape, and the fields beside it.
-fn foreign<'a>(
-    shape: Shape,
-    mut parsed: ParsedError<'a>,
-    reads: &'static KnownFields,
-    body: Body<'a, '_>,
-    status: StatusCode,
-) -> ParsedBody<'a> {
-    let of_input = tells_of_input(status);
-    if let Shape::Custom(custom) = shape {
-        if of_input && custom.description().issues.is_none() {
-            let tree = Tree::parse(body.object.text());
-            tree.root()
-                .into_iter()
-                .for_each(|root| framework_errors::add_beside(&mut parsed, root, reads.of_body.unwrap_or_default()));
-        }
-    } else if of_input {
-        add_issues(&mut parsed, &body, status);
-    } else {
-        // A parameter is wrong only where the request is.
-        parsed.issues = parsed.issues.filter(|_| shape != Shape::OpenAi);
-        lists_beside(&mut parsed, &body);
-    }
-    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::unread(body, reads)) })
-}
-
-fn add_issues<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>, status: StatusCode) {
-    let tree = Tree::parse(body.object.text());
-    let Some(root) = tree.root() else { return };
-    let read = foreign_text::read(root, status);
-    parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    framework_errors::add_to(parsed, root, &read);
-    if parsed.issues.is_none() {
-        lists_beside(parsed, body);
-    }
-}
-
-/// A body that is in no dialect (R2).
-fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
-    let tree = Tree::parse(body.object.text());
-    let Some(root) = tree.root() else { return ParsedBody::Nothing };
-    let read = foreign_text::read(root, status);
-    // A server's own names of errors are few: any other code of a 5xx may be anything.
-    let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
-    let value = |found: &Found<'_, 'a>| found.value.clone();
-    let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
-    parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    let details = details(root, &read);
-    parsed.details = details.map(|details| Cow::Borrowed(details.raw()));
-    if tells_of_input(status) {
-        framework_errors::add_to(&mut parsed, root, &read);
-        if parsed.message.is_none() && parsed.issues.is_none() {
-            parsed.message = foreign_text::only_sentence(root).map(|text| text.value);
-            framework_errors::clean_message(&mut parsed);
-        }
-    }
-    if parsed.issues.is_none() {
-        lists_beside(&mut parsed, &body);
-    }
-    let shape = shape_of(root, &parsed);
-    let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
-    let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
-    let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
-    let members = Members::of_undescribed(body, holder, sources, reads);
-    match shape {
-        Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
-        None => ParsedBody::Unread(members),
-    }
-}
-
-/// The details of a body in no dialect: by their name, or JSON-RPC's data, or the value that FastAPI has instead of a text.
-fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
-    let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
-    let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
-    named.or_else(detail).filter(|details| !details.is_null())
-}
-
-/// The shape's name in the log; `None` for a body that states nothing.
-fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
-    if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
-        return parsed.issues.is_some().then_some(Shape::Issues);
-    }
-    let has = |name| body.has(name);
-    Some(match body.field("error") {
-        Some(error) if error.is_object() => Shape::ErrorObject,
-        _ if has("detail") => Shape::FastApi,
-        Some(_) if has("timestamp") && has("status") && has("path") => Shape::Spring,
-        Some(error) if error.is_text() => Shape::ErrorText,
-        _ if body.field("errors").is_some_and(|it| it.is_object()) && parsed.issues.is_some() => Shape::StatusInError,
-        _ => Shape::Message,
-    })
-}
-
-/// Lists of field errors beside the text, in the forms of E8.
-fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
-    if parsed.issues.is_some() {
-        return;
-    }
-    let objects = [body.error.as_ref(), Some(&body.object)];
-    if let Some((list, source)) = objects.into_iter().flatten().find_map(issues::parse_beside) {
-        parsed.set_issues(list);
-        parsed.issues_source = Some(source);
-    }
-}
-
-impl<'a> Foreign<'a> {
-    /// A text that no framework's sentences are read in.
-    pub(crate) fn plain_text(text: &'a str) -> Self {
-        let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
-        Self { shape: Shape::PlainText, parsed, members: None }
-    }
-
-    /// The type by which clients identify a problem (RFC 9457 §3.1.1), if it adds to its status, and is short (E9).
-    pub(crate) fn problem_type(&self) -> Option<&'a RawValue> {
-        self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
-    }
-
-    /// Whether the shape defines that name itself: the name adds nothing to the code for its clients (E9).
-    pub(crate) fn defines(&self, name: &str) -> bool {
-        self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
@@ -401,20 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r2_the_words_are_those_of_the_policy_file() {
-        let mut words: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
-        words.sort_unstable();
-        let known = [
-            "anthropic",
-            "error_with_meta",
-            "google",
-            "openai",
-            "problem",
-            "standard",
-            "status_in_error",
-            "success_flag",
-        ];
-        assert_eq!(words, known);
+    fn r2_the_canonical_envelope_is_the_default() {
         assert_eq!(Dialect::default(), Dialect::Standard);
     }
 

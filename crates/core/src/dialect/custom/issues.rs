@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::pointer::{Pointer, Step};
 use super::values::BodyValues;
 use crate::dialect::json::{self, Object, Writer, quoted};
-use crate::dialect::outgoing::is_identifier;
+use crate::dialect::outgoing::{is_identifier, list};
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 
@@ -118,13 +118,8 @@ impl IssuePlaces {
     /// The issues of canonical details in the shape's own form; `None` where they have none.
     pub(super) fn write(&self, details: &str) -> Option<Vec<u8>> {
         let issues = Object::parse(details)?.raw("issues").and_then(|issues| json::array(issues.get()))?;
-        let mut list = vec![b'['];
-        for issue in issues.iter().filter_map(|issue| Object::parse(issue.get())) {
-            list.extend((list.len() > 1).then_some(b','));
-            list.extend(self.write_one(&issue));
-        }
-        list.push(b']');
-        Some(list)
+        let issues = issues.iter().filter_map(|issue| Object::parse(issue.get()));
+        Some(list(issues.map(|issue| self.write_one(&issue))))
     }
 
     fn write_one(&self, issue: &Object<'_>) -> Vec<u8> {
@@ -135,12 +130,13 @@ impl IssuePlaces {
             (&self.code, raw("code")),
         ];
         let placed = values.iter().filter_map(|(place, value)| Some((place.as_ref()?.steps(), value.as_deref()?)));
-        nested(&placed.collect::<Vec<_>>())
+        nested(&placed.collect::<Vec<_>>(), |object| object)
     }
 }
 
-/// An object with these values at these places; a value without steps stands for itself.
-fn nested(values: &[(&[Step], &[u8])]) -> Vec<u8> {
+/// An object with these values at these places, each object between them in what `wrap` makes of it; a value without
+/// steps stands for itself.
+pub(super) fn nested(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();
     }
@@ -152,9 +148,9 @@ fn nested(values: &[(&[Step], &[u8])]) -> Vec<u8> {
             continue;
         }
         let inside: Vec<_> = values.iter().filter(is_same).map(|(steps, value)| (&steps[1..], *value)).collect();
-        json = json.raw(name, nested(&inside));
+        json = json.raw(name, nested(&inside, wrap));
     }
-    json.close()
+    wrap(json.close())
 }
 
 #[cfg(test)]

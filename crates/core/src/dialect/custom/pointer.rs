@@ -43,22 +43,14 @@ impl Pointer {
 
     /// The value there; the first of several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
-        let mut found = None;
-        self.each(body, &mut |value| {
-            found = Some(value);
-            false
-        });
-        found
+        first(|visit| self.each(body, visit))
     }
 
     /// The same inside of any value.
     pub(super) fn first_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
-        let mut found = None;
-        walk(value, &self.0, &mut |value| {
-            found = Some(value);
-            false
-        });
-        found
+        first(|visit| {
+            walk(value, &self.0, visit);
+        })
     }
 
     /// Visits each value there, until one is enough.
@@ -104,6 +96,16 @@ impl Step {
             Self::Each => None,
         }
     }
+}
+
+/// The first value that `visit_all` visits.
+fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Option<&'a RawValue> {
+    let mut found = None;
+    visit_all(&mut |value| {
+        found = Some(value);
+        false
+    });
+    found
 }
 
 /// Goes on while `visit` returns `true`.

@@ -2,10 +2,11 @@
 
 use super::Description;
 use super::condition::Expected;
-use super::issues::IssuePlaces;
-use super::pointer::{Pointer, Step};
+use super::issues::{IssuePlaces, nested};
+use super::pointer::Step;
 use super::template::{Node, Placeholder};
 use crate::dialect::json::{Writer, quoted};
+use crate::dialect::outgoing::list;
 
 impl Description {
     /// The schema of its bodies as JSON text; `None` where errors cannot be written in it.
@@ -27,11 +28,12 @@ impl Description {
                 };
                 let each: Vec<_> = members.iter().map(|(name, node)| (&**name, below(name, node))).collect();
                 let required = each.iter().filter(|(_, (is_sign, _))| *is_sign).map(|(name, _)| quoted(name));
-                let required = array(required);
-                object(each.into_iter().map(|(name, (_, schema))| (name, schema))).raw("required", required).close()
+                let required = list(required);
+                let properties = each.iter().fold(Writer::new(64), |json, (name, (_, schema))| json.raw(name, schema));
+                object(properties.close()).raw("required", required).close()
             }
             Node::Array(nodes) => {
-                let each = array(nodes.iter().map(|node| self.node_schema(node, &mut Vec::new())));
+                let each = list(nodes.iter().map(|node| self.node_schema(node, &mut Vec::new())));
                 Writer::new(64).text("type", "array").raw("prefixItems", each).close()
             }
         }
@@ -45,7 +47,7 @@ impl Description {
     fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Vec<u8> {
         let of_type = |name: &str| match is_optional {
             true => Writer::new(64).text("type", name),
-            false => Writer::new(64).raw("type", array([quoted(name), quoted("null")])),
+            false => Writer::new(64).raw("type", list([quoted(name), quoted("null")])),
         };
         let text = || Writer::new(64).text("type", "string");
         match placeholder {
@@ -71,33 +73,11 @@ impl IssuePlaces {
         let text = Writer::new(64).text("type", "string").close();
         let path = if self.notation.is_list() { Writer::new(64).text("type", "array").close() } else { text.clone() };
         let places = [(&self.path, &path), (&self.message, &text), (&self.code, &text)];
-        let steps = |(place, schema): (&'_ Option<Pointer>, _)| Some((place.as_ref()?.steps().to_vec(), schema));
-        below(&places.into_iter().filter_map(steps).collect::<Vec<_>>())
+        let placed = places.into_iter().filter_map(|(place, schema)| Some((place.as_ref()?.steps(), &schema[..])));
+        nested(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
     }
 }
 
-/// The schema of a value that has values of these schemas below it.
-fn below(values: &[(Vec<Step>, &Vec<u8>)]) -> Vec<u8> {
-    if let [(steps, schema)] = values
-        && steps.is_empty()
-    {
-        return schema.to_vec();
-    }
-    let mut names: Vec<&str> = values.iter().filter_map(|(steps, _)| steps.first()?.name()).collect();
-    names.dedup();
-    let inside = |name: &str| {
-        let own = values.iter().filter(|(steps, _)| steps.first().and_then(Step::name) == Some(name));
-        below(&own.map(|(steps, schema)| (steps[1..].to_vec(), *schema)).collect::<Vec<_>>())
-    };
-    object(names.iter().map(|name| (*name, inside(name)))).close()
-}
-
-fn object<'n>(members: impl Iterator<Item = (&'n str, Vec<u8>)>) -> Writer {
-    let properties = members.fold(Writer::new(64), |json, (name, schema)| json.raw(name, schema)).close();
+fn object(properties: Vec<u8>) -> Writer {
     Writer::new(64).text("type", "object").raw("properties", properties)
-}
-
-fn array(values: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let values: Vec<_> = values.into_iter().collect();
-    [b"[".to_vec(), values.join(&b','), b"]".to_vec()].concat()
 }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::condition::{Condition, Expected};
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
+use crate::syntax::end_of_quoted;
 
 /// More than any body has, and few enough for the stack.
 const MAX_DEPTH: usize = 32;
@@ -232,7 +233,7 @@ fn numbered(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, 
             rest = after;
             continue;
         }
-        let end = if rest.starts_with('"') { end_of_string(rest) } else { 1 };
+        let end = if rest.starts_with('"') { end_of_quoted(rest.as_bytes()).unwrap_or(rest.len()) } else { 1 };
         if rest[..end].contains("{{") {
             let wrong = format!("a placeholder stands inside of the string {}", &rest[..end]);
             return Err((wrong, "let it stand for a whole value, without quotes around it".to_owned()));
@@ -252,17 +253,6 @@ fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
         true => Err((format!("the field {name:?} stands twice"), "keep one of them".to_owned())),
         false => Ok(()),
     }
-}
-
-/// The position behind the closing quote.
-fn end_of_string(text: &str) -> usize {
-    let mut is_escaped = false;
-    let closes = |byte: &u8| {
-        let closes = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        closes
-    };
-    text.as_bytes()[1..].iter().position(closes).map_or(text.len(), |at| at + 2)
 }
 
 fn placeholder(name: &str) -> Result<(Placeholder, bool), TemplateError> {

@@ -72,32 +72,24 @@ struct ObjectScanner {
     number: Option<u64>,
 }
 
-/// The name of a field, as far as it is one of two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The beginning of a field's name.
+#[derive(Clone, Copy, Debug, Default)]
 struct Name {
+    bytes: [u8; 16],
     /// Bytes of it that were read.
     length: usize,
-    is_type: bool,
-    is_number: bool,
 }
 
 impl Name {
-    const TYPE: &[u8] = b"type";
-    const NUMBER: &[u8] = b"sequence_number";
-
-    fn begin() -> Self {
-        Self { length: 0, is_type: true, is_number: true }
-    }
-
     fn step(&mut self, byte: u8) {
-        self.is_type &= Self::TYPE.get(self.length) == Some(&byte);
-        self.is_number &= Self::NUMBER.get(self.length) == Some(&byte);
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+        }
         self.length += 1;
     }
 
-    fn end(&mut self) {
-        self.is_type &= self.length == Self::TYPE.len();
-        self.is_number &= self.length == Self::NUMBER.len();
+    fn is(&self, name: &[u8]) -> bool {
+        self.bytes.get(..self.length) == Some(name)
     }
 }
 
@@ -114,9 +106,9 @@ impl ObjectScanner {
             b'"' => {
                 self.quoted = true;
                 if self.depth == 1 && self.in_name {
-                    self.name = Name::begin();
+                    self.name = Name::default();
                 } else if self.depth == 1 {
-                    self.is_typed |= self.name.is_type;
+                    self.is_typed |= self.name.is(b"type");
                 }
             }
             b'{' | b'[' => {
@@ -128,7 +120,7 @@ impl ObjectScanner {
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             b':' if self.depth == 1 => self.in_name = false,
             b',' if self.depth == 1 => (self.in_name, self.name) = (self.is_object, Name::default()),
-            b'0'..=b'9' if self.depth == 1 && self.name.is_number => {
+            b'0'..=b'9' if self.depth == 1 && self.name.is(b"sequence_number") => {
                 let digits = self.number.unwrap_or(0);
                 self.number = Some(digits.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
             }
@@ -140,8 +132,8 @@ impl ObjectScanner {
         let ends = byte == b'"' && !self.escaped;
         self.escaped = byte == b'\\' && !self.escaped;
         self.quoted = !ends;
-        if self.depth == 1 && self.in_name {
-            if ends { self.name.end() } else { self.name.step(byte) }
+        if self.depth == 1 && self.in_name && !ends {
+            self.name.step(byte);
         }
     }
 }

@@ -90,10 +90,6 @@ impl<'t, 'a> Found<'t, 'a> {
         (self.places(), around.means_errors, Reverse(around.depth))
     }
 
-    pub(super) fn names_field(&self) -> bool {
-        self.places() > 0
-    }
-
     /// How many places it names.
     pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places

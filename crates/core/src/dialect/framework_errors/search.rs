@@ -135,7 +135,7 @@ impl<'x> Search<'x, '_> {
 
     fn offer(&mut self, mut found: Found<'x, 'x>, source: Node<'x, 'x>, around: Surroundings) {
         found.finish();
-        let counts = found.of_whole || found.names_field();
+        let counts = found.of_whole || found.places() > 0;
         if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {
             self.best = Some(Candidate { places: found.places(), found, source, around });
         }

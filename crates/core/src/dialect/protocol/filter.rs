@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::oauth;
 use crate::dialect::field_names::TEXTS;
 use crate::dialect::json;
+use crate::syntax::end_of_quoted;
 
 /// The deepest nesting that passes: no error is deeper, and some parsers accept no more.
 const MAX_DEPTH: usize = 64;
@@ -226,7 +227,7 @@ fn end_of(json: &str, start: usize) -> usize {
     let (mut at, mut depth) = (start, 0usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => at = end_of_string(bytes, at),
+            b'"' => at = end_of_quoted(&bytes[at..]).map_or(bytes.len(), |length| at + length),
             b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
             b'}' | b']' => (at, depth) = (at + 1, depth.saturating_sub(1)),
             _ if depth > 0 => at += 1,
@@ -237,18 +238,6 @@ fn end_of(json: &str, start: usize) -> usize {
         }
     }
     at
-}
-
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 fn end_of_literal(bytes: &[u8], start: usize) -> usize {

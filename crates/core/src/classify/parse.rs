@@ -1,0 +1,201 @@
+//! Step 1: the contents of an inner error (rules R1–R3, R10), and the facts about them that several later steps need.
+
+use http::{HeaderMap, StatusCode};
+
+use super::inner::{Inner, PolicyView, RequestContext};
+use super::layer_head;
+use crate::code::ErrorCode;
+use crate::dialect::protocol::Protocol;
+use crate::dialect::standard::Envelope;
+use crate::dialect::{self, Dialect, DialectCode, Foreign, Members, ParsedBody, Shape, charset};
+
+/// A parsed inner error.
+pub(super) struct Parsed<'c, 'b> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'c HeaderMap,
+    pub(super) request: &'c RequestContext<'c>,
+    pub(super) known: &'c PolicyView<'c>,
+    pub(super) content: Content<'b>,
+    pub(super) kept: KeptForm,
+    /// The body is a protocol's, whether it keeps its shape or not (R10).
+    pub(super) is_protocol: bool,
+    /// Its media type, where a rule may compare it.
+    pub(super) media_type: Option<&'c str>,
+    /// The code in the head, where a layer may have written the foreign body (E7).
+    pub(super) head: Option<Envelope<'static>>,
+    /// That head vouches for the text of a server's error: services have headers of that name, too.
+    pub(super) is_vouched: bool,
+    /// The body is in the client's own dialect.
+    pub(super) is_own: bool,
+    /// It is kept as far as it may pass (R12).
+    pub(super) stays: bool,
+    /// It has a list of issues that counts (E8).
+    pub(super) lists: bool,
+}
+
+/// The contents of a body, or those that stand in for it.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it stays where it is read, and a box would cost each error an allocation"
+)]
+pub(super) enum Content<'b> {
+    /// A layer inside reported the error: in an envelope, or in its head where the body has no room for a code.
+    Layer(Envelope<'b>),
+    Foreign(Foreign<'b>),
+    /// An object of no known shape.
+    Unread(Members<'b>),
+    Nothing,
+}
+
+/// The form that a body keeps, whatever the client's dialect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeptForm {
+    /// None: it is written anew.
+    Nothing,
+    /// A layer's page (R16).
+    Page,
+    /// The filtered parts of a protocol's body (R10).
+    Filtered(Protocol),
+    /// A protocol's body that passes as it is (R10).
+    Whole,
+}
+
+/// Parses an inner error. The error value is the body as more lenient parsers read it (R3), where nothing was read of it.
+#[inline]
+pub(super) fn parse<'c, 'b>(
+    inner: &Inner<'c, 'b>,
+    request: &'c RequestContext<'c>,
+    known: &'c PolicyView<'c>,
+) -> Result<Parsed<'c, 'b>, Vec<u8>> {
+    let body = read(inner, known);
+    if is_unread(&body)
+        && let Some(lenient) = charset::lenient(inner.bytes())
+    {
+        return Err(lenient);
+    }
+    Ok(Parsed::new(body, inner, request, known))
+}
+
+/// Parses an inner error whose body is a lenient one already.
+pub(super) fn parse_lenient<'c, 'b>(
+    inner: &Inner<'c, 'b>,
+    request: &'c RequestContext<'c>,
+    known: &'c PolicyView<'c>,
+) -> Parsed<'c, 'b> {
+    Parsed::new(read(inner, known), inner, request, known)
+}
+
+#[inline]
+fn read<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> ParsedBody<'b> {
+    match inner.bytes() {
+        [] => ParsedBody::Nothing,
+        body => dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status),
+    }
+}
+
+/// Whether nothing was read of a body that may have its text, or JSON.
+fn is_unread(body: &ParsedBody<'_>) -> bool {
+    matches!(body, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }))
+}
+
+impl<'c, 'b> Parsed<'c, 'b> {
+    #[inline]
+    fn new(
+        body: ParsedBody<'b>,
+        inner: &Inner<'c, 'b>,
+        request: &'c RequestContext<'c>,
+        known: &'c PolicyView<'c>,
+    ) -> Self {
+        let is_protocol = matches!(body, ParsedBody::Protocol(_));
+        let (content, kept) = match body {
+            ParsedBody::Envelope(envelope) => (Content::Layer(envelope), KeptForm::Nothing),
+            ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, known),
+            ParsedBody::Foreign(foreign) => (Content::Foreign(foreign), KeptForm::Nothing),
+            ParsedBody::Unread(members) => (Content::Unread(members), KeptForm::Nothing),
+            ParsedBody::Nothing => without_body(inner, known),
+        };
+        let foreign = if let Content::Foreign(foreign) = &content { Some(foreign) } else { None };
+        let is_own = foreign.is_some_and(|foreign| foreign.shape == known.dialect.shape());
+        let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
+        let media_type = if known.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
+        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, known));
+        let head = head.and_then(|_| layer_head::envelope(inner.headers, known.codes));
+        Self {
+            status: inner.status,
+            headers: inner.headers,
+            request,
+            known,
+            kept,
+            is_protocol,
+            media_type,
+            is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),
+            head,
+            is_own,
+            stays: is_own && !known.negotiated,
+            lists,
+            content,
+        }
+    }
+}
+
+/// Whether a layer may have written a foreign body: in the client's dialect, or on a 5xx in a shape of the policy's own (R15).
+fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, known: &PolicyView<'_>) -> bool {
+    is_own && known.dialect != Dialect::Standard
+        || status.is_server_error() && foreign.parsed.own == DialectCode::Canonical
+}
+
+fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
+    let is_servers = *code == ErrorCode::INTERNAL_ERROR || inner.status.is_server_error();
+    !is_servers || layer_head::is_whole(inner.headers)
+}
+
+/// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
+#[inline]
+fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (Content<'b>, KeptForm) {
+    let is_empty = inner.bytes().is_empty();
+    let is_page = !is_empty && layer_head::is_page(inner.headers);
+    let head = if is_empty || is_page { layer_head::envelope(inner.headers, known.codes) } else { None };
+    match (head, inner.reason) {
+        (Some(head), _) => (Content::Layer(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
+        (None, Some(reason)) if is_empty => (Content::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
+        (None, _) => (Content::Nothing, KeptForm::Nothing),
+    }
+}
+
+/// A protocol's body that keeps its shape has its code in the head of a layer inside, which has reported it already (E7).
+/// Any other is read as a foreign one.
+fn of_protocol<'b>(
+    protocol: Protocol,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> (Content<'b>, KeptForm) {
+    let kept = if known.keeps(protocol, request) { kept_form(protocol, inner, known) } else { KeptForm::Nothing };
+    let content = if kept == KeptForm::Nothing {
+        let foreign = dialect::read_rewritten(inner.bytes(), &known.readable(), inner.status);
+        foreign.map(|foreign| Content::Foreign(without_code_on_5xx(foreign, inner.status)))
+    } else {
+        let head = layer_head::envelope(inner.headers, known.codes);
+        head.filter(|_| layer_head::is_whole(inner.headers)).map(Content::Layer)
+    };
+    (content.unwrap_or(Content::Nothing), kept)
+}
+
+fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> KeptForm {
+    match protocol.filtered(inner.bytes(), inner.status, "") {
+        // A second layer must recognise it again (E7).
+        Some(written) if matches!(read(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
+            KeptForm::Filtered(protocol)
+        }
+        None if inner.status.is_client_error() => KeptForm::Whole,
+        _ => KeptForm::Nothing,
+    }
+}
+
+/// A protocol's own error name is no canonical code: on a 5xx it would vouch for the text.
+fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
+    if status.is_server_error() {
+        (foreign.parsed.code, foreign.parsed.wider) = (None, None);
+    }
+    foreign
+}

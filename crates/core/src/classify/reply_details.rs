@@ -1,0 +1,130 @@
+//! Step 4: the fields beside code and text that reach the client (rules R3, E8, E9, R14).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::decide::{CodeSource, Decision};
+use super::decided::is_name;
+use super::details;
+use super::parse::{Content, Parsed};
+use super::unread_fields::{self, UnreadFields};
+use crate::code::ErrorCode;
+use crate::dialect::standard::Envelope;
+use crate::dialect::{Foreign, Members, outgoing};
+
+/// The details of a rewritten error, and the parts of the body that no client gets.
+pub(super) struct ReplyDetails {
+    pub(super) json: Option<Box<RawValue>>,
+    /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
+    pub(super) kept: Option<Box<str>>,
+    /// The names of fields that no rule reads, and that no client gets (R14).
+    pub(super) dropped: Option<Box<str>>,
+    /// The body's own code, where it is unknown here.
+    pub(super) unknown_code: Option<Box<str>>,
+    /// The dialect has an issue list in every `invalid_request`, and the details lack one (E8).
+    pub(super) lack_issues: bool,
+}
+
+impl ReplyDetails {
+    /// Collects them.
+    #[inline]
+    pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
+        let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
+        let (foreign, members) = match &parsed.content {
+            Content::Layer(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
+            Content::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
+            Content::Unread(members) => (None, Some(members)),
+            Content::Nothing => (None, None),
+        };
+        let fields = unread_fields(foreign, members, parsed, decision);
+        let takes_fields = parsed.known.dialect.spec().takes_fields && !fields.kept.is_empty();
+        let added = if takes_fields { &[] } else { &*fields.kept };
+        let passing = foreign.filter(|_| decision.passes);
+        let is_layers = matches!(decision.source, CodeSource::Layer { .. });
+        Self {
+            json: match passing {
+                Some(foreign) => details_of(foreign, added, parsed, decision),
+                None => details::compose(None, added, None, None),
+            },
+            kept: takes_fields.then(|| fields.as_object()),
+            unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
+            lack_issues: lists && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
+            dropped: fields.dropped,
+        }
+    }
+
+    /// The details of a layer inside, byte for byte (E7), beside its code where that is unknown here (E9).
+    fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, lists: bool) -> Self {
+        let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
+        let json = if adds_code {
+            let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
+            details::compose(details, &[], None, Some(envelope.code.as_str()))
+        } else {
+            envelope.details.map(ToOwned::to_owned)
+        };
+        let lack_issues = lists && (adds_code || envelope.details.is_none());
+        Self { json, kept: None, dropped: None, unknown_code: None, lack_issues }
+    }
+}
+
+/// The fields of a 4xx that nothing reads. In a body that stays as it came, they stay as well.
+fn unread_fields<'p>(
+    foreign: Option<&Foreign<'_>>,
+    members: Option<&'p Members<'_>>,
+    parsed: &Parsed<'_, '_>,
+    decision: &Decision<'_>,
+) -> UnreadFields<'p> {
+    let body = foreign.map(|foreign| &foreign.parsed);
+    let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
+    let members = members.filter(|members| is_rewritten && members.are_left(body));
+    let kept = if decision.passes { parsed.known.kept } else { &[] };
+    members.map(|members| unread_fields::sort(members, body, kept)).unwrap_or_default()
+}
+
+/// The details that pass, the issue list (E8), an unknown code and a problem's type (E9) among them.
+fn details_of(
+    foreign: &Foreign<'_>,
+    kept: &[(&str, &RawValue)],
+    parsed: &Parsed<'_, '_>,
+    decision: &Decision<'_>,
+) -> Option<Box<RawValue>> {
+    let body = &foreign.parsed;
+    let upstream_code = upstream_code(foreign, parsed, decision);
+    let described;
+    let kept = match foreign.problem_type().filter(|_| parsed.status.is_client_error() && !parsed.is_own) {
+        Some(uri) if details::has_room(body.details.as_deref()) => {
+            described = [kept, &[("type", uri)]].concat();
+            &described
+        }
+        _ => kept,
+    };
+    // Details of another code stay as they came (E1).
+    if body.issues.is_none()
+        && decision.code == ErrorCode::INVALID_REQUEST
+        && let Some(list) = body.details_as_issues()
+    {
+        return details::compose(None, kept, Some(&list.json), upstream_code);
+    }
+    details::compose(body.details.clone(), kept, body.issues.as_deref(), upstream_code)
+}
+
+/// The body's own code for the client, beside the canonical one (E9). In the client's own dialect it stays where it is.
+fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
+    let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
+    let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !parsed.lists;
+    let code = foreign.parsed.code.as_deref().filter(|code| is_lost && outgoing::is_upstream_code(code))?;
+    (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
+}
+
+/// The same for the log: a name, never a possible secret (L3).
+fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
+    let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
+    let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;
+    is_unknown(code, foreign, parsed).then(|| code.into())
+}
+
+/// Whether a body's code is neither a code of the policy or the catalogue, nor its status, nor a name of its dialect.
+fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
+    parsed.known.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+}

@@ -1,0 +1,37 @@
+//! Step 5: which part of a body stays in its place (rules R10–R12, R16).
+
+use super::decide::Decision;
+use super::parse::{Content, KeptForm, Parsed};
+use crate::dialect::protocol::Protocol;
+
+/// Which part of a body that is in the client's own dialect, or keeps its form, passes (R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retained {
+    /// All but a text that may not pass.
+    Whole,
+    /// All but what the layer adds to each error: the client requested the dialect (R11).
+    Negotiated,
+    /// Its names alone.
+    Names,
+    /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
+    Protocol(Protocol),
+    /// A page, but for the id (R16).
+    Page,
+}
+
+/// The part of the body that passes; `None` where the body is written anew.
+#[inline]
+pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
+    match (parsed.kept, &parsed.content) {
+        (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
+        // Its head has the code that it was written for. To a client that gets a page it stays (E7).
+        (KeptForm::Page, Content::Layer(head)) if parsed.known.page && decision.code == head.code => {
+            Some(Retained::Page)
+        }
+        (KeptForm::Nothing, _) if parsed.stays => Some(if decision.passes { Retained::Whole } else { Retained::Names }),
+        (KeptForm::Nothing, _) if parsed.is_own && decision.passes && parsed.status.is_client_error() => {
+            Some(Retained::Negotiated)
+        }
+        _ => None,
+    }
+}

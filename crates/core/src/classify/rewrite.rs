@@ -1,0 +1,153 @@
+//! The result of the steps: an inner error as it is to be written, with the facts for the log.
+
+use std::borrow::Cow;
+
+use super::decide::{CodeSource, Decision};
+use super::decided::DecidedBy;
+use super::details::with_issues;
+use super::parse::{Content, KeptForm, Parsed};
+use super::reply_details::ReplyDetails;
+use super::retained::Retained;
+use super::text::ReplyText;
+use crate::code::ErrorCode;
+use crate::dialect::{Dialect, Shape};
+use crate::fault::Fault;
+
+pub(crate) enum RewriteDecision<'b> {
+    /// The body is to be written anew.
+    Rewrite(Rewrite<'b>),
+    /// It passes in the shape of its protocol (R10): these fields are reported beside its body.
+    Pass(Rewrite<'b>),
+}
+
+pub(crate) struct Rewrite<'b> {
+    fault: Fault,
+    /// A cleaned text that the fault does not have yet: most are copied once, into the reply.
+    text: Option<Cow<'b, str>>,
+    pub(crate) shape: Option<Shape>,
+    /// The body already is in the client's dialect (R12).
+    pub(crate) own: Option<Retained>,
+    /// The code is the service's own, or follows from its response; else its status stands for it (P1).
+    pub(crate) named: bool,
+    /// What decided the code; `None` where no inner error was read.
+    pub(crate) by: Option<DecidedBy>,
+    /// The index of the rule that decided, if one did.
+    pub(crate) rule: Option<usize>,
+    /// The names of fields that no rule reads, and that no client gets (R14).
+    pub(crate) dropped: Option<Box<str>>,
+    /// The body's own code, where it is unknown here.
+    pub(crate) unknown_code: Option<Box<str>>,
+    /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
+    pub(crate) kept: Option<Box<str>>,
+    /// The body as it was read, where that took leniency (R3).
+    pub(crate) lenient: Option<Vec<u8>>,
+}
+
+impl<'b> RewriteDecision<'b> {
+    /// Joins the results of the steps.
+    #[inline]
+    pub(super) fn new(
+        parsed: &Parsed<'_, 'b>,
+        decision: Decision<'_>,
+        text: ReplyText<'b>,
+        details: ReplyDetails,
+        own: Option<Retained>,
+    ) -> Self {
+        let Decision { code, source, named, more_issues, .. } = decision;
+        let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
+        let fault = Fault::new(code);
+        let (fault, text) = match text {
+            ReplyText::OfCode => (fault, None),
+            ReplyText::Stock(text) => (fault.with_stock_message(text), None),
+            ReplyText::Clean(text) => (fault, Some(text)),
+        };
+        let fault = fault.with_raw_details(json).with_left_out(more_issues);
+        let rule = if let CodeSource::Rule(at, _) = source { Some(at) } else { None };
+        let (shape, by) = (shape_of(parsed), Some(source.by()));
+        let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient: None };
+        let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
+        if parsed.kept == KeptForm::Whole { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
+    }
+
+    /// The result without borrows, for a body that is dropped.
+    pub(super) fn into_owned<'o>(self) -> RewriteDecision<'o> {
+        match self {
+            Self::Rewrite(rewrite) => RewriteDecision::Rewrite(rewrite.into_owned()),
+            Self::Pass(rewrite) => RewriteDecision::Pass(rewrite.into_owned()),
+        }
+    }
+
+    /// The result for a body as it was read, where that took leniency. One that passes is not read again.
+    pub(super) fn with_lenient(mut self, body: Vec<u8>) -> Self {
+        if let Self::Rewrite(rewrite) = &mut self {
+            rewrite.lenient = Some(body);
+        }
+        self
+    }
+}
+
+/// The shape in which the body was read. Of a body that keeps its form only the head was.
+fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
+    match &parsed.content {
+        Content::Layer(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
+        Content::Foreign(foreign) => Some(foreign.shape),
+        Content::Layer(_) | Content::Unread(_) | Content::Nothing => None,
+    }
+}
+
+impl<'b> Rewrite<'b> {
+    /// A fault as it is.
+    pub(crate) fn unchanged(fault: Fault) -> Self {
+        Self {
+            fault,
+            text: None,
+            shape: None,
+            own: None,
+            named: true,
+            by: None,
+            rule: None,
+            dropped: None,
+            unknown_code: None,
+            kept: None,
+            lenient: None,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &ErrorCode {
+        self.fault.code()
+    }
+
+    /// The fault, and the text to write instead of its own.
+    pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
+        (&self.fault, self.text.as_deref())
+    }
+
+    /// The fault with its text.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self.text {
+            Some(text) => self.fault.with_clean_message(text.into_owned()),
+            None => self.fault,
+        }
+    }
+
+    /// With an issue list, which has the text as well (E8).
+    fn with_issues(mut self) -> Self {
+        if let Some(text) = self.text.take() {
+            self.fault = self.fault.with_clean_message(text.into_owned());
+        }
+        Self { fault: with_issues(self.fault), ..self }
+    }
+
+    fn into_owned<'o>(self) -> Rewrite<'o> {
+        let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient } = self;
+        let text = text.map(|text| Cow::Owned(text.into_owned()));
+        Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient }
+    }
+}
+
+/// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
+#[inline]
+pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
+    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
+    if lists { with_issues(fault) } else { fault }
+}
