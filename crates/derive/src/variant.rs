@@ -78,7 +78,7 @@ impl<'a> Variant<'a> {
         Some(quote!(const _: __error_envelope::ErrorCode = #code;))
     }
 
-    /// The arm that returns its code.
+    /// The match arm that returns the variant's code.
     pub(crate) fn code_arm(&self) -> TokenStream {
         let (constructor, pattern) = (&self.constructor, self.pattern());
         match self.code() {
@@ -87,7 +87,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The arm that returns its fault.
+    /// The match arm that returns the variant's fault.
     pub(crate) fn fault_arm(&self) -> Result<TokenStream> {
         let pattern = self.pattern();
         if self.inner().is_some() {
@@ -97,7 +97,9 @@ impl<'a> Variant<'a> {
         Ok(quote!(#pattern => #fault,))
     }
 
-    /// The arm that returns its fault with the inner error's cause; `None` if the error itself is the cause.
+    /// The match arm that turns the inner error into its fault, with that error's cause.
+    ///
+    /// `None` without an inner error: the error itself is the cause then.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }

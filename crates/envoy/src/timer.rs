@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use crate::abi::{Scheduler, Stream};
 use crate::lock::locked;
 
-/// A wait; dropped before its end, it has none.
+/// A wait. Dropping it before its end cancels its event.
 pub(crate) struct Timer(Arc<Waits>, Key);
 
-/// When it ends, in nanoseconds, and which of those that end then.
+/// The end of a wait, in nanoseconds since the clock's start, and a number: several waits may have the same end.
 type Key = (u64, u64);
 
 /// State shared by the waiting threads and the one that ends their waits.
@@ -69,7 +69,7 @@ pub(crate) fn start() -> io::Result<()> {
 }
 
 impl Timer {
-    /// Gives the event back to the stream after this time.
+    /// After `wait`, Envoy calls the stream's hook with this event. `None` if Envoy provides no scheduler.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
         let event = TimerEvent::Event(stream.scheduler()?, event);
         let own = own();

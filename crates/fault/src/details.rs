@@ -12,6 +12,7 @@ use crate::json::{Object, push_string};
 /// Puts fields that are kept (R14), an issue list and an unknown code beside the received details, whose bytes stay.
 ///
 /// If the details are not an object, they stay alone: they have no place for a code (E9).
+#[inline]
 pub fn compose(
     came: Option<Cow<'_, str>>,
     kept: &[(&str, &RawValue)],
@@ -38,6 +39,7 @@ pub fn compose(
 }
 
 /// An `invalid_request` always lists what is wrong, if only with its message (E8).
+#[inline]
 pub fn with_issues(fault: Fault) -> Fault {
     if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
         return fault;

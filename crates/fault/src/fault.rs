@@ -87,6 +87,7 @@ enum MessageSource {
 
 impl Fault {
     /// A fault with its code's own message and status, no details, no further headers.
+    #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.place() {
             Some(place) => STOCK[place].clone(),
@@ -165,6 +166,7 @@ impl Fault {
 
     /// The code.
     #[must_use]
+    #[inline]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
@@ -186,12 +188,14 @@ impl Fault {
 
     /// The status: the one that was set, else the code's.
     #[must_use]
+    #[inline]
     pub fn status_code(&self) -> StatusCode {
         self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
     /// The further headers of its response.
     #[must_use]
+    #[inline]
     pub fn headers(&self) -> &HeaderMap {
         static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
@@ -225,6 +229,7 @@ impl Fault {
 impl Fault {
     /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
     #[must_use]
+    #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
         let fault = extensions.get();
         #[cfg(feature = "tonic")]
@@ -241,21 +246,25 @@ impl Fault {
     }
 
     /// The slot for its prepared reply in one of `forms` forms; `None` where no policy keeps the fault.
+    #[inline]
     pub fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
     }
 
     /// Whether it equals [`Fault::new`] with a code of the catalogue.
+    #[inline]
     pub fn is_stock(&self) -> bool {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
     }
 
     /// Whether it has headers of its own.
+    #[inline]
     pub fn has_headers(&self) -> bool {
         self.0.headers.is_some()
     }
 
     /// Its own text, which nothing replaces: not its code's, nor one that the layer made up (R12).
+    #[inline]
     pub fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
@@ -279,6 +288,7 @@ impl Fault {
         self.say(message.into(), MessageSource::Clean)
     }
 
+    #[inline]
     pub fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
         if details.is_some() || self.0.details.is_some() {
             self.change().details = details;
@@ -287,6 +297,7 @@ impl Fault {
     }
 
     /// Sets the number of issues that the list in its details leaves out (R4).
+    #[inline]
     pub fn with_left_out(mut self, left_out: usize) -> Self {
         if left_out > 0 {
             self.change().left_out = left_out;
@@ -294,6 +305,7 @@ impl Fault {
         self
     }
 
+    #[inline]
     pub fn left_out(&self) -> usize {
         self.0.left_out
     }

@@ -29,6 +29,7 @@ const fn bit_of(name: &str) -> u32 {
 }
 
 impl<'a> Object<'a> {
+    #[inline]
     pub fn parse(text: &'a str) -> Option<Self> {
         // A parser error costs more than what the parser reads.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
@@ -36,11 +37,13 @@ impl<'a> Object<'a> {
     }
 
     /// The JSON text that it was parsed from.
+    #[inline]
     pub fn text(&self) -> &'a str {
         self.text
     }
 
     /// A body that is one JSON object.
+    #[inline]
     pub fn of_body(body: &'a [u8]) -> Option<Self> {
         Self::parse(utf8_text(body)?)
     }
@@ -50,40 +53,48 @@ impl<'a> Object<'a> {
         if self.names & bit_of(name) == 0 { None } else { self.last(name) }
     }
 
+    #[inline]
     fn last(&self, name: &str) -> Option<&'a RawValue> {
         self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
     }
 
+    #[inline]
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
     /// The field's text, if it is a JSON string.
+    #[inline]
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         string(self.raw(name)?)
     }
 
     /// The field's text, if it is a JSON string that is not blank.
+    #[inline]
     pub fn words(&self, name: &str) -> Option<Cow<'a, str>> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
     /// The field as a name: words, or the digits of a number, since some services number their codes.
+    #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
     }
 
     /// The field, if it is an object.
+    #[inline]
     pub fn object(&self, name: &str) -> Option<Self> {
         Self::parse(self.raw(name)?.get())
     }
 
     /// The field's JSON text, if it is there and not `null`.
+    #[inline]
     pub fn json(&self, name: &str) -> Option<Cow<'a, str>> {
         self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
     }
 
     /// The field's digits, if it is a JSON number.
+    #[inline]
     pub fn number(&self, name: &str) -> Option<&'a str> {
         self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
     }
@@ -105,11 +116,13 @@ impl<'a> Object<'a> {
 }
 
 /// The text of a body, without what may stand around JSON.
+#[inline]
 pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
 /// The elements of a JSON array as raw text.
+#[inline]
 pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
 }
@@ -120,21 +133,25 @@ pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a text is JSON's number, boolean or `null`.
+#[inline]
 pub fn is_scalar(text: &str) -> bool {
     matches!(text, "null" | "true" | "false") || serde_json::from_str::<f64>(text).is_ok()
 }
 
 /// The text of a JSON string.
+#[inline]
 pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
 /// The same for JSON that the parser has accepted already.
+#[inline]
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
 /// The text of a JSON string that is Unicode as it stands.
+#[inline]
 pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     exact_text(raw.get())
 }
@@ -181,6 +198,7 @@ impl Visitor<'_> for Bytes {
 }
 
 /// Whether a raw value is a JSON number.
+#[inline]
 pub fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
@@ -222,6 +240,7 @@ impl Writer {
     }
 
     /// Adds a field whose value is a text.
+    #[inline]
     pub fn text(mut self, name: &str, text: &str) -> Self {
         self.name(name);
         push_string(&mut self.0, text);

@@ -23,11 +23,13 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text of an inner 4xx whose code was not recognised (R3): no page, no JSON, no stack trace.
+#[inline]
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     if has_markup(text) { None } else { of_recognised_text(text) }
 }
 
 /// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
+#[inline]
 pub fn is_line(text: &str) -> bool {
     let text = trimmed(text);
     text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
@@ -39,6 +41,7 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 }
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
+#[inline]
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Characters that are cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
@@ -46,11 +49,13 @@ pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
 
 /// Whether a text has this byte. It has no branch for each byte, so that the compiler checks sixteen at once: most texts are
 /// too short for the crate memchr, whose call costs more than that.
+#[inline]
 pub fn has_byte(text: &[u8], wanted: u8) -> bool {
     text.iter().fold(false, |found, byte| found | (*byte == wanted))
 }
 
 /// Whether it has a character that JSON escapes, likewise.
+#[inline]
 pub fn has_escape(text: &[u8]) -> bool {
     text.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'"') | (*byte == b'\\'))
 }
@@ -61,6 +66,7 @@ fn is_plain(text: &[u8]) -> bool {
 }
 
 /// The text without white space around it. Most texts have none, and are ASCII.
+#[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.last()) {
@@ -79,6 +85,7 @@ fn has_markup(text: &str) -> bool {
 }
 
 /// Whether a text may be of a page, where no type marks it as plain (R3): it has markup, an entity or a control character.
+#[inline]
 pub fn is_page(text: &str) -> bool {
     text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
 }

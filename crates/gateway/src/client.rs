@@ -76,7 +76,7 @@ impl ClientRequest {
         let _stopped = stopped.as_ref().map(Span::enter);
         drop_unfinished();
         if let (Some(_), Some(id)) = (ended_by, lost) {
-            self.going.not_taken(id);
+            self.going.response_lost(id);
         }
     }
 }

@@ -291,7 +291,7 @@ impl Drop for ResponseProgress {
     fn drop(&mut self) {
         let given_up = *self.lost.get_mut() && self.connection().stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
-            self.connection().tracker.not_taken(id);
+            self.connection().tracker.response_lost(id);
         }
         if let Some(record) = &self.record {
             let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {

@@ -41,8 +41,8 @@ impl RequestTracker {
         Arc::new(Self { layer, requests, closing, ended_by })
     }
 
-    /// An answer did not reach its client.
-    pub(super) fn not_taken(&self, id: &HeaderValue) {
+    /// Logs that a response did not reach its client.
+    pub(super) fn response_lost(&self, id: &HeaderValue) {
         if let Some(id) = id.to_str().ok().and_then(|id| id.parse::<RequestId>().ok()) {
             self.layer.not_taken(id);
         }
@@ -73,9 +73,9 @@ impl RequestTracker {
 pub(super) struct InFlight(Arc<RequestTracker>);
 
 impl InFlight {
-    /// An answer did not reach its client.
-    pub(super) fn not_taken(&self, id: &HeaderValue) {
-        self.0.not_taken(id);
+    /// Logs that a response did not reach its client.
+    pub(super) fn response_lost(&self, id: &HeaderValue) {
+        self.0.response_lost(id);
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -55,7 +55,7 @@ impl PolicyReloader {
         let named = path.to_owned();
         let reader = FileReader::new(move |folders, progress| look(&named, &loader, folders, progress));
         let (reader, changes) = reader.map_err(unwatchable)?;
-        let look = reader.read(&Patience::START, |read| read.map_err(|unread| self::unread(path, unread)))?;
+        let look = reader.read(&Patience::START, |read| read.map_err(|unread| unread_error(path, unread)))?;
         let file = look.content?;
         look.watched.map_err(unwatchable)?;
         let outcome = Outcome::Taken(file.fingerprint());
@@ -90,9 +90,9 @@ impl PolicyReloader {
                 }
                 content.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
             }
-            // The thread that reads them has a result soon.
-            Err(Unread::Busy) => Err(unread(&self.path, Unread::Busy)),
-            Err(unread) => Err(self::unread(&self.path, unread)).inspect_err(|error| self.refuse(error)),
+            // No refusal: another caller reads the files now and soon has a result.
+            Err(Unread::Busy) => Err(unread_error(&self.path, Unread::Busy)),
+            Err(unread) => Err(unread_error(&self.path, unread)).inspect_err(|error| self.refuse(error)),
         })
     }
 
@@ -161,7 +161,7 @@ fn unwatchable(path: &Path, error: impl Error + Send + Sync + 'static) -> Policy
     PolicyError::unwatchable(&path.display().to_string(), error)
 }
 
-fn unread(path: &Path, unread: Unread) -> PolicyError {
+fn unread_error(path: &Path, unread: Unread) -> PolicyError {
     PolicyError::unread(&path.display().to_string(), &unread.to_string(), unread.advice())
 }
 

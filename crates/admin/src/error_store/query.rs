@@ -22,7 +22,7 @@ impl Filter {
         Self { route: Some(route_word(route).to_owned()), code: None }
     }
 
-    pub(crate) fn is_any(&self) -> bool {
+    pub(crate) fn matches_all(&self) -> bool {
         self.route.is_none() && self.code.is_none()
     }
 

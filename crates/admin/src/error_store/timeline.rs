@@ -52,7 +52,7 @@ impl Timeline {
 
     /// One count for each of these minutes, of the errors that match.
     pub(crate) fn counts(&self, filter: &Filter, minutes: Range<u32>) -> Vec<u32> {
-        if filter.is_any() {
+        if filter.matches_all() {
             return self.all.counts(minutes);
         }
         let mut sum = Minutes::default();

@@ -104,7 +104,7 @@ impl Charts<'_> {
     fn what_fits(&self) -> Markup {
         let Filter { route, code } = &self.filter;
         html! {
-            @if !self.filter.is_any() {
+            @if !self.filter.matches_all() {
                 p.lead {
                     "Of errors"
                     @if let Some(route) = route { " on " (errors::route(Some(route).filter(|it| *it != route_word(None)).map(|it| &**it))) }

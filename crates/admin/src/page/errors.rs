@@ -62,7 +62,7 @@ impl<'q> LastErrors<'q> {
                 (self.table(entries))
                 (paging.links(|page| format!("{}#errors", self.filter.link_with("/", page))))
                 p.empty id="empty" hidden[!self.shown.is_empty()] {
-                    @if self.filter.is_any() { "No errors yet " (self.span.in_words()) "." }
+                    @if self.filter.matches_all() { "No errors yet " (self.span.in_words()) "." }
                     @else { "None of the last errors fits. " a href="/#errors" { "Show all" } }
                 }
             }
@@ -77,7 +77,7 @@ impl<'q> LastErrors<'q> {
                 (select("Route", "route", self.filter.route.as_deref(), &routes))
                 (select("Code", "code", self.filter.code.as_deref(), &codes))
                 button type="submit" { "Filter" }
-                @if !self.filter.is_any() { a href="/#errors" { "Show all" } }
+                @if !self.filter.matches_all() { a href="/#errors" { "Show all" } }
             }
         }
     }
@@ -86,7 +86,7 @@ impl<'q> LastErrors<'q> {
         html! {
             table.errors role="table" {
                 caption {
-                    @if self.filter.is_any() { "The last " (MOST_ENTRIES) " errors at most, the newest first" }
+                    @if self.filter.matches_all() { "The last " (MOST_ENTRIES) " errors at most, the newest first" }
                     @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
                 }
                 (head_row(&["Time", "Status", "Code", "Route", "Origin", "Request id"], &[]))

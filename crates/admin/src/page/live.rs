@@ -57,7 +57,7 @@ impl Events {
         let (mut errors, gone) = self.since_last(now);
         errors.retain(|it| self.filter.fits(it.route.as_deref(), it.kind.code.as_str()));
         let too_many = errors.len().saturating_sub(MOST_ROWS);
-        let left_out = too_many as u64 + if self.filter.is_any() { gone } else { 0 };
+        let left_out = too_many as u64 + if self.filter.matches_all() { gone } else { 0 };
         let rows = errors[too_many..].iter().map(|error| row_event(error, now));
         let left_out = (left_out > 0).then(|| format!("event: left-out\ndata: {left_out}\n\n"));
         let events: String = left_out.into_iter().chain(rows).collect();

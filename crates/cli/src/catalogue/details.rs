@@ -1,6 +1,6 @@
-//! The details of a code, in the languages of the exports, from its JSON Schema.
+//! Writes the type of a code's details in the languages of the exports, from its JSON Schema.
 //!
-//! The library accepts no keyword that is missing here (`ErrorCode::with_details`).
+//! `ErrorCode::with_details` accepts only keywords that are handled here.
 
 use serde_json::Value;
 

@@ -36,10 +36,10 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
         let path = head.split(' ').nth(1).unwrap_or_default();
         match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
             // An unread part of a request's body would look like its next request.
-            Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act, &CLOSES).await,
-            Some(act) if body_of(&act.play) => answer(&mut stream, act, &[]).await?,
+            Some(act) if is_whole(&act.play) && !read.is_empty() => return answer(&mut stream, act, &CLOSES).await,
+            Some(act) if is_whole(&act.play) => answer(&mut stream, act, &[]).await?,
             Some(act) => return misbehave(stream, act, read).await,
-            None => stream.write_all(&elsewhere(path)).await?,
+            None => stream.write_all(&list_or_not_found(path)).await?,
         }
     }
     Ok(())
@@ -57,7 +57,8 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-fn body_of(play: &UpstreamBehaviour) -> bool {
+/// Whether the upstream sends a whole response, after which its connection serves on.
+fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
 
@@ -115,7 +116,7 @@ async fn read_all(mut stream: TcpStream, mut read: Vec<u8>) -> io::Result<()> {
     stream.write_all(&response(200, &CLOSES, "text/plain", b"thank you")).await
 }
 
-fn elsewhere(path: &str) -> Vec<u8> {
+fn list_or_not_found(path: &str) -> Vec<u8> {
     match path {
         "/" => {
             let lines: Vec<_> = ACTS.iter().map(|act| format!("{:<18}{}\n", act.path, act.upstream_body())).collect();

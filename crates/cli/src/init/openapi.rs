@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use crate::text::{cut, one_line};
 
 /// A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes; in a form 4 of 3.
-const OF_TEXT: u64 = 4;
-const OF_JSON: u64 = 12;
-const OF_FORM: u64 = 12;
+const TEXT_BYTES_PER_CHAR: u64 = 4;
+const JSON_BYTES_PER_CHAR: u64 = 12;
+const FORM_BYTES_PER_CHAR: u64 = 12;
 
 /// The media types of its request body, each once; none where one of them has a `*`, as it takes anything then.
 pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
@@ -21,24 +21,24 @@ pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
 /// The most bytes that a body may have by the `maxLength` of its schemas; `None` if one of them has no `maxLength`.
 pub(super) fn most_bytes(operation: &Operation<'_>) -> Option<u64> {
     let content = operation.content().filter(|content| !content.is_empty())?;
-    let each = content.iter().map(|(kind, media)| most_of(operation, kind, media.get("schema")?));
+    let each = content.iter().map(|(name, media)| most_text_bytes(operation, name, media.get("schema")?));
     each.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-fn most_of(operation: &Operation<'_>, kind: &str, schema: &Value) -> Option<u64> {
+fn most_text_bytes(operation: &Operation<'_>, media_type: &str, schema: &Value) -> Option<u64> {
     let schema = operation.document().followed(schema);
-    // Any other type has its own length, whatever `maxLength` is.
+    // `maxLength` limits only texts (JSON Schema).
     if !is_text(schema) {
         return None;
     }
     let length = schema.get("maxLength")?.as_u64()?;
     let is_binary = schema.get("format").is_some_and(|format| format == "binary")
         || schema.get("contentMediaType").is_some() && schema.get("contentEncoding").is_none();
-    match kind {
-        _ if kind.contains("json") => length.checked_mul(OF_JSON)?.checked_add(2),
-        "application/x-www-form-urlencoded" => length.checked_mul(OF_FORM),
+    match media_type {
+        _ if media_type.contains("json") => length.checked_mul(JSON_BYTES_PER_CHAR)?.checked_add(2),
+        "application/x-www-form-urlencoded" => length.checked_mul(FORM_BYTES_PER_CHAR),
         _ if is_binary => Some(length),
-        _ => length.checked_mul(OF_TEXT),
+        _ => length.checked_mul(TEXT_BYTES_PER_CHAR),
     }
 }
 

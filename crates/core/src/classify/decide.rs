@@ -4,11 +4,11 @@ use http::StatusCode;
 
 use super::credentials;
 use super::decided::DecidedBy;
-use super::parse::{Content, KeptForm, Parsed};
+use super::parse::{KeptForm, Parsed};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{Dialect, DialectCode, Foreign, ParsedError};
+use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError};
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -40,13 +40,13 @@ pub(super) enum CodeSource<'k> {
 /// Decides the code.
 #[inline]
 pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
-    let (body, (code, source)) = match &parsed.content {
-        Content::Layer(envelope) => (None, of_envelope(envelope, parsed)),
-        Content::Foreign(foreign) => {
+    let (body, (code, source)) = match parsed.content {
+        ParsedBody::Envelope(envelope) => (None, of_envelope(envelope, parsed)),
+        ParsedBody::Foreign(foreign) => {
             let vouched = vouched_code(foreign, parsed);
             (Some(&foreign.parsed), vouched.unwrap_or_else(|| of_body(Some(&foreign.parsed), parsed)))
         }
-        Content::Unread(_) | Content::Nothing => (None, of_body(None, parsed)),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, of_body(None, parsed)),
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
@@ -85,7 +85,7 @@ pub(super) fn rule_of<'k>(
     if parsed.known.rules.is_empty() {
         return None;
     }
-    let body = if let Content::Foreign(foreign) = &parsed.content { Some(&foreign.parsed) } else { None };
+    let body = if let ParsedBody::Foreign(foreign) = parsed.content { Some(&foreign.parsed) } else { None };
     let facts = |code| rule::ErrorFacts {
         status: parsed.status,
         code,

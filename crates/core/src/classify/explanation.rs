@@ -1,10 +1,10 @@
-//! What each step of R1 finds in an inner error, for programs that explain its result.
+//! What each step that chooses an inner error's code (R1) finds. Programs show it to explain the code.
 
 use super::decide::{self, CodeSource, Decision};
 use super::decided::DecidedBy;
 use super::inner::Inner;
-use super::parse::{Content, KeptForm, Parsed};
-use crate::dialect::{CustomShape, Foreign, Shape};
+use super::parse::{KeptForm, Parsed};
+use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 
 /// What an inner error contains, and how each rule of the policy treats it (rule R1).
 #[derive(Clone, Debug, Default)]
@@ -35,15 +35,15 @@ impl Explanation {
     /// Collects what the first two steps found.
     pub(super) fn new(inner: &Inner<'_, '_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
         let mut it = Self { is_protocol: parsed.is_protocol, ..Self::default() };
-        match &parsed.content {
+        match parsed.content {
             _ if parsed.kept != KeptForm::Nothing => return it,
-            Content::Layer(envelope) => {
+            ParsedBody::Envelope(envelope) => {
                 let place = if inner.bytes().is_empty() { &mut it.header } else { &mut it.envelope };
                 *place = Some(envelope.code.as_str().to_owned());
                 return it;
             }
-            Content::Foreign(foreign) => it.note_body(foreign, parsed.lists),
-            Content::Unread(_) | Content::Nothing => {}
+            ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists),
+            ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
         it.note_shapes(parsed.known.shapes, inner.bytes());
         match decision.source {

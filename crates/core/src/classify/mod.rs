@@ -38,12 +38,13 @@ mod unread_fields;
 
 use http::Extensions;
 
+use crate::dialect::ParsedBody;
 use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
 use decide::decide;
 pub use explanation::Explanation;
 pub(crate) use inner::{Inner, KeptProtocols, PolicyView, Posted, RequestContext};
-use parse::{Parsed, parse, parse_lenient};
+use parse::{Parsed, lenient, parse};
 use reply_details::ReplyDetails;
 pub(crate) use retained::Retained;
 use retained::retained;
@@ -56,9 +57,10 @@ pub(crate) fn response<'b>(
     request: &RequestContext<'_>,
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    match parse(inner, request, known) {
-        Ok(parsed) => rewrite(&parsed),
-        Err(lenient) => rewrite_lenient(lenient, inner, request, known),
+    let mut body = parse(inner, known);
+    match lenient(&body, inner) {
+        None => rewrite(&Parsed::new(&mut body, inner, request, known)),
+        Some(lenient) => rewrite_lenient(lenient, inner, request, known),
     }
 }
 
@@ -79,21 +81,32 @@ fn rewrite_lenient<'b>(
     request: &RequestContext<'_>,
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
-    let parsed = parse_lenient(&inner.with_body(&lenient), request, known);
-    let decision = rewrite(&parsed).into_owned();
+    let inner = inner.with_body(&lenient);
+    let mut body = parse(&inner, known);
+    let decision = rewrite(&Parsed::new(&mut body, &inner, request, known)).into_owned();
     decision.with_lenient(lenient)
 }
 
 /// Explains what [`response`] decides.
 pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
-    match parse(inner, request, known) {
-        Ok(parsed) => Explanation::new(inner, &parsed, &decide(&parsed)),
-        Err(lenient) => {
+    let mut body = parse(inner, known);
+    match lenient(&body, inner) {
+        None => explanation(&mut body, inner, request, known),
+        Some(lenient) => {
             let inner = inner.with_body(&lenient);
-            let parsed = parse_lenient(&inner, request, known);
-            Explanation::new(&inner, &parsed, &decide(&parsed))
+            explanation(&mut parse(&inner, known), &inner, request, known)
         }
     }
+}
+
+fn explanation<'b>(
+    body: &mut ParsedBody<'b>,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> Explanation {
+    let parsed = Parsed::new(body, inner, request, known);
+    Explanation::new(inner, &parsed, &decide(&parsed))
 }
 
 /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.

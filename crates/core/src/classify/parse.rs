@@ -7,7 +7,7 @@ use super::layer_head;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Dialect, DialectCode, Foreign, Members, ParsedBody, Shape, charset};
+use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, Shape, charset};
 
 /// A parsed inner error.
 pub(super) struct Parsed<'c, 'b> {
@@ -15,7 +15,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) headers: &'c HeaderMap,
     pub(super) request: &'c RequestContext<'c>,
     pub(super) known: &'c PolicyView<'c>,
-    pub(super) content: Content<'b>,
+    /// The contents of the body, or those that stand in for it.
+    pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
     /// The body is a protocol's, whether it keeps its shape or not (R10).
     pub(super) is_protocol: bool,
@@ -33,20 +34,6 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) lists: bool,
 }
 
-/// The contents of a body, or those that stand in for it.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it stays where it is read, and a box would cost each error an allocation"
-)]
-pub(super) enum Content<'b> {
-    /// A layer inside reported the error: in an envelope, or in its head where the body has no room for a code.
-    Layer(Envelope<'b>),
-    Foreign(Foreign<'b>),
-    /// An object of no known shape.
-    Unread(Members<'b>),
-    Nothing,
-}
-
 /// The form that a body keeps, whatever the client's dialect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptForm {
@@ -60,61 +47,34 @@ pub(super) enum KeptForm {
     Whole,
 }
 
-/// Parses an inner error. The error value is the body as more lenient parsers read it (R3), where nothing was read of it.
+/// Parses the body of an inner error.
 #[inline]
-pub(super) fn parse<'c, 'b>(
-    inner: &Inner<'c, 'b>,
-    request: &'c RequestContext<'c>,
-    known: &'c PolicyView<'c>,
-) -> Result<Parsed<'c, 'b>, Vec<u8>> {
-    let body = read(inner, known);
-    if is_unread(&body)
-        && let Some(lenient) = charset::lenient(inner.bytes())
-    {
-        return Err(lenient);
-    }
-    Ok(Parsed::new(body, inner, request, known))
-}
-
-/// Parses an inner error whose body is a lenient one already.
-pub(super) fn parse_lenient<'c, 'b>(
-    inner: &Inner<'c, 'b>,
-    request: &'c RequestContext<'c>,
-    known: &'c PolicyView<'c>,
-) -> Parsed<'c, 'b> {
-    Parsed::new(read(inner, known), inner, request, known)
-}
-
-#[inline]
-fn read<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> ParsedBody<'b> {
+pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
         body => dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), inner.status),
     }
 }
 
-/// Whether nothing was read of a body that may have its text, or JSON.
-fn is_unread(body: &ParsedBody<'_>) -> bool {
-    matches!(body, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }))
+/// The body as more lenient parsers read it, where nothing was read of it that may have its text, or JSON (R3).
+#[inline]
+pub(super) fn lenient(body: &ParsedBody<'_>, inner: &Inner<'_, '_>) -> Option<Vec<u8>> {
+    let is_unread = matches!(body, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
+    if is_unread && !inner.bytes().is_empty() { charset::lenient(inner.bytes()) } else { None }
 }
 
 impl<'c, 'b> Parsed<'c, 'b> {
     #[inline]
-    fn new(
-        body: ParsedBody<'b>,
+    pub(super) fn new(
+        body: &'c mut ParsedBody<'b>,
         inner: &Inner<'c, 'b>,
         request: &'c RequestContext<'c>,
         known: &'c PolicyView<'c>,
     ) -> Self {
         let is_protocol = matches!(body, ParsedBody::Protocol(_));
-        let (content, kept) = match body {
-            ParsedBody::Envelope(envelope) => (Content::Layer(envelope), KeptForm::Nothing),
-            ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, known),
-            ParsedBody::Foreign(foreign) => (Content::Foreign(foreign), KeptForm::Nothing),
-            ParsedBody::Unread(members) => (Content::Unread(members), KeptForm::Nothing),
-            ParsedBody::Nothing => without_body(inner, known),
-        };
-        let foreign = if let Content::Foreign(foreign) = &content { Some(foreign) } else { None };
+        let kept = replace(body, inner, request, known);
+        let content = &*body;
+        let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
         let is_own = foreign.is_some_and(|foreign| foreign.shape == known.dialect.shape());
         let lists = dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
         let media_type = if known.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
@@ -149,16 +109,33 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     !is_servers || layer_head::is_whole(inner.headers)
 }
 
-/// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
+/// Replaces a body that is a protocol's, or that nothing was read of, by the contents that stand in for it.
 #[inline]
-fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (Content<'b>, KeptForm) {
+fn replace<'b>(
+    body: &mut ParsedBody<'b>,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> KeptForm {
+    let (content, kept) = match *body {
+        ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
+        ParsedBody::Protocol(protocol) => of_protocol(protocol, inner, request, known),
+        ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
+        ParsedBody::Nothing => without_body(inner, known),
+    };
+    *body = content;
+    kept
+}
+
+/// A body that is empty, or that nothing was read of: the head may have its code, the status line its text.
+fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let is_page = !is_empty && layer_head::is_page(inner.headers);
     let head = if is_empty || is_page { layer_head::envelope(inner.headers, known.codes) } else { None };
     match (head, inner.reason) {
-        (Some(head), _) => (Content::Layer(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
-        (None, Some(reason)) if is_empty => (Content::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
-        (None, _) => (Content::Nothing, KeptForm::Nothing),
+        (Some(head), _) => (ParsedBody::Envelope(head), if is_page { KeptForm::Page } else { KeptForm::Nothing }),
+        (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
+        (None, _) => (ParsedBody::Nothing, KeptForm::Nothing),
     }
 }
 
@@ -169,22 +146,22 @@ fn of_protocol<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
     known: &PolicyView<'_>,
-) -> (Content<'b>, KeptForm) {
+) -> (ParsedBody<'b>, KeptForm) {
     let kept = if known.keeps(protocol, request) { kept_form(protocol, inner, known) } else { KeptForm::Nothing };
     let content = if kept == KeptForm::Nothing {
         let foreign = dialect::read_rewritten(inner.bytes(), &known.readable(), inner.status);
-        foreign.map(|foreign| Content::Foreign(without_code_on_5xx(foreign, inner.status)))
+        foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
         let head = layer_head::envelope(inner.headers, known.codes);
-        head.filter(|_| layer_head::is_whole(inner.headers)).map(Content::Layer)
+        head.filter(|_| layer_head::is_whole(inner.headers)).map(ParsedBody::Envelope)
     };
-    (content.unwrap_or(Content::Nothing), kept)
+    (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
 fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> KeptForm {
     match protocol.filtered(inner.bytes(), inner.status, "") {
         // A second layer must recognise it again (E7).
-        Some(written) if matches!(read(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
+        Some(written) if matches!(parse(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
         None if inner.status.is_client_error() => KeptForm::Whole,

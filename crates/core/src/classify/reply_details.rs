@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 use super::decide::{CodeSource, Decision};
 use super::decided::is_name;
 use super::details;
-use super::parse::{Content, Parsed};
+use super::parse::Parsed;
 use super::unread_fields::{self, UnreadFields};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Foreign, Members, outgoing};
+use crate::dialect::{Foreign, Members, ParsedBody, outgoing};
 
 /// The details of a rewritten error, and the parts of the body that no client gets.
 pub(super) struct ReplyDetails {
@@ -31,11 +31,11 @@ impl ReplyDetails {
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
         let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
-        let (foreign, members) = match &parsed.content {
-            Content::Layer(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
-            Content::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
-            Content::Unread(members) => (None, Some(members)),
-            Content::Nothing => (None, None),
+        let (foreign, members) = match parsed.content {
+            ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, lists),
+            ParsedBody::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
+            ParsedBody::Unread(members) => (None, Some(members)),
+            ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, None),
         };
         let fields = unread_fields(foreign, members, parsed, decision);
         let takes_fields = parsed.known.dialect.spec().takes_fields && !fields.kept.is_empty();
@@ -45,6 +45,7 @@ impl ReplyDetails {
         Self {
             json: match passing {
                 Some(foreign) => details_of(foreign, added, parsed, decision),
+                None if added.is_empty() => None,
                 None => details::compose(None, added, None, None),
             },
             kept: takes_fields.then(|| fields.as_object()),

@@ -1,7 +1,8 @@
 //! Step 5: which part of a body stays in its place (rules R10–R12, R16).
 
 use super::decide::Decision;
-use super::parse::{Content, KeptForm, Parsed};
+use super::parse::{KeptForm, Parsed};
+use crate::dialect::ParsedBody;
 use crate::dialect::protocol::Protocol;
 
 /// Which part of a body that is in the client's own dialect, or keeps its form, passes (R3).
@@ -22,10 +23,10 @@ pub(crate) enum Retained {
 /// The part of the body that passes; `None` where the body is written anew.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
-    match (parsed.kept, &parsed.content) {
+    match (parsed.kept, parsed.content) {
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
         // Its head has the code that it was written for. To a client that gets a page it stays (E7).
-        (KeptForm::Page, Content::Layer(head)) if parsed.known.page && decision.code == head.code => {
+        (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
             Some(Retained::Page)
         }
         (KeptForm::Nothing, _) if parsed.stays => Some(if decision.passes { Retained::Whole } else { Retained::Names }),

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use super::decide::{CodeSource, Decision};
 use super::decided::DecidedBy;
 use super::details::with_issues;
-use super::parse::{Content, KeptForm, Parsed};
+use super::parse::{KeptForm, Parsed};
 use super::reply_details::ReplyDetails;
 use super::retained::Retained;
 use super::text::ReplyText;
 use crate::code::ErrorCode;
-use crate::dialect::{Dialect, Shape};
+use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
 
 pub(crate) enum RewriteDecision<'b> {
@@ -88,10 +88,10 @@ impl<'b> RewriteDecision<'b> {
 
 /// The shape in which the body was read. Of a body that keeps its form only the head was.
 fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
-    match &parsed.content {
-        Content::Layer(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
-        Content::Foreign(foreign) => Some(foreign.shape),
-        Content::Layer(_) | Content::Unread(_) | Content::Nothing => None,
+    match parsed.content {
+        ParsedBody::Envelope(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
+        ParsedBody::Foreign(foreign) => Some(foreign.shape),
+        ParsedBody::Envelope(_) | ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => None,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision};
-use super::parse::{Content, Parsed};
+use super::parse::Parsed;
 use crate::code::ErrorCode;
-use crate::dialect::{ClientMessage, Foreign, ParsedError};
+use crate::dialect::{ClientMessage, Foreign, ParsedBody, ParsedError};
 use crate::message;
 
 /// The text of a rewritten error.
@@ -21,10 +21,10 @@ pub(super) enum ReplyText<'b> {
 /// Chooses the text, and states in it how many issues the list leaves out (R4).
 #[inline]
 pub(super) fn text<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> ReplyText<'b> {
-    let text = match &parsed.content {
-        Content::Layer(envelope) => cleaned(&envelope.message, message::clean),
-        Content::Foreign(foreign) => of_foreign(foreign, parsed, decision),
-        Content::Unread(_) | Content::Nothing => of_rule(decision),
+    let text = match parsed.content {
+        ParsedBody::Envelope(envelope) => cleaned(&envelope.message, message::clean),
+        ParsedBody::Foreign(foreign) => of_foreign(foreign, parsed, decision),
+        ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => of_rule(decision),
     };
     let more = decision.more_issues;
     match text {

@@ -1,6 +1,7 @@
 //! Shapes that a policy describes: read and written by places instead of code (rule R15).
 
 mod condition;
+mod description;
 mod issues;
 mod pointer;
 mod schema;
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use self::condition::Condition;
 pub use self::condition::Expected;
+pub(crate) use self::description::{CodeNames, Description};
 pub(crate) use self::issues::IssuePlaces;
 pub use self::issues::PathNotation;
 pub(crate) use self::pointer::Pointer;
@@ -36,30 +38,6 @@ use crate::code;
 pub struct CustomShape {
     form: &'static DialectSpec,
     description: &'static Description,
-}
-
-/// Where a value is: at the first of these places that has one.
-pub(crate) type Places = Box<[Pointer]>;
-
-/// Names, and the codes that they stand for.
-pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
-
-/// The places of the values in a body of the shape.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Description {
-    pub(crate) name: Box<str>,
-    pub(crate) when: Box<[Condition]>,
-    pub(crate) code: Places,
-    pub(crate) message: Places,
-    pub(crate) details: Places,
-    pub(crate) issues: Option<IssuePlaces>,
-    /// The place of the id in a body that already is in the shape.
-    pub(crate) request_id: Option<Pointer>,
-    /// Names of the shape, and the codes that they stand for.
-    pub(crate) codes: CodeNames,
-    pub(crate) media_type: Box<str>,
-    pub(crate) id_header: Option<Box<str>>,
-    pub(crate) template: Option<Template>,
 }
 
 impl CustomShape {

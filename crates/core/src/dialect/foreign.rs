@@ -195,7 +195,7 @@ impl<'a> Foreign<'a> {
         self.members.as_ref().filter(|_| self.shape == Shape::Problem).and_then(Members::problem_type)
     }
 
-    /// Whether the shape defines that name itself: the name adds nothing to the code for its clients (E9).
+    /// Whether the shape itself defines this name. Clients do not get such a name: the code has its meaning (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }

@@ -145,7 +145,7 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.name_of)(code, status), |described| described.name_of(code.as_str()))
     }
 
-    /// Whether it defines that name itself: the name adds nothing to the code for its clients (E9).
+    /// Whether the dialect itself defines this name. Clients do not get such a name: the code has its meaning (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         let meaning = self.described.map_or_else(|| (self.own)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown

@@ -48,8 +48,8 @@ pub(super) fn admit(
     let Some(settings) = cached else {
         return ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
     };
-    let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
-    let view = RequestView { head, sent: &sent, body, claimed };
+    let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
+    let view = RequestView { head, sent: &sent, body, stream_limit_per };
     // Most routes have only body guards, and most bodies have a type: without one the first byte
     // may decide.
     let (response_settings, limit, mut observed) =
@@ -71,7 +71,7 @@ pub(super) fn admit(
         }
     }
     request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
-    let view = RequestView { head, sent: &sent, body, claimed };
+    let view = RequestView { head, sent: &sent, body, stream_limit_per };
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     forward(state)
@@ -94,7 +94,7 @@ pub(super) fn unguarded(
     id: impl FnOnce() -> RequestId,
 ) -> RequestState {
     let given = request::identify(config.policy().ids(), head, sent, id);
-    RequestState::new(config, &RequestView { head, sent, body, claimed: None }, given, settings)
+    RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
 /// The head is too full for a map to take one more header: none of them is read.
@@ -142,8 +142,8 @@ impl ArrivingRequest<'_> {
         request::remove_forged(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require it (G1).
         request::trace(policy.ids(), head, given.id);
-        let claimed = request::claimed(head, sent, body, || request::guarding(matched));
-        let view = RequestView { head, sent, body, claimed };
+        let stream_limit_per = request::stream_limit_per(head, sent, body, || request::guarding(matched));
+        let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = request::guard(policy, matched, &view);
         let is_preflight = request::is_preflight(&view);
         let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text).caused_by(text));

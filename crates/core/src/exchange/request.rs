@@ -13,7 +13,7 @@ mod sent;
 use http::request::Parts;
 
 pub(super) use self::cold_state::ColdState;
-pub(super) use self::counting::claimed;
+pub(super) use self::counting::stream_limit_per;
 pub(super) use self::facts::{RequestFlags, negotiates};
 pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarding, is_preflight};
 pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_forged, trace};
@@ -31,7 +31,7 @@ pub(super) struct RequestView<'a> {
     pub(super) sent: &'a HeaderFlags,
     pub(super) body: BodyFacts,
     /// What the limit counts, where the content type claims a stream of messages (P1).
-    pub(super) claimed: Option<BodyLimitPer>,
+    pub(super) stream_limit_per: Option<BodyLimitPer>,
 }
 
 impl RequestView<'_> {
@@ -50,6 +50,6 @@ impl RequestView<'_> {
     }
 
     fn counts_messages(&self) -> bool {
-        self.claimed == Some(BodyLimitPer::Message)
+        self.stream_limit_per == Some(BodyLimitPer::Message)
     }
 }

@@ -242,7 +242,7 @@ impl RequestState {
         self.settings.expose_headers && self.changes_responses()
     }
 
-    /// I3: the client gets the inner service's own id beside ours, in every mode, if the policy has that setting.
+    /// With `[request_id] upstream = true` the client gets the inner service's own id beside ours, in every mode (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 pub(crate) use self::first_look::has_readings;
 
-/// The most readings that are guarded: more than any path of an honest client has.
+/// The most readings of one path that the guards check. An honest client's path has fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
 /// The most bytes that they have in all: eight times the longest path that most servers take.

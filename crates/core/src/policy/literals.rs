@@ -16,14 +16,14 @@ pub(super) struct Literals<T> {
 struct Alike<T> {
     literal: Box<[u8]>,
     value: T,
-    others: Vec<(Box<[u8]>, T)>,
+    other_cases: Vec<(Box<[u8]>, T)>,
 }
 
 /// The literals that a segment matches in any letter case.
 pub(super) struct Matching<'l, T> {
     alike: &'l Alike<T>,
-    /// The first is the segment itself.
-    is_first: bool,
+    /// `alike.literal` is the segment itself.
+    is_exact: bool,
 }
 
 const FEW: usize = 4;
@@ -44,7 +44,7 @@ impl<T> Literals<T> {
     pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let alike = self.few.iter().chain(self.many.values().flatten());
         alike.flat_map(|alike| {
-            let others = alike.others.iter().map(|(literal, value)| (&**literal, value));
+            let others = alike.other_cases.iter().map(|(literal, value)| (&**literal, value));
             std::iter::once((&*alike.literal, &alike.value)).chain(others)
         })
     }
@@ -56,7 +56,7 @@ impl<T> Literals<T> {
             true => &self.few,
             false => self.many.get(&folded_hash(segment))?,
         };
-        near.iter().find_map(|alike| Some(Matching { alike, is_first: is_same(&alike.literal, segment)? }))
+        near.iter().find_map(|alike| Some(Matching { alike, is_exact: is_same(&alike.literal, segment)? }))
     }
 
     /// The value of exactly this literal, or a new one.
@@ -76,7 +76,7 @@ impl<T> Literals<T> {
         match near.iter().position(|alike| is_same(&alike.literal, literal).is_some()) {
             Some(at) => near[at].get_or_insert(literal),
             None => {
-                near.push(Alike { literal: literal.into(), value: T::default(), others: Vec::new() });
+                near.push(Alike { literal: literal.into(), value: T::default(), other_cases: Vec::new() });
                 let last = near.len() - 1;
                 &mut near[last].value
             }
@@ -88,13 +88,13 @@ impl<'l, T> Matching<'l, T> {
     /// The value, if there is only one, and whether its literal is the segment itself.
     #[inline]
     pub(super) fn only(&self) -> Option<(&'l T, bool)> {
-        self.alike.others.is_empty().then_some((&self.alike.value, self.is_first))
+        self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
     /// Each value, and whether its literal is the segment itself.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
-        let others = self.alike.others.iter().map(move |(literal, value)| (value, **literal == *segment));
-        std::iter::once((&self.alike.value, self.is_first)).chain(others)
+        let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
+        std::iter::once((&self.alike.value, self.is_exact)).chain(others)
     }
 }
 
@@ -106,11 +106,11 @@ impl<T> Alike<T> {
         if *self.literal == *literal {
             return &mut self.value;
         }
-        let at = self.others.iter().position(|(it, _)| **it == *literal).unwrap_or_else(|| {
-            self.others.push((literal.into(), T::default()));
-            self.others.len() - 1
+        let at = self.other_cases.iter().position(|(it, _)| **it == *literal).unwrap_or_else(|| {
+            self.other_cases.push((literal.into(), T::default()));
+            self.other_cases.len() - 1
         });
-        &mut self.others[at].1
+        &mut self.other_cases[at].1
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod adopt;
 mod budget;
+mod build;
 mod builder;
 pub(crate) mod choice;
 mod compile;

@@ -17,7 +17,7 @@ impl Defining {
         Self(config)
     }
 
-    /// The number of a counter; none where Envoy refuses it.
+    /// Defines a counter and returns its id; `None` if Envoy refuses it.
     pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (name, mut id) = (Buffer::new(name.as_bytes()), 0);

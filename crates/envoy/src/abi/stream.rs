@@ -128,7 +128,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
     }
 
-    /// Adds a line after all of its name.
+    /// Adds a header line after the existing lines of the same name.
     pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: as in `set`.

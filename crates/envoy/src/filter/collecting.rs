@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use error_envelope_core::exchange::{BodyContext, Collected, CollectedAction, ObservedError, RpcResponse};
 use http::response;
 
-use super::{BodyStatus, Collecting, Filter, HeadStatus, State, TeeState, Wait};
+use super::state::{BodyStatus, Collecting, Filter, HeadStatus, State, TeeState, Wait};
 use crate::abi::{Body, Head, Stream};
 use crate::heads::{self, HeaderMutations};
 

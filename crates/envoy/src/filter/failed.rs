@@ -3,7 +3,7 @@
 use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::{EnvoyLocalReply, Filter, HeadStatus, code_of};
+use super::state::{EnvoyLocalReply, Filter, code_of};
 use crate::abi::{Head, Stream};
 use crate::heads;
 
@@ -14,26 +14,6 @@ pub(super) enum ReplyOrigin {
 }
 
 impl Filter {
-    /// Envoy's own head, or none that can be parsed.
-    pub(super) fn failed_by_itself(
-        &self,
-        stream: &Stream<'_>,
-        by: ReplyOrigin,
-        local: Option<EnvoyLocalReply>,
-        end: bool,
-    ) -> HeadStatus {
-        let head = stream.lines(Head::Response, heads::response);
-        let failure = local.and_then(|local| local.failure(head.as_ref()));
-        let is_local = failure.is_some();
-        let failure = failure.or_else(|| head.is_none().then(|| (StatusCode::BAD_GATEWAY, "no proper head".into())));
-        let mut head = head.unwrap_or_else(|| http::Response::new(()).into_parts().0);
-        let Some(plan) = plan(by, &mut head, failure, end) else {
-            heads::apply_response(stream, &head);
-            return HeadStatus::Continue;
-        };
-        self.carry_out(stream, plan, head, end, is_local, None)
-    }
-
     /// A held response fails, and Envoy writes to the client itself (V3): the reply is noted for its `local_reply_config`, which
     /// the generated configuration has.
     pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
@@ -59,6 +39,25 @@ impl Filter {
             | ResponsePlan::Stream(..)
             | ResponsePlan::Watch(_) => {}
         }
+    }
+}
+
+/// The plan for Envoy's own head, or for none that can be parsed; `is_local`: Envoy wrote it by itself.
+pub(super) struct OwnHead {
+    /// `None` for a head that keeps its shape.
+    pub(super) plan: Option<ResponsePlan>,
+    pub(super) head: response::Parts,
+    pub(super) is_local: bool,
+}
+
+impl OwnHead {
+    pub(super) fn new(stream: &Stream<'_>, by: ReplyOrigin, local: Option<EnvoyLocalReply>, end: bool) -> Self {
+        let head = stream.lines(Head::Response, heads::response);
+        let failure = local.and_then(|local| local.failure(head.as_ref()));
+        let is_local = failure.is_some();
+        let failure = failure.or_else(|| head.is_none().then(|| (StatusCode::BAD_GATEWAY, "no proper head".into())));
+        let mut head = head.unwrap_or_else(|| http::Response::new(()).into_parts().0);
+        Self { plan: plan(by, &mut head, failure, end), head, is_local }
     }
 }
 

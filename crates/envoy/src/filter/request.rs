@@ -7,9 +7,10 @@ use error_envelope_runtime as runtime;
 use http::Version;
 
 use super::redirect;
-use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
+use super::state::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
 use crate::abi::{Body, Head, HeaderList, Stream};
 use crate::heads::{self, HeaderMutations};
+use crate::timer::Timer;
 
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
@@ -91,7 +92,7 @@ impl Filter {
         self.id.set(Some(exchange.request_id()));
         *self.meter.borrow_mut() = meter;
         if let Some(time) = exchange.deadline() {
-            let timer = super::Timer::after(stream, Wait::Deadline as u64, time);
+            let timer = Timer::after(stream, Wait::Deadline as u64, time);
             *self.deadline.borrow_mut() = timer;
         }
         self.replace_state(State::Called(Box::new(exchange)));
@@ -230,17 +231,6 @@ impl Filter {
             state => drop(self.replace_state(state)),
         }
     }
-
-    #[cfg(feature = "panics")]
-    pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
-        let state =
-            |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
-        assert!(!stream.lines(Head::Request, state), "the panic that the request names, in {hook}");
-    }
-
-    #[cfg(not(feature = "panics"))]
-    #[inline]
-    pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
 }
 
 #[inline]

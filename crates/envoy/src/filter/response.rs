@@ -5,8 +5,8 @@ use error_envelope_core::exchange::{Exchange, ResponsePlan};
 use error_envelope_runtime as runtime;
 use http::response;
 
-use super::failed::ReplyOrigin;
-use super::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState};
+use super::failed::{OwnHead, ReplyOrigin};
+use super::state::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState};
 use crate::abi::{Body, Head, HeaderList, Stream};
 use crate::heads::{self, HeaderMutations};
 
@@ -63,11 +63,18 @@ impl Filter {
             }
             by => by,
         };
-        self.failed_by_itself(stream, by, local, end)
+        let OwnHead { plan, head, is_local } = OwnHead::new(stream, by, local, end);
+        match plan {
+            Some(plan) => self.carry_out(stream, plan, head, end, is_local, None),
+            None => {
+                heads::apply_response(stream, &head);
+                HeadStatus::Continue
+            }
+        }
     }
 
     /// `is_local`: Envoy wrote the head by itself.
-    pub(super) fn carry_out(
+    fn carry_out(
         &self,
         stream: &Stream<'_>,
         plan: ResponsePlan,

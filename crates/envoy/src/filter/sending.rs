@@ -8,7 +8,7 @@ use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::{Draining, Filter, Lingering, State, Wait};
+use super::state::{Draining, Filter, Lingering, State, Wait};
 use crate::abi::{Body, Stream};
 use crate::heads;
 

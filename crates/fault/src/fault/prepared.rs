@@ -74,16 +74,19 @@ impl PreparedReply {
     }
 
     /// The status that it was prepared for.
+    #[inline]
     pub fn prepared_for(&self) -> StatusCode {
         self.prepared_for
     }
 
     /// The status that it leaves with.
+    #[inline]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Its head where no inner header is kept.
+    #[inline]
     pub fn head(&self) -> &HeadTemplate {
         &self.head
     }

@@ -60,11 +60,13 @@ statuses! {
 
 impl Status {
     /// The status of that number; an unknown number is `UNKNOWN`.
+    #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
     }
 
     /// The status of an error, which is never `OK`.
+    #[inline]
     pub fn from_code(code: &ErrorCode) -> Self {
         match Self::new(code.grpc()) {
             Self::OK => Self::UNKNOWN,
@@ -103,6 +105,7 @@ impl Status {
         Some(Self::new(number))
     }
 
+    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
@@ -128,6 +131,7 @@ impl Status {
     }
 
     /// The HTTP status that google.rpc.Code gives it.
+    #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -21,7 +21,7 @@ const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
-/// The contents of such a text about one field.
+/// The parts of a serde error text about one field.
 pub(super) struct SerdeError<'a> {
     pub(super) place: Place,
     /// The name in the text.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use error_envelope_core::exchange::KnownMethod;
 use http::StatusCode;
 
-/// The numbers of a layer's requests: none.
+/// Stands in for the metrics of a layer's requests; it stores nothing.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(());
 
-/// The numbers of a route and a method: none.
+/// Stands in for the metrics of a route and a method; it stores nothing.
 #[derive(Clone)]
 pub struct RouteMetrics;
 
@@ -36,7 +36,7 @@ impl RouteMetrics {
 }
 
 impl Started {
-    /// None: nothing is counted.
+    /// Always `None`, since nothing is counted.
     #[must_use]
     #[inline]
     pub fn now() -> Option<Self> {

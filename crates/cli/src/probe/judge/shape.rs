@@ -47,7 +47,7 @@ fn without_code(case: &Case<'_>) -> Option<Finding> {
     Finding::unless(code_of(&case.got.headers).is_some(), "E4", || "there is no x-error-code")
 }
 
-/// A model in RFC 9457 that the client requested falls under R11.
+/// In the probe `problem-json` the client requests RFC 9457. Its findings name R11 instead of R12, the dialect rule.
 fn dialect_or_problem(case: &Case<'_>, model: &Response<bytes::Bytes>) -> (Vec<Finding>, Vec<&'static str>) {
     let wrong = dialect(case, model);
     if case.probe.name != "problem-json" {

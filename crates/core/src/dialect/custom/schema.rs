@@ -1,7 +1,7 @@
 //! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (rule R15).
 
-use super::Description;
 use super::condition::Expected;
+use super::description::Description;
 use super::issues::{IssuePlaces, nested};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};

@@ -72,7 +72,7 @@ impl ColdState {
         let asks_path = config.policy().rules_ask_path(settings);
         let tells_time = config.policy().dialect(settings).spec().tells_time;
         let deadline = view.sent.call.and_then(|call| call.timeout);
-        let counts_whole = view.claimed == Some(BodyLimitPer::Body);
+        let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let is_plain = notes.is_none() && deadline.is_none() && traceparent.is_none();

@@ -13,7 +13,7 @@ use crate::policy::{BodyLimitPer, Mode, Settings};
 /// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole body
 /// counts. Of several routes the strictest decides.
 #[inline]
-pub(in crate::exchange) fn claimed<'s, R>(
+pub(in crate::exchange) fn stream_limit_per<'s, R>(
     head: &Parts,
     sent: &HeaderFlags,
     body: BodyFacts,

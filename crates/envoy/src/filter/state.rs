@@ -1,0 +1,252 @@
+//! One stream's state, and what each of its hooks does with it.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use error_envelope_core::exchange::{
+    BodyContext, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, ObservedError, PendingPeek, RpcResponse,
+};
+use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime as runtime;
+use http::{Response, Version, response as http_response};
+
+use super::redirect;
+#[cfg(feature = "panics")]
+use crate::abi::HeaderList;
+use crate::abi::{Attribute, Head, Stream};
+use crate::config::FilterModule;
+use crate::heads;
+use crate::timer::Timer;
+
+/// What to do with a head, or with trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum HeadStatus {
+    Continue = 0,
+    Stop = 1,
+}
+
+/// What to do with a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum BodyStatus {
+    Continue = 0,
+    /// Envoy keeps nothing of it.
+    Stop = 3,
+}
+
+impl From<BodyStatus> for HeadStatus {
+    fn from(body: BodyStatus) -> Self {
+        match body {
+            BodyStatus::Continue => Self::Continue,
+            BodyStatus::Stop => Self::Stop,
+        }
+    }
+}
+
+/// The event of a timer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub(super) enum Wait {
+    Peek = 1,
+    Collect = 2,
+    Linger = 3,
+    Deadline = 4,
+}
+
+/// One stream.
+pub(crate) struct Filter {
+    pub(crate) module: Arc<FilterModule>,
+    pub(super) state: RefCell<State>,
+    pub(super) meter: RefCell<Option<BodyMeter>>,
+    pub(super) local: RefCell<Option<EnvoyLocalReply>>,
+    /// The timer of the waiting state.
+    pub(super) timer: RefCell<Option<Timer>>,
+    /// The timer of the whole call.
+    pub(super) deadline: RefCell<Option<Timer>>,
+    pub(super) config: RefCell<Option<Arc<ExchangeConfig>>>,
+    pub(super) id: Cell<Option<RequestId>>,
+    /// The id of the stream that Envoy may be beginning again.
+    pub(super) followed: Cell<Option<RequestId>>,
+    pub(super) version: Cell<Version>,
+    pub(super) request_ended: Cell<bool>,
+    pub(super) response_ended: Cell<bool>,
+    /// A response's head has left: no other response can be sent.
+    pub(super) head_left: Cell<bool>,
+}
+
+#[derive(Default)]
+pub(super) enum State {
+    #[default]
+    New,
+    Peeking(Box<PendingPeek>),
+    Called(Box<Exchange>),
+    Draining(Box<Draining>),
+    Collecting(Box<Collecting>),
+    Replacing(Bytes),
+    Dropping,
+    Passing(BodyContext),
+    Copying(Box<TeeState>),
+    Watching(Box<RpcResponse>),
+    Streaming(Box<EventStream>),
+    Lingering(Box<Lingering>),
+    Answered,
+}
+
+/// A request over its limit, what is left of which is read and dropped before its answer.
+pub(super) struct Draining {
+    pub(super) exchange: Exchange,
+    pub(super) meter: BodyMeter,
+    pub(super) left: u64,
+}
+
+/// An inner error whose body is read.
+pub(super) struct Collecting {
+    pub(super) exchange: Exchange,
+    pub(super) head: http_response::Parts,
+    pub(super) read: Vec<u8>,
+    pub(super) max_bytes: u64,
+}
+
+/// An inner error that passes, and is copied (M1).
+pub(super) struct TeeState {
+    pub(super) tail: BodyContext,
+    pub(super) observed: Box<ObservedError>,
+    pub(super) copy: Vec<u8>,
+    pub(super) passed: u64,
+    pub(super) max_bytes: u64,
+    pub(super) until: Instant,
+}
+
+/// An answer for which the rest of the request is dropped first. Its head is out, unless it keeps its connection.
+pub(super) struct Lingering {
+    pub(super) reply: Response<Bytes>,
+    pub(super) left: u64,
+}
+
+/// Envoy's details of its own answer.
+pub(super) struct EnvoyLocalReply {
+    pub(super) status: u32,
+    pub(super) details: String,
+}
+
+impl Filter {
+    pub(crate) fn new(module: Arc<FilterModule>) -> Self {
+        Self {
+            module,
+            state: RefCell::default(),
+            meter: RefCell::default(),
+            local: RefCell::default(),
+            timer: RefCell::default(),
+            deadline: RefCell::default(),
+            config: RefCell::default(),
+            id: Cell::new(None),
+            followed: Cell::new(redirect::followed()),
+            version: Cell::new(Version::HTTP_11),
+            request_ended: Cell::new(false),
+            response_ended: Cell::new(false),
+            head_left: Cell::new(false),
+        }
+    }
+
+    /// A request that must not be forwarded, as far as its head can be parsed now.
+    pub(super) fn unread(&self, stream: &Stream<'_>) -> Exchange {
+        let mut head = self.read_request(stream);
+        let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
+        let facts = heads::request_facts(&head.parts, self.request_ended.get());
+        let config = self.config();
+        let exchange = Exchange::unread(config, &head.parts, facts, || {
+            self.id.get().or(followed).unwrap_or_else(runtime::new_request_id)
+        });
+        self.id.set(Some(exchange.request_id()));
+        exchange
+    }
+
+    /// The config that the request began with (M3).
+    pub(super) fn config(&self) -> Arc<ExchangeConfig> {
+        self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
+    }
+
+    pub(super) fn read_version(&self, stream: &Stream<'_>) -> Version {
+        let version = stream.attribute(Attribute::Protocol, heads::version);
+        self.version.set(version);
+        version
+    }
+
+    pub(super) fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
+        let version = self.read_version(stream);
+        stream.lines(Head::Request, |lines| heads::request(lines, version, true))
+    }
+
+    pub(super) fn replace_state(&self, next: State) -> State {
+        self.state.replace(next)
+    }
+
+    pub(super) fn start_timer(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
+        let timer = Timer::after(stream, wait as u64, time);
+        let before = self.timer.replace(timer);
+        drop(before);
+    }
+
+    pub(super) fn stop_timers(&self) {
+        self.stop_timer();
+        drop(self.deadline.take());
+    }
+
+    pub(super) fn stop_timer(&self) {
+        drop(self.timer.take());
+    }
+
+    /// Logs and counts an event, and notes it for access logs and traces.
+    pub(super) fn log(&self, stream: &Stream<'_>, event: Event) {
+        self.note_event(stream, &event);
+        runtime::log_event(event);
+    }
+
+    /// Notes an error for access logs and traces.
+    pub(super) fn note_event(&self, stream: &Stream<'_>, event: &Event) {
+        let (noted, span) = (self.module.metadata, stream.span());
+        if !noted && span.is_none() {
+            return;
+        }
+        let id = event.request_id().text();
+        let (id, code) = (str::from_utf8(&id).unwrap_or_default(), code_of(event));
+        if let Some(span) = span {
+            span.tag("error_envelope.request_id", id);
+            span.tag("error_envelope.code", code);
+        }
+        if noted {
+            note(stream, event, id, code);
+        }
+    }
+
+    #[cfg(feature = "panics")]
+    pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
+        let state =
+            |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
+        assert!(!stream.lines(Head::Request, state), "the panic that the request names, in {hook}");
+    }
+
+    #[cfg(not(feature = "panics"))]
+    #[inline]
+    pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
+}
+
+fn note(stream: &Stream<'_>, event: &Event, id: &str, code: &str) {
+    let pairs = [
+        ("request_id", id),
+        ("code", code),
+        ("origin", event.origin().as_str()),
+        ("mode", event.mode().as_str()),
+        ("route", event.route().unwrap_or_default()),
+    ];
+    // A request without a route has no value: an access log writes a dash.
+    let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
+    stream.note("error_envelope", there);
+}
+
+pub(super) fn code_of(event: &Event) -> &str {
+    event.code().map_or("none", |code| code.as_str())
+}
