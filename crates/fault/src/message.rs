@@ -1,6 +1,11 @@
 //! Text that may reach a client: one printable line (rule E2), and texts that are no message at all (rule R3).
 
+mod bytes;
+
 use std::borrow::Cow;
+
+use bytes::is_plain;
+pub use bytes::{has_byte, has_escape};
 
 /// The longest message in bytes (E2): a line for a person, which no header block has to carry.
 pub const MAX_BYTES: usize = 1024;
@@ -23,13 +28,11 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text of an inner 4xx whose code was not recognised (R3): no page, no JSON, no stack trace.
-#[inline]
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     if has_markup(text) { None } else { of_recognised_text(text) }
 }
 
 /// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
-#[inline]
 pub fn is_line(text: &str) -> bool {
     let text = trimmed(text);
     text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
@@ -41,28 +44,9 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 }
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
-#[inline]
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Characters that are cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
-}
-
-/// Whether a text has this byte. It has no branch for each byte, so that the compiler checks sixteen at once: most texts are
-/// too short for the crate memchr, whose call costs more than that.
-#[inline]
-pub fn has_byte(text: &[u8], wanted: u8) -> bool {
-    text.iter().fold(false, |found, byte| found | (*byte == wanted))
-}
-
-/// Whether it has a character that JSON escapes, likewise.
-#[inline]
-pub fn has_escape(text: &[u8]) -> bool {
-    text.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'"') | (*byte == b'\\'))
-}
-
-/// Whether all of it is printable ASCII, likewise.
-fn is_plain(text: &[u8]) -> bool {
-    text.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte))
 }
 
 /// The text without white space around it. Most texts have none, and are ASCII.

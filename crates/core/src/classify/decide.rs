@@ -1,9 +1,10 @@
 //! Step 2: what decides the code of an inner error, first match (rule R1).
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::credentials;
 use super::decided::DecidedBy;
+use super::inner::RequestContext;
 use super::parse::{KeptForm, Parsed};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
@@ -104,7 +105,7 @@ pub(super) fn rule_of<'k>(
 /// The code of a layer's envelope (E7).
 fn of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if parsed.known.by_status && !envelope.known {
-        (code_of_status(parsed), CodeSource::UnknownLayer)
+        (of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
@@ -156,8 +157,7 @@ fn of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (Erro
     }
     let (code, by) = match parsed.lists {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false if parsed.status == StatusCode::UNAUTHORIZED => (code_of_status(parsed), DecidedBy::Credentials),
-        false => (code_of_status(parsed), DecidedBy::Status),
+        false => of_status(parsed.status, parsed.headers, parsed.request),
     };
     // A name for the status is known, but vouches for no server's text.
     let by_name = body.is_some_and(|body| body.own == DialectCode::ByStatus) && parsed.status.is_client_error();
@@ -181,10 +181,14 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
 }
 
 /// The code of the status, and on a 401 that of the credentials.
-fn code_of_status(parsed: &Parsed<'_, '_>) -> ErrorCode {
-    if parsed.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(&parsed.request.credentials, parsed.headers)
+pub(super) fn of_status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    request: &RequestContext<'_>,
+) -> (ErrorCode, DecidedBy) {
+    if status == StatusCode::UNAUTHORIZED {
+        (credentials::code_of_401(&request.credentials, headers), DecidedBy::Credentials)
     } else {
-        ErrorCode::of_status(parsed.status)
+        (ErrorCode::of_status(status), DecidedBy::Status)
     }
 }

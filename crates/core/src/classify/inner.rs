@@ -27,6 +27,11 @@ impl<'h, 'b> Inner<'h, 'b> {
         self.body.unwrap_or_default()
     }
 
+    /// Whether it has neither a head, nor a body, nor words in its status line.
+    pub(super) fn is_status_alone(&self) -> bool {
+        self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
+    }
+
     /// The same error with another body.
     pub(super) fn with_body<'o>(&self, body: &'o [u8]) -> Inner<'h, 'o> {
         Inner { status: self.status, headers: self.headers, body: Some(body), reason: None }

@@ -57,11 +57,25 @@ pub(crate) fn response<'b>(
     request: &RequestContext<'_>,
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
+    if inner.is_status_alone() && known.rules.is_empty() {
+        return of_status_alone(inner, request, known);
+    }
     let mut body = parse(inner, known);
     match lenient(&body, inner) {
         None => rewrite(&Parsed::new(&mut body, inner, request, known)),
         Some(lenient) => rewrite_lenient(lenient, inner, request, known),
     }
+}
+
+/// Most errors of routers have only a status: no other step has anything to do.
+fn of_status_alone(
+    inner: &Inner<'_, '_>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'static> {
+    let (code, by) = decide::of_status(inner.status, inner.headers, request);
+    let fault = listed(Fault::new(code), known.dialect);
+    RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
 }
 
 /// The steps behind the first.

@@ -113,6 +113,11 @@ impl<'b> Rewrite<'b> {
         }
     }
 
+    /// An inner error that has only a status.
+    pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
+        Self { by: Some(by), named: false, ..Self::unchanged(fault) }
+    }
+
     pub(crate) fn code(&self) -> &ErrorCode {
         self.fault.code()
     }

@@ -40,12 +40,14 @@ pub(crate) fn is_charset(name: &str) -> bool {
 
 /// A body that could not be read, as Python's or JavaScript's parsers would read it; `None` if that makes no difference.
 pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
-    let text = match String::from_utf8_lossy(body) {
-        Cow::Borrowed(text) => with_null(text)?,
-        Cow::Owned(_) if has_controls(body) => return None,
-        Cow::Owned(text) => with_null(&text).unwrap_or(text),
-    };
-    Some(text.into_bytes())
+    match str::from_utf8(body) {
+        Ok(text) => with_null(text).map(String::into_bytes),
+        Err(_) if has_controls(body) => None,
+        Err(_) => {
+            let text = String::from_utf8_lossy(body).into_owned();
+            Some(with_null(&text).unwrap_or(text).into_bytes())
+        }
+    }
 }
 
 fn by_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {

@@ -1,0 +1,78 @@
+//! Whether a text has a byte of some kind. Every error's text is checked several times, and most are short: eight bytes
+//! are checked at once, without a branch for each.
+
+/// The lowest, and the highest bit of each of eight bytes.
+const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Whether the text has this byte.
+pub fn has_byte(text: &[u8], byte: u8) -> bool {
+    any(text, |eight| equal(eight, byte))
+}
+
+/// Whether all of it is printable ASCII.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    !any(text, |eight| eight | controls(eight) | equal(eight, 0x7f))
+}
+
+/// Whether the text has a character that JSON escapes.
+pub fn has_escape(text: &[u8]) -> bool {
+    any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
+}
+
+/// Whether `found` sets the highest bit of a byte of eight, anywhere in the text.
+#[inline(always)]
+fn any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
+    let Some(first) = text.first() else { return false };
+    let mut filled = [*first; 8];
+    let last = match text.last_chunk() {
+        // Some of these were checked before, or will be.
+        Some(last) => last,
+        None => {
+            filled[..text.len()].copy_from_slice(text);
+            &filled
+        }
+    };
+    let all = text.as_chunks().0.iter().chain([last]);
+    all.fold(0, |any, eight| any | found(u64::from_ne_bytes(*eight))) & HIGH != 0
+}
+
+/// The bytes that are this one. Behind one that is, one that differs in its lowest bit alone counts as well: whether there is
+/// any is exact.
+#[inline(always)]
+fn equal(eight: u64, byte: u8) -> u64 {
+    let others = eight ^ (LOW * u64::from(byte));
+    others.wrapping_sub(LOW) & !others
+}
+
+/// The bytes below a space.
+#[inline(always)]
+fn controls(eight: u64) -> u64 {
+    !((eight | HIGH) - (LOW * 0x20)) & !eight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn eight_at_once_are_as_one_by_one(text in proptest::collection::vec(prop_byte(), 0..40), byte in prop_byte()) {
+            proptest::prop_assert_eq!(has_byte(&text, byte), text.contains(&byte));
+            proptest::prop_assert_eq!(is_plain(&text), text.iter().all(|byte| (b' '..=b'~').contains(byte)));
+            let escaped = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+            proptest::prop_assert_eq!(has_escape(&text), text.iter().any(escaped));
+        }
+    }
+
+    /// Bytes at the bounds, more often than others.
+    fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
+        use proptest::prelude::*;
+        prop_oneof![
+            any::<u8>(),
+            proptest::sample::select(vec![
+                0, 1, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', b'~', 0x7f, 0x80, 0x9f, 0xa0, 0xff
+            ])
+        ]
+    }
+}
