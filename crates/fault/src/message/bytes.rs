@@ -6,6 +6,7 @@ const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Whether the text has this byte.
+#[inline]
 pub fn has_byte(text: &[u8], byte: u8) -> bool {
     any(text, |eight| equal(eight, byte))
 }
@@ -16,6 +17,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
 }
 
 /// Whether the text has a character that JSON escapes.
+#[inline]
 pub fn has_escape(text: &[u8]) -> bool {
     any(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
