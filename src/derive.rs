@@ -48,7 +48,7 @@
 ///
 /// `#[fault(…)]` stands on a variant or a struct, and takes
 ///
-/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`]), a path of your own constant, or
+/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), a path of your own constant, or
 ///   `custom("seat_taken", 409)`;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them. Without
 ///   it the client reads the code's own message, never the error's `Display`;

@@ -65,8 +65,8 @@ impl RpcBody {
         ended
     }
 
-    /// The body is dropped: a client that has not seen its end has cancelled the call, which is logged here. What a drop then
-    /// does is no second error; else the watch attributes it.
+    /// The body is dropped. A client that has not seen its end has cancelled the call: that is logged here, and `None` is
+    /// returned, so that a panic within the drop is not logged as a second error.
     pub(super) fn dropped(&mut self) -> Option<Box<RpcResponse>> {
         let watch = self.watch.take()?;
         if *self.whole.get_mut() || watch.has_ended() {

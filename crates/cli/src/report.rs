@@ -119,7 +119,7 @@ fn annotation(finding: &Finding<'_>) -> String {
     format!("::{command}{space}{properties}::{text}\n")
 }
 
-/// A line is one command.
+/// GitHub reads one command from each line: line breaks in a text are escaped.
 fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

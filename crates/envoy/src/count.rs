@@ -93,14 +93,14 @@ impl Counters {
         }
     }
 
-    /// The configuration ends. What was counted since Envoy's main thread was last here is lost.
+    /// Ends counting with the configuration. Counts since the last flush to Envoy are lost.
     pub(crate) fn end(&self) {
         drop(locked(&self.scheduler).take());
     }
 
     /// Adds what was counted so far to Envoy's counters.
     pub(crate) fn flush_to_envoy(&self, envoy: &Counting) {
-        // Before the read: a count from now on schedules again.
+        // Reset before the counts are read, so that a count from now on schedules another flush.
         self.waits.store(false, Ordering::Release);
         let kinds = locked(&self.kinds).clone();
         for kind in kinds {

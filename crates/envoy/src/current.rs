@@ -33,7 +33,7 @@ impl Slot {
 }
 
 thread_local! {
-    /// The stream of the hook that runs on this thread; counts go to its configuration.
+    /// The stream whose hook runs on this thread. Counts are added to the stream's configuration.
     static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
 }
 

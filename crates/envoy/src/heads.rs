@@ -12,7 +12,7 @@ use crate::abi::{Head, HeaderList, Stream};
 pub(crate) struct RequestHead {
     pub(crate) parts: request::Parts,
     pub(crate) unread: Option<String>,
-    /// It has an id already (I2).
+    /// The request has an id already (I2).
     pub(crate) has_id: bool,
 }
 
@@ -31,7 +31,7 @@ struct Target<'l> {
     method: &'l [u8],
     scheme: &'l [u8],
     authority: &'l [u8],
-    /// The same, above HTTP/1.
+    /// The parsed authority, in versions above HTTP/1.
     named: Option<Authority>,
     path: Option<Bytes>,
 }
@@ -164,7 +164,7 @@ pub(crate) fn can_pass_unparsed(lines: HeaderList<'_>, passes: impl FnOnce(Statu
         })
 }
 
-/// A head of more lines is parsed as a whole.
+/// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
 pub(crate) const MAX_COPIED_LINES: usize = 256;
 
 /// Parses a response's head; `None` if it is not a valid one.

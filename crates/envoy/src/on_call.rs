@@ -33,10 +33,10 @@ pub(crate) struct AdminRegistration {
     number: u64,
 }
 
-/// An address.
+/// An admin address, which several configurations may share.
 struct AdminAddress {
     admin: Admin,
-    /// The policies of those that name it, the newest last.
+    /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
     /// What its thread waits for.
     wanted: watch::Sender<bool>,

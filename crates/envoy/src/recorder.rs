@@ -15,7 +15,8 @@ pub(crate) fn install() {
     ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
 }
 
-/// A kind, and its counters: a configuration may end before its last thread forgets it.
+/// A kind of counter, and a weak reference to its configuration's counters. The configuration may end while a thread
+/// still holds a handle.
 struct Handle(Arc<Kind>, Weak<Counters>);
 
 impl CounterFn for Handle {

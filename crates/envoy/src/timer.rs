@@ -22,15 +22,15 @@ struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
-    /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
-    /// unchanged while the wait that it was set for is gone.
+    /// When the thread wakes by itself. It is not set anew when its wait is cancelled: most waits are cancelled, and
+    /// each change would wake the thread.
     wakes: AtomicU64,
 }
 
 /// After the end of all waits.
 const NEVER: u64 = u64::MAX;
 
-/// No wait lasts a century, and a clock has an end.
+/// Longer waits are cut to this, some 136 years, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -83,7 +83,7 @@ pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
     CLOCK.add(&own(), TimerEvent::Call(Box::new(call)), wait);
 }
 
-/// Those of this thread; a thread that ends has released them, and gets others.
+/// The waits of this thread. A thread that is ending has released its waits already, and gets new ones.
 fn own() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
@@ -156,7 +156,7 @@ impl Waits {
             if wait.key().0 > now {
                 return Some(wait.key().0);
             }
-            // Under the lock: a thread that drops the timer of a stream waits for it.
+            // The event ends under the lock: a thread that drops the timer of its stream must wait for that.
             match wait.remove() {
                 TimerEvent::Event(scheduler, event) => scheduler.commit(event),
                 TimerEvent::Call(call) => call(),

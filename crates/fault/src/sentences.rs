@@ -101,7 +101,8 @@ fn one(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Whether a text is serde's alone, as poem's query has it. In a value that another sentence quotes it is the client's.
+/// Whether a text is serde's own message and nothing else, as poem reports a query. Such a text inside quotation marks was
+/// sent by the client.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))

@@ -20,7 +20,7 @@ const LOG: &str = "error_envelope::gateway::accept";
 /// A thread that is blocked for longer is not waited for: the next step would wait as well.
 const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The gateway's listeners. Dropped while connections are open, it ends them with its threads.
+/// The gateway's listeners. If they are dropped while connections are open, the threads and their connections end.
 pub(super) struct Listeners {
     /// One for each worker, or for the caller's runtime; none once they accept.
     pub(super) sockets: Vec<std::net::TcpListener>,

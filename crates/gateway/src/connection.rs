@@ -136,7 +136,7 @@ where
         let (limits, state) = (Arc::clone(&requests.limits), Arc::clone(&requests.state));
         let deadlines = Deadlines { limits, stage, state: Arc::clone(&state), alpn_is_http2 };
         let mut served = Served::new(server, stream, requests, state, deadlines.clone().first());
-        // For the end alone: each poll reads the memory beside it.
+        // Only the end of the connection needs it. In a box, it does not enlarge the memory that each poll reads.
         let deadlines = Box::new(deadlines);
         // Polled by hand: an async function has a state of its own, and keeps it apart from the memory of each poll.
         future::poll_fn(move |cx| {

@@ -2,11 +2,11 @@
 //!
 //! All of it is in one allocation: with many connections, the cost of a request is the uncached memory that it touches.
 //!
-//! A client that reads its socket but opens no HTTP/2 window leaves its data unsent, and hyper polls the body again only once
-//! there is room: only the data itself shows it. So each piece that hyper gets notes when it is taken, and
-//! [`ConnectionState::stall_for`] finds those that are not. (A socket that takes nothing at all is found by
-//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off this way is logged as
-//! abandoned, once (rule F2).
+//! A client that reads its socket but opens no HTTP/2 window leaves its data unsent, and hyper polls the body again
+//! only once there is room: only the data itself reveals the stall. So each piece that hyper gets notes when it is
+//! taken, and [`ConnectionState::stall_for`] finds those that are not. (A socket that takes nothing at all is found by
+//! [`linger`](super::linger): over HTTP/1 there is nothing else to find.) Each answer that is cut off this way is
+//! logged as abandoned, once (rule F2).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -64,7 +64,7 @@ pub(crate) struct ActiveBody {
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
-    /// None before it is looked at first.
+    /// `None` until the first check of this answer.
     moved: Option<Instant>,
 }
 
@@ -121,7 +121,8 @@ impl ConnectionState {
         self.counted.is_http2()
     }
 
-    /// The connection is closed with a reset, since its client takes nothing: the kernel would keep what is unread.
+    /// Closes the connection with a reset, since its client reads nothing. Without a reset, the kernel would keep the
+    /// unread data.
     pub(crate) fn give_up(&self) {
         self.stalled.store(true, Ordering::Relaxed);
         self.reset.reset();

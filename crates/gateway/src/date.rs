@@ -57,7 +57,7 @@ pub(crate) fn check_clock() -> io::Result<()> {
     }
 }
 
-/// Has hyper take the first time of this thread now: later ones may be before 1970.
+/// Has hyper read the clock for the first time on this thread now: later times may be before 1970.
 pub(crate) fn take_first_time() {
     if check_clock().is_ok() {
         let answer = |_: Request<Incoming>| future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));

@@ -10,8 +10,8 @@ use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, reached};
 use super::limits::ClientLimits;
 
-/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: longer than data on its way
-/// takes, and shorter than a stop may take.
+/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: it is longer than
+/// data takes on its way, and shorter than a stop may take.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct Deadlines {
 pub(crate) enum End {
     /// At once.
     Closed,
-    /// With what is under way.
+    /// After the requests that are under way.
     Graceful,
 }
 
@@ -48,11 +48,11 @@ impl Deadlines {
         }
     }
 
-    /// Resolves once an ending connection is not waited for any more: HTTP/2 sends GOAWAY and waits for an answer, which a rude
-    /// client does not give.
+    /// Resolves once the wait for an ending connection is over. HTTP/2 sends GOAWAY and waits for an answer, which not
+    /// every client sends.
     pub(crate) async fn last(self) -> End {
         let mut stage = self.stage.clone();
-        // Half a head is no request yet: the rest of it is not waited for.
+        // An incomplete head is not a request yet, so nothing waits for its rest.
         let last_head = pin!(async {
             reached(&mut stage, Stage::Stopping).await;
             self.state.activity.stops_for(LAST_HEAD).await;

@@ -75,7 +75,7 @@ impl Hop {
                 self.write_first_hop(headers);
             }
             Forwarding::Append => {
-                // A trusted proxy spells them right.
+                // A trusted proxy spells the names correctly, so other spellings are not from it.
                 remove_all(headers, |name| only_looks_so(name.as_str()));
                 self.append_hop(headers);
             }
@@ -88,7 +88,8 @@ impl Hop {
         headers.insert(FORWARDED, self.element.clone());
     }
 
-    /// Appends this hop to the client's own headers. A `forwarded` of this hop alone beside a longer `x-forwarded-for` would hide the client, and the other way round.
+    /// Appends this hop to the client's own headers. It extends only fields that exist: a `forwarded` with only this
+    /// hop beside a longer `x-forwarded-for` would hide the client, and vice versa.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {

@@ -1,8 +1,8 @@
 //! How long a service may take to the head of its response. One clock serves all requests of a runtime.
 //!
-//! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a service
-//! have the same limit: none that begins while the clock sleeps is due before it wakes. At each wake-up it checks all of them: at
-//! most a hundred times within the limit, however many are late one after the other.
+//! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a
+//! service have the same limit: a request that begins while the clock sleeps is not due before the clock wakes. Each
+//! wake-up checks all requests. It happens at most a hundred times within the limit, however many requests are late.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

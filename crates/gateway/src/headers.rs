@@ -169,8 +169,8 @@ pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
     }
 }
 
-/// Writes a length that stands in a list or on several lines once (R6): hyper has refused those that differ, and clients of
-/// HTTP/2 take no list.
+/// Writes a length that stands in a list or on several lines once (R6): hyper has refused different lengths already,
+/// and HTTP/2 clients accept no list.
 fn keep_one_length(headers: &mut HeaderMap) {
     let mut all = lines(headers, &CONTENT_LENGTH);
     let (Some(first), second) = (all.next(), all.next()) else { return };
@@ -203,7 +203,7 @@ fn host(authority: &Authority) -> Option<HeaderValue> {
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()
 }
 
-/// HTTP/2 clients may split a cookie into crumbs, which HTTP/1 services do not put together (RFC 9113 §8.2.3).
+/// Joins the parts of a cookie. HTTP/2 clients may split it, and HTTP/1 services do not join it (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     if let Entry::Occupied(crumbs) = headers.entry(COOKIE)
         && crumbs.iter().nth(1).is_some()

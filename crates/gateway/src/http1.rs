@@ -125,8 +125,8 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
     }
 
     fn received(&self, response: &Response<Incoming>) {
-        // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on. One that
-        // declares a body for HEAD or with 304 may send it, and the next client would read it (F7).
+        // A service that refuses a body may never read it, even if all of it was sent (h3). A service that declares a
+        // body for HEAD or with 304 may send it, and the next client would read it (F7).
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE || declares_body_of_none(response) {
             self.exchange.refuse_reuse();
         }

@@ -1,8 +1,8 @@
 //! Connections without a request for a while, in any HTTP version.
 //!
-//! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends `PRI` and no
-//! more, or keeps an HTTP/2 connection alive with pings, would stay for ever. And it costs a timer for each request, where one
-//! for each connection does.
+//! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends
+//! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever. That timer is also set for
+//! each request, while one for each connection is enough.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;

@@ -34,7 +34,7 @@ struct BodyState {
 pub(crate) type BodyNumber = usize;
 
 impl LastBody {
-    /// The next body begins.
+    /// Notes that the next body begins, and returns its number.
     pub(crate) fn begin(&self) -> BodyNumber {
         self.is_current.store(true, Relaxed);
         let mut body = self.state();

@@ -13,7 +13,7 @@ const TIMES: usize = 4;
 const PIECES: usize = 3;
 /// For some forty bodies at full speed at once; the others are read in small pieces.
 const MOST: usize = 64 << 20;
-/// hyper's own least size of a buffer.
+/// The least size of a buffer in hyper.
 const LEAST: usize = 8 << 10;
 /// hyper doubles its buffer when a read fills it: a read that is to stay small leaves a page of it empty.
 const PAGE: usize = 4 << 10;

@@ -1,8 +1,8 @@
 //! The addresses of a service, and which of them takes a connection.
 //!
-//! 1. A name is looked up for each new connection, so that its current addresses count. One lookup runs at a time, and all
-//!    waiting requests share it: each takes a thread for as long as a resolver hangs, and the other services' names need threads,
-//!    too.
+//! 1. A name is looked up for each new connection, so that its current addresses count. Only one lookup of a name runs
+//!    at a time, and all waiting requests share it. A lookup occupies a thread while its resolver hangs, and other
+//!    services' names need threads, too.
 //! 2. Its addresses are tried in their order: the next one if one refuses, or has not answered within its part of the time.
 
 use std::io;

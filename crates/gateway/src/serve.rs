@@ -72,7 +72,7 @@ impl Gateway {
         let handover = Handover::new(config.upgrade.take(), &listener, admin)?;
         let mut workers = Workers::start(config.workers)?;
         take_first_times(&mut workers);
-        // A runtime that does not accept is not woken either.
+        // Unregistered from this runtime: a runtime that does not accept must not be woken for new clients.
         let listener = listener.into_std()?;
         let further = (1..workers.count()).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
         let listeners = further.into_iter().chain([listener]).collect();
@@ -89,7 +89,7 @@ impl Gateway {
     /// clients when this returns. Call it after all other steps that can fail, and [serve](Self::serve) next: the other gateway
     /// serves again after five seconds without a report from this one.
     ///
-    /// It does nothing without such a gateway, or the second time. [`Gateway::serve`] does it where it was not done.
+    /// Without such a gateway, and on a second call, it has no effect. [`Gateway::serve`] does it if it was not called.
     ///
     /// # Errors
     /// The other gateway serves on: this process has too few descriptors left for clients, or took too long.
@@ -110,7 +110,8 @@ impl Gateway {
         self.serve_until(service, stop, future::pending::<&str>()).await;
     }
 
-    /// As [`Gateway::serve`]. What is in flight ends at once when `at_once` is ready, whose output is logged and returned.
+    /// As [`Gateway::serve`], but requests in flight end at once when `at_once` is ready. Its output is logged and
+    /// returned.
     pub async fn serve_until<S, B, T>(
         mut self,
         service: S,
@@ -145,7 +146,8 @@ impl Gateway {
     }
 }
 
-/// Returns when each thread has taken it: the clock may be set a moment later.
+/// Has hyper read the clock for the first time on each thread, and returns when all have: the clock may be set to
+/// before 1970 later.
 fn take_first_times(workers: &mut Workers) {
     let (taking, taken) = mpsc::channel::<Infallible>();
     workers.run(iter::repeat_with(|| {
@@ -239,7 +241,7 @@ async fn run<T: fmt::Display>(
     let to_its_end = async {
         let mut stop = pin!(ending.drained_after(stop));
         let end = accept_to_the_end(&mut listeners, serve, handover, &admin, stop.as_mut()).await;
-        // With both open, it would be unclear which of two gateways answers.
+        // After a handover, the admin address closes at once: with two open, either gateway might answer.
         let admin = Some(admin).filter(|_| end == AcceptEnd::Stopped);
         if end == AcceptEnd::HandedOver {
             ending.serve_remaining(stop).await;

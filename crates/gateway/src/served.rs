@@ -43,8 +43,8 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would work
-    /// on without a client (rule F2 logs such a request as abandoned).
+    /// `half_close` stays off: a client that has closed its writing side looks the same as one that is gone. With
+    /// `half_close`, the service would continue to work for a lost client. Rule F2 logs such a request as abandoned.
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // `idle` limits the time for a head: hyper has a timer of its own for each.

@@ -13,11 +13,12 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// A packet may get lost, three in a row do not.
 const TIMES: u32 = 3;
 
-/// Sends small writes at once, and has the kernel probe whether the other side's system is still there (RFC 9293 §3.8.4): after
-/// half a minute without data, and a connection is closed a minute after the last data.
+/// Sends small writes at once, and enables the kernel's probes of the other side (RFC 9293 §3.8.4). They begin after
+/// half a minute without data, and close a dead connection a minute after the last data.
 ///
-/// A machine that loses its power sends nothing, and neither does a firewall that drops a connection. Where one side may be quiet
-/// for as long as it likes (an upgraded connection, a pause within the service's answer), nothing else would find out.
+/// A machine that loses its power sends nothing, and neither does a firewall that drops a connection. Where one side
+/// may be quiet for as long as it likes (an upgraded connection, a pause within the service's answer), nothing else
+/// would detect that.
 pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     stream.set_nodelay(true)?;

@@ -47,9 +47,7 @@ pub(crate) fn switch(
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
     let Some(upgrade_request) = upgrade_request else {
-        return Err(
-            Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
-        );
+        return Err(Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols without a request for it"));
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));

@@ -1,8 +1,8 @@
 //! The services behind a gateway: that of each scope that names one, and one for the rest.
 //!
 //! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules G0, M3).
-//! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service takes none of another's. Scopes with
-//!    the same URL share them.
+//! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service does not use the resources
+//!    of another one. Scopes with the same URL share them.
 //! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight keeps them.
 //! 4. A request that has no service is `not_found`.
 
@@ -59,7 +59,7 @@ impl Upstreams {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
 
-    /// The service of requests whose scope names none. Without it they get 404 `not_found`.
+    /// Sets the service for requests whose scope names no service. Without it, they get 404 `not_found`.
     pub fn rest(mut self, upstream: Upstream) -> Self {
         self.rest = Some(upstream);
         self

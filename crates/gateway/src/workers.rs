@@ -1,8 +1,8 @@
 //! Threads that serve clients, each with a runtime of its own.
 //!
-//! Each accepts for itself, so that one which is busy leaves new clients to the others. A connection stays on its thread. So does,
-//! where it can, the one to the service that its requests go over: the [pool](super::pool) prefers those that were opened
-//! [`here`]. What they share is what holds for the process: limits, and the connections to a service.
+//! Each accepts for itself, so that one which is busy leaves new clients to the others. A connection stays on its
+//! thread. The connections to the service stay there, too, if possible: the [pool](super::pool) prefers those that were
+//! opened [`here`]. What they share is what holds for the process: limits, and the connections to a service.
 
 use std::cell::Cell;
 use std::io;
@@ -63,13 +63,14 @@ pub(crate) fn ends() -> bool {
     ENDS.get()
 }
 
-/// Ends its threads when it is dropped, and what they serve. A thread that stays blocked is left to itself after [`LAST_TASKS`].
+/// The worker threads. When this is dropped, they end with all their connections. A thread that is still blocked after
+/// [`LAST_TASKS`] is not waited for.
 pub(crate) struct Workers(Vec<Worker>);
 
 struct Worker {
-    /// `None` once it has to stop serving.
+    /// `None` once the worker has to stop serving.
     jobs: Option<UnboundedSender<Job>>,
-    /// `None` once it has to drop what it serves.
+    /// `None` once the worker has to drop its connections.
     go: Option<Sender<()>>,
     /// Receives a report of its start, and one when its tasks stand still; closed at its end.
     reports: Receiver<io::Result<()>>,
@@ -130,7 +131,7 @@ fn run_jobs(
     let _ = report.send(Ok(()));
     let _ = may_drop.recv();
     ENDS.set(true);
-    // With a time it would wait before it drops its tasks, and clients would wait with it.
+    // `shutdown_timeout` would wait before it drops the runtime's tasks, and clients would wait, too.
     runtime.shutdown_background();
 }
 

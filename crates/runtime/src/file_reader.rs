@@ -39,11 +39,11 @@ pub struct Look<C> {
 pub struct Patience {
     /// Between two looks.
     pub apart: Duration,
-    /// For a writer to close a file, and for two looks to be equal. At least two looks are had.
+    /// For a writer to close a file, and for two looks to be equal. The files are read at least twice.
     pub settle: Duration,
-    /// For the files of one look, and for another reading to end.
+    /// For the file system to return the files of one look, and for another caller's reading to end.
     pub answer: Duration,
-    /// For one look that computes.
+    /// For the computation that follows the reading of files in one look.
     pub compute: Duration,
     /// The most threads that may be reading.
     pub threads: usize,
@@ -82,11 +82,12 @@ struct Shared<C> {
 type LookFn<C> = dyn Fn(&mut WatchedFolders, &Progress) -> Look<C> + Send + Sync;
 
 impl Patience {
-    /// At a start, which others wait for.
+    /// For the start of a process. It is short because other processes may wait for this one.
     pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::REQUESTED };
 
-    /// For a requested reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy takes, 10 s longer
-    /// than a healthy file system takes, a minute as no policy takes. A signal can be given again, four times.
+    /// For a requested reload. Two looks are 100 ms apart, to cover files that a person or script is saving. Copying a
+    /// policy takes less than 5 s, a healthy file system answers within 10 s, and computing a policy takes less than a
+    /// minute. Four threads allow a repeated signal while earlier reads hang.
     pub const REQUESTED: Self = Self {
         apart: Duration::from_millis(100),
         settle: Duration::from_secs(5),
@@ -173,7 +174,7 @@ impl<C: Send + 'static> Shared<C> {
         thread::Builder::new().name(NAME.to_owned()).spawn(looking).map_err(|_| Unread::Silent)?;
         let look = progress.wait(&wait, patience).or_else(|unread| {
             left.store(true, Ordering::SeqCst);
-            // It may have come just now.
+            // The look may have ended since then.
             wait.try_recv().map_err(|_| unread)
         });
         let (look, files) = look?;

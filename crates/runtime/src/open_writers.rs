@@ -1,8 +1,8 @@
 //! Which files change, and which are open for writing, as far as the system reports it: Linux's inotify reports when a writer
 //! closes a file, other systems do not.
 //!
-//! A write begins with the first change of a file's data, and ends when a writer closes the file, or when the name becomes
-//! another file or none. A file that was given up on counts as closed until it changes again.
+//! A write begins with the first change of a file's data. It ends when a writer closes the file, or when the file is
+//! replaced, renamed or deleted. A file that was given up on counts as closed until it changes again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -70,8 +70,8 @@ impl OpenWriters {
         self.state().changed.clear();
     }
 
-    /// Waits until none of these files is being written, at most `at_most`. Returns the first one that still is then, and all of
-    /// them count as closed.
+    /// Waits until none of these files is being written, at most `at_most`. Returns the first file that is still being
+    /// written then. After that, all of them count as closed.
     pub(crate) fn wait_closed(&self, files: &BTreeSet<PathBuf>, at_most: Duration) -> Option<PathBuf> {
         let is_open = |seen: &mut WriterState| !seen.open.is_disjoint(files);
         let wait = self.closed.wait_timeout_while(self.state(), at_most, is_open);

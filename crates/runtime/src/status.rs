@@ -55,7 +55,7 @@ impl PolicyStatus {
         &self.policy
     }
 
-    /// Since when it is active; for one that is not watched, when the layer was given it.
+    /// The time at which the policy became active; for one that is not watched, the time at which the layer got it.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since

@@ -157,7 +157,7 @@ impl KillSwitch {
         self.last_change().map(|change| change.at)
     }
 
-    /// Who threw it or took it back last, when and why; `None` if it never changed.
+    /// The last change of the switch: by whom, when and why. `None` if it never changed.
     #[must_use]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,8 +1,8 @@
 //! Which of several forms a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
 //!
-//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either. Of the
-//! ranges that fit a type the most specific one counts, of equally specific ones the highest. A type that none fits has
-//! quality 0. Elements that do not parse are ignored.
+//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either.
+//! Several ranges may fit a type: the most specific one counts, and of equally specific ones the one with the highest
+//! quality. A type that no range fits has quality 0. Elements that do not parse are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
@@ -49,7 +49,7 @@ pub(super) fn tells_apart(line: &[u8]) -> bool {
 #[derive(Default)]
 struct Quality {
     specificity: u8,
-    /// In thousandths.
+    /// The quality, in thousandths.
     weight: u16,
 }
 
@@ -68,7 +68,7 @@ impl Quality {
 struct Range<'a> {
     kind: &'a [u8],
     subtype: &'a [u8],
-    /// It has a parameter that neither JSON nor a page has.
+    /// The range has a parameter that neither JSON nor a page has.
     narrowed: bool,
     weight: u16,
 }

@@ -85,7 +85,7 @@ pub(super) fn mark(admission: &Admission, head: &mut Parts) {
     }
 }
 
-/// A request whose head is read without guards: what the head has of it decides the form of the answer.
+/// A request whose head is read without guards: the head alone decides the form of the answer.
 pub(super) fn unguarded(
     config: Arc<ExchangeConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -97,7 +97,7 @@ pub(super) fn unguarded(
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
-/// The head is too full for a map to take one more header: none of them is read.
+/// Refuses a head with so many headers that a map cannot take one more: no header is read.
 #[cold]
 fn refuse_headers(
     config: Arc<ExchangeConfig>,
@@ -114,7 +114,7 @@ fn refuse_headers(
     Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
 }
 
-/// A request that has its id and no state yet.
+/// A request that has an id, but no state yet.
 struct ArrivingRequest<'r> {
     config: Arc<ExchangeConfig>,
     body: BodyFacts,
@@ -135,7 +135,7 @@ impl ArrivingRequest<'_> {
         self.admit_guarded(head, &mut matched, unmatched)
     }
 
-    /// The route may have several guards.
+    /// Runs all guards: the request's route may have several.
     fn admit_guarded(self, head: &mut Parts, matched: &mut Matched, unmatched: Option<Unmatched>) -> Admission {
         let Self { config, body, sent, mut given } = self;
         let policy = &**config.policy();
@@ -174,7 +174,7 @@ impl ArrivingRequest<'_> {
     }
 }
 
-/// Credentials first, then the guards that are left.
+/// Applies the result of authentication first, then the results of the other guards.
 pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admission {
     let (refusal, unenforced) = match decision {
         AuthDecision::Ask(pending) => {

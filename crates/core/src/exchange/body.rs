@@ -43,9 +43,10 @@ pub(super) struct ErrorForm<'e> {
 pub(super) struct OutgoingReply {
     /// The error's status, over whichever protocol.
     pub(super) status: StatusCode,
-    /// The status in the status line: 200 where a protocol has a status of its own.
+    /// The status in the status line: 200 where the protocol carries its status elsewhere.
     pub(super) sent: StatusCode,
-    /// The header fields of [`rpc::written`](super::rpc::written) that hold the whole error: then there is no body.
+    /// The header fields of [`rpc::written`](super::rpc::written) that hold the whole error. If there are any, the body
+    /// is empty.
     pub(super) head: HeaderMap,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
@@ -77,9 +78,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The dialect that the client gets: its route's, or the one that it requested itself (R11).
+    /// The dialect that the client gets: that of the route, or one that the client requested (R11).
     ///
-    /// A route's dialect does not apply to an RPC client, which has its own (R10).
+    /// A route's dialect does not apply to an RPC client, whose protocol sets the form of errors (R10).
     pub(super) fn dialect(&self) -> Dialect {
         match self.request.rpc {
             Some(_) => Dialect::Standard,
@@ -241,8 +242,8 @@ impl<'e> ErrorForm<'e> {
     }
 }
 
-/// The details without empty content: `null`, and an issue list that repeats the message, for clients whose protocol
-/// does not always have one.
+/// Leaves out details without content: `null`, and an issue list that only repeats the message. Such a list stays where
+/// the protocol always has one.
 pub(super) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
     match details {
         "null" => None,

@@ -27,13 +27,13 @@ pub struct CapturedBody {
 const MOST: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// The service's response; `None` where it was not called, or answered nothing.
+    /// The service's response; `None` if the service was not called, or did not answer.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()
     }
 
-    /// The client's response; in `observe` the one that it would have got in `enforce`.
+    /// The client's response; in `observe`, the response that the client would have got in `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()

@@ -67,7 +67,7 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
 }
 
-/// Takes the head of such a response.
+/// Takes the head of a response to an RPC call.
 pub(super) fn call_head(
     state: RequestState,
     rpc: Rpc,
@@ -75,7 +75,7 @@ pub(super) fn call_head(
     head: &mut response::Parts,
     body: BodyFacts,
 ) -> ResponsePlan {
-    // Nearly every call is observed, and its state is large: it is moved once.
+    // The state is large, and nearly every call is observed: so the state is moved only once.
     let mut call = RpcResponse::boxed(state, rpc);
     let state = &mut call.state;
     if names.origin {

@@ -10,22 +10,22 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The name.
     pub name: Cow<'a, HeaderName>,
-    /// No line had this name before: there is none to remove.
+    /// No line had this name before, so an adapter need not remove any.
     pub is_new: bool,
     head: &'a HeaderMap,
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// The lines that replace the old ones; none where the name is gone.
+    /// The lines that replace the old ones; empty if the name was removed.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
 }
 
-/// Every difference between the lines of a head as it was, and as it is. An adapter makes these changes to the head that
-/// it gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
-/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values. Leave out lines whose names
-/// the crate `http` does not accept, such as `:path`.
+/// Every difference between the old and the new lines of a head. An adapter makes these changes to the head that it
+/// gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
+/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values. Leave out lines whose
+/// names the crate `http` does not accept, such as `:path`.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -46,7 +46,7 @@ pub fn changes<'b, 'a>(
     }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
-    // A head may have thousands of lines: each is not compared with each.
+    // A head may have thousands of lines: sorting avoids a comparison of each line with each.
     before.sort_by_key(|(name, _)| *name);
     compared(&before, after)
 }

@@ -14,8 +14,8 @@ use crate::policy::Policy;
 use crate::request_id::RequestId;
 
 impl ExchangeConfig {
-    /// A config with this policy, without a classifier. `clock` is called where a key or a token has an end (G2), the dialect
-    /// has a time (R2), or a call's error states until when to wait (P1).
+    /// A config with this policy, without a classifier. `clock` is called for keys and tokens that expire (G2), and for
+    /// a dialect with a time (R2). It is also called for a call's error that states until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         Self {
             policy: policy.into(),
@@ -78,9 +78,9 @@ impl ExchangeConfig {
         &self.policy
     }
 
-    /// Whether an exchange with this config may read, set or remove request headers by any name. Where not, it reads those
-    /// that [`is_read`](super::is_read) names, and gives the service its id alone: an adapter whose heads lie elsewhere
-    /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    /// Whether an exchange with this config may read, set or remove request headers by any name. If not, it reads only
+    /// the headers that [`is_read`](super::is_read) names, and sets only the id. An adapter whose heads lie elsewhere
+    /// then need not copy the other headers for [`Exchange::begin_copy`](super::Exchange::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()

@@ -114,7 +114,8 @@ impl Exchange {
         collected::response_body(self.state, head, body)
     }
 
-    /// Whether unread bytes of a body may still be sent (M1): an adapter that reads it in place cannot.
+    /// Whether a collected body may have to be sent unchanged after all (M1). An adapter that reads bodies in place
+    /// cannot do that.
     #[must_use]
     #[inline]
     pub fn may_restore(&self) -> bool {
@@ -139,8 +140,8 @@ impl Exchange {
 /// A request without a response: errors, panics, a service that is not ready, clients that leave (F1–F3), and the answers of
 /// a proxy (V2–V4).
 impl Exchange {
-    /// Classifies an inner error (F1): a body over its limit whatever the error, then by the classifier, then by the
-    /// contract's list over the whole chain of causes.
+    /// Classifies an inner error (F1): a body over its limit decides first, whatever the error is. Then the classifier
+    /// decides, then the contract's list, over the whole chain of causes.
     ///
     /// # Panics
     ///

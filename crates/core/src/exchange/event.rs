@@ -71,7 +71,7 @@ impl EventLabel {
         Self { settings, method: None, framework_route: None }
     }
 
-    /// The framework's route, else the pattern of the policy's.
+    /// The framework's route, else the pattern of the policy's route.
     pub(super) fn route<'a>(&'a self, config: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
@@ -103,7 +103,7 @@ impl EventLabel {
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// One error, or one abandoned request.
+    /// Takes the event of one error, or of one abandoned request.
     fn on_event(&self, event: &Event);
 }
 
@@ -178,7 +178,7 @@ impl Event {
         Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
     }
 
-    /// Notes what was lost of a foreign body: fields by their names (R14), and an unknown code.
+    /// Notes the parts of a foreign body that were dropped: the names of fields (R14), and an unknown code.
     #[inline]
     pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
         if names.is_some() || code.is_some() {
@@ -200,15 +200,15 @@ impl Event {
         self.code.as_ref()
     }
 
-    /// The status that the client gets; `None` where none left. For a gRPC call, whose HTTP status is always 200, it is the
-    /// status that other clients would get.
+    /// The status that the client gets; `None` if no response left. For a gRPC call, whose HTTP status is always 200,
+    /// it is the status that other clients would get.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
     /// The status that the client would get if the route's mode were `enforce`, or its credentials enforced (M1);
-    /// `None` where it gets it already.
+    /// `None` if the client gets that status already.
     #[must_use]
     pub fn would_be(&self) -> Option<StatusCode> {
         self.would_be
@@ -232,8 +232,8 @@ impl Event {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4); `None` where it was, and where it needed no reading. An
-    /// adapter that reads bodies in its own way may leave it `None` as well.
+    /// Why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did not have
+    /// to be read. It may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         self.unread

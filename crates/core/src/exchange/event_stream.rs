@@ -38,7 +38,7 @@ impl EventStream {
         Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
-    /// The ids that were replaced (I2, I3): to be logged with the head, unless that has an event of its own.
+    /// The ids that were replaced (I2, I3). They are logged with the head, unless the head has its own event.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
@@ -102,18 +102,19 @@ impl EventStream {
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
 
-    /// The upstream broke the body off, for an adapter that has no error of its own for that.
+    /// Ends a body that the upstream broke off, for an adapter that has no error value for that.
     pub fn upstream_failed(self, cause: BoxError) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
     }
 
-    /// What outlives the stream: enough to log a body whose drop panics.
+    /// Returns what outlives the stream: it suffices to log a body that panics when it is dropped.
     pub fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
 }
 
-/// The fault itself; else the upstream's failure, or the process's own: a client can do no more with the others of F1.
+/// Returns the fault of the stream itself. Any other failure is reduced to a fault of the upstream or of this process:
+/// a finer distinction (F1) would not help a client.
 fn stream_fault(failure: Failure) -> Fault {
     if failure.origin == Origin::Fault {
         return failure.fault;

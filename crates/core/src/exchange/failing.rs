@@ -8,8 +8,8 @@ use crate::classify::failure::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// Classifies an inner error (F1): a body over its limit whatever the error, then by the classifier, then by the
-/// contract's list over the whole chain of causes.
+/// Classifies an inner error (F1): a body over its limit decides first, whatever the error is. Then the classifier
+/// decides, then the contract's list, over the whole chain of causes.
 pub(super) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     if let Some(failure) = state.cut().or_else(|| classified(state, error)) {
         return failure;

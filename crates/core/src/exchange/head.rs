@@ -27,12 +27,12 @@ const MORE_HEADERS: usize = 7;
 pub(super) struct ErrorHead<'a> {
     pub(super) code: &'a ErrorCode,
     pub(super) content_type: HeaderValue,
-    /// `None` where the head is the whole answer (P1).
+    /// `None` if the answer consists of its head only (P1).
     pub(super) length: Option<u64>,
     /// Another `Accept` could have got another body (R11, R16).
     pub(super) negotiates: bool,
     pub(super) is_page: bool,
-    /// The id, where the dialect has a header of its own for it.
+    /// The id, if the dialect defines a header for it.
     pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
 }
@@ -94,7 +94,8 @@ pub(super) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
+/// Whether every header of an inner head describes the old body or the old hop. The error then gets the same head as
+/// any other error.
 pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }

@@ -34,7 +34,7 @@ pub(super) enum HeaderUse {
 macro_rules! headers {
     (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
         impl HeaderUse {
-            /// By the length of a name first: most headers are none of these.
+            /// Compares the length of a name first, since most headers have none of these names.
             #[inline(always)]
             pub(super) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
@@ -67,7 +67,7 @@ macro_rules! headers {
     };
 }
 
-// The looked-up names matter to few requests.
+// The looked-up names matter to few requests, so they are not noted for each request.
 headers! {
     noted:
         2 "te" Te,
@@ -112,10 +112,10 @@ impl HeaderUse {
     }
 }
 
-/// Whether a request header of this name, in lower case, is removed whatever the policy: a CGI-like service would take it
-/// for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself. (gunicorn believes
-/// `script_name` and `path_info` of a proxy on its own machine, which would lead around the guards, G0.) An adapter that
-/// [copies](is_read) few lines of a head copies all of a head that has such a line.
+/// Whether a request header of this name, in lower case, is removed whatever the policy: a CGI-like service would take
+/// it for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself. (gunicorn
+/// trusts `script_name` and `path_info` from a proxy on the same machine: they would bypass the guards, G0.) An adapter
+/// that [copies](is_read) only some lines of a head must copy the whole head if it has such a line.
 ///
 /// ```
 /// use error_envelope_core::exchange::is_removed;

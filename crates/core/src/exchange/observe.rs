@@ -1,7 +1,7 @@
 //! `observe` (rule M1): what `enforce` would have done, written to the log alone.
 //!
-//! The response passes as it is, but for the id. Where a guard would have refused the request, that is logged; else what
-//! an inner error would have become.
+//! The response passes unchanged except for the id. The log has the refusal of a guard, or else the error that would
+//! have replaced an inner one.
 
 use http::StatusCode;
 

@@ -14,7 +14,7 @@ use crate::request_id::RequestId;
 /// The facts of a body before a byte of it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
-    /// There is none, or it has ended.
+    /// There is no body, or it has ended.
     pub ended: bool,
     /// At least this many bytes come.
     pub lower: u64,
@@ -27,7 +27,7 @@ pub struct BodyFacts {
 pub enum FirstByte {
     /// There is a body.
     Data,
-    /// There is none.
+    /// There is no body.
     End,
     /// It did not come in time.
     TooSlow,
@@ -107,7 +107,7 @@ pub enum FinalFrame {
     Trailers(HeaderMap),
     /// These bytes.
     Data(Bytes),
-    /// None: the body cannot be ended well, and breaks off (F4).
+    /// No frame: the body cannot end properly, so it breaks off (F4).
     BrokenOff,
 }
 

@@ -41,7 +41,8 @@ impl PassingResponse {
         (body_context, Box::new(self.state.into_event(Origin::Inner, None).preserved(head.status)))
     }
 
-    /// As [`PassingResponse::preserve`], for an error whose code is known (R10), with the bytes read of its body.
+    /// As [`PassingResponse::preserve`], for an error whose code is known (R10). It also takes the bytes that were read
+    /// from the body.
     pub(super) fn preserve_protocol(
         self,
         head: &mut response::Parts,

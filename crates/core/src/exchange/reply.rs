@@ -81,7 +81,7 @@ impl ErrorReply {
         RewrittenBody { body, event, unenforced: None }
     }
 
-    /// A client that left before it had sent its request reads no reply: none is logged (F1a).
+    /// A client that left before its request was complete reads no reply: the event is an abandoned request (F1a).
     #[inline(always)]
     fn event_of_reply(
         self,
@@ -101,7 +101,7 @@ impl ErrorReply {
         self.answer_unforwarded(Failure::new(fault, Origin::Guard), cause)
     }
 
-    /// A reply of the layer's own to a request that is still in the adapter's hand.
+    /// Returns the layer's reply to a request that the adapter has not forwarded.
     pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.drain();
         self.answer_after(drain, failure, cause)
@@ -134,10 +134,10 @@ impl ErrorReply {
         LocalReply { reply, drain, event, unenforced }
     }
 
-    /// How much of a request still in the adapter's hand is dropped (G5). With `Expect` unanswered it is nothing: reading
-    /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose a body that
-    /// waits for the rest, and no reset of the connection can come under it.
-    /// A gRPC answer, too, ends with its head: a client recognises a status in a head by the end of the stream (P1).
+    /// How much of a request still in the adapter's hand is dropped (G5). Nothing is read while `Expect` is unanswered:
+    /// reading would start the upload. On HTTP/2 the answer's body is sent first: a client that stops its upload at a
+    /// 4xx would otherwise lose that body. No reset of the connection can destroy it there. A gRPC answer, too, ends
+    /// with its head: a client recognises a status in a head by the end of the stream (P1).
     fn drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.state.request.is_http1(), ..drain_budget(self.state.policy()) };
         let ends_with_head = !self.state.request.is_http1() && self.state.request.rpc.is_some_and(Rpc::is_grpc);
@@ -159,7 +159,8 @@ pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).
+/// The cause of a fault, if it has a source. The source is the user's type, whose `Display` may panic (F2): so only the
+/// adapter formats it.
 pub(super) fn cause_of(fault: &Fault) -> Option<Cause> {
     fault.source().map(|_| Cause::Fault(fault.clone()))
 }

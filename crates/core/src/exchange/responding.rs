@@ -34,7 +34,7 @@ enum StatusTreatment {
     Pass,
     /// The response is its head alone (E5).
     Strip,
-    /// An error, or a final status that is none's (E6), may be written anew.
+    /// An error, or a status that no final response may have (E6), may be written anew.
     Rewrite,
     /// What would have become of it is logged.
     Observe,
@@ -155,7 +155,7 @@ impl ResponseHead {
         ResponsePlan::Collect(exchange, max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout)
     }
 
-    /// An error whose head decides alone.
+    /// Rewrites an error by its head alone, without reading its body.
     fn rewrite_unread(self, head: &mut response::Parts, body: BodyFacts, max_bytes: u64) -> ResponsePlan {
         let reason = self.reason(head, body);
         let reader = InnerErrorReader { state: &self.state };

@@ -6,8 +6,8 @@ use super::head::{X_REQUEST_ID, X_UPSTREAM_REQUEST_ID};
 use super::request::printable;
 use crate::fields;
 
-/// Keeps the inner service's id for the client, before ours takes its place (I3). One that a layer inside kept stays: it is
-/// the id of the service whose operators can help.
+/// Keeps the inner service's id for the client, before ours replaces it (I3). An id that an inner layer has kept stays:
+/// the operators of that service can help.
 pub(super) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };

@@ -76,7 +76,7 @@ impl RpcResponse {
         self.frames.is_some() && !self.ended
     }
 
-    /// Some of the body passes. Where it is the end of a call whose request was cut, another end takes its place.
+    /// Takes a chunk of the body. If it ends a call whose request was cut, another end replaces it.
     pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
@@ -103,7 +103,7 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// The trailers of the body pass. For a call whose request was cut they are replaced by that error.
+    /// Takes the trailers of the body. For a call whose request was cut, they are replaced by the error of the cut.
     pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
@@ -167,8 +167,8 @@ impl RpcResponse {
         self.failed(failure, cause)
     }
 
-    /// The call's request was cut, as its meter has reported, for an adapter that need not wait for the inner service's
-    /// response to that (G4, P1).
+    /// Ends a call after its meter has reported that the request was cut. It is for adapters that need not wait for the
+    /// inner service's response (G4, P1).
     pub fn overran(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
@@ -189,7 +189,7 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns what a late body failure logs: enough for a body whose drop panics.
+    /// Returns what a late body failure logs. It suffices for a body that panics when it is dropped.
     pub fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }

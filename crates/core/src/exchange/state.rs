@@ -25,7 +25,7 @@ pub struct Exchange {
     pub(super) state: RequestState,
 }
 
-/// A request whose first body byte decides.
+/// A request that waits for its first body byte, on which the content-type guard depends (G3).
 #[derive(Debug)]
 pub struct PendingPeek {
     pub(super) exchange: Exchange,
@@ -143,7 +143,7 @@ impl RequestState {
         fault
     }
 
-    /// Why the request's body was cut, where it was (G4, P1): that is then the cause of all other failures.
+    /// Why the request's body was cut, if it was (G4, P1): the cut causes all other failures.
     #[inline]
     pub(super) fn cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
@@ -253,7 +253,7 @@ impl RequestState {
         }
     }
 
-    /// The id of a layer inside, and the one that takes its place, where errors are rewritten at all (E7).
+    /// The id of an inner layer and the id that replaces it, if the mode rewrites errors (E7).
     pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
         let theirs = self.notes()?.upstream_request_id.as_deref()?;
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();

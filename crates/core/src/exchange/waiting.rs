@@ -99,8 +99,8 @@ impl PendingVerification {
         self.pending.next()?.remote_keys()
     }
 
-    /// The verifier's result, or why it has none: an error, a panic, the time-out. Where keys were awaited it is ignored:
-    /// the token is judged by the keys that are there now.
+    /// Takes the verifier's result, or the reason why there is no result: an error, a panic or the time-out. After a
+    /// wait for keys, `outcome` is ignored: the token is checked with the current keys.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, pending, guarded } = self;
         let Exchange { state } = exchange;

@@ -29,8 +29,8 @@ impl<'e> ErrorWriter<'e> {
         Self { form: ErrorForm::new(state) }
     }
 
-    /// The prepared reply for an error with this status and this head of its own, which becomes the reply's. An error with
-    /// more than its code has its code's head.
+    /// Returns the prepared reply for an error with this status, and completes this head for it. An error with more
+    /// content than its code gets the head of its code.
     pub(super) fn prepared_reply(
         &self,
         fault: &Fault,
@@ -92,8 +92,8 @@ impl<'e> ErrorWriter<'e> {
         })
     }
 
-    /// The prepared reply of a fault that the policy keeps, in the client's form; the first error of that form prepares it.
-    /// A body may name its status.
+    /// The prepared reply of a fault that the policy keeps, in the client's form; the first error of that form prepares
+    /// it. `status` matters, since some bodies contain it.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.form.request.rpc.is_some() || self.form.page().is_some() {
             return None;

@@ -65,7 +65,7 @@ pub struct DrainBudget {
     pub max_bytes: u64,
     /// At most this long.
     pub timeout: Duration,
-    /// The answer's body goes before the rest is read, its end after.
+    /// The answer's body is sent before the rest of the request is read, and the body's end after it.
     pub body_first: bool,
 }
 
@@ -120,7 +120,7 @@ impl BodyMeter {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
-    /// The body was read to its end, as it came or by draining: no more of it is to come.
+    /// Notes that the body has ended, whether it was handed on or drained: no further data comes.
     pub fn body_ended(&mut self) {
         self.flags.raise(BodyFlags::ENDED);
     }

@@ -14,9 +14,9 @@ pub(crate) use absent::{InText, WholeValue};
 #[cfg(feature = "pattern")]
 pub(crate) use compiled::{InText, WholeValue};
 
-/// The characters of such a value, and its name.
+/// The characters that may occur in a kind of value, and the name of that kind.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is asked for a pattern"))]
+#[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is compared with a pattern"))]
 pub(crate) struct Values {
     pub(super) name: &'static str,
     pub(super) has: fn(u8) -> bool,

@@ -1,5 +1,5 @@
-//! Required headers (rule G1): present, once, and of the right form. A line whose name a CGI-like service reads as the same
-//! is a repetition.
+//! Required headers (rule G1): present, once, and of the right form. A line whose name is the same to a CGI-like
+//! service is a repetition.
 //!
 //! There is one message for a missing header, and one for a malformed or repeated one. The pattern must match the
 //! whole value; without one, any value that is not empty passes.
@@ -92,8 +92,8 @@ pub(crate) struct HeaderGuard {
     invalid: Fault,
 }
 
-/// The client's message, and whether the policy sets it: the text of an old client's dialect replaces a text of the layer's
-/// own (R12).
+/// The client's message, and whether the policy sets it: in an old client's dialect, only a text of the layer is
+/// replaced by the dialect's text (R12).
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,

@@ -41,7 +41,7 @@ pub(crate) fn is_plain(head: &Parts) -> bool {
     }
 }
 
-/// Whether a request names no more methods than are guarded, leaving out its headers.
+/// Whether a request names at most as many methods as can be guarded. Its headers are not counted.
 #[inline]
 pub(crate) fn names_few(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD)

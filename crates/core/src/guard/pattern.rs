@@ -1,7 +1,7 @@
 //! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
 //!
-//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment that
-//! is not empty; `{*rest}`, last, for any remaining segments, also none.
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment
+//! that is not empty; `{*rest}`, as the last segment, for zero or more remaining segments.
 //!
 //! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
 //! refused, because a guard that never runs looks like one that does.
@@ -104,13 +104,14 @@ impl Pattern {
         })
     }
 
-    /// Sorts patterns that match one path, the most specific first: by their kinds, then a method before none.
+    /// The sort key of patterns that match one path, the most specific first. The kinds of segments come first, then
+    /// patterns with a method precede those without.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
 
-    /// The kind of each segment: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns that match one path
-    /// and have the same kinds differ in letter case at most, and in methods.
+    /// The kind of each segment: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns of the same
+    /// kinds that match one path can differ only in letter case and in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
@@ -145,7 +146,8 @@ impl Pattern {
         }
     }
 
-    /// Whether some method is written in both, or no method in both: their rank distinguishes `GET` from `HEAD`.
+    /// Whether both patterns have a method in common, or neither has a method. `GET` and `HEAD` differ here, as they do
+    /// in specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,

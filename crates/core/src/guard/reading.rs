@@ -263,7 +263,8 @@ fn merged(path: &[u8]) -> Vec<u8> {
     merged
 }
 
-/// Removes all of them: routes distinguish a path with a slash from one without, but not one slash from several.
+/// Removes all slashes at the end: a route may depend on whether a path ends with a slash, but not on the number of
+/// slashes.
 fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
     path[..=last].to_vec()

@@ -83,7 +83,7 @@ impl PolicyFile {
 }
 
 impl SettingChain<'_> {
-    /// The value of one of [`keys`].
+    /// The value of a key, which must be one of [`keys`].
     pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
         let setting = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
         match setting {

@@ -40,7 +40,7 @@ impl PolicyBuilder {
         }
     }
 
-    /// The policy, which is of no use if a problem was added.
+    /// Returns the policy. It must not be used if a problem was added.
     pub(crate) fn compile_all(self, problems: &mut Problems) -> Policy {
         refuse_budgets(&self.inspect.0, &self.drain.0, problems);
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
@@ -151,7 +151,8 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// The matchers of the scopes. One with a mistake covers everything, so that all inside it is judged.
+/// The matchers of the scopes. A scope with a mistake covers everything, so that all scopes inside it are still
+/// checked.
 fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher> {
     let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {

@@ -12,9 +12,9 @@ use crate::guard::body_limit;
 pub(super) struct PolicyFaults {
     /// The faults of the catalogue, in its order.
     catalogue: Box<[Fault]>,
-    /// By their limits.
+    /// The faults for bodies that are too large, sorted by limit.
     too_large: Box<[(u64, Fault)]>,
-    /// For each of the policy's own codes, whether it was reported that a service gives it another status.
+    /// One flag for each code that the policy defines: whether a service's different status for that code was reported.
     reported: Arc<[AtomicBool]>,
 }
 

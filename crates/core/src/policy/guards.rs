@@ -14,8 +14,8 @@ pub struct Guards {
     pub mode: Mode,
     /// The headers that must be there (G1).
     pub required: Vec<HeaderName>,
-    /// The headers that credentials are read from, one for each scheme (G2) but those of certificates. A verifier of
-    /// the service's own may read others.
+    /// The headers that credentials are read from: one for each scheme (G2), except for certificates. The service's
+    /// verifier may read other headers.
     pub credentials: Vec<HeaderName>,
     /// Whether a media type is required (G3).
     pub decodes: bool,

@@ -12,14 +12,15 @@ use crate::fields;
 /// The hosts that a request names, in lower case, without port and final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The one that counts: the target's, else the line's (RFC 9112 §3.2.2). Empty where the request names none.
+    /// The host that counts: that of the target, else that of the `host` line (RFC 9112 §3.2.2). Empty if the request
+    /// names no host.
     pub(crate) first: Cow<'a, str>,
     /// A line that differs from the target: a service behind may believe it all the same.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
 /// `None` if the host is unclear: several `host` lines, or one that is no host and a port, such as `a.example:80:80`.
-/// RFC 9112 §3.2 has such a request refused.
+/// RFC 9112 §3.2 requires that such a request is refused.
 pub(crate) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
         Some(line) => Some(bare(line.to_str().ok()?)?),

@@ -61,8 +61,8 @@ impl Matched {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
-    /// Both, if this is of a path whose prefix a framework stripped, and the other of the path before. A path that
-    /// meets neither a route nor a scope adds nothing to one that does: a policy is written for one of the two.
+    /// Joins the match of a path whose prefix a framework stripped with the match of the original path. If only one of
+    /// the paths meets a route or scope, only that one counts: a policy is written for one of them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(Settings::has_place);
@@ -86,7 +86,7 @@ impl Matched {
         self.guards().any(|settings| settings.label().has_route())
     }
 
-    /// Leaves out what the normalised reading requires anyway.
+    /// Leaves out readings whose guards are the same as those of the normalised reading.
     fn without_repetitions(mut self) -> Self {
         self.others.retain(|other| !other.settings.guards_like(&self.normal));
         self
@@ -275,8 +275,8 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, the most specific first. Of patterns that differ in letter case alone
-    /// a request meets one: each has a list of its own.
+    /// The routes that match in any letter case, the most specific first. A request meets only one of several patterns
+    /// that differ only in letter case. So there is a separate list for each of them.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
         /// Two for each of six patterns: no sensible policy has more.
         const MOST: usize = 64;

@@ -1,9 +1,9 @@
 //! Many patterns at once: which of them match a path, the most specific first (rule G0).
 //!
 //! A trie of segments. At each segment the literal child is visited before the `{one}` child, and both before the
-//! `{*rest}` of the node itself. A pattern that ends at a node comes before its `{*rest}`, and a method before none.
-//! That walk is the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the
-//! path are never looked at.
+//! `{*rest}` of the node itself. A pattern that ends at a node comes before its `{*rest}`, and one with a method before
+//! one without. That walk is the order of specificity, so that nothing is collected or sorted. Routes that share no
+//! segment with the path are never looked at.
 
 use std::fmt;
 
@@ -64,7 +64,7 @@ impl Matcher {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
-    /// All of them, by their places.
+    /// All patterns, in the order of their places.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter()
     }

@@ -3,8 +3,10 @@
 //! A [`Policy`] that exists is right: every mistake is refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
-//! 2. Of all scopes that cover the request, the narrowest one comes first, the policy around it after it.
-//! 3. In each, of all routes that match, the most specific one that sets a key decides it; then its defaults do.
+//! 2. Of all scopes that cover the request, the narrowest one comes first, then the wider ones, and at last the policy
+//!    itself.
+//! 3. Within each scope, a key is decided by the most specific matching route that sets it, and otherwise by the
+//!    scope's defaults.
 //! 4. Where readings require different guards, all are returned: the exchange applies all. The rest follows the normalised one.
 //!
 //! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
@@ -132,7 +134,7 @@ pub struct Policy {
     upstreams: Box<[UpstreamUrl]>,
     /// The same holds for every request: there are no routes and no scopes.
     is_everywhere: bool,
-    /// Some route holds for some methods alone.
+    /// Whether some route holds only for certain methods.
     names_methods: bool,
     /// Whether it was reported that routes match only the path before a framework stripped a prefix.
     original_reported: Arc<AtomicBool>,

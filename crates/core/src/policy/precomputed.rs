@@ -1,12 +1,13 @@
-//! The settings where the most specific route matches together with those that a request of it usually matches:
-//! computed when the policy is built, so that a request inherits nothing key by key.
+//! The settings of each route together with the routes that usually match with it. They are computed when the policy is
+//! built, so that no request must inherit settings key by key.
 
 use http::Method;
 
 use super::keys::Settings;
 use crate::guard::pattern::{Pattern, Segment};
 
-/// More routes than a request of a route matches in any policy seen; for more, settings are inherited anew.
+/// No policy seen so far has a request that matches so many routes. If more match, the settings are inherited for each
+/// request.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
@@ -16,7 +17,8 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings of requests that match the same routes as the witness of the first of them.
+/// The settings of all requests that match exactly the routes in `met`. They are the routes that a witness of the first
+/// of them matches.
 #[derive(Clone, Debug)]
 pub(super) struct PrecomputedRoute {
     part: usize,
@@ -71,7 +73,7 @@ impl PrecomputedRoute {
 /// No path that a client sends decodes to this segment as a rule.
 pub(super) const FRESH: &str = "\u{1}";
 
-/// A request that the pattern matches, and as few others as possible do.
+/// Returns a request that this pattern matches, and that as few other patterns as possible match.
 pub(super) fn witness(pattern: &Pattern) -> (Method, Vec<u8>) {
     let segments = pattern.segments().iter().map(|segment| match segment {
         Segment::Literal(literal) => &**literal,

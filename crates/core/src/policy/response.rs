@@ -35,9 +35,9 @@ impl Policy {
         self.part(response_settings.part).rules_ask_path
     }
 
-    /// The form in which an error leaves whose every word is known beforehand. `None` if it depends on more than its
-    /// code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` states
-    /// that the client has requested RFC 9457 (R11).
+    /// The form of an error whose whole text is fixed beforehand. `None` if the text depends on more than the code: on
+    /// the request's path, or on a part of the policy beyond the first few. `negotiated` states that the client has
+    /// requested RFC 9457 (R11).
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
         /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 if a client requests it.
         const COMMON: usize = 3;

@@ -39,7 +39,7 @@ impl Policy {
         }
     }
 
-    /// The label for a request of which nothing is known any more.
+    /// The label for a request whose data is no longer available.
     pub(crate) fn own_label(&self) -> LogLabel {
         self.root_scope().defaults.label()
     }

@@ -92,7 +92,7 @@ fn usual_port(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// A name, or an address in its one form; a name may end in a dot, which a resolver takes for the end of its search.
+/// A name, or an address in its canonical form. A name may end in a dot, with which a resolver adds no search domain.
 fn host(written: &str) -> Option<String> {
     if let Some(address) = written.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;

@@ -42,7 +42,7 @@ impl Filter {
     }
 }
 
-/// The plan for Envoy's own head, or for none that can be parsed; `is_local`: Envoy wrote it by itself.
+/// The plan for a head that Envoy wrote itself (`is_local`), or for a head that cannot be parsed.
 pub(super) struct OwnHead {
     /// `None` for a head that keeps its shape.
     pub(super) plan: Option<ResponsePlan>,
@@ -66,7 +66,8 @@ impl EnvoyLocalReply {
         StatusCode::from_u16(u16::try_from(self.status).unwrap_or_default()).ok()
     }
 
-    /// Its status and its cause, if it is an error: by its own status, else by that of the head that came with it.
+    /// The status and the cause, if this is an error. Its status decides that, or else the status of the head that came
+    /// with it.
     fn failure(self, head: Option<&response::Parts>) -> Option<(StatusCode, BoxError)> {
         let status = self.status().or(head.map(|head| head.status)).filter(|it| it.as_u16() >= 400)?;
         Some((status, self.details.into()))

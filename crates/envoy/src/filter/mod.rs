@@ -55,7 +55,8 @@ impl Filter {
         }
     }
 
-    /// The stream has ended, well or not: a request without an end in the log yet gets it (F2, F4).
+    /// Runs when the stream has ended, with or without an error. A request whose end is not logged yet is logged now
+    /// (F2, F4).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
         let event = match self.replace_state(State::Answered) {

@@ -150,7 +150,8 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// `is_local`: Envoy wrote the head by itself, and its body comes at once; the rest of a service's body is not waited for.
+    /// With `is_local`, Envoy itself wrote the head, and its body follows at once. Nothing waits for the rest of a
+    /// service's body.
     fn write(
         &self,
         stream: &Stream<'_>,

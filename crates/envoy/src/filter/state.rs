@@ -120,7 +120,8 @@ pub(super) struct TeeState {
     pub(super) until: Instant,
 }
 
-/// An answer for which the rest of the request is dropped first. Its head is out, unless it keeps its connection.
+/// An answer that waits until the rest of the request is dropped. Its head has left already, unless its connection
+/// stays open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
     pub(super) left: u64,

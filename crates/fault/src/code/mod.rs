@@ -28,7 +28,7 @@ impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
     ///
     /// Its gRPC status, retry advice and message are those of the status's generic code until they are set. A policy that
-    /// defines the code (`[[code]]`, or [`PolicyBuilder::code`](crate::policy::PolicyBuilder::code)) sets them for every
+    /// defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every
     /// [`Fault`](crate::fault::Fault) with it; the fault's own message and its status stay.
     ///
     /// # Panics

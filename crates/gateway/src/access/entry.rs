@@ -12,7 +12,8 @@ use tower_error_envelope::middleware::RequestSlot;
 
 use crate::date::LAST_SECOND;
 
-/// The end of the year 9999, which RFC 3339 ends with: a clock that is wrong costs no line.
+/// The end of the year 9999, the last that RFC 3339 can express. A later time is cut to it, so that a wrong clock loses
+/// no line.
 const LAST_TIME: Duration = Duration::from_secs(LAST_SECOND);
 
 /// How a request ended.

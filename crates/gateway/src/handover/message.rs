@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// The text before the names of the sockets. A changed meaning of the lines gets another number.
+/// The text before the names of the sockets. Its number changes whenever the meaning of the lines changes.
 pub(super) const SOCKETS: &str = "error-envelope-upgrade 2";
 /// The successor has all that it needs.
 pub(super) const READY: &str = "ready";
@@ -27,7 +27,7 @@ pub(super) const RELEASED: &str = "released";
 
 /// A line is a few words.
 const MOST_BYTES: usize = 1024;
-/// More than the sockets that are handed over.
+/// The most descriptors in one message: more than the sockets that are handed over.
 const MOST_DESCRIPTORS: usize = 8;
 /// Many times the time that a process on the same machine takes for a line due at once, or once its threads accept no more.
 const LINE_WITHIN: Duration = Duration::from_secs(10);
@@ -74,10 +74,10 @@ pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<Owne
     Ok((text(line)?, descriptors))
 }
 
-/// The line that is there now.
+/// Reads the line that has already arrived, without waiting.
 ///
 /// # Errors
-/// There is none yet (`WouldBlock`), or the other side has ended.
+/// No line has arrived yet (`WouldBlock`), or the other side has closed the connection.
 pub(super) fn receive_now(stream: &UnixStream) -> io::Result<String> {
     let (mut line, mut descriptors) = (Vec::new(), Vec::new());
     while !line.ends_with(b"\n") && line.len() <= MOST_BYTES {
@@ -120,7 +120,7 @@ fn receive_byte(stream: &UnixStream, line: &mut Vec<u8>, descriptors: &mut Vec<O
     Ok(received.bytes)
 }
 
-/// A program that this one starts gets none of them.
+/// Descriptors that are received with this flag are not inherited by programs that this process starts.
 #[cfg(not(target_vendor = "apple"))]
 const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(target_vendor = "apple")]

@@ -28,10 +28,11 @@ impl Predecessor {
         &self.stream
     }
 
-    /// Makes it stop accepting, and waits until it has. Returns false if it has ended instead: this process has the sockets.
+    /// Requests that the predecessor stops accepting, and waits for that. Returns false if it has ended instead: this
+    /// process has the sockets already.
     ///
     /// # Errors
-    /// It serves on.
+    /// The predecessor continues to serve.
     pub(super) async fn replace(&self) -> Result<bool, Error> {
         // A predecessor that does not wait any more has sent the reason, or has ended.
         let _ = message::send(&self.stream, READY, &[]).await;

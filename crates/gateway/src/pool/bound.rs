@@ -1,7 +1,8 @@
 //! Connections that were authenticated (rule F7).
 //!
-//! NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who logged in. So a
-//! connection to a service that has carried such credentials serves its client's connection alone, and ends with it.
+//! NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
+//! logged in. So once a connection to a service has carried such credentials, it serves only that client's connection,
+//! and ends with it.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,7 +31,7 @@ pub(crate) struct Binding {
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
-    /// Leaves it in a request's extensions.
+    /// Puts the binding into a request's extensions.
     pub(crate) fn insert(connections: &Arc<BoundConnections>, authenticates: bool, extensions: &mut Extensions) {
         BINDINGS.store(true, Relaxed);
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });

@@ -71,7 +71,7 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// TLS takes bytes into a buffer of its own while the socket takes none: they are sent once that is flushed.
+    /// TLS buffers bytes while the socket accepts none. So bytes count as sent only after a flush.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),

@@ -93,8 +93,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
             None => ready!(pieces.poll_body(cx)),
         };
         let frame = match frame {
-            // One piece at a time for a service that does not read, and not as many as hyper's buffer takes. hyper polls again
-            // once it is written.
+            // A service that does not read gets one piece at a time, so that hyper's buffer does not fill. hyper polls
+            // again once the piece is written.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
                 pieces.next = Some(frame);
                 return Poll::Pending;

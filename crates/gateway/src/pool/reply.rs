@@ -42,7 +42,7 @@ impl<C: Connection> Lease<C> {
         self.bound = bound;
     }
 
-    /// Whether a request was sent over it before.
+    /// Whether a request was sent over this connection before.
     pub(super) fn is_used(&self) -> bool {
         self.is_used
     }

@@ -33,14 +33,14 @@ pub(crate) trait Sends<B>: Connection {
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 
-/// Why a request has no response, and the request itself where nothing of it was written.
+/// Why a request has no response. It includes the request if no byte of it was written.
 pub(crate) type Unanswered<B> = TrySendError<Request<Outgoing<B>>>;
 
 /// How far a partly written request got.
 pub(crate) enum Reached {
-    /// The service states that it has not processed it.
+    /// The service states that it has not processed the request.
     Unprocessed,
-    /// It may have been processed. No byte of a response came.
+    /// The service may have processed the request, but no byte of a response came.
     Service,
     /// A response began.
     Response,

@@ -129,8 +129,8 @@ impl<C: Connection> Freed for Shared<C> {
     }
 }
 
-/// Opens a connection, whose place is counted already, on a task of its own: it is for the first request in line, and that is not
-/// always the one that caused it.
+/// Opens a connection, whose place is counted already, on a separate task. The connection is for the first request in
+/// line, which may differ from the request that caused it.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
     let slot = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());

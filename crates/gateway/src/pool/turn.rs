@@ -22,11 +22,11 @@ const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
     /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile. `queue_time` is
-    /// what is left of the request's, and the wait for a used connection is taken off it.
+    /// the rest of the request's queue time. A wait for a used connection reduces it.
     ///
     /// # Errors
     ///
-    /// Why none could be opened; tower's `Overloaded` if none came free within the queue time.
+    /// The error of opening a connection; tower's `Overloaded` if no connection became free within the queue time.
     pub(super) async fn take_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut unfit = Vec::new();
         let turn = {
@@ -73,11 +73,11 @@ struct Turn<C: Connection> {
 }
 
 impl<C: Connection> Turn<C> {
-    /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service is no
-    /// lack of connections, and the time limit for the response head bounds it.
+    /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
+    /// slow network is no lack of connections, and the time limit for the response head bounds it.
     ///
-    /// `left` is what is left of the request's queue time: a request that joins the line again does not start anew.
-    /// The wait for a connection that was opened is not taken off.
+    /// `left` is what is left of the request's queue time: a request that joins the line again keeps its used time. A
+    /// wait for a newly opened connection does not reduce it.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut began = Instant::now();
         loop {

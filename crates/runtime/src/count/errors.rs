@@ -66,7 +66,7 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
         kinds.push(known);
         true
     });
-    // A thread that ends keeps none any more.
+    // A thread that is ending cannot keep counters any more.
     if !counted.unwrap_or(false) {
         KnownKind::new(event).count(None);
     }
@@ -123,7 +123,7 @@ impl Kind {
         }
     }
 
-    /// Without taking a share of the route's name.
+    /// Compares without cloning the `Arc` of the route's name.
     fn is_of(&self, event: &Event) -> bool {
         let Self { code, status, would_be, origin, route, mode, dialect } = self;
         (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())

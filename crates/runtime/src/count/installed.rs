@@ -1,15 +1,16 @@
 //! Whether a recorder is installed: without one nothing is counted, timed or looked up.
 //!
-//! The first request without one starts a thread that ends at once, to learn the address of the stand-in. A thread's own recorder
-//! that has no size might share that address, and would record nothing: install one of no size for the process.
+//! The first request without a recorder starts a short-lived thread that finds the address of the stand-in. A
+//! thread-local recorder of size zero might share that address, and would record nothing. So install a recorder of size
+//! zero for the whole process.
 
 use std::sync::OnceLock;
 use std::thread;
 
 use metrics::Recorder;
 
-/// The address of the recorder here; `None` where none is installed, and nothing is recorded. It is looked up for each request
-/// and each error: a recorder may be installed at any time, and a thread may have one of its own.
+/// The address of this thread's recorder; `None` if no recorder is installed, so that nothing is recorded. It is looked
+/// up for each request and each error: a recorder may be installed at any time, and a thread may have one of its own.
 #[inline]
 pub(super) fn find() -> Option<usize> {
     let (address, has_size) = metrics::with_recorder(|recorder| (address(recorder), size_of_val(recorder) != 0));

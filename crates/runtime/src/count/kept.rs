@@ -12,7 +12,7 @@ use super::installed;
 /// Less than an idle time-out, which is longer than from one scrape to the next.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// The recorder whose handles are kept, by its address; 0 is none.
+/// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
 static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets each thread keep the counters of the errors that it counted last, for ten seconds, instead of a lookup in the recorder

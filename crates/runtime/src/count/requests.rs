@@ -22,7 +22,7 @@ pub(super) const DURATION: &str = "error_envelope_request_duration_seconds";
 pub(super) const RECEIVED: &str = "error_envelope_request_body_bytes_total";
 pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 
-/// Behind them is `none`: the client went away before a head.
+/// The last class is `none`: the client left before a response head was sent.
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
 
@@ -39,7 +39,8 @@ struct Table {
     recorder: usize,
     /// When the first request came to it.
     since: Option<Instant>,
-    /// Their texts are from the program and the policy: no client can make them collide.
+    /// The hash is fast and not keyed: all keys are from the program and the policy, so that no client can cause
+    /// collisions.
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
 }
@@ -184,7 +185,7 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// The numbers of its route and method.
+    /// The metrics of the request's route and method.
     #[must_use]
     #[inline]
     pub fn metrics(&self) -> RouteMetrics {
@@ -200,7 +201,7 @@ impl RequestTimer {
         });
     }
 
-    /// The time since it began.
+    /// Records the time since the request began.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn record(&self, record: impl FnOnce(&ClassMetrics, Duration)) {
         let time = self.started.elapsed();

@@ -115,7 +115,7 @@ fn a_writer_that_has_a_file_open_is_waited_for() {
         (0..2).for_each(|_| texts.send(2).unwrap());
         assert_eq!(waits.join().unwrap(), Ok(2));
     });
-    // One that never closes it is not waited for without end.
+    // The wait for a writer that never closes its file is bounded.
     note(WRITE);
     (0..2).for_each(|_| texts.send(3).unwrap());
     assert_eq!(read(&reader, SHORT), Ok(3));

@@ -1,9 +1,9 @@
 //! Key sets that are fetched by their URLs (`jwks_url`, rule G2).
 //!
-//! 1. A set is fetched as soon as a policy names it, and then by its provider's headers: at the earliest after 5 minutes, at the
-//!    latest after a day, after an hour without such headers.
-//! 2. A token that names a key which the set does not have requests a fetch as well, and waits for it. Whatever the cause, a set
-//!    is fetched at most once in 30 seconds.
+//! 1. A set is fetched as soon as a policy names it, and then again by its provider's headers: after at least 5 minutes
+//!    and at most a day. Without such headers, it is fetched after an hour.
+//! 2. A token whose key is missing in the set causes a fetch as well, and waits for it. Whatever the cause, a set is
+//!    fetched at most once in 30 seconds.
 //! 3. A fetch takes at most 5 seconds and 1 MiB, over https alone, and follows no redirect. One that fails leaves the old
 //!    set active, and is logged once for each reason, and counted.
 //! 4. Policies that name one URL share a set, so that a reload keeps it. A set that no policy holds any more is not fetched.
@@ -95,12 +95,13 @@ impl KeyFetcher {
         let keys = RemoteKeys::new(url, Rounds::default());
         known.sets.insert(url.into(), keys.clone());
         let job = Job { keys: keys.clone(), target, registry: Arc::downgrade(&self.0) };
-        // Where the thread cannot start, it is logged, and requests get 503.
+        // If the thread cannot start, the error is logged, and requests get 503.
         let _ = known.jobs.get_or_insert_with(|| start(self.0.https.clone())).send(job);
         keys
     }
 
-    /// Ready once the running fetch, or the one that this requests, has ended; at once where none may begin.
+    /// Requests a fetch if none is running, and is ready once the fetch has ended. It is ready at once if no fetch may
+    /// begin.
     pub fn fetched(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
         rotation::ended(keys)
     }
@@ -111,9 +112,10 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a set that no policy holds; returns whether it did. No policy can take it meanwhile.
+    /// Forgets a set that no policy holds, and returns whether it did. The lock keeps policies from taking the set
+    /// meanwhile.
     fn forget_unused(&self, keys: &RemoteKeys) -> bool {
-        /// The owner in the table, and the task that calls this.
+        /// The holders apart from policies: the table, and the task that calls this function.
         const OURS: usize = 2;
 
         let mut known = self.known();

@@ -10,8 +10,8 @@ use crate::guard::call_path::names_method;
 use crate::guard::method;
 use crate::policy::{BodyLimitPer, Mode, Settings};
 
-/// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole body
-/// counts. Of several routes the strictest decides.
+/// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole
+/// body counts. If several routes match, the strictest value decides.
 #[inline]
 pub(in crate::exchange) fn stream_limit_per<'s, R>(
     head: &Parts,

@@ -11,8 +11,8 @@ use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::{Policy, ResponseSettings};
 
-/// The rest of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
-/// at most this many bytes (G5).
+/// On HTTP/1, the rest of a request may be read and dropped so that the connection stays open (G5). That rest must have
+/// a declared length of at most this many bytes.
 const CHEAP_REST: u64 = 64 * 1024;
 
 /// The facts of a request's head that matter later: a few bits that every request carries.
@@ -48,7 +48,7 @@ impl RequestFlags {
             bits |= Self::HEAD;
         }
         if !body.is_empty() {
-            // On HTTP/2 a stream of messages begins without a `100 Continue`.
+            // On HTTP/2, gRPC clients send messages without waiting for a `100 Continue`.
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.

@@ -150,8 +150,8 @@ pub(in crate::exchange) fn is_preflight(view: &RequestView<'_>) -> bool {
     head.method == Method::OPTIONS
         && head.headers.contains_key(ORIGIN)
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        // Browsers send nothing of the following with it. A service answers an upgrade with 101 whatever the method is, and
-        // may run the method that is named.
+        // Browsers send no preflight with an upgrade, a body or a method override. A service may answer any upgrade
+        // with 101, or run the overriding method.
         && !sent.has(HeaderFlags::UPGRADE)
         && matches!(carries_body(view), BodyPresence::No)
         && (method::is_plain(head) && !sent.overrides_method() || !method::names_another(head))

@@ -49,7 +49,7 @@ pub(in crate::exchange) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new) }
 }
 
-/// Gives the inner service the id (I1, I4), and a gateway the name of that service.
+/// Adds the id for the inner service (I1, I4), and the service's URL for a gateway.
 #[inline(always)]
 pub(in crate::exchange) fn mark(
     policy: &Policy,

@@ -34,16 +34,16 @@ impl HeaderFlags {
     pub(super) const LENGTH: u32 = 1 << 7;
     const TWO_LENGTHS: u32 = 1 << 8;
     pub(super) const TRANSFER_CODING: u32 = 1 << 9;
-    /// A header that calls alone have.
+    /// A header that only RPC calls have.
     const CALL: u32 = 1 << 10;
-    /// A content type that may be a call's.
+    /// A content type that an RPC call may have.
     const CALL_TYPE: u32 = 1 << 14;
     pub(super) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
     const TWO_TYPES: u32 = 1 << 13;
     /// A header that names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header that a service would take for the layer's own.
+    /// A header that a service would mistake for one that the layer sets.
     pub(super) const FORGED: u32 = 1 << 16;
     /// A header that services read keys from has a value (R1).
     const KEY: u32 = 1 << 17;
@@ -88,7 +88,7 @@ impl HeaderFlags {
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // It counts as a second line (G3); alone it counts as none.
+                // Beside a `content-type` it counts as a second line (G3). Without one it does not count.
                 HeaderUse::TypeLookAlike => Self::FORGED | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };

@@ -35,7 +35,7 @@ impl ClientCertificate {
     }
 }
 
-/// The parts of a request that have its credentials.
+/// The parts of a request that may hold credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
     #[cfg_attr(not(feature = "keys"), expect(dead_code, reason = "what a header has needs keys"))]

@@ -5,7 +5,7 @@ use http_auth::parser::ChallengeParser;
 
 use crate::guard::pattern::SettingError;
 
-/// The lines of one scheme.
+/// The challenge lines of one scheme.
 #[derive(Debug)]
 pub(super) enum Challenges {
     /// `Bearer`, with an error where a token was sent.

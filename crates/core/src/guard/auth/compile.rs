@@ -83,7 +83,7 @@ impl Scheme {
         matches!(self.check, Check::Certificate)
     }
 
-    /// Whether it uses a verifier of the user's own.
+    /// Whether the scheme uses the user's verifier.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
     }
@@ -274,8 +274,8 @@ fn has_a_meaning(name: &HeaderName) -> bool {
     NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
 }
 
-/// Refuses schemes that cannot be in one policy: the header that one of them forwards is removed from requests, and with it
-/// the other one's keys. The name is that of the scheme whose `forward_id` is wrong.
+/// Refuses schemes that cannot be in one policy: the header in which one scheme forwards the id is removed from
+/// requests, which would remove another scheme's keys. The error names the scheme whose `forward_id` is wrong.
 pub(crate) fn refuse_together<'a>(
     schemes: impl Iterator<Item = &'a Scheme> + Clone,
 ) -> Result<(), (&'a str, SettingError)> {

@@ -144,7 +144,7 @@ impl Scheme {
         match &not.cause {
             None => fault.caused_by(cause),
             Some(AuthCause::Known(known)) => fault.caused_by(format!("{cause}: {known}")),
-            // The error itself, whose causes the log follows.
+            // Keeps the error value, so that the log can list its causes.
             Some(AuthCause::Failed(error)) => fault.caused_by(SchemeFailure(cause, error.clone())),
         }
     }

@@ -5,7 +5,7 @@ use super::outcome::{AuthFailure, Rejection};
 use crate::fault::Fault;
 
 impl Scheme {
-    /// One for each thing that may be wrong with a request's credentials.
+    /// One fault for each way in which a request's credentials may be wrong.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
     }

@@ -122,7 +122,7 @@ fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingEr
     }
 }
 
-/// The text is never quoted: it may be the key (L3).
+/// Errors never quote the text: it may be the key itself (L3).
 fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
     if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
         let wrong = format!("the key {id:?} is the SHA-256 of an empty text");

@@ -1,10 +1,10 @@
 //! Credentials (rule G2): which requests may pass, and what the others get.
 //!
 //! 1. An [`AuthScheme`] holds a policy's settings; compiled, it is a [`Scheme`], which is always valid.
-//! 2. A scheme checks the headers, and the time where a key or token has one. It lets the request in, or returns what is
-//!    wrong, or leaves it to a verifier of the user's own.
-//! 3. Of several schemes one that lets in is enough. Else the one that came furthest with the credentials decides, and
-//!    between equals the first.
+//! 2. A scheme checks the headers, and the time where a key or token has one. It lets the request in, returns an error,
+//!    or leaves the decision to the user's verifier.
+//! 3. If a route has several schemes, one that lets the request in is enough. Else the scheme whose check came furthest
+//!    decides; between equals, the first.
 //!
 //! Nothing here stores, shows or logs what a client sent.
 

@@ -37,8 +37,8 @@ pub(super) struct Rejection {
     pub(super) unless_keys_change: bool,
 }
 
-/// In the order of rule G2: of several schemes the greatest decides. A verifier that failed might have let the request in:
-/// 401 would tell a client to throw good credentials away, and so it is the last.
+/// In the order of rule G2: if several schemes fail, the greatest value decides. `Unavailable` is the greatest, since a
+/// failed verifier might have let the request in: with 401, a client would discard valid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuthFailure {
     Missing,

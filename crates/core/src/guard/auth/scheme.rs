@@ -163,7 +163,7 @@ macro_rules! words {
         }
 
         impl AuthMessages {
-            /// Each that is set, with its key in the policy file.
+            /// Each message that is set, with its key in the policy file.
             pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
                 let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];
                 all.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?)))

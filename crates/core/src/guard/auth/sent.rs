@@ -32,7 +32,7 @@ fn is_b64token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().copied().all(is_token_byte)
 }
 
-/// A key in a header of its own. A line whose name a CGI-like service reads as the same is a second one.
+/// Returns the key in the scheme's header. A line whose name is the same to a CGI-like service counts as a second line.
 pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;

@@ -291,7 +291,7 @@ proptest::proptest! {
         proptest::prop_assert!(matches!(verdict, SchemesOutcome::Refused(_)), "{lines:?}: {verdict:?}");
     }
 
-    /// A right key gets in beside anything else, unless its own header has two values.
+    /// A valid key is accepted beside any other credentials, unless its header has two values.
     #[test]
     fn g2_a_right_key_gets_in_beside_anything_else(other in "[\\x20-\\x7e]{0,24}", case in "(?i)bearer", spaces in " {1,3}") {
         let schemes = compiled([("api", bearer()), ("app", key_header())]);

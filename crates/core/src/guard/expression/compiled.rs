@@ -72,7 +72,8 @@ fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     SettingError::new(key, wrong, "write a regular expression in the syntax of the crate regex")
 }
 
-/// Whether no value leads from the automaton's start to a match. What cannot be built or decided in time matches.
+/// Whether no value leads from the automaton's start to a match. An automaton that cannot be built or searched in time
+/// counts as one that matches.
 fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)

@@ -114,7 +114,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a backslash"), "write /"));
     }
     if path.contains(['?', '#']) {
-        return Err(advise(wrong("a query or fragment"), "leave it out: routes are told by their path alone"));
+        return Err(advise(wrong("a query or fragment"), "leave it out: a route is matched by its path alone"));
     }
     if path.contains("//") || path.len() > 1 && path.ends_with('/') {
         return Err(advise(wrong("an empty segment"), "remove doubled and trailing slashes"));

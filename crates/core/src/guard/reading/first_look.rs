@@ -25,7 +25,7 @@ fn short_has_readings(path: &[u8]) -> bool {
 }
 
 /// Sets the highest bit of a byte that is `%`, `\` or `;`, or that is a slash or a dot and follows a slash. The slash
-/// before the first byte counts. The other bits mean nothing.
+/// before the first byte counts. The other bits have no meaning.
 #[inline(always)]
 const fn signs(word: u64, behind_slash: u64) -> u64 {
     let slashes = zeros(word ^ each(b'/'));

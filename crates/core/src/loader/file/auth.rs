@@ -39,7 +39,7 @@ const SCHEMES: [(&str, &[&str]); 5] = [
 /// Reads one scheme. The files that it names are read with `files`.
 pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     let word = table.read_required("scheme", Value::text);
-    only_its_own(word.unwrap_or_default(), table);
+    refuse_foreign_keys(word.unwrap_or_default(), table);
     let read = match word {
         Some("bearer") => read_keys(AuthScheme::bearer(), table, files),
         Some("header") => {
@@ -83,7 +83,7 @@ fn check_certificate_scheme(table: &Table<'_>, env: &dyn PolicyEnv) -> Result<()
 }
 
 /// Refuses keys of another scheme, and unknown keys.
-fn only_its_own(scheme: &str, table: &Table<'_>) {
+fn refuse_foreign_keys(scheme: &str, table: &Table<'_>) {
     let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == scheme) else { return };
     let mut known = own.to_vec();
     for key in SCHEMES.iter().flat_map(|(_, keys)| *keys) {
@@ -172,7 +172,7 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
-        // Else `algorithms` would be refused as well, for keys that the scheme does not have.
+        // Stands in for a key whose mistake is reported already. Without it, `algorithms` would be refused as well.
         (None, None, None) if ["jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
             Ok(JwtKeys::remote(RemoteKeys::never_fetched(UNKNOWN_KEYS)))
         }

@@ -17,7 +17,7 @@ pub(super) struct Document<'a> {
     mistakes: &'a Mistakes,
     /// Keys that were found to be wrong before: the rest of their tables is read as if they were missing.
     known: &'a KnownMistakes,
-    /// Invalid TOML, by line; the root is then what is left.
+    /// The errors of invalid TOML, by line. After an error, `root` has the tables that could be parsed.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Document<'a> {
         self.file == file
     }
 
-    /// Whether its line is no TOML, or something is missing in a table that has such a line.
+    /// Whether invalid TOML causes this error: on the error's line, or in a table that lacks a key for it.
     pub(super) fn follows_from_syntax(&self, error: &PolicyError) -> bool {
         if self.is_toml() || self.mistakes.is_full() {
             return false;

@@ -11,8 +11,9 @@ use crate::policy::error::PolicyError;
 /// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
 const MAX_FILES: usize = 4096;
 
-/// Each of so many files may have a folder of its own, and so may those. A pattern that needs more, such as
-/// `/**/*.toml`, would search the whole machine. Systems watch some 8,000 folders of one user's, too.
+/// Each file may lie in a separate folder, and each of these folders in another one. A pattern that needs more, such as
+/// `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for one user, to some
+/// 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// A file, and the file that names it.

@@ -37,7 +37,7 @@ impl Mistakes {
     }
 }
 
-/// The wrong keys, by file: mistakes behind them are found when the files are read without them.
+/// The wrong keys, by file. The files are read again without these keys, to find mistakes that they hide.
 #[derive(Default)]
 pub(super) struct KnownMistakes {
     keys: HashSet<(String, String)>,
@@ -49,7 +49,7 @@ impl KnownMistakes {
         !self.keys.is_empty() && self.keys.contains(&(file.to_owned(), key.to_owned()))
     }
 
-    /// Notes them, and returns whether any is new.
+    /// Notes the keys of these errors, and returns whether any key is new.
     pub(super) fn note(&mut self, errors: &[PolicyError]) -> bool {
         let before = self.keys.len();
         for error in errors {
@@ -64,7 +64,8 @@ impl KnownMistakes {
         self.keys.len() > before
     }
 
-    /// Whether one of these hid a mistake: elsewhere it may be there only because they are left out.
+    /// Whether a wrong key hid this mistake. In another place, the mistake may exist only because wrong keys are left
+    /// out.
     pub(super) fn hid(&self, error: &PolicyError) -> bool {
         let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
         let is_there = error.span().is_some_and(|span| !span.is_empty());
@@ -82,7 +83,8 @@ fn table_of(key: &str) -> &str {
     key.match_indices('.').nth(usize::from(named)).map_or(key, |(at, _)| &key[..at])
 }
 
-/// By file, in the order in which they were found to be wrong, and by line; of each key what was found first.
+/// Sorts mistakes by file, in the order in which the files were found to be wrong, and by line. Of several mistakes at
+/// one key, the first one stays.
 pub(super) fn in_order(mut all: Vec<PolicyError>) -> Vec<PolicyError> {
     let files: Vec<_> = all.iter().map(|error| error.file().map(str::to_owned)).collect();
     let file_of = |error: &PolicyError| files.iter().position(|name| name.as_deref() == error.file());

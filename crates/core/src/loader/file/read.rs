@@ -50,7 +50,7 @@ impl<'a> Table<'a> {
         self.document.text_at(span)
     }
 
-    /// Where it stands: in the file of that place.
+    /// Where the table stands in the file with this number.
     pub(super) fn placed(&self, file: usize) -> TableAt {
         let keys = self.entries.iter().map(|(key, value)| (key.get_ref().to_string(), shown(key, value))).collect();
         TableAt { file, key: self.key.clone(), at: self.at, keys }

@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let located_in_file =
             |refused: SettingError| self.sources.located_in_file(*refused.at_path(TablePath::Scope(part)));
         let cover_of = cover(part).transpose().map_err(located_in_file)?;
-        // A mistake of the scope around it was found before.
+        // A mistake in the scope of the including file is reported already.
         let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Errors of the system; `InvalidInput` for what is no regular file, such as a folder, a pipe or a device;
+/// Errors of the system; `InvalidInput` for anything but a regular file, such as a folder, a pipe or a device;
 /// `FileTooLarge` for a longer file.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path).map_err(|error| open_error(path, error))?;
@@ -32,7 +32,8 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // A pipe is opened at once then, and a terminal does not become the process's own.
+    // With these flags, opening a pipe does not block, and a terminal does not become the process's controlling
+    // terminal.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_NOCTTY);
     options.open(path)

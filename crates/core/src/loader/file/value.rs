@@ -27,7 +27,7 @@ pub(in crate::loader) struct Value<'a> {
 pub(super) struct Codes {
     pub(super) known: CodeSet,
     pub(super) own: Vec<ErrorCode>,
-    /// All names that tables give, and those that no code may have, too.
+    /// All names that tables define, including those that are not allowed for a code.
     pub(super) written: HashSet<String>,
     /// Whether all tables are TOML, so that no other name is defined.
     pub(super) is_complete: bool,

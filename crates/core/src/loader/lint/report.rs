@@ -8,7 +8,7 @@ use crate::policy::error::{PolicyError, TablePath};
 
 /// Something in a policy file that is allowed, and should be looked at.
 ///
-/// A warning is likely to be a mistake. A note may well be meant: it states the consequence.
+/// A warning is likely to be a mistake. A note is about a setting that may well be intended: it states the consequence.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -95,7 +95,7 @@ impl Report<'_> {
         self.push(name, false, (place, key), wrong, advice);
     }
 
-    /// What may well be meant.
+    /// Adds a note, for a setting that may well be intended.
     pub(super) fn note(&mut self, name: &'static str, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         self.push(name, true, (place, key), wrong, advice);
     }

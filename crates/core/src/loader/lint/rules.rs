@@ -67,7 +67,7 @@ fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern, patterns: &[V
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }
 
-/// R12: of several rules with a text none sets how the code leaves, so the catalogue does.
+/// R12: if several rules give one code a text, none of them sets the outgoing text, so the catalogue does.
 fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], reported: &mut Describe) {
     const NAME: &str = "text-not-read-backwards";
     let targets: HashSet<_> = report.loaded.policy.parts[part]

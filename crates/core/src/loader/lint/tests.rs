@@ -1,4 +1,4 @@
-//! For each lint a policy that has it, with all that is reported, and one that just does not.
+//! For each lint, a policy that has it, with the whole report, and a similar policy that does not.
 
 use std::time::{Duration, SystemTime};
 

@@ -79,7 +79,7 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Sets whether no fetch is under way and none may begin: tokens do not wait for one meanwhile.
+    /// Sets whether fetches rest: no fetch runs and none may begin, so tokens do not wait for one.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }

@@ -112,7 +112,7 @@ fn g2_the_keys_algorithm_binds() {
     }
 }
 
-/// The classic: a token signed with the public key as if it were a secret.
+/// A classic attack: the token is signed with the public key as if it were a secret.
 #[test]
 fn g2_a_public_key_is_never_a_secret() {
     let vectors = vectors();

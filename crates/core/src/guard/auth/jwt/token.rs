@@ -29,7 +29,7 @@ struct Header {
     crit: Present,
 }
 
-/// Whether a field is there, `null` too.
+/// Whether a field is present, even as `null`.
 #[derive(Default)]
 struct Present(bool);
 
