@@ -34,6 +34,7 @@ enum Beginning {
 
 impl Place {
     /// `b[0].c`, `items[1][qty]`, `items.0.name`, `items[0]["a.b"]`.
+    #[inline]
     pub fn of_dotted(text: &str) -> Self {
         let mut place = Self::default();
         place.dotted(text);
@@ -80,6 +81,7 @@ impl Place {
 
     /// A name of a map. A dotted one is split, without the part of the request that it begins with (R13); one of very many
     /// steps is one step (E8).
+    #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
             return self.push(Step::Name(name.to_owned()));
@@ -89,6 +91,7 @@ impl Place {
     }
 
     /// A JSON Pointer (RFC 6901), its fragment, or what is written like one.
+    #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
             if step.contains('~') { self.step(&step.replace("~1", "/").replace("~0", "~")) } else { self.step(step) }
@@ -96,6 +99,7 @@ impl Place {
     }
 
     /// A name, or the digits of an index.
+    #[inline]
     pub fn step(&mut self, step: &str) {
         // tsoa's.
         let step = step.strip_prefix('$').filter(|digits| is_index(digits)).unwrap_or(step);
@@ -114,6 +118,7 @@ impl Place {
     }
 
     /// A name that a sentence adds: one that already ends the place is not added twice.
+    #[inline]
     pub fn end_with(&mut self, name: &str) {
         if !matches!(self.steps.last(), Some(Step::Name(last)) if last == name) {
             self.name(name);
@@ -126,24 +131,29 @@ impl Place {
         }
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
+    #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.steps.truncate(len);
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
     /// Whether it names a field: numbers alone do not.
+    #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
     /// Its part of the request is known from elsewhere: its first step is a field.
+    #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
@@ -197,6 +207,7 @@ impl Place {
 }
 
 /// Whether a text may be a place: names, dots and brackets alone.
+#[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =
         |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '[' | ']' | '$');

@@ -76,6 +76,7 @@ impl<'a> Tree<'a> {
         Self { values: parser.values, texts: parser.texts }
     }
 
+    #[inline]
     pub fn root(&self) -> Option<Node<'_, 'a>> {
         (!self.values.is_empty()).then_some(Node { tree: self, at: 0 })
     }
@@ -205,32 +206,39 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// Its name in the object that it is a field of; empty for an element.
+    #[inline]
     pub fn name(self) -> &'t str {
         &self.value().name
     }
 
     /// The text as it came.
+    #[inline]
     pub fn raw(self) -> &'a str {
         self.value().raw
     }
 
+    #[inline]
     pub fn is_object(self) -> bool {
         self.raw().starts_with('{')
     }
 
+    #[inline]
     pub fn is_array(self) -> bool {
         self.raw().starts_with('[')
     }
 
+    #[inline]
     pub fn is_text(self) -> bool {
         self.raw().starts_with('"')
     }
 
+    #[inline]
     pub fn is_null(self) -> bool {
         self.raw() == "null"
     }
 
     /// How many texts it is or has, at any depth.
+    #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
         behind - self.value().texts_before
@@ -247,17 +255,20 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The elements, where it is an array.
+    #[inline]
     pub fn elements(self) -> Option<impl Iterator<Item = Node<'t, 'a>>> {
         self.is_array().then(|| self.children())
     }
 
     /// The one element of an array.
+    #[inline]
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
         elements.next().filter(|_| elements.next().is_none())
     }
 
     /// The fields that have these names in any letter case, in the order of the names.
+    #[inline]
     pub fn named<const N: usize>(self, names: &'static Names<N>) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
         let has = self.value().names;
         let some = if has & names.any != 0 && self.is_object() { N } else { 0 };
@@ -296,16 +307,19 @@ impl<'t, 'a> Node<'t, 'a> {
         last
     }
 
+    #[inline]
     pub fn has(self, name: &str) -> bool {
         self.field(name).is_some()
     }
 
     /// The text of a JSON string.
+    #[inline]
     pub fn text(self) -> Option<Cow<'a, str>> {
         if self.is_text() { json::text(self.raw()) } else { None }
     }
 
     /// Whether it is a JSON string that is not blank.
+    #[inline]
     pub fn has_words(self) -> bool {
         match self.raw().as_bytes() {
             [b'"', b'!'..=b'[' | b']'..=b'~', _, ..] | [b'"', b'\\', b'"' | b'\\' | b'/', ..] => true,
@@ -315,22 +329,26 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The text of a JSON string that is not blank.
+    #[inline]
     pub fn words(self) -> Option<Cow<'a, str>> {
         self.text().filter(|text| !text.trim().is_empty())
     }
 
     /// The digits of a JSON number.
+    #[inline]
     pub fn digits(self) -> Option<&'a str> {
         let is_number = self.raw().starts_with(|first: char| first == '-' || first.is_ascii_digit());
         is_number.then(|| self.raw())
     }
 
     /// Its words, or its digits, since some services number their codes.
+    #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))
     }
 
     /// The text of this field, where it is a JSON string.
+    #[inline]
     pub fn string(self, name: &str) -> Option<Cow<'a, str>> {
         self.field(name)?.text()
     }
