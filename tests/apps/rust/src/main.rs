@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             "actix-web" => actix::serve(port, actix::stock).map_err(|error| error.to_string()),
             "actix-web-pointed" => actix::serve(port, actix::pointed).map_err(|error| error.to_string()),
             "rocket" => rocket::serve(port, rocket::Words::Default).map_err(|error| error.to_string()),
-            "rocket-told" => rocket::serve(port, rocket::Words::Told).map_err(|error| error.to_string()),
+            "rocket-told" => rocket::serve(port, rocket::Words::Explained).map_err(|error| error.to_string()),
             "rocket-pointed" => rocket::serve(port, rocket::Words::Pointed).map_err(|error| error.to_string()),
             _ => Err(format!("there is no app {app:?}")),
         }),
