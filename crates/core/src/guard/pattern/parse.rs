@@ -197,8 +197,8 @@ mod tests {
             ("/a/..", "resolves to"),
             ("/a\\b", "write /"),
             ("/a%20b", "the decoded character"),
-            ("/a?b", "their path alone"),
-            ("/a#b", "their path alone"),
+            ("/a?b", "its path alone"),
+            ("/a#b", "its path alone"),
             ("/a\n", "leave it out"),
             (deep.as_str(), "at most 64"),
         ] {
