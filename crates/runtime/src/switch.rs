@@ -157,7 +157,7 @@ impl KillSwitch {
         self.last_change().map(|change| change.at)
     }
 
-    /// The last change of the switch: by whom, when and why. `None` if it never changed.
+    /// The last change of the switch: its author, time and reason. `None` if it never changed.
     #[must_use]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
