@@ -145,13 +145,10 @@ class Errors(unittest.TestCase):
         self.each_mode("/down", lambda client: client.list_tools(), expected, status=502)
 
     def test_a_closed_route(self):
-        for headers, number, message, code, reason in [
-            ({}, -32010, "No credentials were sent.", "auth_missing", ""),
-            ({"authorization": "Bearer x"}, -32011, "The credentials do not match any active key.", "auth_invalid", 'error="invalid_token", '),
-        ]:
-            response = self.each_mode(
-                "/closed", lambda client: client.list_tools(), (number, message, code, "no", None), status=401, headers=headers
-            )
+        missing = -32010, "No credentials were sent.", "auth_missing", "no", None
+        invalid = -32011, "The credentials do not match any active key.", "auth_invalid", "no", None
+        for headers, expected, reason in [({}, missing, ""), ({"authorization": "Bearer x"}, invalid, 'error="invalid_token", ')]:
+            response = self.each_mode("/closed", lambda client: client.list_tools(), expected, status=401, headers=headers)
             self.assertEqual(response.headers["www-authenticate"], f'Bearer {reason}resource_metadata="{METADATA}"')
             self.assertEqual(extract_resource_metadata_from_www_auth(response), METADATA)
         opened, _ = self.run_client("/closed", lambda client: client.list_tools(), headers={"authorization": "Bearer sesame"})
@@ -168,21 +165,26 @@ class Errors(unittest.TestCase):
             self.assertEqual(response.headers["www-authenticate"], challenge)
 
     def test_the_errors_of_oauth_pass(self):
-        for redirect, error, message, body in [
-            ("http://localhost/back", OAuthRegistrationError, "Registration failed: 400 ", '{"error":"invalid_redirect_uri","error_description":"Redirects go to https."}'),
-            ("https://agent.example/back", OAuthTokenError, "Token exchange failed (400): ", '{"error":"invalid_grant","error_description":"authorization code does not exist"}'),
+        registration = "invalid_redirect_uri", "Redirects go to https."
+        grant = "invalid_grant", "authorization code does not exist"
+        for redirect, error, message, (name, text) in [
+            ("http://localhost/back", OAuthRegistrationError, "Registration failed: 400 ", registration),
+            ("https://agent.example/back", OAuthTokenError, "Token exchange failed (400): ", grant),
         ]:
             for path in "/closed", "/own":
                 raised, responses = self.run_client(path, lambda client: client.list_tools(), auth=oauth(redirect))
                 with self.subTest(path, error=error):
                     self.assertIsInstance(raised, error)
-                    self.assertEqual(str(raised), message + body)
+                    self.assertEqual(str(raised), f'{message}{{"error":"{name}","error_description":"{text}"}}')
                     self.assertEqual(responses[-1].headers["x-error-code"], "bad_request")
 
     def test_an_unknown_method_keeps_the_server_s_error(self):
-        request = mcp_types.Request[dict, str](method="trams/park", params={})
+        def park(client):
+            request = mcp_types.Request[dict, str](method="trams/park", params={})
+            return client.session.send_request(request, mcp_types.EmptyResult)
+
         for mode, status in zip(MODES, (200, 404)):
-            error, responses = self.run_client("/mcp", lambda client: client.session.send_request(request, mcp_types.EmptyResult), mode)
+            error, responses = self.run_client("/mcp", park, mode)
             with self.subTest(mode):
                 self.assertEqual((error.code, error.message, error.data), (-32601, "Method not found", "trams/park"))
                 self.assertIn(status, [response.status_code for response in responses])
