@@ -9,10 +9,11 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import express from 'express'
 import { z } from 'zod'
 
+export const BREAK = 'Once upon a time, and here it breaks off'
 export const METADATA = 'https://mcp.example.com/.well-known/oauth-protected-resource'
 
 const clients = new Map()
-// Registers clients, and issues no token but one without a scope.
+// Registers clients whose redirects go to https, and issues no token but `narrow`, which has no scope.
 const provider = {
   clientsStore: {
     getClient: (id) => clients.get(id),
@@ -31,8 +32,6 @@ const provider = {
   },
 }
 
-const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
-
 /** Keeps each event, so that a client can go on with a stream that broke off. */
 const eventStore = () => {
   const events = []
@@ -48,25 +47,33 @@ const eventStore = () => {
   }
 }
 
-const serverOf = (breakOff) => {
+const serverOf = (broken) => {
   const server = new McpServer({ name: 'tales', version: '1.0.0' })
   server.registerTool('echo', { inputSchema: { text: z.string() } }, ({ text }) => ({ content: [{ type: 'text', text }] }))
   server.registerTool('story', { inputSchema: {} }, async (_, { requestId, _meta, sendNotification }) => {
     const progress = (done, message) =>
       sendNotification({ method: 'notifications/progress', params: { progressToken: _meta.progressToken, progress: done, message } })
-    await progress(1, 'Once upon a time')
-    await breakOff(requestId)
+    await progress(1, BREAK)
+    await broken(requestId)
     return { content: [{ type: 'text', text: 'the end' }] }
   })
   return server
+}
+
+/** Ends the connection when the story was sent so far. */
+const breaking = (res) => {
+  const write = res.write.bind(res)
+  res.write = (chunk, ...others) => {
+    const isBreak = Buffer.from(chunk).includes(BREAK)
+    return isBreak ? write(chunk, () => res.destroy()) : write(chunk, ...others)
+  }
 }
 
 /** One server for each session. */
 const served = (store) => {
   const sessions = new Map()
   return async (req, res) => {
-    const id = req.headers['mcp-session-id']
-    let session = sessions.get(id)
+    let session = sessions.get(req.headers['mcp-session-id'])
     if (!session) {
       const responses = new Map()
       const transport = new StreamableHTTPServerTransport({
@@ -76,11 +83,12 @@ const served = (store) => {
         onsessioninitialized: (id) => void sessions.set(id, session),
       })
       session = { transport, responses }
-      // What was written so far is sent before the connection ends.
-      const server = serverOf(async (id) => (await wait(20), responses.get(id).socket.destroy(), await wait(20)))
-      await server.connect(transport)
+      await serverOf((id) => once(responses.get(id), 'close')).connect(transport)
     }
-    if (req.body?.id !== undefined) session.responses.set(req.body.id, res)
+    if (req.body?.id !== undefined) {
+      session.responses.set(req.body.id, res)
+      breaking(res)
+    }
     await session.transport.handleRequest(req, res, req.body)
   }
 }

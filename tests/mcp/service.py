@@ -17,7 +17,7 @@ BREAK = "and here it breaks off"
 
 
 class Authority:
-    """Registers clients without a scheme of their own in the redirect, and issues no token but one without a scope."""
+    """Registers clients whose redirects go to https, and issues no token but `narrow`, which has no scope."""
 
     def __init__(self):
         self.clients = {}
