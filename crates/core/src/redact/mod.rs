@@ -11,6 +11,8 @@ mod card;
 mod json;
 mod name;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tokens;
 mod words;
@@ -19,7 +21,7 @@ pub use self::bodies::body;
 pub use self::json::{RedactedJson, json};
 pub use self::name::is_telling;
 pub use self::rules::TAKEN;
-pub use self::text::{is_suspect, prepare, text, text_noting};
+pub use self::text::{prepare, text, text_noting};
 
 /// How to treat what may or may not be a secret.
 ///

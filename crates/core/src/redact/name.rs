@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use regex::Regex;
+
 /// Parts of names. A `-` stands for a word separator, or for none; the rules for texts search for the same parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
@@ -42,11 +44,13 @@ const LONGEST: usize = 64;
 
 /// Whether a field or header of this name has a credential as its value.
 pub fn is_telling(name: &str) -> bool {
-    static PLAIN_PARTS: LazyLock<String> =
-        LazyLock::new(|| format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', ""));
+    static PLAIN_PARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let parts = format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', "");
+        Regex::new(&parts.split_ascii_whitespace().collect::<Vec<_>>().join("|")).ok()
+    });
 
     let plain = plain(name);
-    PLAIN_PARTS.split_ascii_whitespace().any(|part| plain.contains(part))
+    PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
         || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
 }
 

@@ -76,7 +76,7 @@ pub(super) fn rules(strictness: Strictness) -> &'static Rules {
 
 fn compiled(strictness: Strictness) -> Rules {
     let patterns = notations().into_iter().chain(markup()).chain(pairs(strictness)).chain(assignments(strictness));
-    let patterns = patterns.chain(commands()).chain(sentences()).chain(forms());
+    let patterns = patterns.chain(commands()).chain(sentences(strictness)).chain(forms());
     patterns.filter_map(|(pattern, with)| Regex::new(&pattern).ok().map(|regex| (regex, with))).collect()
 }
 
@@ -136,7 +136,10 @@ fn markup() -> Vec<Pattern> {
         // <input name="password" value="…">, whatever comes first.
         (format!(r"<[^<>]*(?:{names})[^<>]*(?:>|$)"), With::TagWithoutValues),
         // <password>…</password>, <td>PASSWORD</td><td>…</td>.
-        (format!(r"((?:{names})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::Between),
+        (
+            format!(r"((?:{names})(?:[^<>]*[^<>=\-])?(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"),
+            With::Between,
+        ),
     ]
 }
 
@@ -222,20 +225,30 @@ fn commands() -> Vec<Pattern> {
     ]
 }
 
-fn sentences() -> Vec<Pattern> {
+fn sentences(strictness: Strictness) -> Vec<Pattern> {
     let names = names();
     vec![
         // password is "…"; "…" is no password.
-        (format!(r"{OF_PARSERS}|((?:{names})(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+)))({QUOTED})"), With::Quoted),
+        (
+            format!(r#"{OF_PARSERS}|((?:{names})["'`]?(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+\(?)))({QUOTED})"#),
+            With::Quoted,
+        ),
         (format!(r"()()({QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{names}))"), With::Quoted),
         (
             r#"(?i-u:\b(bearer|basic|digest|negotiate))((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#.to_owned(),
             With::Scheme,
         ),
-        // password is …, with password …, API key provided: …
+        // password is …, with password …
         (
             format!(
-                r"{OF_PARSERS}|((?:{names})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{names})[ \t]+|(?:{names})[ \t]+(?i-u:provided|given|received|supplied|used|specified|submitted|sent|passed|value)[ \t]*[:=][ \t]*)([^\s<>]+)"
+                r"{OF_PARSERS}|((?:{names})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{names})[ \t]+)([^\s<>]+)"
+            ),
+            if strictness == Strictness::Strict { With::Word } else { With::MadeUp },
+        ),
+        // API key provided: …
+        (
+            format!(
+                r"{OF_PARSERS}|((?:{names})[ \t]+(?i-u:provided|given|received|supplied|used|specified|submitted|sent|passed|value)[ \t]*[:=][ \t]*)([^\s<>]+)"
             ),
             With::Word,
         ),
@@ -259,6 +272,8 @@ fn forms() -> Vec<Pattern> {
             .to_owned(),
             With::Taken,
         ),
+        // bcrypt.
+        (r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{16,}".to_owned(), With::Taken),
         (r"\d(?:[ \-]?\d){12,}".to_owned(), With::Card),
         (r"[\w.+%\-]+(?:@|%40)(?:[\w\-]+\.)+\p{L}{2,}\b".to_owned(), With::Email),
     ]
@@ -278,7 +293,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(rules(Strictness::Strict).len(), 32);
-        assert_eq!(rules(Strictness::Readable).len(), 29);
+        assert_eq!(rules(Strictness::Strict).len(), 34);
+        assert_eq!(rules(Strictness::Readable).len(), 31);
     }
 }

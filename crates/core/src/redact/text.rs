@@ -58,8 +58,7 @@ const ROLES: &str = "support help helpdesk contact sales abuse security";
 
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
 /// little.
-#[must_use]
-pub fn is_suspect(text: &str) -> bool {
+fn is_suspect(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
         || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS
@@ -80,10 +79,16 @@ pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
 
 /// The same. `note` gets each part that is taken out.
 pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+    if is_suspect(text) && may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
+    by_rules(text, strictness, &mut |_| {})
+}
+
+fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
-    if !is_suspect(&text) || !may_match(&text) {
-        return text;
-    }
     for (regex, with) in rules(strictness) {
         let less = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
         if let Cow::Owned(less) = less {
@@ -134,7 +139,7 @@ impl With {
             Self::Word if words::is_about_value(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
             Self::MadeUp if !words::is_made_up(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
             Self::Word | Self::MadeUp => taken(group(1), group(2), ""),
-            Self::Line if is_measure(group(1), group(2)) => whole.to_owned(),
+            Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
             Self::Line => match words::about(group(2), false) {
                 Some(Cow::Borrowed(_)) => whole.to_owned(),
                 Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
@@ -174,6 +179,12 @@ fn is_measure(name: &str, value: &str) -> bool {
         let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
         name::is_measure(name)
     }
+}
+
+/// Whether they are a scope: `tokens:write`.
+fn is_scope(name: &str, value: &str) -> bool {
+    let is_of_many = ["tokens:", "secrets:", "credentials:"].iter().any(|many| name.ends_with(many));
+    is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
 /// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one about

@@ -1,6 +1,9 @@
 //! Words about credentials, which are none.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet;
 
 use super::name;
 use super::rules::TAKEN;
@@ -10,7 +13,7 @@ const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization sche
     challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
 /// Words that describe a credential, and are none.
-const ABOUT_VALUES: &str = "a about above absent accepted account active again all allowed already also always an and any \
+const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
     api are as at audience auth \
     authentication authorization bad basic be bearer because been before being below between blank blocked both but by can \
     cannot can't case changed character characters \
@@ -30,20 +33,25 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active again a
     symbol symbols tampered temporarily than that the there they this to token tokens too true turned type unable unauthorized \
     unavailable undefined under \
     unexpected uppercase unique unknown unset unsupported until up updated upper use used user username using valid value verification verified \
-    verify via was weak were when where which whose will with within without wrong you your";
+    verify via was weak were when where which whose will with within without wrong yes oui you your";
 
-/// Whether a word describes a credential. Punctuation around it does not count, and what a rule has left counts.
+/// No word is longer.
+const LONGEST: usize = 24;
+
+/// Whether a word describes a credential. Punctuation around it does not count, and what a rule has
+/// left is none.
 pub(super) fn is_about_value(word: &str) -> bool {
-    trimmed(word).is_empty() || is_about(ABOUT_VALUES, word)
+    static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
+
+    let plain = trimmed(word);
+    plain.is_empty() || word.contains(TAKEN) || plain.len() <= LONGEST && WORDS.contains(&*plain.to_ascii_lowercase())
 }
 
 pub(super) fn is_about_scheme(word: &str) -> bool {
-    word.starts_with("realm=") || word.starts_with("error=") || is_about(ABOUT_SCHEMES, word)
-}
-
-fn is_about(words: &str, word: &str) -> bool {
-    let word = trimmed(word);
-    word == trimmed(TAKEN) || name::has_word(words, word)
+    word.starts_with("realm=")
+        || word.starts_with("error=")
+        || word.contains(TAKEN)
+        || name::has_word(ABOUT_SCHEMES, trimmed(word))
 }
 
 fn trimmed(word: &str) -> &str {
@@ -69,14 +77,7 @@ pub(super) fn is_made_up(word: &str) -> bool {
 
 /// A name, a word or several joined by signs: no credential that could be recognised.
 pub(super) fn is_plain(word: &str) -> bool {
-    !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && !is_long(word)
-}
-
-/// Longer than words are.
-fn is_long(word: &str) -> bool {
-    const LONGEST: usize = 24;
-
-    word.len() > LONGEST
+    !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
 /// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not read as
