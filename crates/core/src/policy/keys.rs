@@ -135,6 +135,7 @@ macro_rules! keys {
             $($(#[doc = stringify!($bit)] $key,)?)*
         }
 
+        #[cfg_attr(not(feature = "redact"), allow(dead_code, reason = "nothing reads `redact` then"))]
         impl ResponseSettings {$($(
             #[inline]
             pub(crate) const fn $key(&self) -> $bit {

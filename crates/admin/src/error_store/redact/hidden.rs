@@ -63,7 +63,9 @@ fn replaced(text: &str, value: &str) -> String {
 
 /// The end of a value; one that is known by its beginning alone goes to the end of its text.
 fn end_of(text: &str, end: usize, value: &str) -> usize {
-    if value.len() + char::MAX_LEN_UTF8 <= LONGEST {
+    const LONGEST_CHARACTER: usize = 4;
+
+    if value.len() + LONGEST_CHARACTER <= LONGEST {
         return end;
     }
     text[end..].find(['"', '\n', '…', '<']).map_or(text.len(), |length| end + length)
