@@ -53,6 +53,14 @@ impl RedactedJson {
 
 /// Redacts an object or an array; `None` if the text is neither, or stops being one before its end. Unless it is `whole`, it
 /// may break off.
+///
+/// ```
+/// use error_envelope_core::redact::{Strictness, json};
+///
+/// let left = json(r#"{"n":1.0,"token":"tok_4711"}"#, true, Strictness::Strict).unwrap();
+/// assert_eq!(left.text(), r#"{"n":1.0,"token":"[redacted]"}"#);
+/// assert_eq!(left.taken(), ["tok_4711"]);
+/// ```
 #[must_use]
 pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJson> {
     let text = text.trim();

@@ -43,6 +43,12 @@ const MEASURES: &str =
 const LONGEST: usize = 64;
 
 /// Whether a field or header of this name has a credential as its value.
+///
+/// ```
+/// use error_envelope_core::redact::is_telling;
+///
+/// assert!(is_telling("X-Api-Key") && !is_telling("x-request-id"));
+/// ```
 pub fn is_telling(name: &str) -> bool {
     static PLAIN_PARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let parts = format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', "");

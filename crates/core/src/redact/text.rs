@@ -77,7 +77,15 @@ pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
 }
 
-/// The same. `note` gets each part that is taken out.
+/// The same as [`text`]. `note` gets each part that is taken out.
+///
+/// ```
+/// use error_envelope_core::redact::{Strictness, text_noting};
+///
+/// let mut taken = Vec::new();
+/// let left = text_noting("token=tok_4711", Strictness::Strict, &mut |part| taken.push(part.to_owned()));
+/// assert_eq!((&*left, taken), ("token=[redacted]", vec!["tok_4711".to_owned()]));
+/// ```
 pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     if is_suspect(text) && may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
 }
