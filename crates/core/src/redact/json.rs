@@ -411,6 +411,14 @@ mod tests {
     }
 
     #[test]
+    fn no_nesting_is_too_deep() {
+        let text = format!("{}{{\"token\":\"hunter2\"}}{}", "[{\"a\":".repeat(1000), "}]".repeat(1000));
+        for strictness in [Strictness::Strict, Strictness::Readable] {
+            assert_eq!(redacted(&text, strictness), text.replace("hunter2", "[redacted]"));
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays_byte_for_byte() {
         for text in [
             r#"{ "z":1.50,"a":[1, {"b":null},[],{}],"\u00e9":"\u00e9\n" }"#,
