@@ -10,9 +10,9 @@ export interface ErrorEnvelope<Code extends ErrorCode = ErrorCode> {
     /** Any JSON value; absent where there is none. */
     details?: unknown;
     /** What a client may do: it counts more than the advice of the code. Absent where the service adds none. */
-    retry?: Retry;
+    retry?: Retry | undefined;
     /** The https address of the page about the code; absent where there is none. */
-    docs?: string;
+    docs?: string | undefined;
   };
   /** The same as in the header `x-request-id`: name it when you ask for help. */
   request_id: string;
