@@ -31,7 +31,7 @@ impl RequestState {
         if cors.credentials {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        if self.settings.expose_headers {
+        if self.settings.expose_headers() {
             head::expose(headers, &head::EXPOSED);
             // It leads a client that has no credentials to where it gets some (RFC 9728).
             if headers.contains_key(WWW_AUTHENTICATE) {

@@ -113,7 +113,6 @@ const ORDINARY: [&str; 48] = [
     "token expired at 2026-01-01T00:00:00Z",
     "Password reset token: expired or already used",
     "password: This value is too short. It should have 8 characters or more.",
-    "Contact support@example.com for a new key.",
     "no matching version found for lodash@4.17.99",
     "Field 'username' is required for password login",
     "Key (slug)=(my-post) already exists.",

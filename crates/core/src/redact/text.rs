@@ -53,9 +53,6 @@ const BEGINNINGS: [&str; 38] = [
 /// As few as the number of a card has.
 const FEWEST_DIGITS: usize = 13;
 
-/// Local parts of addresses that are an organisation's: a client may need them.
-const ROLES: &str = "support help helpdesk contact sales abuse security";
-
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
 /// little.
 fn is_suspect(text: &str) -> bool {
@@ -163,7 +160,6 @@ impl With {
             }
             Self::TagWithoutValues => without_values(whole),
             Self::Card if !card::is_in(whole) => whole.to_owned(),
-            Self::Email if is_role(whole) => whole.to_owned(),
             Self::Card | Self::Email => taken("", whole, ""),
         }
     }
@@ -211,10 +207,6 @@ fn stays_in_list(name: &str, value: &str) -> bool {
 
 fn unquoted(quoted: &str) -> &str {
     quoted.trim_matches(|it: char| matches!(it, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '«' | '»' | '\\'))
-}
-
-fn is_role(address: &str) -> bool {
-    address.split_once(['@', '%']).is_some_and(|(local, _)| name::has_word(ROLES, local))
 }
 
 fn without_values(tag: &str) -> String {
