@@ -13,11 +13,17 @@ use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
 use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
+/// A token that is good.
+pub(in crate::guard::auth) struct VerifiedToken {
+    pub(in crate::guard::auth) subject: Option<String>,
+    pub(in crate::guard::auth) claims: String,
+}
+
 /// A token's parts, decoded.
 struct Token<'t> {
     header: Header,
     signed: &'t [u8],
-    claims: Vec<u8>,
+    claims: String,
     signature: Vec<u8>,
 }
 
@@ -63,12 +69,12 @@ impl Tokens {
         self.settings.require_verified_email
     }
 
-    /// The subject of a token that is good.
+    /// The subject and the claims of a token that is good.
     pub(in crate::guard::auth) fn check(
         &self,
         token: &[u8],
         now: &dyn Fn() -> SystemTime,
-    ) -> Result<Option<String>, Rejection> {
+    ) -> Result<VerifiedToken, Rejection> {
         let token = Token::parse(token).ok_or(Rejection::token(AuthFailure::Malformed))?;
         if token.header.crit.0 {
             return Err(invalid("the token has critical extensions, and none is known"));
@@ -85,14 +91,14 @@ impl Tokens {
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
         let claims: Claims =
-            serde_json::from_slice(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
+            serde_json::from_str(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
         claims.meet(&self.settings, now())?;
-        Ok(claims.sub)
+        Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
     /// A token that its claims refuse is refused for any signer, and causes no fetch of keys.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
-        serde_json::from_slice(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
+        serde_json::from_str(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
     }
 }
 
@@ -105,9 +111,9 @@ impl<'t> Token<'t> {
             return None;
         }
         let decoded = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).ok();
-        let object = |part: &[u8]| decoded(part).filter(|json| is_object(json));
+        let object = |part: &[u8]| String::from_utf8(decoded(part)?).ok().filter(|json| is_object(json));
         Some(Self {
-            header: serde_json::from_slice(&object(header)?).ok()?,
+            header: serde_json::from_str(&object(header)?).ok()?,
             signed: &token[..header.len() + 1 + claims.len()],
             claims: object(claims)?,
             signature: decoded(signature)?,
@@ -116,9 +122,8 @@ impl<'t> Token<'t> {
 }
 
 /// Whether it is a JSON object, whatever its fields are: serde takes a list of values for a struct, too.
-fn is_object(json: &[u8]) -> bool {
-    let parses = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
-    json.trim_ascii_start().starts_with(b"{") && str::from_utf8(json).is_ok_and(parses)
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 impl KeySet {
