@@ -153,7 +153,10 @@ impl Identity {
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {
-            return Err(mistake(format!("the scheme {} has no claims: only tokens of scheme \"jwt\" have", self.scheme())));
+            return Err(mistake(format!(
+                "the scheme {} has no claims: only tokens of scheme \"jwt\" have",
+                self.scheme()
+            )));
         };
         serde_json::from_str(claims).map_err(|_| mistake(misfit::<T>(claims)))
     }
@@ -272,7 +275,12 @@ mod tests {
         causes.push(cause(identity.claims::<HashMap<String, HashMap<String, u8>>>().unwrap_err()));
         causes.push(cause(Identity::new("key".into(), Some("ada")).claims::<serde_json::Value>().unwrap_err()));
         causes.push(cause(identity.claims::<Aged>().unwrap_err()));
-        for (cause, part) in causes.iter().zip(["org: invalid type", "sub: invalid type", "the scheme key has no claims", "age: unknown variant"]) {
+        for (cause, part) in causes.iter().zip([
+            "org: invalid type",
+            "sub: invalid type",
+            "the scheme key has no claims",
+            "age: unknown variant",
+        ]) {
             assert!(cause.contains(part) && !cause.contains("s3cr3t"), "{cause}");
         }
     }

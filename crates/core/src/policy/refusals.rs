@@ -12,7 +12,9 @@ impl Policy {
         let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
         let mut faults = Vec::new();
         if !settings.auth_observe {
-            faults.extend(self.schemes(settings).iter().flat_map(|scheme| scheme.faults()));
+            let refused = self.schemes(settings).iter().flat_map(|scheme| scheme.faults());
+            let may_be_missing = settings.auth_optional;
+            faults.extend(refused.filter(|fault| !may_be_missing || *fault.code() != ErrorCode::AUTH_MISSING));
         }
         faults.extend([ErrorCode::HEADERS_TOO_LARGE, ErrorCode::INTERNAL_ERROR].map(Fault::new));
         if settings.mode.is_enforced() {

@@ -62,9 +62,7 @@ impl Verified {
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
         match self {
-            Self::Granted(caller) => {
-                Self::Granted(VerifiedCaller { data: Some(VerifierData::new(value)), ..caller })
-            }
+            Self::Granted(caller) => Self::Granted(VerifiedCaller { data: Some(VerifierData::new(value)), ..caller }),
             other => other,
         }
     }
