@@ -47,6 +47,8 @@ impl PolicyBuilder {
         let codes = compile_codes(self.codes, problems);
         let covers = compile_covers(&self.scopes, problems);
         let named = upstreams::compile_upstreams(&self.scopes, problems);
+        let mut names: Vec<_> =
+            std::iter::once(None).chain(self.scopes.iter().map(|scope| Some(scope.name()))).collect();
         let guards = compile_headers(self.headers, problems);
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
@@ -70,7 +72,8 @@ impl PolicyBuilder {
                 &mut route_settings,
                 problems,
             );
-            parts.push(CompiledScope { parent: parents[at], upstream: named[at].clone(), ..scope });
+            let name = names[at].take().map(Into::into);
+            parts.push(CompiledScope { parent: parents[at], upstream: named[at].clone(), name, ..scope });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();

@@ -160,6 +160,8 @@ pub(crate) struct CompiledScope {
     rules_ask_path: bool,
     /// Its own, else that of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
+    /// `None` of the policy itself.
+    name: Option<Box<str>>,
 }
 
 #[cfg(feature = "policy-file")]
@@ -299,6 +301,11 @@ impl Policy {
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
         let route = label.route?.get();
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
+    }
+
+    /// The name of a request's scope: its first host and its prefix.
+    pub(crate) fn scope_name(&self, label: LogLabel) -> Option<&str> {
+        self.part(label.part).name.as_deref()
     }
 
     #[inline]
