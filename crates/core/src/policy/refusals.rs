@@ -1,10 +1,13 @@
 //! Every answer that the guards of a route may give, for a document that lists them.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::{Policy, Settings};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::guard::auth::Scheme;
 
 impl Policy {
     /// The faults that requests of a route may meet before its service does, and that of a service which fails.
@@ -21,6 +24,12 @@ impl Policy {
             faults.extend(self.unmet(settings, has_body));
         }
         faults
+    }
+
+    /// The schemes of a route, and whether requests without credentials pass.
+    pub(crate) fn credentials_at(&self, head: &Parts) -> (&[Arc<Scheme>], bool) {
+        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        (self.schemes(settings), settings.auth_observe || settings.auth_optional)
     }
 
     /// Those of the guards that a mode may leave out (G0, G1, G3, G4).
