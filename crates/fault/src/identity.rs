@@ -284,4 +284,63 @@ mod tests {
             assert!(cause.contains(part) && !cause.contains("s3cr3t"), "{cause}");
         }
     }
+
+    /// Claims as identity providers write them, read by the types that services have for them.
+    #[cfg(feature = "jwt")]
+    #[test]
+    fn g2_claims_of_well_known_issuers_fit_the_types_of_services() {
+        use std::collections::HashMap;
+
+        use serde::Deserialize;
+        use serde_json::Value;
+
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default)]
+        struct Session {
+            scope: String,
+            permissions: Vec<String>,
+            realm_access: HashMap<String, Vec<String>>,
+            resource_access: HashMap<String, HashMap<String, Vec<String>>>,
+            #[serde(rename = "allowed-origins")]
+            origins: Vec<String>,
+            #[serde(rename = "cognito:groups")]
+            groups: Vec<String>,
+            #[serde(rename = "https://hasura.io/jwt/claims")]
+            hasura: HashMap<String, Value>,
+            #[serde(rename = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name")]
+            name: String,
+            firebase: Value,
+            email_verified: bool,
+            iat: u64,
+        }
+
+        let read = |claims: &str| {
+            let proof = Proof::Claims(claims.to_owned());
+            let cause = |fault: Fault| std::error::Error::source(&fault).map(ToString::to_string).unwrap_or_default();
+            Identity::proved_by("web".into(), None, proof).claims::<Session>().map_err(cause)
+        };
+        for claims in [
+            r#"{"realm_access":{"roles":["offline_access"]},"resource_access":{"account":{"roles":["view-profile"]}},"typ":"Bearer"}"#,
+            r#"{"allowed-origins":["https://a.example"],"acr":"1","preferred_username":"ada","sid":"5f"}"#,
+            r#"{"iss":"https://a.auth0.com/","aud":["api","https://a.auth0.com/userinfo"],"scope":"openid","permissions":[]}"#,
+            r#"{"cognito:groups":["admin"],"custom:role":"x","token_use":"access","client_id":"7a"}"#,
+            r#"{"https://hasura.io/jwt/claims":{"x-hasura-allowed-roles":["user"],"x-hasura-default-role":"user"}}"#,
+            r#"{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":"ada"}"#,
+            r#"{"firebase":{"identities":{"email":["a@example.com"]},"sign_in_provider":"password"},"email_verified":true}"#,
+            r#"{"oid":"0","tid":"1","ver":"2.0","wids":["b79f"],"iat":1735689600}"#,
+        ] {
+            assert!(read(claims).is_ok(), "{claims}: {:?}", read(claims));
+        }
+        for (claims, part) in [
+            (r#"{"iat":1735689600.5}"#, "iat: invalid type"),
+            (r#"{"iat":"2024-06-05T23:23:17Z"}"#, "iat: invalid type"),
+            (r#"{"email_verified":"true"}"#, "email_verified: invalid type"),
+            (r#"{"permissions":"read:a write:a"}"#, "permissions: invalid type"),
+            (r#"{"realm_access":{"roles":[7]}}"#, "realm_access.roles[0]: invalid type"),
+            (r#"{"cognito:groups":null}"#, "cognito:groups: invalid type"),
+        ] {
+            let cause = read(claims).expect_err(claims);
+            assert!(cause.contains("Session: ") && cause.contains(part) && !cause.contains("read:a"), "{cause}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
@@ -53,7 +54,7 @@ struct Claims {
     exp: Option<f64>,
     nbf: Option<f64>,
     #[serde(default)]
-    email_verified: serde_json::Value,
+    email_verified: Value,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +91,7 @@ impl Tokens {
             let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
-        let claims: Claims =
-            serde_json::from_str(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
+        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed(&token.claims)))?;
         claims.meet(&self.settings, now())?;
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
@@ -181,6 +181,25 @@ impl Claims {
             Some(Audience::Many(many)) => many.iter().any(|one| audiences.contains(one)),
         }
     }
+}
+
+/// Which of the claims that are checked has another type than RFC 7519 §4.1 gives it: for the log.
+#[cold]
+fn misformed(claims: &str) -> &'static str {
+    type Fits = fn(&Value) -> bool;
+    let is_audience: Fits = |aud| aud.is_string() || aud.as_array().is_some_and(|aud| aud.iter().all(Value::is_string));
+    let rows: [(&str, Fits, &str); 5] = [
+        ("exp", Value::is_number, "the token's exp is not a number of seconds"),
+        ("nbf", Value::is_number, "the token's nbf is not a number of seconds"),
+        ("iss", Value::is_string, "the token's iss is not a text"),
+        ("sub", Value::is_string, "the token's sub is not a text"),
+        ("aud", is_audience, "the token's aud is neither a text nor a list of texts"),
+    ];
+    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+    let has_another_type =
+        |name: &str, fits: Fits| claims.get(name).is_some_and(|value| !value.is_null() && !fits(value));
+    let found = rows.into_iter().find(|(name, fits, _)| has_another_type(name, *fits));
+    found.map_or("the token's claims have no known form", |(_, _, text)| text)
 }
 
 fn invalid(cause: &'static str) -> Rejection {
