@@ -83,7 +83,7 @@ pub mod private {
         pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
             let mut errors = Vec::new();
             codes.for_each(&mut |declared| errors.push(to_error(declared)));
-            crate::utoipa::responses(errors, codes.is_complete())
+            crate::openapi::responses(errors, codes.is_complete())
         }
 
         fn to_error(declared: &Declared) -> DeclaredError {

@@ -61,7 +61,7 @@ pub mod private {
     pub use crate::code::names as codes;
     use crate::fault::Fault;
     #[cfg(feature = "utoipa")]
-    pub use crate::utoipa::responses;
+    pub use crate::responses::responses;
     #[cfg(feature = "axum")]
     pub use axum_core::response::{IntoResponse, Response};
     #[cfg(feature = "tonic")]

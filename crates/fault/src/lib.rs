@@ -23,8 +23,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
-#[cfg(feature = "axum")]
-pub mod axum;
 #[doc(hidden)]
 pub mod cause;
 #[doc(hidden)]
@@ -33,12 +31,16 @@ pub mod code;
 mod derive;
 #[doc(hidden)]
 pub mod details;
+#[cfg(feature = "axum")]
+pub mod extract;
 #[doc(hidden)]
 pub mod fault;
 #[doc(hidden)]
 pub mod field_names;
 #[doc(hidden)]
 pub mod framework_text;
+#[cfg(feature = "tonic")]
+pub mod grpc_status;
 #[doc(hidden)]
 pub mod identity;
 #[doc(hidden)]
@@ -56,16 +58,14 @@ pub mod openapi;
 pub mod place;
 #[doc(hidden)]
 pub mod request_id;
+#[cfg(feature = "utoipa")]
+pub mod responses;
 #[doc(hidden)]
 pub mod rpc;
 #[doc(hidden)]
 pub mod sentences;
-#[cfg(feature = "tonic")]
-pub mod tonic;
 #[doc(hidden)]
 pub mod tree;
-#[cfg(feature = "utoipa")]
-pub mod utoipa;
 #[cfg(any(feature = "garde", feature = "validator"))]
 mod validation;
 

@@ -14,7 +14,7 @@ use futures_util::stream::iter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_error_envelope::axum::{Json, Path, Query};
+use tower_error_envelope::extract::{Json, Path, Query};
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{ErrorEnvelopeLayer, Fault, Policy};
 
