@@ -16,13 +16,15 @@
 //! ```
 //!
 //! The orphan rule ties the integrations with other crates to these types. Each is a feature: `axum` (a fault is a response,
-//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde` and `validator`.
+//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow` and `sqlx`.
 //!
 //! Modules that are hidden here are for the other crates of the workspace. Their names may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
+#[cfg(feature = "anyhow")]
+mod anyhow;
 #[doc(hidden)]
 pub mod cause;
 #[doc(hidden)]
@@ -64,9 +66,10 @@ pub mod responses;
 pub mod rpc;
 #[doc(hidden)]
 pub mod sentences;
+#[cfg(feature = "sqlx")]
+mod sqlx;
 #[doc(hidden)]
 pub mod tree;
-#[cfg(any(feature = "garde", feature = "validator"))]
 mod validation;
 
 #[cfg(feature = "derive")]
@@ -81,3 +84,4 @@ pub use self::fault::AsFault;
 pub use self::fault::Fault;
 pub use self::identity::Identity;
 pub use self::request_id::{ParseRequestIdError, RequestId};
+pub use self::validation::Issue;
