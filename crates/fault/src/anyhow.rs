@@ -102,7 +102,7 @@ mod tests {
             (missing().context(ErrorCode::GONE), "gone"),
             (anyhow::Error::new(io::Error::other(sqlx::Error::RowNotFound)), "internal_error"),
             (anyhow::Error::new(report).context("booking"), "invalid_request"),
-            (Err::<(), _>(ErrorCode::NO_QR).map_err(Fault::new).context("pairing").unwrap_err(), "no_qr"),
+            (Err::<(), _>(Fault::new(ErrorCode::NO_QR)).context("pairing").unwrap_err(), "no_qr"),
         ] {
             let name = format!("{error:#}");
             assert_eq!(Fault::from(&error).code(), code, "{name}");

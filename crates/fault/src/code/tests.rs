@@ -38,6 +38,38 @@ fn the_form_of_e2_is_one_to_63_characters() {
 }
 
 #[test]
+fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
+    let described = ErrorCode::CONFLICT.with_details("{}").with_details(r#"{"type":"object"}"#);
+    assert_eq!(
+        (described.details_schema(), ErrorCode::CONFLICT.details_schema()),
+        (Some(r#"{"type":"object"}"#), None)
+    );
+    assert_eq!(
+        (&described, described.place(), described.group()),
+        (&ErrorCode::CONFLICT, ErrorCode::CONFLICT.place(), Some("status"))
+    );
+    assert_eq!((described.status().as_u16(), described.grpc(), described.retry()), (409, 9, Retry::No));
+    assert!(crate::fault::Fault::new(described.clone()).is_stock());
+    let codes = CodeSet::new(vec![ErrorCode::custom("seat_taken", 409), described]);
+    assert_eq!((codes.len(), codes.iter().count()), (1, ErrorCode::ALL.len() + 1));
+    assert_eq!(codes.iter().filter(|code| code.details_schema().is_some()).count(), 3);
+
+    let changes: [(&str, fn(ErrorCode) -> ErrorCode); 6] = [
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_grpc(5)),
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_message("Left.")),
+        ("`seat_taken` is not a code of your own", |foreign| foreign.with_details("{}")),
+        ("the details of `invalid_request` are the catalogue's", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
+        ("the details of `payload_too_large` are the catalogue's", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
+    ];
+    for (wrong, change) in changes {
+        let foreign = ErrorCode::foreign("seat_taken").unwrap();
+        let panic = std::panic::catch_unwind(|| change(foreign)).unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().starts_with(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn an_own_code_falls_back_to_its_status() {
     const TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
