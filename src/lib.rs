@@ -113,7 +113,7 @@ pub use error_envelope_fault::grpc_status;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_response, __derived_status};
-pub use error_envelope_fault::{ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry};
+pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 

@@ -81,7 +81,7 @@ pub use derive::{AsFault, Codes};
 pub use self::code::{ErrorCode, Retry};
 #[cfg(not(feature = "derive"))]
 pub use self::fault::AsFault;
-pub use self::fault::Fault;
+pub use self::fault::{BodyForm, Fault};
 pub use self::identity::Identity;
 pub use self::request_id::{ParseRequestIdError, RequestId};
 pub use self::validation::Issue;
