@@ -11,6 +11,7 @@ use futures_util::stream;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::policy::{BodyShape, Dialect, EventStreams, Expected};
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, Issue, Mode, Policy, RequestId};
 
@@ -76,7 +77,7 @@ async fn r12_a_fault_has_the_body_in_a_message_that_it_has_as_a_response() {
 
 #[test]
 fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
-    let rows: [(fn() -> Box<dyn std::error::Error + Send + Sync>, &str, &str); 4] = [
+    let rows: [(fn() -> BoxError, &str, &str); 4] = [
         (|| Fault::new(ErrorCode::GONE).message("No more.").into(), "gone", "No more."),
         (|| Fault::from(Left).into(), "conflict", "Left."),
         (
@@ -106,7 +107,9 @@ fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
 
 #[test]
 fn e5_a_fault_with_a_status_of_success_passes_and_is_logged_as_the_error_that_it_is() {
-    let rows: [(StatusCode, Mode, fn() -> Fault, &str, &str); 5] = [
+    type Make = fn() -> Fault;
+
+    let rows: [(StatusCode, Mode, Make, &str, &str); 5] = [
         (StatusCode::OK, Mode::Enforce, || Left.into(), "conflict", "INFO"),
         (StatusCode::ACCEPTED, Mode::Off, || Fault::new(ErrorCode::INTERNAL_ERROR), "internal_error", "ERROR"),
         (StatusCode::OK, Mode::Observe, || Fault::new(ErrorCode::SERVICE_UNAVAILABLE), "service_unavailable", "WARN"),

@@ -54,7 +54,9 @@ fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
     assert_eq!((codes.len(), codes.iter().count()), (1, ErrorCode::ALL.len() + 1));
     assert_eq!(codes.iter().filter(|code| code.details_schema().is_some()).count(), 3);
 
-    let changes: [(&str, fn(ErrorCode) -> ErrorCode); 6] = [
+    type Change = fn(ErrorCode) -> ErrorCode;
+
+    let changes: [(&str, Change); 6] = [
         ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_grpc(5)),
         ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
         ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_message("Left.")),
