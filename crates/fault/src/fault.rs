@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -23,7 +22,6 @@ use self::prepared::ReplyCache;
 pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};
 use crate::code::ErrorCode;
 use crate::message;
-use crate::request_id::RequestId;
 
 /// An error with a code, and what the client may read of it.
 ///
@@ -166,29 +164,6 @@ impl Fault {
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.change().source = Some(Arc::from(source.into()));
         self
-    }
-
-    /// The body that a client gets of it, for places where there is no response to write: a message of a WebSocket, an item
-    /// of a batch, an event of a stream.
-    ///
-    /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. The id is that of the
-    /// request, an extractor of axum's handlers. The cause is in no body: log it where you write the body.
-    ///
-    /// ```
-    /// use tower_error_envelope::policy::Dialect;
-    /// use tower_error_envelope::{ErrorCode, Fault, RequestId};
-    ///
-    /// let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse()?;
-    /// let fault = Fault::new(ErrorCode::NOT_FOUND).details(serde_json::json!({ "room": 7 }));
-    /// assert_eq!(
-    ///     fault.to_body(id, Dialect::Standard),
-    ///     r#"{"error":{"code":"not_found","message":"Not found.","details":{"room":7}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#,
-    /// );
-    /// # Ok::<(), tower_error_envelope::ParseRequestIdError>(())
-    /// ```
-    #[must_use]
-    pub fn to_body(&self, id: RequestId, form: impl BodyForm) -> Bytes {
-        form.body_of(self, id)
     }
 
     /// The code.

@@ -13,7 +13,7 @@ use crate::fault::{AsFault, Fault};
 /// | `RowNotFound` | 404 `not_found` |
 /// | a unique or a foreign key's constraint | 409 `conflict` |
 /// | a check's constraint | 422 `invalid_request` |
-/// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`: nobody knows when |
+/// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`: that would be invented |
 /// | any other, a missing value (`NOT NULL`) among them | 500 `internal_error` |
 ///
 /// Map an error that means more than its kind in place: a missing row of a configuration is no 404.
