@@ -77,7 +77,9 @@ async fn r12_a_fault_has_the_body_in_a_message_that_it_has_as_a_response() {
 
 #[test]
 fn f6_a_fault_that_ends_axums_event_stream_is_its_last_event() {
-    let rows: [(fn() -> BoxError, &str, &str); 4] = [
+    type Make = fn() -> BoxError;
+
+    let rows: [(Make, &str, &str); 4] = [
         (|| Fault::new(ErrorCode::GONE).message("No more.").into(), "gone", "No more."),
         (|| Fault::from(Left).into(), "conflict", "Left."),
         (
