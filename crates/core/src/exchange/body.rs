@@ -161,7 +161,7 @@ impl<'e> ErrorForm<'e> {
 
     /// The canonical body of an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
-        let advice = self.policy.advice_of(fault);
+        let advice = self.policy.advice().of(fault);
         standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
@@ -183,7 +183,7 @@ impl<'e> ErrorForm<'e> {
             }
             details => Some(details),
         });
-        let advice = self.policy.advice_of(fault);
+        let advice = self.policy.advice().of(fault);
         let call = if form.names_call { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: leaving.status,
