@@ -83,7 +83,7 @@ impl PolicyResponses {
     /// type declares are added. The errors of the policy's guards and of extractors stay.
     ///
     /// ```
-    /// use tower_error_envelope::utoipa::PolicyResponses;
+    /// use tower_error_envelope::openapi::PolicyResponses;
     /// use tower_error_envelope::{AsFault, ErrorCode, Policy};
     /// use utoipa::{Modify, OpenApi};
     ///

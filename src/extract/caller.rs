@@ -18,7 +18,7 @@ use error_envelope_core::guard::auth::Identity;
 /// use axum::{Router, routing::get};
 /// use serde::Deserialize;
 /// use tower_error_envelope::auth::{AuthScheme, JwtKeys};
-/// use tower_error_envelope::axum::Claims;
+/// use tower_error_envelope::extract::Claims;
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 ///
 /// #[derive(Deserialize)]
@@ -72,7 +72,7 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 ///
 /// use axum::{Router, routing::get};
 /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
-/// use tower_error_envelope::axum::CallerData;
+/// use tower_error_envelope::extract::CallerData;
 /// use tower_error_envelope::exchange::BoxError;
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 ///

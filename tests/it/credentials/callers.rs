@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use tower_error_envelope::auth::{CredentialRequest, JwtKeys, Verified};
-use tower_error_envelope::axum::{CallerData, Claims};
+use tower_error_envelope::extract::{CallerData, Claims};
 use tower_error_envelope::{Fault, Mode, Route};
 
 use super::*;

@@ -161,7 +161,7 @@ impl<'e> ErrorForm<'e> {
 
     /// The canonical body of an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
-        let advice = self.policy.advice_of(fault);
+        let advice = self.policy.advice().of(fault);
         standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
@@ -176,7 +176,7 @@ impl<'e> ErrorForm<'e> {
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let form = self.dialect().spec();
         let details = leaving.details(fault, form.lists_issues);
-        let advice = self.policy.advice_of(fault);
+        let advice = self.policy.advice().of(fault);
         let call = if form.names_call { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: leaving.status,

@@ -42,7 +42,7 @@ impl Codes {
         };
         let stays = |listed: &Listed| listed.code.group().is_none_or(&stays);
         let listed = |code: ErrorCode| {
-            let docs = policy.and_then(|policy| policy.docs_of(&code).map(Cow::into_owned));
+            let docs = policy.and_then(|policy| policy.advice().docs_of(&code).map(Cow::into_owned));
             Listed { docs, ..Listed::from(code) }
         };
         Self {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Policy;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::outgoing::WrittenAdvice;
 use crate::fault::Fault;
@@ -27,6 +26,20 @@ impl AdviceSettings {
             None => Ok(self),
         }
     }
+
+    /// The advice beside an error: the policy's, else that of the layer inside (E7).
+    pub(crate) fn of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
+        let (code, inner) = (fault.code(), fault.advice());
+        let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
+        let of_inner = || inner?.docs.as_deref().map(Cow::Borrowed);
+        WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
+    }
+
+    /// The page of a code: its own, else the policy's.
+    pub(crate) fn docs_of<'a>(&self, code: &'a ErrorCode) -> Option<Cow<'a, str>> {
+        let of_policy = || Some(Cow::Owned(self.docs.as_ref()?.replace(CODE, code.as_str())));
+        code.docs().map(Cow::Borrowed).or_else(of_policy)
+    }
 }
 
 pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
@@ -38,22 +51,6 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     }
     let right = "write one such as \"https://docs.example.com/errors\", of at most 1,024 bytes";
     Err(SettingError::new("docs", "this is not an https address", right))
-}
-
-impl Policy {
-    /// The advice beside an error: the policy's, else that of the layer inside (E7).
-    pub(crate) fn advice_of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
-        let (code, inner) = (fault.code(), fault.advice());
-        let retry = if self.advice.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
-        let of_inner = || inner?.docs.as_deref().map(Cow::Borrowed);
-        WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
-    }
-
-    /// The page of a code: its own, else the policy's.
-    pub(crate) fn docs_of<'a>(&self, code: &'a ErrorCode) -> Option<Cow<'a, str>> {
-        let of_policy = || Some(Cow::Owned(self.advice.docs.as_ref()?.replace(CODE, code.as_str())));
-        code.docs().map(Cow::Borrowed).or_else(of_policy)
-    }
 }
 
 #[cfg(test)]

@@ -232,6 +232,12 @@ impl Policy {
         self.observes_bodies
     }
 
+    /// What a client can do next (E10).
+    #[inline]
+    pub(crate) fn advice(&self) -> &AdviceSettings {
+        &self.advice
+    }
+
     /// The origins that may read the layer's own answers (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
