@@ -12,5 +12,6 @@ pub use error_envelope_core::loader::{Effective, Lint, OutlineTable, PathReading
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
     BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, NoTransform, Paths, PolicyBuilder,
-    PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes, UpstreamUrl,
+    PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes, UpstreamTimeouts,
+    UpstreamUrl,
 };

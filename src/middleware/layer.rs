@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_layer::Layer;
 
-use super::recognise::recognise;
+use super::recognise::{proxy_error, recognise};
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
 use error_envelope_core::exchange::{Classifier, ExchangeConfig, Observer};
@@ -301,7 +301,10 @@ impl ErrorEnvelopeLayer {
 
 /// Adds what the layer can recognise of other crates' types.
 fn config(config: ExchangeConfig) -> ExchangeConfig {
-    let config = config.with_recogniser(recognise).with_reason_phrase(super::reason::reason_phrase);
+    let config = config
+        .with_recogniser(recognise)
+        .with_proxy_errors(proxy_error)
+        .with_reason_phrase(super::reason::reason_phrase);
     #[cfg(feature = "axum")]
     let config =
         config.with_framework_route(super::route::framework_route).with_original_uri(super::route::original_uri);

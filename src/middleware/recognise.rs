@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use error_envelope_core::cause::chain;
-use error_envelope_core::exchange::{CauseKind, Recognised};
+use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
 /// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. tower's, hyper's and tonic's need
@@ -66,6 +66,21 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     } else {
         None
     }
+}
+
+/// The type of an error of hyper for `Proxy-Status` (rule L4).
+pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
+    #[cfg(feature = "hyper")]
+    if let Some(error) = error_envelope_core::cause::find::<hyper::Error>(error) {
+        return Some(match error {
+            _ if error.is_parse_too_large() => ProxyError::HttpResponseHeaderSectionSize,
+            _ if error.is_parse() => ProxyError::HttpProtocolError,
+            _ if error.is_timeout() => ProxyError::HttpResponseTimeout,
+            _ => ProxyError::ConnectionTerminated,
+        });
+    }
+    let _ = error;
+    None
 }
 
 #[cfg(not(feature = "hyper"))]

@@ -5,6 +5,14 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Whether a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes that names a host, and nobody's credentials.
+pub(crate) fn is_https_uri(text: &str) -> bool {
+    let is_uri_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]!$&'()*+,;=%".contains(&byte);
+    let Some(rest) = text.strip_prefix("https://").filter(|rest| rest.bytes().all(is_uri_byte)) else { return false };
+    let authority = rest.split(['/', '?', '#']).next().and_then(|it| it.parse::<http::uri::Authority>().ok());
+    text.len() <= 1024 && authority.is_some_and(|it| !it.host().is_empty())
+}
+
 /// The token at the beginning, which may be empty, and what follows it.
 fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len()))

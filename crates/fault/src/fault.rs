@@ -18,7 +18,7 @@ pub use self::as_fault::AsFault;
 use self::prepared::ReplyCache;
 #[doc(hidden)]
 pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};
-use crate::code::ErrorCode;
+use crate::code::{ErrorCode, Retry};
 use crate::message;
 
 /// An error with a code, and what the client may read of it.
@@ -50,8 +50,19 @@ struct Inner {
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// The advice of the layer inside that wrote the error (E10).
+    advice: Option<Box<Advice>>,
     /// The replies that a policy has prepared for a fault that it keeps.
     memo: Option<ReplyCache>,
+}
+
+/// The advice to a client beside an error (rule E10).
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    pub retry: Option<Retry>,
+    /// The address of a page.
+    pub docs: Option<Box<str>>,
 }
 
 /// A changed fault is a copy of its own, without prepared replies.
@@ -66,6 +77,7 @@ impl Clone for Inner {
             status: self.status,
             headers: self.headers.clone(),
             source: self.source.clone(),
+            advice: self.advice.clone(),
             memo: None,
         }
     }
@@ -105,6 +117,7 @@ impl Fault {
             status: None,
             headers: None,
             source: None,
+            advice: None,
             memo: None,
         }))
     }
@@ -303,6 +316,20 @@ impl Fault {
             self.change().left_out = left_out;
         }
         self
+    }
+
+    /// Sets the advice of the layer inside.
+    #[inline]
+    pub fn with_advice(mut self, advice: &Advice) -> Self {
+        if *advice != Advice::default() {
+            self.change().advice = Some(Box::new(advice.clone()));
+        }
+        self
+    }
+
+    #[inline]
+    pub fn advice(&self) -> Option<&Advice> {
+        self.0.advice.as_deref()
     }
 
     #[inline]

@@ -12,9 +12,12 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
+use error_envelope_core::cause;
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls;
 
 use super::short_write::{JoinBuffer, join_short};
 use super::socket_options::set_socket_options;
@@ -33,7 +36,8 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let named = |error: io::Error| {
         // A name that does not resolve has no error kind of its own, and is also a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
-        io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority()))
+        let text = format!("cannot connect to {}: {error}", upstream.authority());
+        io::Error::new(kind, ProxyFailure::new(proxy_error(&error), text))
     };
     let (host, port) = (upstream.host(), upstream.url.port());
     let stream = upstream.resolver.connect(host, port, upstream.response_timeout).await.map_err(named)?;
@@ -46,6 +50,22 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
         Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
     };
     Ok((stream, probe))
+}
+
+/// The type of a failure to connect (rule L4).
+fn proxy_error(error: &io::Error) -> ProxyError {
+    use rustls::Error::InvalidCertificate;
+
+    let tls = cause::find::<rustls::Error>(error);
+    match (cause::find::<ProxyFailure>(error), error.kind()) {
+        (Some(known), _) => known.kind(),
+        _ if matches!(tls, Some(InvalidCertificate(_))) => ProxyError::TlsCertificateError,
+        _ if tls.is_some() => ProxyError::TlsProtocolError,
+        (None, io::ErrorKind::ConnectionRefused) => ProxyError::ConnectionRefused,
+        (None, io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => ProxyError::ConnectionTerminated,
+        (None, io::ErrorKind::TimedOut) => ProxyError::ConnectionTimeout,
+        (None, _) => ProxyError::DestinationUnavailable,
+    }
 }
 
 /// Checks a connection that has no request.
@@ -62,10 +82,13 @@ impl Probe {
 }
 
 async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
-    let tls_error = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
-    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| tls_error(&error))?;
+    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| {
+        let kind = proxy_error(&error);
+        io::Error::new(error.kind(), ProxyFailure::new(kind, format!("TLS: {error}")))
+    })?;
     if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(tls_error(&"it does not speak HTTP/2"));
+        let wrong = "TLS: the service does not offer HTTP/2";
+        return Err(io::Error::other(ProxyFailure::new(ProxyError::TlsProtocolError, wrong)));
     }
     Ok(stream)
 }

@@ -21,7 +21,8 @@ use super::pace::Pace;
 /// How often a clock checks the requests within the limit, at most. A 504 may be late by that part of the limit.
 const LOOKS: u32 = 100;
 
-/// The limit of one service.
+/// The limit of one service. A clone is the same limit.
+#[derive(Clone)]
 pub(crate) struct HeadLimit(Arc<Shared>);
 
 struct Shared {

@@ -74,6 +74,7 @@ mod serve;
 mod served;
 mod short_write;
 mod socket_options;
+mod stall;
 mod tls;
 mod tracked_data;
 mod upgrade;

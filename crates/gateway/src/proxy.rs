@@ -3,13 +3,16 @@
 //! It never answers by itself: it returns failures as errors, and the layer around it makes the answer. [`pool`](super::pool)
 //! decides what is sent twice, and over which connection.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
 use http::header::{ALLOW, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
-use tower_error_envelope::policy::UpstreamUrl;
+use tower_error_envelope::policy::{UpstreamTimeouts, UpstreamUrl};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
@@ -31,6 +34,8 @@ pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<B>,
     url: Arc<str>,
     head_limit: HeadLimit,
+    /// Those of scopes, by their times.
+    scope_limits: Mutex<HashMap<Duration, HeadLimit>>,
     capacity: Capacity,
 }
 
@@ -47,6 +52,7 @@ pub(crate) struct Prepared<B> {
     upgrade_request: Option<UpgradeRequest>,
     record: Option<AccessRecord>,
     binding: Option<Binding>,
+    timeouts: UpstreamTimeouts,
 }
 
 impl<B: ForwardBody> Proxy<B> {
@@ -77,7 +83,7 @@ impl<B: ForwardBody> Proxy<B> {
                 Connections::Http1 { pool, host: HeaderValue::from_str(service.authority().as_str()).ok() }
             }
         };
-        Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), capacity })
+        Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), scope_limits: Mutex::default(), capacity })
     }
 
     /// Makes the service's request of one that is not [refused](refuse): all steps that need no wait, since a future moves its
@@ -85,6 +91,7 @@ impl<B: ForwardBody> Proxy<B> {
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
+        let timeouts = request.extensions().get().copied().unwrap_or_default();
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
@@ -113,7 +120,14 @@ impl<B: ForwardBody> Proxy<B> {
             upgrade_request,
             record,
             binding,
+            timeouts,
         })
+    }
+
+    /// The limit of a scope. A policy has few, and each stays as long as the service.
+    fn scope_limit(&self, limit: Duration) -> HeadLimit {
+        let mut limits = self.scope_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.entry(limit).or_insert_with(|| HeadLimit::new(limit)).clone()
     }
 
     /// The service's response.
@@ -123,7 +137,7 @@ impl<B: ForwardBody> Proxy<B> {
         mut prepared: Prepared<B>,
     ) -> impl Future<Output = Result<Response<UpstreamBody>, BoxError>> + Send {
         async move {
-            let Prepared { request, pace, share, upgrade_request, record, binding } = &mut prepared;
+            let Prepared { request, pace, share, upgrade_request, record, binding, timeouts } = &mut prepared;
             let response = async {
                 match &self.connections {
                     Connections::Http1 { pool, .. } => pool::send(pool, request, binding.take()).await,
@@ -131,14 +145,18 @@ impl<B: ForwardBody> Proxy<B> {
                 }
             };
             let sent = pace.clone();
-            let response = self.head_limit.apply(response, pace.take()).await?;
+            let response = match timeouts.head() {
+                None => self.head_limit.apply(response, pace.take()).await?,
+                Some(limit) => self.scope_limit(limit).apply(response, pace.take()).await?,
+            };
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(upgrade::switch(upgrade_request.take(), response, share.take(), record.take())?);
             }
             let hop = HopHeaders::from_headers(response.headers());
             if !headers::is_coded_at_most_in_chunks(response.headers(), hop) {
                 // Without this error the rest of it would reach the client without the name of its coding.
-                let cause = "the service's response has a transfer coding besides chunked";
+                let text = "the service's response has a transfer coding besides chunked";
+                let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
                 return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
             }
             let (mut head, body) = response.into_parts();
@@ -146,7 +164,7 @@ impl<B: ForwardBody> Proxy<B> {
             if sent.is_some_and(|sent| !sent.has_ended()) {
                 head.extensions.insert(UnsentBody);
             }
-            Ok(Response::from_parts(head, body.hold(share.take())))
+            Ok(Response::from_parts(head, body.hold(share.take()).limit_pauses(timeouts.stall())))
         }
     }
 }
@@ -156,10 +174,12 @@ impl<B: ForwardBody> Proxy<B> {
 /// A body in a coding that is not removed here would arrive without its name (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
     let uri = request.uri();
-    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));
+    let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
+    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message).caused_by(failure(message)));
     if request.method() == Method::CONNECT {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        return Err(Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow));
+        let fault = Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow);
+        return Err(fault.caused_by(failure("CONNECT opens no tunnel here")));
     }
     if uri.scheme().is_none() && uri.authority().is_some() {
         return bad("The request target is neither a path nor a URI.");
@@ -168,7 +188,7 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
         return bad("The request does not name one host.");
     }
     if !headers::is_coded_at_most_in_chunks(request.headers(), hop) {
-        return bad("The only transfer coding that is spoken here is chunked.");
+        return bad("The only supported transfer coding is chunked.");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
 use tokio::net::TcpStream;
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::Instant;
@@ -47,7 +48,7 @@ impl Resolver {
         let found = running.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
         match found {
             Some(Ok(addresses)) => Ok(addresses),
-            Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            Some(Err(error)) => Err(unresolved(error.kind(), error.to_string())),
             None => Err(io::Error::other("the lookup of the service's host name was cancelled")),
         }
     }
@@ -69,7 +70,7 @@ impl Resolver {
 /// Returns the first connection that an address accepts; if none does, the error of the last one.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the service's host name has no address"));
+        return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));
     };
     for (at, address) in others.iter().enumerate() {
         let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
@@ -85,6 +86,11 @@ async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<
         }
     }
     TcpStream::connect(last).await
+}
+
+fn unresolved(kind: io::ErrorKind, text: impl Into<String>) -> io::Error {
+    let error = if kind == io::ErrorKind::TimedOut { ProxyError::DnsTimeout } else { ProxyError::DnsError };
+    io::Error::new(kind, ProxyFailure::new(error, text))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use std::{fmt, future};
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
@@ -170,7 +171,10 @@ impl<B: ForwardBody> Proxies<B> {
             (None, Some((_, rest))) => Arc::clone(rest),
             (None, None) => {
                 return Err(Fault::new(ErrorCode::NOT_FOUND)
-                    .caused_by("no scope names a service for the request")
+                    .caused_by(ProxyFailure::new(
+                        ProxyError::DestinationNotFound,
+                        "no scope names a service for the request",
+                    ))
                     .into());
             }
         };

@@ -49,15 +49,20 @@ pub(crate) fn client_errors() -> Vec<(u16, serde_json::Value)> {
 
 /// What this build has of the words in `cases/README.md`; a case that needs another one waits.
 const HAS: &[&str] = &[
+    "advice",
     "auth",
+    "challenge",
+    "cors",
     "decompress",
     "dialects",
     "field",
     "html",
+    "jsonrpc",
     "jwt",
     "modes",
     "negotiation",
     "pool",
+    "proxy-status",
     "readings",
     "reload",
     "rpc",
@@ -67,6 +72,7 @@ const HAS: &[&str] = &[
     "scopes",
     "shapes",
     "streams",
+    "to-status",
     "words",
 ];
 

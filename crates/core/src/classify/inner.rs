@@ -104,7 +104,7 @@ pub(crate) struct PolicyView<'a> {
 
 impl<'a> PolicyView<'a> {
     pub(super) fn readable(&self) -> Readable<'a> {
-        Readable { codes: self.codes, shapes: self.shapes }
+        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect }
     }
 
     /// Whether an error of that protocol keeps its shape for this request (R10).

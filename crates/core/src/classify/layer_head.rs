@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use crate::code::CodeSet;
 use crate::dialect;
 use crate::dialect::standard::{self, Envelope};
+use crate::fault::Advice;
 use crate::page;
 use crate::request_id::RequestId;
 
@@ -22,7 +23,7 @@ pub(super) fn envelope(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<
     let mut values = headers.get_all(X_ERROR_CODE).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
     let (code, known) = standard::parse_code(first.to_str().ok()?, codes)?;
-    Some(Envelope { code, known, message: Cow::Borrowed(""), details: None })
+    Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 
 /// Whether the body is a page that a layer inside has written (R16).

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
 use super::decide::{CodeSource, Decision};
 use super::decided::DecidedBy;
 use super::details::with_issues;
@@ -33,6 +35,8 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
+    /// The status that it sends instead of the inner one (R1).
+    pub(crate) to_status: Option<StatusCode>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
     /// The body's own code, where it is unknown here.
@@ -62,9 +66,17 @@ impl<'b> RewriteDecision<'b> {
             ReplyText::Clean(text) => (fault, Some(text)),
         };
         let fault = fault.with_raw_details(json).with_left_out(more_issues);
-        let rule = if let CodeSource::Rule(at, _) = source { Some(at) } else { None };
+        let (rule, to_status) = match source {
+            CodeSource::Rule(at, rule) => (Some(at), rule.to_status()),
+            _ => (None, None),
+        };
+        let fault = match parsed.content {
+            ParsedBody::Envelope(envelope) => fault.with_advice(&envelope.advice),
+            _ => fault,
+        };
         let (shape, by) = (shape_of(parsed), Some(source.by()));
-        let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient: None };
+        let rewrite =
+            Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
         if parsed.kept == KeptForm::Whole { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
@@ -106,6 +118,7 @@ impl<'b> Rewrite<'b> {
             named: true,
             by: None,
             rule: None,
+            to_status: None,
             dropped: None,
             unknown_code: None,
             kept: None,
@@ -144,9 +157,9 @@ impl<'b> Rewrite<'b> {
     }
 
     fn into_owned<'o>(self) -> Rewrite<'o> {
-        let Self { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient } = self;
+        let Self { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient } = self;
         let text = text.map(|text| Cow::Owned(text.into_owned()));
-        Rewrite { fault, text, shape, own, named, by, rule, dropped, unknown_code, kept, lenient }
+        Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient }
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use crate::code::{CodeSet, ErrorCode};
+use crate::fault::Fault;
 use crate::guard::content_type;
 use crate::guard::expression::InText;
 use crate::guard::pattern::{Pattern, SettingError};
@@ -44,6 +45,7 @@ pub struct MapRule {
     message_pattern: Option<String>,
     content_type: Option<String>,
     route: Option<String>,
+    to_status: Option<u16>,
     say: Option<Cow<'static, str>>,
 }
 
@@ -58,6 +60,7 @@ impl MapRule {
             message_pattern: None,
             content_type: None,
             route: None,
+            to_status: None,
             say: None,
         }
     }
@@ -100,7 +103,15 @@ impl MapRule {
         self
     }
 
-    /// Sets the message that is sent instead of the inner one.
+    /// Sets the status that is sent instead of the inner one (400–599). What of the body may pass follows from the inner status
+    /// (rules R1, R3).
+    pub fn to_status(mut self, status: u16) -> Self {
+        self.to_status = Some(status);
+        self
+    }
+
+    /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`](crate::Fault) that
+    /// the service returns replaces its message, too.
     pub fn say(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say = Some(message.into());
         self
@@ -131,6 +142,10 @@ impl MapRule {
             text: compile_text(self.message, self.message_pattern.as_deref())?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
+            to_status: self
+                .to_status
+                .map(|status| SettingError::unless_error_status("to_status", status))
+                .transpose()?,
             to: self.to,
             code: self.code,
             say: self.say,
@@ -164,6 +179,7 @@ pub(crate) struct Rule {
     text: Option<Text>,
     content_type: Option<String>,
     route: Option<Pattern>,
+    to_status: Option<StatusCode>,
     say: Option<Cow<'static, str>>,
 }
 
@@ -202,6 +218,20 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
+/// The message of the first rule that fits a service's fault, and names its code.
+pub(crate) fn wording<'r>(
+    rules: &'r [Arc<Rule>],
+    fault: &Fault,
+    method: &Method,
+    path: Option<&str>,
+) -> Option<&'r str> {
+    let (code, text) = (Some(fault.code().as_str()), fault.text());
+    let message = Some(&*text);
+    let facts = ErrorFacts { status: fault.status_code(), code, message, media_type: None, path, method };
+    let target = RequestTarget::new(method, path);
+    rules.iter().find(|rule| rule.names_code() && rule.unmet(&facts, &target).is_none())?.say()
+}
+
 /// The rules that lead to `code` and are not bound to another route: read backwards, they define how it leaves (R12).
 pub(crate) fn backwards<'r>(
     rules: &'r [Arc<Rule>],
@@ -238,6 +268,11 @@ impl Rule {
     /// The route that it is bound to.
     pub(crate) fn route(&self) -> Option<&Pattern> {
         self.route.as_ref()
+    }
+
+    /// The status to send instead of the inner one.
+    pub(crate) fn to_status(&self) -> Option<StatusCode> {
+        self.to_status
     }
 
     /// The message to send instead of the inner one.

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::Shape;
 use crate::dialect::json::{self, Object};
+use crate::fault::Advice;
 
 /// An error response, whichever shape it came in.
 ///
@@ -33,6 +34,7 @@ pub(super) struct ErrorParts {
     pub(super) request_id: Option<Box<str>>,
     pub(super) retry_after: Option<Duration>,
     pub(super) pushback: Pushback,
+    pub(super) advice: Advice,
     pub(super) shape: Option<Shape>,
 }
 
@@ -132,7 +134,13 @@ impl ClientError {
     /// The contract's advice after this code. An unknown code is transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        self.0.code.retry()
+        self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
+    }
+
+    /// The page that describes the code, where the error names one (rule E10).
+    #[must_use]
+    pub fn docs(&self) -> Option<&str> {
+        self.0.advice.docs.as_deref()
     }
 
     /// Whether the same request may work later: the code allows it, and no gRPC server forbids it.

@@ -18,7 +18,10 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, CustomShape, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard};
+use crate::dialect::{
+    self, CustomShape, Dialect, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard,
+};
+use crate::fault::Advice;
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
@@ -197,12 +200,13 @@ fn named_issue(violation: &Violation) -> NamedIssue<'_> {
 fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
     let status = answer.status;
     let rest = |code, id: Option<&str>| ErrorParts {
+        advice: advice_in(body),
         request_id: request_id_from(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
         ..of_head(status, code, answer)
     };
     let id = || id_in(body, answer.shapes);
-    let known = Readable { codes, shapes: answer.shapes };
+    let known = Readable { codes, shapes: answer.shapes, dialect: Dialect::default() };
     let foreign = match dialect::read(dialect::declared_type(answer.headers), body, &known, status) {
         ParsedBody::Envelope(envelope) => {
             return ErrorParts {
@@ -232,6 +236,13 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         shape: Some(foreign.shape),
         ..rest(code, id().as_deref())
     }
+}
+
+/// The advice of a layer: in the error, or in JSON-RPC's data (E10).
+fn advice_in(body: &[u8]) -> Advice {
+    let error = Object::of_body(body).and_then(|body| body.object("error"));
+    let data = error.as_ref().and_then(|error| error.object("data"));
+    data.or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
 }
 
 /// Nothing is wrapped twice (R3).
@@ -275,6 +286,7 @@ fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
 /// The content of a head alone.
 fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
+        advice: Advice::default(),
         status,
         grpc: None,
         code,

@@ -255,6 +255,8 @@ impl Values for CustomValues<'_, '_> {
             Placeholder::RetryAfter => out.retry_after.map(|wait| wait.as_secs().to_string().into_bytes()),
             Placeholder::Details => self.details().map(|details| details.as_bytes().to_vec()),
             Placeholder::Issues => self.issues(),
+            Placeholder::Retry => out.advice.retry.map(quoted),
+            Placeholder::Docs => out.advice.docs.as_deref().map(quoted),
         };
         json.extend_from_slice(value.as_deref().unwrap_or_default());
         value.is_some()

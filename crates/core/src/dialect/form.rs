@@ -78,6 +78,8 @@ pub(crate) struct DialectSpec {
     pub(crate) has_codes: bool,
     /// Its bodies have the time when the request began.
     pub(crate) tells_time: bool,
+    /// Its bodies have the id of the call in the request's body (R10).
+    pub(crate) names_call: bool,
     /// Its bodies have the time to wait, if the head does.
     pub(crate) tells_wait: bool,
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
@@ -113,6 +115,7 @@ impl DialectSpec {
             takes_fields: false,
             has_codes: true,
             tells_time: false,
+            names_call: false,
             tells_wait: false,
             error_event: Some("error"),
             typed_event: None,
@@ -124,6 +127,11 @@ impl DialectSpec {
             name_of: |code, _| Cow::Borrowed(code.as_str()),
             described: None,
         }
+    }
+
+    /// Whether its bodies have facts of one request beside its id.
+    pub(crate) const fn tells_of_request(&self) -> bool {
+        self.tells_time || self.names_call
     }
 
     /// Parses a body; `None` if it has another shape.

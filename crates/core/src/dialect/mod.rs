@@ -21,6 +21,8 @@ mod form;
 mod framework_errors;
 mod google;
 pub(crate) mod grpc;
+mod json_rpc;
+pub(crate) mod json_rpc_call;
 mod members;
 mod openai;
 pub(crate) mod outgoing;
@@ -53,7 +55,7 @@ use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
-use protocol::ProtocolType;
+use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
 use tree::{Node, Tree};
 
@@ -63,6 +65,8 @@ pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
     /// Its own shapes, in the order of reading (R15).
     pub(crate) shapes: &'k [CustomShape],
+    /// The client's dialect.
+    pub(crate) dialect: Dialect,
 }
 
 /// Reads a whole body of a [declared media type](declared_type): JSON where the type lets it be JSON, else a text (R2).
@@ -199,11 +203,17 @@ fn read_object<'a>(
 ) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, known.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol::detect(&body)) {
+    } else if let Some(protocol) = named.and_then(ProtocolType::of_json).or_else(|| protocol_of(&body, known)) {
         ParsedBody::Protocol(protocol)
     } else {
         foreign::read(body, known.shapes, status)
     }
+}
+
+/// The protocol of a body; on a route whose dialect is JSON-RPC its errors are errors like any other.
+fn protocol_of(body: &Body<'_, '_>, known: &Readable<'_>) -> Option<Protocol> {
+    let is_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
+    protocol::detect(body).filter(|protocol| body.error.is_none() || !is_dialect(*protocol))
 }
 
 /// Parses a body that is known to be a protocol's, for `protocols = "rewrite"` (R10).

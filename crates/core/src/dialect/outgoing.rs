@@ -1,11 +1,13 @@
 //! An error on its way out, in whichever dialect its route has (rules R2, R12).
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object, Writer};
+use super::json_rpc_call::JsonRpcCall;
 use crate::code::ErrorCode;
 pub(crate) use crate::code::is_identifier;
 
@@ -28,6 +30,17 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) domain: &'a str,
     /// How long the client should wait, as the head states.
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) advice: &'a WrittenAdvice<'a>,
+    /// The call in the request's body (R10).
+    pub(crate) call: Option<&'a JsonRpcCall>,
+}
+
+/// The advice to a client beside an error (E10).
+#[derive(Debug, Default)]
+pub(crate) struct WrittenAdvice<'a> {
+    pub(crate) retry: Option<&'static str>,
+    /// The address of a page.
+    pub(crate) docs: Option<Cow<'a, str>>,
 }
 
 /// An inner body that already is in the route's dialect.
@@ -123,6 +136,8 @@ pub(crate) mod tests {
             now: SystemTime::UNIX_EPOCH,
             domain: "x.test",
             retry_after: None,
+            advice: &WrittenAdvice { retry: None, docs: None },
+            call: None,
         }
     }
 

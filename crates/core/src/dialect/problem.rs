@@ -30,7 +30,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let body = Writer::new(out.size())
-        .text("type", BLANK)
+        .text("type", type_of(out))
         .text("title", out.title())
         .raw("status", out.status.as_str())
         .text("detail", out.message)
@@ -46,7 +46,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         _ => kept.whole,
     };
     let mut set = Vec::new();
-    for (name, ours) in [("type", BLANK), ("title", out.title())] {
+    for (name, ours) in [("type", type_of(out)), ("title", out.title())] {
         if !kept.whole || kept.body.words(name).is_none() {
             set.push((name, quoted(ours)));
         }
@@ -64,6 +64,11 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 const BLANK: &str = "about:blank";
+
+/// The page of the code (E10), else no type.
+fn type_of<'a>(out: &'a Outgoing<'_>) -> &'a str {
+    out.advice.docs.as_deref().unwrap_or(BLANK)
+}
 
 /// Whether a type adds something to the status, and is short enough for a detail (E9).
 pub(super) fn is_type(uri: &str) -> bool {

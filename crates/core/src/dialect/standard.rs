@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::form::DialectSpec;
-use super::json::push_string;
-use super::outgoing::Outgoing;
+use super::json::{Object, push_string};
+use super::outgoing::{Outgoing, WrittenAdvice};
 use super::parsed_error::Body;
-use crate::code::{self, CodeSet, ErrorCode};
+use crate::code::{self, CodeSet, ErrorCode, Retry};
+use crate::fault::Advice;
+use crate::syntax::is_https_uri;
 
 /// An envelope is read before the shapes are, and is never one of them.
 pub(super) const FORM: DialectSpec =
@@ -21,6 +23,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) known: bool,
     pub(crate) message: Cow<'a, str>,
     pub(crate) details: Option<&'a RawValue>,
+    /// What of it is well-formed (E10).
+    pub(crate) advice: Advice,
 }
 
 /// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
@@ -28,7 +32,15 @@ pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
     let (code, known) = parse_code(&error.string("code")?, codes)?;
-    Some(Envelope { code, known, message: error.string("message")?, details: error.raw("details") })
+    let message = error.string("message")?;
+    Some(Envelope { code, known, message, details: error.raw("details"), advice: read_advice(error) })
+}
+
+/// The well-formed advice in an error object (E10).
+pub(crate) fn read_advice(error: &Object<'_>) -> Advice {
+    let retry = error.string("retry").and_then(|retry| Retry::from_name(&retry));
+    let docs = error.string("docs").filter(|docs| is_https_uri(docs));
+    Advice { retry, docs: docs.map(|docs| docs.into_owned().into()) }
 }
 
 /// A canonical code by its name, and whether it is known here.
@@ -44,17 +56,27 @@ pub(crate) fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool
 }
 
 fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
-    write(out.code, out.message, out.details, out.request_id.as_bytes())
+    write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
 /// The body: compact, keys in order, details as they came (E1). `message` is clean already.
-pub(crate) fn write(code: &str, message: &str, details: Option<&str>, request_id: &[u8]) -> Vec<u8> {
+pub(crate) fn write(
+    code: &str,
+    message: &str,
+    details: Option<&str>,
+    advice: &WrittenAdvice<'_>,
+    request_id: &[u8],
+) -> Vec<u8> {
     // Exact where nothing is escaped: `Bytes` takes a full `Vec` over without another allocation.
     const FRAME: usize = r#"{"error":{"code":"","message":""},"request_id":""}"#.len();
     const DETAILS: usize = r#","details":"#.len();
+    const RETRY: usize = r#","retry":"""#.len();
+    const DOCS: usize = r#","docs":"""#.len();
 
     let details_len = details.map_or(0, |details| DETAILS + details.len());
-    let mut body = Vec::with_capacity(FRAME + code.len() + message.len() + details_len + request_id.len());
+    let advice_len =
+        advice.retry.map_or(0, |retry| RETRY + retry.len()) + advice.docs.as_ref().map_or(0, |docs| DOCS + docs.len());
+    let mut body = Vec::with_capacity(FRAME + code.len() + message.len() + details_len + advice_len + request_id.len());
     body.extend_from_slice(br#"{"error":{"code":""#);
     body.extend_from_slice(code.as_bytes());
     body.extend_from_slice(br#"","message":"#);
@@ -62,6 +84,15 @@ pub(crate) fn write(code: &str, message: &str, details: Option<&str>, request_id
     if let Some(details) = details {
         body.extend_from_slice(br#","details":"#);
         body.extend_from_slice(details.as_bytes());
+    }
+    if let Some(retry) = advice.retry {
+        body.extend_from_slice(br#","retry":""#);
+        body.extend_from_slice(retry.as_bytes());
+        body.push(b'"');
+    }
+    if let Some(docs) = &advice.docs {
+        body.extend_from_slice(br#","docs":"#);
+        push_string(&mut body, docs);
     }
     body.extend_from_slice(br#"},"request_id":""#);
     body.extend_from_slice(request_id);
@@ -80,7 +111,8 @@ mod tests {
     }
 
     fn envelope(code: &str, message: &str, details: Option<&str>) -> String {
-        String::from_utf8(write(code, message, details, b"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")).unwrap()
+        String::from_utf8(write(code, message, details, &WrittenAdvice::default(), b"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"))
+            .unwrap()
     }
 
     #[test]

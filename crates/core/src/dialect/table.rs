@@ -98,6 +98,9 @@ shapes! {
     SuccessFlag: super::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
     Anthropic: super::anthropic::FORM,
+    /// JSON-RPC 2.0: `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`, with the id of
+    /// the call that the request's body has.
+    JsonRpc: super::json_rpc::FORM,
     /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
     Google: super::google::FORM,
     /// `{"error":{code,message,details},"meta":{request_id,ts}}`.

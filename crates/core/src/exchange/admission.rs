@@ -213,7 +213,9 @@ pub(super) fn forward(mut state: RequestState) -> Admission {
 #[inline(always)]
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
-        state.flags = Some(BodyFlags::new(limit, drain_budget(state.policy()), observed));
+        let policy = state.policy();
+        let keeps = policy.asks_of_requests() && policy.dialect(&state.settings).spec().names_call;
+        state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
     }
 }
 

@@ -14,11 +14,13 @@ use crate::classify::{self, Retained, rule};
 use crate::dialect::event_stream;
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
+use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Dialect, DialectSpec, standard};
 use crate::fault::Fault;
+use crate::guard::body_limit::BodyFlags;
 use crate::outward::{InverseMapRule, OutwardForm};
 use crate::page::{self, PageTemplate};
 use crate::policy::{Policy, ResponseSettings};
@@ -35,6 +37,8 @@ pub(super) struct ErrorForm<'e> {
     /// When the request began, where its dialect has a time.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
+    /// What was seen of the request's body.
+    pub(super) seen: Option<&'e BodyFlags>,
     /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
     pub(super) kept: Option<&'e str>,
 }
@@ -74,6 +78,7 @@ impl<'e> ErrorForm<'e> {
             target: cold.and_then(|cold| cold.target.as_ref()),
             began: cold.and_then(|cold| cold.began),
             id: &state.id_header,
+            seen: state.flags.as_ref(),
             kept: None,
         }
     }
@@ -156,7 +161,8 @@ impl<'e> ErrorForm<'e> {
 
     /// The canonical body of an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
-        standard::write(fault.code().as_str(), text, fault.details_json(), self.id.as_bytes()).into()
+        let advice = self.policy.advice_of(fault);
+        standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
     fn in_dialect(
@@ -177,6 +183,8 @@ impl<'e> ErrorForm<'e> {
             }
             details => Some(details),
         });
+        let advice = self.policy.advice_of(fault);
+        let call = if form.names_call { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: leaving.status,
             canonical: fault.code(),
@@ -187,6 +195,8 @@ impl<'e> ErrorForm<'e> {
             request_id: self.id.to_str().unwrap_or_default(),
             domain: self.policy.rpc_domain(),
             retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
+            advice: &advice,
+            call: call.as_ref(),
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
         if let Some(page) = self.page() {

@@ -32,6 +32,7 @@ pub(super) fn response_body(state: RequestState, head: &mut response::Parts, bod
             CollectedAction::Rewrite(ErrorReply { state }.rewrite_parsed(head, rewrite, Origin::Inner, read))
         }
         RewriteDecision::Pass(rewrite) => {
+            head.status = rewrite.to_status.unwrap_or(head.status);
             let (body_context, event) = PassingResponse { state }.preserve_protocol(head, rewrite.code(), read);
             CollectedAction::Restore(body_context, event)
         }

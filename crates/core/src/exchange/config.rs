@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Extensions, Uri};
 
 use super::event::{Classifier, EventLabel};
+use super::proxy_error::ProxyErrorRecogniser;
 use super::{BodyContext, Event, ExchangeConfig, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase};
 use crate::classify::failure::Recogniser;
 use crate::policy::Policy;
@@ -21,6 +22,7 @@ impl ExchangeConfig {
             policy: policy.into(),
             classifier: None,
             recogniser: None,
+            proxy_errors: None,
             observer: None,
             framework_route: None,
             original_uri: None,
@@ -39,6 +41,12 @@ impl ExchangeConfig {
     #[must_use]
     pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
         Self { recogniser: Some(recogniser), ..self }
+    }
+
+    /// Sets the recogniser of errors for `Proxy-Status` (L4).
+    #[must_use]
+    pub fn with_proxy_errors(self, recogniser: ProxyErrorRecogniser) -> Self {
+        Self { proxy_errors: Some(recogniser), ..self }
     }
 
     /// Sets the function that reads the framework's route of a request (L1).
@@ -94,6 +102,10 @@ impl ExchangeConfig {
 
     pub(super) fn recogniser(&self) -> Option<Recogniser> {
         self.recogniser
+    }
+
+    pub(super) fn proxy_errors(&self) -> Option<ProxyErrorRecogniser> {
+        self.proxy_errors
     }
 
     #[inline]

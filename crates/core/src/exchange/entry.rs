@@ -218,7 +218,7 @@ impl Exchange {
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
         let mut rewrite = Rewrite::unchanged(classify::listed(fault, ErrorForm::new(&self.state).dialect()));
         rewrite.named = false;
-        let mut written = ErrorReply { state: self.state }.rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
+        let mut written = ErrorReply { state: self.state }.replace_proxys(head, rewrite, &*cause);
         written.event.cause = Some(Cause::Error(cause));
         ResponsePlan::Rewrite(written)
     }

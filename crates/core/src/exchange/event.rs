@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use http::{Extensions, StatusCode, Uri};
 
+use super::proxy_error::ProxyErrorRecogniser;
 use super::request::printable;
 use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
 use crate::classify::decided::DecidedBy;
@@ -124,6 +125,7 @@ pub struct ExchangeConfig {
     pub(super) policy: Arc<Policy>,
     pub(super) classifier: Option<Arc<Classifier>>,
     pub(super) recogniser: Option<Recogniser>,
+    pub(super) proxy_errors: Option<ProxyErrorRecogniser>,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) framework_route: Option<FrameworkRoute>,
     pub(super) original_uri: Option<OriginalUri>,

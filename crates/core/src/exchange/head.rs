@@ -137,14 +137,17 @@ impl InnerHeadFlags {
 
 /// R11, merged into the existing `vary`.
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
-    let names_accept = |headers: &HeaderMap| {
-        let mut names = headers.get_all(VARY).iter().flat_map(list);
-        names.any(|name| name == "*" || name.eq_ignore_ascii_case("accept"))
-    };
-    if !varies {
+    if varies {
+        vary_by(headers, "accept");
+    } else {
         headers.insert(VARY, HeaderValue::from_static("accept"));
-    } else if !names_accept(headers) {
-        add_to_list(headers, VARY, "accept");
+    }
+}
+
+/// Adds a name to `vary`, unless it is there.
+pub(super) fn vary_by(headers: &mut HeaderMap, header: &str) {
+    if !is_listed(headers, &VARY, "*") {
+        add_missing(headers, VARY, &[header]);
     }
 }
 

@@ -47,9 +47,11 @@ mod notes;
 mod observe;
 mod observed_error;
 mod outcome;
+mod own_answer;
 mod passing;
 mod path_form;
 mod plan;
+mod proxy_error;
 mod reply;
 mod request;
 mod responding;
@@ -76,6 +78,7 @@ pub use self::outcome::{
     RewrittenBody,
 };
 pub use self::plan::{Admission, ResponsePlan};
+pub use self::proxy_error::{ProxyError, ProxyErrorRecogniser, ProxyFailure};
 pub use self::rpc_response::RpcResponse;
 pub use self::state::{Exchange, PendingPeek, PendingVerification};
 pub use crate::classify::Explanation;

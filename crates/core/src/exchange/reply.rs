@@ -4,9 +4,10 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, response};
+use http::{HeaderMap, Response, StatusCode, response};
 
 use super::body::{ErrorForm, OutgoingReply};
+use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
 use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody};
@@ -26,11 +27,40 @@ pub(super) struct ErrorReply {
 impl ErrorReply {
     /// Writes an inner error anew: head and body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
-        let fault = self.state.adopted(fault);
+        let fault = self.state.adopted(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         let mut written = self.rewrite_parsed(head, Rewrite::unchanged(fault), origin, &[]);
         written.event.cause = cause;
         written
+    }
+
+    /// Answers in place of a response with a status that no final response may have (E6).
+    pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
+        let marks = self.marks(|| Some(ProxyError::HttpProtocolError));
+        let written = self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner);
+        append(&mut head.headers, &marks);
+        written
+    }
+
+    /// Writes a proxy's own answer anew (V2).
+    pub(super) fn replace_proxys(
+        self,
+        head: &mut response::Parts,
+        rewrite: Rewrite<'_>,
+        cause: &(dyn Error + 'static),
+    ) -> RewrittenBody {
+        let fault = Fault::new(rewrite.code().clone());
+        let marks = self.marks(|| ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
+        let written = self.rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
+        append(&mut head.headers, &marks);
+        written
+    }
+
+    /// The headers of an answer that the service did not make.
+    fn marks(&self, error: impl FnOnce() -> Option<ProxyError>) -> HeaderMap {
+        let mut marks = HeaderMap::new();
+        self.state.mark_own_answer(&mut marks, error);
+        marks
     }
 
     /// Writes an inner error anew that was read from this body.
@@ -46,6 +76,7 @@ impl ErrorReply {
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        head.status = rewrite.to_status.unwrap_or(head.status);
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
@@ -114,7 +145,7 @@ impl ErrorReply {
 
     fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed = classify::listed(self.state.adopted(fault), ErrorForm::new(&self.state).dialect());
+        let listed = classify::listed(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
@@ -124,6 +155,10 @@ impl ErrorReply {
         if !self.state.request.is_head() {
             *reply.body_mut() = leaving.body;
         }
+        self.state.mark_own_answer(reply.headers_mut(), || {
+            let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
+            ProxyError::of_answer(origin, fault, cause, self.state.config.proxy_errors())
+        });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.state.take_unenforced();
         let after =
@@ -151,6 +186,12 @@ impl ErrorReply {
             && self.state.request.has_body()
             && !ended
             && (self.state.request.expects() || !self.state.request.has_cheap_rest())
+    }
+}
+
+fn append(headers: &mut HeaderMap, more: &HeaderMap) {
+    for (name, value) in more {
+        headers.append(name, value.clone());
     }
 }
 

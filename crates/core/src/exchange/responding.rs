@@ -65,7 +65,7 @@ impl ResponseHead {
             StatusTreatment::Rewrite => {
                 head.status = StatusCode::BAD_GATEWAY;
                 let reply = ErrorReply { state: self.state };
-                ResponsePlan::Rewrite(reply.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner))
+                ResponsePlan::Rewrite(reply.replace_malformed(head))
             }
         }
     }
@@ -112,7 +112,7 @@ impl ResponseHead {
 
     fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            let fault = self.state.adopted(fault);
+            let fault = self.state.adopted(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.keeps_shape(&head.headers) {

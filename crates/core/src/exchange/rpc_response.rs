@@ -140,7 +140,7 @@ impl RpcResponse {
     /// The body failed with `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let Failure { fault, origin } = self.state.cut().unwrap_or(failure);
-        let fault = &self.state.adopted(fault);
+        let fault = &self.state.adopted(fault, origin);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),

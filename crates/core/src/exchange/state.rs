@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
 use super::event::EventLabel;
@@ -10,6 +10,7 @@ use super::path_form::path_form;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin, head, response_id};
 use crate::classify::credentials::Credentials;
+use crate::classify::rule;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
@@ -135,12 +136,27 @@ impl RequestState {
     }
 
     /// A fault as it leaves, with the policy's settings of its code. Each fault from outside the layer goes through here.
-    pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
+    pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
+        let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
             self.notes_mut().policy_status = other_status;
         }
         fault
+    }
+
+    /// A service's fault, with the text of the rule that names its code (R1).
+    fn reworded(&self, fault: Fault) -> Fault {
+        let rules = self.policy().rules(&self.settings);
+        if rules.is_empty() {
+            return fault;
+        }
+        let target = self.cold.as_ref().and_then(|cold| cold.target.as_ref());
+        let (method, path) = target.map_or((&Method::GET, None), |(method, path)| (method, Some(path.path())));
+        match rule::wording(rules, &fault, method, path) {
+            Some(text) => fault.message(text.to_owned()),
+            None => fault,
+        }
     }
 
     /// Why the request's body was cut, if it was (G4, P1): the cut causes all other failures.

@@ -7,8 +7,8 @@
 use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
@@ -86,6 +86,9 @@ impl BodyMeter {
     /// Counts a chunk. Exactly the limit passes.
     pub fn request_data(&mut self, data: &[u8]) -> MeterAction {
         let Self { measured, flags } = self;
+        if let Some(seen) = &flags.0.seen {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(data);
+        }
         let limit = flags.limit();
         let seen = match measured {
             Measured::Whole(seen) => seen,
@@ -171,6 +174,25 @@ struct Shared {
     limit: Option<u64>,
     drain: DrainBudget,
     watched: Option<ObservedLimit>,
+    /// The beginning of the body, where errors repeat something of it (R10).
+    seen: Option<Mutex<SeenBody>>,
+}
+
+/// The first bytes of a body.
+#[derive(Debug, Default)]
+struct SeenBody {
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl SeenBody {
+    const MOST: usize = 64 * 1024;
+
+    fn push(&mut self, data: &[u8]) {
+        let room = Self::MOST - self.bytes.len();
+        self.is_cut |= data.len() > room;
+        self.bytes.extend_from_slice(&data[..data.len().min(room)]);
+    }
 }
 
 /// The facts that a route in `observe` needs of a body that it lets pass (M1).
@@ -204,14 +226,22 @@ impl BodyFlags {
     /// Its client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
-    pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit) -> Self {
+    /// `keeps` states whether the beginning of the body is kept.
+    pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
-        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched }))
+        let seen = keeps.then(Mutex::default);
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched, seen }))
     }
 
     /// The limit at which the body is cut.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.0.limit
+    }
+
+    /// Reads what was kept of the body, and whether that is all of it.
+    pub(crate) fn seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
+        let seen = self.0.seen.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
     }
 
     /// The limit that the body passed over.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::choice::Trust;
 use super::route::Route;
 use super::scope::{PolicyPart, Scope};
-use super::{Budget, Drain, IdSettings, Inspect, Policy};
+use super::{AdviceSettings, Budget, CorsSettings, Drain, IdSettings, Inspect, Policy};
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
@@ -23,6 +23,9 @@ pub struct PolicyBuilder {
     pub(crate) inspect: Inspect,
     pub(crate) drain: Drain,
     pub(crate) observes_bodies: bool,
+    pub(crate) advice: AdviceSettings,
+    pub(crate) cors: Option<CorsSettings>,
+    pub(crate) proxy_name: Option<String>,
     pub(crate) headers: Vec<(String, RequiredHeader)>,
     pub(crate) schemes: Vec<(String, AuthScheme)>,
     pub(crate) codes: Vec<ErrorCode>,
@@ -83,6 +86,49 @@ impl PolicyBuilder {
     /// each: never by default, since bodies may hold private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
         self.observes_bodies = bodies;
+        self
+    }
+
+    /// Sets whether errors carry `retry`, the advice of their code: `no`, `backoff` or `refresh` (rule E10). By default they do
+    /// not.
+    pub fn advise_retry(mut self, retry: bool) -> Self {
+        self.advice.retry = retry;
+        self
+    }
+
+    /// Sets the page that describes a code, as the field `docs` of errors (rule E10): an `https` address in which `{{code}}`
+    /// stands for the code. By default there is none; a code can have a page of its own
+    /// ([`ErrorCode::with_docs`]).
+    ///
+    /// ```
+    /// use tower_error_envelope::Policy;
+    ///
+    /// let policy = Policy::builder().advise_retry(true).docs("https://docs.example.com/errors#{{code}}").build();
+    /// assert!(policy.is_ok());
+    /// ```
+    pub fn docs(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.advice.docs = Some(address.into());
+        self
+    }
+
+    /// Sets the origins whose scripts may read what the layer answers by itself (rule R6a), such as
+    /// `https://app.example.com` or `https://*.example.com`; `*` for all. By default there is none. Responses of the service
+    /// keep their own headers.
+    pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.cors.get_or_insert_default().origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether these scripts may send credentials: `access-control-allow-credentials` (rule R6a). By default they may not.
+    pub fn cors_credentials(mut self, credentials: bool) -> Self {
+        self.cors.get_or_insert_default().credentials = credentials;
+        self
+    }
+
+    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4), which errors that the service did not make get
+    /// then: 1 to 64 printable ASCII characters. By default they have no such header.
+    pub fn proxy_name(mut self, name: impl Into<String>) -> Self {
+        self.proxy_name = Some(name.into());
         self
     }
 

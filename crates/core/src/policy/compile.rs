@@ -12,6 +12,7 @@ use http::HeaderName;
 
 use self::lists::{Lists, Named};
 use self::schemes::compile_schemes;
+use super::advice::refuse_docs;
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
 use super::inheritance::{around, inherited};
@@ -28,6 +29,7 @@ use crate::fields::is_same_to_cgi;
 use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
+use crate::syntax::is_token_byte;
 
 impl PolicyBuilder {
     /// The policy, or the first mistake.
@@ -44,9 +46,13 @@ impl PolicyBuilder {
     pub(crate) fn compile_all(self, problems: &mut Problems) -> Policy {
         refuse_budgets(&self.inspect.0, &self.drain.0, problems);
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
+        let advice = problems.make(TablePath::Advice, self.advice.compile()).unwrap_or_default();
+        let cors = self.cors.and_then(|cors| problems.make(TablePath::Cors, cors.compile()));
+        let proxy_name = self.proxy_name.and_then(|name| problems.make(TablePath::Proxy, compile_proxy_name(&name)));
         let codes = compile_codes(self.codes, problems);
         let covers = compile_covers(&self.scopes, problems);
         let named = upstreams::compile_upstreams(&self.scopes, problems);
+        let timeouts = upstreams::compile_timeouts(&self.scopes, problems);
         let guards = compile_headers(self.headers, problems);
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
@@ -70,7 +76,12 @@ impl PolicyBuilder {
                 &mut route_settings,
                 problems,
             );
-            parts.push(CompiledScope { parent: parents[at], upstream: named[at].clone(), ..scope });
+            parts.push(CompiledScope {
+                parent: parents[at],
+                upstream: named[at].clone(),
+                timeouts: timeouts[at],
+                ..scope
+            });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
@@ -82,6 +93,9 @@ impl PolicyBuilder {
             inspect: self.inspect,
             drain: self.drain,
             observes_bodies: self.observes_bodies,
+            advice,
+            cors,
+            proxy_name,
             codes,
             route_settings: route_settings.into(),
             precomputed: Box::default(),
@@ -140,13 +154,14 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
         let shapes = chain().flat_map(|part| part.shapes.iter().copied()).collect();
-        (inherited(&parts, &[], at, &[]), rules, outward, shapes, upstreams::inherited_upstream(chain()))
+        let service = (upstreams::inherited_upstream(chain()), upstreams::inherited_timeouts(chain()));
+        (inherited(&parts, &[], at, &[]), rules, outward, shapes, service)
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
-    for (part, (defaults, rules, outward, shapes, upstream)) in parts.iter_mut().zip(settled) {
+    for (part, (defaults, rules, outward, shapes, service)) in parts.iter_mut().zip(settled) {
         part.rules_ask_path = rules.iter().any(|rule| rule.asks_path());
         (part.defaults, part.rules, part.outward, part.shapes) = (defaults, rules, outward, shapes);
-        part.upstream = upstream;
+        (part.upstream, part.timeouts) = service;
     }
     parts.into()
 }
@@ -220,6 +235,19 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
     Err(SettingError::new("domain", "the domain is not a valid host name", right).at_path(TablePath::Rpc))
 }
 
+/// RFC 9209 §2: a token, or a string in quotes.
+fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
+        return Err(SettingError::new("name", "the name cannot stand in a header", right));
+    }
+    let is_token_byte = |byte: u8| is_token_byte(byte) || matches!(byte, b':' | b'/');
+    if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '*') && name.bytes().all(is_token_byte) {
+        return Ok(name.into());
+    }
+    Ok(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")).into())
+}
+
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
 
 fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Problems) -> Named<HeaderGuard> {
@@ -279,6 +307,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
         ));
     }
     SettingError::unless_message("message", code.message())?;
+    code.docs().map_or(Ok(()), refuse_docs)?;
     code.details_schema().map_or(Ok(()), |schema| {
         details::check_text(schema).map_err(|SchemaError { path, wrong, right, .. }| {
             let place: String = path.iter().map(|key| format!("{key}: ")).collect();

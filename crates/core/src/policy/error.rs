@@ -175,6 +175,9 @@ pub(crate) enum TablePath {
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has this table"))]
     Observe,
     Drain,
+    Advice,
+    Cors,
+    Proxy,
     Header(String),
     Auth(String),
     Shape(String),

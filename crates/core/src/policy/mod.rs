@@ -12,11 +12,13 @@
 //! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
 
 mod adopt;
+mod advice;
 mod budget;
 mod build;
 mod builder;
 pub(crate) mod choice;
 mod compile;
+mod cors;
 mod dialects;
 pub(crate) mod error;
 mod faults;
@@ -49,12 +51,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderName;
 
 pub(crate) use self::adopt::Adopted;
+use self::advice::AdviceSettings;
 pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{
     BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes,
 };
+use self::cors::{Cors, CorsSettings};
 pub use self::error::PolicyError;
 use self::faults::PolicyFaults;
 pub use self::guards::Guards;
@@ -68,7 +72,7 @@ pub use self::scope::Scope;
 use self::scope::Scopes;
 pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
-pub use self::upstream::UpstreamUrl;
+pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 pub use self::upstreams::HostUpstreams;
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
@@ -111,6 +115,10 @@ pub struct Policy {
     inspect: Inspect,
     drain: Drain,
     observes_bodies: bool,
+    advice: AdviceSettings,
+    cors: Option<Cors>,
+    /// As a structured field has it.
+    proxy_name: Option<Box<str>>,
     codes: CodeSet,
     /// The settings of each route, those of all parts.
     route_settings: Box<[PartialSettings]>,
@@ -160,6 +168,8 @@ pub(crate) struct CompiledScope {
     rules_ask_path: bool,
     /// Its own, else that of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
+    /// The same of each.
+    timeouts: UpstreamTimeouts,
 }
 
 #[cfg(feature = "policy-file")]
@@ -218,6 +228,18 @@ impl Policy {
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
         self.observes_bodies
+    }
+
+    /// The origins that may read the layer's own answers (R6a).
+    #[inline]
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+
+    /// The name in `Proxy-Status` (L4), as a structured field has it.
+    #[inline]
+    pub(crate) fn proxy_name(&self) -> Option<&str> {
+        self.proxy_name.as_deref()
     }
 
     /// The owner of the codes, for RPC clients (P1).
@@ -322,6 +344,9 @@ impl Default for Policy {
             inspect: Inspect::default(),
             drain: Drain::default(),
             observes_bodies: false,
+            advice: AdviceSettings::default(),
+            cors: None,
+            proxy_name: None,
             codes: CodeSet::default(),
             route_settings: Box::default(),
             precomputed: Box::default(),

@@ -37,9 +37,10 @@ impl Policy {
         self.precomputed = precomputed.collect();
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
         self.is_everywhere = self.parts.len() == 1 && self.route_settings.is_empty() && !self.scopes.ask_host();
-        let tells_time = |index| self.dialect_at(index).spec().tells_time;
-        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.route_settings.iter().filter_map(|route| route.dialect).any(tells_time);
+        let of_request = |index| self.dialect_at(index).spec().tells_of_request();
+        self.asks_of_requests = self.cors.is_some()
+            || self.parts.iter().any(|part| part.rules_ask_path || of_request(part.defaults.dialect))
+            || self.route_settings.iter().filter_map(|route| route.dialect).any(of_request);
         self
     }
 }

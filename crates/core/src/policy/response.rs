@@ -53,7 +53,9 @@ impl Policy {
             }
             // `vary` is in none of them.
             _ if response_settings.html.is_some() => return None,
-            _ if self.dialect(response_settings).spec().tells_time || self.rules_ask_path(response_settings) => {
+            _ if self.dialect(response_settings).spec().tells_of_request()
+                || self.rules_ask_path(response_settings) =>
+            {
                 return None;
             }
             index => COMMON + usize::from(response_settings.part) * dialects + index.get(),

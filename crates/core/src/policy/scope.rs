@@ -9,12 +9,14 @@
 //! do not cover the request are never looked at.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::keys::TableSettings;
 use super::literals::Literals;
 use super::route::Route;
+use super::upstream::UpstreamTimeouts;
 use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
@@ -41,6 +43,7 @@ pub struct Scope {
     pub(crate) hosts: Vec<String>,
     pub(crate) prefix: Option<String>,
     pub(crate) upstream: Option<String>,
+    pub(crate) timeouts: UpstreamTimeouts,
     pub(crate) part: PolicyPart,
 }
 
@@ -78,6 +81,20 @@ impl Scope {
     /// layer itself calls the service that it wraps, whatever is set here.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.upstream = Some(url.into());
+        self
+    }
+
+    /// Sets how long the service may take to its response head here, instead of a gateway's own limit: more than 0, at most 365
+    /// days.
+    pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.head = Some(timeout);
+        self
+    }
+
+    /// Sets how long a response body may pause here, in a gateway; then it ends as one that breaks off (rules F4, F6). By default
+    /// there is no limit.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.stall = Some(timeout);
         self
     }
 

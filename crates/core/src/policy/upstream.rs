@@ -1,9 +1,10 @@
-//! The URL of the service that a scope names: `upstream` under `[scope]`.
+//! The service that a scope names: `upstream` under `[scope]`, and how long a gateway waits for it.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 
@@ -82,6 +83,42 @@ impl UpstreamUrl {
         match authority.parse() {
             Ok(authority) => Ok(Self(Arc::new((scheme.clone(), authority)))),
             Err(_) => refused("this is not a host's name or address", URLS),
+        }
+    }
+}
+
+/// How long a gateway waits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), where the scope sets it. The
+/// [exchange](crate::exchange::Exchange::begin) puts that of a request's scope into the request's extensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    pub(crate) head: Option<Duration>,
+    pub(crate) stall: Option<Duration>,
+}
+
+impl UpstreamTimeouts {
+    /// How long the service may take to its response head.
+    #[must_use]
+    pub fn head(&self) -> Option<Duration> {
+        self.head
+    }
+
+    /// How long a response body may pause.
+    #[must_use]
+    pub fn stall(&self) -> Option<Duration> {
+        self.stall
+    }
+
+    pub(super) fn compile(self) -> Result<Self, SettingError> {
+        let year = Duration::from_secs(365 * 24 * 60 * 60);
+        let is_wrong = |time: Option<Duration>| time.is_some_and(|time| time.is_zero() || time > year);
+        let refused = |key| {
+            let right = "set more than 0 and at most 365 days";
+            Err(SettingError::new(key, "the timeout is out of range", right))
+        };
+        match (is_wrong(self.head), is_wrong(self.stall)) {
+            (true, _) => refused("upstream_timeout"),
+            (_, true) => refused("stall_timeout"),
+            _ => Ok(self),
         }
     }
 }

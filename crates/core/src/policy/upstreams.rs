@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::error::{Problems, TablePath};
 use super::keys::ResponseSettings;
 use super::scope::Scope;
-use super::upstream::UpstreamUrl;
+use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, Policy};
 
 /// The services of one host, for a router that needs them beforehand: [`Policy::upstreams_by_host`].
@@ -62,6 +62,27 @@ impl Policy {
     pub(crate) fn upstream(&self, response_settings: &ResponseSettings) -> Option<&UpstreamUrl> {
         self.part(response_settings.part).upstream.as_ref()
     }
+
+    /// How long to wait for it, where a scope sets that.
+    #[inline]
+    pub(crate) fn upstream_timeouts(&self, response_settings: &ResponseSettings) -> Option<UpstreamTimeouts> {
+        Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
+    }
+}
+
+/// The timeouts that each part sets by itself.
+pub(super) fn compile_timeouts(scopes: &[Scope], problems: &mut Problems) -> Vec<UpstreamTimeouts> {
+    let timeouts = |(at, scope): (usize, &Scope)| problems.make(TablePath::Scope(at), scope.timeouts.compile());
+    let compiled = (1..).zip(scopes).map(timeouts).map(Option::unwrap_or_default);
+    std::iter::once(UpstreamTimeouts::default()).chain(compiled).collect()
+}
+
+/// Each timeout of the nearest part around one that sets it, itself among them.
+pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledScope>) -> UpstreamTimeouts {
+    around.fold(UpstreamTimeouts::default(), |near, part| UpstreamTimeouts {
+        head: near.head.or(part.timeouts.head),
+        stall: near.stall.or(part.timeouts.stall),
+    })
 }
 
 /// The service that each part names by itself; the policy itself names none.

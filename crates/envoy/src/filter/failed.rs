@@ -1,6 +1,6 @@
 //! Responses of Envoy's own, which take the place of the service's (V2, V3).
 
-use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
+use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ProxyError, ProxyFailure, ResponsePlan};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::state::{EnvoyLocalReply, Filter, code_of};
@@ -21,7 +21,7 @@ impl Filter {
         self.head_left.set(true);
         let mut head = http::Response::new(()).into_parts().0;
         head.status = local.status().unwrap_or(StatusCode::BAD_GATEWAY);
-        match exchange.proxy_failed(&mut head, local.details.into()) {
+        match exchange.proxy_failed(&mut head, local.cause()) {
             ResponsePlan::Rewrite(written) => {
                 note_reply(stream, &written.event, &head.headers, &written.body);
                 self.log(stream, written.event);
@@ -70,7 +70,25 @@ impl EnvoyLocalReply {
     /// with it.
     fn failure(self, head: Option<&response::Parts>) -> Option<(StatusCode, BoxError)> {
         let status = self.status().or(head.map(|head| head.status)).filter(|it| it.as_u16() >= 400)?;
-        Some((status, self.details.into()))
+        Some((status, self.cause()))
+    }
+
+    /// Envoy's details, with the type of the failure where they have one (L4).
+    fn cause(self) -> BoxError {
+        let has = |part| self.details.contains(part);
+        let kind = match self.status {
+            _ if has("connection_timeout") => ProxyError::ConnectionTimeout,
+            _ if has("connection_failure") => ProxyError::ConnectionRefused,
+            _ if has("response_timeout") => ProxyError::HttpResponseTimeout,
+            _ if has("upstream_reset") => ProxyError::ConnectionTerminated,
+            _ if has("overflow") => ProxyError::ConnectionLimitReached,
+            _ if has("route_not_found") || has("cluster_not_found") => ProxyError::DestinationNotFound,
+            _ if has("no_healthy_upstream") => ProxyError::DestinationUnavailable,
+            504 => ProxyError::HttpResponseTimeout,
+            400..500 => ProxyError::HttpRequestError,
+            _ => return self.details.into(),
+        };
+        ProxyFailure::new(kind, self.details).into()
     }
 }
 

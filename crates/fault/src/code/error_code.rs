@@ -40,15 +40,18 @@ pub(super) struct CustomCode {
     pub(super) name: Text,
     pub(super) status: u16,
     pub(super) grpc: Option<u8>,
+    pub(super) jsonrpc: Option<i32>,
     pub(super) retry: Option<Retry>,
     pub(super) message: Option<Text>,
+    /// The address of its page.
+    pub(super) docs: Option<Text>,
     /// A JSON Schema.
     pub(super) details: Option<Text>,
 }
 
 impl CustomCode {
     pub(super) fn new(name: Text, status: u16) -> Self {
-        Self { name, status, grpc: None, retry: None, message: None, details: None }
+        Self { name, status, grpc: None, jsonrpc: None, retry: None, message: None, docs: None, details: None }
     }
 }
 
@@ -71,6 +74,17 @@ pub enum Retry {
 }
 
 impl Retry {
+    /// The advice after a status whose code has none (E10).
+    pub(super) const fn of_status(status: u16) -> Self {
+        if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
+    }
+
+    /// The advice of this name; `None` for any other text.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)
+    }
+
     /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -87,6 +101,7 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) status: u16,
     pub(super) grpc: u8,
+    pub(super) jsonrpc: i32,
     pub(super) retry: Retry,
     pub(super) message: &'static str,
     pub(super) group: &'static str,

@@ -49,6 +49,18 @@ impl ErrorCode {
         self.with(|own| own.grpc = Some(grpc))
     }
 
+    /// Sets the number of an own code in JSON-RPC (rule R10). A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_jsonrpc(self, number: i32) -> Self {
+        self.with(|own| own.jsonrpc = Some(number))
+    }
+
+    /// Sets the page that describes an own code: an `https` address (rule E10). A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.docs = Some(Text::from(address.into())))
+    }
+
     /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
     #[must_use]
     pub fn with_retry(self, retry: Retry) -> Self {
@@ -129,13 +141,34 @@ impl ErrorCode {
         }
     }
 
-    /// What a client may do next. A code that is known by name alone counts as transient.
+    /// The number in JSON-RPC errors (rule R10): by default `-32603` where the status is 5xx, else `-32600`.
+    #[must_use]
+    pub fn jsonrpc(&self) -> i32 {
+        const INVALID_REQUEST: i32 = -32_600;
+        const INTERNAL_ERROR: i32 = -32_603;
+
+        let set = match &self.0 {
+            Repr::Row(row) => Some(row.jsonrpc),
+            Repr::Own(own) => own.jsonrpc,
+            Repr::Plain { .. } | Repr::Foreign(_) => None,
+        };
+        set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
+    }
+
+    /// The page that describes an own code, where it has one (rule E10).
+    #[must_use]
+    pub fn docs(&self) -> Option<&str> {
+        if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
+    }
+
+    /// What a client may do next. An own code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx, else
+    /// [`Retry::No`] (rule E10). A code that is known by name alone counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
             Repr::Row(row) => row.retry,
-            Repr::Plain { .. } => self.row().retry,
-            Repr::Own(own) => own.retry.unwrap_or_else(|| self.row().retry),
+            Repr::Plain { status, .. } => Retry::of_status(*status),
+            Repr::Own(own) => own.retry.unwrap_or_else(|| Retry::of_status(own.status)),
             Repr::Foreign(_) => Retry::Backoff,
         }
     }
@@ -187,8 +220,10 @@ impl ErrorCode {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
             own.grpc = own.grpc.or(other.grpc);
+            own.jsonrpc = own.jsonrpc.or(other.jsonrpc);
             own.retry = own.retry.or(other.retry);
             own.message = own.message.take().or_else(|| other.message.clone());
+            own.docs = own.docs.take().or_else(|| other.docs.clone());
             own.details = own.details.take().or_else(|| other.details.clone());
         })
     }

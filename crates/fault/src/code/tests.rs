@@ -11,6 +11,7 @@ fn the_table_equals_the_catalogue() {
         assert_eq!(entry["code"].as_str(), Some(code.as_str()));
         assert_eq!(entry["status"].as_integer(), Some(code.status().as_u16().into()), "{code}");
         assert_eq!(entry["grpc"].as_integer(), Some(code.grpc().into()), "{code}");
+        assert_eq!(entry["jsonrpc"].as_integer(), Some(code.jsonrpc().into()), "{code}");
         assert_eq!(entry["retry"].as_str(), Some(code.retry().as_str()), "{code}");
         assert_eq!(entry["message"].as_str(), Some(code.message()), "{code}");
         assert_eq!(entry["group"].as_str(), code.group(), "{code}");
@@ -35,6 +36,26 @@ fn the_form_of_e2_is_one_to_63_characters() {
     for bad in ["", "1a", "_a", "A", "a-b", "a b", "é", too_long.as_str()] {
         assert!(!is_well_formed(bad.as_bytes()), "{bad}");
     }
+}
+
+#[test]
+fn e10_an_own_code_without_advice_has_that_of_its_status() {
+    let own = |status| ErrorCode::try_own("x", status).unwrap();
+    for (status, retry, number) in [
+        (400, Retry::No, -32_600),
+        (408, Retry::Backoff, -32_600),
+        (412, Retry::No, -32_600),
+        (423, Retry::No, -32_600),
+        (425, Retry::Backoff, -32_600),
+        (429, Retry::Backoff, -32_600),
+        (500, Retry::Backoff, -32_603),
+        (501, Retry::Backoff, -32_603),
+    ] {
+        assert_eq!((own(status).retry(), own(status).jsonrpc()), (retry, number), "{status}");
+    }
+    let set = own(409).with_retry(Retry::Refresh).with_jsonrpc(-32_050).with_docs("https://x.test/e");
+    assert_eq!((set.retry(), set.jsonrpc(), set.docs()), (Retry::Refresh, -32_050, Some("https://x.test/e")));
+    assert_eq!((ErrorCode::GONE.with_jsonrpc(1).jsonrpc(), ErrorCode::GONE.docs()), (-32_037, None));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version};
@@ -19,6 +20,7 @@ use super::shared::Pool;
 use crate::capacity::Permit;
 use crate::count::GaugeGuard;
 use crate::reset;
+use crate::stall::StallLimit;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
@@ -89,6 +91,8 @@ pub struct UpstreamBody {
     last: Option<LastFrame>,
     /// `None` once the body has ended.
     permit: Option<Permit>,
+    /// `None` where pauses have no limit.
+    stall: Option<StallLimit>,
 }
 
 /// The end, or the frame that is followed by it.
@@ -105,12 +109,31 @@ impl UpstreamBody {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
         let is_http2 = response.version() == Version::HTTP_2;
-        response.map(|body| Self { body, is_http2, lease, last: None, permit: None })
+        response.map(|body| Self { body, is_http2, lease, last: None, permit: None, stall: None })
     }
 
     /// Holds the permit to its end.
     pub(crate) fn hold(self, permit: Option<Permit>) -> Self {
         Self { permit, ..self }
+    }
+
+    /// Limits its pauses.
+    pub(crate) fn limit_pauses(self, limit: Option<Duration>) -> Self {
+        Self { stall: limit.map(StallLimit::new), ..self }
+    }
+
+    /// The next frame of the service, unless it pauses for too long.
+    fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<LastFrame> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        match (&mut self.stall, frame.is_pending()) {
+            (None, _) => {}
+            (Some(stall), false) => stall.went_on(),
+            (Some(stall), true) => return stall.poll_stalled(cx).map(|failure| Some(Err(failure.into()))),
+        }
+        frame.map(|frame| match frame {
+            None if self.is_http2 && reset::is_cut_off(&self.body) => Some(Err(reset::within_body("service"))),
+            frame => frame.map(|frame| frame.map_err(Into::into)),
+        })
     }
 }
 
@@ -121,10 +144,7 @@ impl Body for UpstreamBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if this.last.is_none() {
-            let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                None if this.is_http2 && reset::is_cut_off(&this.body) => Some(Err(reset::within_body("service"))),
-                frame => frame.map(|frame| frame.map_err(Into::into)),
-            };
+            let frame = ready!(this.poll_service(cx));
             match &frame {
                 Some(Err(_)) => this.lease = None,
                 Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(frame),

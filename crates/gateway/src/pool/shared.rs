@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
 use tokio::runtime::Handle;
 use tower::BoxError;
 
@@ -138,8 +139,10 @@ fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();
         let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(slot)).await;
-        let too_slow =
-            |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting to the service took too long").into());
+        let too_slow = |_| {
+            let late = ProxyFailure::new(ProxyError::ConnectionTimeout, "connecting to the service took too long");
+            Err(io::Error::new(io::ErrorKind::TimedOut, late).into())
+        };
         opening.end(opened.unwrap_or_else(too_slow));
     });
     pool.state().store_opening_task(id, task.abort_handle());

@@ -5,6 +5,7 @@ use super::description::Description;
 use super::issues::{IssuePlaces, nested};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};
+use crate::code::Retry;
 use crate::dialect::json::{Writer, quoted};
 use crate::dialect::outgoing::list;
 
@@ -59,6 +60,12 @@ impl Description {
                 Writer::new(64).text("type", "integer").raw("minimum", "400").raw("maximum", "599").close()
             }
             Placeholder::RetryAfter => of_type("integer").close(),
+            Placeholder::Retry => {
+                let words = [Retry::No, Retry::Backoff, Retry::Refresh].map(|retry| quoted(retry.as_str()));
+                let missing = (!is_optional).then(|| b"null".to_vec());
+                Writer::new(64).raw("enum", list(words.into_iter().chain(missing))).close()
+            }
+            Placeholder::Docs => of_type("string").text("format", "uri").close(),
             Placeholder::Details => b"{}".to_vec(),
             Placeholder::Issues => {
                 let issue = self.issues.as_ref().map_or_else(|| b"{}".to_vec(), IssuePlaces::schema);

@@ -24,10 +24,12 @@ pub(crate) enum Placeholder {
     RequestId,
     Timestamp,
     RetryAfter,
+    Retry,
+    Docs,
 }
 
 impl Placeholder {
-    pub(crate) const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); 11] = [
         ("code", Self::Code),
         ("name", Self::Name),
         ("status", Self::Status),
@@ -37,6 +39,8 @@ impl Placeholder {
         ("request_id", Self::RequestId),
         ("timestamp", Self::Timestamp),
         ("retry_after", Self::RetryAfter),
+        ("retry", Self::Retry),
+        ("docs", Self::Docs),
     ];
 }
 

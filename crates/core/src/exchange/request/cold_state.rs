@@ -31,6 +31,8 @@ pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) counts_whole: bool,
     /// How long the client waits for the whole call.
     pub(in crate::exchange) deadline: Option<Duration>,
+    /// The origin whose scripts may read the layer's own answers (R6a), as the answer names it.
+    pub(in crate::exchange) origin: Option<HeaderValue>,
     /// The header as it came, valid or not.
     traceparent: Option<HeaderValue>,
 }
@@ -75,7 +77,8 @@ impl ColdState {
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
-        let is_plain = notes.is_none() && deadline.is_none() && traceparent.is_none();
+        let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
+        let is_plain = origin.is_none() && notes.is_none() && deadline.is_none() && traceparent.is_none();
         if is_plain && !asks_path && !tells_time && !counts_whole {
             return None;
         }
@@ -85,6 +88,6 @@ impl ColdState {
             (view.head.method.clone(), path)
         });
         let began = tells_time.then(config.clock);
-        Some(Box::new(Self { notes, target, began, counts_whole, deadline, traceparent, ..Self::default() }))
+        Some(Box::new(Self { notes, target, began, counts_whole, deadline, origin, traceparent, ..Self::default() }))
     }
 }

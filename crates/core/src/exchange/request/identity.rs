@@ -62,6 +62,9 @@ pub(in crate::exchange) fn mark(
     if let Some(upstream) = policy.upstream(response_settings) {
         head.extensions.insert(upstream.clone());
     }
+    if let Some(timeouts) = policy.upstream_timeouts(response_settings) {
+        head.extensions.insert(timeouts);
+    }
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
     trace(policy.ids(), head, id);

@@ -5,13 +5,12 @@ use http_auth::parser::ChallengeParser;
 
 use crate::guard::pattern::SettingError;
 
-/// The challenge lines of one scheme.
+/// The challenge lines of one scheme, by the fault of the token. Those of another scheme than Bearer are equal.
 #[derive(Debug)]
-pub(super) enum Challenges {
-    /// `Bearer`, with an error where a token was sent.
-    Bearer,
-    /// Always the same.
-    Own(HeaderValue),
+pub(super) struct Challenges {
+    no_token: HeaderValue,
+    invalid: HeaderValue,
+    expired: HeaderValue,
 }
 
 /// The fault of a token, as RFC 6750 names it. Its expiry is in the description alone: the reader of an inner 401
@@ -25,30 +24,79 @@ pub(super) enum TokenError {
 
 impl Challenges {
     pub(super) fn line(&self, error: TokenError) -> HeaderValue {
-        match (self, error) {
-            (Self::Own(challenge), _) => challenge.clone(),
-            (Self::Bearer, TokenError::NoToken) => HeaderValue::from_static("Bearer"),
-            (Self::Bearer, TokenError::Invalid) => HeaderValue::from_static("Bearer error=\"invalid_token\""),
-            (Self::Bearer, TokenError::Expired) => HeaderValue::from_static(
-                "Bearer error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
+        let line = match error {
+            TokenError::NoToken => &self.no_token,
+            TokenError::Invalid => &self.invalid,
+            TokenError::Expired => &self.expired,
+        };
+        line.clone()
+    }
+
+    /// The lines of a challenge that clients can parse.
+    pub(super) fn parse(challenge: &str) -> Result<Self, SettingError> {
+        let has_error = has_own_error(challenge);
+        let lines = [
+            Some(challenge.to_owned()),
+            with_error(challenge, "error=\"invalid_token\""),
+            with_error(
+                challenge,
+                "error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
             ),
+        ];
+        let [no_token, invalid, expired] = lines.map(|line| {
+            let line = line.filter(|_| has_error == Some(false));
+            HeaderValue::try_from(line.as_deref().unwrap_or(challenge)).ok()
+        });
+        match (has_error.filter(|_| challenge.is_ascii()), no_token, invalid, expired) {
+            (Some(_), Some(no_token), Some(invalid), Some(expired)) => Ok(Self { no_token, invalid, expired }),
+            _ => {
+                let wrong = format!("{challenge:?} is not a valid challenge");
+                let right = "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)";
+                Err(SettingError::new("challenge", wrong, right))
+            }
         }
     }
 }
 
-/// A challenge that clients can parse.
-pub(super) fn parse(challenge: &str) -> Result<HeaderValue, SettingError> {
-    let mut challenges = ChallengeParser::new(challenge);
-    let parses = matches!(challenges.next(), Some(Ok(_))) && challenges.all(|it| it.is_ok());
-    match HeaderValue::from_str(challenge) {
-        Ok(value) if parses && challenge.is_ascii() => Ok(value),
-        _ => {
-            let wrong = format!("{challenge:?} is not a valid challenge");
-            Err(SettingError::new(
-                "challenge",
-                wrong,
-                "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)",
-            ))
+const BEARER: &str = "Bearer";
+
+/// Whether the challenge has an error already; `None` where clients cannot parse it.
+fn has_own_error(challenge: &str) -> Option<bool> {
+    let challenges: Vec<_> = ChallengeParser::new(challenge).collect::<Result<_, _>>().ok()?;
+    let names_error = |name: &&str| name.eq_ignore_ascii_case("error");
+    let params = || challenges.iter().flat_map(|it| it.params.iter().map(|(name, _)| *name));
+    (!challenges.is_empty()).then(|| params().any(|name| names_error(&name)))
+}
+
+/// RFC 6750 §3: the error is a parameter of the scheme Bearer; `None` for another scheme.
+fn with_error(challenge: &str, error: &str) -> Option<String> {
+    let (scheme, params) = challenge.split_at_checked(BEARER.len())?;
+    if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with(' ')) {
+        return None;
+    }
+    let more = if params.trim().is_empty() { "" } else { ", " };
+    Some(format!("{scheme} {error}{more}{}", params.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g2_the_error_of_a_token_is_a_parameter_of_bearer() {
+        for (challenge, invalid) in [
+            ("Bearer", "Bearer error=\"invalid_token\""),
+            ("bearer realm=\"x\"", "bearer error=\"invalid_token\", realm=\"x\""),
+            ("Bearer error=\"other\"", "Bearer error=\"other\""),
+            ("Bearers realm=\"x\"", "Bearers realm=\"x\""),
+            ("Own realm=\"x\"", "Own realm=\"x\""),
+        ] {
+            let lines = Challenges::parse(challenge).unwrap();
+            assert_eq!(lines.line(TokenError::NoToken), challenge);
+            assert_eq!(lines.line(TokenError::Invalid), invalid);
+        }
+        for wrong in ["", "Bearer realm=", "B\u{e4}", "a\nb"] {
+            assert_eq!(Challenges::parse(wrong).unwrap_err().key, "challenge", "{wrong}");
         }
     }
 }

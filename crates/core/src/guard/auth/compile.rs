@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::challenge::{self, Challenges};
+use super::challenge::Challenges;
 #[cfg(feature = "jwt")]
 use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "keys")]
@@ -156,15 +156,15 @@ impl AuthScheme {
 
     /// A setting without effect looks like one that guards.
     fn refuse_what_it_has_not(&self) -> Result<(), SettingError> {
-        let (scheme, has_keys, has_challenge, waits) = match &self.kind {
+        let (scheme, has_keys, waits) = match &self.kind {
             #[cfg(feature = "keys")]
-            SchemeKind::Bearer => ("bearer", true, false, false),
+            SchemeKind::Bearer => ("bearer", true, false),
             #[cfg(feature = "keys")]
-            SchemeKind::Header(_) => ("header", true, true, false),
+            SchemeKind::Header(_) => ("header", true, false),
             #[cfg(feature = "jwt")]
-            SchemeKind::Jwt(keys) => ("jwt", false, false, keys.are_remote()),
-            SchemeKind::Certificate => ("certificate", false, true, false),
-            SchemeKind::Custom => ("custom", false, true, true),
+            SchemeKind::Jwt(keys) => ("jwt", false, keys.are_remote()),
+            SchemeKind::Certificate => ("certificate", false, false),
+            SchemeKind::Custom => ("custom", false, true),
         };
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
             true => {
@@ -176,12 +176,6 @@ impl AuthScheme {
         #[cfg(feature = "keys")]
         without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
-        without(
-            "challenge",
-            self.challenge.is_some(),
-            has_challenge,
-            "a scheme \"header\", \"certificate\" or \"custom\"",
-        )?;
         without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\", or one with jwks_url,")?;
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
@@ -198,12 +192,10 @@ impl AuthScheme {
 
     fn challenges(&self, header: Option<&HeaderName>) -> Result<Challenges, SettingError> {
         match (&self.challenge, header) {
-            (Some(challenge), _) => challenge::parse(challenge).map(Challenges::Own),
-            (None, Some(header)) => challenge::parse(&format!("ApiKey header=\"{header}\"")).map(Challenges::Own),
-            (None, None) if matches!(self.kind, SchemeKind::Certificate) => {
-                challenge::parse("ClientCertificate").map(Challenges::Own)
-            }
-            (None, None) => Ok(Challenges::Bearer),
+            (Some(challenge), _) => Challenges::parse(challenge),
+            (None, Some(header)) => Challenges::parse(&format!("ApiKey header=\"{header}\"")),
+            (None, None) if matches!(self.kind, SchemeKind::Certificate) => Challenges::parse("ClientCertificate"),
+            (None, None) => Challenges::parse("Bearer"),
         }
     }
 }

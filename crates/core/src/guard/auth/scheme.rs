@@ -129,8 +129,10 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the `www-authenticate` of a key header (by default `ApiKey header="<name>"`), of certificates (by default
-    /// `ClientCertificate`) or of a custom scheme (by default `Bearer`).
+    /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The default is
+    /// `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
+    ///
+    /// RFC 6750's `error` is added to a challenge of the scheme Bearer where a token was sent, unless it has one.
     pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self

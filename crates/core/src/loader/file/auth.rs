@@ -13,7 +13,7 @@ use crate::policy::suggestion::nearest;
 
 /// The keys that each scheme has.
 const SCHEMES: [(&str, &[&str]); 5] = [
-    ("bearer", &["scheme", "forward_id", "messages", "pattern", "keys", "keys_file"]),
+    ("bearer", &["scheme", "forward_id", "messages", "challenge", "pattern", "keys", "keys_file"]),
     ("header", &["scheme", "forward_id", "messages", "header", "pattern", "challenge", "keys", "keys_file"]),
     (
         "jwt",
@@ -21,6 +21,7 @@ const SCHEMES: [(&str, &[&str]); 5] = [
             "scheme",
             "forward_id",
             "messages",
+            "challenge",
             "secret_env",
             "jwks_file",
             "jwks_url",

@@ -24,6 +24,9 @@ pub(super) fn check_root(root: &Table<'_>) {
         "inspect",
         "drain",
         "observe",
+        "advice",
+        "cors",
+        "proxy",
         "header",
         "auth",
         "route",
@@ -68,21 +71,26 @@ pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
 }
 
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
-    table.only(&["hosts", "prefix", "upstream"]);
+    table.only(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
     let mut scope = Scope::new();
     scope.hosts = table.read("hosts", Value::texts).unwrap_or_default();
     scope.prefix = table.read("prefix", Value::owned);
     scope.upstream = table.read("upstream", Value::owned);
+    scope.timeouts.head = table.read("upstream_timeout", Value::duration);
+    scope.timeouts.stall = table.read("stall_timeout", Value::duration);
     scope
 }
 
 /// The tables that hold for the process, whichever file of the policy itself has them.
-pub(super) const PROCESS_WIDE: [(&str, TablePath); 5] = [
+pub(super) const PROCESS_WIDE: [(&str, TablePath); 8] = [
     ("request_id", TablePath::RequestId),
     ("rpc", TablePath::Rpc),
     ("inspect", TablePath::Inspect),
     ("observe", TablePath::Observe),
     ("drain", TablePath::Drain),
+    ("advice", TablePath::Advice),
+    ("cors", TablePath::Cors),
+    ("proxy", TablePath::Proxy),
 ];
 
 /// A table whose keys are set where no file that comes before this one sets them.
@@ -115,6 +123,22 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
         TablePath::Observe => {
             table.table.only(&["bodies"]);
             table.put("bodies", Value::boolean, &mut builder.observes_bodies);
+        }
+        TablePath::Advice => {
+            table.table.only(&["retry", "docs"]);
+            table.put("retry", Value::boolean, &mut builder.advice.retry);
+            table.put("docs", |docs| Ok(Some(docs.owned()?.into())), &mut builder.advice.docs);
+        }
+        TablePath::Cors => {
+            table.table.only(&["origins", "credentials"]);
+            let cors = builder.cors.get_or_insert_default();
+            table.put("origins", Value::texts, &mut cors.origins);
+            table.put("credentials", Value::boolean, &mut cors.credentials);
+        }
+        TablePath::Proxy => {
+            table.table.only(&["name"]);
+            let name = table.table.read_required("name", Value::owned);
+            builder.proxy_name = builder.proxy_name.take().or(name);
         }
         TablePath::Inspect => read_budget(&mut builder.inspect.0, table),
         _ => read_budget(&mut builder.drain.0, table),
@@ -150,7 +174,7 @@ pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
 }
 
 pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
-    table.only(&["code", "status", "grpc", "retry", "message", "details"]);
+    table.only(&["code", "status", "grpc", "jsonrpc", "retry", "message", "docs", "details"]);
     let name = table.required("code");
     let status = table.read_required("status", Value::error_status);
     let own = |name: &Value<'_>| {
@@ -161,12 +185,15 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
     };
     let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(ErrorCode::OTHER);
     let code = table.set(code, "grpc", |grpc| grpc.within("a gRPC error", 1, 16), ErrorCode::with_grpc);
+    let number = |number: &Value<'_>| number.within("a number of JSON-RPC", i32::MIN.into(), i32::MAX.into());
+    let code = table.set(code, "jsonrpc", number, ErrorCode::with_jsonrpc);
+    let code = table.set(code, "docs", Value::owned, ErrorCode::with_docs);
     let code = table.set(code, "retry", Value::word::<Retry>, ErrorCode::with_retry);
     table.set(code, "message", Value::owned, ErrorCode::with_message)
 }
 
 pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
-    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "say"]);
+    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "to_status", "say"]);
     let to = table.read_required("to", |to| to.known_code(codes));
     let rule = MapRule::to(to.unwrap_or(ErrorCode::OTHER));
     let rule = table.set(rule, "status", Value::error_status, MapRule::status);
@@ -175,6 +202,7 @@ pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
     let rule = table.set(rule, "message_pattern", Value::owned, MapRule::message_pattern);
     let rule = table.set(rule, "content_type", Value::owned, MapRule::content_type);
     let rule = table.set(rule, "route", Value::owned, MapRule::route);
+    let rule = table.set(rule, "to_status", Value::error_status, MapRule::to_status);
     table.set(rule, "say", Value::owned, MapRule::say)
 }
 

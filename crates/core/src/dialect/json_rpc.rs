@@ -1,0 +1,161 @@
+//! JSON-RPC 2.0, for servers of MCP and the like (rule R10).
+//!
+//! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`. Numbers
+//! may repeat: clients match on the code in `data`.
+
+use std::borrow::Cow;
+
+use super::form::{DialectSpec, KnownFields};
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::parsed_error::{Body, ParsedError};
+
+pub(super) const FORM: DialectSpec = DialectSpec {
+    names_call: true,
+    // Clients of MCP read events without a name alone.
+    error_event: None,
+    reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
+    ..DialectSpec::new("jsonrpc", read, write, rewrite_in_place)
+};
+
+const INVALID_REQUEST: i32 = -32_600;
+const INVALID_PARAMS: i32 = -32_602;
+const PARSE_ERROR: i32 = -32_700;
+
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    let error = body.error.as_ref()?;
+    body.object.string("jsonrpc").filter(|version| version == "2.0")?;
+    let data = error.object("data");
+    let name = data.as_ref().and_then(|data| data.name("code"));
+    let is_layers = name.is_some() && data.as_ref().is_some_and(|data| data.has("request_id"));
+    let details = match (is_layers, data) {
+        (true, Some(data)) => data.json("details"),
+        _ => error.json("data"),
+    };
+    let code = name.or_else(|| error.number("code").map(Cow::Borrowed));
+    Some(ParsedError { details, ..ParsedError::new(code, error.words("message")) })
+}
+
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let id = out.call.and_then(|call| call.id.as_deref()).unwrap_or("null");
+    written(out, id, &number(out).to_string())
+}
+
+fn written(out: &Outgoing<'_>, id: &str, number: &str) -> Vec<u8> {
+    let error = Writer::new(2 * out.size()).raw("code", number).text("message", out.message).raw("data", data(out));
+    Writer::new(2 * out.size()).text("jsonrpc", "2.0").raw("id", id).raw("error", error.close()).close()
+}
+
+fn data(out: &Outgoing<'_>) -> Vec<u8> {
+    let data = Writer::new(out.size()).text("code", out.code).text("request_id", out.request_id);
+    let data = out.with_details(data);
+    let data = out.advice.retry.into_iter().fold(data, |data, retry| data.text("retry", retry));
+    out.advice.docs.iter().fold(data, |data, docs| data.text("docs", docs)).close()
+}
+
+/// A body that is no JSON has a number of its own, where another number would be no better.
+fn number(out: &Outgoing<'_>) -> i32 {
+    match out.canonical.jsonrpc() {
+        INVALID_REQUEST | INVALID_PARAMS if out.call.is_some_and(|call| call.is_malformed) => PARSE_ERROR,
+        number => number,
+    }
+}
+
+/// A received error keeps its number, its id and its data; on a 5xx its number and id alone.
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let Some(error) = kept.body.object("error") else { return write(out) };
+    if !kept.whole {
+        let id = kept.body.raw("id").filter(|id| is_name(id)).map_or("null", |id| id.get());
+        let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
+        return written(out, id, &number);
+    }
+    let mut set = vec![("message", quoted(out.message))];
+    match error.object("data") {
+        Some(data) if data.string("request_id").is_some() => set.push(("data", readdressed(&data, out))),
+        None if !error.has("data") => set.push(("data", self::data(out))),
+        _ => {}
+    }
+    let error = with_members(&error, &set, |_, _| true);
+    with_members(&kept.body, &[("error", error)], |_, _| true)
+}
+
+/// The data of a layer inside, with this layer's id and advice (E7).
+fn readdressed(data: &Object<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let mut set = vec![("request_id", quoted(out.request_id))];
+    set.extend(out.advice.retry.map(|retry| ("retry", quoted(retry))));
+    set.extend(out.advice.docs.as_ref().map(|docs| ("docs", quoted(docs))));
+    with_members(data, &set, |_, _| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::ErrorCode;
+    use crate::dialect::json_rpc_call::JsonRpcCall;
+    use crate::dialect::outgoing::WrittenAdvice;
+    use crate::dialect::outgoing::tests::{ID, out, preserved, text};
+
+    #[test]
+    fn r10_the_code_is_in_the_data() {
+        let call = JsonRpcCall { id: Some("\"a\"".into()), is_malformed: false };
+        let advice = WrittenAdvice { retry: Some("no"), docs: Some("https://x.test/e".into()) };
+        let new = Outgoing { details: Some("{\"n\":1.0}"), call: Some(&call), advice: &advice, ..out() };
+        let data = format!(
+            r#"{{"code":"not_found","request_id":"{ID}","details":{{"n":1.0}},"retry":"no","docs":"https://x.test/e"}}"#
+        );
+        let error = format!(r#"{{"code":-32030,"message":"Not found.","data":{data}}}"#);
+        assert_eq!(text(write(&new)), format!(r#"{{"jsonrpc":"2.0","id":"a","error":{error}}}"#));
+    }
+
+    #[test]
+    fn r10_a_body_that_is_no_json_has_a_number_of_its_own() {
+        let call = JsonRpcCall { id: None, is_malformed: true };
+        for (code, expected) in [
+            (ErrorCode::BAD_REQUEST, PARSE_ERROR),
+            (ErrorCode::INVALID_REQUEST, PARSE_ERROR),
+            (ErrorCode::AUTH_MISSING, -32_010),
+            (ErrorCode::SERVICE_UNAVAILABLE, -32_053),
+        ] {
+            assert_eq!(number(&Outgoing { canonical: &code, call: Some(&call), ..out() }), expected, "{code}");
+        }
+        assert_eq!(number(&Outgoing { canonical: &ErrorCode::BAD_REQUEST, ..out() }), INVALID_REQUEST);
+    }
+
+    #[test]
+    fn r10_a_received_error_keeps_its_number_and_its_data() {
+        let new = Outgoing { message: "new", ..out() };
+        for (body, expected) in [
+            (
+                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32099,"message":"old","data":{"s":1}}}"#,
+                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32099,"message":"new","data":{"s":1}}}"#.to_owned(),
+            ),
+            (
+                r#"{"id":7,"error":{"code":1,"data":{"code":"x","request_id":"theirs"},"message":"old"}}"#,
+                format!(r#"{{"id":7,"error":{{"code":1,"data":{{"code":"x","request_id":"{ID}"}},"message":"new"}}}}"#),
+            ),
+            (
+                r#"{"id":7,"error":{"code":1,"message":"old"}}"#,
+                format!(
+                    r#"{{"id":7,"error":{{"code":1,"message":"new","data":{{"code":"not_found","request_id":"{ID}"}}}}}}"#
+                ),
+            ),
+        ] {
+            assert_eq!(text(rewrite_in_place(&preserved(body, true), &new)), expected);
+        }
+        let body = r#"{"jsonrpc":"2.0","id":"a b","error":{"code":-32099,"message":"old","data":{"s":"secret"}}}"#;
+        let masked = text(rewrite_in_place(&preserved(body, false), &new));
+        assert!(
+            masked.starts_with(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32099,"message":"new","#),
+            "{masked}"
+        );
+        assert!(!masked.contains("secret"), "{masked}");
+    }
+
+    #[test]
+    fn json_is_read_as_it_is_written() {
+        let written = text(write(&Outgoing { details: Some("[1.0]"), ..out() }));
+        let body = Body::new(None, Object::parse(&written).unwrap());
+        let read = read(&body).unwrap();
+        assert_eq!((read.code.as_deref(), read.details.as_deref()), (Some("not_found"), Some("[1.0]")));
+    }
+}

@@ -1,0 +1,173 @@
+//! The JSON-RPC call in a request's body, as far as the body was seen (rule R10).
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use crate::syntax::end_of_quoted;
+
+/// Longer ids are not repeated: nobody has them, and an error repeats them.
+const MAX_ID: usize = 256;
+
+/// What an error needs of the call that it answers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct JsonRpcCall {
+    /// The id of a single call, byte for byte: a string or a number.
+    pub(crate) id: Option<Box<str>>,
+    /// The body was seen whole, and is not JSON.
+    pub(crate) is_malformed: bool,
+}
+
+impl JsonRpcCall {
+    /// Reads the body, or its first part.
+    pub(crate) fn parse(seen: &[u8], is_whole: bool) -> Self {
+        // What begins like no text is coded: it may well be JSON.
+        let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'));
+        if is_text && is_whole && serde_json::from_slice::<IgnoredAny>(seen).is_err() {
+            return Self { id: None, is_malformed: true };
+        }
+        Self { id: Fields { rest: seen, is_whole }.only_id(), is_malformed: false }
+    }
+}
+
+/// The fields of an object that may be cut anywhere.
+struct Fields<'a> {
+    rest: &'a [u8],
+    is_whole: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// The id, if it stands there once.
+    fn only_id(mut self) -> Option<Box<str>> {
+        self.take(b'{')?;
+        let mut id = None;
+        while let Some((name, value)) = self.next() {
+            if name == "id" && id.replace(value).is_some() {
+                return None;
+            }
+        }
+        let id = str::from_utf8(id?).ok().filter(|id| id.len() <= MAX_ID)?;
+        let is_id = serde_json::from_str(id).is_ok_and(|id: serde_json::Value| id.is_string() || id.is_number());
+        is_id.then(|| id.into())
+    }
+
+    /// The next field; `None` at the end, at a cut, and at what is no field.
+    fn next(&mut self) -> Option<(Cow<'a, str>, &'a [u8])> {
+        let name = self.value()?;
+        self.take(b':')?;
+        let value = self.value()?;
+        if self.take(b',').is_none() && self.rest.first() != Some(&b'}') && (!self.rest.is_empty() || self.is_whole) {
+            return None;
+        }
+        Some((name_of(name)?, value))
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        self.rest = self.rest.trim_ascii_start().strip_prefix(&[byte])?;
+        Some(())
+    }
+
+    /// A whole value: its brackets are closed, or something stands behind it.
+    fn value(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest.trim_ascii_start();
+        let (mut at, mut depth) = (0, 0_usize);
+        loop {
+            match text.get(at)? {
+                b'"' => at += end_of_quoted(&text[at..])?,
+                b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
+                b'}' | b']' => (at, depth) = (at + 1, depth.checked_sub(1)?),
+                _ if depth > 0 => at += 1,
+                _ => at += end_of_word(&text[at..])?,
+            }
+            if depth == 0 {
+                let (value, rest) = text.split_at(at);
+                self.rest = rest;
+                return Some(value).filter(|value| !value.is_empty());
+            }
+        }
+    }
+}
+
+/// Where a number or a word ends; `None` where it may go on.
+fn end_of_word(text: &[u8]) -> Option<usize> {
+    text.iter().position(|byte| matches!(byte, b',' | b':' | b'}' | b']') || byte.is_ascii_whitespace())
+}
+
+fn name_of(raw: &[u8]) -> Option<Cow<'_, str>> {
+    match raw {
+        b"\"id\"" => Some(Cow::Borrowed("id")),
+        _ if raw.contains(&b'\\') => serde_json::from_slice(raw).ok().map(Cow::Owned),
+        _ => str::from_utf8(raw).ok().map(Cow::Borrowed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(body: &str) -> Option<String> {
+        JsonRpcCall::parse(body.as_bytes(), true).id.map(String::from)
+    }
+
+    #[test]
+    fn r10_the_id_of_a_single_call_byte_for_byte() {
+        let long = format!("\"{}\"", "x".repeat(254));
+        for (body, found) in [
+            (r#"{"jsonrpc":"2.0","id":7,"method":"a"}"#, Some("7")),
+            (r#" { "id" : "a-7" , "params" : {"id":8} } "#, Some("\"a-7\"")),
+            (r#"{"params":[{"id":1},"}"],"\u0069d":1.50e3}"#, Some("1.50e3")),
+            (r#"{"method":"\"id\":3","id":"\u00e9\""}"#, Some(r#""\u00e9\"""#)),
+            (&format!("{{\"id\":{long}}}"), Some(&*long)),
+            (&format!("{{\"id\":\"{}\"}}", "x".repeat(255)), None),
+            (r#"{"id":null}"#, None),
+            (r#"{"id":true}"#, None),
+            (r#"{"id":[1]}"#, None),
+            (r#"{"id":{"id":1}}"#, None),
+            (r#"{"id":1,"id":1}"#, None),
+            (r#"{"id":1,"\u0069d":2}"#, None),
+            (r#"{"params":{"id":1}}"#, None),
+            (r#"[{"id":1}]"#, None),
+            ("", None),
+        ] {
+            assert_eq!(id(body).as_deref(), found, "{body}");
+            assert!(!JsonRpcCall::parse(body.as_bytes(), true).is_malformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn r10_a_body_that_was_seen_whole_and_is_no_json() {
+        let call = |body: &[u8], is_whole| JsonRpcCall::parse(body, is_whole);
+        let malformed = JsonRpcCall { id: None, is_malformed: true };
+        for body in [r#"{"id":7,"#, r#"{"id":7} x"#, "x", r#"{"id":7 "a":1}"#] {
+            assert_eq!(call(body.as_bytes(), true), malformed, "{body}");
+        }
+        assert!(!call(b"\x1f\x8b\x08", true).is_malformed, "coded");
+        for (cut, found) in [(r#"{"id":7,"a":"#, Some("7")), (r#"{"id":7"#, None), (r#"{"id":"7"#, None)] {
+            let call = call(cut.as_bytes(), false);
+            assert_eq!((call.id.as_deref(), call.is_malformed), (found, false), "{cut}");
+        }
+    }
+
+    proptest! {
+        /// A naive reader of the whole body finds the same id.
+        #[test]
+        fn r10_any_object_is_read_as_a_parser_reads_it(
+            fields in prop::collection::vec((r#"id|i|a"b|\\u0069d"#, r#"7|"x"|null|\{"id":1\}|\["\}",2\]|-1\.5|"\\""#), 0..5),
+            cut in 0_usize..80,
+        ) {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{}:{value}", name.replace('"', "\\\"").replacen("", "\"", 1) + "\"")).collect();
+            let body = format!("{{{}}}", fields.join(", "));
+            let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&body);
+            prop_assume!(parsed.is_ok());
+            let expected = parsed.unwrap().get("id").filter(|id| id.is_string() || id.is_number()).map(ToString::to_string);
+            let ids = fields.iter().filter(|field| field.starts_with("\"id\"") || field.starts_with("\"\\u0069d\"")).count();
+            let found = id(&body);
+            prop_assert_eq!(found.clone(), if ids == 1 { expected } else { None });
+            // A cut body has that id, or none.
+            let part = JsonRpcCall::parse(&body.as_bytes()[..cut.min(body.len())], false);
+            prop_assert!(part.id.is_none() || ids > 1 || part.id.map(String::from) == found);
+        }
+    }
+}

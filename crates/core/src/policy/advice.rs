@@ -1,0 +1,82 @@
+//! `[advice]`: what a client can do next (rule E10).
+
+use std::borrow::Cow;
+
+use super::Policy;
+use crate::code::Retry;
+use crate::dialect::outgoing::WrittenAdvice;
+use crate::fault::Fault;
+use crate::guard::pattern::SettingError;
+use crate::syntax::is_https_uri;
+
+/// Stands for the code in the address of a page.
+const CODE: &str = "{{code}}";
+
+/// Which advice errors carry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AdviceSettings {
+    pub(crate) retry: bool,
+    /// An address with [`CODE`] in it, or one page for all codes.
+    pub(crate) docs: Option<Cow<'static, str>>,
+}
+
+impl AdviceSettings {
+    pub(super) fn compile(self) -> Result<Self, SettingError> {
+        match &self.docs {
+            Some(docs) => refuse_docs(&docs.replace(CODE, "x")).map(|()| self),
+            None => Ok(self),
+        }
+    }
+}
+
+pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
+    if address.contains("{{") {
+        return Err(SettingError::new("docs", "the address has an unknown placeholder", "the only one is {{code}}"));
+    }
+    if is_https_uri(address) {
+        return Ok(());
+    }
+    let right = "write one such as \"https://docs.example.com/errors\", of at most 1,024 bytes";
+    Err(SettingError::new("docs", "this is not an https address", right))
+}
+
+impl Policy {
+    /// The advice beside an error: the policy's, else that of the layer inside (E7).
+    pub(crate) fn advice_of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
+        let (code, inner) = (fault.code(), fault.advice());
+        let retry = if self.advice.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
+        let of_policy = || Some(Cow::Owned(self.advice.docs.as_ref()?.replace(CODE, code.as_str())));
+        let of_inner = || inner?.docs.as_deref().map(Cow::Borrowed);
+        WrittenAdvice {
+            retry: retry.map(Retry::as_str),
+            docs: code.docs().map(Cow::Borrowed).or_else(of_policy).or_else(of_inner),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e10_an_address_that_is_no_https_uri_is_refused() {
+        let compile = |docs: &'static str| AdviceSettings { retry: false, docs: Some(docs.into()) }.compile();
+        for right in ["https://a.example/e#{{code}}", "https://a.example", "https://[::1]:8443/{{code}}?a={{code}}"] {
+            assert!(compile(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "",
+            "http://a.example",
+            "https://",
+            "https://#x",
+            "a.example/e",
+            "https://a.example/{{status}}",
+            "https://a.example/{{ code }}",
+            "https://a.example/ä",
+            "https://a.example/a b",
+            "https://a.example/\"",
+        ] {
+            assert_eq!(compile(wrong).unwrap_err().key, "docs", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! How long a service may pause within its response body (`[scope] stall_timeout`).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use error_envelope_core::exchange::{ProxyError, ProxyFailure};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The limit on the pauses of one body.
+pub(crate) struct StallLimit {
+    limit: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// The timer runs since the last wait began.
+    waits: bool,
+}
+
+impl StallLimit {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, timer: Box::pin(sleep(limit)), waits: false }
+    }
+
+    /// Notes that the body has a frame, or its end.
+    pub(crate) fn went_on(&mut self) {
+        self.waits = false;
+    }
+
+    /// Ready once the body has paused for too long: it is called where it has nothing.
+    pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<ProxyFailure> {
+        if !self.waits {
+            self.timer.as_mut().reset(Instant::now() + self.limit);
+            self.waits = true;
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        let text = format!("the service paused for more than {:?} within its response", self.limit);
+        Poll::Ready(ProxyFailure::new(ProxyError::HttpResponseIncomplete, text))
+    }
+}
