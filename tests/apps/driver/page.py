@@ -1,4 +1,4 @@
-"""The manual's page."""
+"""The page `tests/apps/words.md`."""
 
 import json
 
@@ -8,7 +8,7 @@ INTRODUCTION = """\
 Real applications, from their registries, were asked the same by a client that accepts JSON: what each of them says by
 itself, and what the client gets from it behind the layer. `.ci/frameworks` asks them again and fails when a row of this
 page is no longer true; `.ci/frameworks --write` writes the page. Each app limits its bodies to 64 KiB where it can, and
-the layer's policy to 128 KiB. The apps stand in [`tests/apps`](../tests/apps).
+the layer's policy to 128 KiB. The apps stand in [`tests/apps`](.).
 """
 
 POINTED = """\
@@ -65,7 +65,7 @@ def copied(app, apps):
         return ""
     path = apps / app["copy"]
     language = {".rs": "rust", ".ts": "ts"}[path.suffix]
-    used = f"[`{path.name}`](../tests/apps/{app['copy']})"
+    used = f"[`{path.name}`]({app['copy']})"
     text = path.read_text().replace("pub(crate) ", "pub ")
     # No test of the library's: it has none of these frameworks' crates.
     fence = f"{language},ignore" if language == "rust" else language
