@@ -4,8 +4,10 @@ mod chain;
 mod effective;
 mod file;
 mod lint;
+mod locked;
 mod outline;
 mod setting_names;
+mod witness;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -122,7 +124,7 @@ impl PolicyLoader {
     /// The first mistake, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
     /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not set.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_file(path.as_ref(), self)
+        PolicyFile::from_file(path.as_ref(), self)?.held_to_locks()
     }
 
     /// As [`PolicyLoader::load`], for an operator who mends the file: it reports all mistakes at once.
@@ -134,7 +136,9 @@ impl PolicyLoader {
     ///
     /// All mistakes, at least one and at most 200, by file and line.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
-        PolicyFile::check(path.as_ref(), self)
+        let file = PolicyFile::check(path.as_ref(), self)?;
+        let weakened = file.weakened();
+        if weakened.is_empty() { Ok(file) } else { Err(weakened) }
     }
 
     /// Reads the text of a policy file; `name` is its name in errors, and included files are relative to it.
@@ -143,7 +147,7 @@ impl PolicyLoader {
     ///
     /// As [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
-        PolicyFile::from_text(name, text, self)
+        PolicyFile::from_text(name, text, self)?.held_to_locks()
     }
 }
 
@@ -162,7 +166,7 @@ impl PolicyLoader {
     /// with `false` before each file is read, and with `true` after it.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
-        let file = PolicyFile::from_file(path, &recording);
+        let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::held_to_locks);
         PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
     }
 }

@@ -58,6 +58,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
         (case.inner.drops.is_some(), "a connection to the service is a socket"),
         (case.reload.is_some(), "a reload is of the gateway"),
+        (case.limits_its_service(), "a time limit of a scope's service is of the gateway"),
         (
             case.expect.refused.is_none() && super::request::from_case(case).is_none(),
             "a request that `http` cannot say",

@@ -302,6 +302,14 @@ impl Repeat {
     }
 }
 
+impl Case {
+    /// Whether its policy limits how long a gateway waits for a scope's service. A policy that is refused is refused by all.
+    pub(super) fn limits_its_service(&self) -> bool {
+        let limits = |text: &String| ["upstream_timeout", "stall_timeout"].iter().any(|key| text.contains(key));
+        self.expect.refused.is_none() && self.policy.iter().chain(self.files.values()).any(limits)
+    }
+}
+
 impl Request {
     pub(super) fn method(&self) -> &str {
         self.method.as_deref().unwrap_or("GET")

@@ -63,6 +63,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (raw_unread, "an inner response that is none in process"),
         (odd_head, "an inner head that `http` cannot say"),
         (case.reload.is_some(), "a reload is of the gateway"),
+        (case.limits_its_service(), "a time limit of a scope's service is of the gateway"),
         (case.expect.refused.is_none() && request::from_case(case).is_none(), "a request that `http` cannot say"),
     ]
     .into_iter()

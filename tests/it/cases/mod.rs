@@ -59,6 +59,7 @@ const HAS: &[&str] = &[
     "html",
     "jsonrpc",
     "jwt",
+    "locked",
     "modes",
     "negotiation",
     "pool",

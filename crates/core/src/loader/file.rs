@@ -39,7 +39,26 @@ pub use self::regular::read_regular;
 pub(crate) use self::sources::{Override, Sources};
 pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
+use crate::policy::keys::TableSettings;
 use crate::policy::{Origin, Policy, PolicyBuilder};
+
+/// A setting that a file locks (POLICY.md).
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// One of [`LOCKABLE`].
+    pub(super) key: &'static str,
+    pub(super) file: usize,
+    /// `FILE:LINE`.
+    pub(super) location: String,
+}
+
+/// The `[defaults]` of one file.
+#[derive(Debug)]
+pub(super) struct FileDefaults {
+    pub(super) part: usize,
+    pub(super) file: usize,
+    pub(super) keys: TableSettings,
+}
 
 /// A policy, and the files that it was read from.
 #[derive(Debug)]
@@ -48,6 +67,9 @@ pub struct PolicyFile {
     /// What the policy was built from.
     pub(super) builder: PolicyBuilder,
     pub(super) sources: Sources,
+    pub(super) locks: Vec<Lock>,
+    /// The defaults of each part, file by file, by precedence.
+    pub(super) defaults: Vec<FileDefaults>,
     pub(super) fingerprint: u64,
     pub(super) files: Vec<PathBuf>,
     pub(super) folders: Vec<PathBuf>,
@@ -127,7 +149,7 @@ impl PolicyFile {
         if has_known_version {
             order.iter().for_each(|file| reader.read(*file));
         }
-        let Reader { builder, sources, more_files, mut problems, .. } = reader;
+        let Reader { builder, sources, more_files, mut problems, locks, defaults, .. } = reader;
         problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
@@ -146,7 +168,7 @@ impl PolicyFile {
             .chain(more_files.into_iter().map(|file| file.path))
             .collect();
         let policy = policy.with_origin(Origin::File(name.into()));
-        Ok(Self { policy, builder, sources, fingerprint, files, folders })
+        Ok(Self { policy, builder, sources, locks, defaults, fingerprint, files, folders })
     }
 }
 

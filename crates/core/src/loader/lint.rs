@@ -1,6 +1,6 @@
 //! Findings in a valid policy file that should be looked at: [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
 //!
-//! A lint reports only what is certain. A finding about routes is tried with a request of each ([`witness`]), by the
+//! A lint reports only what is certain. A finding about routes is tried with a request of each ([`witness`](super::witness)), by the
 //! policy's own decision. A finding about rules holds for every error. The modules:
 //!
 //! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
@@ -21,7 +21,6 @@ mod routes;
 mod rules;
 mod shapes;
 mod upstreams;
-mod witness;
 
 use std::time::SystemTime;
 

@@ -76,6 +76,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
         (!is_path, "Envoy: it refuses a target that is no path (V2)"),
         (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
+        (case.limits_its_service(), "Envoy: its routes have the time limits of services"),
         (inner.drops.is_some(), "its connections to the service are Envoy's own"),
         (upgrades, "Envoy: it takes `upgrade` off a response"),
         (case.name == "no-preflight/another-method", "Envoy: it refuses the method (V2)"),

@@ -10,7 +10,7 @@ use super::read::Table;
 use super::sources::{Override, Sources, TableAt};
 use super::tables::{self, BaseTable, PROCESS_WIDE};
 use super::value::Codes;
-use super::{auth, details, shape};
+use super::{FileDefaults, Lock, auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
 use crate::guard::pattern::SettingError;
 use crate::loader::setting_names;
@@ -32,6 +32,8 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Problems,
     mistakes: &'a Mistakes,
     pub(super) sources: Sources,
+    pub(super) locks: Vec<Lock>,
+    pub(super) defaults: Vec<FileDefaults>,
     pub(super) more_files: Vec<NamedFile>,
 }
 
@@ -52,6 +54,8 @@ impl<'a> Reader<'a> {
             problems: Problems::default(),
             mistakes,
             sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())), order),
+            locks: Vec::new(),
+            defaults: Vec::new(),
             more_files: Vec::new(),
         }
     }
@@ -63,6 +67,7 @@ impl<'a> Reader<'a> {
                 return false;
             }
             tables::check_root(root);
+            self.locks.extend(tables::read_locked(root, file));
             let part = self.part_for_file(file);
             self.parts.push(part);
             root.tables("code").iter().for_each(|table| self.read_code(file, table));
@@ -235,6 +240,7 @@ impl<'a> Reader<'a> {
             let weakens = known.weakens(&keys, key);
             self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
         }
+        self.defaults.push(FileDefaults { part, file, keys: keys.clone() });
         self.part(part).keys = known.over(keys);
         self.sources.insert(place, at);
     }

@@ -70,6 +70,23 @@ impl Sources {
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
+    /// The file of a table that only one file has.
+    pub(in crate::loader) fn file_of(&self, place: &TablePath) -> Option<usize> {
+        self.tables.get(place)?.first().map(|table| table.file)
+    }
+
+    /// Whether a file comes before another one.
+    pub(in crate::loader) fn precedes(&self, file: usize, other: usize) -> bool {
+        let rank = |file: usize| self.order.iter().position(|it| *it == file);
+        rank(file) < rank(other)
+    }
+
+    /// The `FILE:LINE` of a key in the table of this place that a file has.
+    pub(in crate::loader) fn line_in(&self, place: &TablePath, file: usize, key: &str) -> Option<String> {
+        let table = self.tables.get(place)?.iter().find(|table| table.file == file)?;
+        Some(self.line(table, key))
+    }
+
     fn table_of(&self, place: &TablePath, key: &str) -> Option<&TableAt> {
         let tables = self.tables.get(place)?;
         tables.iter().find(|table| table.keys.iter().any(|(name, _)| name == key)).or(tables.first())

@@ -1,5 +1,6 @@
 //! The tables of one file.
 
+use super::Lock;
 use super::env::NamedFiles;
 use super::gather::Parent;
 use super::read::Table;
@@ -10,6 +11,7 @@ use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
+use crate::policy::suggestion::nearest;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust};
 
 /// Refuses unknown tables.
@@ -18,6 +20,7 @@ pub(super) fn check_root(root: &Table<'_>) {
         "version",
         "include",
         "base",
+        "locked",
         "request_id",
         "rpc",
         "defaults",
@@ -45,6 +48,29 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
         other => Err(version.error(format!("version {other} is not known"), "write version = 1")),
     });
     is_known.is_some() || root.get("version").is_none()
+}
+
+/// The settings that `locked` can name.
+pub(in crate::loader) const LOCKABLE: [&str; 9] =
+    ["auth", "require_headers", "body_limit", "mode", "json", "content_types", "paths", "case", "preflight"];
+
+/// Reads the settings that a file locks.
+pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
+    if root.get("locked").is_some() && root.get("scope").is_some() {
+        let right = "name the settings in the file that includes this one, or in its base";
+        root.refuse_key("locked", "a file with a [scope] locks nothing", right);
+        return Vec::new();
+    }
+    let names = root.read("locked", Value::elements).unwrap_or_default();
+    let lock = |name: &Value<'_>| {
+        let text = name.text()?;
+        let known = LOCKABLE.into_iter().find(|key| *key == text);
+        let key = known.ok_or_else(|| {
+            name.error(format!("{text:?} is no setting that can be locked"), nearest(text, LOCKABLE.into_iter()))
+        })?;
+        Ok(Lock { key, file, location: name.location() })
+    };
+    names.iter().filter_map(|name| root.keep(lock(name))).collect()
 }
 
 /// Refuses an included file without a scope, whose settings would hold for others, and a scope in or with a base.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::report::Report;
-use super::witness::Witness;
 use crate::loader::chain::{keys, value_of};
 use crate::loader::file::Override;
+use crate::loader::witness::Witness;
 use crate::policy::error::TablePath;
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {

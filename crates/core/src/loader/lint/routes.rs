@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::report::Report;
-use super::witness::Witness;
 use crate::loader::chain::{ResolvedSetting, SettingChain};
+use crate::loader::witness::Witness;
 use crate::policy::BodyLimitPer;
 use crate::policy::error::TablePath;
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::report::Report;
-use super::witness::Witness;
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
+use crate::loader::witness::Witness;
 use crate::policy::error::TablePath;
 use crate::policy::{Mode, Settings};
 

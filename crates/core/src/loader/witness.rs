@@ -91,7 +91,7 @@ impl PolicyFile {
         Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
-    fn host_of(&self, part: usize) -> String {
+    pub(super) fn host_of(&self, part: usize) -> String {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
         let host = scope.and_then(|scope| scope.hosts.first()).map(|host| host.to_ascii_lowercase());
         host.map(|host| host.replace('*', FRESH)).unwrap_or_default()
@@ -110,7 +110,7 @@ impl PolicyFile {
     }
 
     /// A path of a pattern inside the part's prefix, with so many segments at its end.
-    fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
+    pub(super) fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
         let prefix = self.prefix_of(part);
         let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {
             (Some(Segment::Literal(literal)), _) => &**literal,
@@ -122,6 +122,6 @@ impl PolicyFile {
     }
 }
 
-fn any_method() -> Method {
+pub(super) fn any_method() -> Method {
     Method::from_bytes(ANY_METHOD).unwrap_or(Method::TRACE)
 }
