@@ -167,7 +167,7 @@ macro_rules! for_each_key {
             mode: Mode, reply Mode, weaker guards_nothing;
             /// How errors are written (R2, R12): a built-in dialect, or a shape of the policy's own that has a
             /// template (R15).
-            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "openai", "anthropic", "google""#]
+            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "jsonrpc", "openai", "anthropic", "google""#]
             dialect: DialectName, reply DialectIndex, by dialect;
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
