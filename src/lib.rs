@@ -137,10 +137,12 @@
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `policy-file` | policies as TOML files, reloaded on change |
+//! | `redact` | `Route::redact`: secrets in the texts of foreign errors are replaced; part of `policy-file` |
 //! | `jwt`, `jwks-url` | session tokens (HS, RS, PS, ES, EdDSA); keys fetched from an identity provider |
 //! | `client` | for callers: errors of any dialect, and retries for `tower::retry` |
 //! | `decompress` | compressed error bodies are read: gzip, deflate, br, zstd |
 //! | `metrics` | counters and times by the crate `metrics` |
+//! | `prometheus` | `install_metrics`: these for Prometheus |
 //! | `testing` | assertions on envelopes, for tests |
 //! | `full` | all of these but `garde`, `validator`, `utoipa` and `testing` |
 //!
@@ -187,7 +189,7 @@ pub use middleware::service::ErrorEnvelopeService;
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "jwt"))]
 #[doc = include_str!("../manual/credentials.md")]
 struct CredentialsManual;
 
@@ -202,3 +204,7 @@ struct ClientsManual;
 #[cfg(all(doctest, feature = "axum", feature = "derive", feature = "garde"))]
 #[doc = include_str!("../manual/recipes.md")]
 struct RecipesManual;
+
+#[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
+#[doc = include_str!("../manual/operate.md")]
+struct OperateManual;
