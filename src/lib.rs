@@ -133,7 +133,7 @@
 //! |---|---|
 //! | `axum` | `Fault` as a response, extractors with field errors, axum's errors by `?`; `ws` adds those of WebSockets |
 //! | `derive` | `#[derive(AsFault)]` |
-//! | `garde`, `validator` | their reports by `?` |
+//! | `garde`, `validator`, `anyhow`, `sqlx` | their errors by `?` |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `policy-file` | policies as TOML files, reloaded on change |
@@ -144,7 +144,7 @@
 //! | `metrics` | counters and times by the crate `metrics` |
 //! | `prometheus` | `install_metrics`: these for Prometheus |
 //! | `testing` | assertions on envelopes, for tests |
-//! | `full` | all of these but `garde`, `validator`, `utoipa` and `testing` |
+//! | `full` | all of these but `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
 //!
 //! The numbers of rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 
@@ -185,7 +185,7 @@ pub use error_envelope_fault::{ErrorCode, Fault, ParseRequestIdError, RequestId,
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa"))]
+#[cfg(all(doctest, feature = "anyhow", feature = "sqlx", feature = "testing", feature = "utoipa", feature = "ws"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 
@@ -208,3 +208,7 @@ struct RecipesManual;
 #[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
 #[doc = include_str!("../manual/operate.md")]
 struct OperateManual;
+
+#[cfg(doctest)]
+#[doc = include_str!("../manual/policy.md")]
+struct PolicyManual;
