@@ -37,6 +37,18 @@ namespace ErrorContract
         /// <summary>What a client may do. A code that is not listed is transient.</summary>
         public Retry Retry { get; }
 
+        /// <summary>What a client may do after an error with this code whose own field "retry" is the word, or null.</summary>
+        public Retry Advised(string word)
+        {
+            switch (word)
+            {
+                case "no": return Retry.No;
+                case "backoff": return Retry.Backoff;
+                case "refresh": return Retry.Refresh;
+                default: return Retry;
+            }
+        }
+
         /// <summary>For people, and free to change; empty where the code is not listed.</summary>
         public string Message { get; }
 

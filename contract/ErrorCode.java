@@ -4,6 +4,7 @@
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /** What to match on: a code never changes its meaning. The set is open: a service may send others than these. */
@@ -218,6 +219,16 @@ public final class ErrorCode {
 
     /** What a client may do. */
     public Retry retry() {
+        return retry;
+    }
+
+    /** What a client may do after an error with this code whose own field {@code retry} is the word, or null. */
+    public Retry advised(String word) {
+        for (Retry each : Retry.values()) {
+            if (each.name().toLowerCase(Locale.ROOT).equals(word)) {
+                return each;
+            }
+        }
         return retry;
     }
 

@@ -160,6 +160,7 @@ export type KnownError = z.output<typeof knownError>;
 const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 const MESSAGE = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$/;
 const REQUEST_ID = /^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const DOCS = /^https:\/\/[^\/?#\s]/;
 
 /** One issue of an invalid request; further members are kept. */
 export const issue = z.looseObject({
@@ -173,9 +174,10 @@ const validationDetails = z.looseObject({ issues: z.array(issue).min(1) });
 /**
  * The body of every error response.
  *
- * The output also has whether the code is `known`, when to `retry`, whether the error is `transient` (a code that is not
- * listed is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its code is
- * listed, with details that fit the schema of the code. Members that are not in the contract are dropped.
+ * The output also has whether the code is `known`, when to `retry` (the error's own advice, else that of its code), whether
+ * the error is `transient` (a code that is not listed is), the list of `issues`, empty where there is none, and `typed`, the
+ * error to switch over where its code is listed, with details that fit the schema of the code. Members that are not in the
+ * contract are dropped.
  */
 export const errorEnvelope = z
   .object({
@@ -183,6 +185,8 @@ export const errorEnvelope = z
       code: z.string().regex(CODE),
       message: z.string().max(1024).regex(MESSAGE),
       details: z.unknown().optional(),
+      retry: z.enum(["no", "backoff", "refresh"]).optional(),
+      docs: z.string().max(1024).regex(DOCS).optional(),
     }),
     request_id: z.string().regex(REQUEST_ID),
   })
@@ -192,7 +196,7 @@ export const errorEnvelope = z
   })
   .transform(({ error, request_id }) => {
     const code: ErrorCode = error.code;
-    const retry = retryOf(code);
+    const retry: Retry = error.retry ?? retryOf(code);
     const issues: Issue[] = validationDetails.safeParse(error.details).data?.issues ?? [];
     return {
       error: {
@@ -200,7 +204,7 @@ export const errorEnvelope = z
         code,
         known: isKnownErrorCode(code),
         retry,
-        transient: isTransient(code),
+        transient: retry === "backoff",
         issues,
         typed: knownError.safeParse(error).data,
       },

@@ -49,6 +49,8 @@ def said(error: ClientError | None) -> dict[str, Any] | None:
         known["request_id"] = error.request_id
     if error.retry_after is not None:
         known["retry_after_ms"] = error.retry_after * 1000
+    if error.docs is not None:
+        known["docs"] = error.docs
     return known
 
 

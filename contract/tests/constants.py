@@ -39,6 +39,15 @@ for line in tour.read_text().splitlines():
     parsed += 1
 assert parsed > 20, f"{parsed} errors on the tour"
 assert errors.known("no_such_code") is None and errors.retry_of("no_such_code") is errors.Retry.BACKOFF
+advised = '{"error":{"code":"not_found","message":"m","retry":"refresh","docs":"https://a.example/e"},"request_id":"r"}'
+for text, expected in [
+    (advised, (errors.Retry.REFRESH, "https://a.example/e")),
+    (advised.replace("refresh", "later").replace("https", "http"), (errors.Retry.NO, None)),
+    (advised.replace('"refresh"', "[1]").replace('"https://a.example/e"', "1"), (errors.Retry.NO, None)),
+]:
+    error = errors.ApiError.parse(404, text)
+    assert (error.retry, error.docs) == expected, text
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error), text
 for body in ["", "[]", "{}", '{"error":1}', '{"error":{"code":1,"message":"","request_id":""}}', b"\xff", "[" * 100_000]:
     assert errors.ApiError.parse(500, body) is None, body
 assert all(code.message and 400 <= code.status <= 599 for code in errors.ErrorCode)

@@ -22,9 +22,11 @@ assert.ok(bodies.length >= 30, `only ${bodies.length} error bodies in the tour`)
 function accepted({ name, body }) {
   assert.ok(plain.isErrorEnvelope(body), `the guard refuses ${name}`);
   const parsed = zod.errorEnvelope.parse(body);
-  const { code, message, details, known, retry, transient, issues } = parsed.error;
-  assert.deepEqual({ error: { code, message, ...("details" in body.error && { details }) }, request_id: parsed.request_id }, body);
-  assert.deepEqual([known, retry, transient], [plain.isKnownErrorCode(code), plain.retryOf(code), plain.isTransient(code)]);
+  const { code, message, details, docs, known, retry, transient, issues } = parsed.error;
+  const own = Object.fromEntries(Object.entries({ details, retry, docs }).filter(([field]) => field in body.error));
+  assert.deepEqual({ error: { code, message, ...own }, request_id: parsed.request_id }, body);
+  assert.deepEqual([known, retry, transient], [plain.isKnownErrorCode(code), plain.adviceOf(body), retry === "backoff"]);
+  if (!("retry" in body.error)) assert.deepEqual([retry, transient], [plain.retryOf(code), plain.isTransient(code)]);
   assert.deepEqual(issues, plain.issuesOf(body), name);
   return parsed;
 }
@@ -43,7 +45,7 @@ for (const { error } of well.filter(({ error }) => !error.known)) {
 assert.deepEqual(well.filter(({ error }) => !error.known).map(({ error }) => error.code), ["seat_taken", "constructor"]);
 
 const wrong = JSON.parse(malformed);
-assert.equal(wrong.length, 10);
+assert.equal(wrong.length, 13);
 for (const { name, body } of wrong) {
   assert.ok(!zod.errorEnvelope.safeParse(body).success, `zod takes ${name}`);
   assert.ok(!plain.isErrorEnvelope(body), `the guard takes ${name}`);

@@ -12,13 +12,14 @@ use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use crate::rewriting::{ID, inner, json_value, rewritten_for};
 
-const DIALECTS: [Dialect; 7] = [
+const DIALECTS: [Dialect; 8] = [
     Dialect::SuccessFlag,
     Dialect::StatusInError,
     Dialect::ErrorWithMeta,
     Dialect::Problem,
     Dialect::OpenAi,
     Dialect::Anthropic,
+    Dialect::JsonRpc,
     Dialect::Google,
 ];
 
@@ -51,6 +52,10 @@ fn assert_shape(dialect: Dialect, response: &Response<Bytes>) -> Result<(), Test
         Dialect::Anthropic => {
             let id = body["request_id"] == json!(ID) && response.headers()["request-id"] == ID;
             id && body["type"] == json!("error") && is_text("/error/type") && is_text("/error/message")
+        }
+        Dialect::JsonRpc => {
+            let number = body["error"]["code"].is_i64();
+            body["jsonrpc"] == json!("2.0") && body.get("id").is_some() && number && is_text("/error/message")
         }
         Dialect::Google => {
             let details = body["error"]["details"].as_array().cloned().unwrap_or_default();
@@ -89,7 +94,7 @@ fn shaped() -> impl Strategy<Value = Value> {
         || "\\PC{1,20}|very text|Nothing to do|not_found|NO_OP|SEAT_GONE|rate_limit_error|server_error|<b>x</b>|a\nb";
     let member = || ("hint|n|details|errors|jsonrpc|x", json_value());
     let members = || prop::collection::vec(member(), 0..3);
-    (0..9_u8, text(), text(), members(), members(), 400..600_u16).prop_map(
+    (0..10_u8, text(), text(), members(), members(), 400..600_u16).prop_map(
         |(shape, code, message, inside, extra, n)| {
             let mut error = json!({"code": code, "message": message});
             let mut body = match shape {
@@ -104,6 +109,7 @@ fn shaped() -> impl Strategy<Value = Value> {
                     {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": "a[0]", "description": message}]},
                 ]}}),
                 7 => json!({"error": error.take(), "request_id": "req_x"}),
+                8 => json!({"jsonrpc": "2.0", "id": code, "error": {"code": -i32::from(n), "message": message, "data": error}}),
                 _ => json!({"message": message, "errors": {"to": [message], "": ["x"]}}),
             };
             if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
@@ -197,12 +203,18 @@ proptest! {
         assert_shape(dialect, &written)?;
         prop_assert_eq!(&written.headers()["x-error-code"], code.as_str());
         written.headers_mut().remove("x-error-code");
-        let read = rewritten_for(&Arc::new(Policy::default()), request_with_a_token(), &without_extensions(&written));
+        let reader = Policy::builder().protocols(Protocols::Rewrite).build().unwrap();
+        let read = rewritten_for(&Arc::new(reader), request_with_a_token(), &without_extensions(&written));
         let envelope: Value = serde_json::from_slice(read.body()).unwrap();
 
         let says_code = matches!(
             dialect,
-            Dialect::StatusInError | Dialect::ErrorWithMeta | Dialect::Problem | Dialect::OpenAi | Dialect::Google
+            Dialect::StatusInError
+                | Dialect::ErrorWithMeta
+                | Dialect::Problem
+                | Dialect::OpenAi
+                | Dialect::JsonRpc
+                | Dialect::Google
         );
         // Details by chance may read as what is wrong with which field (R13).
         let issues = envelope["error"]["details"]["issues"].as_array();
@@ -255,6 +267,7 @@ fn r3_a_servers_own_text_stays_inside_in_every_dialect() {
             json!({"type": SECRET, "title": SECRET, "detail": SECRET, "status": 500, "stack": SECRET}),
             json!({"error": {"message": SECRET, "type": SECRET, "param": SECRET, "code": SECRET}, "host": SECRET}),
             json!({"type": "error", "error": {"type": SECRET, "message": SECRET, "x": SECRET}, "host": SECRET}),
+            json!({"jsonrpc": "2.0", "id": SECRET, "error": {"code": -1, "message": SECRET, "data": {"code": SECRET, "x": SECRET, "request_id": SECRET}}, "host": SECRET}),
             json!({"error": {"code": 500, "message": SECRET, "status": SECRET, "x": SECRET, "details": [
                 {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": SECRET, "domain": SECRET, "metadata": {"x": SECRET}},
                 {"@type": SECRET, "x": SECRET},

@@ -1,4 +1,5 @@
-"""Clients of LLMs, over a stream that breaks off behind the gateway: each raises its own error (F6).
+"""Clients of LLMs, over a stream that breaks off behind the gateway (F6), and over a service that is busy (R12): each raises its
+own error.
 
     sdks.py GATEWAY_COMMAND POLICY
 """
@@ -43,8 +44,11 @@ EVENTS = {
 }
 
 
-def break_off(connection):
-    """Answers with one event, and closes within the body."""
+BUSY = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-type: text/plain\r\ncontent-length: 19\r\n\r\nThe trams are full."
+
+
+def answer(connection):
+    """Answers for the model `busy` with an error, else with one event, and closes within the body."""
     with connection:
         request = b""
         while b"\r\n\r\n" not in request:
@@ -52,7 +56,11 @@ def break_off(connection):
         head, body = request.split(b"\r\n\r\n", 1)
         left = int(re.search(rb"(?i)content-length: (\d+)", head)[1]) - len(body)
         while left > 0:
-            left -= len(connection.recv(65536))
+            piece = connection.recv(65536)
+            left, body = left - len(piece), body + piece
+        if b"busy" in head + body:
+            connection.sendall(BUSY)
+            return
         path = head.split(b" ")[1].split(b"?")[0].decode()
         event = next(event for end, event in EVENTS.items() if path.endswith(end)).encode()
         connection.sendall(
@@ -66,13 +74,13 @@ def upstream():
 
     def serve():
         while True:
-            threading.Thread(target=break_off, args=(listener.accept()[0],), daemon=True).start()
+            threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     return listener.getsockname()[1]
 
 
-class Broken(unittest.TestCase):
+class Raised(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         command, policy = ARGUMENTS
@@ -127,6 +135,42 @@ class Broken(unittest.TestCase):
                 read.append(chunk.text)
         self.assertEqual(read, ["Once upon"])
         self.assertEqual((raised.exception.code, raised.exception.status), (502, "UNAVAILABLE"))
+
+    def test_openai_s_error_has_the_code_and_the_id(self):
+        with openai.OpenAI(base_url=self.url + "/v1", api_key="k", max_retries=0) as client:
+            with self.assertRaises(openai.RateLimitError) as raised:
+                client.chat.completions.create(model="busy", messages=[{"role": "user", "content": "?"}])
+        error = raised.exception
+        body = {"message": "The trams are full.", "type": "invalid_request_error", "param": None, "code": "rate_limit_exceeded"}
+        self.assertEqual((error.status_code, error.code, error.body), (429, "rate_limit_exceeded", body))
+        self.check_head(error.response.headers)
+        self.assertEqual(error.request_id, error.response.headers["x-request-id"])
+
+    def test_anthropic_s_error_has_the_type_and_the_id(self):
+        with anthropic.Anthropic(base_url=self.url, api_key="k", max_retries=0) as client:
+            with self.assertRaises(anthropic.RateLimitError) as raised:
+                client.messages.create(model="busy", max_tokens=9, messages=[{"role": "user", "content": "?"}])
+        error = raised.exception
+        self.check_head(error.response.headers)
+        inner = {"type": "rate_limit_error", "message": "The trams are full."}
+        self.assertEqual((error.status_code, error.type), (429, "rate_limit_error"))
+        self.assertEqual(error.body, {"type": "error", "error": inner, "request_id": error.request_id})
+        self.assertEqual(error.request_id, error.response.headers["x-request-id"])
+
+    def test_gemini_s_error_has_the_reason_and_the_id(self):
+        options = {"base_url": self.url, "api_version": "gemini", "retry_options": {"attempts": 1}}
+        with genai.Client(api_key="k", http_options=options) as client, self.assertRaises(gemini_errors.ClientError) as raised:
+            client.models.generate_content(model="busy", contents="?")
+        error = raised.exception
+        self.assertEqual((error.code, error.status, error.message), (429, "RESOURCE_EXHAUSTED", "The trams are full."))
+        self.check_head(error.response.headers)
+        parts = {part["@type"].rsplit(".")[-1]: part for part in error.details["error"]["details"]}
+        self.assertEqual((parts["ErrorInfo"]["reason"], parts["RetryInfo"]["retryDelay"]), ("RATE_LIMITED", "7s"))
+        self.assertEqual(parts["RequestInfo"]["requestId"], error.response.headers["x-request-id"])
+
+    def check_head(self, headers):
+        self.assertEqual((headers["x-error-code"], headers["retry-after"]), ("rate_limited", "7"))
+        self.assertRegex(headers["x-request-id"], "^req_[0-9A-Z]{26}$")
 
     def test_litellm_raises_what_the_provider_s_event_holds(self):
         routes = {"openai/m": "/v1", "gemini/m": "/gemini", "anthropic/m": ""}

@@ -12,6 +12,7 @@ export interface Told {
   requestId?: string | undefined;
   retry: Retry;
   retryAfter?: number | undefined;
+  docs?: string | undefined;
 }
 
 /** An error response, whichever shape it came in. Its `toString` is one line without details, for the log. */
@@ -29,10 +30,12 @@ export class ClientError extends Error {
   readonly issues: readonly Issue[];
   /** Name it when you ask for help. */
   readonly requestId: string | undefined;
-  /** What the contract advises after this code. One that is not known here is transient. */
+  /** What to do next: as the error advises, else as the contract does after this code. One that is not known here is transient. */
   readonly retry: Retry;
   /** The wait that the server requests, in milliseconds. */
   readonly retryAfter: number | undefined;
+  /** The https address of the page about the code: the error's own, else that of `codes`. */
+  readonly docs: string | undefined;
 
   constructor(told: Told) {
     super(told.message);
@@ -44,6 +47,7 @@ export class ClientError extends Error {
     this.requestId = told.requestId;
     this.retry = told.retry;
     this.retryAfter = told.retryAfter;
+    this.docs = told.docs;
   }
 
   override toString(): string {

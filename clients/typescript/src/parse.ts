@@ -34,8 +34,8 @@ const UNPRINTABLE =
  * What an error response says; `undefined` for any other. It reads a clone of the body, as far as the bounds allow: the
  * response's own is there still. Of one that was read already, or breaks off, the head decides.
  *
- * It takes the envelope, every dialect that a service with the contract may write, Connect's unary errors, and a line of
- * text. It never rejects.
+ * It takes the envelope, every dialect that a service with the contract may write, JSON-RPC's and Connect's unary errors
+ * among them, and a line of text. It never rejects.
  */
 export async function parseError(response: Response, options: ParseOptions = {}): Promise<ClientError | undefined> {
   const { status, headers } = response;
@@ -59,8 +59,9 @@ export async function parseError(response: Response, options: ParseOptions = {})
     ...("details" in said ? { details: said.details } : {}),
     issues: issuesIn(said.details),
     requestId: id,
-    retry: advice?.retry ?? "backoff",
+    retry: said.retry ?? advice?.retry ?? "backoff",
     retryAfter: retryAfter(response, options.now),
+    docs: said.docs ?? advice?.docs,
   });
 }
 

@@ -1,7 +1,7 @@
 // The shapes that a service with the contract writes, and what each has where.
 
-import { adviceOf, type Codes } from "./codes.js";
-import { type ErrorCode, type Issue } from "./errors.js";
+import { adviceOf, type Codes, docsIn, retryIn } from "./codes.js";
+import { type ErrorCode, type Issue, type Retry } from "./errors.js";
 
 /** What a body says, in whichever shape. */
 export interface Said {
@@ -15,6 +15,8 @@ export interface Said {
   /** Absent where there are none. */
   details?: unknown;
   requestId?: string | undefined;
+  retry?: Retry | undefined;
+  docs?: string | undefined;
 }
 
 type Members = Record<string, unknown>;
@@ -45,11 +47,12 @@ export function readBody(body: Members, codes: Codes): Said {
   const meta = isObject(body["meta"]) ? body["meta"]["request_id"] : undefined;
   const requestId = text(body["request_id"]) ?? text(meta);
   const error = body["error"];
+  if (isObject(error) && body["jsonrpc"] === "2.0") return { requestId, ...readJsonRpc(error, codes) };
   if (isObject(error)) {
     const name = text(error["code"]) ?? reasonIn(error["details"]) ?? text(error["status"]) ?? text(error["type"]);
     const isEnvelope = (body["request_id"] ?? null) !== null && typeof error["message"] === "string";
     const canonical = isEnvelope ? codeOf(error["code"], codes) : undefined;
-    return { canonical, name, message: text(error["message"]), ...detailsOfError(error), requestId };
+    return { canonical, name, message: text(error["message"]), ...detailsOfError(error), requestId, ...adviceIn(error) };
   }
   if (body["success"] === false && typeof error === "string") {
     const { success: _, error: message, ...details } = body;
@@ -62,6 +65,23 @@ export function readBody(body: Members, codes: Codes): Said {
   // Connect's details are messages of protobuf.
   const details = connect === undefined ? withIssues(detailsOf(body), issuesByField(body["errors"])) : {};
   return { name, connect, message, ...details, requestId };
+}
+
+/** A layer's code, id and advice are in the data; any other server's data are details. */
+function readJsonRpc(error: Members, codes: Codes): Said {
+  const { code, data } = error;
+  const message = text(error["message"]);
+  const name = isObject(data) ? text(data["code"]) : undefined;
+  if (isObject(data) && name !== undefined && "request_id" in data) {
+    const requestId = text(data["request_id"]);
+    return { canonical: codeOf(name, codes), name, message, ...detailsOf(data), requestId, ...adviceIn(data) };
+  }
+  const number = Number.isInteger(code) ? String(code) : undefined;
+  return { name: name ?? number, message, ...("data" in error ? { details: data } : {}), ...adviceIn(error) };
+}
+
+function adviceIn(object: Members): { retry?: Retry | undefined; docs?: string | undefined } {
+  return { retry: retryIn(object["retry"]), docs: docsIn(object["docs"]) };
 }
 
 function isConnects(member: string): boolean {

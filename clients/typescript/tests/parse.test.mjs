@@ -12,7 +12,7 @@ const cases = JSON.parse(await readFile(new URL("../../cases/parse.json", import
 function said(error) {
   if (error === undefined) return null;
   assert.ok(error instanceof ClientError && error instanceof Error);
-  const { status, code, rawCode, message, details, issues, requestId, retry, retryAfter } = error;
+  const { status, code, rawCode, message, details, issues, requestId, retry, retryAfter, docs } = error;
   return {
     status,
     code,
@@ -23,6 +23,7 @@ function said(error) {
     ...(requestId === undefined ? {} : { request_id: requestId }),
     retry,
     ...(retryAfter === undefined ? {} : { retry_after_ms: retryAfter }),
+    ...(docs === undefined ? {} : { docs }),
   };
 }
 

@@ -30,6 +30,8 @@ pub mod openapi;
 pub mod outward;
 pub mod page;
 pub mod policy;
+#[cfg(feature = "redact")]
+pub mod redact;
 mod syntax;
 
 #[doc(inline)]

@@ -59,6 +59,7 @@ pub(super) struct Request {
     body: Option<String>,
     body_base64: Option<String>,
     body_repeat: Option<Repeat>,
+    body_parts: Option<Vec<Repeat>>,
     messages: Option<Vec<Message>>,
     web_text: Option<WebText>,
     /// Where a piece of the body ends, beside its end.
@@ -322,7 +323,8 @@ impl Request {
     /// `None` where the case gives no body at all; an empty one is a body that happens to be empty.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         let framed = self.messages.as_ref().map(|messages| framed::body(messages, self.web_text));
-        framed.or_else(|| first_of(&self.body, &self.body_base64, &self.body_repeat))
+        let parts = || self.body_parts.as_ref().map(|parts| joined(parts));
+        framed.or_else(parts).or_else(|| first_of(&self.body, &self.body_base64, &self.body_repeat))
     }
 
     /// The body as it is sent: cut where the case says, else into pieces of `size`.
@@ -351,6 +353,10 @@ impl Request {
     }
 }
 
+fn joined(parts: &[Repeat]) -> Vec<u8> {
+    parts.iter().map(Repeat::text).collect::<String>().into_bytes()
+}
+
 impl Inner {
     pub(super) fn status(&self) -> u16 {
         self.status.unwrap_or(200)
@@ -358,7 +364,7 @@ impl Inner {
 
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         if let Some(parts) = &self.body_parts {
-            return Some(parts.iter().map(Repeat::text).collect::<String>().into_bytes());
+            return Some(joined(parts));
         }
         if let Some(messages) = &self.messages {
             return Some(framed::body(messages, self.web_text));

@@ -112,6 +112,9 @@ fn facts(error: &ClientError) -> Value {
     if let Some(wait) = error.retry_after() {
         parsed["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap().into();
     }
+    if let Some(docs) = error.docs() {
+        parsed["docs"] = docs.into();
+    }
     if error.is_retryable() != (error.retry() == Retry::Backoff) {
         parsed["retryable"] = error.is_retryable().into();
     }

@@ -51,6 +51,8 @@ class Advice(NamedTuple):
     status: int
     retry: Retry
     message: str
+    docs: str | None = None
+    """The address of its page."""
 
 
 # --- made from the catalogue: do not edit
@@ -195,6 +197,8 @@ class ClientError(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
         advice: Advice | None = None,
+        retry: Retry | None = None,
+        docs: str | None = None,
     ) -> None:
         self.status = status
         """The HTTP status, 400-599."""
@@ -215,6 +219,9 @@ class ClientError(Exception):
         self.retry_after = retry_after
         """The wait that the server requests, in seconds."""
         self._advice = advice or ERROR_CODES.get(code)
+        self._retry = retry
+        self.docs = docs or (self._advice.docs if self._advice else None)
+        """The https address of the page about the code: the error's own, else that of ``codes``."""
         name = f" ({request_id})" if request_id is not None else ""
         super().__init__(f"{status} {code}: {message}{name}")
 
@@ -224,8 +231,9 @@ class ClientError(Exception):
 
     @property
     def retry(self) -> Retry:
-        """What the contract advises after this code. One that is not known here is transient."""
-        return "backoff" if self._advice is None else self._advice.retry
+        """What to do next: as the error advises, else as the contract does after this code. One that is not known here is
+        transient."""
+        return self._retry or ("backoff" if self._advice is None else self._advice.retry)
 
 
 def _restored(kind: type[ClientError], args: tuple[Any, ...]) -> ClientError:
@@ -237,7 +245,7 @@ def codes_of(export: Mapping[str, Any]) -> Mapping[str, Advice]:
 
     For the ``codes`` of the other functions: what they advise is the policy's then.
     """
-    own = {it["code"]: Advice(it["status"], it["retry"], it["message"]) for it in export["codes"]}
+    own = {it["code"]: Advice(it["status"], it["retry"], it["message"], it.get("docs")) for it in export["codes"]}
     return {**ERROR_CODES, **own}
 
 
@@ -276,6 +284,8 @@ def parse_error(
         request_id=next((it for it in ids if it is not None and _REQUEST_ID.fullmatch(it)), None),
         retry_after=retry_after(response, clock=clock),
         advice=codes.get(code),
+        retry=said.retry,
+        docs=said.docs,
     )
 
 
@@ -428,10 +438,13 @@ class _Plan:
         return wait
 
 
+_RETRIES: Final[Mapping[str, Retry]] = {"no": "no", "backoff": "backoff", "refresh": "refresh"}
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 _CODE: Final = re.compile("[a-z][a-z0-9_]{0,62}")
 _RAW_CODE: Final = re.compile("[A-Za-z0-9_.-]{1,64}")
 _REQUEST_ID: Final = re.compile("[!-~]{1,128}")
+_DOCS: Final = re.compile(r"https://[^/?#\s][!#-;=?-Z\]_a-z~\[]*")
+_MAX_DOCS: Final = 1024
 _MAX_MESSAGE: Final = 1024
 # Markup, a control character or an entity.
 _PAGE: Final = re.compile(r"[<\0-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;")
@@ -489,6 +502,10 @@ class _Said:
         self.canonical: str | None = None
         self._connect: int | None = None
         error = body.get("error")
+        self.retry, self.docs = _advice_in(error)
+        if isinstance(error, dict) and body.get("jsonrpc") == "2.0":
+            self._read_json_rpc(error, codes)
+            return
         if isinstance(error, dict):
             names = (error.get("code"), _reason_in(error.get("details")), error.get("status"), error.get("type"))
             self._name = next((name for name in names if isinstance(name, str)), None)
@@ -510,6 +527,20 @@ class _Said:
         details = _with_issues(body.get("details", _MISSING), _issues_by_field(body.get("errors")))
         self.details = details if self._connect is None else _MISSING
 
+    def _read_json_rpc(self, error: dict[str, Any], codes: Mapping[str, Advice]) -> None:
+        """A layer's code, id and advice are in the data; any other server's data are details."""
+        data, number = error.get("data"), error.get("code")
+        name = _text(data.get("code")) if isinstance(data, dict) else None
+        self.message = _text(error.get("message"))
+        if isinstance(data, dict) and name is not None and "request_id" in data:
+            self.canonical, self._name, self.request_id = _code_of(name, codes), name, _text(data["request_id"])
+            self.details = data.get("details", _MISSING)
+            self.retry, self.docs = _advice_in(data)
+            return
+        is_number = isinstance(number, int) and not isinstance(number, bool)
+        self._name = name or (str(number) if is_number else None)
+        self.details = error.get("data", _MISSING)
+
     def code(self, status: int, codes: Mapping[str, Advice]) -> str:
         """The code of a shape that is not the contract's: a known name, a list of issues, else the status."""
         if self._connect is not None:
@@ -525,6 +556,13 @@ class _Said:
         if name is None or self._connect is not None or not _RAW_CODE.fullmatch(name) or name.lower() == code:
             return None
         return name
+
+
+def _advice_in(value: object) -> tuple[Retry | None, str | None]:
+    """One of the three words, and an https address of at most 1,024 bytes."""
+    retry, docs = (value.get("retry"), value.get("docs")) if isinstance(value, dict) else (None, None)
+    is_address = isinstance(docs, str) and len(docs) <= _MAX_DOCS and _DOCS.fullmatch(docs)
+    return _RETRIES.get(retry) if isinstance(retry, str) else None, docs if is_address else None
 
 
 def _details_of_error(error: dict[str, Any]) -> Any:

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{CapturedBody, DecidedBy, Event, Origin};
+use error_envelope_core::exchange::{BodyCapture, CapturedBody, DecidedBy, Event, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime::cause_text;
 
-use super::redact;
+use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Text that a stranger chose is in it without anything that looks like a credential.
 #[derive(Clone)]
@@ -123,7 +123,7 @@ fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
 }
 
 fn harmless(text: &str) -> Box<str> {
-    if redact::is_suspect(text) { redact::text(text).into() } else { text.into() }
+    redact::text(text).into()
 }
 
 impl Kind {
@@ -166,8 +166,7 @@ impl Entry {
 impl Code {
     /// The codes of the catalogue and of the policy are an operator's; any other comes from the service.
     fn new(code: Option<&ErrorCode>) -> Self {
-        let may_be_shown =
-            |code: &&ErrorCode| !redact::is_suspect(code.as_str()) || redact::text(code.as_str()) == code.as_str();
+        let may_be_shown = |code: &&ErrorCode| redact::text(code.as_str()) == code.as_str();
         code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
     }
 
@@ -181,16 +180,26 @@ impl Code {
     }
 }
 
+impl Bodies {
+    /// What is taken out of the service's body is taken out of the client's as well.
+    pub(crate) fn new(captured: &BodyCapture) -> Self {
+        let mut hidden = Hidden::default();
+        let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);
+        Self { before: captured.before().map(&mut side), after: captured.after().map(side) }
+    }
+}
+
 impl Side {
-    pub(crate) fn new(shown: &CapturedBody) -> Self {
-        Self::made(shown.status().as_u16(), shown.content_type(), shown.body(), shown.is_whole())
+    fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
+        let (content_type, body, whole) = (shown.content_type(), shown.body(), shown.is_whole());
+        Self::made(shown.status().as_u16(), content_type, body, whole, hidden)
     }
 
-    pub(crate) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool) -> Self {
+    pub(crate) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
         Self {
             status,
             content_type: content_type.map(harmless),
-            text: redact::body(content_type, body, whole).map(Into::into),
+            text: redact::body(content_type, body, whole, hidden).map(Into::into),
             length: body.len(),
             whole,
         }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
 use super::clock;
-use super::error_record::{Bodies, Entry, ErrorRecord, Side};
+use super::error_record::{Bodies, Entry, ErrorRecord};
 use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
 use super::requests::Requests;
@@ -81,7 +81,7 @@ impl Store {
 
 fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
     while let Ok((entry, captured)) = receiver.recv() {
-        let bodies = Bodies { before: captured.before().map(Side::new), after: captured.after().map(Side::new) };
+        let bodies = Bodies::new(&captured);
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {

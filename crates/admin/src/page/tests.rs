@@ -13,6 +13,7 @@ use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
 use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
+use crate::error_store::redact::Hidden;
 use crate::error_store::store;
 use crate::page;
 
@@ -36,7 +37,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     };
     let store = &admin.shared.store;
     let entry = store.recent().insert(seen).expect("an error");
-    let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true));
+    let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true, &mut Hidden::default()));
     entry.bodies.set(Bodies { before: side(before), after: side(after) }).expect("none before");
     store.recent().exemplify(&entry);
 }

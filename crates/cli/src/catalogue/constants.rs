@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use error_envelope_core::openapi::form::{DOCS, MAX_DOCS};
 use error_envelope_core::openapi::{Codes, Listed};
 
 use super::template::{filled, head, json_literal, rows};
@@ -17,7 +18,12 @@ pub(super) fn python(codes: &Codes) -> String {
         let (name, retry, message) = (upper(it.name()), upper(it.retry()), utf8_literal(&it.message()));
         format!("    ErrorCode.{name}: ({}, Retry.{retry}, {message}),\n", it.status())
     };
-    let parts = [("@codes@\n", rows(codes, constant)), ("@about@\n", rows(codes, about))];
+    let parts = [
+        ("@codes@\n", rows(codes, constant)),
+        ("@about@\n", rows(codes, about)),
+        ("@MAX_DOCS@", MAX_DOCS.to_string()),
+        ("@DOCS@", DOCS.to_owned()),
+    ];
     head("#", "python") + &filled(include_str!("templates/errors.py"), &parts)
 }
 

@@ -21,10 +21,15 @@ fn entry(listed: &Listed) -> Json {
         ("code", text(listed.name())),
         ("status", listed.status().into()),
         ("grpc", u16::from(listed.code.grpc()).into()),
+        ("jsonrpc", Value::from(listed.code.jsonrpc()).into()),
         ("retry", text(listed.retry())),
         ("group", text(listed.group)),
         ("message", text(listed.message())),
     ]);
+    let entry = match &listed.docs {
+        Some(docs) => entry.with("docs", text(docs)),
+        None => entry,
+    };
     match listed.details() {
         Some(schema) => entry.with("details", Value::Object(embedded(&schema))),
         None => entry,

@@ -10,7 +10,7 @@ pub(super) fn write(codes: &Codes) -> String {
     let mut page = introduction();
     for group in codes.groups() {
         let _ = write!(page, "\n## {}\n\n", heading(group));
-        page.push_str("| Code | Status | gRPC | Retry | Message |\n|---|---|---|---|---|\n");
+        page.push_str("| Code | Status | gRPC | JSON-RPC | Retry | Message |\n|---|---|---|---|---|---|\n");
         page.extend(group.iter().map(row));
     }
     page.push_str("\n## details\n\nThe details of a code, as a type of TypeScript. A code may come without any; those of other codes have no fixed type.\n\n");
@@ -37,7 +37,12 @@ fn heading(group: &[Listed]) -> &'static str {
 
 fn row(listed: &Listed) -> String {
     let message = escaped(&listed.message());
-    format!("| `{}` | {} | {} | {} | {message} |\n", listed.name(), listed.status(), listed.code.grpc(), listed.retry())
+    let name = match &listed.docs {
+        Some(docs) => format!("[`{}`](<{docs}>)", listed.name()),
+        None => format!("`{}`", listed.name()),
+    };
+    let (status, code, retry) = (listed.status(), &listed.code, listed.retry());
+    format!("| {name} | {status} | {} | {} | {retry} | {message} |\n", code.grpc(), code.jsonrpc())
 }
 
 /// A policy's own text may be anything: it neither ends its cell nor becomes markup.

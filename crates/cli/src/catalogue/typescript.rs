@@ -1,7 +1,7 @@
 //! The TypeScript modules: one without dependencies, with types and functions that check them, and one for Zod 4, with a schema
 //! that parses an envelope and the advice on its code. Both have one table of codes.
 
-use error_envelope_core::openapi::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
+use error_envelope_core::openapi::form::{CODE, DOCS, MAX_DOCS, MAX_MESSAGE, MESSAGE, REQUEST_ID};
 use error_envelope_core::openapi::{Codes, Listed};
 
 use super::details::{checks, typescript, zod};
@@ -18,6 +18,8 @@ pub(super) fn plain(codes: &Codes) -> String {
         ("@MESSAGE@", MESSAGE.to_owned()),
         ("@MAX_MESSAGE@", MAX_MESSAGE.to_string()),
         ("@REQUEST_ID@", REQUEST_ID.to_owned()),
+        ("@DOCS@", DOCS.replace('/', r"\/")),
+        ("@MAX_DOCS@", MAX_DOCS.to_string()),
     ];
     head("//", "typescript") + &filled(include_str!("templates/errors.ts"), &parts)
 }
@@ -34,7 +36,9 @@ pub(super) fn for_zod(codes: &Codes) -> String {
         ("@CODE@", CODE.to_owned()),
         ("@MESSAGE@", MESSAGE.to_owned()),
         ("@REQUEST_ID@", REQUEST_ID.to_owned()),
+        ("@DOCS@", DOCS.replace('/', r"\/")),
         ("@MAX_MESSAGE@", MAX_MESSAGE.to_string()),
+        ("@MAX_DOCS@", MAX_DOCS.to_string()),
     ];
     head("//", "zod") + &filled(include_str!("templates/errors.zod.ts"), &parts)
 }

@@ -111,7 +111,12 @@ fn a_policys_own_shapes_are_described() {
 fn a_policys_own_codes_stand_after_the_catalogues() {
     let policy = "contract/tests/own-codes.toml";
     for (format, own) in [
-        ("markdown", r#"| `teapot` | 418 | 3 | no | A pot \| of \`tea\`, \*/ "hot". |"#),
+        (
+            "markdown",
+            r#"| [`teapot`](<https://docs.example.com/(teapot)>) | 418 | 3 | -32050 | no | A pot \| of \`tea\`, \*/ "hot". |"#,
+        ),
+        ("json", r#""docs": "https://docs.example.com/errors#seat_taken""#),
+        ("json", r#""jsonrpc": -32050"#),
         ("json", r#""message": "A pot | of `tea`, */ \"hot\".""#),
         ("json-schema", r#""description": "418, retry: no. A pot | of `tea`, */ \"hot\".""#),
         ("openapi", r#""description": "418 I'm a teapot.""#),

@@ -92,6 +92,9 @@ pub(crate) struct PolicyView<'a> {
     /// The status replaces an unknown canonical code (E2).
     pub(crate) by_status: bool,
     pub(crate) protocols: KeptProtocols,
+    /// Secrets in texts are replaced (R17).
+    #[cfg(feature = "redact")]
+    pub(crate) redact: bool,
     /// Fields that pass into the details, by name (R14).
     pub(crate) kept: &'a [Box<str>],
     /// The client's dialect.

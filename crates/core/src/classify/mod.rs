@@ -29,6 +29,8 @@ mod inner;
 mod layer_head;
 mod parse;
 pub(crate) mod reason;
+#[cfg(feature = "redact")]
+mod redacted;
 mod reply_details;
 mod retained;
 mod rewrite;
@@ -41,7 +43,7 @@ use http::Extensions;
 use crate::dialect::ParsedBody;
 use crate::fault::Fault;
 pub(crate) use crate::{details, rpc};
-use decide::decide;
+use decide::{Decision, decide};
 pub use explanation::Explanation;
 pub(crate) use inner::{Inner, KeptProtocols, PolicyView, Posted, RequestContext};
 use parse::{Parsed, lenient, parse};
@@ -62,7 +64,7 @@ pub(crate) fn response<'b>(
     }
     let mut body = parse(inner, known);
     match lenient(&body, inner) {
-        None => rewrite(&Parsed::new(&mut body, inner, request, known)),
+        None => rewrite(&mut body, inner, request, known),
         Some(lenient) => rewrite_lenient(lenient, inner, request, known),
     }
 }
@@ -80,8 +82,24 @@ fn of_status_alone(
 
 /// The steps behind the first.
 #[inline]
-fn rewrite<'b>(parsed: &Parsed<'_, 'b>) -> RewriteDecision<'b> {
-    let decision = decide(parsed);
+fn rewrite<'b>(
+    body: &mut ParsedBody<'b>,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'b> {
+    #[cfg(feature = "redact")]
+    if known.redact {
+        return redacted::rewrite(body, inner, request, known);
+    }
+    let parsed = Parsed::new(body, inner, request, known);
+    let decision = decide(&parsed);
+    decided(&parsed, decision)
+}
+
+/// The steps behind the second.
+#[inline]
+fn decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
     let text = text(parsed, &decision);
     let details = ReplyDetails::new(parsed, &decision);
     let own = retained(parsed, &decision);
@@ -97,7 +115,7 @@ fn rewrite_lenient<'b>(
 ) -> RewriteDecision<'b> {
     let inner = inner.with_body(&lenient);
     let mut body = parse(&inner, known);
-    let decision = rewrite(&Parsed::new(&mut body, &inner, request, known)).into_owned();
+    let decision = rewrite(&mut body, &inner, request, known).into_owned();
     decision.with_lenient(lenient)
 }
 

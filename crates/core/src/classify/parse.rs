@@ -44,7 +44,7 @@ pub(super) enum KeptForm {
     /// The filtered parts of a protocol's body (R10).
     Filtered(Protocol),
     /// A protocol's body that passes as it is (R10).
-    Whole,
+    Whole(Protocol),
 }
 
 /// Parses the body of an inner error.
@@ -164,7 +164,7 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) 
         Some(written) if matches!(parse(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
-        None if inner.status.is_client_error() => KeptForm::Whole,
+        None if inner.status.is_client_error() => KeptForm::Whole(protocol),
         _ => KeptForm::Nothing,
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) unknown_code: Option<Box<str>>,
     /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
     pub(crate) kept: Option<Box<str>>,
-    /// The body as it was read, where that took leniency (R3).
+    /// The body as it was read, where that took leniency (R3), or without its secrets (R17).
     pub(crate) lenient: Option<Vec<u8>>,
 }
 
@@ -78,7 +78,7 @@ impl<'b> RewriteDecision<'b> {
         let rewrite =
             Rewrite { fault, text, shape, own, named, by, rule, to_status, dropped, unknown_code, kept, lenient: None };
         let rewrite = if lack_issues { rewrite.with_issues() } else { rewrite };
-        if parsed.kept == KeptForm::Whole { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
+        if matches!(parsed.kept, KeptForm::Whole(_)) { Self::Pass(rewrite) } else { Self::Rewrite(rewrite) }
     }
 
     /// The result without borrows, for a body that is dropped.
@@ -92,9 +92,20 @@ impl<'b> RewriteDecision<'b> {
     /// The result for a body as it was read, where that took leniency. One that passes is not read again.
     pub(super) fn with_lenient(mut self, body: Vec<u8>) -> Self {
         if let Self::Rewrite(rewrite) = &mut self {
-            rewrite.lenient = Some(body);
+            rewrite.lenient.get_or_insert(body);
         }
         self
+    }
+
+    /// The result for a body without its secrets (R17). One that passes is written with what is left of it.
+    #[cfg(feature = "redact")]
+    pub(super) fn with_redacted(self, body: Vec<u8>, kept: KeptForm) -> Self {
+        match (self, kept) {
+            (Self::Pass(rewrite), KeptForm::Whole(protocol)) => {
+                Self::Rewrite(Rewrite { own: Some(Retained::Protocol(protocol)), lenient: Some(body), ..rewrite })
+            }
+            (decision, _) => decision.with_lenient(body),
+        }
     }
 }
 

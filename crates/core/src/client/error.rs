@@ -131,16 +131,17 @@ impl ClientError {
         self.0.request_id.as_deref()
     }
 
-    /// The contract's advice after this code. An unknown code is transient.
+    /// What to do next: as the error advises (rule E10), else as the contract does after this code. An unknown code is
+    /// transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// The page that describes the code, where the error names one (rule E10).
+    /// The page that describes the code: the error's own (rule E10), else that of an own code of the reader.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
-        self.0.advice.docs.as_deref()
+        self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())
     }
 
     /// Whether the same request may work later: the code allows it, and no gRPC server forbids it.

@@ -225,7 +225,9 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         return ErrorParts { message: text(None, &code, status), ..rest(code, None) };
     };
     let parsed = &foreign.parsed;
-    let code = code_of_head(answer, codes).unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
+    let in_data = || standard::parse_code(&layers_data(body)?.string("code")?, codes).map(|(code, _)| code);
+    let code = code_of_head(answer, codes).or_else(in_data);
+    let code = code.unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
     ErrorParts {
         raw_code: parsed.code.as_deref().and_then(|name| raw(name, &code)),
         message: text(parsed.message.as_deref().filter(|text| is_message(text)), &code, status),
@@ -241,8 +243,13 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
 /// The advice of a layer: in the error, or in JSON-RPC's data (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
-    let data = error.as_ref().and_then(|error| error.object("data"));
-    data.or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
+    layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
+}
+
+/// JSON-RPC's data, where a layer has written them (R10).
+fn layers_data(body: &[u8]) -> Option<Object<'_>> {
+    let body = Object::of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
+    body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
 /// Nothing is wrapped twice (R3).
@@ -319,11 +326,12 @@ fn request_id_from<'a>(
 }
 
 /// The id in the body, where a browser's proxy, or a log, has lost the header.
-fn id_in(body: &[u8], shapes: &[CustomShape]) -> Option<String> {
-    let body = Object::of_body(body)?;
+fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
+    let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
     let id = of_shape().or_else(|| body.string("request_id"));
-    id.or_else(|| body.object("meta")?.string("request_id")).map(Cow::into_owned)
+    let id = id.or_else(|| body.object("meta")?.string("request_id")).map(Cow::into_owned);
+    id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
 }
 
 fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duration> {

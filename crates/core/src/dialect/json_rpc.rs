@@ -20,6 +20,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 
 const INVALID_REQUEST: i32 = -32_600;
 const INVALID_PARAMS: i32 = -32_602;
+const INTERNAL_ERROR: i32 = -32_603;
 const PARSE_ERROR: i32 = -32_700;
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
@@ -55,7 +56,13 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
 
 /// A body that is no JSON has a number of its own, where another number would be no better.
 fn number(out: &Outgoing<'_>) -> i32 {
-    match out.canonical.jsonrpc() {
+    let number = match out.canonical.is_foreign() {
+        // A code that is known by name alone has no status.
+        true if out.status.is_server_error() => INTERNAL_ERROR,
+        true => INVALID_REQUEST,
+        false => out.canonical.jsonrpc(),
+    };
+    match number {
         INVALID_REQUEST | INVALID_PARAMS if out.call.is_some_and(|call| call.is_malformed) => PARSE_ERROR,
         number => number,
     }

@@ -22,8 +22,11 @@ impl JsonRpcCall {
     /// Reads the body, or its first part.
     pub(crate) fn parse(seen: &[u8], is_whole: bool) -> Self {
         // What begins like no text is coded: it may well be JSON.
-        let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'));
-        if is_text && is_whole && serde_json::from_slice::<IgnoredAny>(seen).is_err() {
+        let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+        let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'))
+            && !seen.iter().take(64).any(is_control);
+        let is_json = || str::from_utf8(seen).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        if is_text && is_whole && !is_json() {
             return Self { id: None, is_malformed: true };
         }
         Self { id: Fields { rest: seen, is_whole }.only_id(), is_malformed: false }
@@ -143,7 +146,10 @@ mod tests {
         for body in [r#"{"id":7,"#, r#"{"id":7} x"#, "x", r#"{"id":7 "a":1}"#] {
             assert_eq!(call(body.as_bytes(), true), malformed, "{body}");
         }
-        assert!(!call(b"\x1f\x8b\x08", true).is_malformed, "coded");
+        assert_eq!(call(b"{\"id\":\"\xff\"}", true), malformed);
+        for coded in [&b"\x1f\x8b\x08"[..], b"x\x9c\x03\x00"] {
+            assert!(!call(coded, true).is_malformed, "{coded:?}");
+        }
         for (cut, found) in [(r#"{"id":7,"a":"#, Some("7")), (r#"{"id":7"#, None), (r#"{"id":"7"#, None)] {
             let call = call(cut.as_bytes(), false);
             assert_eq!((call.id.as_deref(), call.is_malformed), (found, false), "{cut}");

@@ -158,6 +158,12 @@ impl TextKind {
     }
 }
 
+/// Reads a line of text, whatever it begins with.
+#[cfg(feature = "redact")]
+pub(crate) fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
+    utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))
+}
+
 fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
     let parsed = framework_errors::of_text(text, tells_of_input(status), is_json);
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })

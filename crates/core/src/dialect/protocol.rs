@@ -89,7 +89,11 @@ impl Protocol {
 
     /// The word in its media types.
     pub(crate) const fn format(self) -> &'static str {
-        if matches!(self, Self::Soap(_)) { "xml" } else { "json" }
+        match self {
+            Self::Soap(_) => "xml",
+            Self::EventStream => "event-stream",
+            _ => "json",
+        }
     }
 
     /// The body of an error as its client gets it, with this message on a 5xx; `None` where it passes as it is (4xx), or has

@@ -127,7 +127,9 @@ impl<'e> ErrorForm<'e> {
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         if let Some((Retained::Protocol(protocol), body)) = own {
-            return (protocol.filtered(body, status, &fault.text()).unwrap_or_default().into(), status);
+            let filtered = protocol.filtered(body, status, &fault.text());
+            let whole = || if status.is_client_error() { body.to_vec() } else { Vec::new() };
+            return (filtered.unwrap_or_else(whole).into(), status);
         }
         if let Some((Retained::Page, page)) = own {
             return (page::with_id(page, headers.get(X_REQUEST_ID), self.id), status);

@@ -93,6 +93,8 @@ impl InnerErrorReader<'_> {
             rules: policy.rules(settings),
             by_status: settings.unknown_codes == UnknownCodes::ByStatus,
             protocols: self.protocols(),
+            #[cfg(feature = "redact")]
+            redact: settings.redact(),
             kept: policy.kept_fields(settings),
             dialect: form.dialect(),
             negotiated: form.negotiated(),

@@ -1,6 +1,6 @@
 //! What the answers of the layer's own carry beside the error: who failed (L4), and which scripts may read it (R6a).
 
-use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN};
+use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::head;
@@ -31,8 +31,12 @@ impl RequestState {
         if cors.credentials {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        if self.settings.expose_headers {
+        if self.settings.expose_headers() {
             head::expose(headers, &head::EXPOSED);
+            // It leads a client that has no credentials to where it gets some (RFC 9728).
+            if headers.contains_key(WWW_AUTHENTICATE) {
+                head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
+            }
             if self.request.rpc.is_some() {
                 head::expose(headers, &head::EXPOSED_OF_GRPC);
             }

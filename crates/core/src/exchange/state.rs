@@ -255,7 +255,7 @@ impl RequestState {
 
     #[inline(always)]
     fn exposes(&self) -> bool {
-        self.settings.expose_headers && self.changes_responses()
+        self.settings.expose_headers() && self.changes_responses()
     }
 
     /// With `[request_id] upstream = true` the client gets the inner service's own id beside ours, in every mode (I3).

@@ -159,7 +159,7 @@ impl<'e> ErrorWriter<'e> {
 
     /// E4; a gRPC-Web client recognises an error by its head (P2).
     fn expose(&self, headers: &mut HeaderMap) {
-        if !self.form.settings.expose_headers {
+        if !self.form.settings.expose_headers() {
             return;
         }
         head::expose(headers, &head::EXPOSED);

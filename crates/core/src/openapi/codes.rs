@@ -1,5 +1,7 @@
 //! The list of codes that every export is written from.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::code::ErrorCode;
@@ -19,6 +21,8 @@ pub struct Listed {
     pub code: ErrorCode,
     /// Its group of the catalogue, or that of a policy's own codes.
     pub group: &'static str,
+    /// The address of its page, where it or the policy has one (E10).
+    pub docs: Option<String>,
 }
 
 /// The group of codes that a policy adds.
@@ -36,8 +40,12 @@ impl Codes {
             Some((type_name(shape.as_str()), schema))
         };
         let stays = |listed: &Listed| listed.code.group().is_none_or(&stays);
+        let listed = |code: ErrorCode| {
+            let docs = policy.and_then(|policy| policy.docs_of(&code).map(Cow::into_owned));
+            Listed { docs, ..Listed::from(code) }
+        };
         Self {
-            listed: ErrorCode::ALL.iter().chain(own).cloned().map(Listed::from).filter(stays).collect(),
+            listed: ErrorCode::ALL.iter().chain(own).cloned().map(listed).filter(stays).collect(),
             shapes: shapes.filter_map(written).collect(),
         }
     }
@@ -66,7 +74,7 @@ fn type_name(shape: &str) -> String {
 
 impl From<ErrorCode> for Listed {
     fn from(code: ErrorCode) -> Self {
-        Self { group: code.group().unwrap_or(OWN), code }
+        Self { group: code.group().unwrap_or(OWN), docs: code.docs().map(str::to_owned), code }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::codes::{Codes, Listed};
 pub use error_envelope_fault::openapi::schema::embedded;
-use error_envelope_fault::openapi::schema::{RETRYABLE, any_details, closed_object, message, request_id};
+use error_envelope_fault::openapi::schema::{RETRYABLE, any_details, closed_object, error_fields, request_id};
 pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
 
 use super::form::CODE;
@@ -78,7 +78,7 @@ pub fn reference(at: &str, name: &str) -> Json {
 }
 
 fn error(at: &str, typed: &[Typed]) -> Json {
-    let members = [("code", reference(at, ERROR_CODE)), ("message", message()), ("details", any_details())];
+    let members = error_fields(reference(at, ERROR_CODE), any_details());
     let error = closed_object(members, &["code", "message"]);
     let error = error.with("if", is_code(INVALID_REQUEST)).with("then", has_issues(at));
     if typed.is_empty() {

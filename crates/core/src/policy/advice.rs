@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Policy;
-use crate::code::Retry;
+use crate::code::{ErrorCode, Retry};
 use crate::dialect::outgoing::WrittenAdvice;
 use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
@@ -45,12 +45,14 @@ impl Policy {
     pub(crate) fn advice_of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let retry = if self.advice.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
-        let of_policy = || Some(Cow::Owned(self.advice.docs.as_ref()?.replace(CODE, code.as_str())));
         let of_inner = || inner?.docs.as_deref().map(Cow::Borrowed);
-        WrittenAdvice {
-            retry: retry.map(Retry::as_str),
-            docs: code.docs().map(Cow::Borrowed).or_else(of_policy).or_else(of_inner),
-        }
+        WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
+    }
+
+    /// The page of a code: its own, else the policy's.
+    pub(crate) fn docs_of<'a>(&self, code: &'a ErrorCode) -> Option<Cow<'a, str>> {
+        let of_policy = || Some(Cow::Owned(self.advice.docs.as_ref()?.replace(CODE, code.as_str())));
+        code.docs().map(Cow::Borrowed).or_else(of_policy)
     }
 }
 

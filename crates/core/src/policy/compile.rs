@@ -16,7 +16,7 @@ use super::advice::refuse_docs;
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
 use super::inheritance::{around, inherited};
-use super::keys::PartialSettings;
+use super::keys::{PartialSettings, TableSettings};
 use super::matcher::Matcher;
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
 use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder, upstreams};
@@ -131,7 +131,11 @@ fn compile_part(
     route_settings: &mut Vec<PartialSettings>,
     problems: &mut Problems,
 ) -> CompiledScope {
-    let mut settings = |keys, place: TablePath, problems: &mut Problems| {
+    let mut settings = |keys: &TableSettings, place: TablePath, problems: &mut Problems| {
+        #[cfg(feature = "redact")]
+        if keys.redact == Some(true) {
+            crate::redact::prepare();
+        }
         PartialSettings::new(keys, lists, &mut |refused| {
             problems.add(refused.at_path(place.clone()));
         })

@@ -40,7 +40,7 @@ impl Policy {
             },
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
-            exposes: settings.response_settings().expose_headers,
+            exposes: settings.response_settings().expose_headers(),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
 //!
-//! - `reply`: how errors leave. It outlives the guards.
+//! - `reply`: how errors leave. It outlives the guards. A `bit` is the same for a `bool`, and takes a bit.
 //! - `guard`: what a request must meet. Readings of a path with the same values have the same guards.
 //! - `path`: which readings a path has, and how to treat different ones.
 //!
@@ -32,6 +32,7 @@ macro_rules! keys {
         #[manual = $note:literal]
         $key:ident: $value:ty
         $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
+        $(, bit $bit:ty $(= $bit_default:expr)?)?
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {
@@ -45,11 +46,11 @@ macro_rules! keys {
         impl TableSettings {
             pub(crate) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
 
-            pub(crate) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
+            pub(crate) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)? $(name_of!($key, $bit),)?)*];
 
             /// The settings where no table sets anything.
             pub(crate) fn defaults() -> Self {
-                Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
+                Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $bit_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
             /// What both set, this one first.
@@ -63,6 +64,7 @@ macro_rules! keys {
         #[derive(Clone, Debug, Default)]
         pub(super) struct PartialSettings {$(
             $(pub(super) $key: Option<$reply>,)?
+            $(pub(super) $key: Option<$bit>,)?
             $(pub(super) $key: Option<$guard>,)?
             $(pub(super) $key: Option<$path>,)?
         )*}
@@ -74,6 +76,7 @@ macro_rules! keys {
                 let keys = TableSettings { content_types, ..keys.clone() };
                 Self {$(
                     $($key: stored!($reply, keys.$key $(, lists.$reply_list, refuse)?),)?
+                    $($key: stored!($bit, keys.$key),)?
                     $($key: stored!($guard, keys.$key $(, lists.$guard_list, refuse)?),)?
                     $($key: stored!($path, keys.$key),)?
                 )*}
@@ -82,6 +85,7 @@ macro_rules! keys {
             /// Takes what is not set yet from a less specific route.
             pub(super) fn inherit(&mut self, wider: &Self) {$(
                 $(self.$key = Option::<$reply>::or(self.$key, wider.$key);)?
+                $(self.$key = Option::<$bit>::or(self.$key, wider.$key);)?
                 $(self.$key = Option::<$guard>::or(self.$key, wider.$key);)?
                 $(self.$key = Option::<$path>::or(self.$key, wider.$key);)?
             )*}
@@ -90,6 +94,7 @@ macro_rules! keys {
                 Settings {
                     response_settings: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
+                        bits: 0 $($(| Bit::$key.set(self.$key.unwrap_or(default!($bit $(, $bit_default)?))))?)*,
                         part,
                         route,
                     },
@@ -116,10 +121,27 @@ macro_rules! keys {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
+            /// One for each [`Bit`].
+            pub(crate) bits: u8,
             /// The narrowest scope; 0 is the policy itself.
             pub(crate) part: u16,
             pub(crate) route: Option<Index>,
         }
+
+        /// The keys of responses that are either set or not.
+        #[allow(non_camel_case_types, reason = "each has the name of its key")]
+        #[derive(Clone, Copy)]
+        enum Bit {
+            $($(#[doc = stringify!($bit)] $key,)?)*
+        }
+
+        #[cfg_attr(not(feature = "redact"), allow(dead_code, reason = "nothing reads `redact` then"))]
+        impl ResponseSettings {$($(
+            #[inline]
+            pub(crate) const fn $key(&self) -> $bit {
+                self.bits & Bit::$key.set(true) != 0
+            }
+        )?)*}
 
         impl Settings {
             /// Whether the guards require the same in the same mode: then one of two readings is enough.
@@ -128,6 +150,12 @@ macro_rules! keys {
             }
         }
     };
+}
+
+impl Bit {
+    const fn set(self, is_set: bool) -> u8 {
+        (is_set as u8) << self as u8
+    }
 }
 
 #[cfg(feature = "policy-file")]
@@ -171,7 +199,7 @@ macro_rules! for_each_key {
             dialect: DialectName, reply DialectIndex, by dialect;
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
-            negotiate: bool, reply bool = true;
+            negotiate: bool, bit bool = true;
             /// What is sent for a well-formed code that is neither in the catalogue nor in the policy (E2): the code
             /// itself, or the one of its status.
             #[manual = r#""by_status": a code that neither the catalogue nor the policy has becomes its status's"#]
@@ -209,6 +237,10 @@ macro_rules! for_each_key {
             /// Names of fields of a foreign 4xx body that pass into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
             keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
+            /// Secrets in the texts of foreign 4xx are replaced by `[redacted]` (R17): keys, tokens, cookies, passwords,
+            /// connection strings, e-mail addresses.
+            #[manual = "true: secrets in the texts of foreign 4xx are replaced (R17)"]
+            redact: bool, bit bool;
             /// CORS preflights skip the guards, or are guarded (G0).
             #[manual = r#""guard": the guards hold for CORS preflights, too"#]
             preflight: Preflight, guard Preflight, weaker passes_preflights;
@@ -229,7 +261,7 @@ macro_rules! for_each_key {
             html: ErrorPage, reply Option<ListIndex>, by pages;
             /// Browsers may read the id, the code and retry-after across origins (E4).
             #[manual = "browsers may read the id, the code and retry-after"]
-            expose_headers: bool, reply bool = true;
+            expose_headers: bool, bit bool = true;
         }
     };
 }

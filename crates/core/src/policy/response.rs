@@ -49,7 +49,7 @@ impl Policy {
         let form = match response_settings.dialect {
             _ if negotiated => 2,
             index if index.is_standard() => {
-                usize::from(!response_settings.negotiate && response_settings.html.is_none())
+                usize::from(!response_settings.negotiate() && response_settings.html.is_none())
             }
             // `vary` is in none of them.
             _ if response_settings.html.is_some() => return None,

@@ -103,6 +103,25 @@ macro_rules! setters {
                 self
             }
 
+            /// Whether secrets in the texts of foreign 4xx are replaced by `[redacted]` (rule R17): not by default.
+            ///
+            /// Keys, tokens, cookies, passwords, connection strings and e-mail addresses are replaced in the message, the
+            /// issues and the details of an error that the service wrote in a form of its own. Codes and paths of issues
+            /// stay, and so does an error that already is an envelope.
+            ///
+            /// ```
+            /// use tower_error_envelope::{Policy, Route};
+            ///
+            /// let policy = Policy::builder().route(Route::new("/legacy/{*rest}").redact(true)).build()?;
+            /// # Ok::<(), tower_error_envelope::PolicyError>(())
+            /// ```
+            #[cfg(feature = "redact")]
+            #[cfg_attr(docsrs, doc(cfg(feature = "redact")))]
+            pub fn redact(mut self, redact: bool) -> Self {
+                self.$($keys).+.redact = Some(redact);
+                self
+            }
+
             /// Sets whether guards hold for CORS preflights (rule G0).
             pub fn preflight(mut self, preflight: $crate::policy::Preflight) -> Self {
                 self.$($keys).+.preflight = Some(preflight);

@@ -337,7 +337,9 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().with_origin(Origin::Defaults);
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
     let settings = built.normalised(&Method::GET, "", "/");
-    let ResponseSettings { mode, expose_headers, negotiate, .. } = settings.response_settings();
+    let settings_of_replies = settings.response_settings();
+    let (expose_headers, negotiate) = (settings_of_replies.expose_headers(), settings_of_replies.negotiate());
+    let ResponseSettings { mode, .. } = settings_of_replies;
     assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));

@@ -17,6 +17,12 @@ pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202
 /// The longest message (E2). The contract counts bytes of UTF-8; no unit of length in a schema is smaller.
 pub const MAX_MESSAGE: u16 = 1024;
 
+/// An address in `docs` (E10).
+pub const DOCS: &str = "^https://[^/?#\\s]";
+
+/// The longest address in `docs`, in bytes (E10): such an address is ASCII.
+pub const MAX_DOCS: u16 = 1024;
+
 /// An id for examples.
 pub const SAMPLE_ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 

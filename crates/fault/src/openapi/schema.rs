@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
+use super::form::{CODE, DOCS, MAX_DOCS, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
 use super::tree::{Json, list, object, text};
+use crate::code::Retry;
 
 pub const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
 
@@ -25,7 +26,7 @@ pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> J
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
     let name = object([("type", text("string")), ("enum", list([code]))]);
-    let members = [("code", name), ("message", message()), ("details", details)];
+    let members = error_fields(name, details);
     let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
     closed_object(members, required).with("title", code).with("description", summary)
 }
@@ -33,12 +34,16 @@ pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> J
 /// The envelope with any error.
 pub fn of_any_error() -> Json {
     let code = object([("type", text("string")), ("pattern", text(CODE)), ("description", text(RETRYABLE))]);
-    let members = [("code", code), ("message", message()), ("details", any_details())];
-    let error = closed_object(members, &["code", "message"]);
+    let error = closed_object(error_fields(code, any_details()), &["code", "message"]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-pub fn message() -> Json {
+/// The fields of an error, those of E10 among them: a service may send them even if the policy adds none.
+pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
+    [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]
+}
+
+fn message() -> Json {
     object([
         ("type", text("string")),
         ("minLength", 1.into()),
@@ -50,6 +55,22 @@ pub fn message() -> Json {
 
 pub fn any_details() -> Json {
     object([("description", text("Any JSON value; absent where there is none."))])
+}
+
+fn retry() -> Json {
+    let about = "What a client may do, where the error states it: this counts more than the advice of its code.";
+    let words = [Retry::No, Retry::Backoff, Retry::Refresh].map(Retry::as_str);
+    object([("type", text("string")), ("enum", list(words)), ("description", text(about))])
+}
+
+fn docs() -> Json {
+    object([
+        ("type", text("string")),
+        ("format", text("uri")),
+        ("maxLength", MAX_DOCS.into()),
+        ("pattern", text(DOCS)),
+        ("description", text("The page that describes the code, where the error names one.")),
+    ])
 }
 
 pub fn request_id() -> Json {

@@ -54,6 +54,16 @@ func (code ErrorCode) Retry() Retry {
 	return about.retry
 }
 
+// Advised is what a client may do after an error with this code whose own field "retry" is word, or empty.
+func (code ErrorCode) Advised(word string) Retry {
+	switch retry := Retry(word); retry {
+	case RetryNo, RetryBackoff, RetryRefresh:
+		return retry
+	default:
+		return code.Retry()
+	}
+}
+
 // Message is for people and free to change. It is empty where the code is not listed.
 func (code ErrorCode) Message() string {
 	about, _ := code.about()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import Any, Final
 
@@ -61,22 +62,36 @@ def retry_of(code: str) -> Retry:
 class ApiError(Exception):
     """An error that a service has answered with. Match on `code`: it never changes its meaning."""
 
-    def __init__(self, status: int, code: str, message: str, request_id: str, details: Any = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        request_id: str,
+        details: Any = None,
+        advice: Retry | None = None,
+        docs: str | None = None,
+    ) -> None:
         super().__init__(f"{status} {code}: {message} ({request_id})")
         self.status = status
         self.code = code
         self.message = message
         self.request_id = request_id
         self.details = details
+        #: What the error itself advises, where it does.
+        self.advice = advice
+        #: The https address of the page about the code, where the error names one.
+        self.docs = docs
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is pickled by its arguments, and its only one is the text.
-        return (type(self), (self.status, self.code, self.message, self.request_id, self.details))
+        facts = (self.status, self.code, self.message, self.request_id, self.details, self.advice, self.docs)
+        return (type(self), facts)
 
     @property
     def retry(self) -> Retry:
-        """What a client may do."""
-        return retry_of(self.code)
+        """What a client may do: the error's own advice, else that of its code."""
+        return self.advice or retry_of(self.code)
 
     @property
     def issues(self) -> list[Any]:
@@ -97,4 +112,7 @@ class ApiError(Exception):
         code, message, request_id = error.get("code"), error.get("message"), envelope.get("request_id")
         if not isinstance(code, str) or not isinstance(message, str) or not isinstance(request_id, str):
             return None
-        return cls(status, code, message, request_id, error.get("details"))
+        retry, docs = error.get("retry"), error.get("docs")
+        advice = next((word for word in Retry if word == retry), None)
+        is_address = isinstance(docs, str) and len(docs) <= @MAX_DOCS@ and re.match(r"@DOCS@", docs)
+        return cls(status, code, message, request_id, error.get("details"), advice, docs if is_address else None)

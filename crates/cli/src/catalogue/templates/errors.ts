@@ -9,6 +9,10 @@ export interface ErrorEnvelope<Code extends ErrorCode = ErrorCode> {
     message: string;
     /** Any JSON value; absent where there is none. */
     details?: unknown;
+    /** What a client may do: it counts more than the advice of the code. Absent where the service adds none. */
+    retry?: Retry | undefined;
+    /** The https address of the page about the code; absent where there is none. */
+    docs?: string | undefined;
   };
   /** The same as in the header `x-request-id`: name it when you ask for help. */
   request_id: string;
@@ -62,16 +66,21 @@ const CODE = /@CODE@/;
 const MESSAGE = /@MESSAGE@/;
 const MAX_MESSAGE = @MAX_MESSAGE@;
 const REQUEST_ID = /@REQUEST_ID@/;
+const RETRY = /^(no|backoff|refresh)$/;
+const DOCS = /@DOCS@/;
+const MAX_DOCS = @MAX_DOCS@;
 
 /** Whether a value, such as a parsed body, is an envelope. */
 export function isErrorEnvelope(value: unknown): value is ErrorEnvelope {
   if (!isObject(value) || !isObject(value.error)) return false;
-  const { code, message } = value.error;
+  const { code, message, retry, docs } = value.error;
   return (
     isOfForm(code, CODE) &&
     isOfForm(message, MESSAGE) &&
     message.length <= MAX_MESSAGE &&
     isOfForm(value.request_id, REQUEST_ID) &&
+    (retry === undefined || isOfForm(retry, RETRY)) &&
+    (docs === undefined || (isOfForm(docs, DOCS) && docs.length <= MAX_DOCS)) &&
     (code !== "invalid_request" || value.error.details !== undefined)
   );
 }
@@ -82,6 +91,11 @@ export function hasCode<Code extends KnownErrorCode>(
   code: Code,
 ): envelope is ErrorEnvelope<Code> {
   return envelope.error.code === code;
+}
+
+/** What a client may do after this error: its own advice, else that of its code. */
+export function adviceOf(envelope: ErrorEnvelope): Retry {
+  return envelope.error.retry ?? retryOf(envelope.error.code);
 }
 
 /** The issues of an envelope, in the shape of Zod's; none where it has no list of them. */

@@ -23,6 +23,7 @@ export type KnownError = z.output<typeof knownError>;
 const CODE = /@CODE@/;
 const MESSAGE = /@MESSAGE@/;
 const REQUEST_ID = /@REQUEST_ID@/;
+const DOCS = /@DOCS@/;
 
 /** One issue of an invalid request; further members are kept. */
 export const issue = z.looseObject({
@@ -36,9 +37,10 @@ const validationDetails = z.looseObject({ issues: z.array(issue).min(1) });
 /**
  * The body of every error response.
  *
- * The output also has whether the code is `known`, when to `retry`, whether the error is `transient` (a code that is not
- * listed is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its code is
- * listed, with details that fit the schema of the code. Members that are not in the contract are dropped.
+ * The output also has whether the code is `known`, when to `retry` (the error's own advice, else that of its code), whether
+ * the error is `transient` (a code that is not listed is), the list of `issues`, empty where there is none, and `typed`, the
+ * error to switch over where its code is listed, with details that fit the schema of the code. Members that are not in the
+ * contract are dropped.
  */
 export const errorEnvelope = z
   .object({
@@ -46,6 +48,8 @@ export const errorEnvelope = z
       code: z.string().regex(CODE),
       message: z.string().max(@MAX_MESSAGE@).regex(MESSAGE),
       details: z.unknown().optional(),
+      retry: z.enum(["no", "backoff", "refresh"]).optional(),
+      docs: z.string().max(@MAX_DOCS@).regex(DOCS).optional(),
     }),
     request_id: z.string().regex(REQUEST_ID),
   })
@@ -55,7 +59,7 @@ export const errorEnvelope = z
   })
   .transform(({ error, request_id }) => {
     const code: ErrorCode = error.code;
-    const retry = retryOf(code);
+    const retry: Retry = error.retry ?? retryOf(code);
     const issues: Issue[] = validationDetails.safeParse(error.details).data?.issues ?? [];
     return {
       error: {
@@ -63,7 +67,7 @@ export const errorEnvelope = z
         code,
         known: isKnownErrorCode(code),
         retry,
-        transient: isTransient(code),
+        transient: retry === "backoff",
         issues,
         typed: knownError.safeParse(error).data,
       },

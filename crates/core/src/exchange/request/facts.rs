@@ -159,5 +159,5 @@ pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
 /// Whether it may choose RFC 9457 (R11).
 #[inline]
 fn has_problem(settings: &ResponseSettings) -> bool {
-    settings.dialect.is_standard() && settings.negotiate
+    settings.dialect.is_standard() && settings.negotiate()
 }

@@ -12,6 +12,7 @@ macro_rules! file_keys {
         #[manual = $note:literal]
         $key:ident: $value:ty
         $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)? $(, weaker $reply_weaker:ident)?)?
+        $(, bit $bit:ty $(= $bit_default:expr)?)?
         $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?, weaker $guard_weaker:ident)?
         $(, path $path:ty, weaker $path_weaker:ident)?;
     )*) => {

@@ -168,6 +168,7 @@ const DIALECT: &str = r#""anyOf": [
             "problem",
             "openai",
             "anthropic",
+            "jsonrpc",
             "google"
           ]
         },

@@ -5,30 +5,11 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::rules::{RULES, TAKEN, With};
-use super::{card, name};
-
-/// Words that follow the name of a scheme where no credential is sent.
-const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization scheme credentials credential header required \
-    challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
-
-/// Words that describe a credential, and are none.
-const ABOUT_VALUES: &str = "a about above absent accepted active again all allowed already also always an and any as at auth \
-    authentication bad because been before being below between blank blocked both but by can cannot case changed \
-    checked compromised correct corrupt credentials current damaged defined denied deprecated different disabled \
-    done due either empty enabled encrypted endpoint equal even exactly expected expired expiring failed false \
-    field fields fine flow for forbidden format from generated given good hashed header headers id identical \
-    ignored in inactive incomplete incorrect insecure inside invalid issued just known leaked length less limited \
-    locked long longer made malformed managed mandatory method methods missing more must name needed never new no \
-    none not null of off ok on one only optional or out outdated over part policy possible present protected \
-    provided provider rate reached read refresh rejected required reset reused revoked rotation rules same scheme \
-    sent server service set short shorter signed stale still stored strong successful such support supported \
-    tampered temporarily than that the there this to too true turned type unavailable undefined under unexpected \
-    unique unknown unset unsupported up updated used using valid verification verified via was weak when where \
-    which whose with without wrong your";
+use super::rules::{self, TAKEN, With, rules};
+use super::{Strictness, card, name, words};
 
 /// The beginnings of keys of the better-known services.
-const BEGINNINGS: [&str; 28] = [
+const BEGINNINGS: [&str; 38] = [
     "sk-",
     "sk_",
     "pk_",
@@ -55,6 +36,16 @@ const BEGINNINGS: [&str; 28] = [
     "shp",
     "dop_v1_",
     "pypi-",
+    "gsk_",
+    "xai-",
+    "nvapi-",
+    "glsa_",
+    "hvs.",
+    "hvb.",
+    "dckr_pat_",
+    "sbp_",
+    "lin_api_",
+    "ATATT",
     "eyJ",
     "--",
 ];
@@ -64,73 +55,158 @@ const FEWEST_DIGITS: usize = 13;
 
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
 /// little.
-pub(crate) fn is_suspect(text: &str) -> bool {
+fn is_suspect(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
         || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS
         || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
 }
 
-pub(crate) fn redacted(text: &str) -> String {
+/// Compiles the rules for clients, which takes some milliseconds: else the first error does.
+pub fn prepare() {
+    let _ = text(TAKEN, Strictness::Readable);
+    rules(Strictness::Readable);
+}
+
+/// A text without what looks like a credential; borrowed where it has none.
+#[must_use]
+pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
+    text_noting(text, strictness, &mut |_| {})
+}
+
+/// The same as [`text`]. `note` gets each part that is taken out.
+///
+/// ```
+/// use error_envelope_core::redact::{Strictness, text_noting};
+///
+/// let mut taken = Vec::new();
+/// let left = text_noting("token=tok_4711", Strictness::Strict, &mut |part| taken.push(part.to_owned()));
+/// assert_eq!((&*left, taken), ("token=[redacted]", vec!["tok_4711".to_owned()]));
+/// ```
+pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+    if is_suspect(text) && may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+pub(super) fn unfiltered(text: &str, strictness: Strictness) -> Cow<'_, str> {
+    by_rules(text, strictness, &mut |_| {})
+}
+
+fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
-    for (regex, with) in RULES.iter() {
-        if let Cow::Owned(less) = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found)) {
+    for (regex, with) in rules(strictness) {
+        let less = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found, strictness, note));
+        if let Cow::Owned(less) = less {
             text = Cow::Owned(less);
         }
     }
-    text.into_owned()
+    text
+}
+
+/// Whether a text has anything that a rule begins with, in one search for all of them.
+fn may_match(text: &str) -> bool {
+    static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let names = rules::names();
+        let of_rules = r"\\u00|-----BEGIN|[@=(]|%40|%3[AaDd]|eyJ|\d(?:[ \-]?\d){12}";
+        let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
+        let keys = r"sk-|[spr]k_|gh[pousr]_|github_pat_|A(?:KIA|SIA|ROA|IDA)|xox|xapp-|glpat-|AIza|ya29\.|npm_|hf_|SG\.|whsec_|shp|dop_v1_|pypi-|gsk_|xai-|nvapi-|glsa_|hv[sb]\.|dckr_|sbp_|lin_api_|ATATT|\d{8}:";
+        Regex::new(&format!("{of_rules}|{words}|{keys}|{names}")).ok()
+    });
+
+    SIGNS.as_ref().is_none_or(|signs| signs.is_match(text))
 }
 
 impl With {
-    fn replacement(self, found: &Captures<'_>) -> String {
+    fn replacement(self, found: &Captures<'_>, strictness: Strictness, note: &mut dyn FnMut(&str)) -> String {
         let group = |at| found.get(at).map_or("", |it| it.as_str());
+        let whole = group(0);
+        let is_readable = strictness == Strictness::Readable;
+        let mut taken = |before: &str, value: &str, behind: &str| {
+            note(value);
+            format!("{before}{TAKEN}{behind}")
+        };
         match self {
-            Self::Taken => TAKEN.to_owned(),
-            Self::Between => format!("{}{TAKEN}{}", group(1), group(2)),
-            Self::Scheme if is_about_scheme(group(3)) => group(0).to_owned(),
-            Self::Scheme => format!("{}{}{TAKEN}", group(1), group(2)),
-            Self::Word if is_about_value(group(2)) => group(0).to_owned(),
-            Self::Word => format!("{}{TAKEN}", group(1)),
-            Self::MadeUp if !is_made_up(group(2)) => group(0).to_owned(),
-            Self::MadeUp => format!("{}{TAKEN}", group(1)),
+            Self::Taken => taken("", whole, ""),
+            Self::Between => {
+                let (before, behind) = (group(1), group(2));
+                taken(
+                    before,
+                    whole.strip_prefix(before).and_then(|it| it.strip_suffix(behind)).unwrap_or(whole),
+                    behind,
+                )
+            }
+            Self::Scheme if is_no_credential(group(1), group(3), strictness) => whole.to_owned(),
+            Self::Scheme => taken(&format!("{}{}", group(1), group(2)), group(3), ""),
+            // The text of a parser.
+            Self::Word | Self::MadeUp | Self::Line | Self::Quoted | Self::Listed if found.get(1).is_none() => {
+                whole.to_owned()
+            }
+            Self::Word if words::is_about_value(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
+            Self::MadeUp if !words::is_made_up(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
+            Self::Word | Self::MadeUp => taken(group(1), group(2), ""),
+            Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
+            Self::Line => match words::about(group(2), false) {
+                Some(Cow::Borrowed(_)) => whole.to_owned(),
+                Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
+                None => taken(group(1), group(2), ""),
+            },
+            Self::Quoted if is_readable && stays_quoted(group(3), !group(2).is_empty()) => whole.to_owned(),
+            Self::Quoted => taken(group(1), group(3), group(4)),
+            Self::Listed if found.get(3).is_some() => whole.to_owned(),
+            Self::Listed if is_readable && stays_in_list(group(1), group(2)) => whole.to_owned(),
+            Self::Listed => taken(group(1), whole.strip_prefix(group(1)).unwrap_or(whole), ""),
             Self::Letter => {
                 u8::from_str_radix(group(1), 16).map_or_else(|_| TAKEN.to_owned(), |it| char::from(it).into())
             }
-            Self::TagWithoutValues => without_values(group(0)),
-            Self::Card if !card::is_in(group(0)) => group(0).to_owned(),
-            Self::Card => TAKEN.to_owned(),
+            Self::TagWithoutValues => without_values(whole),
+            Self::Card if !card::is_in(whole) => whole.to_owned(),
+            Self::Card | Self::Email => taken("", whole, ""),
         }
     }
 }
 
-fn is_about_value(word: &str) -> bool {
-    word.trim_end_matches(|it: char| it.is_ascii_punctuation()).is_empty() || is_about(ABOUT_VALUES, word)
+fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
+    const LONGEST_WORD: usize = 16;
+
+    let is_word = strictness == Strictness::Readable
+        && !scheme.eq_ignore_ascii_case("bearer")
+        && !words::is_made_up(word)
+        && word.len() < LONGEST_WORD
+        || ["sha256:", "sha512:", "md5:"].iter().any(|hash| word.starts_with(hash));
+    is_word || words::is_about_scheme(word)
 }
 
-fn is_about_scheme(word: &str) -> bool {
-    word.starts_with("realm=") || word.starts_with("error=") || is_about(ABOUT_SCHEMES, word)
+/// Whether a number is no credential, as its name shows.
+fn is_measure(name: &str, value: &str) -> bool {
+    let number = value.split_whitespace().next().unwrap_or_default().trim_end_matches([',', '.', ';', ')', '}', ']']);
+    !number.is_empty() && number.len() < FEWEST_DIGITS && number.bytes().all(|it| it.is_ascii_digit()) && {
+        let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
+        name::is_measure(name)
+    }
 }
 
-/// Whether it is one of these words, or what a rule has left.
-fn is_about(words: &str, word: &str) -> bool {
-    let word = word.trim_end_matches(|it: char| it.is_ascii_punctuation());
-    word == TAKEN.trim_end_matches(']') || name::has_word(words, word)
+/// Whether they are a scope: `tokens:write`.
+fn is_scope(name: &str, value: &str) -> bool {
+    let is_of_many = ["tokens:", "secrets:", "credentials:"].iter().any(|many| name.ends_with(many));
+    is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
-/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
-/// recognised.
-fn is_made_up(word: &str) -> bool {
-    const SHORTEST: usize = 4;
-    const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 rs256 es256 sha256 sha-256 base64";
+/// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one about
+/// it.
+fn stays_quoted(quoted: &str, is_right_behind: bool) -> bool {
+    let inside = unquoted(quoted);
+    words::is_about_value(inside) || name::is_just(inside) || !is_right_behind && words::is_plain(inside)
+}
 
-    let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
-    let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
-    word.chars().count() >= SHORTEST
-        && !is_word
-        && !is_about_value(word)
-        && !word.contains("://")
-        && word.contains(char::is_alphanumeric)
-        && !name::has_word(ALGORITHMS, word)
+/// Behind the name of a header stands its value, behind any other name perhaps a further name.
+fn stays_in_list(name: &str, value: &str) -> bool {
+    let value = unquoted(value);
+    let name = name.trim_matches(|it: char| !it.is_alphanumeric());
+    name::is_just(value) || !name::is_header(name) && words::is_plain(value)
+}
+
+fn unquoted(quoted: &str) -> &str {
+    quoted.trim_matches(|it: char| matches!(it, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '«' | '»' | '\\'))
 }
 
 fn without_values(tag: &str) -> String {
@@ -146,7 +222,11 @@ fn without_values(tag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::redacted;
+    use super::{Strictness, text};
+
+    fn redacted(sent: &str) -> String {
+        text(sent, Strictness::Strict).into_owned()
+    }
 
     #[test]
     fn what_looks_like_a_credential_is_taken_out_and_nothing_else() {

@@ -1,5 +1,7 @@
 //! The tokens of a JSON text, taken off one after the other. A token that breaks off may be half of a credential.
 
+use std::borrow::Cow;
+
 /// Why no token can be taken off.
 pub(super) enum Stop {
     /// The text is no JSON.
@@ -8,8 +10,11 @@ pub(super) enum Stop {
     BrokeOff,
 }
 
-/// The rest of a text.
-pub(super) struct Tokens<'a>(&'a str);
+/// A text, and what is left of it.
+pub(super) struct Tokens<'a> {
+    text: &'a str,
+    rest: &'a str,
+}
 
 /// A number, or one of the three names.
 pub(super) struct Literal<'a> {
@@ -19,51 +24,60 @@ pub(super) struct Literal<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) const fn new(text: &'a str) -> Self {
-        Self(text)
+        Self { text, rest: text }
+    }
+
+    /// Where the next token begins, or white space before it.
+    pub(super) const fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.0.trim().is_empty()
+        self.rest.trim().is_empty()
     }
 
     /// The first character of the next token.
     pub(super) fn next(&mut self) -> Result<char, Stop> {
-        self.0 = self.0.trim_start();
-        self.0.chars().next().ok_or(Stop::BrokeOff)
+        self.rest = self.rest.trim_start();
+        self.rest.chars().next().ok_or(Stop::BrokeOff)
     }
 
     /// Takes this character off, if it is next.
     pub(super) fn push(&mut self, character: char) -> Result<(), Stop> {
-        self.0 = self.0.strip_prefix(character).ok_or(Stop::Malformed)?;
+        self.rest = self.rest.strip_prefix(character).ok_or(Stop::Malformed)?;
         Ok(())
     }
 
     /// Takes a string off.
-    pub(super) fn string(&mut self) -> Result<String, Stop> {
-        let inner = self.0.strip_prefix('"').ok_or(Stop::Malformed)?;
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+        let inner = self.rest.strip_prefix('"').ok_or(Stop::Malformed)?;
         let end = end_of_string(inner).ok_or(Stop::BrokeOff)?;
-        let (token, rest) = self.0.split_at(end + 2);
-        self.0 = rest;
+        let (token, rest) = self.rest.split_at(end + 2);
+        self.rest = rest;
+        if !token.contains('\\') {
+            return Ok(Cow::Borrowed(&inner[..end]));
+        }
         // A token that is no JSON string is read as it stands.
-        Ok(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned()))
+        Ok(serde_json::from_str(token).map_or(Cow::Borrowed(&inner[..end]), Cow::Owned))
     }
 
     pub(super) fn literal(&mut self) -> Result<Literal<'a>, Stop> {
-        let end = self.0.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
-        let (text, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+        let end = self.rest.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
+        let (text, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         let is_name = matches!(text, "null" | "true" | "false");
         let is_number = text.starts_with(|it: char| it.is_ascii_digit() || it == '-');
         if !is_name && !is_number {
             return Err(Stop::Malformed);
         }
-        self.0 = rest;
+        self.rest = rest;
         Ok(Literal { text, is_number })
     }
 
     /// Takes an object or an array off.
-    pub(super) fn brackets(&mut self) -> Result<(), Stop> {
-        self.0 = behind_brackets(self.0).ok_or(Stop::BrokeOff)?;
-        Ok(())
+    pub(super) fn brackets(&mut self) -> Result<&'a str, Stop> {
+        let whole = self.rest;
+        self.rest = behind_brackets(whole).ok_or(Stop::BrokeOff)?;
+        Ok(&whole[..whole.len() - self.rest.len()])
     }
 }
 

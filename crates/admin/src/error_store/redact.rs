@@ -1,0 +1,85 @@
+//! Takes credentials out of a body before it is stored, by the core's [rules](error_envelope_core::redact).
+//!
+//! It takes out too much rather than too little: a page for operators shows shapes, not values. What is taken out of the
+//! service's body is taken out of the client's body, too, where it has no name that marks it.
+
+mod hidden;
+mod layout;
+
+use std::borrow::Cow;
+
+use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling, json};
+
+pub(crate) use self::hidden::Hidden;
+
+/// A body that is shown has no more text than this, in bytes.
+pub(crate) const MOST: usize = 8 * 1024;
+
+/// A text as it may be shown.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    redact::text(text, Strictness::Strict)
+}
+
+/// A body as it may be shown; `None` where it is no text. What is `hidden` already is taken out, and what is taken out is hidden
+/// from now on.
+pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
+    let text = readable(body, whole)?;
+    let text = match content_type {
+        Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes(), hidden),
+        _ => laid_out(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
+    };
+    Some(truncated(text))
+}
+
+/// UTF-8, except for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
+/// the text between them.
+fn readable(body: &[u8], whole: bool) -> Option<String> {
+    let text = match str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) if !whole && error.error_len().is_none() => str::from_utf8(&body[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    Some(text.replace('\0', ""))
+}
+
+/// JSON, laid out for people.
+fn laid_out(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
+    let json = json(text, whole, Strictness::Strict)?;
+    let laid = hidden.without(layout::laid_out(json.text(), MOST));
+    hidden.extend(json.taken());
+    // A text that broke off is read as plain text again, in case it never was JSON.
+    Some(if json.is_cut() { self::text(&laid).into_owned() + " …" } else { laid })
+}
+
+fn of_text(text: &str, hidden: &mut Hidden) -> String {
+    let mut taken = Vec::new();
+    let less = redact::text_noting(text, Strictness::Strict, &mut |value| taken.push(value.to_owned()));
+    let less = hidden.without(less.into_owned());
+    hidden.extend(&taken);
+    less
+}
+
+fn form(body: &[u8], hidden: &mut Hidden) -> String {
+    let fields = form_urlencoded::parse(body).map(|(name, value)| {
+        let value = if is_telling(&name) {
+            hidden.extend(&[value.into_owned()]);
+            TAKEN.to_owned()
+        } else {
+            of_text(&value, hidden)
+        };
+        format!("{} = {value}", text(&name))
+    });
+    fields.collect::<Vec<_>>().join("\n")
+}
+
+fn truncated(mut text: String) -> String {
+    if text.len() > MOST {
+        let end = (0..=MOST).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

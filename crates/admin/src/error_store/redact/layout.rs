@@ -1,0 +1,94 @@
+//! JSON, laid out for people: fields stay in their order, numbers as they were written.
+
+/// Deeper values are indented no further: a body of brackets alone must not grow with its square.
+const DEEPEST: usize = 16;
+
+/// Lays out a JSON text that may break off; a little more than `most` bytes at most.
+pub(super) fn laid_out(json: &str, most: usize) -> String {
+    let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        if layout.out.len() > most {
+            return layout.out + " …";
+        }
+        let length = if first == '"' { end_of_string(rest) } else { first.len_utf8() };
+        layout.put(first, &rest[..length]);
+        rest = &rest[length..];
+    }
+    layout.out
+}
+
+struct Layout {
+    out: String,
+    depth: usize,
+    /// Nothing follows the last bracket yet.
+    is_empty: bool,
+}
+
+impl Layout {
+    fn put(&mut self, first: char, token: &str) {
+        match first {
+            ' ' | '\t' | '\n' | '\r' => return,
+            '}' | ']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if !std::mem::take(&mut self.is_empty) {
+                    self.new_line();
+                }
+            }
+            _ if std::mem::take(&mut self.is_empty) => self.new_line(),
+            _ => {}
+        }
+        self.out.push_str(token);
+        match first {
+            '{' | '[' => (self.depth, self.is_empty) = (self.depth + 1, true),
+            ',' => self.new_line(),
+            ':' => self.out.push(' '),
+            _ => {}
+        }
+    }
+
+    fn new_line(&mut self) {
+        self.out.push('\n');
+        for _ in 0..self.depth.min(DEEPEST) {
+            self.out.push_str("  ");
+        }
+    }
+}
+
+/// The length of the string at the beginning, with its quotes.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::laid_out;
+
+    #[test]
+    fn fields_stay_in_their_order_and_numbers_as_they_were_written() {
+        let text = r#" {"z":1.50,"a":[1,{"b":null},[],{}],"é":"\"é, {\n"} "#;
+        let laid = "{\n  \"z\": 1.50,\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    },\n    [],\n    {}\n  ],\n  \"é\": \"\\\"é, {\\n\"\n}";
+        assert_eq!(laid_out(text, 999), laid);
+    }
+
+    #[test]
+    fn what_breaks_off_is_laid_out_as_far_as_it_goes() {
+        for (text, laid) in
+            [(r#"{"a":1,"b":"#, "{\n  \"a\": 1,\n  \"b\": "), (r#"{"a":["#, "{\n  \"a\": ["), ("[[1", "[\n  [\n    1")]
+        {
+            assert_eq!(laid_out(text, 999), laid, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_brackets_does_not_grow_with_its_square() {
+        let text = "[".repeat(8192);
+        assert!(laid_out(&text, 8192).len() < 3 * 8192);
+    }
+}

@@ -1,0 +1,68 @@
+//! The steps for a client that gets no secret of a foreign error (rule R17).
+//!
+//! The body as it came decides the code, because rules compare it. Text and fields are read from the body without its secrets,
+//! and what stays in its place is a part of that.
+
+use std::borrow::Cow;
+
+use super::decide::{CodeSource, Decision, decide};
+use super::inner::{Inner, PolicyView, RequestContext};
+use super::parse::{KeptForm, Parsed, parse};
+use super::rewrite::RewriteDecision;
+use super::{decided, layer_head};
+use crate::dialect::{self, Foreign, ParsedBody, Shape};
+use crate::redact::{self, Strictness};
+
+/// The steps behind the first.
+#[cold]
+pub(super) fn rewrite<'b>(
+    body: &mut ParsedBody<'b>,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'b> {
+    let is_line = is_line(body, inner.bytes());
+    let parsed = Parsed::new(body, inner, request, known);
+    let decision = decide(&parsed);
+    let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
+    let Some((bytes, reason)) = without else { return decided(&parsed, decision) };
+    let less = Inner {
+        status: inner.status,
+        headers: inner.headers,
+        body: inner.body.map(|_| &*bytes),
+        reason: reason.as_deref(),
+    };
+    let mut body = if is_line { dialect::read_line(&bytes, inner.status) } else { parse(&less, known) };
+    let parsed = Parsed::new(&mut body, &less, request, known);
+    let kept = parsed.kept;
+    let decision = decided(&parsed, decision).into_owned();
+    decision.with_redacted(bytes, kept)
+}
+
+/// Whether the body is a text that would be read as JSON once it begins with a bracket.
+fn is_line(body: &ParsedBody<'_>, bytes: &[u8]) -> bool {
+    let is_text = matches!(body, ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
+    is_text && !bytes.trim_ascii_start().starts_with(b"[") && !bytes.trim_ascii_start().starts_with(b"\"")
+}
+
+/// Whether a layer inside wrote the body: then it is canonical, whatever its dialect (E7). A protocol's body that it let pass
+/// is the service's.
+fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
+    let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
+    match parsed.kept {
+        KeptForm::Filtered(_) | KeptForm::Whole(_) => false,
+        KeptForm::Page => true,
+        KeptForm::Nothing => {
+            let is_of_layer = matches!(decision.source, CodeSource::Layer { .. });
+            is_envelope || is_of_layer && layer_head::is_whole(parsed.headers)
+        }
+    }
+}
+
+/// The body and the text of the status line; `None` if neither has a secret.
+fn without_secrets<'r>(inner: &Inner<'_, 'r>) -> Option<(Vec<u8>, Option<Cow<'r, str>>)> {
+    let body = redact::body(inner.bytes());
+    let reason = inner.reason.map(|reason| redact::text(reason, Strictness::Readable));
+    let has_secret = body.is_some() || matches!(reason, Some(Cow::Owned(_)));
+    has_secret.then(|| (body.unwrap_or_else(|| inner.bytes().to_vec()), reason))
+}

@@ -1,0 +1,44 @@
+//! Takes credentials out of texts: for the errors page, and for clients where `redact = true` (rule R17).
+//!
+//! 1. Values of fields and headers whose names mark them as credentials, in JSON, in other notations, and in sentences.
+//! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
+//!    prefixes, private keys, passwords in URLs and command lines, numbers of cards; and e-mail addresses.
+//!
+//! There is one set of rules. [`Strictness`] decides where it is not certain that something is a secret.
+
+mod bodies;
+mod card;
+mod json;
+mod name;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tokens;
+mod words;
+
+pub use self::bodies::body;
+pub use self::json::{RedactedJson, json};
+pub use self::name::is_telling;
+pub use self::rules::TAKEN;
+pub use self::text::{prepare, text, text_noting};
+
+/// How to treat what may or may not be a secret.
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use error_envelope_core::redact::{Strictness, text};
+///
+/// let sent = "token=tok_4711 is not valid for ada@example.com";
+/// assert_eq!(text(sent, Strictness::Readable), "token=[redacted] is not valid for [redacted]");
+/// assert_eq!(text("The token has expired.", Strictness::Readable), Cow::Borrowed("The token has expired."));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is taken out, and so is what a client sent if an error repeats it (`input`, `value`, `received`): for a page
+    /// that shows shapes, not values.
+    Strict,
+    /// It stays if it reads as words about a credential: a client needs to read what is wrong with its password.
+    Readable,
+}

@@ -1,0 +1,154 @@
+//! Names whose values are credentials.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Parts of names. A `-` stands for a word separator, or for none; the rules for texts search for the same parts.
+pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
+    access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
+    authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
+    remember-web card-number credit-card client-assertion jwt csrf xsrf code-verifier \
+    auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
+    reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
+    contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
+
+/// The same in other letters, which have no ASCII case.
+pub(super) const PARTS_OF_OTHERS: &str =
+    "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
+
+/// Parts that mark a name alone: in texts they are words.
+const PARTS_OF_NAMES: &str = "bearer twofactorcode";
+
+/// Whole names that mark a credential, in texts as well.
+pub(super) const WHOLE_IN_TEXTS: &str =
+    "pass pin otp totp auth sid sig ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
+
+/// Further whole names.
+const WHOLE: &str = "xauth connectsid pan card ccnumber passw pw";
+
+/// Headers with credentials: the text behind one of them in a list is always its value.
+const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
+    privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
+
+/// Names under which an error repeats what a client sent.
+const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
+    invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
+
+/// Last words of names whose numbers count something.
+const MEASURES: &str =
+    "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
+
+/// No name is longer; a text may be.
+const LONGEST: usize = 64;
+
+/// Whether a field or header of this name has a credential as its value.
+///
+/// ```
+/// use error_envelope_core::redact::is_telling;
+///
+/// assert!(is_telling("X-Api-Key") && !is_telling("x-request-id"));
+/// ```
+pub fn is_telling(name: &str) -> bool {
+    static PLAIN_PARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let parts = format!("{PARTS} {PARTS_OF_OTHERS} {PARTS_OF_NAMES}").replace('-', "");
+        Regex::new(&parts.split_ascii_whitespace().collect::<Vec<_>>().join("|")).ok()
+    });
+
+    let plain = plain(name);
+    PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
+        || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
+}
+
+/// Whether a value under this name is what a client sent.
+pub(super) fn is_sent(name: &str) -> bool {
+    has_word(SENT, &plain(name))
+}
+
+/// Whether a text is the name of a credential and nothing else, so that the text behind it in a list may be its value.
+pub(super) fn is_just(text: &str) -> bool {
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
+}
+
+/// Whether a text is the name of a header with a credential.
+pub(super) fn is_header(text: &str) -> bool {
+    text.len() <= LONGEST && has_word(HEADERS, &plain(text))
+}
+
+/// Whether numbers under this name measure credentials, and are none: `max_tokens`.
+pub(super) fn is_measure(name: &str) -> bool {
+    let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
+    let last = name.rfind(|it: char| !it.is_alphanumeric() || it.is_uppercase()).unwrap_or(0);
+    let last = name[last..].trim_start_matches(|it: char| !it.is_alphanumeric());
+    has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
+}
+
+/// Whether a list has this word, in any letter case.
+pub(super) fn has_word(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(word))
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_measure, is_sent, is_telling};
+
+    #[test]
+    fn names_of_credentials_are_known_however_they_are_written() {
+        for (name, is) in [
+            ("password", true),
+            ("newPassword", true),
+            ("PASS-WORD", true),
+            ("pass\u{200b}word", true),
+            ("client_secret", true),
+            ("x-api-key", true),
+            ("Set-Cookie", true),
+            ("private_key", true),
+            ("Authorization", true),
+            ("cvv", true),
+            ("auth_code", true),
+            ("otpCode", true),
+            ("verification-code", true),
+            ("csrfToken", true),
+            ("X-XSRF", true),
+            ("Contraseña", true),
+            ("contrasen\u{303}a", true),
+            ("mot_de_passe", true),
+            ("mdp", true),
+            ("Пароль", true),
+            ("비밀번호", true),
+            ("PHPSESSID", true),
+            ("ASP.NET_SessionId", true),
+            ("connect.sid", true),
+            ("laravel_session", true),
+            ("master_key", true),
+            ("error_code", false),
+            ("forgotten", false),
+            ("pinned", false),
+            ("author", false),
+            ("message", false),
+            ("code", false),
+            ("received", false),
+            ("conclave", false),
+            ("", false),
+        ] {
+            assert_eq!(is_telling(name), is, "{name}");
+        }
+        for (name, is) in [("rejectedValue", true), ("got", true), ("received", true), ("password", false)] {
+            assert_eq!(is_sent(name), is, "{name}");
+        }
+        for (name, is) in [
+            ("max_tokens", true),
+            ("passwordMinLength", true),
+            ("token_count:", true),
+            ("maxtokens", true),
+            ("token", false),
+            ("pin", false),
+        ] {
+            assert_eq!(is_measure(name), is, "{name}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Texts of errors as people reported them in public, with other secrets: no secret is left, and ordinary words stay.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::text::unfiltered;
+use super::{Strictness, body, text};
+
+/// What a client would get; a secret is any text with `s3cret`, or as it is named.
+const SECRETS: [(&str, &str); 34] = [
+    // Huma, Outline, Penpot.
+    (
+        r#"{"errors":[{"message":"unexpected property","location":"body.azz","value":{"azz":"1","token":"s3cret"}}]}"#,
+        "unexpected property",
+    ),
+    (r#"{"message":"{\"token\"=>\"s3cret\", \"name\"=>\"Name\"}"}"#, "Name"),
+    ("Value: {:email nil, :password \"s3cret\"}", ":email nil"),
+    // Apollo, node-fetch, axios.
+    ("Network error: Bearer s3cretS3cret\n is not a legal HTTP header value.", "is not a legal HTTP header value."),
+    (r#"{"message":"failed","config":{"headers":{"Authorization":"Bearer s3cret"}}}"#, "failed"),
+    (
+        r#"{"m":"failed","_header":"GET / HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nHost: a.example\r\n"}"#,
+        "a.example",
+    ),
+    (r#"{"rawHeaders":["Host","a.example","Cookie","s3cret"]}"#, "a.example"),
+    // psycopg, Mongo, SQL Server, Azure.
+    (r#"invalid dsn: missing "=" after "postgresql+asyncpg://myuser:s3cret@db.example:5432/x""#, "db.example:5432/x"),
+    ("bad auth: mongodb+srv://ada:s3cret/x#y@cluster0.example.net/test", "cluster0.example.net/test"),
+    ("Login failed: Server=tcp:db;Database=x;User ID=ada;Password=s3cret;Encrypt=True", "Encrypt=True"),
+    ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=s3cretS3cret==;EndpointSuffix=x", "EndpointSuffix=x"),
+    ("E11000 duplicate key error dup key: { email: \"s3cret@mail.example\" }", "E11000 duplicate key error"),
+    ("Duplicate entry 's3cret+test@mail.example' for key 'normalizedEmail'", "for key 'normalizedEmail'"),
+    ("Key (email)=(s3cret@mail.example) already exists.", "already exists."),
+    (
+        "insert into users (password) values ($2y$10$s3cretE8rsLXPEhSjVtVnY9yRJmIOElMxUuQqsTjVZeDn1d8Dm) failed",
+        "failed",
+    ),
+    // OpenAI, Stripe, AWS, GitHub.
+    (
+        "Incorrect API key provided: s3cret123. You can find your API key at https://x.example/keys.",
+        "You can find your API key at",
+    ),
+    ("Invalid API Key provided: rk_live_s3cret12345678", "Invalid API Key provided:"),
+    ("Authorization: AWS 1ATYZYK25V9A:s3cretW/7qxD8z2e5847fzTOu88w=", "Authorization:"),
+    ("fatal: Authentication failed for 'https://git:s3cret@github.com/a/b/'", "fatal: Authentication failed for"),
+    (
+        "Command failed: git clone https://x-access-token:ghs_s3cretS3cret@github.com/a/b.git",
+        "Command failed: git clone",
+    ),
+    ("git -c http.https://github.com/.extraheader=Authorization: Basic s3cretOnVzZXI= clone", "git -c"),
+    ("Invalid header: Authorization:eyJhbGciOiJIUzI1NiJ9.s3cret.x", "Invalid header: Authorization:"),
+    ("Incomplete pair: Authorization=Bearer s3cret47", "Incomplete pair:"),
+    ("401 Client Error: Unauthorized for url: https://a.example/v1?api_key=s3cret&page=2", "page=2"),
+    // pydantic, Mongoose.
+    (
+        r#"{"detail":[{"type":"missing","loc":["body","email"],"msg":"Field required","input":{"password":"s3cret"}}]}"#,
+        "Field required",
+    ),
+    ("Path `password` (`s3cret`) is shorter than the minimum allowed length (8).", "is shorter than"),
+    // Lists, tuples, forms, encodings.
+    ("headers=[('Host', 'a.example'), ('Authorization', 's3cret')]", "a.example"),
+    ("headers: [(b'authorization', b's3cret'), (b'host', b'a.example')]", "a.example"),
+    ("{k: 'Cookie', v: 's3cret'}", "Cookie"),
+    (
+        "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ns3cret\r\n--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--",
+        "name=\"a\"",
+    ),
+    ("bad query %7B%22password%22%3A%22s3cret%22%2C%22a%22%3A1%7D", "a%22%3A1%7D"),
+    ("Das Passwort: s3cret-4711", "Das Passwort:"),
+    (r#"{"m":"x","contraseña":"s3cret","密码":"s3cret","пароль":"s3cret","mot_de_passe":"s3cret"}"#, "x"),
+    (r#"{"m":"PHPSESSID=s3cret; connect.sid=s3cret"}"#, "m"),
+];
+
+const ORDINARY: [&str; 48] = [
+    "Access denied for user 'root'@'localhost' (using password: YES)",
+    "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string",
+    "password authentication failed for user \"postgres\"",
+    "Invalid JWT: key or signature is invalid",
+    "jwt malformed",
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
+    "Given token not valid for any token type",
+    "Signature has expired.",
+    "Bearer error=\"invalid_token\", error_description=\"Bearer token is malformed\"",
+    "InvalidPasswordError: Invalid password. Password must be 8 characters long and must contain at least one letter, one special character and one number.",
+    "Invalid character in header content [\"Authorization\"]",
+    "Invalid return character or leading space in header: Authorization",
+    "Settings must be of the form \"name=value\".",
+    "You can find your API key at https://platform.example.com/account/api-keys.",
+    "Invalid API key provided",
+    "Unexpected token < in JSON at position 0",
+    "Unexpected token 'h', \"hello\" is not valid JSON",
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9500 tokens.",
+    "max_tokens: 4096 is too large, the limit is 2048",
+    "CSRF token missing or incorrect.",
+    "CSRF Failed: Origin checking failed - https://a.example does not match any trusted origins.",
+    "AADSTS50126: Error validating credentials due to invalid username or password.",
+    "Firebase ID token has expired. Get a fresh ID token from your client app and try again (auth/id-token-expired).",
+    "Must specify two-factor authentication OTP code.",
+    "email must be an email",
+    "password must be longer than or equal to 8 characters",
+    "password is too short",
+    "The password confirmation does not match.",
+    "A cookie named 'session' is missing",
+    "\"password\" length must be at least 8 characters long",
+    "Missing required parameter: client_secret",
+    "These credentials do not match our records.",
+    "Invalid credentials: user not found",
+    "Invalid token specified: Cannot read properties of undefined (reading 'replace')",
+    "Your API key is tied to another project.",
+    "The API key is limited to 10 requests per second",
+    "Your basic subscription has ended",
+    "token expired at 2026-01-01T00:00:00Z",
+    "Password reset token: expired or already used",
+    "password: This value is too short. It should have 8 characters or more.",
+    "no matching version found for lodash@4.17.99",
+    "Field 'username' is required for password login",
+    "Key (slug)=(my-post) already exists.",
+    "order 4711-0815 was paid with card 17",
+    "Das Passwort ist zu kurz.",
+    "scope 'tokens:write' is required",
+    "Passwords don't match",
+];
+
+#[test]
+fn r17_no_secret_is_left_of_what_services_sent() {
+    let wrong = SECRETS.iter().filter_map(|(sent, stays)| {
+        let left = String::from_utf8(body(sent.as_bytes()).unwrap_or_default()).expect("UTF-8");
+        let strict = text(sent, Strictness::Strict);
+        let is_right = !left.contains("s3cret") && left.contains("[redacted]") && left.contains(stays);
+        (!is_right || strict.contains("s3cret")).then(|| format!("{sent}\n  {left}\n  {strict}"))
+    });
+    assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
+}
+
+#[test]
+fn r17_ordinary_words_stay() {
+    for sent in ORDINARY {
+        assert_eq!(text(sent, Strictness::Readable), Cow::Borrowed(sent));
+        let json = serde_json::json!({ "message": sent, "errors": { "a": [sent] } }).to_string();
+        let left = body(json.as_bytes()).map(|left| String::from_utf8(left).expect("UTF-8"));
+        assert_eq!(left, None, "{sent}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_first_search_finds_nothing_in_has_nothing(text in "[a-z .,:=\"'@&?%()-]{0,60}|(pass|token|eyJ|sk-|--|key|[ =:\"(]|[0-9]{4}){0,12}|\\PC{0,30}") {
+        for strictness in [Strictness::Strict, Strictness::Readable] {
+            prop_assert_eq!(super::text(&text, strictness), unfiltered(&text, strictness), "{}", text);
+        }
+    }
+
+    #[test]
+    fn any_body_stays_json(text in "\\PC{0,40}", secret in "[a-z0-9]{4,12}") {
+        let json = serde_json::json!({ "password": secret.clone(), "m": text, "l": ["token", secret] }).to_string();
+        let left = body(json.as_bytes()).expect("a secret");
+        prop_assert!(serde_json::from_slice::<serde_json::Value>(&left).is_ok());
+    }
+}
+
+/// Prints how long the longest bodies take: `cargo test --release -p error-envelope-core --lib -- --ignored --nocapture r17_time`.
+#[test]
+#[ignore = "measures"]
+#[allow(clippy::disallowed_methods, reason = "it is about time")]
+fn r17_time_of_the_longest_bodies() {
+    super::prepare();
+    for (name, unit) in [
+        ("words", "an ordinary message about an order, "),
+        ("addresses", "ada@mail.example.com "),
+        ("keys", "sk-proj-abcdef0123456789 "),
+        ("assignments", "token=abc123 password=hunter2 "),
+        ("lines", "token: abc123\n"),
+        ("urls", "postgres://a:b@c/d "),
+        ("names", "password "),
+        ("quotes", "password \"a\" "),
+        ("brackets", "["),
+        ("small texts", "[\"pin a\"],"),
+        ("fields", "{\"token\":\"a b\"},"),
+        ("nested", "{\"a\":"),
+    ] {
+        let body = unit.repeat(64 * 1024 / unit.len());
+        let forms = if unit.ends_with("},") || unit.ends_with("],") {
+            vec![format!("[{}]", body.trim_end_matches(','))]
+        } else {
+            vec![body.clone(), serde_json::json!({ "m": body }).to_string()]
+        };
+        for body in forms {
+            let began = std::time::Instant::now();
+            let _ = super::body(body.as_bytes());
+            println!("{name:>12} {:>8} bytes {:?}", body.len(), began.elapsed());
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Words about credentials, which are none.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet;
+
+use super::name;
+use super::rules::TAKEN;
+
+/// Words that follow the name of a scheme where no credential is sent.
+const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization scheme credentials credential header required \
+    challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
+
+/// Words that describe a credential, and are none.
+const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
+    api are as at audience auth \
+    authentication authorization bad basic be bearer because been before being below between blank blocked both but by can \
+    cannot can't case changed character characters \
+    check checked claim compromised contain contains correct corrupt could credential credentials current damaged decode defined denied deprecated \
+    different digit digits disabled do does doesn't don't done due either empty enabled encrypted end endpoint ensure equal \
+    error even exactly exist exists expected \
+    expired expires expiring expiry failed failure false field fields fine flow for forbidden format found from generated given good has \
+    hashed have header headers id identical if ignored in inactive include incomplete incorrect input insecure inside \
+    insufficient invalid is isn't issued it issuer jwt \
+    just key known leaked least length less letter letters limited locked long longer lower lowercase made malformed managed \
+    mandatory match matched max maximum may method \
+    methods min minimum mismatch missing more most must name need needed needs never new no none not null number of off ok old on one only \
+    optional or out outdated over parse part password passwords please policy possible present prohibited protected provide \
+    provided provider rate reached \
+    read refresh rejected request required reset reused revoked role rotation rules same scheme scope see sent server service \
+    session set short shorter should signature signed special specified stale still stored string strong successful such support supported \
+    symbol symbols tampered temporarily than that the there they this to token tokens too true turned type unable unauthorized \
+    unavailable undefined under \
+    unexpected uppercase unique unknown unset unsupported until up updated upper use used user username using valid value verification verified \
+    verify via was weak were when where which whose will with within without wrong yes oui you your";
+
+/// No word is longer.
+const LONGEST: usize = 24;
+
+/// Whether a word describes a credential. Punctuation around it does not count, and what a rule has
+/// left is none.
+pub(super) fn is_about_value(word: &str) -> bool {
+    static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
+
+    let plain = trimmed(word);
+    plain.is_empty() || word.contains(TAKEN) || plain.len() <= LONGEST && WORDS.contains(&*plain.to_ascii_lowercase())
+}
+
+pub(super) fn is_about_scheme(word: &str) -> bool {
+    word.starts_with("realm=")
+        || word.starts_with("error=")
+        || word.contains(TAKEN)
+        || name::has_word(ABOUT_SCHEMES, trimmed(word))
+}
+
+fn trimmed(word: &str) -> &str {
+    word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
+}
+
+/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
+/// recognised.
+pub(super) fn is_made_up(word: &str) -> bool {
+    const SHORTEST: usize = 4;
+    const ALGORITHMS: &str =
+        "oauth2 oauth2.0 http/1.1 http/2 hs256 rs256 es256 sha256 sha-256 sha512 base64 utf-8 e.g i.e a-z a-za-z";
+
+    let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
+    let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
+    word.chars().count() >= SHORTEST
+        && !is_word
+        && !is_about_value(word)
+        && !word.contains("://")
+        && word.contains(char::is_alphanumeric)
+        && !name::has_word(ALGORITHMS, word)
+}
+
+/// A name, a word or several joined by signs: no credential that could be recognised.
+pub(super) fn is_plain(word: &str) -> bool {
+    !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
+}
+
+/// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not read as
+/// words. A message does if it has several words, whatever they are.
+pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
+    let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
+    let words = value.split_whitespace().count();
+    if words == about {
+        return Some(Cow::Borrowed(value));
+    }
+    let is_sentence = words > 1 && (about > 1 || is_message);
+    is_sentence.then(|| without_made_up(value, is_message))
+}
+
+/// A sentence without its words that may be a credential: what is made up or quoted, and the small first word of what is no
+/// message for sure.
+fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
+    let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
+    let mut kept = String::with_capacity(sentence.len());
+    let mut has_changed = false;
+    for (at, piece) in sentence.split_inclusive(char::is_whitespace).enumerate() {
+        let word = piece.trim_end();
+        let is_taken = !word.is_empty()
+            && !is_about_value(word)
+            && !name::is_just(word)
+            && (is_first_word(at, word) || is_secret_in_sentence(word));
+        has_changed |= is_taken;
+        kept.push_str(if is_taken { TAKEN } else { word });
+        kept.push_str(&piece[word.len()..]);
+    }
+    if has_changed { Cow::Owned(kept) } else { Cow::Borrowed(sentence) }
+}
+
+fn is_secret_in_sentence(word: &str) -> bool {
+    let is_quote = |it: char| matches!(it, '"' | '\'' | '`' | '“' | '‘' | '«');
+    let has_letter = word.contains(char::is_alphabetic);
+    is_made_up(word) && (has_letter || word.len() > 8)
+        || word.starts_with(is_quote) && has_letter && trimmed(word).len() > 1
+}
