@@ -5,7 +5,7 @@
 #[cfg(feature = "keys")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
 pub use error_envelope_core::guard::auth::Key;
-pub use error_envelope_core::guard::auth::{AuthScheme, ClientCertificate, Identity, Verified};
+pub use error_envelope_core::guard::auth::{AuthScheme, ClientCertificate, Identity, Verified, VerifiedCaller};
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use error_envelope_core::guard::auth::{JwtKeys, RemoteKeys};

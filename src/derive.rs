@@ -88,6 +88,7 @@ pub mod private {
 
         fn to_error(declared: &Declared) -> DeclaredError {
             let fault = declared.status.into_iter().fold(Fault::new(declared.code.clone()), with_status);
+            let fault = declared.message.into_iter().fold(fault, Fault::message);
             let error = DeclaredError::from(fault).fields(declared.fields);
             if declared.waits { error.waits() } else { error }
         }

@@ -182,10 +182,13 @@ pub use error_envelope_fault::tonic;
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_response, __derived_status};
 pub use error_envelope_fault::{ErrorCode, Fault, ParseRequestIdError, RequestId, Retry};
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(doctest, feature = "anyhow", feature = "sqlx", feature = "testing", feature = "utoipa", feature = "ws"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 

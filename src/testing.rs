@@ -1,8 +1,9 @@
 //! For the tests of services (feature `testing`): assertions on envelopes that show differences.
 //!
-//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework, and fails unless
-//! they are the envelope to the letter (E1–E4). Its assertions fail with the whole response, the expected lines marked `-`
-//! and the actual ones `+`:
+//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework. It fails unless they are the
+//! envelope to the letter (E1–E4), or an error that the layer wrote in another dialect: a built-in one, gRPC or Connect.
+//! [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions hold for all of them, on the content.
+//! They fail with the whole response, the expected lines marked `-` and the actual ones `+`:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -19,6 +20,7 @@
 //! It is a feature and not a crate: it checks what this version writes. Put it into `[dev-dependencies]`:
 //! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
+mod dialects;
 mod fits;
 mod wrong;
 
@@ -27,8 +29,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use self::dialects::DialectError;
 use self::fits::misfits;
 use self::wrong::{wrong_body, wrong_head};
+use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
 /// All errors of a response that should be the envelope, each text with its rule before it: `"E1: …"`. Empty if
@@ -47,7 +51,7 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
     wrong
 }
 
-/// A response that is the envelope.
+/// An error response that the layer wrote: the envelope, or the same content in another dialect.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -68,7 +72,16 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 pub struct Envelope {
     status: Option<StatusCode>,
     headers: HeaderMap,
+    /// The envelope, or what it would be.
     body: Value,
+    other: Option<OtherDialect>,
+}
+
+/// The dialect of a response that is no envelope, and its body as it came.
+#[derive(Clone, Debug)]
+struct OtherDialect {
+    name: &'static str,
+    text: String,
 }
 
 impl Envelope {
@@ -76,11 +89,48 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they are no envelope: with all errors, and the response.
+    /// If they are not what the layer writes: with all errors, and the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
-        Self::read(None, headers, body.as_ref())
+        Self::read(&Policy::default(), None, headers, body.as_ref())
+    }
+
+    /// The same with the shapes and codes of a policy, whose routes may have them as their dialect (R15).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use std::sync::Arc;
+    ///
+    /// use axum::{Router, body::Body, extract::Request};
+    /// use http_body_util::BodyExt;
+    /// use tower::ServiceExt;
+    /// use tower_error_envelope::policy::{BodyShape, Expected};
+    /// use tower_error_envelope::testing::Envelope;
+    /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+    ///
+    /// let acme = BodyShape::new("acme")
+    ///     .when("/fault/code", Expected::String)
+    ///     .code("/fault/code")
+    ///     .message("/fault/text")
+    ///     .write(r#"{"fault":{"code":{{code}},"text":{{message}}}}"#);
+    /// let policy = Arc::new(Policy::builder().shape(acme).dialect("acme").build().unwrap());
+    ///
+    /// let app: Router = Router::new().layer(ErrorEnvelopeLayer::new().policy(Arc::clone(&policy)));
+    /// let (head, body) = app.oneshot(Request::new(Body::empty())).await.unwrap().into_parts();
+    /// let body = body.collect().await.unwrap().to_bytes();
+    ///
+    /// Envelope::parse_for(&policy, &head.headers, &body).assert_dialect("acme").assert_code("not_found");
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`Envelope::parse`].
+    #[must_use]
+    #[track_caller]
+    pub fn parse_for(policy: &Policy, headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
+        Self::read(policy, None, headers, body.as_ref())
     }
 
     /// The same for a complete response; its status can be asserted, too.
@@ -91,22 +141,32 @@ impl Envelope {
     #[must_use]
     #[track_caller]
     pub fn of_response<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
-        Self::read(Some(response.status()), response.headers(), response.body().as_ref())
+        Self::read(&Policy::default(), Some(response.status()), response.headers(), response.body().as_ref())
     }
 
     #[track_caller]
-    fn read(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Self {
+    fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Self {
+        let envelope = |body, other| Self { status, headers: headers.clone(), body, other };
+        let text = || {
+            let body = serde_json::from_slice(bytes).map(|body| pretty(&body));
+            body.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+        };
         let mut wrong = wrong_body(bytes);
         wrong.extend(wrong_head(status, headers, bytes));
-        let body = serde_json::from_slice(bytes);
-        match body {
-            Ok(body) if wrong.is_empty() => Self { status, headers: headers.clone(), body },
-            body => {
-                let text = body.map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), |body| pretty(&body));
-                let wrong = wrong.join("\n  ");
-                panic!("this answer is not the envelope:\n  {wrong}\n\n{}{text}\n", head(status, headers))
+        match (serde_json::from_slice(bytes), DialectError::read(policy, status, headers, bytes)) {
+            (Ok(body), _) if wrong.is_empty() => return envelope(body, None),
+            (_, Some(DialectError { shape, body, wrong })) if wrong.is_empty() => {
+                return envelope(body, Some(OtherDialect { name: shape.as_str(), text: text() }));
             }
+            (_, Some(read)) => {
+                let name = read.shape.as_str();
+                wrong = vec![format!("it was read as the dialect {name:?}: {}", read.body["error"])];
+                wrong.extend(read.wrong);
+            }
+            (_, None) => {}
         }
+        let wrong = wrong.join("\n  ");
+        panic!("this answer is not the envelope:\n  {wrong}\n\n{}{}\n", head(status, headers), text())
     }
 
     /// Asserts the status of an envelope that was parsed from a whole response.
@@ -118,6 +178,19 @@ impl Envelope {
     pub fn assert_status(&self, status: u16) -> &Self {
         let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
         self.assert(&expected, format_args!("the status is not {status}"))
+    }
+
+    /// Asserts the dialect, by its name in the policy: `"standard"` of the envelope; `"grpc"`, also of gRPC-Web, and
+    /// `"connect"` of RPC errors.
+    ///
+    /// # Panics
+    ///
+    /// If it is another.
+    #[track_caller]
+    pub fn assert_dialect(&self, dialect: &str) -> &Self {
+        let found = self.dialect();
+        assert!(found == dialect, "the dialect is {found:?}, not {dialect:?}\n\n{}", self.text());
+        self
     }
 
     /// Asserts the code, by its name.
@@ -219,6 +292,12 @@ impl Envelope {
         self.assert(&self.with("details", details), format_args!("{what}"))
     }
 
+    /// The dialect's name: `"standard"` of the envelope.
+    #[must_use]
+    pub fn dialect(&self) -> &str {
+        self.other.as_ref().map_or(Dialect::Standard.as_str(), |other| other.name)
+    }
+
     /// The code's name.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -265,7 +344,10 @@ impl Envelope {
     }
 
     fn text(&self) -> String {
-        format!("{}{}\n", head(self.status, &self.headers), pretty(&self.body))
+        let from = self.other.as_ref().map_or_else(String::new, |OtherDialect { name, text }| {
+            format!("\nread as the dialect {name:?} from\n{text}\n")
+        });
+        format!("{}{}\n{from}", head(self.status, &self.headers), pretty(&self.body))
     }
 }
 

@@ -25,6 +25,12 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// 3. Errors that the document declares leave as this route's clients get them: by another name (`[[outward]]`), in another
 ///    dialect. A response without a body gets the envelope with the code of its status.
 /// 4. On routes in `off` and `observe` only the credentials guard refuses anything, and nothing else is added.
+/// 5. The credentials that the policy requires become `security` and `securitySchemes`, if the operation has no `security` of
+///    its own: keys, tokens, certificates, and for a custom verifier what its challenge names. `Basic` and other registered
+///    schemes are of the type `http`; `Session header="x-session"` is a key in that header.
+///
+/// An error's type declares all of its codes wherever it is named. [`PolicyResponses::operation`] lists the codes of one
+/// operation.
 ///
 /// A document's paths are those that the layer sees: if the first of its `servers` has a path, that path precedes them.
 /// [`PolicyResponses::also`] adds the answers of other layers of the stack.
@@ -54,13 +60,14 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 pub struct PolicyResponses {
     policy: Arc<Policy>,
     also: Vec<ErrorCode>,
+    by_operation: BTreeMap<String, Vec<ErrorCode>>,
 }
 
 impl PolicyResponses {
     /// Uses the policy of the layer.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
-        Self { policy: policy.into(), also: Vec::new() }
+        Self { policy: policy.into(), also: Vec::new(), by_operation: BTreeMap::new() }
     }
 
     /// Adds codes that any operation may be answered with, such as those of a time limit or of load shedding around the
@@ -71,8 +78,67 @@ impl PolicyResponses {
         self
     }
 
-    fn of_operation(&self, operation: &openapi::Operation<'_>) -> BTreeMap<String, Value> {
+    /// Sets the codes that the service's own code answers an operation with, by its method and its path in the document, as in
+    /// `"POST /orders/{id}"`. Of the codes that the operation's error types declare no others are listed then; codes that no
+    /// type declares are added. The errors of the policy's guards and of extractors stay.
+    ///
+    /// ```
+    /// use tower_error_envelope::utoipa::PolicyResponses;
+    /// use tower_error_envelope::{AsFault, ErrorCode, Policy};
+    /// use utoipa::{Modify, OpenApi};
+    ///
+    /// #[derive(Debug, thiserror::Error, AsFault)]
+    /// enum OrderError {
+    ///     #[error("no such order")]
+    ///     #[fault(NOT_FOUND)]
+    ///     Unknown,
+    ///     #[error("sold out")]
+    ///     #[fault(CONFLICT)]
+    ///     SoldOut,
+    /// }
+    ///
+    /// #[utoipa::path(get, path = "/orders/{id}", params(("id" = u32, Path)), responses((status = 200, description = "It."), OrderError))]
+    /// async fn show() {}
+    ///
+    /// #[derive(OpenApi)]
+    /// #[openapi(paths(show))]
+    /// struct Api;
+    ///
+    /// let mut document = Api::openapi();
+    /// PolicyResponses::new(Policy::default())
+    ///     .operation("GET /orders/{id}", [ErrorCode::NOT_FOUND])
+    ///     .modify(&mut document);
+    /// let responses = &document.paths.paths["/orders/{id}"].get.as_ref().unwrap().responses.responses;
+    /// assert!(responses.contains_key("404") && !responses.contains_key("409"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// [`Modify::modify`] panics if the document has no such operation.
+    #[must_use]
+    pub fn operation(mut self, operation: impl Into<String>, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
+        self.by_operation.entry(operation.into()).or_default().extend(codes);
+        self
+    }
+
+    fn refuse_unknown(&self, operations: &[openapi::Operation<'_>]) {
+        let known: Vec<_> = operations.iter().map(openapi::Operation::line).collect();
+        if let Some(unknown) = self.by_operation.keys().find(|operation| !known.contains(operation)) {
+            let known = known.join(", ");
+            panic!("PolicyResponses::operation: the document has no operation {unknown:?}; write one of: {known}");
+        }
+    }
+
+    fn route(&self, operation: &openapi::Operation<'_>) -> RouteErrors {
         let route = RouteErrors::new(Arc::clone(&self.policy), &operation.method, &operation.path);
+        match self.by_operation.get(&operation.line()) {
+            Some(codes) => route.own_codes(codes.iter().cloned()),
+            None => route,
+        }
+    }
+
+    fn of_operation(&self, operation: &openapi::Operation<'_>) -> BTreeMap<String, Value> {
+        let route = self.route(operation);
         let existing = operation.responses().into_iter().map(|(status, response)| (status, response.clone()));
         let in_front = route.in_front(&operation.input());
         let mut responses =
@@ -87,6 +153,7 @@ impl Modify for PolicyResponses {
     fn modify(&self, openapi: &mut OpenApi) {
         let Ok(document) = serde_json::to_value(&*openapi) else { return };
         let operations = Document(&document).operations();
+        self.refuse_unknown(&operations);
         let mut all: Vec<_> = operations.iter().map(|operation| self.of_operation(operation)).collect();
         let known = document.pointer("/components/responses").and_then(Value::as_object);
         let known = known.into_iter().flatten().map(|(name, response)| (name.clone(), response.clone())).collect();
@@ -96,11 +163,28 @@ impl Modify for PolicyResponses {
         }
         for (operation, responses) in operations.iter().zip(all) {
             let item = openapi.paths.paths.get_mut(operation.key);
-            if let Some(place) = item.and_then(|item| place(item, operation.method.as_str())) {
-                place.responses.responses.extend(responses.into_iter().map(|(status, it)| (status, typed(it))));
+            let Some(place) = item.and_then(|item| place(item, operation.method.as_str())) else { continue };
+            replace_errors(place, responses, self.by_operation.contains_key(&operation.line()));
+            if let Some(security) = self.route(operation).security().filter(|_| place.security.is_none()) {
+                place.security = serde_json::from_value(security.requirements).ok();
+                let schemes = security.schemes.into_iter();
+                let schemes = schemes.filter_map(|(name, scheme)| Some((name, serde_json::from_value(scheme).ok()?)));
+                for (name, scheme) in schemes {
+                    components.security_schemes.entry(name).or_insert(scheme);
+                }
             }
         }
     }
+}
+
+/// Puts the errors in the place of those that were there. Where their list is complete, none else may come.
+fn replace_errors(operation: &mut Operation, errors: BTreeMap<String, Value>, is_complete: bool) {
+    let responses = &mut operation.responses.responses;
+    responses.retain(|status, response| match status.as_str() {
+        "default" => !is_complete || Fault::responses().get("default") != Some(response),
+        status => !status.starts_with(['4', '5']) || errors.contains_key(status),
+    });
+    responses.extend(errors.into_iter().map(|(status, response)| (status, typed(response))));
 }
 
 fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {

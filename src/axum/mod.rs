@@ -48,13 +48,16 @@
 //! Each rejection and error of axum's own is [`AsFault`](trait@crate::AsFault): `?` takes `MultipartError`, `JsonRejection`,
 //! `BytesRejection` and all others, with axum's status; `WebSocketUpgradeRejection` with the feature `ws`.
 //!
-//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors.
+//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is what a verifier attached to
+//! the caller, and `Claims` (feature `jwt`) the content of its token. An `Option` of each of them is for routes whose
+//! [credentials are optional](crate::Route::optional_auth).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::status`]: crate::Fault::status
 //! [`RequestId`]: crate::RequestId
 //! [`Identity`]: crate::auth::Identity
 
+mod caller;
 mod expected;
 mod form;
 mod issue;
@@ -65,6 +68,10 @@ mod query;
 
 pub use error_envelope_fault::axum::MissingRequestId;
 
+pub use self::caller::CallerData;
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use self::caller::Claims;
 pub use self::form::Form;
 pub use self::json::Json;
 pub use self::multipart::Multipart;
@@ -90,6 +97,9 @@ macro_rules! dereferences {
     };
 }
 
+#[cfg(feature = "jwt")]
+dereferences!(Claims);
+dereferences!(CallerData);
 dereferences!(Form);
 dereferences!(Json);
 dereferences!(Query);

@@ -16,9 +16,9 @@ use error_envelope_core::exchange::{Classifier, ExchangeConfig, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
-use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
+use error_envelope_core::policy::{Policy, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::DropGuarded;
@@ -126,6 +126,22 @@ impl ErrorEnvelopeLayer {
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
+    }
+
+    /// For gateways: logs the address of the service that a request was for (rule L1), as the field `upstream`. That is the
+    /// one of its [scope](crate::policy::Scope::upstream), else `rest`. By default no address is logged, since the layer calls
+    /// the service that it wraps.
+    ///
+    /// ```
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    ///
+    /// let layer = ErrorEnvelopeLayer::new().log_upstreams(Some("http://orders:8080".parse()?));
+    /// # let _ = layer;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn log_upstreams(mut self, rest: Option<UpstreamUrl>) -> Self {
+        self.policy = self.policy.with_config(|config| config.with_forwarding(rest));
+        self
     }
 
     /// Sets the verifier of the policy's custom scheme `name` (rule G2). If it is set twice, the last one holds.

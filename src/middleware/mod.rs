@@ -33,7 +33,9 @@ mod tee;
 pub(crate) mod verify;
 mod verifying;
 
-pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote};
+pub use error_envelope_runtime::{
+    KillSwitch, PolicyRejection, PolicyStatus, SwitchChange, SwitchNote, log_panic_places,
+};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use error_envelope_runtime::{describe_metrics, keep_counters};

@@ -1,4 +1,4 @@
-//! The route of a request, for observers: the framework's if the policy has none (L1), and the slot where the layer notes it.
+//! The route of a request, for observers: the framework's, else the policy's (L1), and the slot where the layer notes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -40,7 +40,7 @@ impl RequestSlot {
         self.0.get().map(|(id, _)| *id)
     }
 
-    /// The pattern of the policy's route, else the framework's: never a path.
+    /// The framework's pattern, else that of the policy's route: never a path.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.0.get()?.1.as_deref()

@@ -89,3 +89,67 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
     let response = Response::new(good);
     assert!(failure(|| Envelope::of_response(&response)).contains("the status 200 OK is not an error's"));
 }
+
+/// The answer of a layer to a service that fails with a fault, on a route of this dialect.
+fn answer(policy: Policy, request: http::request::Builder) -> (Policy, http::Response<Vec<u8>>) {
+    use http_body_util::BodyExt as _;
+    use tower::{Layer as _, ServiceExt as _};
+
+    let fails = tower::service_fn(|_| async {
+        let issues = json!({"issues": [{"path": ["seats", 0], "message": "Required."}]});
+        let fault = crate::Fault::new(crate::ErrorCode::INVALID_REQUEST).message("Look at the seats.").details(issues);
+        Err::<http::Response<String>, crate::exchange::BoxError>(fault.into())
+    });
+    let service = crate::ErrorEnvelopeLayer::new().policy(policy.clone()).layer(fails);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let response = runtime.block_on(async {
+        let (head, body) = service.oneshot(request.body(String::new()).unwrap()).await.unwrap().into_parts();
+        http::Response::from_parts(head, body.collect().await.unwrap().to_bytes().to_vec())
+    });
+    (policy, response)
+}
+
+#[test]
+fn r12_p1_every_dialect_that_the_layer_writes_is_read() {
+    let built_in = Dialect::ALL.iter().map(|dialect| {
+        let policy = Policy::builder().dialect(*dialect).build().unwrap();
+        (dialect.as_str(), policy, http::Request::get("/"))
+    });
+    let rpc = |kind: &str| http::Request::post("/a.B/C").version(http::Version::HTTP_2).header("content-type", kind);
+    let rpcs = [
+        ("grpc", Policy::default(), rpc("application/grpc").header("te", "trailers")),
+        ("grpc", Policy::default(), rpc("application/grpc-web+proto")),
+        ("connect", Policy::default(), rpc("application/json").header("connect-protocol-version", "1")),
+    ];
+    for (name, policy, request) in built_in.chain(rpcs) {
+        let (policy, response) = answer(policy, request);
+        let envelope = Envelope::of_response(&response);
+        envelope.assert_dialect(name).assert_code("invalid_request");
+        let by_parts = Envelope::parse_for(&policy, response.headers(), response.body());
+        assert_eq!((by_parts.code(), by_parts.message()), (envelope.code(), envelope.message()), "{name}");
+        assert!(envelope.message().starts_with("Look at the seats."), "{name}: {}", envelope.message());
+        let has_issues = !matches!(name, "anthropic" | "openai");
+        if has_issues {
+            envelope.assert_issue(("seats", 0), "Required.");
+        }
+        assert!(envelope.request_id().starts_with("req_"), "{name}");
+        if name != "standard" {
+            let text = failure(|| envelope.assert_code("gone"));
+            let read = format!("read as the dialect {name:?} from");
+            assert!(text.contains("+    \"code\": \"invalid_request\",\n") && text.contains(&read), "{text}");
+        }
+    }
+}
+
+#[test]
+fn r12_an_answer_of_a_dialect_that_no_layer_wrote_is_told_with_what_was_read() {
+    let mut foreign = headers("gone");
+    foreign.remove("x-error-code");
+    let body =
+        r#"{"error":{"message":"Slow down.","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}"#;
+    let text = failure(|| Envelope::parse(&foreign, body));
+    for part in ["it was read as the dialect \"openai\": {", "\"message\":\"Slow down.\"", "E4: x-error-code should be"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -45,22 +45,46 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     if let Some(status) = status.filter(|status| !status.is_client_error() && !status.is_server_error()) {
         wrong.push(format!("E1: the status {status} is not an error's"));
     }
-    for (rule, name, right) in [
-        ("E1", "content-type", Some("application/json")),
-        ("E3", "x-request-id", body["request_id"].as_str()),
-        ("E4", "x-error-code", body["error"]["code"].as_str()),
-        ("E4", "x-content-type-options", Some("nosniff")),
-    ] {
-        let lines: Vec<_> = headers.get_all(name).iter().collect();
+    wrong.extend(wrong_lines(
+        headers,
+        &[
+            ("E1", "content-type", Some("application/json")),
+            ("E3", "x-request-id", body["request_id"].as_str()),
+            ("E4", "x-error-code", body["error"]["code"].as_str()),
+            ("E4", "x-content-type-options", Some("nosniff")),
+        ],
+    ));
+    wrong.extend(wrong_length(headers, bytes));
+    wrong
+}
+
+/// What is wrong with a head that the layer wrote with a body in any dialect.
+pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
+    let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
+    let mut wrong = wrong_lines(headers, &right);
+    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    if id.is_none_or(|id| id.parse::<RequestId>().is_err()) {
+        wrong.push(format!("E3: x-request-id should be an id such as req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D, and is {id:?}"));
+    }
+    wrong.extend(wrong_length(headers, bytes));
+    wrong
+}
+
+/// Each is a rule, a header, and the value that it should have, if that is known.
+fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (rule, name, right) in right {
+        let lines: Vec<_> = headers.get_all(*name).iter().collect();
         if right.is_some_and(|right| lines != [right]) {
             wrong.push(format!("{rule}: {name} should be {:?}, and is {lines:?}", right.unwrap_or_default()));
         }
     }
-    let length = headers.get(http::header::CONTENT_LENGTH);
-    if length.is_some_and(|length| *length != *bytes.len().to_string()) {
-        wrong.push(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()));
-    }
     wrong
+}
+
+fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
+    let length = headers.get(http::header::CONTENT_LENGTH).filter(|length| **length != *bytes.len().to_string())?;
+    Some(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()))
 }
 
 /// What a client that follows E1 reads, byte for byte.

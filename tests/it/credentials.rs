@@ -1,5 +1,6 @@
 //! G2 through the layer: who is let in, what the service is told of them, and what verifiers may do wrong.
 
+mod callers;
 mod forwarded;
 mod observed;
 mod spellings;

@@ -13,6 +13,7 @@ use proptest::sample::{select, subsequence};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
+use tower_error_envelope::auth::{AuthScheme, JwtKeys, Key};
 use tower_error_envelope::utoipa::PolicyResponses;
 use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, Route};
 use utoipa::{IntoResponses, Modify, OpenApi};
@@ -202,4 +203,123 @@ fn r12_errors_are_documented_in_the_dialect_of_their_route() {
     assert_eq!(keys(content), ["application/problem+json"]);
     let example = &content["application/problem+json"]["examples"]["seat_taken"]["value"];
     assert_eq!((&example["status"], &example["code"]), (&409.into(), &"seat_taken".into()));
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[allow(dead_code, reason = "the document alone is asked")]
+enum Texts {
+    #[error("a")]
+    #[fault(GONE, message = "Sold {{out}}.")]
+    Fixed,
+    #[error("b")]
+    #[fault(CONFLICT, message = "Only {left} left.", details(left), retry_after = 3)]
+    Formatted { left: u8 },
+    #[error("c")]
+    #[fault(custom("no_table", 409), message = reason.clone())]
+    Computed { reason: String },
+}
+
+#[utoipa::path(get, path = "/texts", responses((status = 200, description = "Fine."), Texts))]
+#[allow(dead_code, reason = "the document alone is asked")]
+async fn texts() {}
+
+#[utoipa::path(post, path = "/texts", responses((status = 200, description = "Fine."), Texts, BookingError), security(("by_hand" = [])))]
+#[allow(dead_code, reason = "the document alone is asked")]
+async fn write() {}
+
+#[derive(OpenApi)]
+#[openapi(paths(texts, write))]
+struct Written;
+
+fn written(responses: &PolicyResponses) -> Value {
+    let mut document = Written::openapi();
+    responses.modify(&mut document);
+    let once = serde_json::to_value(&document).unwrap();
+    responses.modify(&mut document);
+    assert!(serde_json::to_value(&document).unwrap() == once, "a second time changes nothing");
+    once
+}
+
+#[test]
+fn e4_examples_have_the_messages_of_the_derive_and_each_status_its_codes() {
+    for dialect in ["standard", "google"] {
+        let policy = Policy::builder().dialect(dialect).build().unwrap();
+        let document = written(&PolicyResponses::new(policy));
+        let responses = |status: &str| {
+            let response = &document["paths"]["/texts"]["get"]["responses"][status];
+            response["$ref"].as_str().map_or(response, |at| document.pointer(&at[1..]).unwrap())
+        };
+        let message = |status: &str, code: &str| {
+            responses(status)["content"]["application/json"]["examples"][code]["value"]["error"]["message"].clone()
+        };
+        assert_eq!(message("410", "gone"), "Sold {out}.", "{dialect}");
+        assert_eq!(message("409", "conflict"), "Only {left} left.");
+        assert_eq!(message("409", "no_table"), ErrorCode::custom("no_table", 409).message());
+        let header = &responses("409")["headers"]["x-error-code"];
+        assert_eq!(header["description"], "The code, as in the body: conflict, no_table.");
+        assert_eq!(header["schema"]["examples"], serde_json::json!(["conflict", "no_table"]));
+        assert!(
+            responses("409")["headers"]["retry-after"].is_object()
+                && responses("410")["headers"]["retry-after"].is_null()
+        );
+    }
+}
+
+#[test]
+fn an_operation_lists_its_own_codes_and_not_those_of_its_types() {
+    let listed =
+        PolicyResponses::new(Policy::default()).operation("POST /texts", [ErrorCode::GONE, ErrorCode::NOT_FOUND]);
+    let document = written(&listed);
+    assert_eq!(keys(&document["paths"]["/texts"]["post"]["responses"]), ["200", "400", "404", "410", "431", "500"]);
+    assert_eq!(keys(&document["paths"]["/texts"]["get"]["responses"]), ["200", "400", "409", "410", "431", "500"]);
+    let all = written(&PolicyResponses::new(Policy::default()));
+    let all = &all["paths"]["/texts"]["post"]["responses"];
+    assert_eq!(keys(all), ["200", "400", "409", "410", "422", "431", "500", "default"]);
+}
+
+#[test]
+#[should_panic(expected = "the document has no operation \"PUT /texts\"; write one of: GET /texts, POST /texts")]
+fn an_operation_that_is_not_there_is_refused() {
+    written(&PolicyResponses::new(Policy::default()).operation("PUT /texts", []));
+}
+
+#[test]
+fn g2_the_credentials_of_a_policy_are_the_security_of_the_document() {
+    let schemes = || {
+        let key = || Key::of_secret("a", "key-a-1");
+        Policy::builder()
+            .scheme("app", AuthScheme::header("X-Api-Key").key(key()))
+            .scheme("bearer", AuthScheme::bearer().key(key()))
+            .scheme("web", AuthScheme::jwt(JwtKeys::secret([7; 32])).algorithms(["HS256"]))
+            .scheme("mesh", AuthScheme::certificate())
+            .scheme("session", AuthScheme::custom().challenge("Session header=\"x-session\""))
+            .scheme("login", AuthScheme::custom().challenge("Basic realm=\"a\""))
+    };
+    let of = |policy: tower_error_envelope::policy::PolicyBuilder| {
+        let document = written(&PolicyResponses::new(policy.build().unwrap()));
+        assert_eq!(document["paths"]["/texts"]["post"]["security"], serde_json::json!([{"by_hand": []}]));
+        (document["paths"]["/texts"]["get"]["security"].clone(), document["components"]["securitySchemes"].clone())
+    };
+    let all = schemes().auth(["app", "bearer", "web", "mesh", "session", "login"]);
+    let (security, described) = of(all);
+    assert_eq!(
+        security,
+        serde_json::json!([{"app": []}, {"bearer": []}, {"web": []}, {"mesh": []}, {"session": []}, {"login": []}])
+    );
+    assert_eq!(
+        described,
+        serde_json::json!({
+            "app": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "web": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "mesh": {"type": "mutualTLS"},
+            "session": {"type": "apiKey", "in": "header", "name": "x-session"},
+            "login": {"type": "http", "scheme": "basic"},
+        })
+    );
+    let route = |route: Route| of(schemes().auth(["app"]).route(route)).0;
+    assert_eq!(route(Route::new("GET /texts").open()), serde_json::json!([]));
+    assert_eq!(route(Route::new("GET /texts").optional_auth()), serde_json::json!([{"app": []}, {}]));
+    assert_eq!(route(Route::new("GET /texts").auth_observe(true)), serde_json::json!([{"app": []}, {}]));
+    assert_eq!(of(schemes()).0, Value::Null, "no route requires any");
 }

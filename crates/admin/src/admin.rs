@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use error_envelope_core::exchange::Observer;
-use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 #[cfg(feature = "prometheus")]
-use metrics_exporter_prometheus::PrometheusHandle;
+use error_envelope_runtime::PrometheusHandle;
+use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 
 use crate::error_store::Store;
 use crate::guard::Hosts;

@@ -63,8 +63,5 @@ mod visible;
 pub use admin::Admin;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-pub use metrics::{install as install_metrics, recorder as metrics_recorder};
-#[cfg(feature = "prometheus")]
-#[doc(no_inline)]
-pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
+pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
 pub use service::{AdminBody, AdminService};

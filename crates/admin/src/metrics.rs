@@ -1,16 +1,9 @@
 //! The metrics, in Prometheus' format.
 
-#[cfg(feature = "prometheus")]
-mod process;
-#[cfg(feature = "prometheus")]
-mod recorder;
-
 use http::StatusCode;
 #[cfg(feature = "prometheus")]
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-#[cfg(feature = "prometheus")]
-pub use self::recorder::{install, recorder};
 #[cfg(feature = "prometheus")]
 use crate::admin::Admin;
 use crate::admin::Metrics;
@@ -25,7 +18,6 @@ const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4;
 #[cfg(feature = "prometheus")]
 pub(crate) fn text(admin: &Admin) -> Option<String> {
     let Metrics::Here(handle) = &admin.metrics else { return None };
-    process::collect();
     Some(handle.render())
 }
 

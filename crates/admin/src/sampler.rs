@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
+use error_envelope_runtime::PrometheusHandle;
 
 use crate::error_store::minutes::MINUTE_MS;
 use crate::error_store::store::{self, Store};

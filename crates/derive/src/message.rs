@@ -19,6 +19,14 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
+/// The text that a document shows: a format string with the names of its fields. `None` of any other expression.
+pub(crate) fn documented(message: &Expr) -> Option<String> {
+    match message {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),
+        _ => None,
+    }
+}
+
 fn has_places(text: &str) -> bool {
     // A single brace of either kind: `format!` reports the error.
     let without = text.replace("{{", "").replace("}}", "");

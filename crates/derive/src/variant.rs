@@ -60,8 +60,14 @@ impl<'a> Variant<'a> {
         };
         let fields = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
         let waits = self.fault.retry_after.is_some();
+        let message = match self.fault.message.as_ref().and_then(message::documented) {
+            Some(message) => quote!(::std::option::Option::Some(#message)),
+            None => quote!(::std::option::Option::None),
+        };
         Some(quote! {
-            __error_envelope::__private::Declared { code: #code, status: #status, fields: &[#(#fields),*], waits: #waits }
+            __error_envelope::__private::Declared {
+                code: #code, status: #status, message: #message, fields: &[#(#fields),*], waits: #waits
+            }
         })
     }
 

@@ -3,7 +3,9 @@
 
 mod rejection;
 
-use axum_core::extract::FromRequestParts;
+use std::convert::Infallible;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
@@ -42,6 +44,15 @@ impl<S: Sync> FromRequestParts<S> for Identity {
             Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         };
         parts.extensions.get().cloned().ok_or_else(nobody)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Identity {
+    type Rejection = Infallible;
+
+    /// `None` where no scheme of the policy let the request in.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
     }
 }
 

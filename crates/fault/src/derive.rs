@@ -79,6 +79,8 @@ pub mod private {
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
+        /// `message = "…"`, with `{name}` where a field's value will stand.
+        pub message: Option<&'static str>,
         /// `details(…)`: the names, each with that of its JSON type, if known.
         pub fields: &'static [(&'static str, &'static str)],
         /// `retry_after = …`.

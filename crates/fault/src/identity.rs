@@ -1,9 +1,20 @@
-//! The caller of a request.
+//! The caller of a request, and what proved it.
 
+use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+#[cfg(feature = "jwt")]
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "jwt")]
+use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
+
 /// The caller, as its credentials identify it (rule G2): in the extensions of each request that a scheme let in.
+///
+/// Two identities are equal if they have the same scheme and the same id.
 ///
 /// ```
 /// use http::Request;
@@ -14,19 +25,40 @@ use std::sync::Arc;
 /// }
 /// # assert_eq!(caller(&Request::new(())), "nobody");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Identity(Arc<Inner>);
 
-#[derive(PartialEq, Eq, Hash)]
 struct Inner {
     scheme: Arc<str>,
     id: Option<Box<str>>,
+    proof: Proof,
 }
+
+/// What a scheme learned of the caller beside its id.
+#[derive(Clone, Default)]
+pub enum Proof {
+    /// A key or a certificate has nothing more.
+    #[default]
+    IdAlone,
+    /// The claims of a token: a JSON object.
+    #[cfg(feature = "jwt")]
+    Claims(String),
+    /// The data of a verifier.
+    Data(VerifierData),
+}
+
+/// A value of any type, which a verifier passes to handlers.
+#[derive(Clone)]
+pub struct VerifierData(Arc<dyn Any + Send + Sync>);
 
 impl Identity {
     pub fn new(scheme: Arc<str>, id: Option<&str>) -> Self {
+        Self::proved_by(scheme, id, Proof::IdAlone)
+    }
+
+    pub fn proved_by(scheme: Arc<str>, id: Option<&str>, proof: Proof) -> Self {
         let id = id.filter(|id| !id.is_empty()).map(Into::into);
-        Self(Arc::new(Inner { scheme, id }))
+        Self(Arc::new(Inner { scheme, id, proof }))
     }
 
     /// The name that the policy gives to the scheme.
@@ -41,10 +73,274 @@ impl Identity {
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
+
+    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another type.
+    ///
+    /// ```
+    /// use tower_error_envelope::Fault;
+    /// use tower_error_envelope::auth::{Identity, Verified};
+    /// use tower_error_envelope::ErrorCode;
+    ///
+    /// struct User {
+    ///     is_admin: bool,
+    /// }
+    ///
+    /// /// The last step of a verifier.
+    /// fn grant() -> Verified {
+    ///     Verified::granted("ada").with(User { is_admin: true })
+    /// }
+    ///
+    /// /// A handler: `Identity` is an extractor (feature `axum`).
+    /// async fn delete_all(identity: Identity) -> Result<&'static str, Fault> {
+    ///     match identity.data::<User>() {
+    ///         Some(user) if user.is_admin => Ok("deleted"),
+    ///         _ => Err(Fault::new(ErrorCode::FORBIDDEN)),
+    ///     }
+    /// }
+    /// # let _ = (grant(), axum::Router::<()>::new().route("/", axum::routing::delete(delete_all)));
+    /// ```
+    ///
+    /// [`Verified::with`]: https://docs.rs/tower-error-envelope/latest/tower_error_envelope/auth/enum.Verified.html#method.with
+    #[must_use]
+    pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        match &self.0.proof {
+            Proof::Data(data) => data.get(),
+            _ => None,
+        }
+    }
+}
+
+/// The claims of a JSON web token (feature `jwt`).
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+impl Identity {
+    /// The claims of the caller's token, all of them, as a JSON object; `None` if no token identified the caller.
+    #[must_use]
+    pub fn claims_json(&self) -> Option<&str> {
+        match &self.0.proof {
+            Proof::Claims(claims) => Some(claims),
+            _ => None,
+        }
+    }
+
+    /// The claims of the caller's token as a type of the service. The layer has checked signature, expiry, issuer and
+    /// audience before.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use tower_error_envelope::Fault;
+    /// use tower_error_envelope::auth::Identity;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Claims {
+    ///     sub: String,
+    ///     #[serde(default)]
+    ///     roles: Vec<String>,
+    /// }
+    ///
+    /// /// A handler: `Identity` is an extractor (feature `axum`).
+    /// async fn me(identity: Identity) -> Result<String, Fault> {
+    ///     let claims: Claims = identity.claims()?;
+    ///     Ok(format!("{} is in {} groups", claims.sub, claims.roles.len()))
+    /// }
+    /// # let _ = axum::Router::<()>::new().route("/me", axum::routing::get(me));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `internal_error` if no token identified the caller, or if the claims do not fit `T`: the issuer and the service then
+    /// disagree, and no other token of the caller's would help. The log has the claim's name and the reason, and no value.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
+        let Some(claims) = self.claims_json() else {
+            return Err(mistake(format!(
+                "the scheme {} has no claims: only tokens of scheme \"jwt\" have",
+                self.scheme()
+            )));
+        };
+        serde_json::from_str(claims).map_err(|_| mistake(misfit::<T>(claims)))
+    }
+}
+
+/// Which claim does not fit, and why: for the log.
+#[cfg(feature = "jwt")]
+#[cold]
+fn misfit<T: DeserializeOwned>(claims: &str) -> String {
+    let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
+    let reason = match parsed {
+        Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
+        Ok(_) => "they have more than one value".to_owned(),
+    };
+    format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        (self.scheme(), self.id()) == (other.scheme(), other.id())
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.scheme(), self.id()).hash(state);
+    }
 }
 
 impl fmt::Debug for Identity {
+    /// Without claims and data: they may be confidential (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("scheme", &self.scheme()).field("id", &self.id()).finish()
+    }
+}
+
+impl VerifierData {
+    pub fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self(Arc::new(DropCaught(Some(value))))
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref::<DropCaught<T>>()?.0.as_ref()
+    }
+
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for VerifierData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifierData")
+    }
+}
+
+/// The user's value: its last owner may be any part of the layer, where a panic of its drop must go no further (F2).
+struct DropCaught<T>(Option<T>);
+
+impl<T> Drop for DropCaught<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            // Its own drop may panic as well.
+            std::mem::forget(panic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g2_the_data_of_a_verifier_is_found_by_its_type_and_dropped_in_a_catch() {
+        struct Bomb(u8);
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+
+        let proof = Proof::Data(VerifierData::new(Bomb(7)));
+        let identity = Identity::proved_by("session".into(), Some("ada"), proof);
+        assert_eq!(identity.data::<Bomb>().map(|bomb| bomb.0), Some(7));
+        assert!(identity.data::<u8>().is_none());
+        assert_eq!(identity, Identity::new("session".into(), Some("ada")));
+        drop(identity);
+    }
+
+    #[cfg(feature = "jwt")]
+    #[test]
+    fn l3_claims_that_do_not_fit_are_named_in_the_log_without_a_value() {
+        use std::collections::HashMap;
+        use std::error::Error;
+
+        #[derive(Debug, serde::Deserialize)]
+        struct Aged {
+            #[serde(rename = "age")]
+            _age: Age,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        enum Age {
+            Young,
+        }
+
+        let claims = r#"{"sub":"ada","age":"s3cr3t","org":{"id":"s3cr3t"}}"#;
+        let identity = Identity::proved_by("web".into(), Some("ada"), Proof::Claims(claims.to_owned()));
+        let cause = |fault: Fault| fault.source().expect("a cause").to_string();
+        assert_eq!(identity.claims::<HashMap<String, serde_json::Value>>().unwrap().len(), 3);
+
+        let mut causes = Vec::new();
+        causes.push(cause(identity.claims::<HashMap<String, String>>().unwrap_err()));
+        causes.push(cause(identity.claims::<HashMap<String, HashMap<String, u8>>>().unwrap_err()));
+        causes.push(cause(Identity::new("key".into(), Some("ada")).claims::<serde_json::Value>().unwrap_err()));
+        causes.push(cause(identity.claims::<Aged>().unwrap_err()));
+        for (cause, part) in causes.iter().zip([
+            "org: invalid type",
+            "sub: invalid type",
+            "the scheme key has no claims",
+            "age: unknown variant",
+        ]) {
+            assert!(cause.contains(part) && !cause.contains("s3cr3t"), "{cause}");
+        }
+    }
+
+    /// Claims as identity providers write them, read by the types that services have for them.
+    #[cfg(feature = "jwt")]
+    #[test]
+    fn g2_claims_of_well_known_issuers_fit_the_types_of_services() {
+        use std::collections::HashMap;
+
+        use serde::Deserialize;
+        use serde_json::Value;
+
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default)]
+        struct Session {
+            scope: String,
+            permissions: Vec<String>,
+            realm_access: HashMap<String, Vec<String>>,
+            resource_access: HashMap<String, HashMap<String, Vec<String>>>,
+            #[serde(rename = "allowed-origins")]
+            origins: Vec<String>,
+            #[serde(rename = "cognito:groups")]
+            groups: Vec<String>,
+            #[serde(rename = "https://hasura.io/jwt/claims")]
+            hasura: HashMap<String, Value>,
+            #[serde(rename = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name")]
+            name: String,
+            firebase: Value,
+            email_verified: bool,
+            iat: u64,
+        }
+
+        let read = |claims: &str| {
+            let proof = Proof::Claims(claims.to_owned());
+            let cause = |fault: Fault| std::error::Error::source(&fault).map(ToString::to_string).unwrap_or_default();
+            Identity::proved_by("web".into(), None, proof).claims::<Session>().map_err(cause)
+        };
+        for claims in [
+            r#"{"realm_access":{"roles":["offline_access"]},"resource_access":{"account":{"roles":["view-profile"]}},"typ":"Bearer"}"#,
+            r#"{"allowed-origins":["https://a.example"],"acr":"1","preferred_username":"ada","sid":"5f"}"#,
+            r#"{"iss":"https://a.auth0.com/","aud":["api","https://a.auth0.com/userinfo"],"scope":"openid","permissions":[]}"#,
+            r#"{"cognito:groups":["admin"],"custom:role":"x","token_use":"access","client_id":"7a"}"#,
+            r#"{"https://hasura.io/jwt/claims":{"x-hasura-allowed-roles":["user"],"x-hasura-default-role":"user"}}"#,
+            r#"{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name":"ada"}"#,
+            r#"{"firebase":{"identities":{"email":["a@example.com"]},"sign_in_provider":"password"},"email_verified":true}"#,
+            r#"{"oid":"0","tid":"1","ver":"2.0","wids":["b79f"],"iat":1735689600}"#,
+        ] {
+            assert!(read(claims).is_ok(), "{claims}: {:?}", read(claims));
+        }
+        for (claims, part) in [
+            (r#"{"iat":1735689600.5}"#, "iat: invalid type"),
+            (r#"{"iat":"2024-06-05T23:23:17Z"}"#, "iat: invalid type"),
+            (r#"{"email_verified":"true"}"#, "email_verified: invalid type"),
+            (r#"{"permissions":"read:a write:a"}"#, "permissions: invalid type"),
+            (r#"{"realm_access":{"roles":[7]}}"#, "realm_access.roles[0]: invalid type"),
+            (r#"{"cognito:groups":null}"#, "cognito:groups: invalid type"),
+        ] {
+            let cause = read(claims).expect_err(claims);
+            assert!(cause.contains("Session: ") && cause.contains(part) && !cause.contains("read:a"), "{cause}");
+        }
     }
 }

@@ -56,16 +56,17 @@ fn required_headers(response: &Value) -> Vec<(String, Value)> {
 #[doc(hidden)]
 #[must_use]
 pub fn responses(codes: &crate::Codes) -> BTreeMap<String, RefOr<Response>> {
-    let mut by_status: BTreeMap<u16, (Vec<Json>, bool)> = BTreeMap::new();
+    let mut by_status: BTreeMap<u16, (Vec<Json>, Vec<String>, bool)> = BTreeMap::new();
     codes.for_each(&mut |declared| {
         let status = declared.status.unwrap_or_else(|| declared.code.status().as_u16());
-        let (errors, waits) = by_status.entry(status).or_default();
+        let (errors, names, waits) = by_status.entry(status).or_default();
+        names.push(declared.code.as_str().to_owned());
         errors.push(of_error(declared.code.as_str(), declared.code.message(), None));
         *waits |= declared.waits || declared.code.retry() != Retry::No;
     });
-    let response = |(status, (errors, waits)): (u16, (Vec<Json>, bool))| {
+    let response = |(status, (errors, codes, waits)): (u16, (Vec<Json>, Vec<String>, bool))| {
         let content = object([("application/json", object([("schema", of_errors(errors))]))]);
-        let response = ErrorResponse { status: Some(status), waits, content }.write(inline);
+        let response = ErrorResponse { status: Some(status), waits, codes, content }.write(inline);
         (status.to_string(), typed(value(&response)))
     };
     let any = if codes.is_complete() { BTreeMap::new() } else { Fault::responses() };

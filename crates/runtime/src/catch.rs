@@ -1,7 +1,14 @@
 //! Panics of the user's code, kept as their text (rule F2).
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    /// The last panic of this thread: its text and its place. Empty unless places are logged.
+    static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
+}
 
 /// Runs the user's code; a panic becomes its text (F2). A payload is not `Sync`, its text is. Nothing can be caught with
 /// `panic = "abort"`.
@@ -13,6 +20,44 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The panic's text.
 pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
+}
+
+/// Lets the log state where a panic was: its cause then ends in `(at src/orders.rs:41)`.
+///
+/// It wraps the process's panic hook, which is called as before. Call it once at the start, after any hook of your own is
+/// set: a later hook takes its place. Calls after the first change nothing. A panic of another thread that is resumed has no
+/// place. Requests that do not panic cost nothing more.
+///
+/// ```
+/// tower_error_envelope::middleware::log_panic_places();
+/// ```
+///
+/// # Panics
+///
+/// If the calling thread is panicking.
+pub fn log_panic_places() {
+    static WRAPPED: Once = Once::new();
+
+    WRAPPED.call_once(|| {
+        let earlier = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            note_place(panic);
+            earlier(panic);
+        }));
+    });
+}
+
+fn note_place(panic: &PanicHookInfo<'_>) {
+    let Some(place) = panic.location() else { return };
+    let noted = (text_of(panic.payload()), format!("{}:{}", place.file(), place.line()));
+    // A thread that is ending has no such variable any more.
+    let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
+}
+
+/// The place of the panic with this text, if it was this thread's last one: a hook is not called where a panic is resumed.
+fn place_of(text: &str) -> Option<String> {
+    let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
+    (*last.0 == *text).then_some(last.1)
 }
 
 /// A value of the user's, dropped inside a catch wherever its last owner is.
@@ -39,16 +84,23 @@ impl<T> Drop for DropGuarded<T> {
 }
 
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
-    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).into(),
-        (_, Some(text)) => text.as_str().into(),
-        _ => "a panic without a text".into(),
-    };
+    let text = text_of(&*payload);
     // A payload's own drop may panic again; that panic's text is not needed.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
-    text
+    match place_of(&text) {
+        Some(place) => format!("{text} (at {place})").into(),
+        None => text,
+    }
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> Box<str> {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).into(),
+        (_, Some(text)) => text.as_str().into(),
+        _ => "a panic without a text".into(),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub(crate) use errors::record_error;
 pub use errors::record_error_read;
 #[cfg(feature = "metrics")]
 pub use kept::keep_counters;
+#[cfg(feature = "prometheus")]
+pub use prometheus::{install, recorder};
 
 #[cfg(feature = "metrics")]
 mod described;
@@ -21,6 +23,8 @@ mod errors;
 mod installed;
 #[cfg(feature = "metrics")]
 mod kept;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 #[cfg_attr(not(feature = "metrics"), path = "count/no_requests.rs")]
 mod requests;
 #[cfg(all(test, feature = "metrics"))]

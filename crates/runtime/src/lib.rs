@@ -29,12 +29,15 @@ mod reloader;
 mod status;
 mod switch;
 
-pub use self::catch::{DropGuarded, catch};
+pub use self::catch::{DropGuarded, catch, log_panic_places};
 pub use self::clock::{new_request_id, now};
 pub use self::count::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use self::count::{describe as describe_metrics, keep_counters, record_error_read};
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub use self::count::{install as install_metrics, recorder as metrics_recorder};
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use self::filter_config::{FilterConfig, FilterPolicy};
@@ -42,9 +45,13 @@ pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::KeyFetcher;
-pub use self::log::{cause_text, log_event, log_notes, log_policy, log_reply, log_unenforced};
+pub use self::log::{cause_text, log_event, log_notes, log_policy, log_reply, log_unenforced, request_span};
 pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
+
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 /// Files that are read anew when they change: a policy, or a certificate.
 #[cfg(feature = "policy-file")]

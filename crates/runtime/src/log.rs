@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use http::StatusCode;
-use tracing::Level;
+use tracing::{Level, Span};
 
 use error_envelope_core::exchange::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
 use error_envelope_core::fault::Fault;
@@ -163,11 +163,31 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
     );
 }
 
+/// The target of the span around a request.
+const REQUEST: &str = "tower_error_envelope::request";
+
+/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even a
+/// disabled span has a cost.
+#[inline]
+pub fn request_span(id: RequestId) -> Option<Span> {
+    let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
+    wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
+}
+
+/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and where a
+/// future is dropped.
+fn span_of_line(event: &Event) -> Option<Span> {
+    let is_inside = Span::current().metadata().is_some_and(|span| span.target() == REQUEST);
+    if is_inside { None } else { request_span(event.request_id()) }
+}
+
 fn write(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
                 let cause = event.cause().and_then(unsaid_cause);
+                let span = span_of_line(event);
+                let _inside = span.as_ref().map(Span::enter);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
@@ -179,6 +199,8 @@ fn write(level: Level, event: &Event) {
                     origin = event.origin().as_str(),
                     dialect = event.dialect().map(|dialect| dialect.as_str()),
                     route = event.route(),
+                    scope = event.scope(),
+                    upstream = event.upstream().map(tracing::field::display),
                     method = event.method().map(|method| method.as_str()),
                     mode = event.mode().as_str(),
                     decided_by = event.decided_by().map(|by| by.as_str()),

@@ -5,8 +5,10 @@ use std::io;
 use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
 use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::auth::AuthScheme;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorCode, Fault, Policy, RequestId, Route};
+use tower_error_envelope::policy::Scope;
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, Route};
 
 use super::scripted::{Scene, Script, TEXT};
 use super::{ask, data, get, layer, post, service};
@@ -129,6 +131,45 @@ fn l3_what_is_written_of_an_exchange_has_no_credential() {
                 });
             assert_eq!(matches!(admission, Admission::Forward(..)), facts.ended, "{admission:?}");
             assert!(!format!("{admission:?}").contains("s3cr3t"), "{name}: {value}: {admission:?}");
+        }
+    }
+}
+
+/// A refusal has no inner call, and a dropped future no caller: each line has a span all the same, and only one.
+#[test]
+fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
+    let never = service_fn(|request: Request<RequestBody<Scene>>| async move {
+        if request.uri().path() == "/pay/never" {
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, BoxError>(http::Response::builder().status(404).body(Scene::empty()).unwrap())
+    });
+    let pay = Scope::new().host("a.example").host("b.example").prefix("/pay").upstream("http://pay:80");
+    let pay = pay.route(Route::new("/pay/closed").auth(["k"]));
+    let policy = Policy::builder().scheme("k", AuthScheme::custom()).scope(pay).build().unwrap();
+    let layer = ErrorEnvelopeLayer::new().policy(policy);
+    let rest = "http://rest:3000".parse().unwrap();
+    let forwarding = layer.clone().log_upstreams(Some(rest));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let ask = |layer: &ErrorEnvelopeLayer, path: &str, host: &str| {
+        let request = Request::get(path).header("host", host).body(Scene::empty()).unwrap();
+        let response = layer.layer(never).oneshot(request);
+        runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_millis(1), response).await.is_ok() })
+    };
+    for (path, host, of_layer, of_gateway) in [
+        ("/pay/x", "a.example", "scope=\"a.example/pay\"", " upstream=http://pay "),
+        ("/pay/closed", "b.example", "scope=\"a.example/pay\"", " upstream=http://pay "),
+        ("/pay/never", "b.example", "scope=\"a.example/pay\"", " upstream=http://pay "),
+        ("/x", "c.example", "origin=\"inner\"", " upstream=http://rest:3000 "),
+    ] {
+        for (layer, parts, lacks) in
+            [(&layer, [of_layer, ""], "upstream="), (&forwarding, [of_layer, of_gateway], "\0")]
+        {
+            let (_, log) = captured(|| ask(layer, path, host));
+            let line = log.lines().find(|line| line.contains("origin=")).unwrap_or_else(|| panic!("{path}: {log}"));
+            assert_eq!(line.matches("request{request_id=").count(), 1, "{line}");
+            assert!(parts.iter().all(|part| line.contains(part)) && !line.contains(lacks), "{line}");
+            assert_eq!(line.contains("scope="), path != "/x", "{line}");
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use error_envelope_runtime::log_panic_places;
 use tracing::Span;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -59,6 +60,7 @@ impl Log {
             Self::Json => log.json().event_format(JsonLine).init(),
         }
         std::panic::set_hook(Box::new(panicked));
+        log_panic_places();
         Ok(Writing { dropped, thread: Some(thread) })
     }
 }
@@ -144,7 +146,7 @@ impl<W: Write> Write for Errors<W> {
 
 /// The standard hook writes several lines at once, mixed with other output, which breaks JSON lines.
 ///
-/// Within a request the layer logs the panic itself; only the place is missing there.
+/// Within a request the layer logs the panic itself, with its place.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
     if span.metadata().is_some_and(|span| span.name() == "request") {

@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
             None => None,
         };
         let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
-        let layer = layer(&args.front, on_call.as_ref())?;
+        let rest = args.upstream.as_ref().and_then(|rest| Some(rest.as_ref().ok()?.url().clone()));
+        let layer = layer(&args.front, on_call.as_ref())?.log_upstreams(rest);
         let of_upstreams = args.upstream_descriptors(&layer);
         descriptors::raise(args.front.limits.max_connections, of_upstreams, args.front.workers());
         access_log = args.front.access_log.open()?;

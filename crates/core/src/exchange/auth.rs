@@ -45,7 +45,7 @@ pub(super) fn check_auth(
             return None;
         }
         let verdict = auth::check_without_wait(schemes, &*head, now);
-        Some(RouteAuth { verdict, settings: *settings })
+        Some(RouteAuth::new(verdict, *settings))
     };
     let others = matched.others.iter().filter_map(|reading| auth_of(&reading.settings)).collect();
     match (PendingAuth { normal: auth_of(&matched.normal), others }) {
@@ -75,7 +75,7 @@ impl PendingAuth {
         let outcome = |route: RouteAuth| match route.verdict {
             SchemesOutcome::Open(undecided) => {
                 let verdict = undecided.verified((&scheme, &outcome), (&*head).into(), now);
-                RouteAuth { verdict, ..route }
+                RouteAuth::new(verdict, route.settings)
             }
             _ => route,
         };
@@ -111,7 +111,7 @@ impl PendingAuth {
                 }
                 // Where they name several callers, the normalised reading decides here, as it does for the rest of the request.
                 SchemesOutcome::In(passed) if !shut => passed.mark(head),
-                SchemesOutcome::In(_) | SchemesOutcome::Open(_) => {}
+                SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
         }
         let observed = observed.map(|refusal| refusal.fault());
@@ -126,6 +126,16 @@ impl PendingAuth {
 }
 
 impl RouteAuth {
+    fn new(verdict: SchemesOutcome, settings: Settings) -> Self {
+        let verdict = match verdict {
+            SchemesOutcome::Refused(refusal) if settings.auth_optional && refusal.is_of_missing() => {
+                SchemesOutcome::Anonymous
+            }
+            decided => decided,
+        };
+        Self { verdict, settings }
+    }
+
     /// Whether it refuses the request, and not only in the log.
     fn is_shut(&self) -> bool {
         !self.settings.auth_observe && matches!(self.verdict, SchemesOutcome::Refused(_))

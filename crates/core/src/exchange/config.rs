@@ -11,7 +11,7 @@ use super::event::{Classifier, EventLabel};
 use super::proxy_error::ProxyErrorRecogniser;
 use super::{BodyContext, Event, ExchangeConfig, FrameworkRoute, Observer, Origin, OriginalUri, ReasonPhrase};
 use crate::classify::failure::Recogniser;
-use crate::policy::Policy;
+use crate::policy::{Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
 impl ExchangeConfig {
@@ -27,6 +27,7 @@ impl ExchangeConfig {
             framework_route: None,
             original_uri: None,
             reason_phrase: None,
+            forwarding: None,
             clock,
         }
     }
@@ -65,6 +66,13 @@ impl ExchangeConfig {
     #[must_use]
     pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
         Self { reason_phrase: Some(find), ..self }
+    }
+
+    /// Sets that requests are forwarded to the services that scopes name, others to `rest`: events then have the service's
+    /// address (L1).
+    #[must_use]
+    pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
+        Self { forwarding: Some(Arc::new(rest)), ..self }
     }
 
     /// Sets the observer of the errors.

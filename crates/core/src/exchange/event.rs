@@ -18,7 +18,7 @@ use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
-use crate::policy::{LogLabel, MatchedReading, Policy};
+use crate::policy::{LogLabel, MatchedReading, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
 /// A boxed error, as tower has them.
@@ -130,6 +130,8 @@ pub struct ExchangeConfig {
     pub(super) framework_route: Option<FrameworkRoute>,
     pub(super) original_uri: Option<OriginalUri>,
     pub(super) reason_phrase: Option<ReasonPhrase>,
+    /// Of a gateway: the service of requests for which no scope names one. Shared, since most adapters have none.
+    pub(super) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -280,6 +282,20 @@ impl Event {
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
+    }
+
+    /// The name of the policy's scope that the request is in: its first host and its prefix. `None` outside of scopes.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.config.policy.scope_name(self.label.settings)
+    }
+
+    /// The service that a gateway chose for the request: that of its scope, or the one for all others. `None` where nothing
+    /// forwards requests.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&UpstreamUrl> {
+        let rest = self.config.forwarding.as_deref()?;
+        self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
     }
 
     /// The request's method; `None` where the request is no longer available, as for an answer that was not taken.

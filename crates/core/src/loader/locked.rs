@@ -125,7 +125,7 @@ impl PolicyFile {
 /// The keys that a lock holds.
 fn covered(lock: &Lock) -> &'static [&'static str] {
     match lock.key {
-        "auth" => &["auth", "auth_observe"],
+        "auth" => &["auth", "auth_observe", "auth_optional"],
         "body_limit" => &["body_limit", "body_limit_per"],
         "json" | "content_types" => &["json"],
         "require_headers" => &["require_headers"],

@@ -92,6 +92,7 @@ impl<'a> Group<'a> {
         }
         let response = ErrorResponse {
             status: (!self.is_any()).then_some(self.status),
+            codes: self.codes.iter().map(|listed| listed.name().to_owned()).collect(),
             waits: self.is_any() || self.codes.iter().any(|listed| listed.code.retry() != Retry::No),
             content: object([("application/json", body)]),
         };

@@ -18,7 +18,8 @@ impl RouteErrors {
     /// The responses of an operation whose document has some: its errors as they leave on this route, and `more` of them.
     ///
     /// A handwritten response keeps its description. Where it has no body, the layer writes one, with the code of its
-    /// status; a body of another shape stays, next to the envelope.
+    /// status; a body of another shape stays, next to the envelope. Where the operation's [own
+    /// codes](Self::own_codes) are listed, errors of a type that are not among them are left out.
     #[must_use]
     pub fn completed(
         &self,
@@ -30,8 +31,14 @@ impl RouteErrors {
             if !is_ours(response) {
                 by_hand.insert(key, response);
             }
-            errors.extend(self.declared(key, response));
+            let is_kept = |error: &DeclaredError| {
+                !is_ours(response) || self.own.as_ref().is_none_or(|own| own.contains(error.fault.code()))
+            };
+            errors.extend(self.declared(key, response).into_iter().filter(is_kept));
         }
+        let declares = |code: &&ErrorCode| errors.iter().any(|error| error.fault.code() == *code);
+        let undeclared: Vec<_> = self.own.iter().flatten().filter(|code| !declares(code)).cloned().collect();
+        errors.extend(undeclared.into_iter().map(DeclaredError::from));
         let mut responses = self.responses(errors.into_iter().chain(more));
         for (key, response) in by_hand {
             let response = match responses.remove(key) {
@@ -63,7 +70,8 @@ impl RouteErrors {
             let known = self.config.policy().known_code(name);
             DeclaredError::parse(status, branch, media["examples"].get(name), known)
         };
-        branches.filter_map(parse).collect()
+        let waits = response.pointer("/headers/retry-after").is_some();
+        branches.filter_map(parse).map(|error| if waits { error.waits() } else { error }).collect()
     }
 }
 

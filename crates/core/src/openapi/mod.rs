@@ -15,6 +15,7 @@ mod existing;
 mod operation;
 mod route;
 pub mod schema;
+mod security;
 mod shared;
 
 use error_envelope_fault::openapi::response;
@@ -24,4 +25,5 @@ pub use self::codes::{Codes, Listed};
 pub use self::declared::DeclaredError;
 pub use self::operation::{Document, Operation, OperationInput};
 pub use self::route::RouteErrors;
+pub use self::security::Security;
 pub use self::shared::shared;

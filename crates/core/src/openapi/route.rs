@@ -27,7 +27,9 @@ const STAND_IN: &str = "error-envelope-parameter";
 #[derive(Clone, Debug)]
 pub struct RouteErrors {
     pub(super) config: Arc<ExchangeConfig>,
-    head: Parts,
+    pub(super) head: Parts,
+    /// The codes of the operation's own errors, where somebody listed them.
+    pub(super) own: Option<Vec<ErrorCode>>,
 }
 
 /// An error as a client gets it.
@@ -48,7 +50,14 @@ impl RouteErrors {
         let mut head = Request::new(()).into_parts().0;
         head.method = method.clone();
         head.uri = sample(path).parse().unwrap_or_else(|_| Uri::from_static("/"));
-        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head }
+        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own: None }
+    }
+
+    /// Sets the codes of the operation's own errors: of those that its document declares by an error's type, no others are
+    /// kept.
+    #[must_use]
+    pub fn own_codes(self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
+        Self { own: Some(codes.into_iter().collect()), ..self }
     }
 
     /// The errors between a client and the operation's own code: from the guards of the policy, then from the extractors that
@@ -129,12 +138,13 @@ fn is_envelope(body: &Value) -> bool {
 
 fn response(status: u16, errors: Vec<Rendered>) -> Value {
     let waits = errors.iter().any(|error| error.waits);
+    let codes = errors.iter().map(|error| error.code.clone()).collect();
     let mut by_type: BTreeMap<String, Vec<Rendered>> = BTreeMap::new();
     for error in errors {
         by_type.entry(error.media_type.clone()).or_default().push(error);
     }
     let content = by_name(by_type.into_iter().map(|(media_type, errors)| (media_type, media(errors))));
-    value(&ErrorResponse { status: Some(status), waits, content }.write(inline))
+    value(&ErrorResponse { status: Some(status), waits, codes, content }.write(inline))
 }
 
 fn media(errors: Vec<Rendered>) -> Json {

@@ -53,6 +53,8 @@ impl PolicyBuilder {
         let covers = compile_covers(&self.scopes, problems);
         let named = upstreams::compile_upstreams(&self.scopes, problems);
         let timeouts = upstreams::compile_timeouts(&self.scopes, problems);
+        let mut names: Vec<_> =
+            std::iter::once(None).chain(self.scopes.iter().map(|scope| Some(scope.name()))).collect();
         let guards = compile_headers(self.headers, problems);
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
@@ -80,6 +82,7 @@ impl PolicyBuilder {
                 parent: parents[at],
                 upstream: named[at].clone(),
                 timeouts: timeouts[at],
+                name: names[at].take().map(Into::into),
                 ..scope
             });
         }

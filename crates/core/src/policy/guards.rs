@@ -35,7 +35,8 @@ impl Policy {
             mode: settings.response_settings().mode,
             required: self.required_headers(&settings).iter().map(HeaderGuard::name).cloned().collect(),
             credentials: {
-                let by_header = self.schemes(&settings).iter().filter(|scheme| !scheme.is_certificate());
+                let required = if settings.auth_optional { &[] } else { self.schemes(&settings) };
+                let by_header = required.iter().filter(|scheme| !scheme.is_certificate());
                 by_header.map(|scheme| of_scheme(scheme)).collect()
             },
             decodes: self.content_types(&settings).is_some(),
@@ -48,7 +49,11 @@ impl Policy {
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
-        let enforced = if settings.auth_observe { "observed" } else { "enforced" };
+        let enforced = match (settings.auth_observe, settings.auth_optional) {
+            (true, _) => "observed",
+            (false, true) => "optional",
+            (false, false) => "enforced",
+        };
         self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
     }
 

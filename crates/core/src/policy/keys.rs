@@ -224,7 +224,11 @@ macro_rules! for_each_key {
             auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
             /// Credentials are checked and logged; a request without valid ones passes (M1).
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
-            auth_observe: bool, guard bool, weaker only_watches;
+            auth_observe: bool, guard bool, weaker enforces_less;
+            // Bad credentials are refused all the same: a client that sends some expects to be recognised.
+            /// A request without credentials passes without an identity; credentials that are sent are checked (G2).
+            #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
+            auth_optional: bool, guard bool, weaker enforces_less;
             /// Names of [header.*] tables: all of them (G1).
             #[manual = "names of [header.*]: all of them"]
             require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;

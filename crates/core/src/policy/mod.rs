@@ -170,6 +170,8 @@ pub(crate) struct CompiledScope {
     pub(crate) upstream: Option<UpstreamUrl>,
     /// The same of each.
     timeouts: UpstreamTimeouts,
+    /// `None` of the policy itself.
+    name: Option<Box<str>>,
 }
 
 #[cfg(feature = "policy-file")]
@@ -321,6 +323,11 @@ impl Policy {
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
         let route = label.route?.get();
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
+    }
+
+    /// The name of a request's scope: its first host and its prefix.
+    pub(crate) fn scope_name(&self, label: LogLabel) -> Option<&str> {
+        self.part(label.part).name.as_deref()
     }
 
     #[inline]

@@ -1,10 +1,13 @@
 //! Every answer that the guards of a route may give, for a document that lists them.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::{Policy, Settings};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::guard::auth::Scheme;
 
 impl Policy {
     /// The faults that requests of a route may meet before its service does, and that of a service which fails.
@@ -12,13 +15,21 @@ impl Policy {
         let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
         let mut faults = Vec::new();
         if !settings.auth_observe {
-            faults.extend(self.schemes(settings).iter().flat_map(|scheme| scheme.faults()));
+            let refused = self.schemes(settings).iter().flat_map(|scheme| scheme.faults());
+            let may_be_missing = settings.auth_optional;
+            faults.extend(refused.filter(|fault| !may_be_missing || *fault.code() != ErrorCode::AUTH_MISSING));
         }
         faults.extend([ErrorCode::HEADERS_TOO_LARGE, ErrorCode::INTERNAL_ERROR].map(Fault::new));
         if settings.mode.is_enforced() {
             faults.extend(self.unmet(settings, has_body));
         }
         faults
+    }
+
+    /// The schemes of a route, and whether requests without credentials pass.
+    pub(crate) fn credentials_at(&self, head: &Parts) -> (&[Arc<Scheme>], bool) {
+        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        (self.schemes(settings), settings.auth_observe || settings.auth_optional)
     }
 
     /// Those of the guards that a mode may leave out (G0, G1, G3, G4).

@@ -30,4 +30,48 @@ impl Route {
     pub fn new(pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), keys: TableSettings::default() }
     }
+
+    /// Requires no credentials on this route, whatever wider routes and the policy require: `auth = []`.
+    ///
+    /// No scheme is checked, and no request has an identity.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::AuthScheme;
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// let policy = Policy::builder()
+    ///     .scheme("session", AuthScheme::custom())
+    ///     .auth(["session"])
+    ///     .route(Route::new("GET /health").open())
+    ///     .build()?;
+    /// # let _ = policy;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn open(self) -> Self {
+        self.auth([""; 0])
+    }
+
+    /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
+    ///
+    /// Credentials that are sent are checked, and bad ones refused. A handler takes `Option<Identity>`.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::{AuthScheme, Identity};
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// async fn catalogue(caller: Option<Identity>) -> String {
+    ///     format!("prices for {}", caller.as_ref().and_then(Identity::id).unwrap_or("everybody"))
+    /// }
+    ///
+    /// let policy = Policy::builder()
+    ///     .scheme("session", AuthScheme::custom())
+    ///     .auth(["session"])
+    ///     .route(Route::new("GET /catalogue").optional_auth())
+    ///     .build()?;
+    /// # let _ = (policy, axum::Router::<()>::new().route("/catalogue", axum::routing::get(catalogue)));
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn optional_auth(self) -> Self {
+        self.auth_optional(true)
+    }
 }

@@ -122,6 +122,12 @@ impl Scope {
         self
     }
 
+    /// Its first host and its prefix, as the log names it: `orders.example.com/pay`.
+    pub(crate) fn name(&self) -> String {
+        let host = self.hosts.first().map_or("", String::as_str);
+        host.to_owned() + self.prefix.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
         if self.hosts.is_empty() && self.prefix.is_none() {
             return Err(SettingError::new("", "the scope covers everything", "give it hosts, a prefix, or both"));

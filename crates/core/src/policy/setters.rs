@@ -35,6 +35,14 @@ macro_rules! setters {
                 self
             }
 
+            /// Whether a request without credentials passes (rule G2), without an
+            /// [`Identity`](crate::guard::auth::Identity): not by default. Credentials that are sent are checked, and bad
+            /// ones refused.
+            pub fn auth_optional(mut self, auth_optional: bool) -> Self {
+                self.$($keys).+.auth_optional = Some(auth_optional);
+                self
+            }
+
             /// Sets the longest request body in bytes (rule G4): 1 MiB by default. Of a stream of RPC messages it is the
             /// longest message (section P).
             ///

@@ -11,6 +11,8 @@ use super::keys::{PartialSettings, ResponseSettings, Settings};
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
     pub(super) route: Option<Index>,
+    /// The narrowest scope; 0 is the policy itself.
+    pub(super) part: u16,
 }
 
 impl LogLabel {
@@ -29,7 +31,7 @@ impl ResponseSettings {
 
     #[inline]
     pub(crate) fn label(&self) -> LogLabel {
-        LogLabel { mode: self.mode, route: self.route }
+        LogLabel { mode: self.mode, route: self.route, part: self.part }
     }
 }
 

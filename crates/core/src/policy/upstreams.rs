@@ -7,7 +7,7 @@ use super::error::{Problems, TablePath};
 use super::keys::ResponseSettings;
 use super::scope::Scope;
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
-use super::{CompiledScope, Policy};
+use super::{CompiledScope, LogLabel, Policy};
 
 /// The services of one host, for a router that needs them beforehand: [`Policy::upstreams_by_host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Policy {
     #[inline]
     pub(crate) fn upstream_timeouts(&self, response_settings: &ResponseSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
+    }
+
+    /// The same for the log.
+    pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
+        self.part(label.part).upstream.as_ref()
     }
 }
 

@@ -72,7 +72,7 @@ const SECRETS: [(&str, &str); 34] = [
     (r#"{"m":"PHPSESSID=s3cret; connect.sid=s3cret"}"#, "m"),
 ];
 
-const ORDINARY: [&str; 48] = [
+const ORDINARY: [&str; 47] = [
     "Access denied for user 'root'@'localhost' (using password: YES)",
     "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string",
     "password authentication failed for user \"postgres\"",

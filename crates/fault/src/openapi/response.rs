@@ -7,11 +7,15 @@ use super::form::{CODE, REQUEST_ID, SAMPLE_ID};
 use super::schema;
 use super::tree::{Json, by_name, list, object, text};
 
+const X_ERROR_CODE: &str = "x-error-code";
+
 /// A response with this status, or with any.
 pub struct ErrorResponse {
     pub status: Option<u16>,
     /// Whether the response may state how long a client should wait.
     pub waits: bool,
+    /// Its codes; empty where any may come.
+    pub codes: Vec<String>,
     /// By media type.
     pub content: Json,
 }
@@ -21,9 +25,18 @@ impl ErrorResponse {
     pub fn write(self, header: impl Fn(&'static str) -> Json) -> Json {
         object([
             ("description", text(self.description())),
-            ("headers", by_name(self.headers().into_iter().map(|name| (name, header(name))))),
+            ("headers", by_name(self.headers().into_iter().map(|name| (name, self.header(name, &header))))),
             ("content", self.content),
         ])
+    }
+
+    /// The header of the code has the response's own codes: it differs from response to response.
+    fn header(&self, name: &'static str, header: impl Fn(&'static str) -> Json) -> Json {
+        if name == X_ERROR_CODE && !self.codes.is_empty() {
+            let description = format!("The code, as in the body: {}.", self.codes.join(", "));
+            return header_of(true, &description, of_form(CODE, self.codes.iter().map(String::as_str)));
+        }
+        header(name)
     }
 
     fn description(&self) -> String {
@@ -35,7 +48,7 @@ impl ErrorResponse {
     }
 
     fn headers(&self) -> Vec<&'static str> {
-        let mut headers = vec!["x-request-id", "x-error-code", "cache-control"];
+        let mut headers = vec!["x-request-id", X_ERROR_CODE, "cache-control"];
         headers.extend(self.waits.then_some("retry-after"));
         headers.extend((self.status == Some(401)).then_some("www-authenticate"));
         headers
@@ -44,15 +57,11 @@ impl ErrorResponse {
 
 /// The definitions of the errors' headers, by name.
 pub fn headers() -> [(&'static str, Json); 5] {
-    let header = |required: bool, description: &str, schema: Json| {
-        object([("description", text(description)), ("required", required.into()), ("schema", schema)])
-    };
-    let string = || object([("type", text("string"))]);
+    let header = header_of;
     let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
-    let of_form = |form: &str, example: &str| string().with("pattern", form).with("examples", list([example]));
     [
-        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, SAMPLE_ID))),
-        ("x-error-code", header(true, "The code, as in the body.", of_form(CODE, "not_found"))),
+        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, [SAMPLE_ID]))),
+        (X_ERROR_CODE, header(true, "The code, as in the body.", of_form(CODE, ["not_found"]))),
         ("cache-control", header(true, cached, string())),
         (
             "retry-after",
@@ -60,6 +69,18 @@ pub fn headers() -> [(&'static str, Json); 5] {
         ),
         ("www-authenticate", header(false, "Which credentials are required: a challenge for each scheme.", string())),
     ]
+}
+
+fn header_of(required: bool, description: &str, schema: Json) -> Json {
+    object([("description", text(description)), ("required", required.into()), ("schema", schema)])
+}
+
+fn string() -> Json {
+    object([("type", text("string"))])
+}
+
+fn of_form<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json {
+    string().with("pattern", form).with("examples", list(examples))
 }
 
 /// A header's definition where it stands.
@@ -71,7 +92,7 @@ pub fn inline(name: &'static str) -> Json {
 /// The response of an unspecified error.
 pub fn any_error() -> Value {
     let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
-    value(&ErrorResponse { status: None, waits: true, content }.write(inline))
+    value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))
 }
 
 /// The same JSON for serde_json.

@@ -29,7 +29,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// - Each error is counted once, as it is logged (L1); one that was abandoned by its client has the origin `abandoned`.
 ///   `dialect` is the shape that an inner error was read in: those that have one were rewritten, or would be in `observe`.
 ///   A label that does not apply is `none`.
-/// - Labels are bounded: a route is the policy's pattern, else the framework's (axum's `MatchedPath`), never a path. A
+/// - Labels are bounded: a route is the framework's pattern (axum's `MatchedPath`), else the policy's, never a path. A
 ///   code outside the catalogue and the policy is `foreign`.
 /// - An error is timed from its head to the end of its body, but only if the body did not come with the head.
 /// - The gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill switch is thrown. If

@@ -2,6 +2,8 @@
 
 use http::HeaderValue;
 use http_auth::parser::ChallengeParser;
+#[cfg(feature = "openapi")]
+use serde_json::{Value, json};
 
 use crate::guard::pattern::SettingError;
 
@@ -55,6 +57,29 @@ impl Challenges {
                 Err(SettingError::new("challenge", wrong, right))
             }
         }
+    }
+}
+
+/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools know.
+#[cfg(feature = "openapi")]
+const REGISTERED: [&str; 10] =
+    ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
+
+#[cfg(feature = "openapi")]
+impl Challenges {
+    /// The scheme as OpenAPI describes it: by its name if that is registered, else by the header that its parameter `header`
+    /// names, as in `ApiKey header="x-api-key"`, or `authorization`.
+    pub(super) fn described(&self) -> Value {
+        let line = self.line(TokenError::NoToken);
+        let text = line.to_str().unwrap_or_default();
+        let Some(Ok(challenge)) = ChallengeParser::new(text).next() else { return json!({}) };
+        let scheme = challenge.scheme.to_ascii_lowercase();
+        if REGISTERED.contains(&&*scheme) {
+            return json!({ "type": "http", "scheme": scheme });
+        }
+        let header = challenge.params.iter().find(|(name, _)| name.eq_ignore_ascii_case("header"));
+        let header = header.map_or_else(|| "authorization".to_owned(), |(_, value)| value.to_unescaped());
+        json!({ "type": "apiKey", "in": "header", "name": header })
     }
 }
 

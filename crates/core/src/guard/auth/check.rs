@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::Identity;
+use error_envelope_fault::identity::{Identity, Proof};
+
 use super::certificate::{ClientCertificate, Sent};
 use super::compile::{Check, Scheme};
 use super::forward::header_value;
@@ -33,7 +34,8 @@ impl Scheme {
             Check::Key(keys) => Some(keys.check(sent.headers, now).map(|known| known.pass(self.forward_id.as_ref()))),
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {
-                Some(bearer_token(sent.headers).and_then(|token| self.pass(tokens.check(token, now)?.as_deref())))
+                let verified = bearer_token(sent.headers).and_then(|token| tokens.check(token, now));
+                Some(verified.and_then(|token| self.pass(token.subject.as_deref(), Proof::Claims(token.claims))))
             }
         }
     }
@@ -41,7 +43,8 @@ impl Scheme {
     fn judge_certificate(&self, certificate: Option<&ClientCertificate>) -> Result<Granted, Rejection> {
         let name = certificate.ok_or(AuthFailure::Missing)?.name();
         let nameless = || Rejection::from(AuthFailure::Invalid).because("the client's certificate has no name");
-        self.pass(Some(name).filter(|name| !name.is_empty()).ok_or_else(nameless)?.into())
+        let name = Some(name).filter(|name| !name.is_empty()).ok_or_else(nameless)?;
+        self.pass(Some(name), Proof::IdAlone)
     }
 
     /// Whether newer keys may be there soon.
@@ -53,7 +56,7 @@ impl Scheme {
     }
 
     /// Lets in the caller that a token or a verifier names. If the inner service gets the id, there must be one.
-    pub(super) fn pass(&self, id: Option<&str>) -> Result<Granted, Rejection> {
+    pub(super) fn pass(&self, id: Option<&str>, proof: Proof) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {
             None => None,
@@ -63,6 +66,6 @@ impl Scheme {
                 Some((name.clone(), value))
             }
         };
-        Ok(Granted { identity: Identity::new(self.name.clone(), id), forward })
+        Ok(Granted { identity: Identity::proved_by(self.name.clone(), id, proof), forward })
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use error_envelope_fault::identity::Proof;
+
 use super::certificate::Sent;
 use super::compile::{Check, Scheme};
 use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
@@ -17,6 +19,8 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
+    /// It has no credentials, and needs none.
+    Anonymous,
     Refused(AuthRefusal),
     /// It depends on verifiers.
     Open(AwaitingVerifiers),
@@ -103,8 +107,11 @@ impl Scheme {
                 });
             }
             // An id that cannot be forwarded is the verifier's mistake, not the client's.
-            Ok(Verified::Granted(id)) => {
-                return self.pass(Some(id)).map_err(|not| Rejection { why: AuthFailure::Unavailable, ..not });
+            Ok(Verified::Granted(caller)) => {
+                let proof = caller.data.clone().map_or(Proof::IdAlone, Proof::Data);
+                return self
+                    .pass(Some(&caller.id), proof)
+                    .map_err(|not| Rejection { why: AuthFailure::Unavailable, ..not });
             }
             Ok(Verified::Missing) => return Err(AuthFailure::Missing.into()),
             Ok(Verified::Malformed) => AuthFailure::Malformed,

@@ -1,5 +1,7 @@
 //! Every answer that a scheme may give, for a document that lists them.
 
+use serde_json::{Value, json};
+
 use super::compile::{Check, Scheme};
 use super::outcome::{AuthFailure, Rejection};
 use crate::fault::Fault;
@@ -8,6 +10,21 @@ impl Scheme {
     /// One fault for each way in which a request's credentials may be wrong.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
+    }
+
+    /// The scheme as OpenAPI's `securitySchemes` has it.
+    pub(crate) fn described(&self) -> Value {
+        match &self.check {
+            #[cfg(feature = "keys")]
+            Check::Key(keys) => match &keys.header {
+                Some(header) => json!({ "type": "apiKey", "in": "header", "name": header.as_str() }),
+                None => json!({ "type": "http", "scheme": "bearer" }),
+            },
+            #[cfg(feature = "jwt")]
+            Check::Jwt(_) => json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
+            Check::Certificate => json!({ "type": "mutualTLS" }),
+            Check::Custom => self.challenges.described(),
+        }
     }
 
     fn failures(&self) -> Vec<AuthFailure> {

@@ -9,6 +9,22 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 /// A key that clients may send: its id, and its SHA-256. Only its owner has the key itself.
 ///
 /// A key needs no slow hash as a password does: it is long and random, so that guessing never finds it.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_error_envelope::Policy;
+/// use tower_error_envelope::auth::{AuthScheme, Key};
+///
+/// // printf %s "$KEY" | sha256sum
+/// let digest = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
+/// let keys = AuthScheme::header("x-api-key")
+///     .key(Key::sha256("acme", digest))
+///     .key(Key::of_secret("trial", "trial-key-1").expires(SystemTime::now() + Duration::from_secs(86_400)))
+///     .key(Key::of_secret("old", "key-of-2019").revoked());
+/// let policy = Policy::builder().scheme("app", keys).auth(["app"]).build()?;
+/// # let _ = policy;
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Key {

@@ -41,7 +41,7 @@ pub use jwt::{JwtKeys, RemoteKeys};
 #[cfg(feature = "keys")]
 pub use key::Key;
 pub use scheme::AuthScheme;
-pub use verified::Verified;
+pub use verified::{Verified, VerifiedCaller};
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};

@@ -55,6 +55,14 @@ impl AuthRefusal {
         }
     }
 
+    /// Whether the request had no credentials for any of the schemes.
+    pub(crate) fn is_of_missing(&self) -> bool {
+        match &self.0 {
+            Denials::One(_, not) => not.why == AuthFailure::Missing,
+            Denials::Several(all) => all.iter().all(|(_, not)| not.why == AuthFailure::Missing),
+        }
+    }
+
     /// Adds a scheme, unless it is there: for one request its result is the same again.
     fn with(self, scheme: &Arc<Scheme>, not: Rejection) -> Self {
         let is_there = match &self.0 {

@@ -78,7 +78,28 @@ impl AuthScheme {
 
     /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`).
+    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`), and an audience if
+    /// it names any. Its subject is the [`Identity`](super::Identity)'s id; handlers read its claims with
+    /// [`Identity::claims`](super::Identity::claims).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_error_envelope::auth::{AuthScheme, JwtKeys};
+    /// use tower_error_envelope::{Policy, Route};
+    ///
+    /// let web = AuthScheme::jwt(JwtKeys::secret(b"at least 32 random bytes, not this".to_vec()))
+    ///     .algorithms(["HS256"])
+    ///     .issuer("https://id.example.com")
+    ///     .audience("orders")
+    ///     .leeway(Duration::from_secs(30));
+    /// let policy = Policy::builder()
+    ///     .scheme("web", web)
+    ///     .auth(["web"])
+    ///     .route(Route::new("GET /health").open())
+    ///     .build()?;
+    /// # let _ = policy;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {

@@ -51,6 +51,7 @@ fn outcome(verdict: SchemesOutcome) -> String {
         SchemesOutcome::In(passed) => {
             format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-"))
         }
+        SchemesOutcome::Anonymous => "in without an identity".to_owned(),
         SchemesOutcome::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
         SchemesOutcome::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
     }

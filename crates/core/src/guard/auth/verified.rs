@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use error_envelope_fault::identity::VerifierData;
+
 /// A verifier's result for a request's credentials.
 ///
 /// An error instead of it is 503 `service_unavailable`: the credentials may be good or bad.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
-    /// They are good, and belong to the caller of this id, which is not empty where the policy forwards it.
-    Granted(Box<str>),
+    /// They are good, and belong to this caller.
+    Granted(VerifiedCaller),
     /// The request has none that this verifier recognises (`auth_missing`): another scheme may decide.
     Missing,
     /// They are not of the form that they must have (`auth_malformed`).
@@ -23,13 +25,70 @@ pub enum Verified {
     NoEmail,
 }
 
+/// The caller that a verifier found: an id, and what handlers get of it.
+#[derive(Clone, Debug)]
+pub struct VerifiedCaller {
+    pub(super) id: Box<str>,
+    pub(super) data: Option<VerifierData>,
+}
+
 impl Verified {
-    /// The credentials are good, and belong to the caller `id`.
+    /// The credentials are good, and belong to the caller `id`, which is not empty where the policy forwards it.
     #[must_use]
     pub fn granted(id: impl Into<Box<str>>) -> Self {
-        Self::Granted(id.into())
+        Self::Granted(VerifiedCaller { id: id.into(), data: None })
+    }
+
+    /// Attaches a value for handlers, which get it by [`Identity::data`](super::Identity::data). A second value takes the
+    /// place of the first. A result that does not grant anything stays as it is.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::{CredentialRequest, Verified};
+    /// use tower_error_envelope::exchange::BoxError;
+    ///
+    /// struct Session {
+    ///     tenant: String,
+    /// }
+    ///
+    /// async fn verify(request: CredentialRequest) -> Result<Verified, BoxError> {
+    ///     Ok(match request.headers().get("x-session") {
+    ///         None => Verified::Missing,
+    ///         Some(token) if token == "s3cret" => Verified::granted("ada").with(Session { tenant: "acme".to_owned() }),
+    ///         Some(_) => Verified::Invalid,
+    ///     })
+    /// }
+    /// # let _ = tower_error_envelope::ErrorEnvelopeLayer::new().verifier("session", verify);
+    /// ```
+    #[must_use]
+    pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
+        match self {
+            Self::Granted(caller) => Self::Granted(VerifiedCaller { data: Some(VerifierData::new(value)), ..caller }),
+            other => other,
+        }
     }
 }
+
+impl VerifiedCaller {
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl PartialEq for VerifiedCaller {
+    /// Whether the ids are equal, and the values the same one.
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = match (&self.data, &other.data) {
+            (Some(data), Some(other)) => data.is_same(other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same && self.id == other.id
+    }
+}
+
+impl Eq for VerifiedCaller {}
 
 /// Why a verifier has no result; shared, since two lists of schemes may need it.
 #[derive(Debug)]

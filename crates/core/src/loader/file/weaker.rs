@@ -37,7 +37,7 @@ pub(super) fn asks_for_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
     base.iter().any(|name| !own.contains(name))
 }
 
-pub(super) fn only_watches(own: &bool, base: &bool) -> bool {
+pub(super) fn enforces_less(own: &bool, base: &bool) -> bool {
     *own && !*base
 }
 

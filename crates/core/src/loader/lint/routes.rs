@@ -66,7 +66,7 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     const NAME: &str = "mode-opens-no-door";
     let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
-    if !watches || settings.auth.is_none() || settings.auth_observe {
+    if !watches || settings.auth.is_none() || settings.auth_observe || settings.auth_optional {
         return;
     }
     let Some((nearer, other)) = nearer_first(chain, &mode, &auth) else { return };

@@ -344,7 +344,7 @@ fn a_scope_s_service_is_the_gateway_s() {
 }
 
 /// Of each pair the first is the stronger.
-const STRONGER_AND_WEAKER: [(&str, &str, &str); 14] = [
+const STRONGER_AND_WEAKER: [(&str, &str, &str); 15] = [
     ("mode", "mode = \"own\"", "mode = \"observe\""),
     ("mode", "mode = \"enforce\"", "mode = \"off\""),
     ("body_limit", "body_limit = 10", "body_limit = 11"),
@@ -355,6 +355,7 @@ const STRONGER_AND_WEAKER: [(&str, &str, &str); 14] = [
     ("auth", "auth = [\"a\"]", "auth = []"),
     ("auth", "auth = [\"a\"]", "auth = [\"a\", \"b\"]"),
     ("auth_observe", "auth_observe = false", "auth_observe = true"),
+    ("auth_optional", "auth_optional = false", "auth_optional = true"),
     ("require_headers", "require_headers = [\"h\", \"i\"]", "require_headers = [\"h\"]"),
     ("preflight", "preflight = \"guard\"", "preflight = \"pass\""),
     ("paths", "paths = \"refuse\"", "paths = \"guard\""),

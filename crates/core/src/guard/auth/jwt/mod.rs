@@ -16,6 +16,22 @@ use self::jwks::{KeySet, VerifyingKey};
 use crate::guard::pattern::SettingError;
 
 /// The keys that verify tokens: a secret that is shared with their issuer, or the issuer's public keys.
+///
+/// A mistake in them is refused when the policy is built: a secret that is too short, a set without a usable key, a private key.
+///
+/// ```
+/// use tower_error_envelope::Policy;
+/// use tower_error_envelope::auth::{AuthScheme, JwtKeys};
+///
+/// let public = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026","use":"sig","alg":"EdDSA",
+///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+/// let partner = AuthScheme::jwt(JwtKeys::jwks(public)).algorithms(["EdDSA"]);
+/// let web = AuthScheme::jwt(JwtKeys::secret([7; 32])).algorithms(["HS256"]);
+/// assert!(Policy::builder().scheme("partner", partner).scheme("web", web).auth(["web", "partner"]).build().is_ok());
+///
+/// let short = AuthScheme::jwt(JwtKeys::secret(*b"hunter2")).algorithms(["HS256"]);
+/// assert!(Policy::builder().scheme("web", short).auth(["web"]).build().is_err());
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct JwtKeys(Material);

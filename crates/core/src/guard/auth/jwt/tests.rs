@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::guard::auth::outcome::AuthFailure;
+use crate::guard::auth::outcome::{AuthCause, AuthFailure};
 
 const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
 const NOW: u64 = 1_700_000_000;
@@ -27,7 +27,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn check(tokens: &Tokens, token: &str) -> Result<Option<String>, AuthFailure> {
-    tokens.check(token.as_bytes(), &|| at(NOW)).map_err(|not| not.why)
+    tokens.check(token.as_bytes(), &|| at(NOW)).map(|token| token.subject).map_err(|not| not.why)
 }
 
 fn signed(algorithm: Algorithm, header: &str, claims: &str) -> String {
@@ -394,4 +394,24 @@ fn l3_no_debug_shows_a_secret() {
     let scheme = crate::guard::auth::AuthScheme::jwt(JwtKeys::secret(SECRET)).algorithms(["HS256"]);
     assert!(!format!("{scheme:?}").contains("sixty-four"), "{scheme:?}");
     assert_eq!(format!("{:?}", JwtKeys::jwks("{}")), "JwtKeys(a key set)");
+}
+
+#[test]
+fn l1_the_cause_of_a_refusal_names_the_claim_that_has_another_type() {
+    let tokens = of_secret(|_| ());
+    for (claims, cause) in [
+        (json!({"exp": "2024-06-05T23:23:17Z"}), "the token's exp is not a number of seconds"),
+        (json!({"exp": NOW + 1, "nbf": true}), "the token's nbf is not a number of seconds"),
+        (json!({"exp": NOW + 1, "iss": ["a"]}), "the token's iss is not a text"),
+        (json!({"exp": NOW + 1, "sub": 7}), "the token's sub is not a text"),
+        (json!({"exp": NOW + 1, "aud": {"a": 1}}), "the token's aud is neither a text nor a list of texts"),
+        (json!({"exp": NOW + 1, "aud": ["a", 1]}), "the token's aud is neither a text nor a list of texts"),
+        (json!({"sub": null}), "the token has no expiry"),
+    ] {
+        let Err(refused) = tokens.check(hs256(&claims).as_bytes(), &|| at(NOW)) else { panic!("{claims}") };
+        assert!(matches!(refused.cause, Some(AuthCause::Known(known)) if known == cause), "{claims}");
+    }
+    let twice = signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, r#"{"sub":"a","sub":"b"}"#);
+    let Err(refused) = tokens.check(twice.as_bytes(), &|| at(NOW)) else { panic!("two subjects") };
+    assert!(matches!(refused.cause, Some(AuthCause::Known("the token's claims have no known form"))));
 }

@@ -8,16 +8,23 @@ use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
 use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
+/// A token that is good.
+pub(in crate::guard::auth) struct VerifiedToken {
+    pub(in crate::guard::auth) subject: Option<String>,
+    pub(in crate::guard::auth) claims: String,
+}
+
 /// A token's parts, decoded.
 struct Token<'t> {
     header: Header,
     signed: &'t [u8],
-    claims: Vec<u8>,
+    claims: String,
     signature: Vec<u8>,
 }
 
@@ -47,7 +54,7 @@ struct Claims {
     exp: Option<f64>,
     nbf: Option<f64>,
     #[serde(default)]
-    email_verified: serde_json::Value,
+    email_verified: Value,
 }
 
 #[derive(Deserialize)]
@@ -63,12 +70,12 @@ impl Tokens {
         self.settings.require_verified_email
     }
 
-    /// The subject of a token that is good.
+    /// The subject and the claims of a token that is good.
     pub(in crate::guard::auth) fn check(
         &self,
         token: &[u8],
         now: &dyn Fn() -> SystemTime,
-    ) -> Result<Option<String>, Rejection> {
+    ) -> Result<VerifiedToken, Rejection> {
         let token = Token::parse(token).ok_or(Rejection::token(AuthFailure::Malformed))?;
         if token.header.crit.0 {
             return Err(invalid("the token has critical extensions, and none is known"));
@@ -84,15 +91,14 @@ impl Tokens {
             let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
             return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
-        let claims: Claims =
-            serde_json::from_slice(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
+        let claims: Claims = serde_json::from_str(&token.claims).map_err(|_| invalid(misformed(&token.claims)))?;
         claims.meet(&self.settings, now())?;
-        Ok(claims.sub)
+        Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
     /// A token that its claims refuse is refused for any signer, and causes no fetch of keys.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
-        serde_json::from_slice(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
+        serde_json::from_str(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
     }
 }
 
@@ -105,9 +111,9 @@ impl<'t> Token<'t> {
             return None;
         }
         let decoded = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).ok();
-        let object = |part: &[u8]| decoded(part).filter(|json| is_object(json));
+        let object = |part: &[u8]| String::from_utf8(decoded(part)?).ok().filter(|json| is_object(json));
         Some(Self {
-            header: serde_json::from_slice(&object(header)?).ok()?,
+            header: serde_json::from_str(&object(header)?).ok()?,
             signed: &token[..header.len() + 1 + claims.len()],
             claims: object(claims)?,
             signature: decoded(signature)?,
@@ -116,9 +122,8 @@ impl<'t> Token<'t> {
 }
 
 /// Whether it is a JSON object, whatever its fields are: serde takes a list of values for a struct, too.
-fn is_object(json: &[u8]) -> bool {
-    let parses = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
-    json.trim_ascii_start().starts_with(b"{") && str::from_utf8(json).is_ok_and(parses)
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 impl KeySet {
@@ -176,6 +181,25 @@ impl Claims {
             Some(Audience::Many(many)) => many.iter().any(|one| audiences.contains(one)),
         }
     }
+}
+
+/// Which of the claims that are checked has another type than RFC 7519 §4.1 gives it: for the log.
+#[cold]
+fn misformed(claims: &str) -> &'static str {
+    type Fits = fn(&Value) -> bool;
+    let is_audience: Fits = |aud| aud.is_string() || aud.as_array().is_some_and(|aud| aud.iter().all(Value::is_string));
+    let rows: [(&str, Fits, &str); 5] = [
+        ("exp", Value::is_number, "the token's exp is not a number of seconds"),
+        ("nbf", Value::is_number, "the token's nbf is not a number of seconds"),
+        ("iss", Value::is_string, "the token's iss is not a text"),
+        ("sub", Value::is_string, "the token's sub is not a text"),
+        ("aud", is_audience, "the token's aud is neither a text nor a list of texts"),
+    ];
+    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+    let has_another_type =
+        |name: &str, fits: Fits| claims.get(name).is_some_and(|value| !value.is_null() && !fits(value));
+    let found = rows.into_iter().find(|(name, fits, _)| has_another_type(name, *fits));
+    found.map_or("the token's claims have no known form", |(_, _, text)| text)
 }
 
 fn invalid(cause: &'static str) -> Rejection {

@@ -1,5 +1,5 @@
 //! The resources of the process, by Prometheus' own names: `process_cpu_seconds_total`, `process_open_fds`,
-//! `process_resident_memory_bytes`, `process_start_time_seconds` and others, read at each request.
+//! `process_resident_memory_bytes`, `process_start_time_seconds` and others.
 
 use std::sync::OnceLock;
 

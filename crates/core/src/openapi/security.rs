@@ -1,0 +1,34 @@
+//! The credentials of an operation, as the policy requires them (rule G2): `security`, and the schemes that it names.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::route::RouteErrors;
+
+/// The credentials that an operation takes.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// The operation's `security`: any one of them is enough. An empty list is an open operation, and an empty object in the
+    /// list stands for a request without credentials.
+    pub requirements: Value,
+    /// The schemes by name, for `components.securitySchemes`.
+    pub schemes: BTreeMap<String, Value>,
+}
+
+impl RouteErrors {
+    /// The credentials that the policy requires of the operation; `None` if no route of it requires any.
+    #[must_use]
+    pub fn security(&self) -> Option<Security> {
+        let policy = self.config.policy();
+        if !policy.has_schemes() {
+            return None;
+        }
+        let (schemes, is_optional) = policy.credentials_at(&self.head);
+        let alone = |name: &str| Value::Object(Map::from_iter([(name.to_owned(), json!([]))]));
+        let mut requirements: Vec<_> = schemes.iter().map(|scheme| alone(scheme.name())).collect();
+        requirements.extend((is_optional && !schemes.is_empty()).then(|| json!({})));
+        let described = schemes.iter().map(|scheme| (scheme.name().to_owned(), scheme.described()));
+        Some(Security { requirements: requirements.into(), schemes: described.collect() })
+    }
+}

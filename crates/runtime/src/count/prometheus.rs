@@ -1,0 +1,83 @@
+//! A recorder of the process's metrics, which Prometheus scrapes.
+
+mod process;
+
+use std::thread;
+use std::time::Duration;
+
+use metrics::SetRecorderError;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::{describe, keep_counters};
+
+/// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after `inspect.timeout`,
+/// a second by default (R4).
+const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// In seconds: OpenTelemetry's for HTTP, with smaller ones for a gateway's own time, and larger ones for its time-out.
+const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A histogram keeps each measured time until it is put into its bucket: by a scrape, or by this thread.
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to 30 s,
+/// other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it is installed. Have its
+/// handle's `run_upkeep` called every few seconds: otherwise times pile up until a scrape.
+#[must_use]
+pub fn recorder() -> PrometheusRecorder {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+    let requests = Matcher::Prefix("error_envelope_request_".to_owned());
+    // It refuses only an empty list of buckets.
+    let builder = builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS));
+    builder.unwrap_or_default().build_recorder()
+}
+
+/// Installs a recorder for Prometheus as the process's own, and returns its handle, whose `render` is the text of `/metrics`.
+///
+/// Call it once, before the first request. It describes the library's metrics, keeps its counters, and starts a thread for
+/// its upkeep. Every metric of the crate `metrics` is recorded, those of other libraries as well, and each second the resources
+/// of the process (`process_open_fds` and others).
+///
+/// | histograms | buckets, in seconds |
+/// |---|---|
+/// | `error_envelope_request_*_seconds` | 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 |
+/// | all others whose names end in `_seconds` | 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5 |
+/// | the rest | summaries with quantiles |
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_error_envelope::{ErrorEnvelopeLayer, install_metrics};
+///
+/// let metrics = install_metrics()?;
+/// let app: Router = Router::new()
+///     .layer(ErrorEnvelopeLayer::new())
+///     .route("/metrics", get(move || std::future::ready(metrics.render())));
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If the process has a recorder already. Use a handle of that one, and call
+/// [`describe_metrics`](crate::describe_metrics).
+pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder>> {
+    let recorder = recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    keep_counters();
+    describe();
+    process::describe();
+    upkeep(handle.clone());
+    Ok(handle)
+}
+
+/// If no thread can be started, each scrape does the upkeep, and the resources stay as they were at the start.
+fn upkeep(handle: PrometheusHandle) {
+    process::collect();
+    let all = move || loop {
+        thread::sleep(UPKEEP_EVERY);
+        handle.run_upkeep();
+        process::collect();
+    };
+    let _ = thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(all);
+}

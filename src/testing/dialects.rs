@@ -1,0 +1,64 @@
+//! Reads an error that the layer wrote in another dialect than the envelope, as clients of that dialect do.
+
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::wrong::wrong_of_layer;
+use error_envelope_core::client::{self, ClientError, ResponseView};
+use error_envelope_core::dialect::{Dialect, Shape};
+use error_envelope_core::policy::Policy;
+
+/// An error in another dialect.
+pub(super) struct DialectError {
+    pub(super) shape: Shape,
+    /// Its content in the form of the envelope.
+    pub(super) body: Value,
+    /// What the layer would not have written.
+    pub(super) wrong: Vec<String>,
+}
+
+impl DialectError {
+    /// The error of a response; `None` where its body has no shape that the layer writes, or is the envelope.
+    pub(super) fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Option<Self> {
+        let error = content(policy, status, headers, bytes);
+        let shape = error.shape().filter(is_written)?;
+        let mut wrong = wrong_of_layer(headers, error.code().as_str(), bytes);
+        if let Some(status) = status.filter(|status| !client::fails(*status, headers) && error.grpc().is_none()) {
+            wrong.push(format!("E1: the status {status} is not an error's"));
+        }
+        Some(Self { shape, body: envelope(&error), wrong })
+    }
+}
+
+/// Without a status, that of the code decides what a body in several forms means.
+fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
+    let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
+    let response = ResponseView {
+        status: status.or_else(named).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        headers,
+        body: Some(bytes),
+        trailers: None,
+        shapes: policy.own_shapes(),
+        limit: usize::MAX,
+    };
+    client::read_failed(&response, policy.codes(), error_envelope_runtime::now)
+}
+
+fn is_written(shape: &Shape) -> bool {
+    match shape {
+        Shape::Standard => false,
+        Shape::Grpc | Shape::Connect | Shape::Custom(_) => true,
+        other => Dialect::ALL.iter().any(|dialect| dialect.as_str() == other.as_str()),
+    }
+}
+
+fn envelope(error: &ClientError) -> Value {
+    let mut body = json!({
+        "error": { "code": error.code().as_str(), "message": error.message() },
+        "request_id": error.request_id(),
+    });
+    if let Some(details) = error.details_json().and_then(|details| serde_json::from_str::<Value>(details).ok()) {
+        body["error"]["details"] = details;
+    }
+    body
+}
