@@ -18,9 +18,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::axum as checked;
+use tower_error_envelope::extract as checked;
+use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::policy::RequiredHeader;
-use tower_error_envelope::utoipa::PolicyResponses;
 use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, Policy, PolicyError, Route};
 use utoipa::{Modify, OpenApi, ToSchema};
 

@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::post;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
-use tower_error_envelope::axum::Multipart;
+use tower_error_envelope::extract::Multipart;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError, Route};
 
 /// Of the whole body: a form's borders and headers count, too, and a photo may be that much smaller.

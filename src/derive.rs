@@ -25,8 +25,18 @@
 ///     #[error(transparent)]
 ///     #[fault(transparent)]
 ///     Stock(#[from] StockError),
+///     #[error("the receipt cannot be read")]
+///     #[fault(with = code_of)]
+///     Receipt(#[from] std::num::ParseIntError),
 ///     #[error("the database failed")]
 ///     Database(#[from] std::io::Error),
+/// }
+///
+/// fn code_of(error: &std::num::ParseIntError) -> ErrorCode {
+///     match error.kind() {
+///         std::num::IntErrorKind::Empty => ErrorCode::GONE,
+///         _ => ErrorCode::INTERNAL_ERROR,
+///     }
 /// }
 ///
 /// #[derive(Debug, thiserror::Error, AsFault)]
@@ -40,6 +50,7 @@
 /// assert_eq!(Fault::from(OrderError::Taken(7)).details_json(), Some(r#"{"seat":7}"#));
 /// assert_eq!(Fault::from(OrderError::Busy { wait: Duration::from_secs(30) }).headers()["retry-after"], "30");
 /// assert_eq!(Fault::from(OrderError::from(StockError)).code(), "not_found");
+/// assert_eq!(Fault::from(OrderError::from("".parse::<u8>().unwrap_err())).code(), "gone");
 /// assert_eq!(Fault::from(OrderError::from(std::io::Error::other("s3cr3t"))).code(), "internal_error");
 ///
 /// let codes: Vec<_> = OrderError::CODES.iter().map(ErrorCode::as_str).collect();
@@ -50,15 +61,19 @@
 ///
 /// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), a path of your own constant, or
 ///   `custom("seat_taken", 409)`;
+/// - `with = code_of` in place of a code: a function of the wrapped error, by reference, that returns an
+///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The wrapped
+///   error is the only field, or the source as thiserror has it;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them. Without
 ///   it the client reads the code's own message, never the error's `Display`;
-/// - `details(left, 0 = "seat")`: the fields of `details`, by their own names or others;
+/// - `details(left, 0 = "seat")`: the fields of `details`, by their own names or others; one that is `None` is left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, if it is not the code's;
 /// - `transparent`, alone: the only field, which is [`AsFault`](trait@AsFault) itself, supplies everything.
 ///
 /// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
-/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists its codes.
+/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists its codes,
+/// but for those that a function returns.
 /// A generic type states the bounds of its parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
@@ -83,7 +98,7 @@ pub mod private {
         pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
             let mut errors = Vec::new();
             codes.for_each(&mut |declared| errors.push(to_error(declared)));
-            crate::utoipa::responses(errors, codes.is_complete())
+            crate::openapi::responses(errors, codes.is_complete())
         }
 
         fn to_error(declared: &Declared) -> DeclaredError {

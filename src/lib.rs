@@ -8,7 +8,7 @@
 //! ```no_run
 //! use axum::{Router, routing::post};
 //! use serde::Deserialize;
-//! use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, axum::Json};
+//! use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, extract::Json};
 //!
 //! #[derive(Debug, thiserror::Error, AsFault)]
 //! enum OrderError {
@@ -150,22 +150,21 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// None has the name of a crate: a glob import of this one must not hide that.
 pub mod auth;
-#[cfg(feature = "axum")]
-pub mod axum;
 #[cfg(feature = "client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
 #[cfg(feature = "derive")]
 mod derive;
 pub mod exchange;
+#[cfg(feature = "axum")]
+pub mod extract;
 pub mod middleware;
+#[cfg(feature = "utoipa")]
+pub mod openapi;
 pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "utoipa")]
-#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
-pub mod utoipa;
 
 #[cfg(feature = "derive")]
 #[doc(hidden)]
@@ -177,11 +176,11 @@ pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
 pub use error_envelope_fault::AsFault;
 #[cfg(feature = "tonic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
-pub use error_envelope_fault::tonic;
+pub use error_envelope_fault::grpc_status;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_response, __derived_status};
-pub use error_envelope_fault::{ErrorCode, Fault, ParseRequestIdError, RequestId, Retry};
+pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry};
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, install_metrics};

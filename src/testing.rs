@@ -223,8 +223,8 @@ impl Envelope {
         self.assert(&self.with("details", value(details)), format_args!("the details are others"))
     }
 
-    /// Asserts that the details fit their schema: the catalogue's, or the policy's for a custom code
-    /// ([`ErrorCode::details_schema`](crate::ErrorCode::details_schema)). Absent details fit; `format` is not
+    /// Asserts that the details fit their schema: the catalogue's, or the policy's
+    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)). Absent details fit; `format` is not
     /// checked.
     ///
     /// ```
@@ -244,9 +244,14 @@ impl Envelope {
     /// If they do not fit, with each place; or if the code has no schema.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
-        let code = policy.codes().find(self.code());
-        let Some(schema) = code.as_ref().and_then(|code| code.details_schema()) else {
-            panic!("the code {:?} has no schema of its details: give it `details`\n\n{}", self.code(), self.text())
+        let code = policy.codes().iter().find(|code| *code == self.code());
+        let Some(schema) = code.and_then(|code| code.details_schema()) else {
+            panic!(
+                "the code {:?} has no schema of its details: give the policy one, by `[code.details]` or \
+                 `Policy::builder().code(code.with_details(…))`\n\n{}",
+                self.code(),
+                self.text()
+            )
         };
         // The policy was built, and so its schema is valid JSON.
         let schema = serde_json::from_str(schema).unwrap_or_default();

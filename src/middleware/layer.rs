@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_layer::Layer;
 
+#[cfg(not(feature = "policy-file"))]
+use error_envelope_core::absent::NeedsPolicyFile;
+
 use super::recognise::{proxy_error, recognise};
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
@@ -278,6 +281,24 @@ impl ErrorEnvelopeLayer {
             loader.key_sets(move |url| Ok(fetcher.clone().unwrap_or_else(KeyFetcher::shared).keys(url)))
         };
         loader
+    }
+}
+
+/// A call does not compile, and the compiler's error names the feature.
+#[cfg(not(feature = "policy-file"))]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "the feature's own functions are documented")]
+impl ErrorEnvelopeLayer {
+    pub fn watch(_: impl NeedsPolicyFile) -> Result<Self, PolicyError> {
+        unreachable!("no type meets the bound")
+    }
+
+    pub fn watching(self, _: impl NeedsPolicyFile) -> Result<Self, PolicyError> {
+        unreachable!("no type meets the bound")
+    }
+
+    pub fn policy_file(self, _: impl NeedsPolicyFile) -> Result<Self, PolicyError> {
+        unreachable!("no type meets the bound")
     }
 }
 

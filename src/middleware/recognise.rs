@@ -13,7 +13,7 @@ use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     #[cfg(feature = "tonic")]
-    if let Some(fault) = error_envelope_fault::tonic::fault_of_cause(error) {
+    if let Some(fault) = error_envelope_fault::grpc_status::fault_of_cause(error) {
         return Some(Recognised::Fault(fault));
     }
     chain(error).filter_map(kind_of_cause).chain(kind_of_hyper(error)).min().map(Recognised::Kind)

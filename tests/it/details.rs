@@ -72,6 +72,23 @@ fn a_misfit_is_reported_with_its_place_and_the_answer() {
 }
 
 #[test]
+fn a_code_of_the_catalogue_takes_a_schema_of_the_policys() {
+    let schema = r#"{"type":"object","properties":{"left":{"type":"integer","minimum":0}},"required":["left"]}"#;
+    let build = |schema: &'static str| Policy::builder().code(ErrorCode::CONFLICT.with_details(schema)).build();
+    let policy = build(schema).unwrap();
+    assert_eq!(misfit("conflict", Some(&json!({ "left": 3 })), &policy), None);
+    let mistake = misfit("conflict", Some(&json!({ "left": -1 })), &policy).unwrap();
+    assert!(mistake.contains("\n  details.left: -1 is less than 0\n"), "{mistake}");
+    assert_eq!(policy.own_codes().count(), 0);
+    assert!(build("left").unwrap_err().to_string().starts_with("code \"conflict\": details: the schema is not JSON"));
+    let twice = ErrorCode::CONFLICT.with_details("{}");
+    let again = Policy::builder().code(twice.clone()).code(twice).build().unwrap_err().to_string();
+    assert!(again.contains("\"conflict\" is defined twice"), "{again}");
+    let plain = Policy::builder().code(ErrorCode::CONFLICT).build().unwrap_err().to_string();
+    assert!(plain.contains("\"conflict\" is a code of the catalogue"), "{plain}");
+}
+
+#[test]
 fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
     let messages: Vec<&str> =
         ErrorCode::ALL.iter().filter(|code| code.details_schema().is_some()).map(ErrorCode::as_str).collect();

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_error_envelope::auth::{AuthScheme, JwtKeys, Key};
-use tower_error_envelope::utoipa::PolicyResponses;
+use tower_error_envelope::openapi::PolicyResponses;
 use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, Route};
 use utoipa::{IntoResponses, Modify, OpenApi};
 

@@ -58,6 +58,21 @@ fn is_send<T: Send>() {}
 fn is_sync<T: Sync>() {}
 fn is_send_and_sync<T: Send + Sync>() {}
 
+/// A glob import of the library hides no crate that a service uses beside it.
+mod glob {
+    use tower_error_envelope::*;
+
+    pub(super) fn names(_: Fault) -> (axum::Router, tonic::Status, utoipa::openapi::Components) {
+        (axum::Router::new(), tonic::Status::ok(""), utoipa::openapi::Components::new())
+    }
+}
+
+#[test]
+fn a_glob_import_hides_no_crate() {
+    let (_, status, _) = glob::names(ErrorCode::GONE.into());
+    assert_eq!(status.code(), tonic::Code::Ok);
+}
+
 #[test]
 fn what_its_parts_allow_is_send_and_sync() {
     is_send_and_sync::<ErrorEnvelopeLayer>();

@@ -15,6 +15,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
+#[doc(hidden)]
+pub mod absent;
 mod body_shape;
 pub mod classify;
 pub mod client;

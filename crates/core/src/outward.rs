@@ -8,14 +8,16 @@
 //!
 //! Each key is the first entry's that has it, the narrowest scope's entries first.
 
-use std::borrow::Cow;
+mod body;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
 
 use crate::code::ErrorCode;
-use crate::dialect::{Dialect, issues};
+use crate::dialect::Dialect;
+use crate::dialect::issues::written;
 use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
 use crate::message;
@@ -159,11 +161,32 @@ impl<'a> OutwardForm<'a> {
             status,
         }
     }
+
+    /// The details as they leave. `lists`: the form has an issue list in every `invalid_request`.
+    pub(crate) fn details<'f>(&self, fault: &'f Fault, lists: bool) -> Option<Cow<'f, str>> {
+        let text = fault.text();
+        Some(match without_noise(lists, fault.details_json()?, &text)? {
+            details if lists && self.text != text => {
+                written::retold(&details, &text, &self.text).map_or(details, Cow::Owned)
+            }
+            details => details,
+        })
+    }
+}
+
+/// Leaves out details without content: `null`, and an issue list that only repeats the message. Such a list stays where
+/// the form always has one.
+pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
+    match details {
+        "null" => None,
+        _ if !always_lists && written::only_repeat(details, text) => written::beside_issues(details).map(Cow::Owned),
+        _ => Some(Cow::Borrowed(details)),
+    }
 }
 
 /// The text of a fault in a form without a place for its issues: its own, else the first issue (E8), else its code's.
 pub(crate) fn stated(fault: &Fault) -> Cow<'_, str> {
-    let first = || issues::written::first_stated(fault.details_json()?, fault.left_out());
+    let first = || written::first_stated(fault.details_json()?, fault.left_out());
     fault.own_text().or_else(|| first().map(Cow::Owned)).unwrap_or_else(|| fault.text())
 }
 

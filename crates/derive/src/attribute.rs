@@ -1,4 +1,5 @@
-//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]` and `#[fault(transparent)]`.
+//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]`, the same with `with = …` in place of the code, and
+//! `#[fault(transparent)]`.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -7,14 +8,16 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Result, Token, parenthesized, token};
 
-const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `transparent`, `message = …`, \
-                     `details(…)`, `retry_after = …` or `status = …`";
+const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
+                     `message = …`, `details(…)`, `retry_after = …` or `status = …`";
 
 /// The attributes of one variant.
 #[derive(Default)]
 pub(crate) struct FaultAttribute {
     pub(crate) code: Option<Code>,
     pub(crate) transparent: Option<Span>,
+    /// A function of the wrapped error.
+    pub(crate) with: Option<Expr>,
     pub(crate) message: Option<Expr>,
     pub(crate) details: Option<Vec<Detail>>,
     pub(crate) retry_after: Option<Expr>,
@@ -41,16 +44,20 @@ impl FaultAttribute {
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
             attribute.parse_args_with(|input: ParseStream<'_>| all.parse_parts(input))?;
         }
-        match all.transparent {
-            Some(span) if all.says_more() => {
+        match (all.transparent, &all.with) {
+            (Some(span), _) if all.has_more() => {
                 Err(Error::new(span, "`transparent` stands alone: all comes from the field's error"))
+            }
+            (_, Some(with)) if all.code.is_some() => {
+                Err(Error::new(with.span(), "`with` stands in place of a code: keep one of the two"))
             }
             _ => Ok(all),
         }
     }
 
-    fn says_more(&self) -> bool {
+    fn has_more(&self) -> bool {
         self.code.is_some()
+            || self.with.is_some()
             || self.message.is_some()
             || self.details.is_some()
             || self.retry_after.is_some()
@@ -92,6 +99,7 @@ impl FaultAttribute {
         let key: Ident = input.parse()?;
         input.parse::<Token![=]>()?;
         match key.to_string().as_str() {
+            "with" => once(&mut self.with, input.parse()?, key.span()),
             "message" => once(&mut self.message, input.parse()?, key.span()),
             "retry_after" => once(&mut self.retry_after, input.parse()?, key.span()),
             "status" => once(&mut self.status, error_status(input)?, key.span()),

@@ -82,15 +82,18 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
     // No value of an enum without variants is ever matched, but a reference to one must be dereferenced.
+    // A function of `with` may be a closure, and may return a fault.
+    let allowed = quote!(#[allow(unused_variables, clippy::redundant_closure_call, clippy::useless_conversion)]);
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
+        #allowed
         fn code(&self) -> __error_envelope::ErrorCode {
             #[allow(unused_imports)]
             use __error_envelope::__private::codes::*;
             match #this { #(#codes)* }
         }
 
-        #[allow(unused_variables)]
+        #allowed
         fn fault(&self) -> __error_envelope::Fault {
             match #this { #(#faults)* }
         }
@@ -115,13 +118,14 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// Its own codes, and those of its transparent errors.
+/// Its own codes, and those of its transparent errors; not those that a function of an error returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);
+    let is_complete = !variants.iter().any(Variant::has_unknown_code);
     quote! {{
         #[allow(unused_imports)]
         use __error_envelope::__private::{NoCodes as _, codes::*};
-        __error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: true }
+        __error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: #is_complete }
     }}
 }

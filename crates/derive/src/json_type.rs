@@ -1,11 +1,17 @@
 //! The JSON type of a field, as far as its type's name shows: a macro sees no more.
 
-use syn::{Type, TypePath};
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
 
-/// Empty if any value is possible.
-pub(crate) fn name_of(field: &Type) -> &'static str {
-    let Type::Path(TypePath { qself: None, path }) = peeled(field) else { return "" };
-    let Some(last) = path.segments.last() else { return "" };
+/// Empty if any value is possible; `?` ends the name of an `Option`, which may be absent.
+pub(crate) fn name_of(field: &Type) -> String {
+    match last_segment(field) {
+        Some(last) if last.ident == "Option" => format!("{}?", argument(last).map_or("", plain_name_of)),
+        _ => plain_name_of(field).to_owned(),
+    }
+}
+
+fn plain_name_of(field: &Type) -> &'static str {
+    let Some(last) = last_segment(field) else { return "" };
     match last.ident.to_string().as_str() {
         "bool" => "boolean",
         "char" | "str" | "String" => "string",
@@ -13,6 +19,18 @@ pub(crate) fn name_of(field: &Type) -> &'static str {
         "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" | "u64" | "usize" => "integer",
         _ => "",
     }
+}
+
+fn last_segment(field: &Type) -> Option<&PathSegment> {
+    match peeled(field) {
+        Type::Path(TypePath { qself: None, path }) => path.segments.last(),
+        _ => None,
+    }
+}
+
+fn argument(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    arguments.args.iter().find_map(|each| if let GenericArgument::Type(of) = each { Some(of) } else { None })
 }
 
 fn peeled(mut field: &Type) -> &Type {
@@ -29,13 +47,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_null_or_of_a_type_of_ones_own_may_be_anything() {
-        let types: [(Type, &str); 7] = [
+    fn what_may_be_absent_is_marked_and_a_type_of_ones_own_may_be_anything() {
+        let types: [(Type, &str); 9] = [
             (parse_quote!(u32), "integer"),
             (parse_quote!(&'static str), "string"),
             (parse_quote!(std::string::String), "string"),
             (parse_quote!(f32), "number"),
-            (parse_quote!(Option<bool>), ""),
+            (parse_quote!(Option<bool>), "boolean?"),
+            (parse_quote!(&'static std::option::Option<&'static str>), "string?"),
+            (parse_quote!(Option<Seat>), "?"),
             (parse_quote!(Seat), ""),
             (parse_quote!([u8; 4]), ""),
         ];

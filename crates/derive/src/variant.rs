@@ -22,12 +22,32 @@ impl<'a> Variant<'a> {
             None => quote!(Self),
         };
         let variant = Self { constructor, fields, fault: FaultAttribute::parse_all(attributes)? };
-        match variant.fault.transparent {
-            Some(span) if variant.inner().is_none() => {
+        match (variant.fault.transparent, &variant.fault.with) {
+            (Some(span), _) if variant.inner().is_none() => {
                 Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
             }
+            (_, Some(with)) if variant.wrapped().is_none() => Err(Error::new(
+                with.span(),
+                "`with` needs the wrapped error: one field, or one that is named `source` or has `#[source]` or `#[from]`",
+            )),
             _ => Ok(variant),
         }
+    }
+
+    /// The binding of the field that `with` takes: the only one, else the error's source as thiserror has it.
+    fn wrapped(&self) -> Option<Ident> {
+        let is_source = |field: &Field| {
+            field.ident.as_ref().is_some_and(|name| name == "source")
+                || field.attrs.iter().any(|it| it.path().is_ident("source") || it.path().is_ident("from"))
+        };
+        let mut fields = self.fields.iter().enumerate();
+        let (at, field) = fields.find(|(_, field)| self.fields.len() == 1 || is_source(field))?;
+        Some(binding(at, field))
+    }
+
+    /// Whether only its error's value has its code.
+    pub(crate) fn has_unknown_code(&self) -> bool {
+        self.fault.with.is_some()
     }
 
     /// The field of a transparent variant.
@@ -39,9 +59,9 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The code as a constant expression; `None` if it is the inner error's.
+    /// The code as a constant expression; `None` if it is the inner error's, or depends on it.
     pub(crate) fn code(&self) -> Option<TokenStream> {
-        if self.fault.transparent.is_some() {
+        if self.fault.transparent.is_some() || self.has_unknown_code() {
             return None;
         }
         Some(match &self.fault.code {
@@ -51,7 +71,7 @@ impl<'a> Variant<'a> {
         })
     }
 
-    /// The documented facts of a variant, as a constant expression; `None` if they are the inner error's.
+    /// The documented facts of a variant, as a constant expression; `None` if it has no constant code.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
         let status = match &self.fault.status {
@@ -89,7 +109,10 @@ impl<'a> Variant<'a> {
         let (constructor, pattern) = (&self.constructor, self.pattern());
         match self.code() {
             Some(code) => quote!(#constructor { .. } => #code,),
-            None => self.inner_arm(&pattern, &quote!(code)),
+            None => match self.with() {
+                Some(fault) => quote!(#pattern => __error_envelope::Fault::code(&#fault).clone(),),
+                None => self.inner_arm(&pattern, &quote!(code)),
+            },
         }
     }
 
@@ -134,7 +157,10 @@ impl<'a> Variant<'a> {
     }
 
     fn fault(&self) -> Result<TokenStream> {
-        let mut fault = quote!(__error_envelope::Fault::new(__error_envelope::AsFault::code(self)));
+        let mut fault = match self.with() {
+            Some(fault) => fault,
+            None => quote!(__error_envelope::Fault::new(__error_envelope::AsFault::code(self))),
+        };
         if let Some(status) = &self.fault.status {
             fault = quote!(__error_envelope::__private::with_status(#fault, #status));
         }
@@ -144,7 +170,7 @@ impl<'a> Variant<'a> {
         }
         if let Some(details) = &self.fault.details {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
-            fault = quote!(#fault.details(__error_envelope::__private::Members::new() #(#members)*));
+            fault = quote!(__error_envelope::__private::Members::new() #(#members)*.set(#fault));
         }
         if let Some(wait) = &self.fault.retry_after {
             let wait = match wait {
@@ -154,6 +180,12 @@ impl<'a> Variant<'a> {
             fault = quote!(__error_envelope::__private::RetryAfter::set(#wait, #fault));
         }
         Ok(fault)
+    }
+
+    /// The fault of `with`: the compiler reports at the function what does not fit.
+    fn with(&self) -> Option<TokenStream> {
+        let (with, field) = (self.fault.with.as_ref()?, self.wrapped()?);
+        Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
     }
 
     fn detail(&self, detail: &Detail) -> Result<TokenStream> {

@@ -26,7 +26,8 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing.
+    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing, nor does
+    /// a function of `with = …`.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -61,7 +62,7 @@ pub mod private {
     pub use crate::code::names as codes;
     use crate::fault::Fault;
     #[cfg(feature = "utoipa")]
-    pub use crate::utoipa::responses;
+    pub use crate::responses::responses;
     #[cfg(feature = "axum")]
     pub use axum_core::response::{IntoResponse, Response};
     #[cfg(feature = "tonic")]
@@ -81,7 +82,7 @@ pub mod private {
         pub status: Option<u16>,
         /// `message = "…"`, with `{name}` where a field's value will stand.
         pub message: Option<&'static str>,
-        /// `details(…)`: the names, each with that of its JSON type, if known.
+        /// `details(…)`: the names, each with that of its JSON type, if known; `?` ends that of an `Option`.
         pub fields: &'static [(&'static str, &'static str)],
         /// `retry_after = …`.
         pub waits: bool,
@@ -130,7 +131,7 @@ pub mod private {
         }
     }
 
-    /// `details(…)`: an object, in the order of the attribute.
+    /// `details(…)`: an object of the fields that have a value, in the order of the attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
@@ -141,11 +142,19 @@ pub mod private {
             Self::default()
         }
 
-        /// Adds one field.
+        /// Adds one field; a `None` is left out.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
-            self.0.push((name, to_raw_value(&value)));
+            let value = to_raw_value(&value);
+            if !value.as_ref().is_ok_and(|value| value.get() == "null") {
+                self.0.push((name, value));
+            }
             self
+        }
+
+        /// Sets them as the details, if there are any.
+        pub fn set(self, fault: Fault) -> Fault {
+            if self.0.is_empty() { fault } else { fault.details(self) }
         }
     }
 

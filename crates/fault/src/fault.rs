@@ -1,6 +1,7 @@
 //! A fault: an error with a code, on its way to a client.
 
 mod as_fault;
+mod body_form;
 mod prepared;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
+pub use self::body_form::BodyForm;
 use self::prepared::ReplyCache;
 #[doc(hidden)]
 pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};

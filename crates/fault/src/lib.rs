@@ -16,15 +16,15 @@
 //! ```
 //!
 //! The orphan rule ties the integrations with other crates to these types. Each is a feature: `axum` (a fault is a response,
-//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde` and `validator`.
+//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow` and `sqlx`.
 //!
 //! Modules that are hidden here are for the other crates of the workspace. Their names may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
 
-#[cfg(feature = "axum")]
-pub mod axum;
+#[cfg(feature = "anyhow")]
+mod anyhow;
 #[doc(hidden)]
 pub mod cause;
 #[doc(hidden)]
@@ -33,12 +33,16 @@ pub mod code;
 mod derive;
 #[doc(hidden)]
 pub mod details;
+#[cfg(feature = "axum")]
+pub mod extract;
 #[doc(hidden)]
 pub mod fault;
 #[doc(hidden)]
 pub mod field_names;
 #[doc(hidden)]
 pub mod framework_text;
+#[cfg(feature = "tonic")]
+pub mod grpc_status;
 #[doc(hidden)]
 pub mod identity;
 #[doc(hidden)]
@@ -56,17 +60,16 @@ pub mod openapi;
 pub mod place;
 #[doc(hidden)]
 pub mod request_id;
+#[cfg(feature = "utoipa")]
+pub mod responses;
 #[doc(hidden)]
 pub mod rpc;
 #[doc(hidden)]
 pub mod sentences;
-#[cfg(feature = "tonic")]
-pub mod tonic;
+#[cfg(feature = "sqlx")]
+mod sqlx;
 #[doc(hidden)]
 pub mod tree;
-#[cfg(feature = "utoipa")]
-pub mod utoipa;
-#[cfg(any(feature = "garde", feature = "validator"))]
 mod validation;
 
 #[cfg(feature = "derive")]
@@ -78,6 +81,7 @@ pub use derive::{AsFault, Codes};
 pub use self::code::{ErrorCode, Retry};
 #[cfg(not(feature = "derive"))]
 pub use self::fault::AsFault;
-pub use self::fault::Fault;
+pub use self::fault::{BodyForm, Fault};
 pub use self::identity::Identity;
 pub use self::request_id::{ParseRequestIdError, RequestId};
+pub use self::validation::Issue;

@@ -1,4 +1,4 @@
-//! The errors that validators find, as issues (rule E8): garde's report, validator's errors, by `?`.
+//! Wrong input as issues (rule E8): by hand, and by `?` of garde's report and validator's errors.
 //!
 //! The texts are those that the program wrote. None of them has a value that was sent. The report itself is no cause
 //! for the log, because validator's parameters hold such values (L3).
@@ -8,6 +8,8 @@ mod garde;
 #[cfg(feature = "validator")]
 mod validator;
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use crate::code::ErrorCode;
@@ -15,10 +17,82 @@ use crate::details::compose;
 use crate::fault::Fault;
 use crate::issues::written::{NamedIssue, of_parameters};
 
+/// One wrong value of a request: where it is, what is wrong, and a code for programs. For [`Fault::invalid`].
+///
+/// ```
+/// use tower_error_envelope::{Fault, Issue};
+///
+/// let fault = Fault::invalid([
+///     Issue::new("items[0].qty", "At most 9.").code("too_many"),
+///     Issue::new("", "The dates overlap."),
+/// ]);
+/// assert_eq!((fault.status_code().as_u16(), fault.code().as_str()), (422, "invalid_request"));
+/// assert_eq!(
+///     fault.details_json(),
+///     Some(r#"{"issues":[{"path":["items",0,"qty"],"message":"At most 9.","code":"too_many"},{"path":[],"message":"The dates overlap."}]}"#),
+/// );
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Issue {
+    place: Cow<'static, str>,
+    message: Cow<'static, str>,
+    code: Option<Cow<'static, str>>,
+}
+
+impl Issue {
+    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`; an empty place is the whole request. The message
+    /// is for people. Quote no value in it: clients have what they sent, and logs must not.
+    pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { place: place.into(), message: message.into(), code: None }
+    }
+
+    /// Sets a code that programs match on, such as `too_many`. By default there is none.
+    pub fn code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+}
+
+impl Fault {
+    /// The fault of a request whose values are wrong: 422 `invalid_request` with these issues, in their order, as the
+    /// reports of `garde` and `validator` are. [`Fault::status`] sets another status, such as 400 for a query.
+    pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
+        with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
+            parameter: place.into_owned(),
+            message,
+            code,
+        }))
+    }
+
+    /// The same without issues: the status is that of a body whose types do not fit.
+    pub(crate) fn unprocessable() -> Self {
+        Self::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+}
+
 /// A report without issues still makes an error: its program declared the value invalid.
-fn fault<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
+fn with_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Fault {
     let list = of_parameters(issues);
-    // As of a body whose types do not fit.
-    let fault = Fault::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY);
-    fault.with_raw_details(list.and_then(|list| compose(None, &[], Some(&list), None)))
+    Fault::unprocessable().with_raw_details(list.and_then(|list| compose(None, &[], Some(&list), None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e8_issues_by_hand_are_those_of_a_validator() {
+        for (issues, details) in [
+            (vec![], None),
+            (vec![Issue::new("a.0.b[12]", "No.")], Some(r#"{"issues":[{"path":["a",0,"b",12],"message":"No."}]}"#)),
+            (
+                vec![Issue::new("b", "1st").code("x"), Issue::new("a", "2nd\nline")],
+                Some(r#"{"issues":[{"path":["b"],"message":"1st","code":"x"},{"path":["a"],"message":"2nd line"}]}"#),
+            ),
+        ] {
+            let fault = Fault::invalid(issues);
+            assert_eq!((fault.status_code().as_u16(), fault.details_json()), (422, details));
+        }
+    }
 }

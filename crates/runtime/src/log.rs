@@ -9,6 +9,7 @@ use std::path::Path;
 use http::StatusCode;
 use tracing::{Level, Span};
 
+use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
 use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
@@ -36,7 +37,7 @@ pub fn log_event(mut event: impl BorrowMut<Event>) {
 fn log_and_count(event: &mut Event) {
     count::record_error(event);
     let abandoned = event.origin() == Origin::Abandoned;
-    match event.would_be().or(event.status()) {
+    match event.would_be().or(event.status()).map(|status| error_status(event, status)) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
         Some(status) if !status.is_server_error() => write(Level::INFO, event),
         None if abandoned => write(Level::INFO, event),
@@ -49,6 +50,16 @@ fn log_and_count(event: &mut Event) {
     if let Some(cause) = event.take_cause() {
         let _ = catch(|| drop(cause));
     }
+}
+
+/// A fault that a service sent with a status of success is no less of an error.
+fn error_status(event: &Event, status: StatusCode) -> StatusCode {
+    let code = event.code().filter(|_| is_success(status));
+    code.map_or(status, ErrorCode::status)
+}
+
+fn is_success(status: StatusCode) -> bool {
+    !status.is_client_error() && !status.is_server_error()
 }
 
 #[cold]
@@ -234,6 +245,7 @@ fn message(event: &Event) -> &'static str {
         (Origin::Abandoned, _) => "request abandoned before the response ended",
         (_, None) => "response cut off",
         (Origin::Guard, _) => "request refused",
+        (Origin::Fault, Some(status)) if is_success(status) => "the service sent an error with a status of success",
         _ => "request failed",
     }
 }

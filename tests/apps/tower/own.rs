@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use tower_error_envelope::axum::{Json, Path, Query};
+use tower_error_envelope::extract::{Json, Path, Query};
 use tower_error_envelope::{AsFault, ErrorCode, Fault};
 
 use crate::{LIMIT, Line, Order, Page, SECRET};

@@ -14,7 +14,7 @@ use futures_util::stream::iter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_error_envelope::axum::{Json, Path, Query};
+use tower_error_envelope::extract::{Json, Path, Query};
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{ErrorEnvelopeLayer, Fault, Policy};
 
@@ -88,6 +88,8 @@ fn router() -> Router {
         .route("/tuple/{row}/{number}", get(|_: Path<(char, u8)>| async {}))
         .route("/number/{number}", get(|_: Path<u8>| async {}))
         .route("/size/{size}", get(|_: Path<Size>| async {}))
+        .route("/rooms/{room}", get(|_: Path<uuid::Uuid>| async {}))
+        .route("/rooms/{room}/{ip}", get(|_: Path<(uuid::Uuid, std::net::IpAddr)>| async {}))
         .route("/mistake/{one}", get(|_: Path<(u8, u8)>| async {}))
         .route("/unwritable", get(|| async { Json(HashMap::from([((1, 2), SECRET)])) }))
 }
@@ -213,6 +215,9 @@ async fn e8_a_query_or_a_path_that_does_not_fit_says_so_too() {
         ("/number/s3cr3t", json!(["number"]), "Expected a whole number from 0 to 255."),
         ("/number/%ff", json!(["number"]), "Expected UTF-8."),
         ("/size/s3cr3t", json!(["size"]), "Expected `small` or `large`."),
+        ("/rooms/s3cr3t", json!(["room"]), "Expected a UUID."),
+        ("/rooms/s3cr3t/::1", json!(["room"]), "Expected a UUID."),
+        ("/rooms/0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50/s3cr3t", json!(["ip"]), "Expected an IP address."),
     ] {
         let answer = send(app(), get_of(path)).await;
         let envelope = envelope(&answer, 400);

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::axum::{Json, Path};
+use tower_error_envelope::extract::{Json, Path};
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault};
 

@@ -15,7 +15,7 @@ use futures_util::stream::iter;
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
-use tower_error_envelope::axum as own;
+use tower_error_envelope::extract as own;
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{ErrorEnvelopeLayer, Fault};
 

@@ -11,7 +11,7 @@ use futures_util::stream::iter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_error_envelope::axum as own;
+use tower_error_envelope::extract as own;
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 

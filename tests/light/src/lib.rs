@@ -19,10 +19,10 @@
 //!
 //! Patterns (`pattern`):
 //!
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! let _ = tower_error_envelope::policy::RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}");
 //! ```
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! use tower_error_envelope::policy::MapRule;
 //! use tower_error_envelope::ErrorCode;
 //! let _ = MapRule::to(ErrorCode::GONE).message_pattern("gone$");
@@ -36,7 +36,7 @@
 //! ```compile_fail,E0599
 //! let _ = tower_error_envelope::auth::AuthScheme::bearer();
 //! ```
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! let _ = tower_error_envelope::auth::AuthScheme::header("x-api-key");
 //! ```
 //! ```compile_fail,E0432
@@ -45,6 +45,12 @@
 //! ```compile_fail,E0432
 //! use tower_error_envelope::auth::JwtKeys;
 //! ```
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! let _ = tower_error_envelope::Policy::from_toml("policy.toml", "version = 1");
+//! ```
+//! ```compile_fail,E0277
+//! let _ = tower_error_envelope::Policy::from_file("policy.toml");
+//! ```
+//! ```compile_fail,E0277
+//! let _ = tower_error_envelope::ErrorEnvelopeLayer::watch("policy.toml");
 //! ```

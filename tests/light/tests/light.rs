@@ -49,6 +49,19 @@ where
     (head, String::from_utf8(body.to_vec()).unwrap())
 }
 
+#[test]
+fn m2_a_builder_suggests_the_name_that_was_probably_meant() {
+    let header = Policy::builder().header("tenant", RequiredHeader::new("x-tenant")).require_headers(["tennant"]);
+    for (builder, advice) in [
+        (header, "did you mean \"tenant\"?"),
+        (Policy::builder().scheme("session", AuthScheme::custom()).auth(["sesion"]), "did you mean \"session\"?"),
+        (Policy::builder().dialect("antropic"), "did you mean \"anthropic\"?"),
+    ] {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(advice), "{error}");
+    }
+}
+
 /// Status and code of what an inner error becomes.
 async fn status_and_code(error: impl Into<BoxError>) -> (u16, String) {
     let error = Arc::new(Mutex::new(Some(error.into())));

@@ -1,6 +1,6 @@
 use axum::{Json, Router, routing::post};
 use serde::Deserialize;
-use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, RequestId, axum as own};
+use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, RequestId, extract as own};
 
 /// What can go wrong here. The text of an error is for the log, its code for the client.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! The form of an error that the client gets, and its body in it (rules E1, R11, R12, R16).
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -12,7 +11,6 @@ use super::request::RequestFlags;
 use super::state::RequestState;
 use crate::classify::{self, Retained, rule};
 use crate::dialect::event_stream;
-use crate::dialect::issues::written;
 use crate::dialect::json::Object;
 use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
@@ -176,15 +174,8 @@ impl<'e> ErrorForm<'e> {
     ) -> (Bytes, StatusCode) {
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
-        let text = fault.text();
         let form = self.dialect().spec();
-        let lists = form.lists_issues;
-        let details = fault.details_json().and_then(|details| match without_noise(lists, details, &text)? {
-            details if lists && leaving.text != text => {
-                Some(written::retold(&details, &text, &leaving.text).map_or(details, Cow::Owned))
-            }
-            details => Some(details),
-        });
+        let details = leaving.details(fault, form.lists_issues);
         let advice = self.policy.advice_of(fault);
         let call = if form.names_call { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
@@ -251,15 +242,5 @@ impl<'e> ErrorForm<'e> {
             Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),
             None => rule::RequestTarget::new(&Method::GET, None),
         }
-    }
-}
-
-/// Leaves out details without content: `null`, and an issue list that only repeats the message. Such a list stays where
-/// the protocol always has one.
-pub(super) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
-    match details {
-        "null" => None,
-        _ if !always_lists && written::only_repeat(details, text) => written::beside_issues(details).map(Cow::Owned),
-        _ => Some(Cow::Borrowed(details)),
     }
 }

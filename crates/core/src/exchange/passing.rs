@@ -5,8 +5,10 @@ use http::response;
 
 use super::event_stream::{EventStream, appends_error};
 use super::state::RequestState;
-use super::{BodyContext, BodyFacts, CapturedBody, Event, Origin, ResponsePlan, head};
+use super::{BodyContext, BodyFacts, CapturedBody, Cause, Event, Origin, ResponsePlan, head};
+use crate::classify;
 use crate::code::ErrorCode;
+use crate::fault::Fault;
 
 /// Lets the response of a request pass.
 pub(super) struct PassingResponse {
@@ -19,8 +21,28 @@ impl PassingResponse {
         if appends_error(&self.state, head, body) {
             return ResponsePlan::Stream(EventStream::boxed(self.state, head), None);
         }
+        if !head.extensions.is_empty()
+            && let Some(fault) = fault_of_success(head)
+        {
+            return self.pass_fault(head, fault);
+        }
         let (body_context, notes) = self.state.finish_head(&mut head.headers);
         ResponsePlan::Pass(body_context, notes)
+    }
+
+    /// A fault that its service sent with a status of success, such as `(StatusCode::OK, fault)`, passes (E5), and is logged
+    /// as the error that it is.
+    #[cold]
+    fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponsePlan {
+        self.state.mark_head(&mut head.headers);
+        let fault = self.state.adopted(fault, Origin::Fault);
+        let event = Event {
+            status: Some(head.status),
+            code: Some(fault.code().clone()),
+            cause: Some(Cause::Fault(fault)),
+            ..self.state.event(Origin::Fault)
+        };
+        keep(&self.state, event)
     }
 
     /// An error that keeps its shape is logged by its status (L1).
@@ -56,6 +78,13 @@ impl PassingResponse {
         event.code = Some(code.clone());
         (body_context, event)
     }
+}
+
+/// The fault of a response whose status is no error's.
+#[cold]
+fn fault_of_success(head: &response::Parts) -> Option<Fault> {
+    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    classify::fault_in(&head.extensions).filter(|_| !is_error).cloned()
 }
 
 /// Passes a response as it is, and logs this event of it.

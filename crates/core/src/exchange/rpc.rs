@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::HeaderMap;
 
-use super::body::{ErrorForm, OutgoingReply, without_noise};
+use super::body::{ErrorForm, OutgoingReply};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -36,7 +36,7 @@ pub(super) fn with_error<T>(
 ) -> T {
     let has_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
     let text = if has_issues { fault.text() } else { outward::stated(fault) };
-    let details = fault.details_json().and_then(|details| without_noise(false, details, &text));
+    let details = fault.details_json().and_then(|details| outward::without_noise(false, details, &text));
     write(&RpcError {
         status,
         code: fault.code().as_str(),

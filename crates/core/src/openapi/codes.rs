@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::code::ErrorCode;
+use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
 use crate::policy::Policy;
 
@@ -31,7 +31,8 @@ const OWN: &str = "own";
 impl Codes {
     /// The codes of the catalogue's groups that stay, and all of a policy.
     pub fn from_policy(policy: Option<&Policy>, stays: impl Fn(&str) -> bool) -> Self {
-        let own = policy.into_iter().flat_map(Policy::own_codes);
+        let catalogue = CodeSet::default();
+        let codes = policy.map_or(&catalogue, Policy::codes);
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
         let written = |shape: &CustomShape| {
             let mut schema: Value = serde_json::from_str(&shape.body_schema()?).ok()?;
@@ -45,7 +46,7 @@ impl Codes {
             Listed { docs, ..Listed::from(code) }
         };
         Self {
-            listed: ErrorCode::ALL.iter().chain(own).cloned().map(listed).filter(stays).collect(),
+            listed: codes.iter().cloned().map(listed).filter(stays).collect(),
             shapes: shapes.filter_map(written).collect(),
         }
     }

@@ -41,16 +41,16 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// Sets details of these fields, each with the name of its JSON type, which is empty where the type is unknown. A code
-    /// that has a schema of its details keeps it.
+    /// Sets details of these fields, each with the name of its JSON type, which is empty where the type is unknown, and ends
+    /// in `?` where the field may be absent. A code that has a schema of its details keeps it.
     #[must_use]
     pub fn fields(mut self, fields: &[(&str, &str)]) -> Self {
         if fields.is_empty() {
             return self;
         }
-        let example: Value = fields.iter().map(|(name, kind)| ((*name).to_owned(), sample(kind))).collect();
+        let example: Value = fields.iter().map(|(name, kind)| ((*name).to_owned(), sample(type_of(kind)))).collect();
         let schema = self.details.take().map_or_else(|| object_schema(fields), |(schema, _)| schema);
-        self.details = Some((schema, true));
+        self.details = Some((schema, fields.iter().any(is_always_there)));
         self.fault = self.fault.details(example);
         self
     }
@@ -89,12 +89,21 @@ impl DeclaredError {
 
 fn object_schema(fields: &[(&str, &str)]) -> Value {
     let property = |(name, kind): &(&str, &str)| {
+        let kind = type_of(kind);
         let schema = if kind.is_empty() { json!({}) } else { json!({ "type": kind }) };
         ((*name).to_owned(), schema)
     };
-    let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = fields.iter().filter(|field| is_always_there(field)).map(|(name, _)| name).collect();
     let properties: Value = fields.iter().map(property).collect();
     json!({ "type": "object", "properties": properties, "required": names })
+}
+
+fn is_always_there((_, kind): &(&str, &str)) -> bool {
+    !kind.ends_with('?')
+}
+
+fn type_of(kind: &str) -> &str {
+    kind.trim_end_matches('?')
 }
 
 fn sample(kind: &str) -> Value {

@@ -296,7 +296,9 @@ fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
 
 fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
     let name = code.as_str();
-    if ErrorCode::in_catalogue(name).is_some() {
+    let has_own_details =
+        || ErrorCode::in_catalogue(name).is_some_and(|it| it.details_schema() != code.details_schema());
+    if code.is_in_catalogue() && !has_own_details() {
         return Err(SettingError::new(
             "code",
             format!("{name:?} is a code of the catalogue"),

@@ -122,10 +122,10 @@ impl Scope {
         self
     }
 
-    /// Its first host and its prefix, as the log names it: `orders.example.com/pay`.
+    /// Its first host in lower case and its prefix, as the log names it: `orders.example.com/pay`.
     pub(crate) fn name(&self) -> String {
-        let host = self.hosts.first().map_or("", String::as_str);
-        host.to_owned() + self.prefix.as_deref().unwrap_or_default()
+        let host = self.hosts.first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
+        host + self.prefix.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {

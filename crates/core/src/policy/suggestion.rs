@@ -1,7 +1,6 @@
 //! Advice for a name that is not known: the known name that was probably meant.
 
 /// Advice for an unknown word: the near one, and all that are known.
-#[cfg(feature = "policy-file")]
 pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
@@ -13,7 +12,6 @@ pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clo
 }
 
 /// The known word that a slip of the keyboard may have meant, if there is one.
-#[cfg(feature = "policy-file")]
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const SIMILAR: f64 = 0.8;
     let word = word.to_ascii_lowercase();
@@ -21,14 +19,4 @@ pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> O
         .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
         .filter(|(score, _)| *score >= SIMILAR);
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
-}
-
-#[cfg(not(feature = "policy-file"))]
-pub(super) fn nearest<'w>(_: &str, known: impl Iterator<Item = &'w str>) -> String {
-    format!("known are {}", known.collect::<Vec<_>>().join(", "))
-}
-
-#[cfg(not(feature = "policy-file"))]
-pub(super) fn closest<'w>(_: &str, _: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    None
 }

@@ -26,6 +26,8 @@ pub struct ErrorCode(pub(super) Repr);
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
+    /// A row with details of the organisation's own.
+    Described(Arc<DescribedRow>),
     /// An own code whose numbers and text are its status's.
     Plain {
         name: &'static str,
@@ -33,6 +35,12 @@ pub(super) enum Repr {
     },
     Own(Arc<CustomCode>),
     Foreign(Arc<str>),
+}
+
+pub(super) struct DescribedRow {
+    pub(super) row: &'static Row,
+    /// A JSON Schema.
+    pub(super) details: Text,
 }
 
 #[derive(Clone)]

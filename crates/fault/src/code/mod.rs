@@ -19,7 +19,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 pub use code_set::CodeSet;
-use error_code::{CustomCode, Repr, Row, Text};
+use error_code::{CustomCode, DescribedRow, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
 #[doc(hidden)]
 pub use table::names;
@@ -43,40 +43,66 @@ impl ErrorCode {
         Self(Repr::Plain { name, status })
     }
 
-    /// Sets the gRPC status (1–16) of an own code. A code of the catalogue stays as it is.
+    /// Sets the gRPC status (1–16) of an own code.
+    ///
+    /// # Panics
+    ///
+    /// If the code is not an own one: those of the catalogue are the same everywhere.
     #[must_use]
+    #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of an own code in JSON-RPC (rule R10). A code of the catalogue stays as it is.
+    /// Sets the number of an own code in JSON-RPC (rule R10).
+    ///
+    /// # Panics
+    ///
+    /// As [`ErrorCode::with_grpc`] does.
     #[must_use]
+    #[track_caller]
     pub fn with_jsonrpc(self, number: i32) -> Self {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the page that describes an own code: an `https` address (rule E10). A code of the catalogue stays as it is.
+    /// Sets the page that describes an own code: an `https` address (rule E10).
+    ///
+    /// # Panics
+    ///
+    /// As [`ErrorCode::with_grpc`] does.
     #[must_use]
+    #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.docs = Some(Text::from(address.into())))
     }
 
-    /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
+    /// Sets what a client may do after an own code.
+    ///
+    /// # Panics
+    ///
+    /// As [`ErrorCode::with_grpc`] does.
     #[must_use]
+    #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
         self.with(|own| own.retry = Some(retry))
     }
 
-    /// Sets the default message of an own code. A code of the catalogue stays as it is.
+    /// Sets the default message of an own code.
+    ///
+    /// # Panics
+    ///
+    /// As [`ErrorCode::with_grpc`] does.
     #[must_use]
+    #[track_caller]
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema of an own code's details: a JSON Schema (2020-12) as text. A code of the catalogue stays as it is.
+    /// Sets the schema of the details of an own code, or of one of the catalogue: a JSON Schema (2020-12) as text. The
+    /// details themselves are set by [`Fault::details`](crate::fault::Fault::details).
     ///
-    /// The exports and `testing::Envelope::assert_details_fit` use it. At run time it refuses nothing, and a service's
-    /// details leave as they are. It is in a subset of the language that every export can express: `type` (one or a list),
+    /// Give the code to the policy (`PolicyBuilder::code`): the exports and `testing::Envelope::assert_details_fit` find the
+    /// schema there. At run time it refuses nothing, and a service's details leave as they are. It is in a subset of the language that every export can express: `type` (one or a list),
     /// `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
     /// `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
     /// `examples`. Anything else is refused when the policy is built.
@@ -90,10 +116,30 @@ impl ErrorCode {
     ///
     /// let error = Policy::builder().code(taken.with_details(r#"{"type":"seat"}"#)).build().unwrap_err();
     /// assert!(error.to_string().starts_with("code \"seat_taken\": details: type: unknown type \"seat\""));
+    ///
+    /// let policy = Policy::builder().code(ErrorCode::CONFLICT.with_details(schema)).build()?;
+    /// # let _ = policy;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the code has a schema in the catalogue (`invalid_request`, `payload_too_large`), or is known by name alone.
     #[must_use]
+    #[track_caller]
     pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|own| own.details = Some(Text::from(schema.into())))
+        let details = Text::from(schema.into());
+        let row = match &self.0 {
+            Repr::Row(row) => *row,
+            Repr::Described(described) => described.row,
+            _ => return self.with(|own| own.details = Some(details)),
+        };
+        assert!(
+            row.details.is_none(),
+            "the details of `{}` are the catalogue's, whose schema every client has: use a code of your own",
+            row.name
+        );
+        Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
     /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
@@ -114,6 +160,7 @@ impl ErrorCode {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Row(row) => row.name,
+            Repr::Described(described) => described.row.name,
             Repr::Plain { name, .. } => name,
             Repr::Own(own) => own.name.as_str(),
             Repr::Foreign(name) => name,
@@ -125,6 +172,7 @@ impl ErrorCode {
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
             Repr::Row(row) => row.status,
+            Repr::Described(described) => described.row.status,
             Repr::Plain { status, .. } => *status,
             Repr::Own(own) => own.status,
             Repr::Foreign(_) => 500,
@@ -149,6 +197,7 @@ impl ErrorCode {
 
         let set = match &self.0 {
             Repr::Row(row) => Some(row.jsonrpc),
+            Repr::Described(described) => Some(described.row.jsonrpc),
             Repr::Own(own) => own.jsonrpc,
             Repr::Plain { .. } | Repr::Foreign(_) => None,
         };
@@ -167,6 +216,7 @@ impl ErrorCode {
     pub fn retry(&self) -> Retry {
         match &self.0 {
             Repr::Row(row) => row.retry,
+            Repr::Described(described) => described.row.retry,
             Repr::Plain { status, .. } => Retry::of_status(*status),
             Repr::Own(own) => own.retry.unwrap_or_else(|| Retry::of_status(own.status)),
             Repr::Foreign(_) => Retry::Backoff,
@@ -189,6 +239,7 @@ impl ErrorCode {
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
             Repr::Row(row) => row.details,
+            Repr::Described(described) => Some(described.details.as_str()),
             Repr::Own(own) => own.details.as_ref().map(Text::as_str),
             Repr::Plain { .. } | Repr::Foreign(_) => None,
         }
@@ -197,9 +248,10 @@ impl ErrorCode {
     /// The group of the catalogue that documents list the code under, such as `auth`; `None` for a code outside the
     /// catalogue.
     #[must_use]
-    pub const fn group(&self) -> Option<&'static str> {
+    pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.group),
+            Repr::Described(described) => Some(described.row.group),
             Repr::Plain { .. } | Repr::Own(_) | Repr::Foreign(_) => None,
         }
     }
@@ -230,13 +282,14 @@ impl ErrorCode {
 
     /// Whether it is a row of the catalogue, whose text needs no cleaning.
     pub const fn is_in_catalogue(&self) -> bool {
-        matches!(self.0, Repr::Row(_))
+        matches!(self.0, Repr::Row(_) | Repr::Described(_))
     }
 
     /// The name, where it outlives this value.
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
+            Repr::Described(described) => Some(described.row.name),
             Repr::Plain { name, .. } => Some(name),
             Repr::Own(own) => match &own.name {
                 Text::Static(name) => Some(name),
@@ -247,9 +300,10 @@ impl ErrorCode {
     }
 
     /// Its place in [`ErrorCode::ALL`], if it is in the catalogue.
-    pub const fn place(&self) -> Option<usize> {
+    pub fn place(&self) -> Option<usize> {
         match &self.0 {
             Repr::Row(row) => Some(row.place),
+            Repr::Described(described) => Some(described.row.place),
             _ => None,
         }
     }
@@ -274,12 +328,14 @@ impl ErrorCode {
     }
 
     /// Sets a field of an own code.
+    #[track_caller]
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
             self.0 = Repr::Own(Arc::new(CustomCode::new(Text::Static(name), status)));
         }
-        if let Repr::Own(own) = &mut self.0 {
-            set(Arc::make_mut(own));
+        match &mut self.0 {
+            Repr::Own(own) => set(Arc::make_mut(own)),
+            _ => panic!("`{self}` is not a code of your own, and cannot be changed: make one by `ErrorCode::custom`"),
         }
         self
     }
@@ -288,6 +344,7 @@ impl ErrorCode {
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
+            Repr::Described(described) => described.row,
             Repr::Plain { status, .. } => table::of_status(*status),
             Repr::Own(own) => table::of_status(own.status),
             Repr::Foreign(_) => table::of_status(500),

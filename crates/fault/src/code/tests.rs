@@ -55,7 +55,40 @@ fn e10_an_own_code_without_advice_has_that_of_its_status() {
     }
     let set = own(409).with_retry(Retry::Refresh).with_jsonrpc(-32_050).with_docs("https://x.test/e");
     assert_eq!((set.retry(), set.jsonrpc(), set.docs()), (Retry::Refresh, -32_050, Some("https://x.test/e")));
-    assert_eq!((ErrorCode::GONE.with_jsonrpc(1).jsonrpc(), ErrorCode::GONE.docs()), (-32_037, None));
+}
+
+#[test]
+fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
+    let described = ErrorCode::CONFLICT.with_details("{}").with_details(r#"{"type":"object"}"#);
+    assert_eq!(
+        (described.details_schema(), ErrorCode::CONFLICT.details_schema()),
+        (Some(r#"{"type":"object"}"#), None)
+    );
+    assert_eq!(
+        (&described, described.place(), described.group()),
+        (&ErrorCode::CONFLICT, ErrorCode::CONFLICT.place(), Some("status"))
+    );
+    assert_eq!((described.status().as_u16(), described.grpc(), described.retry()), (409, 9, Retry::No));
+    assert!(crate::fault::Fault::new(described.clone()).is_stock());
+    let codes = CodeSet::new(vec![ErrorCode::custom("seat_taken", 409), described]);
+    assert_eq!((codes.len(), codes.iter().count()), (1, ErrorCode::ALL.len() + 1));
+    assert_eq!(codes.iter().filter(|code| code.details_schema().is_some()).count(), 3);
+
+    type Change = fn(ErrorCode) -> ErrorCode;
+
+    let changes: [(&str, Change); 6] = [
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_grpc(5)),
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
+        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_message("Left.")),
+        ("`seat_taken` is not a code of your own", |foreign| foreign.with_details("{}")),
+        ("the details of `invalid_request` are the catalogue's", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
+        ("the details of `payload_too_large` are the catalogue's", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
+    ];
+    for (wrong, change) in changes {
+        let foreign = ErrorCode::foreign("seat_taken").unwrap();
+        let panic = std::panic::catch_unwind(|| change(foreign)).unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().starts_with(wrong), "{wrong}");
+    }
 }
 
 #[test]

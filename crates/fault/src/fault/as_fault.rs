@@ -62,11 +62,12 @@ use crate::code::ErrorCode;
 /// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service with this `Error` type, without a handler in between:
 /// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what it is to clients: it is no `AsFault`",
-    label = "say what it is to clients: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; the features `axum`, `ws`, `garde`, `validator` and `tonic` bring their own errors",
+    message = "`{Self}` has no code for clients: it does not implement `AsFault`",
+    label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; the features `anyhow`, `axum`, `garde`, `sqlx`, `tonic`, `validator` and `ws` bring errors of those crates",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
-    note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`, `tonic`"
+    note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`",
+    note = "features of `tower-error-envelope` bring errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or 0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// The code: `internal_error` by default.

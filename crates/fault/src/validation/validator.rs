@@ -20,7 +20,7 @@ impl AsFault for ValidationErrors {
     fn fault(&self) -> Fault {
         let mut found = Vec::new();
         collect(self, "", &mut found);
-        super::fault(found)
+        super::with_issues(found)
     }
 
     fn into_fault(self) -> Fault {

@@ -188,8 +188,9 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut Na
     TableSettings::read(table, files)
 }
 
-/// Stands for a wrong name, so that other mistakes in its table are found, too.
+/// These stand for wrong names, so that other mistakes in its table are found, too.
 pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
+const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("unknown", 500);
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
     table.only(&["name", "pattern", "missing", "invalid"]);
@@ -209,7 +210,7 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
         ErrorCode::try_own(text, status.unwrap_or(500))
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };
-    let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(ErrorCode::OTHER);
+    let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(UNKNOWN_CODE);
     let code = table.set(code, "grpc", |grpc| grpc.within("a gRPC error", 1, 16), ErrorCode::with_grpc);
     let number = |number: &Value<'_>| number.within("a number of JSON-RPC", i32::MIN.into(), i32::MAX.into());
     let code = table.set(code, "jsonrpc", number, ErrorCode::with_jsonrpc);

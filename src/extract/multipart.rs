@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use ::axum::extract::Multipart as AxumMultipart;
+use axum::extract::Multipart as AxumMultipart;
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 
 use error_envelope_core::fault::Fault;
@@ -15,7 +15,7 @@ use error_envelope_core::fault::Fault;
 ///
 /// ```
 /// use tower_error_envelope::Fault;
-/// use tower_error_envelope::axum::Multipart;
+/// use tower_error_envelope::extract::Multipart;
 ///
 /// async fn upload(mut form: Multipart) -> Result<String, Fault> {
 ///     let mut bytes = 0;

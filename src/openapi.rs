@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use error_envelope_core::openapi::{self, DeclaredError, Document, RouteErrors, shared};
-use error_envelope_fault::utoipa::typed;
+use error_envelope_fault::responses::typed;
 use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Components, OpenApi, RefOr, Response};
@@ -36,7 +36,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 /// [`PolicyResponses::also`] adds the answers of other layers of the stack.
 ///
 /// ```
-/// use tower_error_envelope::utoipa::PolicyResponses;
+/// use tower_error_envelope::openapi::PolicyResponses;
 /// use tower_error_envelope::{ErrorCode, Policy, Route};
 /// use utoipa::{Modify, OpenApi};
 ///

@@ -9,11 +9,11 @@ use error_envelope_core::fault::Fault;
 
 /// The query string, read as `application/x-www-form-urlencoded`; a missing one counts as empty.
 ///
-/// The [module](crate::axum) describes the responses to invalid input.
+/// The [module](crate::extract) describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
-/// use tower_error_envelope::axum::Query;
+/// use tower_error_envelope::extract::Query;
 ///
 /// #[derive(Deserialize)]
 /// struct Page {

@@ -43,8 +43,49 @@ pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     })
 }
 
-/// The error text of parsing a number, a boolean or a character. It comes from `std` and quotes nothing.
+/// The message for the error text of a text that does not parse, by `std` or one of the crates that many types come from.
 pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
+    let of_crate = || CRATES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, message)| *message);
+    // The crate time.
+    let is_component = || text.starts_with("the '") && text.ends_with("' component could not be parsed");
+    of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
+}
+
+const DATE: &str = "Expected a valid date or time.";
+const URL: &str = "Expected a URL.";
+const BASE64: &str = "Expected base64.";
+const HEX: &str = "Expected hexadecimal digits.";
+
+/// How the errors of uuid, url, chrono, time, base64 and hex begin. Most quote what the client sent behind it.
+const CRATES: [(&str, &str); 24] = [
+    ("UUID parsing failed: ", "Expected a UUID."),
+    ("relative URL without a base", URL),
+    ("relative URL with a cannot-be-a-base base", URL),
+    ("empty host", URL),
+    ("invalid international domain name", URL),
+    ("invalid port number", URL),
+    ("invalid IPv4 address: ", URL),
+    ("invalid IPv6 address: ", URL),
+    ("invalid domain character", URL),
+    ("premature end of input", DATE),
+    ("trailing input", DATE),
+    ("input contains invalid characters", DATE),
+    ("input is out of range", DATE),
+    ("input is not enough for unique date and time", DATE),
+    ("no possible date and time matching input", DATE),
+    ("a character literal was not valid", DATE),
+    ("unexpected trailing characters; the end of input was expected", DATE),
+    ("Invalid symbol ", BASE64),
+    ("Invalid last symbol ", BASE64),
+    ("Invalid input length: ", BASE64),
+    ("Invalid padding", BASE64),
+    ("Invalid character '", HEX),
+    ("Odd number of digits", HEX),
+    ("Invalid string length", HEX),
+];
+
+/// The texts of `std`, which quote nothing.
+fn of_std(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
         "number too large to fit in target type" => "The number is too large.",
@@ -53,6 +94,10 @@ pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
         "invalid float literal" | "cannot parse float from empty string" => "Expected a number.",
         "provided string was not `true` or `false`" => "Expected `true` or `false`.",
         "too many characters in string" | "cannot parse char from empty string" => "Expected a single character.",
+        "invalid IP address syntax" => "Expected an IP address.",
+        "invalid IPv4 address syntax" => "Expected an IPv4 address.",
+        "invalid IPv6 address syntax" => "Expected an IPv6 address.",
+        "invalid socket address syntax" => "Expected an IP address and a port.",
         _ => return None,
     })
 }
@@ -133,5 +178,30 @@ mod tests {
         assert_eq!([why::<f32>("x"), why::<f32>("")], [Some("Expected a number."); 2]);
         assert_eq!(why::<bool>("yes"), Some("Expected `true` or `false`."));
         assert_eq!([why::<char>("xy"), why::<char>("")], [Some("Expected a single character."); 2]);
+        assert_eq!(why::<std::net::IpAddr>("x"), Some("Expected an IP address."));
+        assert_eq!(why::<std::net::Ipv4Addr>("x"), Some("Expected an IPv4 address."));
+        assert_eq!(why::<std::net::Ipv6Addr>("x"), Some("Expected an IPv6 address."));
+        assert_eq!(why::<std::net::SocketAddr>("x"), Some("Expected an IP address and a port."));
+    }
+
+    #[test]
+    fn e8_the_errors_of_crates_that_parse_texts_have_words_and_no_value() {
+        for (text, words) in [
+            ("UUID parsing failed: invalid length: expected length 32 for simple format, found 3", "Expected a UUID."),
+            ("UUID parsing failed: invalid character: found `s` at 0", "Expected a UUID."),
+            ("relative URL without a base: \"s3cr3t\"", URL),
+            ("empty host: \"http://\"", URL),
+            ("invalid IPv6 address: \"http://[s3cr3t]\"", URL),
+            ("premature end of input", DATE),
+            ("the 'month' component could not be parsed", DATE),
+            ("Invalid symbol 33, offset 2.", BASE64),
+            ("Invalid character 's' at position 0", HEX),
+            ("Odd number of digits", HEX),
+        ] {
+            assert_eq!(of_parsing(text), Some(words), "{text}");
+        }
+        for own in ["the seat is taken by s3cr3t", "invalid character", "s3cr3t: UUID parsing failed: "] {
+            assert_eq!(of_parsing(own), None, "{own}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use error_envelope_core::guard::content_type::{JSON, essence};
 ///
 /// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
 /// unless axum's `DefaultBodyLimit` sets another) within the layer's. `Option<Json<T>>` is `None` for a request without a
-/// content type. The [module](crate::axum) describes the responses to invalid input.
+/// content type. The [module](crate::extract) describes the responses to invalid input.
 ///
 /// The response lists only the first wrong field: serde stops there. To list all of them, let the type accept any value of
 /// its form, and validate it with `garde` or `validator` (features of this crate): `?` converts their reports to issues.
@@ -26,7 +26,7 @@ use error_envelope_core::guard::content_type::{JSON, essence};
 /// ```
 /// use serde::Deserialize;
 /// use tower_error_envelope::Fault;
-/// use tower_error_envelope::axum::Json;
+/// use tower_error_envelope::extract::Json;
 ///
 /// #[derive(Deserialize)]
 /// struct Message {

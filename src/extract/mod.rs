@@ -19,7 +19,7 @@
 //! ```
 //! use axum::{Router, routing::post};
 //! use serde::{Deserialize, Serialize};
-//! use tower_error_envelope::axum::{Json, Path};
+//! use tower_error_envelope::extract::{Json, Path};
 //! use tower_error_envelope::{ErrorEnvelopeLayer, Fault};
 //!
 //! #[derive(Deserialize)]
@@ -66,7 +66,7 @@ mod multipart;
 mod path;
 mod query;
 
-pub use error_envelope_fault::axum::MissingRequestId;
+pub use error_envelope_fault::extract::MissingRequestId;
 
 pub use self::caller::CallerData;
 #[cfg(feature = "jwt")]

@@ -1,8 +1,8 @@
 //! The parameters of a route's path.
 
-use ::axum::extract::RawPathParams;
-use ::axum::extract::path::ErrorKind;
-use ::axum::extract::rejection::PathRejection;
+use axum::extract::RawPathParams;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -14,11 +14,11 @@ use error_envelope_core::fault::Fault;
 /// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
 ///
 /// `Option<Path<T>>` is `None` on a route without parameters. An error names its parameter, also in a tuple.
-/// The [module](crate::axum) describes the responses to invalid input.
+/// The [module](crate::extract) describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
-/// use tower_error_envelope::axum::Path;
+/// use tower_error_envelope::extract::Path;
 ///
 /// #[derive(Deserialize)]
 /// struct Seat {
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
-        let path = <::axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        let path = <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
         match path {
             Ok(path) => Ok(Self(path.0)),
             Err(rejection) => Err(rejection_fault(rejection, parts).await),
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestPa
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Fault> {
-        let path = <::axum::extract::Path<T> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
+        let path = <axum::extract::Path<T> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
         match path {
             Ok(path) => Ok(path.map(|path| Self(path.0))),
             Err(rejection) => Err(rejection_fault(rejection, parts).await),

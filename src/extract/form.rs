@@ -16,12 +16,12 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A form: the query of GET and HEAD, else a body of type `application/x-www-form-urlencoded`.
 ///
-/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::axum) describes the
+/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::extract) describes the
 /// responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
-/// use tower_error_envelope::axum::Form;
+/// use tower_error_envelope::extract::Form;
 ///
 /// #[derive(Deserialize)]
 /// struct Login {

@@ -1,0 +1,53 @@
+//! Functions of features that are off: a call does not compile, and the compiler's error names the feature.
+
+/// A bound that no type meets, and functions whose argument would have to.
+macro_rules! absent {
+    ($feature:literal $bound:ident $wrong:literal $right:literal
+        $($of:ty { $($function:ident($($argument:tt)*) -> $result:ty;)* })*) => {
+        #[diagnostic::on_unimplemented(message = $wrong, label = $right)]
+        pub trait $bound {}
+
+        $(
+            #[cfg(not(feature = $feature))]
+            #[doc(hidden)]
+            #[allow(missing_docs, reason = "the feature's own function is documented")]
+            impl $of {
+                $(pub fn $function($($argument)* _: impl $bound) -> $result {
+                    unreachable!($wrong)
+                })*
+            }
+        )*
+    };
+}
+
+absent! {
+    "policy-file" NeedsPolicyFile
+    "this needs the feature `policy-file` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features policy-file`"
+    crate::policy::Policy {
+        from_file() -> Result<Self, crate::policy::PolicyError>;
+        from_toml(_: &str,) -> Result<Self, crate::policy::PolicyError>;
+    }
+}
+
+absent! {
+    "pattern" NeedsPattern
+    "this needs the feature `pattern` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features pattern`"
+    crate::guard::header::RequiredHeader { pattern(self,) -> Self; }
+    crate::classify::rule::MapRule { message_pattern(self,) -> Self; }
+}
+
+absent! {
+    "keys" NeedsKeys
+    "this needs the feature `keys` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features keys`"
+    crate::guard::auth::AuthScheme { header() -> Self; }
+}
+
+absent! {
+    "jwt" NeedsJwt
+    "this needs the feature `jwt` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features jwt`"
+    crate::guard::auth::AuthScheme { jwt() -> Self; }
+}

@@ -1,0 +1,59 @@
+//! A fault written where there is no response: a message of a WebSocket, an item of a batch.
+
+use std::borrow::Cow;
+use std::iter;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use super::OutwardForm;
+use crate::details::with_issues;
+use crate::dialect::outgoing::{Outgoing, WrittenAdvice};
+use crate::dialect::{Dialect, standard};
+use crate::fault::{BodyForm, Fault};
+use crate::request_id::RequestId;
+use crate::rpc;
+use crate::rpc::details::DOMAIN;
+
+/// The body that a route of this dialect has, without the `[[map]]` and `[[outward]]` rules of a policy. A time in it is that
+/// of the id. A shape of a policy's own (`Policy::dialects`) without a template writes the canonical envelope.
+impl BodyForm for Dialect {
+    fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
+        let dialect = if self.is_written() { *self } else { Self::Standard };
+        let fault = if dialect.spec().lists_issues { with_issues(fault.clone()) } else { fault.clone() };
+        let id_text = id.text();
+        let body = match dialect {
+            Self::Standard => {
+                let advice = advice(&fault);
+                standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &advice, &id_text)
+            }
+            _ => in_dialect(dialect, &fault, id, str::from_utf8(&id_text).unwrap_or_default()),
+        };
+        body.into()
+    }
+}
+
+fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> Vec<u8> {
+    let spec = dialect.spec();
+    let began = SystemTime::UNIX_EPOCH + Duration::from_millis(id.timestamp_ms());
+    let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &[], iter::empty());
+    spec.write(&Outgoing {
+        status: leaving.status,
+        canonical: fault.code(),
+        code: &leaving.name,
+        message: &leaving.text,
+        details: leaving.details(fault, spec.lists_issues).as_deref(),
+        kept: None,
+        request_id: id_text,
+        now: began,
+        domain: DOMAIN,
+        retry_after: spec.tells_wait.then(|| rpc::retry_after(fault.headers(), || began)).flatten(),
+        advice: &advice(fault),
+        call: None,
+    })
+}
+
+/// The page of an own code: a policy decides all other advice.
+fn advice(fault: &Fault) -> WrittenAdvice<'_> {
+    WrittenAdvice { retry: None, docs: fault.code().docs().map(Cow::Borrowed) }
+}

@@ -1,0 +1,125 @@
+//! anyhow's errors as faults, by `?` (feature `anyhow`).
+
+use anyhow::Error;
+
+use crate::cause;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// The fault of an `anyhow::Error`; the error itself, with its contexts, is the cause for the log.
+///
+/// 1. A [`Fault`] or an [`ErrorCode`] that is its context (`.context(ErrorCode::GONE)`), or was converted to it: the outermost.
+/// 2. An error of a crate that the features bring (`sqlx`, `garde`, `validator`), whatever its contexts.
+/// 3. A [`Fault`] among the sources of the error.
+/// 4. Else `internal_error`, as for any error without a mapping. An error of your own is an example: convert it to a
+///    [`Fault`] before anyhow takes it.
+///
+/// ```
+/// use anyhow::Context;
+/// use tower_error_envelope::{ErrorCode, Fault};
+///
+/// fn read() -> anyhow::Result<String> {
+///     std::fs::read_to_string("/no/such/file").context(ErrorCode::GONE).context("reading the notes")
+/// }
+///
+/// fn handler() -> Result<String, Fault> {
+///     Ok(read()?)
+/// }
+///
+/// assert_eq!(handler().unwrap_err().code(), &ErrorCode::GONE);
+/// ```
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        #[cfg(feature = "garde")]
+        let error = match error.downcast::<garde::Report>() {
+            Ok(report) => return report.into(),
+            Err(error) => error,
+        };
+        #[cfg(feature = "validator")]
+        let error = match error.downcast::<validator::ValidationErrors>() {
+            Ok(errors) => return errors.into(),
+            Err(error) => error,
+        };
+        Self::from(&error).caused_by(error)
+    }
+}
+
+/// The same without the cause, for `#[fault(with = Fault::from)]` on a variant that has the error.
+impl From<&Error> for Fault {
+    fn from(error: &Error) -> Self {
+        let own = error.downcast_ref::<Self>().cloned();
+        let code = || error.downcast_ref::<ErrorCode>().cloned().map(Self::new);
+        let nested = || cause::find::<Self>(error.as_ref()).cloned();
+        own.or_else(code)
+            .or_else(|| of_features(error))
+            .or_else(nested)
+            .unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
+    }
+}
+
+/// The first that is there by the crates of the features.
+fn of_features(error: &Error) -> Option<Fault> {
+    macro_rules! fault_of {
+        ($($feature:literal $of:ty)*) => {$(
+            #[cfg(feature = $feature)]
+            if let Some(found) = error.downcast_ref::<$of>() {
+                return Some(crate::fault::AsFault::fault(found));
+            }
+        )*};
+    }
+
+    let _ = error;
+    fault_of! { "sqlx" sqlx::Error "garde" garde::Report "validator" validator::ValidationErrors }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn f1_a_fault_or_a_code_in_an_anyhow_error_decides() {
+        let conflict = || Fault::new(ErrorCode::CONFLICT).message("Taken.");
+        let buried = io::Error::other(io::Error::other(conflict()));
+        let missing = || anyhow::Error::new(sqlx::Error::RowNotFound);
+        let mut report = garde::Report::new();
+        report.append(garde::Path::new("name"), garde::Error::new("not set"));
+        for (error, code) in [
+            (anyhow!("s3cr3t"), "internal_error"),
+            (io::Error::other("s3cr3t").into(), "internal_error"),
+            (conflict().into(), "conflict"),
+            (anyhow::Error::new(conflict()).context("booking").context("handling"), "conflict"),
+            (anyhow!("s3cr3t").context(conflict()).context("handling"), "conflict"),
+            (anyhow!("s3cr3t").context(ErrorCode::GONE).context("handling"), "gone"),
+            (anyhow!("s3cr3t").context(ErrorCode::GONE).context(ErrorCode::NO_OP), "no_op"),
+            (anyhow::Error::new(buried).context("reading"), "conflict"),
+            (missing(), "not_found"),
+            (missing().context("loading the order").context("handling"), "not_found"),
+            (missing().context(ErrorCode::GONE), "gone"),
+            (anyhow::Error::new(io::Error::other(sqlx::Error::RowNotFound)), "internal_error"),
+            (anyhow::Error::new(report).context("booking"), "invalid_request"),
+            (Err::<(), _>(Fault::new(ErrorCode::NO_QR)).context("pairing").unwrap_err(), "no_qr"),
+        ] {
+            let name = format!("{error:#}");
+            assert_eq!(Fault::from(&error).code(), code, "{name}");
+            assert_eq!(Fault::from(error).code(), code, "{name}");
+        }
+    }
+
+    #[test]
+    fn l1_the_contexts_are_the_cause_and_l3_a_report_is_none() {
+        let cause = |error: Error| {
+            let fault = Fault::from(error);
+            cause::chain(&fault).skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        };
+        assert_eq!(cause(anyhow!("no disk").context("writing").context("saving")), "saving: writing: no disk");
+        let gone = anyhow::Error::new(Fault::new(ErrorCode::GONE).message("Left.")).context("loading");
+        assert_eq!(Fault::from(&gone).text(), "Left.");
+        assert_eq!(cause(gone), "loading: gone: Left.");
+        assert_eq!(cause(anyhow::Error::new(validator::ValidationErrors::new()).context("saving")), "");
+    }
+}

@@ -1,0 +1,37 @@
+//! The forms that a fault's body can have.
+
+use bytes::Bytes;
+
+use super::Fault;
+use crate::request_id::RequestId;
+
+/// A form that [`Fault::to_body`] writes: a `policy::Dialect` of `tower-error-envelope`.
+pub trait BodyForm {
+    /// The body of an error with this id.
+    fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes;
+}
+
+impl Fault {
+    /// The body that a client gets of it, for places where there is no response to write: a message of a WebSocket, an item
+    /// of a batch, an event of a stream.
+    ///
+    /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. The id is that of the
+    /// request, an extractor of axum's handlers. The cause is in no body: log it where you write the body.
+    ///
+    /// ```
+    /// use tower_error_envelope::policy::Dialect;
+    /// use tower_error_envelope::{ErrorCode, Fault, RequestId};
+    ///
+    /// let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse()?;
+    /// let fault = Fault::new(ErrorCode::NOT_FOUND).details(serde_json::json!({ "room": 7 }));
+    /// assert_eq!(
+    ///     fault.to_body(id, Dialect::Standard),
+    ///     r#"{"error":{"code":"not_found","message":"Not found.","details":{"room":7}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#,
+    /// );
+    /// # Ok::<(), tower_error_envelope::ParseRequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn to_body(&self, id: RequestId, form: impl BodyForm) -> Bytes {
+        form.body_of(self, id)
+    }
+}
