@@ -71,15 +71,82 @@
 //! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string", this crate's
 //! "Expected a string, got a number."
 //!
-//! # Features and limits
+//! # Where to add the layer
 //!
-//! The default features recognise the errors of `hyper` and `tower`, and add the `pattern`s and `keys` of a policy and the
-//! `protobuf` details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time. A guard
-//! whose feature is off does not compile, so that no guard is lost.
+//! Add it last, on the outermost router. `Router::layer` covers 404 and 405 as well; `route_layer` does not cover the 404. A route
+//! or fallback that you add after `.layer` is outside: its faults are a status without a body, and are not logged.
 //!
-//! Request bodies are limited to 1 MiB unless the policy sets another limit, RPC streams message by message. `DefaultBodyLimit`
-//! raises axum's own limit of 2 MiB. The numbers of
-//! rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
+//! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then has no route.
+//!
+//! ```
+//! # #[cfg(feature = "axum")] {
+//! use axum::Router;
+//! use tower_error_envelope::ErrorEnvelopeLayer;
+//! use tower_layer::Layer;
+//!
+//! # let router = Router::<()>::new();
+//! let app: Router = Router::new().fallback_service(ErrorEnvelopeLayer::new().layer(router));
+//! # }
+//! ```
+//!
+//! - CORS goes outside: a browser reads an error only with CORS headers. Expose `x-request-id`, `x-error-code` and `retry-after`.
+//! - Compression goes outside. A compressed error from inside is read with the feature `decompress`; otherwise its status decides.
+//! - Decompression of requests goes outside: inside, the body limit counts compressed bytes, and 10 KB can become 10 MB.
+//! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside: their errors become `gateway_timeout`,
+//!   `worker_at_capacity` or `service_unavailable`.
+//! - Tracing goes inside if its lines are to have the request id: they are in the span `request`.
+//! - Remove other layers for request ids, caught panics and body limits.
+//!
+//! # Limits and the log
+//!
+//! Request bodies are limited to 1 MiB unless the policy sets another limit, RPC streams message by message. axum's own limit is
+//! 2 MiB; raise both for one route. axum's 413 has the same code, without `limit_bytes`.
+//!
+//! ```
+//! # #[cfg(feature = "axum")] {
+//! use axum::extract::DefaultBodyLimit;
+//! use axum::{Router, routing::post};
+//! use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+//!
+//! # async fn upload() {}
+//! let policy = Policy::builder().route(Route::new("POST /upload").body_limit(50 << 20)).build()?;
+//! let upload = post(upload).layer(DefaultBodyLimit::max(50 << 20));
+//! let app: Router = Router::new().route("/upload", upload).layer(ErrorEnvelopeLayer::new().policy(policy));
+//! # }
+//! # Ok::<_, tower_error_envelope::PolicyError>(())
+//! ```
+//!
+//! Install a tracing subscriber: without one, the texts that clients do not get are lost. The log begins with the line `error
+//! envelopes are active`, which names the policy. Bodies are not logged, because they may hold secrets: a handler that returns
+//! `(StatusCode, String)` with a 5xx loses its text. Return an error instead.
+//!
+//! The server's own responses never reach the layer: hyper sends 400 for a malformed head, 431 for a head that is too large,
+//! and nothing for a head that never ends. The gateway limits these.
+//!
+//! # Features
+//!
+//! Default: `hyper`, `tower` (their errors are recognised as causes), `pattern` (regular expressions in a policy), `keys` (API
+//! keys as hashes), `protobuf` (details of `google.rpc`). Without them a build is smaller, and a guard that needs one does not
+//! compile.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `axum` | `Fault` as a response, extractors with field errors, axum's errors by `?`; `ws` adds those of WebSockets |
+//! | `derive` | `#[derive(AsFault)]` |
+//! | `garde`, `validator`, `anyhow`, `sqlx` | their errors by `?` |
+//! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
+//! | `tonic` | `Fault` as a `tonic::Status`, and back |
+//! | `policy-file` | policies as TOML files, reloaded on change |
+//! | `redact` | `Route::redact`: secrets in the texts of foreign errors are replaced; part of `policy-file` |
+//! | `jwt`, `jwks-url` | session tokens (HS, RS, PS, ES, EdDSA); keys fetched from an identity provider |
+//! | `client` | for callers: errors of any dialect, and retries for `tower::retry` |
+//! | `decompress` | compressed error bodies are read: gzip, deflate, br, zstd |
+//! | `metrics` | counters and times by the crate `metrics` |
+//! | `prometheus` | `install_metrics`: these for Prometheus |
+//! | `testing` | assertions on envelopes, for tests |
+//! | `full` | all of these but `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
+//!
+//! The numbers of rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -120,42 +187,30 @@ pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 
-#[cfg(all(doctest, feature = "axum", feature = "utoipa"))]
-#[doc = include_str!("../manual/openapi.md")]
-struct OpenApiManual;
-
-#[cfg(all(doctest, feature = "axum"))]
-#[doc = include_str!("../manual/verifiers.md")]
-struct VerifiersManual;
-
-#[cfg(doctest)]
-#[doc = include_str!("../manual/event-streams.md")]
-struct EventStreamsManual;
-
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing"))]
-#[doc = include_str!("../manual/testing.md")]
-struct TestingManual;
+#[cfg(all(doctest, feature = "axum", feature = "jwt"))]
+#[doc = include_str!("../manual/credentials.md")]
+struct CredentialsManual;
 
 #[cfg(doctest)]
 #[doc = include_str!("../manual/rpc.md")]
 struct RpcManual;
 
-#[cfg(doctest)]
-#[doc = include_str!("../manual/rpc-reference.md")]
-struct RpcReferenceManual;
-
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../manual/clients.md")]
 struct ClientsManual;
 
-#[cfg(all(doctest, feature = "axum"))]
-#[doc = include_str!("../manual/migration.md")]
-struct MigrationManual;
-
-#[cfg(all(doctest, feature = "client", feature = "garde", feature = "testing", feature = "validator"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "garde"))]
 #[doc = include_str!("../manual/recipes.md")]
 struct RecipesManual;
+
+#[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
+#[doc = include_str!("../manual/operate.md")]
+struct OperateManual;
+
+#[cfg(doctest)]
+#[doc = include_str!("../manual/policy.md")]
+struct PolicyManual;

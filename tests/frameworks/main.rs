@@ -1,4 +1,4 @@
-//! The layer around each framework, over real sockets: one table of checks, which `manual/framework-checks.md` shows; and
+//! The layer around each framework, over real sockets: one table of checks, which `tests/frameworks/checks.md` shows; and
 //! tower's and tower-http's layers inside and outside of it.
 #![allow(clippy::disallowed_methods, reason = "tests start their own servers")]
 

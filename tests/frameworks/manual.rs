@@ -24,7 +24,7 @@ pub(crate) fn expect_table(table: &str) {
 #[test]
 fn each_snippet_stands_in_the_file_that_it_names() {
     let page = page();
-    let snippets = page.split("```rust\n").collect::<Vec<_>>();
+    let snippets = page.split("```rust,ignore\n").collect::<Vec<_>>();
     assert!(snippets.len() > 5, "{PAGE} has snippets");
     for pair in snippets.windows(2) {
         let file = pair[0].lines().last().and_then(|line| line.strip_prefix("<!-- ")?.strip_suffix(" -->"));
@@ -41,8 +41,8 @@ fn stands_in(snippet: &str, source: &str) -> bool {
     source.windows(snippet.len()).any(|lines| lines == snippet)
 }
 
-const PAGE: &str = "manual/frameworks.md";
-const TABLE: &str = "manual/framework-checks.md";
+const PAGE: &str = "manual/library.md";
+const TABLE: &str = "tests/frameworks/checks.md";
 
 fn page() -> String {
     fs::read_to_string(root().join(PAGE)).unwrap()

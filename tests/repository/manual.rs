@@ -1,11 +1,12 @@
-//! The pages for people: every page of the manual is in its index, no link leads nowhere, and what they show of a policy is
-//! what comes of it.
+//! The pages for people: every page of the manual is in its index, every link leads somewhere, sentences are short, and what the
+//! pages show of a policy is what clients get.
 
 mod answers;
 mod blocks;
 mod book;
 mod links;
 mod pictures;
+mod sentences;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,18 +14,24 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/`.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
     "benches/README.md",
+    "clients/python/README.md",
+    "clients/typescript/README.md",
     "contract/README.md",
     "crates/admin/README.md",
     "crates/cli/README.md",
+    "crates/cli/benches/abuse/abuse.md",
     "crates/envoy/README.md",
     "crates/gateway/README.md",
     "examples/README.md",
+    "tests/apps/words.md",
+    "tests/frameworks/checks.md",
+    "tests/repository/house.md",
 ];
 
 #[test]

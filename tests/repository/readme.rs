@@ -1,4 +1,4 @@
-//! The README's first example, as it stands there, and what the README says that a client gets from it.
+//! The table of `manual/library.md` that compares axum's `Json` with this crate's, made from the app in `readme/app.rs`.
 
 mod app;
 
@@ -46,22 +46,15 @@ async fn the_same_input_gets_the_same_status_and_code_from_both() {
     }
 }
 
-#[test]
-fn the_readme_shows_the_app_that_these_tests_use() {
-    let readme = readme();
-    let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    assert_eq!(shown, include_str!("readme/app.rs").replace("pub(crate) ", ""));
-}
-
 #[tokio::test]
-async fn the_readme_shows_what_a_client_gets() {
+async fn the_manual_shows_what_a_client_gets() {
     let mut table = String::from("| the client sends | axum's `Json` | this crate's `Json` |\n|---|---|---|\n");
     for (name, content_type, body) in SENT {
         let [stock, own] = both(content_type, body).await.map(|answer| summary(&answer));
         table += &format!("| {name} | {stock} | {own} |\n");
     }
-    let readme = readme();
-    let (before, rest) = readme.split_once(OPENS).expect("the page has a place for the table");
+    let page = fs::read_to_string(path()).unwrap();
+    let (before, rest) = page.split_once(OPENS).expect("the page has a place for the table");
     let (old, after) = rest.split_once(CLOSES).expect("the table has an end");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path(), format!("{before}{OPENS}{table}{CLOSES}{after}")).unwrap();
@@ -101,8 +94,4 @@ fn envelope(answer: &Answer) -> Envelope {
 
 fn path() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manual/library.md")
-}
-
-fn readme() -> String {
-    fs::read_to_string(path()).unwrap()
 }

@@ -23,7 +23,7 @@ pub(crate) enum OutputFormat {
     /// Print text for people
     #[default]
     Human,
-    /// Print one JSON object; manual/owner.md names its members
+    /// Print one JSON object; manual/exit-codes.md names its fields
     Json,
 }
 

@@ -1,6 +1,6 @@
 """Asks real applications what they say of bad input, bare and behind the layer.
 
-It compares what they say with `tests/apps/said.json` and with the manual's page, and writes both with `--write`.
+It compares what they say with `tests/apps/said.json` and with `tests/apps/words.md`, and writes both with `--write`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from run import APPS, Processes
 from versions import versions
 
 SAID = APPS / "said.json"
-PAGE = APPS.parent.parent / "manual" / "words.md"
+PAGE = APPS / "words.md"
 # Where a program runs that is not of Python's packages.
 HOMES = {"node": "node", "ruby": "ruby", "./gin": "go"}
 

@@ -1,33 +1,33 @@
-"""The manual's page."""
+"""The page `tests/apps/words.md`."""
 
 import json
 
 INTRODUCTION = """\
-# What frameworks say of bad input
+# Reports of bad input, framework by framework
 
-Real applications, from their registries, were asked the same by a client that accepts JSON: what each of them says by
-itself, and what the client gets from it behind the layer. `.ci/frameworks` asks them again and fails when a row of this
-page is no longer true; `.ci/frameworks --write` writes the page. Each app limits its bodies to 64 KiB where it can, and
-the layer's policy to 128 KiB. The apps stand in [`tests/apps`](../tests/apps).
+A client that accepts JSON sends the same bad input to real applications, from their registries. The tables show each
+application's own response, and what the client gets from the layer around it. `.ci/frameworks` sends the requests again,
+and fails when a row is no longer true; `.ci/frameworks --write` writes this page. Each app limits its bodies to 64 KiB
+where it can, and the layer's policy to 128 KiB. The apps are in [`tests/apps`](.).
 """
 
 POINTED = """\
-## The member that is wrong, as the client reads it
+## The wrong field, as the client reads it
 
-What an app's words name, the client reads as the path of an issue, and nothing of the value that was sent. Where there is
-no path the words name no member: serde says of a missing member its name alone, and of a wrong type nothing but the
-line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it. For each of these stands
-a row with the few lines that let it say where: its section has the file to copy. Only the path of the URL stays without a name there: it is the route's own.
+If a report names a field, the client reads it as the path of an issue, without the value that was sent. A cell without a
+path means that the report names no field. For a missing field, serde's report has the name alone; for a wrong type it has
+the line and the column. salvo and Rocket report nothing unless a handler does. For each of these there is a second row,
+with a few lines of code that report the path: its section has the file to copy. The URL's own path stays without a name.
 
-Of a wrong type Go's decoder says no place in a list, and of a number in a query, path or form nothing but that it is none.
-Falcon takes of jsonschema its sentence without the place, and Connexion does so for a query.
+Go's decoder reports no position in a list for a wrong type, and no name for a wrong number in a query, path or form.
+Falcon uses the sentence of jsonschema without the place, as Connexion does for a query.
 """
 
 OTHERS = """\
-## What names no member
+## Errors without a field
 
-Who has no answer of its own to another method says 404. Django says 400 to a body over its limit, as Gin does where `err` is
-sent as it is, and Feathers says 500 to a body that cannot be read. FastAPI, h3, Falcon, Connexion and Grape have no limit.
+An app without a response to another method sends 404. Django sends 400 for a body over its limit, as Gin does if `err` is
+sent as it is; Feathers sends 500 for a body that cannot be read. FastAPI, h3, Falcon, Connexion and Grape have no limit.
 """
 
 
@@ -53,7 +53,7 @@ def overview(said, names):
 def sections(said, apps):
     for app in said.values():
         versions = ", ".join(f"{name} {version}" for name, version in app["versions"].items())
-        lines = [f"## {app['title']}\n", f"{versions}.\n", row(["", "it says", "the client gets"]), row(["---"] * 3)]
+        lines = [f"## {app['title']}\n", f"{versions}.\n", row(["", "its response", "the client gets"]), row(["---"] * 3)]
         for name, words in app["rows"].items():
             lines.append(row([name, told(words["said"]), read(words["got"], whole=True)]))
         yield "\n".join(lines) + "\n" + copied(app, apps)
@@ -65,7 +65,7 @@ def copied(app, apps):
         return ""
     path = apps / app["copy"]
     language = {".rs": "rust", ".ts": "ts"}[path.suffix]
-    used = f"[`{path.name}`](../tests/apps/{app['copy']})"
+    used = f"[`{path.name}`]({app['copy']})"
     text = path.read_text().replace("pub(crate) ", "pub ")
     # No test of the library's: it has none of these frameworks' crates.
     fence = f"{language},ignore" if language == "rust" else language

@@ -93,7 +93,7 @@ async fn inside_nest_a_policy_guards_by_whole_paths_and_by_stripped_ones() {
     }
 }
 
-/// What the README warns of.
+/// `manual/library.md` warns of it.
 #[test]
 fn a_route_that_is_added_after_the_layer_has_neither_body_nor_log() {
     let late = get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE)) });

@@ -1,4 +1,4 @@
-//! M1: `auth_observe` checks and logs, and refuses nobody; no mode opens a door by itself.
+//! M1: `auth_observe` checks and logs, and every request passes; no mode opens a route by itself.
 
 use tower_error_envelope::auth::{CredentialRequest, Verified};
 use tower_error_envelope::{Mode, Route};

@@ -1,4 +1,4 @@
-//! The picture of the house, in `manual/house.md`: the crates, and every room on its floor with what it names.
+//! The picture of the house, in `tests/repository/house.md`: the crates, and every room on its floor with what it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,7 @@ fn the_manual_shows_the_house_as_it_is() {
     if std::env::var_os(REWRITE).is_some() {
         fs::write(self::page(), format!("{before}{OPENS}{made}{CLOSES}{after}")).unwrap();
     } else {
-        assert_eq!(old, made, "manual/house.md shows another house: run again with {REWRITE}=1");
+        assert_eq!(old, made, "tests/repository/house.md shows another house: run again with {REWRITE}=1");
     }
 }
 
@@ -105,7 +105,7 @@ fn sentence(room: &str, files: &[(String, String)]) -> String {
 }
 
 fn page() -> PathBuf {
-    root().join("manual/house.md")
+    root().join("tests/repository/house.md")
 }
 
 #[test]

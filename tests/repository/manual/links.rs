@@ -31,7 +31,7 @@ pub(super) fn anchors(page: &str) -> Vec<String> {
 }
 
 /// The lines outside of fenced code.
-fn prose(page: &str) -> impl Iterator<Item = &str> {
+pub(super) fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut fence = None;
     page.lines().filter(move |line| {
         let mark = line.trim_start();

@@ -215,7 +215,7 @@ async fn the_dashboard_and_the_alerts_name_what_there_is() {
 
 #[tokio::test(start_paused = true)]
 async fn the_manual_lists_each_metric_with_its_labels() {
-    let manual = include_str!("../../../../manual/metrics.md");
+    let manual = include_str!("../../../../manual/operate.md");
     let exposed = exposed().await;
     let mut listed = BTreeSet::new();
     for line in manual.lines().filter(|line| line.starts_with("| `error_envelope_")) {
@@ -237,13 +237,13 @@ async fn the_manual_lists_each_metric_with_its_labels() {
 
 #[test]
 fn each_alert_has_a_runbook_that_is_there() {
-    let manual = include_str!("../../../../manual/on-call.md");
+    let manual = include_str!("../../../../manual/operate.md");
     let sections: BTreeSet<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let alerts: Value = serde_saphyr::from_str(&deployed("prometheus-alerts.yml")).unwrap();
     let named: BTreeSet<_> = texts(&alerts, "alert").into_iter().collect();
     assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), sections);
     let runbooks: BTreeSet<_> = texts(&alerts, "runbook_url").into_iter().collect();
-    let expected: BTreeSet<_> = named.iter().map(|name| format!("manual/on-call.md#{}", name.to_lowercase())).collect();
+    let expected: BTreeSet<_> = named.iter().map(|name| format!("manual/operate.md#{}", name.to_lowercase())).collect();
     assert_eq!(runbooks, expected);
     let tested: Value = serde_saphyr::from_str(&deployed("prometheus-rules.test.yml")).unwrap();
     assert_eq!(texts(&tested, "alertname").into_iter().collect::<BTreeSet<_>>(), named);

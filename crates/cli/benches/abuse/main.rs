@@ -7,7 +7,7 @@
 //!
 //! - `-- --check`: exit code 1 if a row fails.
 //! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
-//! - `-- --write`: the tables go into `manual/abuse.md`, or the rows that were asked for.
+//! - `-- --write`: the tables go into `crates/cli/benches/abuse/abuse.md`, or the rows that were asked for.
 //! - `-- --gateway FILE`: another binary than the one that cargo has just built.
 //! - `-- --before FILE`: each attack against another binary as well, right before, and the times of both side by side.
 //! - `-- NAME…`: those rows alone whose names have it.
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Small and short, several at once, and no times
     #[arg(long)]
     quick: bool,
-    /// Write the tables, or the rows that were asked for, into manual/abuse.md
+    /// Write the tables, or the rows that were asked for, into crates/cli/benches/abuse/abuse.md
     #[arg(long)]
     write: bool,
     /// The command to start, instead of the one that cargo has just built

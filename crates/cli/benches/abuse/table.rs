@@ -90,11 +90,11 @@ fn with_rows(old: &str, new: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Puts each table between its markers in the manual.
+/// Puts each table between its markers in `abuse.md`.
 ///
 /// Where some rows alone were asked for, those of the same name give way to them, and the others stay.
 pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/abuse.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/abuse/abuse.md");
     let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
     for (name, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
         let (begin, end) = (format!("<!-- {name}: written by the harness -->\n"), format!("<!-- {name} end -->"));
@@ -104,5 +104,5 @@ pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
         text.replace_range(from..to, &table);
     }
     let beside = page.with_extension("md.new");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, &page)).expect("the manual's page is written");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, &page)).expect("the page is written");
 }

@@ -14,7 +14,7 @@ fn the_manual_shows_the_fields_of_the_access_log() {
     let row = |field: &AccessField| format!("| `{}` | {} |\n", field.name(), field.description());
     let rows: String = AccessField::ALL.iter().map(row).collect();
     let table = format!("| field | |\n|---|---|\n{rows}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/gateway-reference.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/gateway.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(OPENS).expect("the table's beginning");
     let (shown, after) = rest.split_once(CLOSES).expect("the table's end");

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::kit::repository;
 use crate::probe::Gateway;
 
-const PAGE: &str = include_str!("../../../../manual/service.md");
+const PAGE: &str = include_str!("../../../../manual/probe.md");
 const POLICY: &str = "examples/probe/policy.toml";
 const FRONT: &str = "http://127.0.0.1:8080";
 const BARE: &str = "http://127.0.0.1:3000";

@@ -31,8 +31,10 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
         assert_eq!(wide, [""; 0], "{args:?}");
     }
     let help = run(&["--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
-    let manual = std::fs::read_to_string(repository().join("manual/owner.md")).unwrap();
-    for row in manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(3) {
+    let manual = std::fs::read_to_string(repository().join("manual/exit-codes.md")).unwrap();
+    let rows: Vec<_> = manual.lines().skip_while(|line| *line != "| code | means |").skip(2).take(3).collect();
+    assert_eq!(rows.len(), 3, "the table of exit codes");
+    for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let told = format!("{} {}", cells[1], cells[2].split(':').next().unwrap());
         assert!(help.contains(&told), "{told:?} is not in {help:?}");

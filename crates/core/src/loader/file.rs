@@ -15,6 +15,7 @@ mod env;
 mod gather;
 mod key_value;
 pub(super) mod keys;
+mod lock;
 mod mistakes;
 mod read;
 mod reader;
@@ -32,6 +33,7 @@ use self::document::Document;
 pub(crate) use self::env::PolicyEnv;
 use self::env::{MAX_FILE_BYTES, NamedFile};
 use self::gather::{SourceFiles, Text, gather};
+pub(super) use self::lock::{FileDefaults, Lock};
 use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use self::read::Table;
 use self::reader::Reader;
@@ -39,26 +41,7 @@ pub use self::regular::read_regular;
 pub(crate) use self::sources::{Override, Sources};
 pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
-use crate::policy::keys::TableSettings;
 use crate::policy::{Origin, Policy, PolicyBuilder};
-
-/// A setting that a file locks (POLICY.md).
-#[derive(Debug)]
-pub(super) struct Lock {
-    /// One of [`LOCKABLE`].
-    pub(super) key: &'static str,
-    pub(super) file: usize,
-    /// `FILE:LINE`.
-    pub(super) location: String,
-}
-
-/// The `[defaults]` of one file.
-#[derive(Debug)]
-pub(super) struct FileDefaults {
-    pub(super) part: usize,
-    pub(super) file: usize,
-    pub(super) keys: TableSettings,
-}
 
 /// A policy, and the files that it was read from.
 #[derive(Debug)]

@@ -188,21 +188,21 @@ macro_rules! for_each_key {
     ($call:ident) => {
         $call! {
             // The schema's text, which is no comment.
-            #[doc = " How much the layer does (M1): `off` gives ids, answers failures and asks for credentials; `observe`"]
+            #[doc = " How much the layer does (M1): `off` gives ids, answers failures and checks credentials; `observe`"]
             /// logs what would happen; `own` answers by itself, and inner errors pass; `fill` also rewrites empty,
             /// HTML and plain-text errors; `enforce` everything.
-            #[manual = r#""off", "observe", "own", "fill", "enforce": see modes.md"#]
+            #[manual = r#""off", "observe", "own", "fill", "enforce": see rolling-out.md"#]
             mode: Mode, reply Mode, weaker guards_nothing;
             /// How errors are written (R2, R12): a built-in dialect, or a shape of the policy's own that has a
             /// template (R15).
-            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "openai", "anthropic", "jsonrpc", "google""#]
+            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "jsonrpc", "openai", "anthropic", "google""#]
             dialect: DialectName, reply DialectIndex, by dialect;
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
             negotiate: bool, bit bool = true;
-            /// What becomes of a well-formed code that is not known here (E2): it is kept, or gives way to its
-            /// status's.
-            #[manual = r#""by_status": codes that only an inner process knows become their status's"#]
+            /// What is sent for a well-formed code that is neither in the catalogue nor in the policy (E2): the code
+            /// itself, or the one of its status.
+            #[manual = r#""by_status": a code that neither the catalogue nor the policy has becomes its status's"#]
             unknown_codes: UnknownCodes, reply UnknownCodes;
             /// The longest request body, in bytes or with KiB, MiB or GiB; of RPC streams each message (G4).
             /// `"none"` lifts it.
@@ -222,9 +222,8 @@ macro_rules! for_each_key {
             /// Names of [auth.*] tables: any one of them lets the request in; an empty list is open (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
             auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
-            // Credentials are checked and logged, not enforced (M1).
-            /// Credentials are checked and logged, and refuse nobody (M1).
-            #[manual = "true: credentials are checked and logged, and refuse nobody"]
+            /// Credentials are checked and logged; a request without valid ones passes (M1).
+            #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             auth_observe: bool, guard bool, weaker enforces_less;
             // Bad credentials are refused all the same: a client that sends some expects to be recognised.
             /// A request without credentials passes without an identity; credentials that are sent are checked (G2).
@@ -254,15 +253,15 @@ macro_rules! for_each_key {
             #[manual = r#""refuse": 400 for a path whose readings meet different guards"#]
             paths: Paths, path Paths, weaker reads_on;
             /// Guards ignore the ASCII letter case of paths, or do not (G0).
-            #[manual = r#""exact": guards tell /Admin from /admin"#]
+            #[manual = r#""exact": for guards, /Admin is another path than /admin"#]
             case: LetterCase, path LetterCase, weaker tells_case;
-            /// What becomes of an event stream that breaks off between two events: it breaks off, or ends with an
-            /// event that has the error (F6).
-            #[manual = r#""append_error": an event stream that breaks off ends with an event that says so"#]
+            /// The end of an event stream that breaks off between two events: nothing is added, or an event with the
+            /// error (F6).
+            #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams, reply EventStreams;
             /// Clients whose Accept prefers text/html to JSON get a page: the built-in one, or a template file of
             /// at most 64 KiB (R16).
-            #[manual = "true, or a template file: an error page for browsers; see browser-page.md"]
+            #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage, reply Option<ListIndex>, by pages;
             /// Browsers may read the id, the code and retry-after across origins (E4).
             #[manual = "browsers may read the id, the code and retry-after"]

@@ -29,7 +29,7 @@ macro_rules! setters {
                 self
             }
 
-            /// Whether credentials are checked and logged alone, and refuse nobody (rule M1): not by default.
+            /// Whether a request without valid credentials passes; they are checked and logged (rule M1). Not by default.
             pub fn auth_observe(mut self, auth_observe: bool) -> Self {
                 self.$($keys).+.auth_observe = Some(auth_observe);
                 self

@@ -223,12 +223,12 @@ mod tests {
     /// Prints what to put between the markers where the catalogue is another.
     #[test]
     fn p1_p3_the_manual_says_what_each_code_becomes() {
-        let page = include_str!("../../../../manual/rpc-reference.md");
+        let page = include_str!("../../../../manual/rpc.md");
         let behind = page.split("makes of the catalogue -->\n").nth(1).unwrap();
         let shown = behind.split("<!-- the end of the table -->").next().unwrap();
         let rows: String = ErrorCode::ALL.iter().map(manual_row).collect();
         let table = format!("| code | gRPC | Connect, its HTTP status | HTTP |\n| --- | --- | --- | --- |\n{rows}");
-        assert!(shown == table, "manual/rpc-reference.md shows another table than\n{table}");
+        assert!(shown == table, "manual/rpc.md shows another table than\n{table}");
     }
 
     fn manual_row(code: &ErrorCode) -> String {

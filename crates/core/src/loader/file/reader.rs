@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::env::{NamedFile, NamedFiles, PolicyEnv};
 use super::gather::Text;
+use super::lock::{FileDefaults, Lock};
 use super::mistakes::Mistakes;
 use super::read::Table;
 use super::sources::{Override, Sources, TableAt};
 use super::tables::{self, BaseTable, PROCESS_WIDE};
 use super::value::Codes;
-use super::{FileDefaults, Lock, auth, details, shape};
+use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
 use crate::guard::pattern::SettingError;
 use crate::loader::setting_names;

@@ -1,8 +1,8 @@
 //! The tables of one file.
 
-use super::Lock;
 use super::env::NamedFiles;
 use super::gather::Parent;
+use super::lock::Lock;
 use super::read::Table;
 use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;

@@ -1,0 +1,21 @@
+//! What the files of one policy lock, and the defaults of each file, which a lock compares.
+
+use crate::policy::keys::TableSettings;
+
+/// A setting that a file locks (POLICY.md).
+#[derive(Debug)]
+pub(in crate::loader) struct Lock {
+    /// One of [`LOCKABLE`](super::tables).
+    pub(in crate::loader) key: &'static str,
+    pub(in crate::loader) file: usize,
+    /// `FILE:LINE`.
+    pub(in crate::loader) location: String,
+}
+
+/// The `[defaults]` of one file.
+#[derive(Debug)]
+pub(in crate::loader) struct FileDefaults {
+    pub(in crate::loader) part: usize,
+    pub(in crate::loader) file: usize,
+    pub(in crate::loader) keys: TableSettings,
+}
