@@ -46,7 +46,7 @@ use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
-    /// Set when to use colours [default: auto, which means on a terminal]
+    /// Set when to use colours [default: auto, only on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
     color: ColorChoice,
     #[command(subcommand)]
