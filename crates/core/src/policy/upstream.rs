@@ -56,14 +56,14 @@ impl UpstreamUrl {
     pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
-            return refused("the URL has credentials, and nothing would send them", "leave them out");
+            return refused("the URL has credentials, which are never sent", "leave them out");
         }
         let uri = url.parse::<Uri>().ok();
         let Some((scheme, authority)) = uri.as_ref().and_then(|uri| uri.scheme().zip(uri.authority())) else {
             return refused("this is not a URL with a scheme and a host", URLS);
         };
         if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
-            return refused("only http and https are spoken", URLS);
+            return refused("only http and https are supported", URLS);
         }
         if url.contains(['?', '#']) || uri.as_ref().is_some_and(|uri| uri.path() != "/") {
             return refused(

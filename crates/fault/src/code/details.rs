@@ -167,8 +167,8 @@ impl Reader {
                     return Ok(());
                 }
                 let wrong = format!(
-                    "{name} says nothing of what {}",
-                    if types.is_empty() { "has no type" } else { "has another type" }
+                    "{name} has no effect {}",
+                    if types.is_empty() { "without a type" } else { "on this type" }
                 );
                 Err(SchemaError {
                     lacks: true,
@@ -282,7 +282,7 @@ impl Reader {
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
         if self.path.len() > 1 {
-            return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
+            return Err(self.wrong("$schema is inside the schema", "write it once, at the top"));
         }
         let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
         if dialect == DIALECT {

@@ -103,7 +103,7 @@ pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     match uri.scheme_str() {
         _ if has_credentials => refused("the URL has credentials"),
         Some("https") if uri.host().is_some_and(|host| !host.is_empty()) && !url.contains('#') => Ok(()),
-        Some("http") => refused("over http anybody on the way can change the keys"),
+        Some("http") => refused("over http, anyone on the network path can change the keys"),
         _ => refused("the text is not an https URL"),
     }
 }
