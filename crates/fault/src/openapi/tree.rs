@@ -24,7 +24,7 @@ pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
 
-/// An object of these fields, of any number.
+/// An object of any number of these fields.
 pub fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// A field's text without `.into()` at each.
+/// Converts a field's text, so that callers need no `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }
