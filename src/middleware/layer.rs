@@ -213,8 +213,8 @@ impl ErrorEnvelopeLayer {
     /// Sets the policy to that of a file, and watches it.
     ///
     /// A request keeps the policy that it began with (rule M3). If files are refused, or missing, the old policy stays
-    /// active; that is logged as an error and counted (rule M2). Secrets from the environment stay those of the
-    /// process. Give the layer its verifiers first: a scheme without its verifier is refused.
+    /// active; that is logged as an error and counted (rule M2). Secrets from the environment do not change while the
+    /// process runs. Give the layer its verifiers first: a scheme without its verifier is refused.
     ///
     /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
     /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
@@ -251,7 +251,7 @@ impl ErrorEnvelopeLayer {
     }
 
     /// Reloads a watched policy's files, even if they seem unchanged: for a signal such as SIGHUP. Returns `true` if
-    /// another policy is active now; a policy that is not watched stays.
+    /// another policy is active now. A policy that is not watched does not change.
     ///
     /// It blocks its thread for 100 ms and the time of reading: up to 5 s while the files are being written, 10 s if
     /// their file system does not answer. If another reload runs, it takes up to twice as long. No lock is held

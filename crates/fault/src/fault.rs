@@ -26,7 +26,7 @@ use crate::message;
 /// An error with a code, and the data that the client may get.
 ///
 /// Return it as a service's error, or put it into a response's extensions. The layer writes it as the envelope, with
-/// its message and details. The status is that of its code, unless another is set. The source is for the log alone.
+/// its message and details. The status is that of its code, unless another is set. The source is only for the log.
 ///
 /// One word wide, so that a `Result` that carries it stays small. A fault that has only a code of the catalogue
 /// allocates nothing.
@@ -272,13 +272,13 @@ impl Fault {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
     }
 
-    /// Whether it has headers of its own.
+    /// Whether the fault adds headers.
     #[inline]
     pub fn has_headers(&self) -> bool {
         self.0.headers.is_some()
     }
 
-    /// Its own text, which nothing replaces; not a text of its code or of the layer (R12).
+    /// The text that was set for this fault, if any. No text of a code or of the layer replaces it (R12).
     #[inline]
     pub fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }

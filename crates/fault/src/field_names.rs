@@ -5,7 +5,7 @@
 
 use crate::tree::{Names, Node};
 
-/// Fields that hold the text of an error, the first before the others (R2).
+/// Fields with the text of an error, in order of precedence (R2).
 pub const TEXTS: [&str; 15] = [
     "message",
     "msg",
@@ -39,16 +39,16 @@ pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 /// Names of texts that data has as well: beside a name alone they are no sign of an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
 
-/// Fields that hold the code of an error, the first before the others (R2).
+/// Fields with the code of an error, in order of precedence (R2).
 pub const CODES: [&str; 7] = ["code", "errorCode", "error_code", "__type", "type", "status", "key"];
 
 /// Words in these fields that only state that an error occurred (R2).
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
-/// Fields that hold the code of an issue (R13).
+/// Fields with the code of an issue (R13).
 pub const ISSUE_CODES: [&str; 5] = ["code", "rule", "keyword", "errorCode", "type"];
 
-/// Fields that hold the place of an issue, the first before the others (R13).
+/// Fields with the place of an issue, in order of precedence (R13).
 pub const PLACES: [&str; 23] = [
     "path",
     "loc",
@@ -127,7 +127,7 @@ const WHOLE: [&str; 16] = [
     "",
 ];
 
-/// Fields that hold what the client sent.
+/// Fields with data that the client sent.
 pub const VALUES: [&str; 10] = [
     "value",
     "rejectedValue",
@@ -174,7 +174,7 @@ pub fn is_leading_part(name: &str) -> bool {
     )
 }
 
-/// Whether a text in the field of a place is not a place.
+/// Whether a place's text names no place.
 pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
@@ -192,7 +192,7 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
         || meaning(field, parent) != Meaning::Nothing
 }
 
-/// Whether a text in the field of a place means the whole request.
+/// Whether a place's text means the whole request.
 pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }

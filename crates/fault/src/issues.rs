@@ -42,7 +42,7 @@ pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// A list with the message alone: one issue with an empty path.
+/// A list with only the message: one issue with an empty path.
 pub fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);
@@ -71,7 +71,7 @@ fn are_zod(text: &str) -> bool {
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
-/// Zod's own list, with the fields of the canonical one alone: the others hold what the client sent (R13).
+/// Zod's own list, with only the fields of the canonical one: the others may contain what the client sent (R13).
 fn from_zod(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for issue in json::array(text)? {

@@ -172,7 +172,7 @@ impl From<RequestId> for Ulid {
 impl TryFrom<Ulid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails on the nil ULID alone.
+    /// Fails only on the nil ULID.
     fn try_from(ulid: Ulid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(ulid.0)
     }
@@ -187,7 +187,7 @@ impl From<RequestId> for Uuid {
 impl TryFrom<Uuid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails on the nil UUID alone.
+    /// Fails only on the nil UUID.
     fn try_from(uuid: Uuid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(uuid.as_u128())
     }

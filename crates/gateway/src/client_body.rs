@@ -34,7 +34,7 @@ use super::reset;
 /// tower-http's `TimeoutBody` does not fit: it checks its clock before it checks for data, so a service that reads late
 /// looks like a slow client. It also hides the body's length.
 pub struct ClientBody {
-    /// Taken by `drop` alone.
+    /// Only `drop` takes it.
     body: Option<Incoming>,
     /// Set for HTTP/1.
     active: Option<ActiveBody>,

@@ -311,7 +311,7 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Whether to report routes that match only the path before a prefix was stripped: the first time alone.
+    /// Whether to report routes that match only the path before a prefix was stripped: only the first time.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }

@@ -68,7 +68,7 @@ pub(super) enum Text {
     Shared(Arc<str>),
 }
 
-/// What a client may do with a request that failed with a code.
+/// The advice to a client after a request that failed with a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {

@@ -43,7 +43,7 @@ impl ErrorCode {
         Self(Repr::Plain { name, status })
     }
 
-    /// Sets the gRPC status (1–16) of an own code.
+    /// Sets the gRPC status (1–16) of your own code.
     ///
     /// # Panics
     ///
@@ -54,7 +54,7 @@ impl ErrorCode {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of an own code in JSON-RPC (rule R10).
+    /// Sets the number of your own code in JSON-RPC (rule R10).
     ///
     /// # Panics
     ///
@@ -65,7 +65,7 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the page that describes an own code: an `https` address (rule E10).
+    /// Sets the page that describes your own code: an `https` address (rule E10).
     ///
     /// # Panics
     ///
@@ -76,7 +76,7 @@ impl ErrorCode {
         self.with(|own| own.docs = Some(Text::from(address.into())))
     }
 
-    /// Sets what a client may do after an own code.
+    /// Sets the retry advice of your own code.
     ///
     /// # Panics
     ///
@@ -87,7 +87,7 @@ impl ErrorCode {
         self.with(|own| own.retry = Some(retry))
     }
 
-    /// Sets the default message of an own code.
+    /// Sets the default message of your own code.
     ///
     /// # Panics
     ///
@@ -212,8 +212,8 @@ impl ErrorCode {
         if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
     }
 
-    /// What a client may do next. An own code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx, else
-    /// [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
+    /// The advice to a client. An organisation's code without advice has [`Retry::Backoff`] on 408, 425, 429 and
+    /// 5xx, else [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -329,7 +329,7 @@ impl ErrorCode {
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
-    /// Sets a field of an own code.
+    /// Sets a field of an organisation's own code.
     #[track_caller]
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
@@ -342,7 +342,7 @@ impl ErrorCode {
         self
     }
 
-    /// The row itself, or the generic row of an own code's status.
+    /// The catalogue's row, or the generic row for the status of an organisation's code.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,

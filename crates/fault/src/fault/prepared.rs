@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// A reply with holes for the id.
+/// A prepared reply with placeholders for the id.
 pub struct PreparedReply {
     /// The status that it was prepared for, and the status that it leaves with.
     prepared_for: StatusCode,
@@ -23,7 +23,7 @@ pub struct PreparedReply {
     holes: Box<[usize]>,
 }
 
-/// A head with holes.
+/// A prepared head with placeholders.
 pub struct HeadTemplate {
     lines: HeaderMap,
     /// The values that differ between replies, each by how many others are between it and the one before: counting
@@ -91,8 +91,8 @@ impl PreparedReply {
         &self.head
     }
 
-    /// Its head if headers of the inner one are kept; `None` if more than their names matters. `write` makes the head
-    /// from an inner one. It is called for the first error with these names.
+    /// Its head if headers of the inner one are kept; `None` if more than their names matters. `write` makes a head
+    /// from an inner head. It is called once for each set of names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,

@@ -15,7 +15,7 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The fault of a token, as RFC 6750 names it. Its expiry is in the description alone: the reader of an inner 401
+/// The fault of a token, as RFC 6750 names it. Its expiry is only in the description: the reader of an inner 401
 /// looks for it there (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
