@@ -26,8 +26,8 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list is complete. Codes are missing of a transparent error with a handwritten
-    /// [`AsFault`](trait@AsFault), and of a function of `with = …`.
+    /// Whether the list is complete. It lacks the codes of a function of `with = …`, and those of a transparent error
+    /// with a handwritten [`AsFault`](trait@AsFault).
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)

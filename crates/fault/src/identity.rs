@@ -149,8 +149,7 @@ impl Identity {
     /// # Errors
     ///
     /// `internal_error` if no token identified the caller, or if the claims do not fit `T`: the issuer and the service
-    /// then disagree, and no other token of the caller's would help. The log has the claim's name and the reason, but
-    /// no value.
+    /// then disagree, and another token would not help. The log has the claim's name and the reason, but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {

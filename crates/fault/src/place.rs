@@ -159,7 +159,7 @@ impl Place {
         self
     }
 
-    /// Whether it begins with a part of the request. `surely`: not with a field of that name.
+    /// Whether it begins with a part of the request. `surely` excludes a field of that name.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {

@@ -1,7 +1,7 @@
 //! The forms of the envelope's texts (E2, E3), as regular expressions that ECMAScript, Python and Rust read alike, and the
 //! version of the contract.
 
-/// The version of the contract in the exports. It changes if something changes on which clients rely. A new code does
+/// The version of the contract in the exports. It changes if something changes that clients may rely on. A new code does
 /// not change it, because the set is open.
 pub const CONTRACT_VERSION: &str = "1";
 

@@ -9,14 +9,14 @@ use super::tree::{Json, by_name, list, object, text};
 
 const X_ERROR_CODE: &str = "x-error-code";
 
-/// A response with this status, or with any.
+/// A response with this status, or with any status.
 pub struct ErrorResponse {
     pub status: Option<u16>,
     /// Whether the response may state how long a client should wait.
     pub waits: bool,
     /// Its codes; empty if any code is possible.
     pub codes: Vec<String>,
-    /// By media type.
+    /// The schemas, by media type.
     pub content: Json,
 }
 

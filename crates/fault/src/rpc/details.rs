@@ -52,7 +52,7 @@ pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
-/// The bytes of a `google.rpc.RequestInfo` with that id: its first field, a text whose length fits into one byte.
+/// The bytes of a `google.rpc.RequestInfo` with this id, which is its first field. Its length fits into one byte.
 pub fn request_info(id: &str) -> Option<Vec<u8>> {
     const REQUEST_ID: u8 = 1 << 3 | 2;
 

@@ -60,7 +60,7 @@ impl Challenges {
     }
 }
 
-/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools know.
+/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
