@@ -14,7 +14,7 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::content_type::{JSON, essence};
 
-/// A JSON body: an extractor as a handler's argument, a response as its result.
+/// A JSON body: as a handler's argument it is an extractor, as its result a response.
 ///
 /// Accepts `application/json` and types that end in `+json`, as axum's does. A body must be within axum's limit (2 MiB
 /// unless axum's `DefaultBodyLimit` sets another) and within the layer's. `Option<Json<T>>` is `None` for a request

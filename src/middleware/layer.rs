@@ -126,7 +126,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The active policy: since when, from which files, and the last rejection. It ignores a thrown [`KillSwitch`].
+    /// The active policy: since when, from which files, and the last rejection. A [`KillSwitch`] does not affect it.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()

@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 
-/// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
+/// Apply one error contract to HTTP services: check policy files, export the contract, run a gateway, probe services.
 #[derive(Parser)]
 #[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {

@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// Converts a field's text, so that callers need no `.into()`.
+/// A JSON text. It saves callers an `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }
