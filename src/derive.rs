@@ -73,8 +73,8 @@
 ///
 /// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a
 /// `Status` by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES`
-/// lists its codes, except those that a function returns. A generic type must have the bounds of its parameters: `enum
-/// Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// lists its codes, except those that a function returns. A generic type must have the bounds of its parameters:
+/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
 pub use error_envelope_fault::fault::AsFault;

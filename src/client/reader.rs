@@ -98,7 +98,8 @@ impl ErrorReader {
         Self { shapes, ..self }.codes(policy.codes().own().cloned())
     }
 
-    /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head decides.
+    /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head
+    /// decides.
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }

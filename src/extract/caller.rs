@@ -65,7 +65,7 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 /// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
 ///
-/// If no scheme let the request in, the rejection is `auth_missing`. If no `T` was attached for the caller, the rejection is
+/// If no scheme let the request in, the rejection is `auth_missing`. If no `T` was attached for the caller, it is
 /// `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a caller.
 ///
 /// ```
