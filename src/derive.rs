@@ -57,29 +57,29 @@
 /// assert_eq!(codes, ["conflict", "seat_taken", "card_declined", "worker_at_capacity", "internal_error", "not_found"]);
 /// ```
 ///
-/// `#[fault(…)]` stands on a variant or a struct, and takes
+/// `#[fault(…)]` goes on a variant or a struct, and takes
 ///
 /// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), a path of your own constant, or
 ///   `custom("seat_taken", 409)`;
 /// - `with = code_of` in place of a code: a function of the wrapped error, by reference, that returns an
 ///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The wrapped
 ///   error is the only field, or the source as thiserror has it;
-/// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them. Without
-///   it the client reads the code's own message, never the error's `Display`;
+/// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
+///   Without it the client gets the code's standard message, never the error's `Display`;
 /// - `details(left, 0 = "seat")`: the fields of `details`, by their own names or others; one that is `None` is left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, if it is not the code's;
-/// - `transparent`, alone: the only field, which is [`AsFault`](trait@AsFault) itself, supplies everything.
+/// - `transparent`, without any other: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
 ///
-/// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
-/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists its codes,
-/// but for those that a function returns.
-/// A generic type states the bounds of its parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a
+/// `Status` by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES`
+/// lists its codes, except those that a function returns. A generic type must have the bounds of its parameters:
+/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
 pub use error_envelope_fault::fault::AsFault;
 
-/// Used by the derived code: no part of the crate's interface.
+/// Used by the derived code; not part of the crate's interface.
 pub mod private {
     pub use error_envelope_fault::__private::*;
     #[cfg(feature = "utoipa")]

@@ -16,24 +16,25 @@ use crate::{ErrorCode, Fault, Policy};
 /// Responses by status.
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// Adds to each operation of a document the errors with which the layer itself can answer it, by the policy's guards for
-/// its method and path. It also adds the headers that every error has.
+/// Adds to each operation of a document the errors that the layer itself can return, by the policy's guards for its
+/// method and path. It also adds the headers that every error has.
 ///
-/// 1. The guards: credentials (401, 403, 503), required headers and paths of several readings (400), and where the operation
-///    has a body its type (415) and its size (413); then 431 and 500.
-/// 2. The extractors: 400 where there are parameters, 422 and 415 where the body is JSON or a form.
-/// 3. Errors that the document declares leave as this route's clients get them: by another name (`[[outward]]`), in another
-///    dialect. A response without a body gets the envelope with the code of its status.
-/// 4. On routes in `off` and `observe` only the credentials guard refuses anything, and nothing else is added.
-/// 5. The credentials that the policy requires become `security` and `securitySchemes`, if the operation has no `security` of
-///    its own: keys, tokens, certificates, and for a custom verifier what its challenge names. `Basic` and other registered
-///    schemes are of the type `http`; `Session header="x-session"` is a key in that header.
+/// 1. The guards: credentials (401, 403, 503), required headers and paths with several readings (400). If the operation
+///    has a body, also its type (415) and size (413). Then 431 and 500.
+/// 2. The extractors: 400 if there are parameters, 422 and 415 if the body is JSON or a form.
+/// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
+///    in another dialect. A response without a body gets the envelope with the code of its status.
+/// 4. On routes in `off` and `observe` only the errors of credentials are added, because no other guard refuses
+///    requests.
+/// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
+///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
+///    the type `http`; `Session header="x-session"` is a key in that header.
 ///
 /// An error's type declares all of its codes wherever it is named. [`PolicyResponses::operation`] lists the codes of one
 /// operation.
 ///
-/// A document's paths are those that the layer sees: if the first of its `servers` has a path, that path precedes them.
-/// [`PolicyResponses::also`] adds the answers of other layers of the stack.
+/// A document's paths must be those that the layer gets. If the first of its `servers` has a path, it is put in front.
+/// [`PolicyResponses::also`] adds the errors of other layers of the stack.
 ///
 /// ```
 /// use tower_error_envelope::openapi::PolicyResponses;
@@ -70,17 +71,16 @@ impl PolicyResponses {
         Self { policy: policy.into(), also: Vec::new(), by_operation: BTreeMap::new() }
     }
 
-    /// Adds codes that any operation may be answered with, such as those of a time limit or of load shedding around the
-    /// service.
+    /// Adds codes that any operation may return, such as those of a time limit or of load shedding around the service.
     #[must_use]
     pub fn also(mut self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         self.also.extend(codes);
         self
     }
 
-    /// Sets the codes that the service's own code answers an operation with, by its method and its path in the document, as in
-    /// `"POST /orders/{id}"`. Of the codes that the operation's error types declare no others are listed then; codes that no
-    /// type declares are added. The errors of the policy's guards and of extractors stay.
+    /// Sets the codes that the service itself returns for one operation, by its method and its path in the document, as
+    /// in `"POST /orders/{id}"`. They replace the codes that the operation's error types declare, and may include
+    /// others. The errors of the policy's guards and of extractors stay.
     ///
     /// ```
     /// use tower_error_envelope::openapi::PolicyResponses;
@@ -202,7 +202,7 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
     }
 }
 
-/// The responses of these errors; if the list may be incomplete, with one for any other.
+/// The responses of these errors. If the list may be incomplete, there is also a response for any other error.
 #[doc(hidden)]
 pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> Responses {
     let route = RouteErrors::new(Policy::default(), &http::Method::GET, "/");

@@ -35,8 +35,8 @@ use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
-/// All errors of a response that should be the envelope, each text with its rule before it: `"E1: …"`. Empty if
-/// it is the envelope to the letter. For programs that report; tests have [`Envelope`].
+/// Returns everything that is wrong with a response that should be the envelope, each text with its rule: `"E1: …"`.
+/// Empty if it is exactly the envelope. For programs that report errors; tests use [`Envelope`].
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -89,14 +89,14 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they are not what the layer writes: with all errors, and the response.
+    /// If they are not exactly what the layer writes. The panic has all errors, and the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
         Self::read(&Policy::default(), None, headers, body.as_ref())
     }
 
-    /// The same with the shapes and codes of a policy, whose routes may have them as their dialect (R15).
+    /// Like [`Envelope::parse`], but also accepts the shapes and codes of a policy (R15).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -133,11 +133,11 @@ impl Envelope {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// The same for a complete response; its status can be asserted, too.
+    /// Like [`Envelope::parse`], for a complete response; its status can be asserted, too.
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`] does, and if the status is no error's.
+    /// As [`Envelope::parse`] does, and if the status is not that of an error.
     #[must_use]
     #[track_caller]
     pub fn of_response<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
@@ -173,19 +173,19 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If it is another, or unknown.
+    /// If the status differs, or is unknown.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
         let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
         self.assert(&expected, format_args!("the status is not {status}"))
     }
 
-    /// Asserts the dialect, by its name in the policy: `"standard"` of the envelope; `"grpc"`, also of gRPC-Web, and
-    /// `"connect"` of RPC errors.
+    /// Asserts the dialect, by its name in the policy: `"standard"` for the envelope, `"grpc"` for gRPC and gRPC-Web,
+    /// `"connect"` for Connect.
     ///
     /// # Panics
     ///
-    /// If it is another.
+    /// If the dialect differs.
     #[track_caller]
     pub fn assert_dialect(&self, dialect: &str) -> &Self {
         let found = self.dialect();
@@ -197,7 +197,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If it is another.
+    /// If the code differs.
     #[track_caller]
     pub fn assert_code(&self, code: &str) -> &Self {
         self.assert(&self.with("code", code.into()), format_args!("the code is not {code:?}"))
@@ -207,17 +207,17 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If it is another.
+    /// If the message differs.
     #[track_caller]
     pub fn assert_message(&self, message: &str) -> &Self {
         self.assert(&self.with("message", message.into()), format_args!("the message is another"))
     }
 
-    /// Asserts the details, as JSON values are equal: the order of fields does not matter.
+    /// Asserts the details, compared as JSON values: the order of fields does not matter.
     ///
     /// # Panics
     ///
-    /// If they are others, or absent, or if `details` cannot be JSON.
+    /// If the details differ or are absent, or if `details` cannot be JSON.
     #[track_caller]
     pub fn assert_details(&self, details: impl Serialize) -> &Self {
         self.assert(&self.with("details", value(details)), format_args!("the details are others"))
@@ -241,7 +241,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they do not fit, with each place; or if the code has no schema.
+    /// If they do not fit (the panic names each place), or if the code has no schema.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().iter().find(|code| *code == self.code());
@@ -267,7 +267,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If there are.
+    /// If there are details.
     #[track_caller]
     pub fn assert_no_details(&self) -> &Self {
         let mut expected = self.clone();
@@ -277,12 +277,12 @@ impl Envelope {
         self.assert(&expected, format_args!("there are details"))
     }
 
-    /// Asserts that the issue list (E8) has an issue with that path and that message, whatever its code:
-    /// `assert_issue(("items", 0, "name"), "Required.")`, an empty path as `[(); 0]`.
+    /// Asserts that the issue list (E8) has an issue with this path and this message, whatever its code:
+    /// `assert_issue(("items", 0, "name"), "Required.")`. An empty path is `[(); 0]`.
     ///
     /// # Panics
     ///
-    /// If there is none, or if `path` cannot be JSON.
+    /// If there is no such issue, or if `path` cannot be JSON.
     #[track_caller]
     pub fn assert_issue(&self, path: impl Serialize, message: &str) -> &Self {
         let path = value(path);
@@ -297,7 +297,7 @@ impl Envelope {
         self.assert(&self.with("details", details), format_args!("{what}"))
     }
 
-    /// The dialect's name: `"standard"` of the envelope.
+    /// The dialect's name: `"standard"` for the envelope.
     #[must_use]
     pub fn dialect(&self) -> &str {
         self.other.as_ref().map_or(Dialect::Standard.as_str(), |other| other.name)

@@ -13,10 +13,10 @@ use tower_service::Service;
 use super::bodies::{BodyReader, ReadBody, ResponseBody};
 use super::reader::ErrorReader;
 
-/// Reads the bodies of error responses, within an [`ErrorReader`]'s bounds, and puts the
-/// [`ClientError`](super::ClientError) into the response's extensions; the body is kept unchanged.
+/// Reads the bodies of error responses, within an [`ErrorReader`]'s limits. It puts the
+/// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body unchanged.
 ///
-/// A [`RetryPolicy`](super::RetryPolicy) around it gets the code also of services that do not send it in their heads.
+/// So a [`RetryPolicy`](super::RetryPolicy) around it has the code even if a service does not send it in the head.
 /// Other responses pass unread. [`ErrorReader::check`] lists what the caller must read to its end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -25,7 +25,7 @@ pub struct ReadErrorLayer {
 }
 
 impl ReadErrorLayer {
-    /// Reads with `reader`.
+    /// A layer that reads errors with `reader`.
     pub fn new(reader: ErrorReader) -> Self {
         Self { reader }
     }
@@ -69,7 +69,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// At an error response outside a `tokio` runtime with time enabled.
+    /// If there is an error response outside a `tokio` runtime with time enabled.
     pub struct ResponseFuture<F, B> where B: Body {
         #[pin]
         state: State<F, B>,

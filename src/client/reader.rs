@@ -56,13 +56,14 @@ pub struct BufferedResponse<'a> {
 }
 
 impl ErrorReader {
-    /// Has the catalogue's codes, reads at most 64 KiB of an error's body (as the layer does, R4), within 5 s.
+    /// A reader with the catalogue's codes. It reads at most 64 KiB of an error's body (as the layer does, R4), within
+    /// 5 s.
     pub fn new() -> Self {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Adds codes of a service's organisation ([`ErrorCode::custom`]), with their advice. Of two with one name
-    /// the last counts; codes that are not added have only a name, and count as transient.
+    /// Adds an organisation's own codes ([`ErrorCode::custom`]), with their advice. If two have the same name, the last
+    /// counts. Codes that are not added have only a name, and count as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
         let mut codes: Vec<ErrorCode> = self.codes.own().cloned().collect();
         for code in own {
@@ -72,8 +73,8 @@ impl ErrorReader {
         Self { codes: Arc::new(CodeSet::new(codes)), ..self }
     }
 
-    /// Adds the codes and shapes of a policy, such as the one of the gateway before the services (R15): bodies in a custom shape
-    /// are read as the layer reads them. The shapes of all its scopes apply, in the order of the file.
+    /// Adds the codes and shapes of a policy, such as that of the gateway in front of the services (R15). Bodies in a
+    /// custom shape are read as the layer reads them. The shapes of all its scopes apply, in the order of the file.
     ///
     /// ```
     /// use tower_error_envelope::client::ErrorReader;
@@ -97,49 +98,53 @@ impl ErrorReader {
         Self { shapes, ..self }.codes(policy.codes().own().cloned())
     }
 
-    /// The most bytes to read of an error's body, and to decode of a compressed one. Past it the head decides.
+    /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head
+    /// decides.
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    /// The time limit for an error's body. Past it the head decides.
+    /// Sets the time limit for an error's body. After that, only the head decides.
     pub fn time(self, time: Duration) -> Self {
         Self { time, ..self }
     }
 
-    /// The clock to compare a `retry-after` date with if the response has no `date`. The system's by default.
+    /// Sets the clock with which a date in `retry-after` is compared if the response has no `date`. By default it is
+    /// the system's clock.
     pub fn clock(self, clock: fn() -> SystemTime) -> Self {
         Self { clock, ..self }
     }
 
-    /// Reads the error of a complete response; `None` if it is no error.
+    /// Reads the error of a complete response; `None` if the response is not an error.
     #[must_use]
     pub fn read<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Option<ClientError> {
         let body = Some(response.body().as_ref());
         client::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
     }
 
-    /// Reads the error of a complete response with its trailers: gRPC, and Connect's and gRPC-Web's streams, report errors
-    /// behind their messages. `None` if it is no error.
+    /// Reads the error of a complete response with its trailers: gRPC, and streams of Connect and gRPC-Web, report
+    /// errors after their messages. `None` if the response is not an error.
     #[must_use]
     pub fn read_whole(&self, whole: BufferedResponse<'_>) -> Option<ClientError> {
         let BufferedResponse { head, body, trailers } = whole;
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
-    /// Reads the error from a head alone; `None` if it is no error's. The layer's heads contain the code (E4).
+    /// Reads the error from only a head; `None` if the response is not an error. The layer's heads contain the code
+    /// (E4).
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
         client::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
     }
 
-    /// Lets a response that is no error pass, and reads the body of an error, within the bounds.
+    /// Reads the body of an error within the limits. A response that is not an error passes.
     ///
-    /// A call whose head shows no result yet passes: read it to its end, and then use [`ErrorReader::read_whole`].
+    /// A call whose head does not show the result yet also passes: read it to its end, then use
+    /// [`ErrorReader::read_whole`].
     ///
     /// # Errors
     ///
-    /// If the response is an error. A body that breaks off, is too long or too late counts as missing.
+    /// If the response is an error. A body that breaks off, or is too long or too late, counts as missing.
     ///
     /// # Panics
     ///

@@ -17,21 +17,23 @@ use super::reader::ErrorReader;
 use super::schedule::{Progress, Schedule};
 use error_envelope_core::client::ClientError;
 
-/// Retries requests if the contract states that the same request may work later.
+/// Retries requests that may succeed later, by the contract.
 ///
 /// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Idempotent`] among its extensions counts as one, whatever its method. No POST and no gRPC call is, without it.
-/// 2. The code of an error response decides: `backoff`, or a canonical code that is not known here. `no` and `refresh` end
-///    it: the latter needs another request. `grpc-retry-pushback-ms` that is negative, or no number, ends it as well.
-///    The code comes from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else from the head.
+///    [`Idempotent`] in its extensions also counts as idempotent. Without it, no POST and no gRPC call is repeated.
+/// 2. The code of an error response decides. `backoff`, and an unknown canonical code, repeat the request. `no` and
+///    `refresh` end it: `refresh` needs another request. A `grpc-retry-pushback-ms` that is negative or not a number
+///    also ends it. The code comes from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else
+///    from the head.
 /// 3. A request that got no response because its connection failed is repeated like one with `backoff`.
-/// 4. The wait is the one that the server requests ([`ClientError::retry_after`]), else a random part of a bound that doubles
-///    each time ("full jitter"). A wait that would exceed the total is not begun: the response goes to the caller.
-/// 5. Each repetition is drawn from a budget that all clones share, so that a service that is down does not get several
-///    times as many requests as before.
+/// 4. The wait is the one that the server requests ([`ClientError::retry_after`]). Otherwise it is random, up to a
+///    bound that doubles each time ("full jitter"). If a wait would exceed the total, the response goes to the caller
+///    instead.
+/// 5. All clones share one budget for repetitions. So a service that is down does not get several times its usual
+///    number of requests.
 ///
-/// Put it around the client, and the time limit of one attempt inside. The request's body must be `Clone`:
-/// `Full<Bytes>` is, a stream is not.
+/// Put it around the client, and the time limit of one attempt inside. The request's body must be `Clone`, as
+/// `Full<Bytes>` is; a stream is not.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,7 +68,7 @@ struct Settings {
     random: fn() -> f64,
 }
 
-/// A request extension: the request may be sent again whatever its method, since the service treats repetitions as one.
+/// A request extension that marks the request as idempotent: it may be sent again, whatever its method.
 ///
 /// ```
 /// use http::Request;
@@ -96,7 +98,7 @@ impl RetryPolicy {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
 
-    /// The bounds of the random waits: the first one's, which doubles each time, and the longest.
+    /// Sets the bounds of the random waits: the first bound, which doubles each time, and the largest.
     pub fn backoff(self, base: Duration, most: Duration) -> Self {
         self.with(|settings| (settings.schedule.base, settings.schedule.most) = (base, most))
     }
@@ -111,12 +113,13 @@ impl RetryPolicy {
         self.with(|settings| settings.reader = reader)
     }
 
-    /// The budget for the repetitions of all clones. A request deposits once.
+    /// The budget for the repetitions of all clones. Each request adds to it once.
     pub fn budget(self, budget: impl Budget + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.budget = Arc::new(budget))
     }
 
-    /// The source of the share of a random wait, 0–1: for tests, and simulations. The thread's generator by default.
+    /// Sets the source of randomness for waits, 0–1: for tests and simulations. By default it is the thread's
+    /// generator.
     pub fn random(self, random: fn() -> f64) -> Self {
         self.with(|settings| settings.random = random)
     }

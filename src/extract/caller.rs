@@ -11,8 +11,9 @@ use error_envelope_core::guard::auth::Identity;
 
 /// The claims of the caller's JSON web token, as a type of the service (feature `jwt`).
 ///
-/// A request that no scheme let in is `auth_missing`. Claims that do not fit `T` are `internal_error`, with the claim's name
-/// in the log: see [`Identity::claims`]. `Option<Claims<T>>` is `None` for a caller without a token.
+/// If no scheme let the request in, the rejection is `auth_missing`. If the claims do not fit `T`, it is
+/// `internal_error`, with the claim's name in the log: see [`Identity::claims`]. `Option<Claims<T>>` is `None` for a
+/// caller without a token.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -64,8 +65,8 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 /// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
 ///
-/// A request that no scheme let in is `auth_missing`. A caller for whom no `T` was attached is `internal_error`.
-/// `Option<CallerData<T>>` is `None` for both.
+/// If no scheme let the request in, the rejection is `auth_missing`. If no `T` was attached for the caller, it is
+/// `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a caller.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -14,7 +14,7 @@ use error_envelope_core::guard::content_type::essence;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A form: the query of GET and HEAD, else a body of type `application/x-www-form-urlencoded`.
+/// A form: the query of a GET or HEAD request, otherwise a body of the type `application/x-www-form-urlencoded`.
 ///
 /// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::extract) describes the
 /// responses to invalid input.

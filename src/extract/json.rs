@@ -14,14 +14,15 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::content_type::{JSON, essence};
 
-/// A JSON body: an extractor as a handler's argument, a response as its result.
+/// A JSON body: as a handler's argument it is an extractor, as its result a response.
 ///
-/// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
-/// unless axum's `DefaultBodyLimit` sets another) within the layer's. `Option<Json<T>>` is `None` for a request without a
-/// content type. The [module](crate::extract) describes the responses to invalid input.
+/// Accepts `application/json` and types that end in `+json`, as axum's does. A body must be within axum's limit (2 MiB
+/// unless axum's `DefaultBodyLimit` sets another) and within the layer's. `Option<Json<T>>` is `None` for a request
+/// without a content type. The [module](crate::extract) describes the responses to invalid input.
 ///
-/// The response lists only the first wrong field: serde stops there. To list all of them, let the type accept any value of
-/// its form, and validate it with `garde` or `validator` (features of this crate): `?` converts their reports to issues.
+/// The response lists only the first wrong field, because serde stops there. To list all of them, let the type accept
+/// any value of its form, and validate it with `garde` or `validator` (features of this crate): `?` converts their
+/// reports to issues.
 ///
 /// ```
 /// use serde::Deserialize;

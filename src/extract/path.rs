@@ -13,7 +13,7 @@ use error_envelope_core::fault::Fault;
 
 /// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
 ///
-/// `Option<Path<T>>` is `None` on a route without parameters. An error names its parameter, also in a tuple.
+/// `Option<Path<T>>` is `None` on a route without parameters. An error names the wrong parameter, even in a tuple.
 /// The [module](crate::extract) describes the responses to invalid input.
 ///
 /// ```

@@ -22,8 +22,8 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// Calls the inner service, reads an error's body if the exchange requires it, and returns the response.
     ///
-    /// Dropped before its response it logs the request as abandoned, once (rule F2). Polled after it, it is pending for
-    /// ever: no executor does so, and it is no reason to panic.
+    /// If it is dropped before its response, it logs the request as abandoned, once (rule F2). If it is polled after
+    /// its response, it stays pending instead of panicking.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         pub(super) state: State<S, F, B, R>,

@@ -69,7 +69,7 @@ impl ErrorEnvelopeLayer {
         }
     }
 
-    /// Sets the policy. It may be shared: services made before keep theirs.
+    /// Sets the policy. The policy may be shared. Services that were made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = self.policy.with_policy(policy.into());
         self.announced = Arc::default();
@@ -77,8 +77,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Names the service's own errors: called before the built-in list (rule F1) with the error that the inner service
-    /// failed with; `None` leaves it to the list. If it panics, the client gets a 500 (rule F2).
+    /// Sets a function that maps the inner service's errors to faults. It is called before the built-in list (rule F1);
+    /// `None` leaves the error to that list. If it panics, the client gets a 500 (rule F2).
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -105,14 +105,15 @@ impl ErrorEnvelopeLayer {
         self.shared_observer(Arc::new(observer))
     }
 
-    /// As [`ErrorEnvelopeLayer::observer`], for an observer that is shared.
+    /// Like [`ErrorEnvelopeLayer::observer`], for a shared observer.
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.policy = self.policy.with_observer(observer);
         self
     }
 
-    /// Logs, counts and reports as abandoned a request whose response its client did not take. Only the server can see what
-    /// happens to a body that has left the layer. The route is no longer known, and the mode is the policy's own.
+    /// Logs, counts and reports a request as abandoned because its client did not read the response. Only the server
+    /// can see what happens to a body that has left the layer. The route is no longer known, and the mode is the
+    /// policy's own.
     pub fn not_taken(&self, id: RequestId) {
         runtime::log_event(self.policy.config().not_taken(id));
     }
@@ -123,15 +124,15 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The active policy: since when, from which files, and the last rejection. It ignores a thrown [`KillSwitch`].
+    /// The active policy: since when, from which files, and the last rejection. A [`KillSwitch`] does not affect it.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
     }
 
-    /// For gateways: logs the address of the service that a request was for (rule L1), as the field `upstream`. That is the
-    /// one of its [scope](crate::policy::Scope::upstream), else `rest`. By default no address is logged, since the layer calls
-    /// the service that it wraps.
+    /// For gateways: logs the address of the service for each request (rule L1), as the field `upstream`. It is that of
+    /// the request's [scope](crate::policy::Scope::upstream), else `rest`. By default no address is logged, because the
+    /// layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -197,8 +198,8 @@ impl ErrorEnvelopeLayer {
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 impl ErrorEnvelopeLayer {
-    /// A layer with the policy of a file. It is reloaded whenever the file, a file that it includes, or a file of
-    /// keys that it names is changed or replaced: [`ErrorEnvelopeLayer::watching`].
+    /// A layer with the policy of a file. It is reloaded when this file, an included file, or a key file changes or is
+    /// replaced: [`ErrorEnvelopeLayer::watching`].
     ///
     /// # Errors
     ///
@@ -210,12 +211,12 @@ impl ErrorEnvelopeLayer {
     /// Sets the policy to that of a file, and watches it.
     ///
     /// A request keeps the policy that it began with (rule M3). If files are refused, or missing, the old policy stays
-    /// active; that is logged as an error and counted (rule M2). Secrets from the environment stay those of the
-    /// process. Give the layer its verifiers first: a scheme without its verifier is refused.
+    /// active; that is logged as an error and counted (rule M2). Secrets from the environment do not change while the
+    /// process runs. Give the layer its verifiers first: a scheme without its verifier is refused.
     ///
-    /// A thread of its own reads the files twice, 100 ms apart; only what both reads found is taken. Replace a
-    /// file by renaming another over it. This call waits for the files: at most 1 s for them to rest, and at most 10 s for
-    /// a file system that does not answer.
+    /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
+    /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
+    /// system that does not answer.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -227,8 +228,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, folders that cannot be watched, and files that keep
-    /// changing or whose file system does not answer.
+    /// Everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses; folders that cannot be
+    /// watched; and files that keep changing, or whose file system does not answer.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
@@ -247,12 +248,13 @@ impl ErrorEnvelopeLayer {
         Ok(self.policy(policy))
     }
 
-    /// Reloads a watched policy's files, whether they seem changed or not: for a signal. Returns `true` if another policy
-    /// is active now; a policy that is not watched stays.
+    /// Reloads a watched policy's files, even if they seem unchanged: for a signal such as SIGHUP. Returns `true` if
+    /// another policy is active now. A policy that is not watched does not change.
     ///
-    /// It blocks its thread for 100 ms and the time that reading takes: up to 5 s while the files are being written, 10 s
-    /// if their file system does not answer, and as long again while another reload reads them. No lock is held
-    /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's `spawn_blocking`.
+    /// It blocks its thread for 100 ms and the time of reading: up to 5 s while the files are being written, 10 s if
+    /// their file system does not answer. If another reload runs, it takes up to twice as long. No lock is held
+    /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's
+    /// `spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -261,8 +263,8 @@ impl ErrorEnvelopeLayer {
         self.policy.reload()
     }
 
-    /// All errors of a policy file and what it includes, as [`ErrorEnvelopeLayer::watching`] would read it: that returns
-    /// the first.
+    /// Returns all errors of a policy file and its included files, read as [`ErrorEnvelopeLayer::watching`] reads them.
+    /// That method returns only the first.
     ///
     /// # Errors
     ///

@@ -20,8 +20,8 @@ use error_envelope_runtime::{RouteMetrics, catch};
 pin_project! {
     /// The body of a request that was forwarded.
     ///
-    /// A body over its limit is read and dropped within the drain budget, and then fails with
-    /// [`LengthLimitError`](http_body_util::LengthLimitError), directly: axum answers 413 to exactly that.
+    /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
+    /// [`LengthLimitError`](http_body_util::LengthLimitError), because axum answers 413 only to that.
     pub struct RequestBody<B> {
         // `None` if the peek met its end (G3).
         #[pin]

@@ -24,7 +24,8 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// The inner service's body, unchanged, or the reply that the layer wrote.
     ///
-    /// An inner body that fails or panics ends as an error, is logged once, and is never appended to (rule F4).
+    /// If an inner body fails or panics, this body ends with an error. The failure is logged once, and nothing is
+    /// appended (rule F4).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,

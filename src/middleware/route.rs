@@ -12,8 +12,8 @@ static MADE: AtomicBool = AtomicBool::new(false);
 
 /// A slot in which the layer notes a request's id and route: for an access log around it.
 ///
-/// Put an empty one into the request's extensions, keep a clone, and read it once the response is there, or once the client
-/// has gone away.
+/// Put an empty one into the request's extensions and keep a clone. Read the clone after the response, or after the
+/// client has left.
 ///
 /// ```
 /// use tower_error_envelope::middleware::RequestSlot;

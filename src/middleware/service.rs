@@ -25,7 +25,8 @@ use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
 use error_envelope_runtime::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 
-/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error is a response.
+/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
+/// response.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,

@@ -15,11 +15,12 @@ use error_envelope_runtime::DropGuarded;
 
 /// Identifies the owner of a request's credentials: the scheme `custom` of a policy (rule G2).
 ///
-/// If a verifier errs, panics or takes longer than the scheme's time-out (2 s by default), the request gets
-/// 503 `service_unavailable`. It must not block its thread: nothing can interrupt that. A verifier that was dropped at the
-/// time-out may have done its work.
+/// If a verifier errs, panics or takes longer than the scheme's time-out (2 s by default), the request gets 503
+/// `service_unavailable`. It must not block its thread, because nothing can interrupt a blocked thread. A verifier that
+/// was dropped at its time-out may already have had side effects.
 ///
-/// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is one; a verifier with state implements the trait:
+/// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is a verifier. A verifier with state implements the
+/// trait:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -85,7 +86,7 @@ impl CredentialRequest {
         &self.uri
     }
 
-    /// The headers, without those in which the policy forwards ids.
+    /// The headers, without those that the policy uses to forward ids.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers

@@ -16,7 +16,7 @@ use crate::sampler;
 
 /// The content of the admin address. Clones share it.
 ///
-/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which names.
+/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which host names.
 /// 2. [`Admin::attach`] connects it to the layer: the active policy, each error, and the kill switch.
 /// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in your own server.
 /// 4. [`Admin::drain`] marks the process as not ready for new requests.
@@ -49,7 +49,7 @@ pub(crate) enum Metrics {
 }
 
 impl Admin {
-    /// An admin address that is connected to nothing yet.
+    /// An admin address that is not connected to a layer yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -64,21 +64,21 @@ impl Admin {
         self
     }
 
-    /// Sets the text at `/metrics` of an address without metrics: one sentence that names the place where they are.
+    /// Sets the text at `/metrics` if this address has no metrics: one sentence that names the place of the metrics.
     pub fn metrics_elsewhere(mut self, place: impl Into<Arc<str>>) -> Self {
         self.metrics = Metrics::Elsewhere(place.into());
         self
     }
 
-    /// Allows requests under this host name, too, in any letter case and without a port. By default only
-    /// `localhost` and numbers are allowed, since a stranger may point any other name here (DNS rebinding).
+    /// Allows requests under this host name, too, in any letter case and without a port. By default only `localhost`
+    /// and IP addresses are allowed, because anyone may point another name to this address (DNS rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);
         self
     }
 
-    /// Connects it to a layer, or to the [`PolicyHandle`] of another adapter: the active policy, each error that it answers, and
-    /// the kill switch. The last one that it was connected to is shown as the active one.
+    /// Connects it to a layer, or to the [`PolicyHandle`] of another adapter: to the active policy, each error, and the
+    /// kill switch. With several layers, the page shows the policy of the last one.
     #[must_use]
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
@@ -108,7 +108,7 @@ impl Admin {
         }
     }
 
-    /// From now on `/readyz` returns 503: the process drains, and should get no new requests.
+    /// Makes `/readyz` return 503 from now on: the process drains, and should get no new requests.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }

@@ -9,8 +9,8 @@ use crate::visible;
 /// The longest name that a code may have (E2).
 const LONGEST_NAME: usize = 63;
 
-/// Whether a status has one meaning, or is the service's own failure: the catalogue's code fits it, and a rule
-/// could add nothing.
+/// Whether a status has only one meaning, or is the service's own failure. The catalogue's code then fits, and a rule
+/// adds nothing.
 #[must_use]
 pub const fn status_says_all(status: u16) -> bool {
     matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
@@ -28,7 +28,7 @@ pub fn name_of(code: &str) -> String {
     truncated(snake(code))
 }
 
-/// A name for errors of a status on a route, by the last part of the route that is no parameter.
+/// A name for errors of a status on a route, from the route's last part that is not a parameter.
 #[must_use]
 pub fn name_on_route(route: &str, status: u16) -> String {
     let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*', ' ']));
@@ -49,7 +49,7 @@ pub fn is_in_catalogue(name: &str) -> bool {
     ErrorCode::ALL.iter().any(|code| code.as_str() == name)
 }
 
-/// A `[[map]]` for errors of a status by further conditions, each a line; and the `[[code]]` that it names, if it `defines` it.
+/// A `[[map]]` for errors of a status, with further conditions as lines. If it `defines` the code, also the `[[code]]`.
 #[must_use]
 pub fn rule(status: u16, conditions: &str, code: &str, message: &str, defines: bool) -> String {
     let (code, message) = (quoted(code), quoted(message));

@@ -37,11 +37,11 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Admin {
-    /// Serves until `stop`, which ends the process; to [drain](Self::drain) begins earlier.
+    /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
     ///
-    /// It serves HTTP/1.1, one response a connection, 64 connections at most. It logs a warning if it listens
-    /// on an address that is not loopback: it requires no credentials. A borrowed listener can be served again later;
-    /// until then its clients wait.
+    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. It logs a warning if the
+    /// address is not loopback, because it requires no credentials. A borrowed listener can be served again later.
+    /// Until then, its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
         if let Ok(address) = listener.borrow().local_addr() {
             announce(address);

@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::admin::Admin;
 use crate::{answer, table};
 
-/// The service of [`Admin::service`]: it responds at once, whatever the body of the request.
+/// The service of [`Admin::service`]. It responds at once, and ignores the request's body.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
@@ -24,7 +24,7 @@ pub struct AdminBody(answer::Body);
 
 impl Admin {
     /// Returns a service to mount in your own server, at the root of a host or an address: its pages link to
-    /// each other by absolute paths. That server caps heads, waits and connections; no request's body is read.
+    /// each other by absolute paths. Your server must limit heads, waits and connections. No request body is read.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }

@@ -29,13 +29,13 @@ pub(crate) struct Args {
     /// Check these policy files, each a whole policy with the files that it includes
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Exit with 1 also if there are warnings; notes never change the exit code
+    /// Also exit with 1 if there are warnings; notes never change the exit code
     #[arg(long)]
     deny_warnings: bool,
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
-    /// Show instead the settings that apply to a request, and the policy line of each
+    /// Show the settings that apply to a request, each with its policy line, instead of checking
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
     effective: Option<Vec<String>>,
 }

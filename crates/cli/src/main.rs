@@ -43,11 +43,11 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
+/// Apply one error contract to HTTP services: check policy files, export the contract, run a gateway, probe services.
 #[derive(Parser)]
 #[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
-    /// Set when to use colours [default: auto, which means on a terminal]
+    /// Set when to use colours [default: auto, only on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
     color: ColorChoice,
     #[command(subcommand)]

@@ -21,19 +21,20 @@ use crate::text::counted;
 
 /// Turn the kill switch of running gateways on or off
 ///
-/// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
-/// still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and who set it
-/// and why. The switch is kept in memory: a restart clears it. All gateways get the request at once; the exit code is 1
-/// if one did not carry it out.
+/// `off` puts every route in mode off at once. The service's errors then pass unchanged, with a request id; credentials
+/// are still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and
+/// who set it and why. The switch is kept in memory: a restart clears it. All gateways get the request at the same
+/// time. The exit code is 1 if one of them failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Choose the state to set, or show it
+    /// Set the switch to this state, or show the current one
     #[arg(value_enum)]
     to: To,
-    /// Connect to this admin address, the one given to `gateway --admin`; may be repeated [default: http://127.0.0.1:9901]
+    /// Connect to this admin address, which was given to `gateway --admin`; may be repeated [default:
+    /// http://127.0.0.1:9901]
     #[arg(long, value_name = "URL", value_parser = gateways::address)]
     admin: Vec<http::Uri>,
-    /// Connect to the admin addresses in FILE too, one a line, as ADDRESS or NAME ADDRESS; # begins a comment
+    /// Also connect to the admin addresses in FILE: one per line, as ADDRESS or NAME ADDRESS; # begins a comment
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// Limit the time to wait for a gateway's response; a slower one counts as failed

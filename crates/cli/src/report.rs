@@ -11,7 +11,7 @@ pub(crate) enum Format {
     /// Print each finding with its line and advice
     #[default]
     Human,
-    /// Print one JSON object: the findings, and the number of each kind
+    /// Print one JSON object with the findings and the number of each kind
     Json,
     /// Print GitHub workflow commands, which GitHub shows beside the changed lines
     Github,

@@ -272,7 +272,7 @@ fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingEr
         if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
             return Err(SettingError::new(
                 "codes",
-                format!("the name {name:?} is empty or stands twice"),
+                format!("the name {name:?} is empty or listed twice"),
                 "write each name once",
             ));
         }

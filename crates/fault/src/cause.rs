@@ -6,7 +6,7 @@ use std::io;
 /// A longer chain is a cycle, or a mistake.
 const MAX_CAUSES: usize = 64;
 
-/// The error and its causes, outermost first, through `io::Error`'s payload too: `source()` skips that (F1).
+/// The error and its causes, outermost first. It includes the payload of an `io::Error`, which `source()` skips (F1).
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
 }

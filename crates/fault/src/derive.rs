@@ -26,8 +26,8 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list is complete: a transparent error with a handwritten [`AsFault`](trait@AsFault) lists nothing, nor does
-    /// a function of `with = …`.
+    /// Whether the list is complete. It lacks the codes of a function of `with = …`, and those of a transparent error
+    /// with a handwritten [`AsFault`](trait@AsFault).
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -73,22 +73,22 @@ pub mod private {
         openapi::{RefOr, Response as Described},
     };
 
-    /// The facts of a variant that need no value of it.
+    /// The facts of a variant that do not depend on a value.
     #[derive(Clone, Debug)]
     pub struct Declared {
         /// Its code.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
-        /// `message = "…"`, with `{name}` where a field's value will stand.
+        /// `message = "…"`, with `{name}` in place of a field's value.
         pub message: Option<&'static str>,
-        /// `details(…)`: the names, each with that of its JSON type, if known; `?` ends that of an `Option`.
+        /// `details(…)`: the names, each with its JSON type, if known; the type of an `Option` ends with `?`.
         pub fields: &'static [(&'static str, &'static str)],
         /// `retry_after = …`.
         pub waits: bool,
     }
 
-    /// Found for a transparent error that has no `CODES` of its own.
+    /// The result for a transparent error without `CODES`.
     pub trait NoCodes {
         /// No code is known.
         const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
@@ -152,7 +152,7 @@ pub mod private {
             self
         }
 
-        /// Sets them as the details, if there are any.
+        /// Sets these fields as the details, if there are any.
         pub fn set(self, fault: Fault) -> Fault {
             if self.0.is_empty() { fault } else { fault.details(self) }
         }

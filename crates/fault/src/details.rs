@@ -9,9 +9,9 @@ use crate::fault::Fault;
 use crate::issues;
 use crate::json::{Object, push_string};
 
-/// Puts fields that are kept (R14), an issue list and an unknown code beside the received details, whose bytes stay.
+/// Adds kept fields (R14), an issue list and an unknown code to the received details, whose bytes do not change.
 ///
-/// If the details are not an object, they stay alone: they have no place for a code (E9).
+/// If the details are not an object, nothing is added (E9).
 #[inline]
 pub fn compose(
     came: Option<Cow<'_, str>>,
@@ -38,7 +38,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// An `invalid_request` always lists what is wrong, if only with its message (E8).
+/// Ensures that an `invalid_request` has an issue list, even if its only issue is the message (E8).
 #[inline]
 pub fn with_issues(fault: Fault) -> Fault {
     if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
@@ -50,7 +50,7 @@ pub fn with_issues(fault: Fault) -> Fault {
     fault.with_raw_details(details)
 }
 
-/// Whether fields can stand beside details.
+/// Whether fields can be added to the details.
 pub fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
 }

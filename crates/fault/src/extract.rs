@@ -56,7 +56,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Identity {
     }
 }
 
-/// The layer is not around the handler: no request has an id.
+/// The layer is not around the handler, so requests have no id.
 #[derive(Debug)]
 pub struct MissingRequestId(());
 

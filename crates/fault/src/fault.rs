@@ -23,10 +23,10 @@ pub use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length
 use crate::code::{ErrorCode, Retry};
 use crate::message;
 
-/// An error with a code, and what the client may read of it.
+/// An error with a code, and the data that the client may get.
 ///
-/// Return it as a service's error, or leave it in a response's extensions: the layer writes it as the envelope, its own
-/// message and details included, with the status of its code unless another is set. The source is for the log alone.
+/// Return it as a service's error, or put it into a response's extensions. The layer writes it as the envelope, with
+/// its message and details. The status is that of its code, unless another is set. The source is only for the log.
 ///
 /// One word wide, so that a `Result` that carries it stays small. A fault that has only a code of the catalogue
 /// allocates nothing.
@@ -58,7 +58,7 @@ struct Inner {
     memo: Option<ReplyCache>,
 }
 
-/// The advice to a client beside an error (rule E10).
+/// An error's advice to the client (rule E10).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
@@ -100,7 +100,7 @@ enum MessageSource {
 }
 
 impl Fault {
-    /// A fault with its code's own message and status, no details, no further headers.
+    /// A fault with its code's message and status, without details and further headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.place() {
@@ -124,16 +124,16 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, for people: it becomes one line of at most 1,024 bytes (rule E2); an empty one is replaced by the
-    /// code's own.
+    /// Sets the message, for people. It becomes one line of at most 1,024 bytes (rule E2). The code's message replaces
+    /// an empty one.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say(message.into(), MessageSource::Raw)
     }
 
     /// Sets the details: any JSON value.
     ///
-    /// A value that cannot be serialized as JSON (a map whose keys are not strings) leaves the fault without details, and
-    /// the reason becomes its source, so that it is logged.
+    /// If the value cannot be serialized as JSON (a map whose keys are not strings), the fault has no details. The
+    /// reason becomes its source, so that it is logged.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
@@ -142,7 +142,7 @@ impl Fault {
         self
     }
 
-    /// Sets the status, where it is not the code's own. A status outside 400–599 is ignored: it would be no error.
+    /// Sets a status other than the code's. A status outside 400–599 is ignored, because it is not an error.
     pub fn status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
             self.change().status = Some(status);
@@ -150,7 +150,7 @@ impl Fault {
         self
     }
 
-    /// Sets `retry-after`, in whole seconds, rounded up: when a client may try again.
+    /// Sets `retry-after`: the time until a client may try again, in whole seconds, rounded up.
     ///
     /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule R8).
     ///
@@ -167,7 +167,7 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the response, such as one more `www-authenticate`.
+    /// Adds a header to the response, such as another `www-authenticate`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.change().headers.get_or_insert_default().append(name, value);
         self
@@ -186,7 +186,7 @@ impl Fault {
         &self.0.code
     }
 
-    /// The message as the client reads it: the fault's own, else its code's.
+    /// The message that the client gets: the fault's own, else its code's.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -242,7 +242,7 @@ impl Fault {
 /// For the crates that write faults.
 #[doc(hidden)]
 impl Fault {
-    /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+    /// The fault in a service's response (R1): in its extensions, or as the cause of a tonic status.
     #[must_use]
     #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
@@ -252,15 +252,15 @@ impl Fault {
         fault
     }
 
-    /// A fault that a policy keeps, to be the answer again and again: its written replies are kept, too.
+    /// A fault that a policy stores for repeated use, with its prepared replies.
     ///
-    /// It belongs to one policy, and has no header whose effect depends on the route, such as one of CORS: a prepared
-    /// reply would be another policy's, or another route's.
+    /// It belongs to one policy, and has no header whose effect depends on the route, such as one of CORS. Otherwise a
+    /// prepared reply could be that of another policy or route.
     pub fn with_stored_reply(self) -> Self {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// The slot for its prepared reply in one of `forms` forms; `None` where no policy keeps the fault.
+    /// The slot for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
@@ -272,19 +272,19 @@ impl Fault {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
     }
 
-    /// Whether it has headers of its own.
+    /// Whether the fault adds headers.
     #[inline]
     pub fn has_headers(&self) -> bool {
         self.0.headers.is_some()
     }
 
-    /// Its own text, which nothing replaces: not its code's, nor one that the layer made up (R12).
+    /// The text that was set for this fault, if any. No text of a code or of the layer replaces it (R12).
     #[inline]
     pub fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// The same fault with its code as a policy defines it. The fault's status stays, and so does its own text.
+    /// The same fault with the policy's definition of its code. The fault keeps its status and its own text.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status_code();
         let inner = self.change();
@@ -293,7 +293,7 @@ impl Fault {
         self
     }
 
-    /// Sets a message in the form of E2 that the layer made up itself.
+    /// Sets a message that the layer made, already in the form of E2.
     pub fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say(message.into(), MessageSource::Stock)
     }
@@ -320,7 +320,7 @@ impl Fault {
         self
     }
 
-    /// Sets the advice of the layer inside.
+    /// Sets the advice of an inner layer.
     #[inline]
     pub fn with_advice(mut self, advice: &Advice) -> Self {
         if *advice != Advice::default() {

@@ -5,7 +5,7 @@
 
 use crate::tree::{Names, Node};
 
-/// Fields that hold the text of an error, the first before the others (R2).
+/// Fields with the text of an error, in order of precedence (R2).
 pub const TEXTS: [&str; 15] = [
     "message",
     "msg",
@@ -24,31 +24,31 @@ pub const TEXTS: [&str; 15] = [
     "title",
 ];
 
-/// The same, to look them up.
+/// The same names, for lookups.
 pub static TEXTS_BY_NAME: Names<15> = Names::new(TEXTS);
 
-/// Fields whose list of a single text is the text (R2).
+/// Fields whose value may also be a list with one text (R2).
 pub static TEXT_LISTS: Names<6> = Names::new(["error", "errors", "messages", "errorMessages", "problems", "message"]);
 
 /// Further names of the text of an issue: Spring's, Mongoose's.
 const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
 
-/// The same, to look them up.
+/// The same names, for lookups.
 pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 
 /// Names of texts that data has as well: beside a name alone they are no sign of an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
 
-/// Fields that hold the code of an error, the first before the others (R2).
+/// Fields with the code of an error, in order of precedence (R2).
 pub const CODES: [&str; 7] = ["code", "errorCode", "error_code", "__type", "type", "status", "key"];
 
-/// Words under these names that state no more than that an error occurred (R2).
+/// Words in these fields that only state that an error occurred (R2).
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
-/// Fields that hold the code of an issue (R13).
+/// Fields with the code of an issue (R13).
 pub const ISSUE_CODES: [&str; 5] = ["code", "rule", "keyword", "errorCode", "type"];
 
-/// Fields that hold the place of an issue, the first before the others (R13).
+/// Fields with the place of an issue, in order of precedence (R13).
 pub const PLACES: [&str; 23] = [
     "path",
     "loc",
@@ -75,10 +75,10 @@ pub const PLACES: [&str; 23] = [
     "name",
 ];
 
-/// Those that data has as well: they are places under an error field, or beside a part of the request (R13).
+/// Names of places that data also has: they count only under an error field, or beside a part of the request (R13).
 pub const PLACES_OF_DATA: [&str; 6] = ["path", "key", "target", "members", "memberNames", "name"];
 
-/// Places of a body that is one issue (R13); beside them a `path` that is a list of names.
+/// Places in a body that is one issue (R13). A `path` counts, too, if it is a list of names.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
 
 /// Places that name nothing.
@@ -127,7 +127,7 @@ const WHOLE: [&str; 16] = [
     "",
 ];
 
-/// Fields that hold what the client sent.
+/// Fields with data that the client sent.
 pub const VALUES: [&str; 10] = [
     "value",
     "rejectedValue",
@@ -150,12 +150,13 @@ pub enum Meaning {
     ErrorsOrData,
 }
 
-/// Whether data has a text's name as well.
+/// Whether data also has this name of a text.
 pub fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
 
-/// Whether a field has the name of a text or a code (R2): an object with one is no map from fields to texts.
+/// Whether a field has the name of a text or a code (R2). An object with such a field is not a map from fields to
+/// texts.
 pub fn is_text_or_code(name: &str) -> bool {
     let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
     is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
@@ -165,7 +166,7 @@ pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
 
-/// Whether the dotted name of a map begins with a part of the request. Others of the parts are fields as well: `data.name`.
+/// Whether the dotted name of a map begins with a part of the request. The other parts may be fields, too: `data.name`.
 pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
@@ -173,7 +174,7 @@ pub fn is_leading_part(name: &str) -> bool {
     )
 }
 
-/// Whether a text under the name of a place names no place.
+/// Whether a place's text names no place.
 pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
@@ -191,7 +192,7 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
         || meaning(field, parent) != Meaning::Nothing
 }
 
-/// Whether a text under the name of a place stands for the whole request.
+/// Whether a place's text means the whole request.
 pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
@@ -201,7 +202,7 @@ fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// The meaning of a field's name: services write it with capitals, underscores and hyphens.
+/// The meaning of a field's name, in any spelling with capitals, underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;

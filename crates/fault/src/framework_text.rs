@@ -14,7 +14,7 @@ pub struct FrameworkText {
     pub client_message: ClientMessage,
 }
 
-/// What is left of a message that was read for issues (R13).
+/// The rest of a message after its issues were read (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum ClientMessage {
     #[default]
@@ -26,7 +26,7 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// What may reach the client of the whole message, before it is cleaned.
+    /// The part of the message that may reach the client, before it is cleaned.
     pub fn of<'m>(&'m self, whole: Option<&'m str>) -> Option<&'m str> {
         match self {
             Self::All => whole,
@@ -36,7 +36,7 @@ impl ClientMessage {
     }
 }
 
-/// Reads a text; on a 400 or 422 (`of_input`) with the issues that it states. A text outside of JSON is one line (R3).
+/// Reads a text. On a 400 or 422 (`of_input`), it also reads the issues in it. A text outside of JSON is one line (R3).
 pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
     let readings = if of_input { sentences::read(text, Context::default()) } else { None };
     let (issues, mut client_message) = match readings {
@@ -51,7 +51,7 @@ pub fn read(text: &str, of_input: bool, is_json: bool) -> FrameworkText {
     FrameworkText { issues, client_message }
 }
 
-/// The message without the values that were sent.
+/// The message without the values that the client sent.
 pub fn without_sent_values(text: &str) -> ClientMessage {
     match without_values(text) {
         Cow::Owned(text) => ClientMessage::Text(text),
@@ -59,7 +59,7 @@ pub fn without_sent_values(text: &str) -> ClientMessage {
     }
 }
 
-/// The list of the fields that sentences name.
+/// The list of the fields that the sentences name.
 pub fn list_of(readings: &[Reading]) -> List {
     let mut list = List::new();
     readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));

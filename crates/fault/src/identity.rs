@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller, as its credentials identify it (rule G2): in the extensions of each request that a scheme let in.
+/// The caller that the credentials identify (rule G2). Each request that a scheme let in has it in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -34,7 +34,7 @@ struct Inner {
     proof: Proof,
 }
 
-/// What a scheme learned of the caller beside its id.
+/// A scheme's data about the caller, besides the id.
 #[derive(Clone, Default)]
 pub enum Proof {
     /// A key or a certificate has nothing more.
@@ -123,8 +123,8 @@ impl Identity {
         }
     }
 
-    /// The claims of the caller's token as a type of the service. The layer has checked signature, expiry, issuer and
-    /// audience before.
+    /// The claims of the caller's token as a type of the service. The layer has already checked signature, expiry,
+    /// issuer and audience.
     ///
     /// ```
     /// use serde::Deserialize;
@@ -148,8 +148,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `internal_error` if no token identified the caller, or if the claims do not fit `T`: the issuer and the service then
-    /// disagree, and no other token of the caller's would help. The log has the claim's name and the reason, and no value.
+    /// `internal_error` if no token identified the caller, or if the claims do not fit `T`: the issuer and the service
+    /// then disagree, and another token would not help. The log has the claim's name and the reason, but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {

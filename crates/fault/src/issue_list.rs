@@ -6,14 +6,14 @@ use crate::json::push_string;
 use crate::message;
 
 /// The most bytes of issues in a list. Field names and texts are written once for each issue, so a body within its
-/// budget could need thousands of times its length. The result stays within the 64 KiB that another layer outside reads
-/// by default (R4, E7), message and envelope included.
+/// budget could need thousands of times its length. With message and envelope, the result stays within the 64 KiB that
+/// an outer layer reads by default (R4, E7).
 pub const MAX_BYTES: usize = 56 * 1024;
 
 /// The most issues of a foreign body that are written (R4).
 pub const MAX_ISSUES: usize = 100;
 
-/// More steps than any form has: a path of thousands adds nothing to its first ones.
+/// The most steps of a path that are written: more than any form has.
 pub const MAX_STEPS: usize = 32;
 
 /// The longest number that every client's language counts exactly.
@@ -22,7 +22,7 @@ const MAX_DIGITS: usize = 15;
 /// A list as a JSON array.
 pub struct IssueList {
     pub json: String,
-    /// How many issues it leaves out (R4).
+    /// The number of issues that it leaves out (R4).
     pub more: usize,
 }
 
@@ -68,7 +68,7 @@ impl List {
         self.more += issues;
     }
 
-    /// Whether it takes nothing more, and only counts.
+    /// Whether the list is full, so that further issues are only counted.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0

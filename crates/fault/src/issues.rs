@@ -13,23 +13,23 @@ use crate::issue_list::{List, MAX_STEPS, Path, is_index};
 use crate::json::{self, Object};
 use crate::sentences::without_values;
 
-/// Whether a status means that the request was wrong, so that a list states where (E8, R13).
+/// Whether a status means that the request was wrong, so that the error has an issue list (E8, R13).
 pub fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
 
-/// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
+/// The issue list in `raw`, converted if necessary, as a JSON array; `None` if it is not a list of issues.
 pub fn read(raw: &RawValue) -> Option<IssueList> {
     let text = raw.get();
     if text.starts_with('[') { read_array(text) } else { from_fields(text) }
 }
 
-/// The same for an array alone: an object of texts by field may be anything.
+/// The same, but only for an array: an object with a text per field may be anything.
 pub fn read_array(text: &str) -> Option<IssueList> {
     from_zod(text).or_else(|| from_locations(text))
 }
 
-/// The list of an object, and what it was read from: `errors` of Laravel and ASP.NET, `issues` of Zod.
+/// The list of an object, and the name of its field: `errors` of Laravel and ASP.NET, `issues` of Zod.
 pub fn parse_beside<'a>(object: &Object<'a>) -> Option<(IssueList, &'a str)> {
     ["errors", "issues"].into_iter().find_map(|name| {
         let list = object.raw(name).filter(|list| !(object.has("data") && list.get().starts_with('[')))?;
@@ -42,14 +42,14 @@ pub fn are_in(details: &str) -> bool {
     Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
 }
 
-/// The list that adds nothing to the message: one issue with an empty path.
+/// A list with only the message: one issue with an empty path.
 pub fn of_message(message: &str) -> String {
     let mut list = List::new();
     list.push(b"[]", message, None);
     list.close()
 }
 
-/// The same, with the fields of the canonical form alone.
+/// The same, with only the fields of the canonical form.
 pub fn are_canonical_in(details: &str) -> bool {
     let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
     let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));
@@ -71,7 +71,7 @@ fn are_zod(text: &str) -> bool {
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
-/// Zod's own list, with the fields of the canonical one alone: the others hold what the client sent (R13).
+/// Zod's own list, with only the fields of the canonical one: the others may contain what the client sent (R13).
 fn from_zod(text: &str) -> Option<IssueList> {
     let mut list = List::new();
     for issue in json::array(text)? {

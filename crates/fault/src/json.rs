@@ -75,7 +75,7 @@ impl<'a> Object<'a> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// The field as a name: words, or the digits of a number, since some services number their codes.
+    /// The field as a name: its words, or the digits of a number, because some services number their codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
@@ -115,7 +115,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The text of a body, without what may stand around JSON.
+/// The text of a body, without white space and other characters that may surround JSON.
 #[inline]
 pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
@@ -150,7 +150,7 @@ pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
-/// The text of a JSON string that is Unicode as it stands.
+/// The text of a JSON string; `None` if an escape in it is not valid Unicode.
 #[inline]
 pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     exact_text(raw.get())
@@ -203,7 +203,7 @@ pub fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Whether a raw value is a whole number from zero up, as an index is.
+/// Whether a raw value is a whole number of 0 or more, as for an index.
 pub fn is_index(raw: &RawValue) -> bool {
     raw.get().bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -225,14 +225,14 @@ pub fn push_string(json: &mut Vec<u8>, text: &str) {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// A writer with room for so many bytes.
+    /// A writer with room for this many bytes.
     pub fn new(capacity: usize) -> Self {
         let mut json = Vec::with_capacity(capacity);
         json.push(b'{');
         Self(json)
     }
 
-    /// Adds a field whose value is JSON already.
+    /// Adds a field whose value is already JSON.
     pub fn raw(mut self, name: &str, json: impl AsRef<[u8]>) -> Self {
         self.name(name);
         self.0.extend_from_slice(json.as_ref());
@@ -276,8 +276,8 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// `object` with these fields set, each where it was, else at the end; of the others those that may `stay`, as they
-/// came.
+/// `object` with these fields set: each at its old place, or at the end. Of its other fields, those for which `stay` is
+/// true remain unchanged.
 pub fn with_members(object: &Object<'_>, set: &[(&str, Vec<u8>)], stay: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];

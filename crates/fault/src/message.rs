@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use bytes::is_plain;
 pub use bytes::{has_byte, has_escape};
 
-/// The longest message in bytes (E2): a line for a person, which no header block has to carry.
+/// The longest message in bytes (E2).
 pub const MAX_BYTES: usize = 1024;
 
-/// `text` as one printable line of at most [`MAX_BYTES`], or `None` where nothing is left of it.
+/// `text` as one printable line of at most [`MAX_BYTES`], or `None` if nothing is left of it.
 ///
 /// Line breaks and tabs become one space; control characters, bidirectional overrides and other invisible format
-/// characters go; what is too long is cut on a character boundary and marked `…`. Cleaning twice changes nothing, so
-/// that a second layer keeps the text (E7).
+/// characters are removed; a text that is too long is cut between characters and ends with `…`. Cleaning twice changes
+/// nothing, so that a second layer keeps the text (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
     // The text behind this boundary is cut.
@@ -27,7 +27,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// The text of an inner 4xx whose code was not recognised (R3): no page, no JSON, no stack trace.
+/// The text of an inner 4xx whose code was not recognised (R3), unless it is a page, JSON or a stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     if has_markup(text) { None } else { of_recognised_text(text) }
 }
@@ -38,18 +38,18 @@ pub fn is_line(text: &str) -> bool {
     text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
 }
 
-/// A text with the number of issues that the list leaves out (R4).
+/// The text, followed by the number of issues that the list leaves out (R4).
 pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
+/// The text of a body whose code or message was recognised (R3), unless it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Characters that are cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line) && !is_stack(text))
 }
 
-/// The text without white space around it. Most texts have none, and are ASCII.
+/// The text without white space around it. Most texts are ASCII without any.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -68,7 +68,7 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Whether a text may be of a page, where no type marks it as plain (R3): it has markup, an entity or a control character.
+/// Whether a text without the type `text/plain` may be a page (R3): it has markup, an entity or a control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)

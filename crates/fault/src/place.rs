@@ -41,7 +41,7 @@ impl Place {
         place
     }
 
-    /// Parses a place in the notation that it shows.
+    /// Parses a place, and recognises its notation.
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
@@ -53,7 +53,7 @@ impl Place {
         place
     }
 
-    /// The field that a parameter's name is, without the part of the request before it; `None` where it names none.
+    /// The field that a parameter's name means, without the part of the request in front; `None` if it names no field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {
             return None;
@@ -79,8 +79,8 @@ impl Place {
         }
     }
 
-    /// A name of a map. A dotted one is split, without the part of the request that it begins with (R13); one of very many
-    /// steps is one step (E8).
+    /// A name of a map. A dotted name is split, and a part of the request at its start is removed (R13). A name with
+    /// very many steps counts as one (E8).
     #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
@@ -90,7 +90,7 @@ impl Place {
         self.dotted(in_part.map_or(name, |(_, inside)| inside));
     }
 
-    /// A JSON Pointer (RFC 6901), its fragment, or what is written like one.
+    /// A JSON Pointer (RFC 6901), its fragment form, or a text in the same notation.
     #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
@@ -117,7 +117,7 @@ impl Place {
         }));
     }
 
-    /// A name that a sentence adds: one that already ends the place is not added twice.
+    /// Adds a name from a sentence, unless the place already ends with it.
     #[inline]
     pub fn end_with(&mut self, name: &str) {
         if !matches!(self.steps.last(), Some(Step::Name(last)) if last == name) {
@@ -146,20 +146,20 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Whether it names a field: numbers alone do not.
+    /// Whether it names a field; a place with only numbers does not.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
-    /// Its part of the request is known from elsewhere: its first step is a field.
+    /// The part of the request is already known, so its first step is a field.
     #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
     }
 
-    /// Whether it begins with a part of the request. `surely`: not with a field of that name.
+    /// Whether it begins with a part of the request. `surely` excludes a field of that name.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {
@@ -169,7 +169,7 @@ impl Place {
         }
     }
 
-    /// Without the parts of the request that it begins with: `request/body/name`.
+    /// Removes the parts of the request at its start: `request/body/name`.
     pub fn without_part(&mut self) {
         let is_outer =
             self.begins_with_part(false) && matches!(&self.steps[0], Step::Name(it) if it.starts_with("req"));
@@ -181,8 +181,7 @@ impl Place {
         }
     }
 
-    /// Without the parameter of a method that it begins with, and the method's name before that (Bean Validation):
-    /// `admit.arg0.ward`.
+    /// Removes a method's name and parameter at its start (Bean Validation): `admit.arg0.ward`.
     pub fn without_argument(&mut self) {
         let is_argument = |step: &Step| match step {
             Step::Name(name) => name.strip_prefix("arg").is_some_and(is_index),
@@ -206,7 +205,7 @@ impl Place {
     }
 }
 
-/// Whether a text may be a place: names, dots and brackets alone.
+/// Whether a text may be a place: it has only names, dots and brackets.
 #[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =

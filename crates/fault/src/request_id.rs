@@ -17,7 +17,8 @@ const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 /// The id of one request: the same in the handler, the logs, the headers and the body.
 ///
 /// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32. It
-/// parses from that form, a bare ULID in either case, or a UUID with its hyphens or without, whose 128 bits it keeps.
+/// parses from that form, from a bare ULID in either case, or from a UUID with or without hyphens, whose 128 bits it
+/// keeps.
 ///
 /// ```
 /// use tower_error_envelope::RequestId;
@@ -60,8 +61,8 @@ impl RequestId {
 
     /// The header `traceparent` that makes this request the root of a sampled trace (I4).
     ///
-    /// The parent id is the id's last 64 bits, never zero. The sampled flag is set: a parent-based sampler would
-    /// otherwise drop the very traces that the id should find.
+    /// The parent id is the id's last 64 bits, never zero. The sampled flag is set, because a parent-based sampler
+    /// would otherwise drop the trace.
     pub fn traceparent(self) -> HeaderValue {
         let bits = self.ulid().0;
         let text = format!("00-{bits:032x}-{:016x}-01", bits as u64 | 1);
@@ -171,7 +172,7 @@ impl From<RequestId> for Ulid {
 impl TryFrom<Ulid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails on the nil ULID alone.
+    /// Fails only on the nil ULID.
     fn try_from(ulid: Ulid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(ulid.0)
     }
@@ -186,13 +187,13 @@ impl From<RequestId> for Uuid {
 impl TryFrom<Uuid> for RequestId {
     type Error = ParseRequestIdError;
 
-    /// Fails on the nil UUID alone.
+    /// Fails only on the nil UUID.
     fn try_from(uuid: Uuid) -> Result<Self, ParseRequestIdError> {
         Self::from_bits(uuid.as_u128())
     }
 }
 
-/// A text that is neither a `req_` ULID, nor a bare ULID, nor a UUID, or that is all zeros.
+/// The error for a text that is not a `req_` ULID, a bare ULID or a UUID, or that is all zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRequestIdError(());
 

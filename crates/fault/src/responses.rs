@@ -25,8 +25,7 @@ impl IntoResponses for Fault {
     }
 }
 
-/// utoipa's schemas have no value of any type, and its headers no `required`: both stay as they were
-/// written.
+/// utoipa's schemas cannot express a value of any type, nor its headers `required`, so both are kept as raw JSON.
 #[doc(hidden)]
 #[must_use]
 pub fn typed(response: Value) -> RefOr<Response> {
@@ -51,7 +50,8 @@ fn required_headers(response: &Value) -> Vec<(String, Value)> {
     headers.filter_map(|(name, header)| Some((name.clone(), header.get("required")?.clone()))).collect()
 }
 
-/// The responses of an error's variants, by status; if the list may be incomplete, with one for any other.
+/// The responses of an error's variants, by status. If the list may be incomplete, there is also a response for any
+/// other error.
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 #[must_use]

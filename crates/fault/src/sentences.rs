@@ -129,7 +129,7 @@ impl Sentence {
     }
 }
 
-/// salvo 1.1.0's text of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
+/// salvo 1.1.0's text of an error's cause in a debug build: `SerdeJson(Error("missing field `sku`",
 /// line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;

@@ -61,7 +61,7 @@ const fn bit_of(name: &str) -> u64 {
 }
 
 impl<'a> Tree<'a> {
-    /// Takes apart a text that is valid JSON.
+    /// Parses a text that is valid JSON.
     pub fn parse(text: &'a str) -> Self {
         let mut parser = Parser {
             text,
@@ -205,7 +205,7 @@ impl<'t, 'a> Node<'t, 'a> {
         &self.tree.values[self.at]
     }
 
-    /// Its name in the object that it is a field of; empty for an element.
+    /// Its name in the enclosing object; empty for an element of an array.
     #[inline]
     pub fn name(self) -> &'t str {
         &self.value().name
@@ -237,7 +237,7 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// How many texts it is or has, at any depth.
+    /// The number of texts in it, at any depth; 1 for a text.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
@@ -254,13 +254,13 @@ impl<'t, 'a> Node<'t, 'a> {
         })
     }
 
-    /// The elements, where it is an array.
+    /// The elements, if it is an array.
     #[inline]
     pub fn elements(self) -> Option<impl Iterator<Item = Node<'t, 'a>>> {
         self.is_array().then(|| self.children())
     }
 
-    /// The one element of an array.
+    /// The element of an array that has only one.
     #[inline]
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
@@ -341,13 +341,13 @@ impl<'t, 'a> Node<'t, 'a> {
         is_number.then(|| self.raw())
     }
 
-    /// Its words, or its digits, since some services number their codes.
+    /// Its words, or its digits, because some services number their codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))
     }
 
-    /// The text of this field, where it is a JSON string.
+    /// The text of this field, if it is a JSON string.
     #[inline]
     pub fn string(self, name: &str) -> Option<Cow<'a, str>> {
         self.field(name)?.text()

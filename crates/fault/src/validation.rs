@@ -41,8 +41,8 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`; an empty place is the whole request. The message
-    /// is for people. Quote no value in it: clients have what they sent, and logs must not.
+    /// An issue at a place, such as `qty`, `owner.email` or `items[0].qty`; an empty place is the whole request. The
+    /// message is for people. Do not quote the value in it: clients have it, and logs must not.
     pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), message: message.into(), code: None }
     }

@@ -29,12 +29,12 @@ use super::connection_state::{ActiveBody, ConnectionState};
 use super::limits::ClientLimits;
 use super::reset;
 
-/// The body of a client's request; its pauses are capped.
+/// The body of a client's request, with a time limit for its pauses.
 ///
-/// tower-http's `TimeoutBody` checks its clock before it checks for data, so that a service that reads late would look like a
-/// slow client, and it hides the body's length.
+/// tower-http's `TimeoutBody` does not fit: it checks its clock before it checks for data, so a service that reads late
+/// looks like a slow client. It also hides the body's length.
 pub struct ClientBody {
-    /// Taken by `drop` alone.
+    /// Only `drop` takes it.
     body: Option<Incoming>,
     /// Set for HTTP/1.
     active: Option<ActiveBody>,

@@ -26,25 +26,26 @@ pub struct GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// `layer` goes around the service. A clone of it reloads the policy while the gateway runs.
+    /// A configuration with `layer` around the service. A clone of it reloads the policy while the gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
         Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None, workers: 0 }
     }
 
-    /// Speaks TLS to clients, HTTP/2 and HTTP/1.1; by default it is plain TCP, for both as well.
+    /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default they are served over plain TCP, with the same
+    /// versions.
     pub fn tls(mut self, tls: Arc<ServerTls>) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
+    /// Sets how to treat the client's own `forwarded` and `x-forwarded-*` headers.
     pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
         self.forwarding = forwarding;
         self
     }
 
-    /// The limits on clients.
+    /// Sets the limits on clients.
     pub fn limits(mut self, limits: ClientLimits) -> Self {
         self.limits = limits;
         self
@@ -56,26 +57,26 @@ impl GatewayConfig {
         self
     }
 
-    /// Serves clients on this many threads of the gateway, each with a runtime of its own: a connection stays on one of them,
-    /// which costs less than tasks that move between threads. By default the gateway serves in the caller's runtime.
+    /// Serves clients on this many threads, each with its own runtime. A connection stays on one thread, which costs
+    /// less than tasks that move. By default the gateway serves in the caller's runtime.
     ///
-    /// They end with [`Gateway::serve`](crate::Gateway::serve), which waits for them up to two seconds, and with them all tasks
-    /// that the service has spawned there: give each gateway a service of its own, and do not block in it.
+    /// The threads end with [`Gateway::serve`](crate::Gateway::serve), which waits for them up to two seconds. All
+    /// tasks that the service spawned there end, too. Give each gateway its own service, and do not block in it.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = count;
         self
     }
 
-    /// Hands its listening sockets to the next process that connects there, stands by for two seconds, and ends then: its
-    /// connections have [`ClientLimits::idle_timeout`] to end, with `connection: close` or GOAWAY, and what is in flight
-    /// [`ClientLimits::stop_timeout`] after that.
+    /// Hands the listening sockets to the next process that connects there. The gateway stands by for two seconds, then
+    /// ends. Its connections get `connection: close` or GOAWAY, and have [`ClientLimits::idle_timeout`] to end.
+    /// Requests in flight then have [`ClientLimits::stop_timeout`].
     pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {
         self.upgrade = Some(socket);
         self
     }
 
-    /// Serves `admin` on `listener` from the gateway's first request to its last; `/readyz` is 503 from the stop on. The layer
-    /// should be one that is attached to this admin address ([`Admin::attach`]).
+    /// Serves `admin` on `listener` from the gateway's first request to its last. `/readyz` returns 503 from the stop
+    /// signal on. Attach the layer to this admin address first ([`Admin::attach`]).
     pub fn admin(mut self, admin: Admin, listener: TcpListener) -> Self {
         self.admin = Some((admin, listener));
         self

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An error in the URL of a service or in a certificate, and what to do about it.
+/// An error in a service's URL or in a certificate, with advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
@@ -55,7 +55,7 @@ impl Error {
         self.kind == Kind::Unreadable
     }
 
-    /// Whether a URL is refused for its credentials alone, so that a program does not print it.
+    /// Whether a URL is refused only because of its credentials, so that a program must not print it.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.kind == Kind::Credentials

@@ -105,7 +105,7 @@ impl Hop {
     }
 }
 
-/// On one line: some services read the first alone.
+/// On one line, because some services read only the first.
 fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     let lines = headers.get_all(name).into_iter().chain([last]);
     let lines: Vec<_> = lines.map(|line| line.as_bytes().trim_ascii()).filter(|line| !line.is_empty()).collect();
@@ -120,7 +120,7 @@ fn names_client(name: &str) -> bool {
         || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Whether a name only looks like one of these: all of them have letters and dashes alone.
+/// Whether a name only looks like one of these: all of them have only letters and dashes.
 fn only_looks_so(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }

@@ -32,7 +32,7 @@ pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 /// A connection among many has left all caches when its next request comes: the fields of each read and write are kept close
 /// together, and the rest in a box.
 pub(crate) struct Lingering {
-    /// Taken by `drop` alone.
+    /// Only `drop` takes it.
     open: Option<(TcpStream, Box<SocketState>)>,
     client_closed: bool,
     limits: Arc<ClientLimits>,

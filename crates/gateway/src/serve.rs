@@ -38,7 +38,7 @@ const LOG: &str = "error_envelope::gateway::serve";
 /// bound listeners, is less than the number of simultaneous clients after a deployment.
 const QUEUE: i32 = 4096;
 
-/// A reverse proxy with the layer in it, which listens for clients.
+/// A reverse proxy with the layer, which listens for clients.
 pub struct Gateway {
     /// One for each worker, or for this thread.
     listeners: Vec<std::net::TcpListener>,
@@ -49,19 +49,20 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Listens; clients wait until it [serves](Self::serve). Describes its metrics to the recorder that is installed.
+    /// Binds the address; clients wait until the gateway [serves](Self::serve). It registers its metrics with the
+    /// installed recorder.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// If the address cannot be used.
     pub async fn bind(address: impl ToSocketAddrs, config: GatewayConfig) -> io::Result<Self> {
         Self::listening(TcpListener::bind(address).await?, config)
     }
 
-    /// As [`Gateway::bind`], with a socket that listens already.
+    /// Like [`Gateway::bind`], with a socket that already listens.
     ///
     /// # Errors
-    /// It does not listen, there are not enough descriptors, the system has no room for a thread, or its clock is before 1970 or
-    /// after 9999.
+    /// If the socket does not listen, if there are not enough descriptors, if a thread cannot be started, or if the
+    /// system's clock is before 1970 or after 9999.
     pub fn listening(listener: TcpListener, mut config: GatewayConfig) -> io::Result<Self> {
         date::check_clock()?;
         SockRef::from(&listener).listen(QUEUE)?;
@@ -79,26 +80,27 @@ impl Gateway {
         Ok(Self { listeners, workers, address, config, handover })
     }
 
-    /// Where it listens: port 0 has become a free one.
+    /// The address that it listens on. If the port was 0, this has the chosen one.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes the place of the gateway whose [upgrade socket](GatewayConfig::upgrade_socket) this one has: that one accepts no
-    /// clients when this returns. Call it after all other steps that can fail, and [serve](Self::serve) next: the other gateway
-    /// serves again after five seconds without a report from this one.
+    /// Replaces the gateway at the same [upgrade socket](GatewayConfig::upgrade_socket). When this returns, the other
+    /// gateway no longer accepts clients. Call it after all other steps that can fail, then [serve](Self::serve). If
+    /// this gateway does not report within five seconds, the other one accepts again.
     ///
-    /// Without such a gateway, and on a second call, it has no effect. [`Gateway::serve`] does it if it was not called.
+    /// Without such a gateway, and on a second call, it has no effect. [`Gateway::serve`] calls it if you did not.
     ///
     /// # Errors
-    /// The other gateway serves on: this process has too few descriptors left for clients, or took too long.
+    /// If this process has too few descriptors left for clients, or took too long. The other gateway then keeps
+    /// serving.
     pub async fn take_over(&mut self) -> Result<(), crate::Error> {
         self.handover.take_over().await
     }
 
-    /// Serves `service`, with the layer around it, until `stop`, and on for the time to drain; then stops accepting, and lets
-    /// what is in flight finish.
+    /// Serves `service`, with the layer around it, until `stop` and for the drain delay after it. Then it stops
+    /// accepting clients, and lets requests in flight finish.
     pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
     where
         S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
@@ -110,8 +112,8 @@ impl Gateway {
         self.serve_until(service, stop, future::pending::<&str>()).await;
     }
 
-    /// As [`Gateway::serve`], but requests in flight end at once when `at_once` is ready. Its output is logged and
-    /// returned.
+    /// Like [`Gateway::serve`], but requests in flight end at once when `at_once` is ready. The output of `at_once` is
+    /// logged and returned.
     pub async fn serve_until<S, B, T>(
         mut self,
         service: S,

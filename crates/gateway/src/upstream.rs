@@ -32,10 +32,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// For an `https` URL: the certificates that are trusted, and the name that the service's certificate has to have.
+    /// For an `https` URL: sets the trusted certificates, and the name that the service's certificate must have.
     ///
     /// # Errors
-    /// The TLS library refuses its own default versions.
+    /// If the TLS library refuses its own default versions.
     pub fn tls(mut self, roots: RootCertStore, name: ServerName<'static>) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -45,11 +45,11 @@ impl Upstream {
         Ok(self)
     }
 
-    /// For an `https` URL, after [`Upstream::tls`]: the gateway's certificate for the service, and its key, both PEM files.
-    /// They are read now, and not again.
+    /// For an `https` URL, after [`Upstream::tls`]: sets the gateway's certificate for the service and its key, both
+    /// PEM files. They are read only once, by this call.
     ///
     /// # Errors
-    /// A file cannot be read, or the two are no pair.
+    /// If a file cannot be read, or if the key does not match the certificate.
     pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -63,20 +63,20 @@ impl Upstream {
         Ok(self)
     }
 
-    /// HTTP/2 instead of HTTP/1.1: by prior knowledge, over TLS by ALPN.
+    /// Uses HTTP/2 instead of HTTP/1.1: over TLS by ALPN, otherwise by prior knowledge.
     pub fn http2(mut self) -> Self {
         self.version = Version::HTTP_2;
         self
     }
 
-    /// How long the service may take to its response head, by default 30 seconds and at most 365 days; then its client gets
-    /// 504.
+    /// Sets the time limit for the service's response head: 30 seconds by default, at most 365 days. After that the
+    /// client gets 504.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout.clamp(*UP_TO_A_YEAR.start(), *UP_TO_A_YEAR.end());
         self
     }
 
-    /// The limits on the way to the service.
+    /// Sets the limits on connections and requests to the service.
     pub fn limits(mut self, limits: UpstreamLimits) -> Self {
         self.limits = limits;
         self

@@ -31,7 +31,8 @@ use super::upstream::Upstream;
 /// open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services behind a gateway: the one that a scope of the policy names (`[scope] upstream`), and one for the rest.
+/// The services behind a gateway: those that scopes of the policy name (`[scope] upstream`), and one for all other
+/// requests.
 ///
 /// ```no_run
 /// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
@@ -55,7 +56,7 @@ pub struct Upstreams {
 type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
 
 impl Upstreams {
-    /// The services that the policy of `layer` names, also after a reload; `layer` is the one around the gateway.
+    /// Uses the services that the policy of `layer` names, also after a reload. `layer` must be the gateway's layer.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
@@ -66,8 +67,8 @@ impl Upstreams {
         self
     }
 
-    /// Gives each service that a scope names its limits, its TLS and its version of HTTP. Where it fails, the start does; after a
-    /// reload the requests for that service get 502.
+    /// Sets a function that gives each service of a scope its limits, TLS and HTTP version. If it fails, the gateway
+    /// does not start; after a reload, requests for that service get 502.
     pub fn prepare<E: Into<BoxError>>(
         mut self,
         prepare: impl Fn(Upstream) -> Result<Upstream, E> + Send + Sync + 'static,
@@ -76,13 +77,13 @@ impl Upstreams {
         self
     }
 
-    /// All of them as one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
+    /// Combines all services into one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
     ///
     /// # Errors
-    /// A service cannot be prepared; or it has an `https` URL and no TLS, or the other way round.
+    /// If a service cannot be prepared, has an `https` URL without TLS, or has TLS with an `http` URL.
     ///
     /// # Panics
-    /// There is no Tokio runtime.
+    /// If there is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -94,14 +95,14 @@ impl Upstreams {
 }
 
 impl Upstream {
-    /// The service itself, over the network: a Tower service, with or without a gateway around it. It takes every request,
-    /// whatever service a scope names: see [`Upstreams`].
+    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It takes
+    /// every request, whatever service a scope names: see [`Upstreams`].
     ///
     /// # Errors
-    /// [`Upstream::tls`] was not called for an `https` URL, or was for another.
+    /// If [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
     ///
     /// # Panics
-    /// There is no Tokio runtime.
+    /// If there is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -110,7 +111,7 @@ impl Upstream {
     }
 }
 
-/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always ready.
+/// A Tower service that calls another service over the network, with limited concurrent requests. It is always ready.
 pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
 
 impl<B: Send + 'static> Clone for Forward<B> {

@@ -18,13 +18,13 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 /// request costs a twentieth less processor time than with tokio's default of 1,024, over 32 connections the same.
 const EVENTS_AT_ONCE: usize = 16;
 
-/// A runtime on the thread that blocks on it, for a gateway on one core; [`GatewayConfig::workers`] makes its threads of the same.
-/// A program may have any other runtime of tokio's with I/O and time. This one takes 16 ready sockets at a time, which costs less
-/// where there are many connections.
+/// Makes a runtime that runs on one thread, for a gateway on one core. The threads of [`GatewayConfig::workers`] use
+/// the same. A program may use any other tokio runtime with I/O and time. This one handles 16 ready sockets at a time,
+/// which costs less with many connections.
 ///
 /// # Errors
 ///
-/// The system has no descriptor left for its sockets.
+/// If the system has no descriptor left for its sockets.
 ///
 /// ```
 /// let runtime = error_envelope_gateway::current_thread_runtime()?;

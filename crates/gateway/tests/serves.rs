@@ -39,11 +39,11 @@ async fn get(address: SocketAddr) -> String {
 fn a_url_that_leads_nowhere_is_refused() {
     const URLS: &str = "write http://HOST:PORT or https://HOST:PORT";
     for (url, why) in [
-        ("ftp://a", format!("only http and https are spoken; {URLS}")),
+        ("ftp://a", format!("only http and https are supported; {URLS}")),
         ("/a", format!("this is not a URL with a scheme and a host; {URLS}")),
         ("http://a/b", format!("paths are forwarded as they come; {URLS}, without a path, a query or a fragment")),
         ("http://a:99999", format!("the port is not a number of 1 to 65535; {URLS}")),
-        ("http://anna:hunter2@a", "the URL has credentials, and nothing would send them; leave them out".to_owned()),
+        ("http://anna:hunter2@a", "the URL has credentials, which are never sent; leave them out".to_owned()),
     ] {
         let error = url.parse::<Upstream>().unwrap_err();
         assert_eq!((error.to_string(), error.has_credentials()), (why, url.contains('@')), "{url}");

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::minutes::{Minutes, minute};
 
-/// Routes whose requests have their own row of minutes; those of further routes are in the sum alone.
+/// Routes whose requests have their own row of minutes; those of further routes are only in the sum.
 const MOST_ROUTES: usize = 256;
 
 /// A look at the counters comes a little after the end of its minute.

@@ -40,7 +40,7 @@ impl<'q> LastErrors<'q> {
         Self { query, shown, routes, codes, filter, span }
     }
 
-    /// The live stream's address: on the first page alone, where each new error becomes the first row.
+    /// The live stream's address: only on the first page, where each new error becomes the first row.
     pub(super) fn live(&self) -> Option<String> {
         self.paged().0.is_first().then(|| self.filter.link("/events"))
     }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Include the custom codes of this policy file
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Leave out the codes of these groups; no response changes
+    /// Leave out the codes of these groups; responses do not change
     #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
     except: Vec<Group>,
     /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks clients
@@ -107,7 +107,8 @@ impl Format {
     }
 }
 
-/// A group of the catalogue that an API may have no use for. What clients get does not change: the set of codes is open (E2).
+/// A group of codes that some APIs do not need. Leaving out a group changes no response, because the set of codes is
+/// open (E2).
 #[derive(Clone, Copy, ValueEnum)]
 enum Group {
     /// Channels, pairing and their life cycle

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Limit the time until the embedded service sends its response head, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_timeout: Time,
-    /// Exit after the demo's own requests; exit code 1 if a response is not as expected
+    /// Exit after the demo's requests; exit code 1 if a response is not as expected
     #[arg(long)]
     once: bool,
     /// Write the responses to the demo's own requests to FILE: one JSON object {name, status, headers, body} per line

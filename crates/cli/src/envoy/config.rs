@@ -23,10 +23,11 @@ pub(crate) struct Args {
     /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: those that scopes of the policy name alone]
+    /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: only the services that the
+    /// policy's scopes name]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     upstream: Option<Address>,
-    /// Use HTTP/2 to the services, without TLS for --upstream, as gRPC servers expect
+    /// Use HTTP/2 to the services, as gRPC servers expect; without TLS for --upstream
     #[arg(long, conflicts_with = "snippet")]
     upstream_h2: bool,
     /// Serve Envoy's own admin interface here [default: disabled]
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     admin: Option<SocketAddr>,
-    /// Print only the parts to merge into an existing configuration: for the connection manager and its listener
+    /// Print only the parts to merge into an existing connection manager and its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "envoy_admin"])]
     snippet: bool,
 }

@@ -18,10 +18,10 @@ pub(crate) struct AccessArgs {
     /// Write a line for each request to PATH, stdout or log (standard error); SIGUSR1 reopens PATH [default: off]
     #[arg(long, value_name = "PATH", value_parser = sink)]
     access_log: Option<AccessSink>,
-    /// Set the form of a line
+    /// Set the format of a line
     #[arg(long, value_enum, requires = "access_log")]
     access_log_format: Option<Form>,
-    /// Write these fields of a JSON line, in this order, such as time,status,route [default: all]
+    /// Write these fields to a JSON line, in this order, such as time,status,route [default: all]
     #[arg(long, value_name = "NAMES", requires = "access_log", value_delimiter = ',', value_parser = field)]
     access_log_fields: Option<Vec<AccessField>>,
 }

@@ -16,9 +16,10 @@ use super::url::{self, Http2};
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
-/// Forwards requests to a service, or to the one that their scope in the policy names, reloads the policy file when it changes, and adds a request id to every response.
-/// The first line on standard output is the address. Ctrl-C and SIGTERM stop it after the requests in flight; SIGHUP
-/// reloads the policy and the certificate. TIME has a unit, such as 500ms or 30s; SIZE is in bytes, or such as 64KiB.
+/// Forwards requests to a service; a scope in the policy may name another one. Reloads the policy file when it changes,
+/// and adds a request id to every response. The first line on standard output has the address. Ctrl-C and SIGTERM stop
+/// the gateway once requests in flight have ended; SIGHUP reloads the policy and the certificate. TIME needs a unit,
+/// such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
@@ -28,25 +29,28 @@ pub(crate) struct Args {
     /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the next one
     #[arg(long, value_name = "PATH")]
     pub(super) upgrade_socket: Option<PathBuf>,
-    /// Serve clients over TLS, HTTP/2 and HTTP/1.1, with this PEM certificate chain; reloaded when it changes
+    /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Request client certificates signed by these PEM authorities, for the policy's scheme "certificate"; reloaded
+    /// Request client certificates that the PEM authorities in this file signed, for the policy's scheme "certificate";
+    /// reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
-    /// Set whether a client without a certificate is served
+    /// Set how to treat a client without a certificate
     #[arg(long, value_name = "MODE", value_enum, default_value_t = ClientAuth::Optional, requires = "tls_client_ca")]
     tls_client_auth: ClientAuth,
-    /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another [default: 404]
+    /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another
+    /// [default: these requests get 404]
     #[arg(long, value_name = "URL", value_parser = url::upstream)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
-    /// Use HTTP/2 instead of HTTP/1.1 to this service, or to all without =URL; by ALPN over TLS, else by prior knowledge; repeatable
+    /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
+    /// prior knowledge; repeatable
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::http2)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
-    /// Limit the time until the service sends its response head, such as 500ms; then the client gets 504
+    /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) upstream_timeout: Time,
     /// For https: trust the PEM certificates in FILE instead of the system's
@@ -55,10 +59,10 @@ pub(crate) struct Args {
     /// For https: require this name in the certificate of --upstream [default: the host of the URL]
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_server_name: Option<String>,
-    /// Show this PEM certificate chain to services reached by https; read when a service is first named
+    /// Present this PEM certificate chain to https services that request one; read when a service is first named
     #[arg(long, value_name = "FILE", requires = "upstream_client_key")]
     pub(super) upstream_client_cert: Option<PathBuf>,
-    /// Use this PEM private key of the certificate that services are shown
+    /// Use this PEM private key of --upstream-client-cert
     #[arg(long, value_name = "FILE", requires = "upstream_client_cert")]
     pub(super) upstream_client_key: Option<PathBuf>,
     #[command(flatten)]
@@ -67,7 +71,7 @@ pub(crate) struct Args {
     pub(super) upstream_limits: UpstreamFlags,
 }
 
-/// What faces the clients.
+/// The options for the clients' side.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
@@ -118,7 +122,7 @@ impl Args {
 /// Whether clients need a certificate.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
-    /// Serve it: the policy decides which routes need one.
+    /// Serve it: the policy decides which routes require a certificate.
     Optional,
     /// End its handshake.
     Required,
@@ -127,9 +131,9 @@ pub(crate) enum ClientAuth {
 /// How the client's own `Forwarded` and `X-Forwarded-*` headers are treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Forwarded {
-    /// Replace them with the client's address and scheme: for a gateway that clients reach directly.
+    /// Replace them with the client's address and scheme: use it if clients connect directly.
     Replace,
-    /// Append the client's address: for a gateway that clients reach only through a trusted proxy.
+    /// Append the client's address: use it if clients connect only through a trusted proxy.
     Append,
     /// Forward them unchanged.
     Pass,

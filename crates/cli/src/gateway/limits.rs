@@ -11,7 +11,7 @@ use humantime::Duration as Time;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What a client may take.
+/// The limits on clients.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits for clients")]
 pub(crate) struct ClientFlags {
@@ -21,13 +21,14 @@ pub(crate) struct ClientFlags {
     /// Limit the time of a client's TLS handshake
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     tls_handshake_timeout: Time,
-    /// Limit the time from the end of a request, or the connect, until the next request head has arrived; then the connection is closed
+    /// Limit the time until the next request head has arrived, counted from the connect or the last request's end; then
+    /// the connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     idle_timeout: Time,
-    /// Limit the time a client may pause while it sends a request body
+    /// Limit a client's pause while it sends a request body
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     body_timeout: Time,
-    /// Limit the time a client may stop reading its response; then its connection is closed
+    /// Limit the time during which a client reads nothing of its response; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
     /// Limit the size of a request head; a larger one gets 431
@@ -36,7 +37,8 @@ pub(crate) struct ClientFlags {
     /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
-    /// Limit the bytes of a body that wait on a client's side: unsent in its socket, in a piece that is read, or in an HTTP/2 stream; four times that over HTTP/1.1 while it moves fast
+    /// Limit the buffered bytes of a body on the client's side, in each of: socket, piece being read, HTTP/2 stream. A
+    /// body that moves fast over HTTP/1.1 may use four times that
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
@@ -45,49 +47,54 @@ pub(crate) struct ClientFlags {
     /// Set the interval between HTTP/2 pings to a client; a missing reply is handled by --ping-timeout
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
-    /// Limit the time an HTTP/2 client may take to acknowledge a ping; then its connection is closed
+    /// Limit the time that an HTTP/2 client may take to acknowledge a ping; then its connection is closed
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "20s")]
     ping_timeout: Time,
-    /// Limit the time to read the rest of a request body after an early response, so that the client receives that response
+    /// Limit the time to read the rest of a request body after an early response, which ensures that the client
+    /// receives it
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     linger_timeout: Time,
-    /// Limit the bytes to read of the rest of such a request body
+    /// Limit the bytes to read of the rest of a request body after an early response
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
     linger_bytes: ByteSize,
-    /// Set the pause before the next accept after the system could not open a connection
+    /// Set the pause before the next accept if the system could not open a connection
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "50ms")]
     accept_retry: Time,
     /// Keep accepting clients for this time after a stop signal, while /readyz returns 503 for the load balancer
     #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
     drain_delay: Time,
-    /// Limit the time a stop waits for requests in flight
+    /// Limit the time that a stop waits for requests in flight
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     stop_timeout: Time,
 }
 
-/// What the way to the service may take.
+/// The limits on connections and requests to the service.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits for the service")]
 pub(crate) struct UpstreamFlags {
-    /// Limit the requests at the service or waiting for a connection to it, upgraded ones included; further requests get 503 `worker_at_capacity`
+    /// Limit the requests that the service handles or that wait for a connection to it, including upgraded ones;
+    /// further requests get 503 `worker_at_capacity`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
     upstream_requests: u32,
-    /// Limit the connections to the service, upgraded ones included
+    /// Limit the connections to the service, including upgraded ones
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
     upstream_connections: u32,
-    /// Limit the time a request waits for a connection while all are in use, as a part of `--upstream-timeout`; then it gets 503 `worker_at_capacity`
+    /// Limit the time that a request waits while all connections are in use; then it gets 503 `worker_at_capacity`.
+    /// This time also counts towards `--upstream-timeout`
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_queue_time: Time,
     /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays open
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
     upstream_idle_timeout: Time,
-    /// Limit the header lines of an HTTP/1.1 response; one with more gets 502; any other number costs each response a little time
+    /// Limit the header lines of an HTTP/1.1 response; a response with more becomes 502. A value other than the default
+    /// makes each response slightly slower
     #[arg(long, hide = true, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
-    /// Limit a piece of an HTTP/1.1 response body, two of which wait for a client that does not read; four times that while it moves fast; a response head must fit too
+    /// Limit a piece of an HTTP/1.1 response body; two pieces are buffered if the client does not read. A body that
+    /// moves fast may use four times that. A response head must fit, too
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
-    /// Limit the bytes buffered of an HTTP/2 body that its reader has not taken, in each direction
+    /// Limit the buffered bytes of an HTTP/2 body that are not read yet, in each direction
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_stream_window: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
@@ -96,7 +103,7 @@ pub(crate) struct UpstreamFlags {
     /// Set the interval between HTTP/2 pings to the service; a missing reply is handled by --upstream-ping-timeout
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
-    /// Limit the time the service may take to acknowledge an HTTP/2 ping; then the connection is replaced
+    /// Limit the time that the service may take to acknowledge an HTTP/2 ping; then the connection is replaced
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_timeout: Time,
 }

@@ -34,7 +34,7 @@ const LINES: usize = 16 * 1024;
 /// How often to check for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Log {
     /// Write lines for people.

@@ -13,7 +13,8 @@ use crate::failure::CommandError;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Admin address")]
 pub(crate) struct AdminArgs {
-    /// Serve health, metrics, the active policy, the kill switch and the errors page here; a port alone means loopback
+    /// Serve health, metrics, the active policy, the kill switch and the errors page on this address; a port alone
+    /// means loopback
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
     /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable

@@ -23,8 +23,8 @@ use crate::text::{counted, one_line};
 
 /// Generate a first policy file
 ///
-/// Without a document it has every table with a comment; from an OpenAPI document it has the routes and body limits.
-/// The policy starts in mode `observe`, which changes no response.
+/// Without an OpenAPI document, the policy has every table with a comment. From a document, it has the routes and body
+/// limits. The policy starts in mode `observe`, which changes no response.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Read the routes from this OpenAPI 3.0 or 3.1 document, JSON or YAML

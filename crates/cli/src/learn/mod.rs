@@ -22,17 +22,17 @@ use crate::trial::Trial;
 
 /// Draft rules for errors that have no code yet
 ///
-/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR file, and writes rules and codes to
-/// append to a policy: the most frequent first, without the variable parts of messages.
+/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR file. Prints rules and codes to append
+/// to a policy, the most frequent first, without the variable parts of messages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Use the codes of this policy, and with a HAR file its rules [default: the built-in settings]
+    /// Use the codes of this policy, and its rules if the input is a HAR file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// Read this log of the layer, or this HAR file
+    /// Read this log of the layer or this HAR file
     #[arg(value_name = "LOG|HAR")]
     file: PathBuf,
 }

@@ -32,7 +32,7 @@ pub(super) enum To {
 pub(super) struct Order {
     method: Method,
     target: String,
-    /// The mode that results.
+    /// The resulting mode.
     mode: Option<&'static str>,
     patience: Duration,
 }

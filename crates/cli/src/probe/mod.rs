@@ -53,10 +53,11 @@ use crate::policy;
 
 /// Check a running service against the error contract
 ///
-/// Sends at most 78 requests, and up to 3 for each operation of --openapi, one after the other: unknown paths, other methods, wrong credentials, bodies that are
-/// malformed or one byte over the limit. A route's own method is sent without credentials, with invalid ones, or without a
-/// required header: safe methods first, DELETE only if --protected names it. Exit codes: 0 each probe passed or was
-/// skipped, 1 a probe failed or none passed, 2 the service cannot be reached.
+/// Sends at most 78 requests, and up to 3 for each operation of --openapi, one after the other. They have unknown
+/// paths, other methods, wrong credentials, and bodies that are malformed or one byte over the limit. A route's own
+/// method is only sent without credentials, with invalid ones, or without a required header. Safe methods are
+/// preferred, and DELETE is sent only if --protected names it. Exit codes: 0 if each probe passed or was skipped, 1 if
+/// a probe failed or none passed, 2 if the service cannot be reached.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Probe the service at this URL, such as http://127.0.0.1:8080
@@ -105,7 +106,7 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
-    /// Exit with 1 also if a probe was skipped
+    /// Also exit with 1 if a probe was skipped
     #[arg(long)]
     deny_skipped: bool,
     /// Print the requests without sending them

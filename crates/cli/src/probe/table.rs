@@ -98,7 +98,7 @@ pub(super) enum Want {
     Service(&'static [u16]),
     /// Any answer that a document declares.
     Declared,
-    /// Any answer that does not ask for credentials.
+    /// Any answer that does not require credentials.
     NoGuard,
     /// The envelope, or the own response of the server below the layer (F5).
     Below,

@@ -26,13 +26,13 @@ use crate::trial::Trial;
 /// Exits with 1 if there are differences. Credentials in the recordings are assumed valid.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Read these HAR files and `curl -i` responses; NAME.request.http is the request of NAME.http
+    /// Read these HAR files and `curl -i` responses; the request of NAME.http is in NAME.request.http
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
-    /// Compare with this policy, the active one
+    /// Use this policy as the old one, which is now active
     #[arg(long, value_name = "FILE")]
     old: PathBuf,
-    /// Compare this policy, the new one
+    /// Use this policy as the new one
     #[arg(long, value_name = "FILE")]
     new: PathBuf,
     /// Set the output format

@@ -21,11 +21,11 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
-/// Counts a request body, and stores what went wrong with it.
+/// Counts the bytes of a request body, and stores its failure, if any.
 ///
-/// It gets every chunk before the inner service does, and shares its result with the exchange. The exchange answers
-/// 413 for a body over the limit whatever the inner service returns (G4). It distinguishes a client's broken or slow
-/// body from a server's fault (F1).
+/// It gets every chunk before the inner service does, and shares its result with the exchange. The exchange answers 413
+/// for a body over the limit whatever the inner service returns (G4). It distinguishes a client's broken or slow body
+/// from a failure of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -58,14 +58,14 @@ pub enum MeterAction {
     Over(DrainBudget),
 }
 
-/// How much of the rest of a request is read and dropped, so that the client can read its answer (G5).
+/// How much of the rest of a request is read and dropped, so that the client receives the response (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
     /// At most this many bytes.
     pub max_bytes: u64,
     /// At most this long.
     pub timeout: Duration,
-    /// The answer's body is sent before the rest of the request is read, and the body's end after it.
+    /// The response's body is sent before the rest of the request is read, and its end after that.
     pub body_first: bool,
 }
 
@@ -83,7 +83,7 @@ impl BodyMeter {
         self
     }
 
-    /// Counts a chunk. Exactly the limit passes.
+    /// Counts a chunk. A body of exactly the limit passes.
     pub fn request_data(&mut self, data: &[u8]) -> MeterAction {
         let Self { measured, flags } = self;
         if let Some(seen) = &flags.0.seen {
@@ -106,9 +106,9 @@ impl BodyMeter {
         }
     }
 
-    /// The body failed: it came too slowly, or broke off, or was badly framed.
+    /// Notes that the body failed: it arrived too slowly, broke off, or was badly framed.
     ///
-    /// An outer layer's own limit or typed fault is no fault of the client's connection, and stays what it is.
+    /// The limit or typed fault of an outer layer is not a failure of the client's connection, and does not change.
     pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {
         if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
             return;
@@ -118,12 +118,12 @@ impl BodyMeter {
         self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether the body is a stream of messages over HTTP/2, whose rest need not be read.
+    /// Whether the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
     pub fn rest_is_free(&self) -> bool {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
-    /// Notes that the body has ended, whether it was handed on or drained: no further data comes.
+    /// Notes that the body has ended, either forwarded or drained: no further data comes.
     pub fn body_ended(&mut self) {
         self.flags.raise(BodyFlags::ENDED);
     }
@@ -204,8 +204,8 @@ pub(crate) struct ObservedLimit {
     pub(crate) first_byte: bool,
 }
 
-/// Whether an error of a request's body means that its client left (F1a): the connection ended or was reset within the
-/// body. A body that is framed wrongly is another error.
+/// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset within the
+/// body. A badly framed body is another error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 

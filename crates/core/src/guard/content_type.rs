@@ -94,7 +94,7 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// The `type/subtype` of a content-type header whose parameters parse too (RFC 9110 §8.3.1).
+/// The `type/subtype` of a content-type header, if its parameters are also valid (RFC 9110 §8.3.1).
 pub fn essence(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
     let (kind, subtype) = media_type(value, |_, _| true)?;

@@ -40,7 +40,7 @@ pub struct RequiredHeader {
 }
 
 impl RequiredHeader {
-    /// A header of that name, in any letter case.
+    /// A required header with this name, in any letter case.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), pattern: None, missing: None, invalid: None }
     }

@@ -46,7 +46,7 @@ impl PageTemplate {
         let (mut parts, mut place, mut rest) = (Vec::new(), Place::Text, text);
         while let Some((before, after)) = rest.split_once("{{") {
             let Some((name, behind)) = after.split_once("}}") else {
-                return Err(SettingError::new(KEY, "the page has a {{ without }}", KNOWN));
+                return Err(SettingError::new(KEY, "the page has {{ without a closing }}", KNOWN));
             };
             place = place.after(before);
             parts.push((before.into(), Hole { value: Placeholder::parse(name)?, is_bare: place == Place::Tag }));

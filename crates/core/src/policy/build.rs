@@ -6,11 +6,11 @@ use super::{Policy, PolicyBuilder};
 use crate::guard::pattern::SettingError;
 
 impl PolicyBuilder {
-    /// Returns the policy, if all of it is right.
+    /// Returns the policy if it is valid.
     ///
     /// # Errors
     ///
-    /// The first mistake, by its key.
+    /// The first error, with its key.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let names = self.names();
         self.compile().map_err(|problem| {

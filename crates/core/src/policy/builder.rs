@@ -14,7 +14,7 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 
-/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes are set here as the default of all routes.
+/// Builds a [`Policy`]: see [`Policy::builder`]. A route's setting that is set here is the default of all routes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -34,20 +34,20 @@ pub struct PolicyBuilder {
 }
 
 impl Policy {
-    /// A builder that starts from the defaults.
+    /// Returns a builder with the defaults.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }
 }
 
 impl PolicyBuilder {
-    /// Sets whether a sender's id is kept (rule I2): never by default.
+    /// Sets whether the client's request id is kept (rule I2): never by default.
     pub fn trust(mut self, trust: Trust) -> Self {
         self.ids.trust_valid = trust == Trust::Valid;
         self
     }
 
-    /// Whether a request without a valid `traceparent` gets one whose trace id is the request id (rule I4).
+    /// Sets whether a request without a valid `traceparent` gets one with the request id as its trace id (rule I4).
     pub fn traceparent(mut self, traceparent: bool) -> Self {
         self.ids.traceparent = traceparent;
         self
@@ -60,44 +60,45 @@ impl PolicyBuilder {
     }
 
     /// Sets the owner of the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain`
-    /// of `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`:
-    /// the catalogue's codes mean the same everywhere.
+    /// of `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
+    /// because the catalogue's codes mean the same everywhere.
     ///
-    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. To
-    /// RPC clients it is written with the feature `protobuf`.
+    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
+    /// RPC clients get it only with the feature `protobuf`.
     pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.rpc_domain = Some(domain.into());
         self
     }
 
-    /// Sets what reading an inner error's body may cost (rule R4): 64 KiB and 1 s by default, at most 1 GiB and 5 min.
+    /// Sets the limits for reading an inner error's body (rule R4): 64 KiB and 1 s by default, at most 1 GiB and 5 min.
     pub fn inspect(mut self, max_bytes: u64, timeout: Duration) -> Self {
         self.inspect = Inspect(Budget { max_bytes, timeout });
         self
     }
 
-    /// Sets what dropping the rest of a refused request may cost (rule G5): 16 MiB and 2 s by default, at most 5 min.
+    /// Sets the limits for reading and dropping the rest of a refused request (rule G5): 16 MiB and 2 s by default, at
+    /// most 5 min.
     pub fn drain(mut self, max_bytes: u64, timeout: Duration) -> Self {
         self.drain = Drain(Budget { max_bytes, timeout });
         self
     }
 
-    /// Whether an [`Observer`](crate::exchange::Observer) gets the bodies of services and those for clients, 8 KiB of
-    /// each: never by default, since bodies may hold private data (rule L3).
+    /// Sets whether an [`Observer`](crate::exchange::Observer) gets the bodies of services and those for clients, 8 KiB
+    /// of each. By default it does not, because bodies may contain private data (rule L3).
     pub fn observe_bodies(mut self, bodies: bool) -> Self {
         self.observes_bodies = bodies;
         self
     }
 
-    /// Sets whether errors carry `retry`, the advice of their code: `no`, `backoff` or `refresh` (rule E10). By default they do
-    /// not.
+    /// Sets whether errors have the field `retry`, the advice of their code: `no`, `backoff` or `refresh` (rule E10).
+    /// By default they do not.
     pub fn advise_retry(mut self, retry: bool) -> Self {
         self.advice.retry = retry;
         self
     }
 
-    /// Sets the page that describes a code, as the field `docs` of errors (rule E10): an `https` address in which `{{code}}`
-    /// stands for the code. By default there is none; a code can have a page of its own
+    /// Sets the page that describes a code, as the field `docs` of errors (rule E10): an `https` address in which
+    /// `{{code}}` stands for the code. By default there is none. A code can have its own page
     /// ([`ErrorCode::with_docs`]).
     ///
     /// ```
@@ -111,9 +112,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the origins whose scripts may read what the layer answers by itself (rule R6a), such as
-    /// `https://app.example.com` or `https://*.example.com`; `*` for all. By default there is none. Responses of the service
-    /// keep their own headers.
+    /// Sets the origins whose scripts may read the layer's own responses (rule R6a), such as `https://app.example.com`
+    /// or `https://*.example.com`; `*` allows all. By default there is none. Responses of the service keep their own
+    /// headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.cors.get_or_insert_default().origins = origins.into_iter().map(Into::into).collect();
         self
@@ -125,20 +126,20 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4), which errors that the service did not make get
-    /// then: 1 to 64 printable ASCII characters. By default they have no such header.
+    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
+    /// that the service did not make then have this header. By default they do not.
     pub fn proxy_name(mut self, name: impl Into<String>) -> Self {
         self.proxy_name = Some(name.into());
         self
     }
 
-    /// Names a header that routes may require (rule G1).
+    /// Defines a header that routes may require, under a name (rule G1).
     pub fn header(mut self, name: impl Into<String>, header: RequiredHeader) -> Self {
         self.headers.push((name.into(), header));
         self
     }
 
-    /// Names an auth scheme that routes may require (rule G2).
+    /// Defines an auth scheme that routes may require, under a name (rule G2).
     pub fn scheme(mut self, name: impl Into<String>, scheme: AuthScheme) -> Self {
         self.schemes.push((name.into(), scheme));
         self
@@ -150,7 +151,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a rule; the first that fits an inner error decides (rule R1).
+    /// Adds a rule. The first rule that matches an inner error decides (rule R1).
     pub fn map(mut self, rule: MapRule) -> Self {
         self.part.rules.push(rule);
         self
@@ -162,19 +163,19 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets how codes leave in another dialect (rule R12).
+    /// Sets how codes are written in another dialect (rule R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
         self
     }
 
-    /// Adds a shape of error bodies, read after those that were added before it (rule R15).
+    /// Adds a shape of error bodies. Shapes are tried in the order in which they are added (rule R15).
     pub fn shape(mut self, shape: BodyShape) -> Self {
         self.part.shapes.push(shape);
         self
     }
 
-    /// Adds a part that holds inside its scope alone; their order does not matter.
+    /// Adds a scope: a part that applies only inside it. The order of scopes does not matter.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
         self

@@ -10,7 +10,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word that stands for it in the policy file.
+            /// The word for it in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

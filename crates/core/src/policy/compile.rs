@@ -246,7 +246,7 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
 fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
-        return Err(SettingError::new("name", "the name cannot stand in a header", right));
+        return Err(SettingError::new("name", "the name cannot be sent in a header", right));
     }
     let is_token_byte = |byte: u8| is_token_byte(byte) || matches!(byte, b':' | b'/');
     if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '*') && name.bytes().all(is_token_byte) {

@@ -20,13 +20,14 @@ impl Policy {
         dialect.place(&self.shapes).and_then(DialectIndex::new)
     }
 
-    /// The dialects that a route of this policy can have: the built-in ones, and its own shapes that have a template (R15).
+    /// The dialects that a route of this policy can have: the built-in ones, and the policy's own shapes with a
+    /// template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
     }
 
-    /// The shapes of the policy's own (rule R15).
+    /// The policy's own shapes (rule R15).
     #[must_use]
     pub fn own_shapes(&self) -> &[CustomShape] {
         &self.shapes

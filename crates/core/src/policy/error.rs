@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::guard::pattern::SettingError;
 
-/// Why a policy was refused (rule M2): the file, the line and the key, what is wrong, and what would be right.
+/// Why a policy was refused (rule M2): the file, the line, the key, the problem, and the correct form.
 ///
 /// A refused policy has no effect.
 ///
@@ -51,7 +51,7 @@ impl PolicyError {
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
 
-    /// The file is right, but cannot be watched.
+    /// The file is valid, but cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
         let wrong = format!("cannot be watched: {error}");
@@ -60,7 +60,7 @@ impl PolicyError {
             .caused_by(error)
     }
 
-    /// The file's text is not known.
+    /// The file's text is not available.
     #[cfg(feature = "policy-file")]
     pub fn unread(file: &str, wrong: &str, right: &str) -> Self {
         let source = std::io::Error::other(wrong.to_owned());
@@ -99,7 +99,7 @@ impl PolicyError {
         self
     }
 
-    /// The file, as it was named; `None` for a policy that was built in Rust.
+    /// The file's name, as it was given; `None` for a policy that was built in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
@@ -111,7 +111,7 @@ impl PolicyError {
         self.0.line
     }
 
-    /// The bytes of the file that it is about; empty where something is missing.
+    /// The wrong bytes of the file, as a range; empty if something is missing.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()

@@ -47,7 +47,7 @@ impl PolicyFaults {
         }
     }
 
-    /// Whether to report another status for the policy's own code at this place: the first time alone.
+    /// Whether to report another status for the policy's own code at this place: only the first time.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

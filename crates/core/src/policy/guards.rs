@@ -7,26 +7,26 @@ use super::{Mode, Policy, precomputed};
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 
-/// The checks that a request meets before the service.
+/// The checks of a request before the service is called.
 #[derive(Clone, Debug)]
 pub struct Guards {
-    /// Whether its answers are written at all (M1).
+    /// The mode, which decides whether the guards refuse requests (M1).
     pub mode: Mode,
-    /// The headers that must be there (G1).
+    /// The required headers (G1).
     pub required: Vec<HeaderName>,
-    /// The headers that credentials are read from: one for each scheme (G2), except for certificates. The service's
-    /// verifier may read other headers.
+    /// The headers with credentials: one for each scheme (G2), except for certificates. A custom verifier may read
+    /// other headers.
     pub credentials: Vec<HeaderName>,
     /// Whether a media type is required (G3).
     pub decodes: bool,
     /// The most bytes of a body (G4).
     pub body_limit: Option<u64>,
-    /// Whether responses list the headers that a page may read, for browsers (E4).
+    /// Whether responses expose headers to scripts of other origins (E4).
     pub exposes: bool,
 }
 
 impl Policy {
-    /// The guards of a request (G0). If its readings have different guards, those of the normalised one.
+    /// The guards of a request (G0). If its readings have different guards, these are those of the normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
@@ -45,7 +45,7 @@ impl Policy {
         }
     }
 
-    /// What a request must prove (G2), scheme by scheme, for comparison with another policy: it contains no key.
+    /// The required credentials (G2), scheme by scheme, for comparison with another policy. It contains no key.
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
         let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
@@ -57,8 +57,8 @@ impl Policy {
         self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
     }
 
-    /// A request that each route matches, and as few others as possible do: its method, where the route names one, and its
-    /// path, with `stand_in` for each segment that may be anything.
+    /// For each route, a request that matches it, and as few other routes as possible: a method, if the route names
+    /// one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = precomputed::witness(pattern);

@@ -188,82 +188,84 @@ macro_rules! for_each_key {
     ($call:ident) => {
         $call! {
             // The schema's text, which is no comment.
-            #[doc = " How much the layer does (M1): `off` gives ids, answers failures and checks credentials; `observe`"]
-            /// logs what would happen; `own` answers by itself, and inner errors pass; `fill` also rewrites empty,
-            /// HTML and plain-text errors; `enforce` everything.
+            #[doc = " How much the layer does (M1). `off`: only request ids, answers to failures and credentials."]
+            /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
+            /// empty, HTML and plain-text errors. `enforce`: rewrites all errors.
             #[manual = r#""off", "observe", "own", "fill", "enforce": see rolling-out.md"#]
             mode: Mode, reply Mode, weaker guards_nothing;
-            /// How errors are written (R2, R12): a built-in dialect, or a shape of the policy's own that has a
+            /// The form of errors for clients (R2, R12): a built-in dialect, or one of the policy's shapes with a
             /// template (R15).
             #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "jsonrpc", "openai", "anthropic", "google""#]
             dialect: DialectName, reply DialectIndex, by dialect;
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
             negotiate: bool, bit bool = true;
-            /// What is sent for a well-formed code that is neither in the catalogue nor in the policy (E2): the code
-            /// itself, or the one of its status.
-            #[manual = r#""by_status": a code that neither the catalogue nor the policy has becomes its status's"#]
+            /// What clients get for a well-formed code that is neither in the catalogue nor in the policy (E2): the
+            /// code itself, or the code of its status.
+            #[manual = r#""by_status": a code in neither the catalogue nor the policy becomes that of its status"#]
             unknown_codes: UnknownCodes, reply UnknownCodes;
-            /// The longest request body, in bytes or with KiB, MiB or GiB; of RPC streams each message (G4).
-            /// `"none"` lifts it.
+            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
+            /// `"none"` removes the limit.
             #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
             body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
-            /// What the limit counts of a request whose content type claims an RPC stream: each message, or the
-            /// whole body (P1).
-            #[manual = r#""message" or "body": what the limit counts of a request that claims to be an RPC stream"#]
+            /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
+            /// body (P1).
+            #[manual = r#""message" or "body": what the limit counts if a request claims to be an RPC stream"#]
             body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
             // Stored as `content_types`.
             /// Request bodies must be `application/json` (G3).
             #[manual = "true: request bodies must be application/json"]
             json: bool;
-            /// Instead of `json`: the media types that the route decodes (G3).
+            /// The media types that the route decodes, instead of `json` (G3).
             #[manual = "instead of json: the media types that the route decodes"]
             content_types: Vec<String>, guard Option<Index>, by types, weaker lets_more_in;
-            /// Names of [auth.*] tables: any one of them lets the request in; an empty list is open (G2).
+            /// Names of [auth.*] tables. Any one of them lets the request in; an empty list requires no credentials
+            /// (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
             auth: Vec<String>, guard Option<Index>, by auth, weaker lets_more_in;
-            /// Credentials are checked and logged; a request without valid ones passes (M1).
+            /// Credentials are checked, but a failed check is only logged (M1).
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             auth_observe: bool, guard bool, weaker enforces_less;
             // Bad credentials are refused all the same: a client that sends some expects to be recognised.
-            /// A request without credentials passes without an identity; credentials that are sent are checked (G2).
+            /// A request without credentials passes, without an identity. Credentials that are sent are still checked
+            /// (G2).
             #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
             auth_optional: bool, guard bool, weaker enforces_less;
-            /// Names of [header.*] tables: all of them (G1).
-            #[manual = "names of [header.*]: all of them"]
+            /// Names of [header.*] tables. A request must have all of these headers (G1).
+            #[manual = "names of [header.*]: a request must have all of them"]
             require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
-            /// An inner error with `cache-control: no-transform` is rewritten, or passes (R9).
+            /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform, reply NoTransform;
-            /// Errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth keep their shape, or become envelopes (R10).
+            /// Whether errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth keep their shape or become envelopes (R10).
             #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth become envelopes, too"#]
             protocols: Protocols, reply Protocols;
-            /// Names of fields of a foreign 4xx body that pass into `details` (R14).
+            /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
             keep_fields: Vec<String>, reply Option<ListIndex>, by intern_names;
-            /// Secrets in the texts of foreign 4xx are replaced by `[redacted]` (R17): keys, tokens, cookies, passwords,
-            /// connection strings, e-mail addresses.
-            #[manual = "true: secrets in the texts of foreign 4xx are replaced (R17)"]
+            /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
+            /// passwords, connection strings, e-mail addresses.
+            #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
             redact: bool, bit bool;
-            /// CORS preflights skip the guards, or are guarded (G0).
-            #[manual = r#""guard": the guards hold for CORS preflights, too"#]
+            /// Whether CORS preflights skip the guards or are guarded (G0).
+            #[manual = r#""guard": the guards apply to CORS preflights, too"#]
             preflight: Preflight, guard Preflight, weaker passes_preflights;
-            /// What the layer does with a path whose readings meet routes with different guards: hold all of them,
-            /// or answer 400 (G0).
-            #[manual = r#""refuse": 400 for a path whose readings meet different guards"#]
+            /// How to treat a path whose readings match routes with different guards: apply all of them, or answer 400
+            /// (G0).
+            #[manual = r#""refuse": 400 for a path whose readings match different guards"#]
             paths: Paths, path Paths, weaker reads_on;
-            /// Guards ignore the ASCII letter case of paths, or do not (G0).
-            #[manual = r#""exact": for guards, /Admin is another path than /admin"#]
+            /// Whether guards ignore or compare the ASCII letter case of paths (G0).
+            #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
             case: LetterCase, path LetterCase, weaker tells_case;
-            /// The end of an event stream that breaks off between two events: nothing is added, or an event with the
-            /// error (F6).
+            /// How to end an event stream that breaks off between two events: with nothing, or with an error event
+            /// (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams, reply EventStreams;
-            /// Clients whose Accept prefers text/html to JSON get a page: the built-in one, or a template file of
-            /// at most 64 KiB (R16).
+            /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
+            /// of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage, reply Option<ListIndex>, by pages;
-            /// Browsers may read the id, the code and retry-after across origins (E4).
+            /// Scripts of other origins may read the request id, the code and retry-after (E4).
             #[manual = "browsers may read the id, the code and retry-after"]
             expose_headers: bool, bit bool = true;
         }

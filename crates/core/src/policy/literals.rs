@@ -11,7 +11,7 @@ pub(super) struct Literals<T> {
     many: FxHashMap<u64, Vec<Alike<T>>>,
 }
 
-/// A literal, its value, and those that differ from it in letter case alone.
+/// A literal, its value, and those that differ from it only in letter case.
 #[derive(Clone, Debug)]
 struct Alike<T> {
     literal: Box<[u8]>,

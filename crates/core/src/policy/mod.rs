@@ -90,8 +90,8 @@ use crate::page::PageTemplate;
 
 /// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
 ///
-/// [`Policy::default`] is the policy of a layer without configuration: it enforces everything, guards body size alone
-/// (1 MiB), and trusts no sender's id.
+/// [`Policy::default`] is the policy of a layer without configuration. It enforces everything, its only guard is the
+/// body limit (1 MiB), and it trusts no client's request id.
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};
@@ -255,7 +255,7 @@ impl Policy {
         &self.rpc_domain
     }
 
-    /// The codes of the policy's own.
+    /// The policy's own codes.
     #[must_use]
     pub fn codes(&self) -> &CodeSet {
         &self.codes
@@ -276,13 +276,13 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are gone.
+    /// The same policy without required credentials (G2): for recorded requests, whose credentials were removed.
     #[must_use]
     pub fn without_credentials(self) -> Self {
         Self { auth_lists: Box::default(), ..self }
     }
 
-    /// The same policy with this mode on every route, for its guards as well as for what comes back.
+    /// The same policy with this mode on every route, for guards and for responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.route_settings.iter_mut().for_each(|route| route.mode = Some(mode));
@@ -311,7 +311,7 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Whether to report routes that match only the path before a prefix was stripped: the first time alone.
+    /// Whether to report routes that match only the path before a prefix was stripped: only the first time.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }

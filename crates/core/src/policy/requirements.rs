@@ -28,7 +28,7 @@ impl Policy {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// The key sets that some route's schemes need from an adapter; one that several need is repeated.
+    /// The key sets that an adapter must fetch for some route's schemes. A set that several schemes need is repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.auth_lists.iter().flatten().filter_map(|scheme| scheme.remote_keys())

@@ -4,10 +4,10 @@ use super::keys::TableSettings;
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///
-/// The pattern is a path of literal segments, `{one}` for one segment, and `{*rest}` at the end for all that follows,
-/// after the methods that it holds for, if not for all: `"GET|POST /files/{*path}"`. `GET` covers `HEAD`.
+/// The pattern is a path, optionally after methods: `"GET|POST /files/{*path}"`. It has literal segments, `{one}` for
+/// one segment, and `{*rest}` at the end for all further segments. `GET` covers `HEAD`.
 ///
-/// What a route does not set comes from the next less specific one that matches too, and at last from the policy.
+/// A setting that a route omits comes from the next less specific route that also matches, and finally from the policy.
 ///
 /// ```
 /// use tower_error_envelope::{Mode, Policy, Route};
@@ -26,12 +26,12 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route that sets nothing yet. A pattern that is wrong is refused when the policy is built.
+    /// A route without settings. A wrong pattern is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), keys: TableSettings::default() }
     }
 
-    /// Requires no credentials on this route, whatever wider routes and the policy require: `auth = []`.
+    /// Requires no credentials on this route, even if wider routes or the policy do: `auth = []`.
     ///
     /// No scheme is checked, and no request has an identity.
     ///
@@ -53,7 +53,7 @@ impl Route {
 
     /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
     ///
-    /// Credentials that are sent are checked, and bad ones refused. A handler takes `Option<Identity>`.
+    /// Credentials that are sent are still checked, and refused if they are bad. A handler takes `Option<Identity>`.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, Identity};

@@ -22,10 +22,10 @@ use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
 use crate::outward::OutwardRule;
 
-/// A part of a policy that holds for some hosts, or below some path, alone: a file with a `[scope]`.
+/// A part of a policy that applies only to some hosts, or below some path: a file with a `[scope]`.
 ///
-/// Its settings, routes and rules come before those of the policy around it, inside the scope; what it does not set
-/// comes from there. Route patterns are full paths. Headers, credentials and codes belong to the whole policy.
+/// Inside the scope, its settings, routes and rules precede those of the enclosing policy. Settings that it omits come
+/// from there. Route patterns are full paths. Headers, credentials and codes belong to the whole policy.
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
@@ -63,36 +63,36 @@ impl Scope {
         Self::default()
     }
 
-    /// Adds a host, in any letter case and without a port: `"orders.example.com"`, or `"*.orders.example.com"` for the
-    /// hosts below it.
+    /// Adds a host, in any letter case and without a port: `"orders.example.com"`, or `"*.orders.example.com"` for its
+    /// subdomains.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Sets the path below which it holds: `"/orders"` covers `/orders` and `/orders/1`, not `/orders2`.
+    /// Sets the prefix of its paths: `"/orders"` covers `/orders` and `/orders/1`, not `/orders2`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
     /// Sets the URL of the service that a gateway calls here, such as `"http://orders:8080"`: see
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without one has that of the nearest scope around it. The
-    /// layer itself calls the service that it wraps, whatever is set here.
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without a URL uses that of the nearest enclosing scope. The
+    /// layer itself ignores it, and calls the service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.upstream = Some(url.into());
         self
     }
 
-    /// Sets how long the service may take to its response head here, instead of a gateway's own limit: more than 0, at most 365
+    /// Sets the time limit for the service's response head, instead of the gateway's own: more than 0, at most 365
     /// days.
     pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.head = Some(timeout);
         self
     }
 
-    /// Sets how long a response body may pause here, in a gateway; then it ends as one that breaks off (rules F4, F6). By default
-    /// there is no limit.
+    /// Sets the longest pause in a response body, in a gateway. After that the body breaks off (rules F4, F6). By
+    /// default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.stall = Some(timeout);
         self
@@ -104,19 +104,20 @@ impl Scope {
         self
     }
 
-    /// Adds a rule, tried before those of the policy around it.
+    /// Adds a rule, which is tried before those of the enclosing policy.
     pub fn map(mut self, rule: MapRule) -> Self {
         self.part.rules.push(rule);
         self
     }
 
-    /// Sets how codes leave in another dialect, before the rules of the policy around it (rule R12).
+    /// Sets how codes are written in another dialect. It precedes the rules of the enclosing policy (rule R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
         self
     }
 
-    /// Adds a shape that is read here alone, before those of the policy around it (rule R15). Its name holds for the whole policy.
+    /// Adds a shape that is read only in this scope, before those of the enclosing policy (rule R15). Its name is valid
+    /// in the whole policy.
     pub fn shape(mut self, shape: BodyShape) -> Self {
         self.part.shapes.push(shape);
         self

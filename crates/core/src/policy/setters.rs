@@ -14,37 +14,37 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets how errors are written (rule R12): a [`Dialect`](crate::dialect::Dialect), or a shape of the
-            /// policy's own by its name (rule R15); [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC
-            /// clients get the errors of their protocol with any dialect (section P).
+            /// Sets the form of errors (rule R12): a [`Dialect`](crate::dialect::Dialect), or the name of one of the
+            /// policy's shapes (rule R15). The default is [`Dialect::Standard`](crate::dialect::Dialect). RPC clients
+            /// get the errors of their protocol with any dialect (section P).
             pub fn dialect(mut self, dialect: impl Into<$crate::dialect::DialectName>) -> Self {
                 self.$($keys).+.dialect = Some(dialect.into());
                 self
             }
 
-            /// Sets the credentials that let a request in (rule G2), by the names that the policy gives them: any one of
-            /// them does. An empty list is open, as is the default.
+            /// Sets the schemes that let a request in (rule G2), by their names in the policy. Any one of them is
+            /// enough. An empty list, the default, requires no credentials.
             pub fn auth<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
                 self.$($keys).+.auth = Some(names.into_iter().map(Into::into).collect());
                 self
             }
 
-            /// Whether a request without valid credentials passes; they are checked and logged (rule M1). Not by default.
+            /// Sets whether a failed check of credentials is only logged (rule M1): not by default.
             pub fn auth_observe(mut self, auth_observe: bool) -> Self {
                 self.$($keys).+.auth_observe = Some(auth_observe);
                 self
             }
 
-            /// Whether a request without credentials passes (rule G2), without an
-            /// [`Identity`](crate::guard::auth::Identity): not by default. Credentials that are sent are checked, and bad
-            /// ones refused.
+            /// Sets whether a request without credentials passes (rule G2), without an
+            /// [`Identity`](crate::guard::auth::Identity): not by default. Credentials that are sent are checked, and
+            /// bad ones refused.
             pub fn auth_optional(mut self, auth_optional: bool) -> Self {
                 self.$($keys).+.auth_optional = Some(auth_optional);
                 self
             }
 
-            /// Sets the longest request body in bytes (rule G4): 1 MiB by default. Of a stream of RPC messages it is the
-            /// longest message (section P).
+            /// Sets the longest request body in bytes (rule G4): 1 MiB by default. In a stream of RPC messages it
+            /// limits each message (section P).
             ///
             /// A framework's own limit stays active inside. axum's extractors read at most 2 MiB: for more, set axum's
             /// `DefaultBodyLimit` on the same routes, too.
@@ -53,23 +53,25 @@ macro_rules! setters {
                 self
             }
 
-            /// Lifts the limit of request bodies; a framework's own stays (axum's extractors: 2 MiB).
+            /// Removes the limit of request bodies. A framework's own limit stays (axum's extractors: 2 MiB).
             pub fn no_body_limit(mut self) -> Self {
                 self.$($keys).+.body_limit = Some(None);
                 self
             }
 
-            /// Sets what the limit counts of a request whose content type claims a stream of RPC messages (rule P1): by
-            /// default each message of a POST to `/pkg.Service/Method`, else the whole body.
+            /// Sets what the limit counts if a request's content type is that of an RPC stream (rule P1). By default it
+            /// counts each message of a POST to `/pkg.Service/Method`, and otherwise the whole body.
             pub fn body_limit_per(mut self, per: $crate::policy::BodyLimitPer) -> Self {
                 self.$($keys).+.body_limit_per = Some(per);
                 self
             }
 
-            /// Whether request bodies must be `application/json` (rule G3): not by default. `false` requires no type.
+            /// Sets whether request bodies must be `application/json` (rule G3): not by default. `false` requires no
+            /// type.
             ///
-            /// That is the whole type: `application/vnd.api+json` gets 415, although axum's and this crate's `Json` would read
-            /// it. A route for such bodies has `.content_types(["application/json", "application/vnd.api+json"])` instead.
+            /// The whole type must match: `application/vnd.api+json` gets 415, although axum's and this crate's `Json`
+            /// would read it. For such bodies use `.content_types(["application/json", "application/vnd.api+json"])`
+            /// instead.
             pub fn json(mut self, json: bool) -> Self {
                 self.$($keys).+.json = Some(json);
                 self
@@ -82,7 +84,7 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets the headers that requests must carry (rule G1), by the names that the policy gives them. An empty
+            /// Sets the required headers (rule G1), by their names in the policy. An empty
             /// list requires none.
             pub fn require_headers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
                 self.$($keys).+.require_headers = Some(names.into_iter().map(Into::into).collect());
@@ -95,7 +97,7 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets what `no-transform` means (rule R9).
+            /// Sets how to treat errors with `no-transform` (rule R9).
             pub fn no_transform(mut self, no_transform: $crate::policy::NoTransform) -> Self {
                 self.$($keys).+.no_transform = Some(no_transform);
                 self
@@ -107,18 +109,19 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets which fields of a foreign 4xx body pass into the details (rule R14), by their names. Other fields
-            /// that no rule reads are dropped, and their names logged. An empty list passes none, as is the default.
+            /// Sets the names of fields that are copied from the body of a foreign 4xx into the details (rule R14).
+            /// Other fields that no rule reads are dropped, and their names logged. The default is an empty list.
             pub fn keep_fields<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
                 self.$($keys).+.keep_fields = Some(names.into_iter().map(Into::into).collect());
                 self
             }
 
-            /// Whether secrets in the texts of foreign 4xx are replaced by `[redacted]` (rule R17): not by default.
+            /// Sets whether `[redacted]` replaces secrets in the texts of foreign 4xx errors (rule R17): not by
+            /// default.
             ///
-            /// Keys, tokens, cookies, passwords, connection strings and e-mail addresses are replaced in the message, the
-            /// issues and the details of an error that the service wrote in a form of its own. Codes and paths of issues
-            /// stay, and so does an error that already is an envelope.
+            /// It replaces keys, tokens, cookies, passwords, connection strings and e-mail addresses in the message,
+            /// the issues and the details. It applies to errors that the service wrote in its own form. Codes, paths of
+            /// issues, and errors that are already envelopes do not change.
             ///
             /// ```
             /// use tower_error_envelope::{Policy, Route};
@@ -133,14 +136,14 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets whether guards hold for CORS preflights (rule G0).
+            /// Sets whether guards apply to CORS preflights (rule G0).
             pub fn preflight(mut self, preflight: $crate::policy::Preflight) -> Self {
                 self.$($keys).+.preflight = Some(preflight);
                 self
             }
 
-            /// Sets how to treat a path whose readings meet routes with different guards (rule G0): the guards of all
-            /// of them hold by default.
+            /// Sets how to treat a path whose readings match routes with different guards (rule G0). By default the
+            /// guards of all these routes apply.
             pub fn paths(mut self, paths: $crate::policy::Paths) -> Self {
                 self.$($keys).+.paths = Some(paths);
                 self
@@ -152,26 +155,29 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets how to treat an event stream that breaks off between two events (rule F6): it breaks off by default.
+            /// Sets how to end an event stream that breaks off between two events (rule F6): by default without an
+            /// error event.
             pub fn event_streams(mut self, event_streams: $crate::policy::EventStreams) -> Self {
                 self.$($keys).+.event_streams = Some(event_streams);
                 self
             }
 
-            /// Sets the page for clients that prefer `text/html` to JSON (rule R16): `true` is the built-in one. By
-            /// default there is none.
+            /// Sets the error page for clients that prefer `text/html` to JSON (rule R16); `true` is the built-in page.
+            /// By default there is none.
             pub fn html(mut self, page: impl Into<$crate::policy::ErrorPage>) -> Self {
                 self.$($keys).+.html = Some(page.into());
                 self
             }
 
-            /// Whether browsers may read the id and the code (rule E4): by default they may.
+            /// Sets whether scripts of other origins may read the request id, the code and `retry-after` (rule E4): by
+            /// default they may.
             pub fn expose_headers(mut self, expose_headers: bool) -> Self {
                 self.$($keys).+.expose_headers = Some(expose_headers);
                 self
             }
 
-            /// Whether a client of a standard route may request RFC 9457 with `Accept` (rule R11): by default it may.
+            /// Sets whether a client of a standard route may request RFC 9457 with `Accept` (rule R11): by default it
+            /// may.
             pub fn negotiate(mut self, negotiate: bool) -> Self {
                 self.$($keys).+.negotiate = Some(negotiate);
                 self

@@ -24,7 +24,7 @@ pub struct RouteSummary<'a> {
 }
 
 impl Policy {
-    /// The policy in figures, as the log states them at the start.
+    /// The policy in figures, as in the log at the start.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -44,8 +44,8 @@ impl Policy {
         self.root_scope().defaults.label()
     }
 
-    /// Its routes, those of its scopes after its own: the patterns that [`Event::route`](crate::exchange::Event::route)
-    /// names.
+    /// Its routes, first the policy's own, then those of its scopes: the patterns in
+    /// [`Event::route`](crate::exchange::Event::route).
     ///
     /// ```
     /// use tower_error_envelope::{Mode, Policy, Route};
@@ -69,37 +69,37 @@ impl<'a> PolicySummary<'a> {
         self.origin
     }
 
-    /// How many routes there are, those of scopes among them.
+    /// The number of routes, including those of scopes.
     #[must_use]
     pub fn routes(&self) -> usize {
         self.routes
     }
 
-    /// How many scopes.
+    /// The number of scopes.
     #[must_use]
     pub fn scopes(&self) -> usize {
         self.scopes
     }
 
-    /// How many `[[map]]` rules.
+    /// The number of `[[map]]` rules.
     #[must_use]
     pub fn map_rules(&self) -> usize {
         self.map_rules
     }
 
-    /// How many codes of its own.
+    /// The number of its own codes.
     #[must_use]
     pub fn own_codes(&self) -> usize {
         self.own_codes
     }
 
-    /// The mode where no route and no scope sets another.
+    /// The mode, unless a route or scope sets another.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// The largest request body in bytes, where no route and no scope sets another; `None` where there is no limit.
+    /// The largest request body in bytes, unless a route or scope sets another; `None` if there is no limit.
     #[must_use]
     pub fn body_limit(&self) -> Option<u64> {
         self.body_limit
@@ -119,8 +119,8 @@ impl<'a> RouteSummary<'a> {
         self.pattern
     }
 
-    /// The mode of the requests that it matches: its own, else that of wider routes that match them as well, of its scope,
-    /// or of the policy.
+    /// The mode of requests that match it: its own, else that of a wider route that also matches, of its scope, or of
+    /// the policy.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode

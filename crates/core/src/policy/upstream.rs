@@ -11,10 +11,10 @@ use http::uri::{Authority, Scheme, Uri};
 use super::error::PolicyError;
 use crate::guard::pattern::SettingError;
 
-/// The URL of a service: `http` or `https`, a host, and a port where it is not the scheme's default.
+/// The URL of a service: `http` or `https`, a host, and a port unless it is the scheme's default.
 ///
-/// Two that lead to one place are equal, however they are written. A clone costs no allocation. The
-/// [exchange](crate::exchange::Exchange::begin) puts that of a request's scope into the request's extensions.
+/// Two URLs of the same service are equal, however they are written. A clone costs no allocation. The
+/// [exchange](crate::exchange::Exchange::begin) puts the URL of a request's scope into the request's extensions.
 ///
 /// ```
 /// use tower_error_envelope::policy::UpstreamUrl;
@@ -56,14 +56,14 @@ impl UpstreamUrl {
     pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
-            return refused("the URL has credentials, and nothing would send them", "leave them out");
+            return refused("the URL has credentials, which are never sent", "leave them out");
         }
         let uri = url.parse::<Uri>().ok();
         let Some((scheme, authority)) = uri.as_ref().and_then(|uri| uri.scheme().zip(uri.authority())) else {
             return refused("this is not a URL with a scheme and a host", URLS);
         };
         if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
-            return refused("only http and https are spoken", URLS);
+            return refused("only http and https are supported", URLS);
         }
         if url.contains(['?', '#']) || uri.as_ref().is_some_and(|uri| uri.path() != "/") {
             return refused(
@@ -87,8 +87,8 @@ impl UpstreamUrl {
     }
 }
 
-/// How long a gateway waits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), where the scope sets it. The
-/// [exchange](crate::exchange::Exchange::begin) puts that of a request's scope into the request's extensions.
+/// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
+/// them. The [exchange](crate::exchange::Exchange::begin) puts them into the request's extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
     pub(crate) head: Option<Duration>,
@@ -96,13 +96,13 @@ pub struct UpstreamTimeouts {
 }
 
 impl UpstreamTimeouts {
-    /// How long the service may take to its response head.
+    /// The time limit for the service's response head.
     #[must_use]
     pub fn head(&self) -> Option<Duration> {
         self.head
     }
 
-    /// How long a response body may pause.
+    /// The longest pause in a response body.
     #[must_use]
     pub fn stall(&self) -> Option<Duration> {
         self.stall

@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
 use super::{CompiledScope, LogLabel, Policy};
 
-/// The services of one host, for a router that needs them beforehand: [`Policy::upstreams_by_host`].
+/// The services of one host, for a router that needs them in advance: [`Policy::upstreams_by_host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,
@@ -17,14 +17,14 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// The host in lower case, without a port; `*.example.com` for those below a domain, `*` for those that no scope names.
+    /// The host in lower case, without a port; `*.example.com` for subdomains, `*` for hosts that no scope names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The beginnings of paths, a longer one before those that it begins with, each with the service of its scope. The last
-    /// one is `/`. A prefix covers whole segments of the normalised path, in its letter case.
+    /// The path prefixes, longer ones first, each with the service of its scope. The last one is `/`. A prefix covers
+    /// whole segments of the normalised path, in its letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }
@@ -47,7 +47,7 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// The service of each path, for every host that a scope names, and at last for all others (`*`).
+    /// The service of each path, for every host that a scope names, and last for all other hosts (`*`).
     #[must_use]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
         let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());

@@ -11,8 +11,8 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
-    /// `codes` are made by [`ErrorCode::custom`], or are codes of the catalogue with [details](ErrorCode::with_details); each
-    /// name once, in any order.
+    /// `codes` are made by [`ErrorCode::custom`], or are codes of the catalogue with
+    /// [details](ErrorCode::with_details). Each name occurs once, in any order.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
         let (described, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -42,8 +42,8 @@ impl CodeSet {
         })
     }
 
-    /// A service's code as the policy defines it, and its place among the policy's own. Settings that the policy leaves out are
-    /// the service's.
+    /// A service's code with the policy's settings, and its index among the policy's own codes. Settings that the
+    /// policy omits are the service's.
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         let at = if code.is_in_catalogue() { None } else { self.place(code.as_str()) }?;
         Some((at, self.own[at].completed_by(code)))

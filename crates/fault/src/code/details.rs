@@ -69,14 +69,14 @@ const KEYWORDS: [Keyword; 20] = [
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
-/// What is wrong with a schema, where in it, and the correct form.
+/// An error in a schema: the problem, its place, and the correct form.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to it; an element's is its number.
+    /// The keys that lead to the place; that of a list's element is its index.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,
-    /// Something is missing there, rather than wrong.
+    /// Whether something is missing at the place, instead of wrong.
     pub lacks: bool,
 }
 
@@ -167,8 +167,8 @@ impl Reader {
                     return Ok(());
                 }
                 let wrong = format!(
-                    "{name} says nothing of what {}",
-                    if types.is_empty() { "has no type" } else { "has another type" }
+                    "{name} has no effect {}",
+                    if types.is_empty() { "without a type" } else { "on this type" }
                 );
                 Err(SchemaError {
                     lacks: true,
@@ -282,7 +282,7 @@ impl Reader {
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
         if self.path.len() > 1 {
-            return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
+            return Err(self.wrong("$schema is inside the schema", "write it once, at the top"));
         }
         let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
         if dialect == DIALECT {
@@ -293,7 +293,7 @@ impl Reader {
     }
 }
 
-/// The types that a schema names.
+/// The types in a schema's `type`.
 pub fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What an error was: the `code` of an envelope.
+/// The `code` of an envelope: which error it is.
 ///
-/// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
-/// ([`ErrorCode::custom`]), or a code of an inner process that is known by name alone. Two codes are equal
-/// when their names are.
+/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`]; an organisation's own ([`ErrorCode::custom`]); or a
+/// code of an inner process of which only the name is known. Two codes are equal when their names are.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};
@@ -69,7 +68,7 @@ pub(super) enum Text {
     Shared(Arc<str>),
 }
 
-/// What a client may do with a request that failed with a code.
+/// The advice to a client after a request that failed with a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {

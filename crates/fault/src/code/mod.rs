@@ -25,16 +25,16 @@ pub use error_code::{ErrorCode, Retry};
 pub use table::names;
 
 impl ErrorCode {
-    /// An organisation's own code, with the status that the layer uses when it picks one itself.
+    /// An organisation's own code, with the status that the layer uses if nothing else sets one.
     ///
-    /// Its gRPC status, retry advice and message are those of the status's generic code until they are set. A policy that
-    /// defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every
-    /// [`Fault`](crate::fault::Fault) with it; the fault's own message and its status stay.
+    /// Until you set them, its gRPC status, retry advice and message are those of the status's generic code. A policy
+    /// that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every [`Fault`](crate::fault::Fault)
+    /// with this code. The fault keeps its own message and status.
     ///
     /// # Panics
     ///
-    /// If `name` is not of the form `[a-z][a-z0-9_]{0,62}` (rule E2), if it is a name of the catalogue, or if `status`
-    /// is not 400–599. In a `const` that is an error at compile time.
+    /// If `name` does not have the form `[a-z][a-z0-9_]{0,62}` (rule E2) or is in the catalogue, or if `status` is not
+    /// 400–599. In a `const` that is an error at compile time.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
@@ -43,18 +43,18 @@ impl ErrorCode {
         Self(Repr::Plain { name, status })
     }
 
-    /// Sets the gRPC status (1–16) of an own code.
+    /// Sets the gRPC status (1–16) of your own code.
     ///
     /// # Panics
     ///
-    /// If the code is not an own one: those of the catalogue are the same everywhere.
+    /// If the code is not your own: the catalogue's codes are the same everywhere.
     #[must_use]
     #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of an own code in JSON-RPC (rule R10).
+    /// Sets the number of your own code in JSON-RPC (rule R10).
     ///
     /// # Panics
     ///
@@ -65,7 +65,7 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the page that describes an own code: an `https` address (rule E10).
+    /// Sets the page that describes your own code: an `https` address (rule E10).
     ///
     /// # Panics
     ///
@@ -76,7 +76,7 @@ impl ErrorCode {
         self.with(|own| own.docs = Some(Text::from(address.into())))
     }
 
-    /// Sets what a client may do after an own code.
+    /// Sets the retry advice of your own code.
     ///
     /// # Panics
     ///
@@ -87,7 +87,7 @@ impl ErrorCode {
         self.with(|own| own.retry = Some(retry))
     }
 
-    /// Sets the default message of an own code.
+    /// Sets the default message of your own code.
     ///
     /// # Panics
     ///
@@ -98,14 +98,15 @@ impl ErrorCode {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema of the details of an own code, or of one of the catalogue: a JSON Schema (2020-12) as text. The
-    /// details themselves are set by [`Fault::details`](crate::fault::Fault::details).
+    /// Sets the schema of a code's details, as the text of a JSON Schema (2020-12). The code may be your own, or one of
+    /// the catalogue. The details themselves are set by [`Fault::details`](crate::fault::Fault::details).
     ///
-    /// Give the code to the policy (`PolicyBuilder::code`): the exports and `testing::Envelope::assert_details_fit` find the
-    /// schema there. At run time it refuses nothing, and a service's details leave as they are. It is in a subset of the language that every export can express: `type` (one or a list),
-    /// `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
-    /// `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
-    /// `examples`. Anything else is refused when the policy is built.
+    /// Give the code to the policy (`PolicyBuilder::code`): the exports and `testing::Envelope::assert_details_fit`
+    /// find the schema there. At run time the schema has no effect: a service's details are sent unchanged. The schema
+    /// may have only the keywords that every export can express: `type` (one or a list), `properties`, `required`,
+    /// `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`, `maximum`,
+    /// `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`, `examples`.
+    /// Anything else is refused when the policy is built.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Policy};
@@ -124,7 +125,8 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// If the code has a schema in the catalogue (`invalid_request`, `payload_too_large`), or is known by name alone.
+    /// If the code has a schema in the catalogue (`invalid_request`, `payload_too_large`), or if only its name is
+    /// known.
     #[must_use]
     #[track_caller]
     pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
@@ -167,7 +169,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status used when the layer picks one itself. A code that is known by name alone has 500.
+    /// The HTTP status that the layer uses if nothing else sets one. A code of which only the name is known has 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
@@ -180,7 +182,7 @@ impl ErrorCode {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The gRPC status used towards a gRPC client.
+    /// The status for gRPC clients.
     #[must_use]
     pub fn grpc(&self) -> u8 {
         match &self.0 {
@@ -189,7 +191,7 @@ impl ErrorCode {
         }
     }
 
-    /// The number in JSON-RPC errors (rule R10): by default `-32603` where the status is 5xx, else `-32600`.
+    /// The number in JSON-RPC errors (rule R10). By default it is `-32603` if the status is 5xx, else `-32600`.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -204,14 +206,14 @@ impl ErrorCode {
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
 
-    /// The page that describes an own code, where it has one (rule E10).
+    /// The page that describes an organisation's own code, if it has one (rule E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         if let Repr::Own(own) = &self.0 { own.docs.as_ref().map(Text::as_str) } else { None }
     }
 
-    /// What a client may do next. An own code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx, else
-    /// [`Retry::No`] (rule E10). A code that is known by name alone counts as transient.
+    /// The advice to a client. An organisation's code without advice has [`Retry::Backoff`] on 408, 425, 429 and
+    /// 5xx, else [`Retry::No`] (rule E10). A code of which only the name is known counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -223,7 +225,7 @@ impl ErrorCode {
         }
     }
 
-    /// The message used where no better one is known. It is for people and free to change.
+    /// The message that is used if there is no better one. It is for people and free to change.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -232,9 +234,10 @@ impl ErrorCode {
         }
     }
 
-    /// The schema of its details, where the catalogue or [`ErrorCode::with_details`] has one: a JSON Schema (2020-12) as text.
+    /// The schema of its details, if the catalogue or [`ErrorCode::with_details`] sets one, as the text of a JSON
+    /// Schema (2020-12).
     ///
-    /// Details may have further fields, may be absent, and those of an envelope from inside may have any form (E7).
+    /// Details may be absent, or have further fields. Those of an inner envelope may have any form (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
@@ -245,8 +248,7 @@ impl ErrorCode {
         }
     }
 
-    /// The group of the catalogue that documents list the code under, such as `auth`; `None` for a code outside the
-    /// catalogue.
+    /// The code's group in the catalogue, such as `auth`; `None` for a code outside the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
@@ -256,7 +258,7 @@ impl ErrorCode {
         }
     }
 
-    /// Whether the name alone is known: neither in the catalogue nor an own code.
+    /// Whether only the name is known: the code is not in the catalogue, and not made by [`ErrorCode::custom`].
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         matches!(self.0, Repr::Foreign(_))
@@ -280,12 +282,12 @@ impl ErrorCode {
         })
     }
 
-    /// Whether it is a row of the catalogue, whose text needs no cleaning.
+    /// Whether it is a code of the catalogue, whose text needs no cleaning.
     pub const fn is_in_catalogue(&self) -> bool {
         matches!(self.0, Repr::Row(_) | Repr::Described(_))
     }
 
-    /// The name, where it outlives this value.
+    /// The name, if it is `'static`.
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
@@ -308,12 +310,12 @@ impl ErrorCode {
         }
     }
 
-    /// A code that only an inner process defines (E2, E7); `None` where the name is not well-formed.
+    /// A code that only an inner process defines (E2, E7); `None` if the name is not well-formed.
     pub fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
 
-    /// As [`ErrorCode::custom`], for names that are known at run time alone.
+    /// Like [`ErrorCode::custom`], for names that are known only at run time.
     pub fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
         if !is_well_formed(name.as_bytes()) {
             return Err("a code has the form [a-z][a-z0-9_]{0,62}");
@@ -327,7 +329,7 @@ impl ErrorCode {
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
-    /// Sets a field of an own code.
+    /// Sets a field of an organisation's own code.
     #[track_caller]
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
@@ -340,7 +342,7 @@ impl ErrorCode {
         self
     }
 
-    /// The row itself, or the generic row of an own code's status.
+    /// The catalogue's row, or the generic row for the status of an organisation's code.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
@@ -409,7 +411,7 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// The form of a name that may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which holds no address.
+/// Whether a name may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

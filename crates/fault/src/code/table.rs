@@ -39,7 +39,7 @@ macro_rules! codes {
             pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
         }
 
-        /// Each code of the catalogue by its name alone, for `#[derive(AsFault)]`.
+        /// Each code of the catalogue under its bare name, for `#[derive(AsFault)]`.
         #[doc(hidden)]
         pub mod names {
             use super::ErrorCode;

@@ -5,12 +5,12 @@ use std::error::Error;
 use super::Fault;
 use crate::code::ErrorCode;
 
-/// Maps a service's own error to what its clients get: with it `?` makes a [`Fault`] of the error.
+/// Maps a service's own error to the error that its clients get. `?` then converts it to a [`Fault`].
 ///
 /// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. The default is
 /// `internal_error` with the catalogue's message, so that an error without a mapping discloses nothing.
 ///
-/// Most errors need [`AsFault::code`] alone; an error with more to send implements the whole [`AsFault::fault`].
+/// Most errors only need [`AsFault::code`]. An error with more to send implements [`AsFault::fault`].
 ///
 /// ```
 /// use tower_error_envelope::{AsFault, ErrorCode, Fault};

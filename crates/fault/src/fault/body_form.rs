@@ -12,11 +12,12 @@ pub trait BodyForm {
 }
 
 impl Fault {
-    /// The body that a client gets of it, for places where there is no response to write: a message of a WebSocket, an item
-    /// of a batch, an event of a stream.
+    /// Returns the body that a client would get, for use without a response: a message of a WebSocket, an item of a
+    /// batch, an event of a stream.
     ///
-    /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. The id is that of the
-    /// request, an extractor of axum's handlers. The cause is in no body: log it where you write the body.
+    /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. `id` is the request's
+    /// [`RequestId`], which axum's handlers can extract. The body does not contain the cause: log it when you write the
+    /// body.
     ///
     /// ```
     /// use tower_error_envelope::policy::Dialect;

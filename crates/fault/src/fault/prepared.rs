@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// A reply with holes for the id.
+/// A prepared reply with placeholders for the id.
 pub struct PreparedReply {
     /// The status that it was prepared for, and the status that it leaves with.
     prepared_for: StatusCode,
@@ -23,7 +23,7 @@ pub struct PreparedReply {
     holes: Box<[usize]>,
 }
 
-/// A head with holes.
+/// A prepared head with placeholders.
 pub struct HeadTemplate {
     lines: HeaderMap,
     /// The values that differ between replies, each by how many others are between it and the one before: counting
@@ -59,7 +59,7 @@ pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// From replies that are written with two ids that no request has; `None` where they differ in more than the id.
+    /// Makes one from two replies that are written with ids of no request; `None` if they differ in more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -73,26 +73,26 @@ impl PreparedReply {
         (same && again.status == status).then(|| Box::new(prepared))
     }
 
-    /// The status that it was prepared for.
+    /// The status for which it was prepared.
     #[inline]
     pub fn prepared_for(&self) -> StatusCode {
         self.prepared_for
     }
 
-    /// The status that it leaves with.
+    /// The status that is sent.
     #[inline]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Its head where no inner header is kept.
+    /// Its head if no inner header is kept.
     #[inline]
     pub fn head(&self) -> &HeadTemplate {
         &self.head
     }
 
-    /// Its head where an inner one has something to keep; `None` where more than the inner one's names matters. `write`
-    /// makes one from an inner head, and is called for the first error that has these names.
+    /// Its head if headers of the inner one are kept; `None` if more than their names matters. `write` makes a head
+    /// from an inner head. It is called once for each set of names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,
@@ -159,8 +159,8 @@ impl HeadTemplate {
         Self { lines, gaps }
     }
 
-    /// Makes `head` this one: with an id, with the length of another body, if given, and with the kept values of its inner
-    /// head. That has the names that this one was made for.
+    /// Writes this head over `head`: with an id, with the length of another body, if given, and with the kept values of
+    /// the inner head. The inner head has the names for which this one was made.
     pub fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
         let was = mem::replace(head, self.lines.clone());
         let mut values = head.values_mut();
@@ -183,7 +183,7 @@ impl HeadTemplate {
     }
 }
 
-/// A number of bytes. Most bodies are short: their digits are at hand.
+/// A number of bytes. Most bodies are short, so their digits are stored.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
 

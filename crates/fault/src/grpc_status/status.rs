@@ -22,8 +22,8 @@ use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
 use crate::{details, message, rpc};
 
-/// The fault of a status in the chain of an error's causes. `UNKNOWN` is tonic's status for unrecognised errors:
-/// the chain has more.
+/// The fault of a status among an error's causes. `UNKNOWN` is skipped: it is tonic's status for unrecognised errors,
+/// and the other causes have more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;

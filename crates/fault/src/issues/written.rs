@@ -53,7 +53,7 @@ pub fn first_parameter(details: &str) -> Option<String> {
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// The first issue as a text, and how many there are beside it (E8); `None` where there is none.
+/// The first issue as a text, and the number of other issues (E8); `None` if there is no issue.
 pub fn first_stated(details: &str, left_out: usize) -> Option<String> {
     let issues = list_in(details)?;
     let message = Object::parse(issues.first()?.get())?.string("message")?;
@@ -78,7 +78,7 @@ pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
-/// The paths of the issues, each once, without what is wrong there.
+/// The paths of the issues, each once, without the messages.
 pub fn paths(details: &str) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
@@ -111,7 +111,7 @@ fn parameter_of(path: &[&RawValue]) -> String {
     name
 }
 
-/// `{field:[texts]}`, the fields in the order of their first issue; `None` where no issue has a field.
+/// `{field:[texts]}`, with the fields in the order of their first issue; `None` if no issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -146,7 +146,7 @@ pub fn beside_issues(details: &str) -> Option<String> {
     if others.is_empty() { None } else { Some(others.into_string()) }
 }
 
-/// Whether the list adds nothing to the message.
+/// Whether the list contains nothing but the message.
 pub fn only_repeat(details: &str, message: &str) -> bool {
     let issues = list_in(details).unwrap_or_default();
     let [only] = &issues[..] else { return false };
@@ -154,7 +154,8 @@ pub fn only_repeat(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|parsed| parsed == message)
 }
 
-/// The details with the message that leaves instead of the one that is the whole list (E8); `None` if the list adds more.
+/// The details with the sent message as the only issue, if the list had only the old message (E8); `None` if the list
+/// has more.
 pub fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(message);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

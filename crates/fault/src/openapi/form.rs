@@ -1,20 +1,20 @@
 //! The forms of the envelope's texts (E2, E3), as regular expressions that ECMAScript, Python and Rust read alike, and the
 //! version of the contract.
 
-/// The version of the contract that the exports state. It changes when something that a client relies on does; a new
-/// code does not change it, since the set is open.
+/// The version of the contract in the exports. It changes if something changes that clients may rely on. A new code does
+/// not change it, because the set is open.
 pub const CONTRACT_VERSION: &str = "1";
 
 /// A code (E2).
 pub const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";
 
-/// A request id (I1): a ULID's 128 bits leave three for its first character.
+/// A request id (I1). Its first character has only three of a ULID's 128 bits.
 pub const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
 /// A message (E2): no control characters, no separators of lines, no bidirectional marks and overrides.
 pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
 
-/// The longest message (E2). The contract counts bytes of UTF-8; no unit of length in a schema is smaller.
+/// The longest message (E2). The contract counts bytes of UTF-8; a schema counts characters, which are never shorter.
 pub const MAX_MESSAGE: u16 = 1024;
 
 /// An address in `docs` (E10).

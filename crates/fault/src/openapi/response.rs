@@ -9,19 +9,19 @@ use super::tree::{Json, by_name, list, object, text};
 
 const X_ERROR_CODE: &str = "x-error-code";
 
-/// A response with this status, or with any.
+/// A response with this status, or with any status.
 pub struct ErrorResponse {
     pub status: Option<u16>,
     /// Whether the response may state how long a client should wait.
     pub waits: bool,
-    /// Its codes; empty where any may come.
+    /// Its codes; empty if any code is possible.
     pub codes: Vec<String>,
-    /// By media type.
+    /// The schemas, by media type.
     pub content: Json,
 }
 
 impl ErrorResponse {
-    /// `header` returns the JSON for a header: the whole of it, or a reference to it.
+    /// `header` returns the JSON for a header: its definition, or a reference to it.
     pub fn write(self, header: impl Fn(&'static str) -> Json) -> Json {
         object([
             ("description", text(self.description())),
@@ -83,13 +83,13 @@ fn of_form<'a>(form: &str, examples: impl IntoIterator<Item = &'a str>) -> Json 
     string().with("pattern", form).with("examples", list(examples))
 }
 
-/// A header's definition where it stands.
+/// A header's definition, written in place.
 pub fn inline(name: &'static str) -> Json {
     let found = headers().into_iter().find(|(header, _)| *header == name);
     found.map_or_else(|| object([]), |(_, header)| header)
 }
 
-/// The response of an unspecified error.
+/// The response for errors that are not specified.
 pub fn any_error() -> Value {
     let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
     value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))

@@ -8,20 +8,20 @@ use crate::code::Retry;
 
 pub const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
 
-/// A schema for a document: without the dialect, which the document declares itself.
+/// A schema for a document, without the dialect, which the document declares.
 pub fn embedded(schema: &Value) -> Map<String, Value> {
     let mut members = schema.as_object().cloned().unwrap_or_default();
     members.remove("$schema");
     members
 }
 
-/// The envelope with one of these errors, each by [`of_error`]: whole, so that it can stand anywhere.
+/// The complete schema of an envelope with one of these errors, each made by [`of_error`].
 pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     let error = object([("oneOf", list(errors))]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// An error with this code alone; its details, if there is a schema of them, and whether it always has them.
+/// An error with only this code; with the schema of its details, if any, and whether they are always there.
 pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
@@ -38,7 +38,7 @@ pub fn of_any_error() -> Json {
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// The fields of an error, those of E10 among them: a service may send them even if the policy adds none.
+/// The fields of an error, including those of E10: a service may send them even if the policy does not add them.
 pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
     [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]
 }

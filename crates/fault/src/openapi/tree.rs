@@ -19,17 +19,17 @@ pub enum Json {
     Value(serde_json::Value),
 }
 
-/// An object of these fields.
+/// A JSON object with these fields.
 pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
 
-/// An object of these fields, of any number.
+/// A JSON object with the fields of this iterator.
 pub fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
-/// A list of these values.
+/// A JSON list of these values.
 pub fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
     Json::List(values.into_iter().map(Into::into).collect())
 }
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// A field's text without `.into()` at each.
+/// A JSON text. It saves callers an `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

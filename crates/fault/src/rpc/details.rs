@@ -36,23 +36,23 @@ pub const BAD_REQUEST: &str = "google.rpc.BadRequest";
 /// The prefix of a message's name in an `Any`.
 pub const TYPE_URL: &str = "type.googleapis.com/";
 
-/// The domain of the reasons unless the policy names another.
+/// The domain of the reasons, unless the policy sets another.
 pub const DOMAIN: &str = "tower-error-envelope";
 
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
 pub const MAX_SECONDS: u64 = 315_576_000_000;
 
-/// The longest `grpc-status-details-bin`, and the most that it has together with `grpc-message`, in bytes: clients take
-/// 8 KiB of headers by default, and grpcio starts to refuse responses at random there.
+/// The most bytes of `grpc-status-details-bin`, alone and together with `grpc-message`. By default clients accept 8 KiB
+/// of headers, and near that grpcio refuses responses at random.
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// The bytes of details, before their base64, that are written beside an encoded message of this length.
+/// The bytes of details, before base64, that fit beside an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
-/// The bytes of a `google.rpc.RequestInfo` with that id: its first field, a text whose length fits into one byte.
+/// The bytes of a `google.rpc.RequestInfo` with this id, which is its first field. Its length fits into one byte.
 pub fn request_info(id: &str) -> Option<Vec<u8>> {
     const REQUEST_ID: u8 = 1 << 3 | 2;
 
@@ -65,7 +65,7 @@ pub fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> 
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
 
-/// The text with the first of one piece replaced by another of the same length.
+/// The text with the first occurrence of a piece replaced by another of the same length.
 pub fn replaced(text: &[u8], piece: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     let at = text.windows(piece.len()).position(|window| window == piece).filter(|_| piece.len() == by.len())?;
     let mut text = text.to_vec();
@@ -73,7 +73,7 @@ pub fn replaced(text: &[u8], piece: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Everything that an RPC protocol writes of an error.
+/// All parts of an error that an RPC protocol writes.
 #[derive(Clone, Copy)]
 pub struct RpcError<'a> {
     pub status: Status,
@@ -95,7 +95,7 @@ pub struct PackedDetail {
     pub value: Vec<u8>,
 }
 
-/// The details of any service's error, and its status and message again. A missing text is empty.
+/// The details of any service's error, with its status and message. A missing text is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RpcDetails {
     pub status: Status,
@@ -131,7 +131,7 @@ impl RpcDetails {
     }
 }
 
-/// The code of an issue whose violation has that reason.
+/// The code of an issue, from the reason of its violation.
 pub fn issue_code(reason: &str) -> Option<String> {
     let code = reason.to_ascii_lowercase();
     crate::code::is_well_formed(code.as_bytes()).then_some(code)

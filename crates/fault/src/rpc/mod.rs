@@ -29,8 +29,8 @@ impl ReportedStatus<'_> {
     }
 }
 
-/// The code of an inner status: its reason's, where that is known or of the own `domain`; with violations (E8) that of an
-/// invalid request; else its HTTP status's.
+/// The code of an inner status. It is that of its reason, if that is known or belongs to `domain`. With violations (E8)
+/// it is that of an invalid request, otherwise that of its HTTP status.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
     recognised(reported, codes, domain).unwrap_or_else(|| of_status(reported))
 }
@@ -41,7 +41,7 @@ fn of_status(reported: &ReportedStatus<'_>) -> ErrorCode {
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
-/// The code that the reason names. A code that only the own domain defines is well-formed in capitals alone.
+/// The code that the reason names. A code that only this domain defines is well-formed only in capitals.
 pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
     let rich = reported.rich.as_ref()?;
     let of_own_domain = || {
@@ -51,8 +51,8 @@ pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) 
     codes.find(&rich.reason).or_else(of_own_domain)
 }
 
-/// The wait in `retry-after` in whole seconds, at most what a google.protobuf.Duration holds: seconds, or a date relative
-/// to the response's own `date`, else to `now`. A date that is past is no wait.
+/// The wait in `retry-after`, in whole seconds, at most the maximum of google.protobuf.Duration. The header has
+/// seconds, or a date relative to the response's `date`, else to `now`. A date in the past means no wait.
 pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -74,12 +74,13 @@ impl Status {
         }
     }
 
-    /// The status of an error that leaves with this HTTP status. A code known by name alone has the HTTP status's.
+    /// The status of an error that is sent with this HTTP status. A code of which only the name is known has that of
+    /// the HTTP status.
     pub fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
-    /// The status that an HTTP status means to a gRPC client, by gRPC's own table (P1).
+    /// The status for an HTTP status by gRPC's own table (P1).
     pub fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::INTERNAL,

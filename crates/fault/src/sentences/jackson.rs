@@ -34,7 +34,7 @@ fn place_of(chain: &str) -> Option<Place> {
     Some(place).filter(Place::has_name)
 }
 
-/// The sentence alone, without the value, and without names of the program's own types.
+/// Only the sentence, without the value and without names of the program's own types.
 fn sentence(before: &str) -> String {
     let ends = ["\n at [Source", " at [Source", "; nested exception is ", " (class "];
     let end = ends.iter().filter_map(|end| before.find(end)).min().unwrap_or(before.len());

@@ -15,7 +15,8 @@ use super::table::{SENTENCES, Sentence};
 
 /// The sentence without the value that it quotes.
 ///
-/// A value may hold the text around the values of other sentences: whatever any row takes for a value goes, and all between.
+/// A value may contain the text of other sentences. So it removes everything that any row reads as a value, and the
+/// text between such values.
 pub fn without_values(text: &str) -> Cow<'_, str> {
     if let Some(first) = first_line(text) {
         return Cow::Owned(without_values(first).into_owned());

@@ -14,7 +14,7 @@ impl Reading {
         Self { place: error.place, text: error.text.into_owned() }
     }
 
-    /// A parameter of a path may be a number alone: axum writes that for a tuple.
+    /// A path's parameter may be only a number: axum writes that for a tuple.
     pub(super) fn names_parameter(&self) -> bool {
         !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
     }

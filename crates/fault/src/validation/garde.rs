@@ -11,7 +11,7 @@ use crate::fault::{AsFault, Fault};
 /// Each error is an issue, in the words of its rule and in the order of the report:
 /// `{"path":["items",0,"qty"],"message":"greater than 9","code":"range"}`.
 ///
-/// A report has texts alone. The code is the name of the rule that has this text; a text of your own has none.
+/// A report has only texts. The code is the name of the rule that has this text; a text of your own has none.
 impl AsFault for Report {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST

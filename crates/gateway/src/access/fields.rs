@@ -14,7 +14,7 @@ macro_rules! fields {
         }
 
         impl AccessField {
-            /// All of them, in the order of a line.
+            /// All fields, in the order of a line.
             pub const ALL: &[Self] = &[$(Self::$field,)*];
 
             /// Its name in a line.

@@ -9,7 +9,7 @@ use super::line::{combined, json};
 use super::writer::{AccessSink, Writer};
 use crate::error::Error;
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessFormat {
@@ -29,15 +29,15 @@ struct Shared {
 }
 
 impl AccessLog {
-    /// Opens it, and starts the thread that writes it. Install the recorder of metrics before.
+    /// Opens the log, and starts the thread that writes it. Install the metrics recorder before this call.
     ///
     /// # Errors
-    /// The file cannot be opened, or the thread not be started.
+    /// If the file cannot be opened, or the thread cannot be started.
     pub fn open(sink: &AccessSink, format: AccessFormat) -> Result<Self, Error> {
         Ok(Self(Arc::new(Shared { format, writer: Writer::start(sink)? })))
     }
 
-    /// Opens the file anew, after an operator has renamed it. If it cannot be opened, the old one stays.
+    /// Reopens the file after an operator has renamed it. If the new file cannot be opened, the old one stays in use.
     pub fn reopen(&self) {
         self.0.writer.reopen();
     }

@@ -37,7 +37,8 @@ impl SocketPurpose {
     }
 }
 
-/// Listening sockets that were given to this process, by systemd or by the gateway whose place it takes; by default none.
+/// Listening sockets that systemd, or the gateway that this one replaces, gave to this process. By default there are
+/// none.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct ListeningSockets {
@@ -47,13 +48,13 @@ pub struct ListeningSockets {
 }
 
 impl ListeningSockets {
-    /// Those of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`): the one that `LISTEN_FDNAMES` calls `admin`, and the
-    /// other one, for clients. None where systemd gave none.
+    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`): the one with the name `admin` in
+    /// `LISTEN_FDNAMES`, and another one for clients. There are none if systemd gave none.
     ///
-    /// Call it before the process has a second thread: it takes the variables out of the environment.
+    /// Call it before the process starts a second thread, because it removes the variables from the environment.
     ///
     /// # Errors
-    /// One of them does not listen for TCP connections, or there are two for one purpose.
+    /// If one of them does not listen for TCP connections, or if two have the same purpose.
     pub fn from_systemd() -> Result<Self, Error> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
@@ -100,10 +101,12 @@ impl ListeningSockets {
         Ok(())
     }
 
-    /// Returns the socket that was given for `purpose`; otherwise binds a new one at `wanted`, or at `default` if that is `None`.
+    /// Returns the socket that was given for `purpose`. Otherwise it binds a new one at `wanted`, or at `default` if
+    /// `wanted` is `None`.
     ///
     /// # Errors
-    /// The given socket has another address than `wanted` (port 0 matches any port); or the address cannot be listened on.
+    /// If the given socket has another address than `wanted` (port 0 matches any port), or if the address cannot be
+    /// used.
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,

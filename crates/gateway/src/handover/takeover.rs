@@ -17,7 +17,7 @@ use crate::error::Error;
 /// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
 const MOST_ENDS: usize = 3;
 
-/// A process on its way to an upgrade socket: to that of the gateway whose place it takes, or to a new one.
+/// A take-over that has begun: from the gateway at an upgrade socket, or from none.
 #[must_use]
 pub struct Takeover {
     path: PathBuf,
@@ -26,11 +26,12 @@ pub struct Takeover {
 }
 
 impl Takeover {
-    /// Requests the sockets of the gateway that listens at `path`. Where none does, or where it ends before it has handed them over,
-    /// `sockets` are returned.
+    /// Requests the sockets of the gateway that listens at `path`. If no gateway listens there, or if it ends before it
+    /// has handed them over, `sockets` are used.
     ///
     /// # Errors
-    /// The process that listens there is of another user, or hands nothing over, or its sockets cannot be used.
+    /// If the process that listens there belongs to another user or hands nothing over, or if its sockets cannot be
+    /// used.
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
         let mut ends = 0;
         loop {
@@ -80,19 +81,19 @@ impl Takeover {
         Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets)))
     }
 
-    /// Whether another gateway runs, which this one replaces.
+    /// Whether this gateway replaces a running one.
     #[must_use]
     pub const fn has_predecessor(&self) -> bool {
         self.predecessor.is_some()
     }
 
-    /// Makes the upgrade socket of the new gateway. The other gateway serves on, until
+    /// Makes the upgrade socket of the new gateway. The other gateway keeps serving until
     /// [`Gateway::take_over`](crate::Gateway::take_over) replaces it.
     ///
-    /// It waits for the key sets that `layer`'s policy fetches: the other gateway has them.
+    /// It waits for the key sets that `layer`'s policy fetches, because the other gateway has them already.
     ///
     /// # Errors
-    /// A key set cannot be fetched, or the upgrade socket cannot be made.
+    /// If a key set cannot be fetched, or the upgrade socket cannot be made.
     pub async fn prepare(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
         let Some((predecessor, own)) = predecessor else {

@@ -36,7 +36,7 @@ const QUEUE: i32 = 128;
 /// Long enough for a descriptor to come free.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
-/// Where a gateway listens for the process that takes its place.
+/// The socket on which a gateway waits for the process that replaces it.
 #[must_use]
 pub struct UpgradeSocket {
     pub(super) listener: UnixListener,

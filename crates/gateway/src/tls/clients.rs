@@ -14,7 +14,7 @@ use x509_parser::extensions::GeneralName;
 use super::pem;
 use crate::error::Error;
 
-/// The authorities of client certificates, in a PEM file that is reloaded as the gateway's own certificate is.
+/// The authorities of client certificates, in a PEM file. It is reloaded like the gateway's own certificate.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientAuthorities {
@@ -23,8 +23,8 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// A client without a certificate is served as well: the policy sets which routes it may use (scheme "certificate"). A
-    /// certificate that no authority in `file` signed, or that has expired, ends the handshake.
+    /// Also serves clients without a certificate: the policy sets which routes they may use (scheme "certificate"). A
+    /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }

@@ -30,7 +30,7 @@ use self::clients::ClientAuthorities;
 use self::pair::{Pair, Read};
 use crate::error::Error;
 
-/// TLS for clients: a certificate and its key in two files of PEM, which are read anew when they change.
+/// TLS for clients: a certificate and its key in two PEM files, which are reloaded when they change.
 pub struct ServerTls {
     pair: Pair,
     active: RwLock<Arc<ServerConfig>>,
@@ -51,18 +51,19 @@ enum LastReload {
 }
 
 impl ServerTls {
-    /// Reads the certificate chain and its key, and watches their files from then on.
+    /// Reads the certificate chain and its key, and then watches their files.
     ///
     /// # Errors
-    /// A file cannot be read or watched, or the two are no pair.
+    /// If a file cannot be read or watched, or if the key does not match the certificate.
     pub fn watch(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
         Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None })
     }
 
-    /// As [`ServerTls::watch`], and requests client certificates of these authorities, whose file is watched as well.
+    /// Like [`ServerTls::watch`], but also requests client certificates of these authorities. Their file is watched,
+    /// too.
     ///
     /// # Errors
-    /// As [`ServerTls::watch`], and a file without a certificate of an authority.
+    /// As for [`ServerTls::watch`], and if the file has no certificate of an authority.
     pub fn watch_mutual(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -108,7 +109,7 @@ impl ServerTls {
         }
     }
 
-    /// Reads the files anew; logs changes. Blocks its thread until they are read, or reading them fails.
+    /// Rereads the files, and logs changes. It blocks its thread until they are read, or reading fails.
     pub fn reload(&self) {
         self.read(&Patience::REQUESTED);
     }

@@ -121,7 +121,7 @@ impl Node {
         if let Some(elements) = json::array(json) {
             let elements = elements.iter().map(|element| match Self::parse(element.get(), found, depth - 1)? {
                 Self::Value { is_optional: true, .. } => {
-                    Err(("a placeholder with ? stands in a list".to_owned(), "leave the ? out there".to_owned()))
+                    Err(("a placeholder with ? is in a list".to_owned(), "leave out the ?".to_owned()))
                 }
                 node => Ok(node),
             });
@@ -130,7 +130,7 @@ impl Node {
         match serde_json::from_str::<serde::de::IgnoredAny>(json) {
             Ok(_) => Ok(Self::Literal(json.into())),
             Err(error) => {
-                let right = "write JSON, with a placeholder such as {{code}} where a whole value stands";
+                let right = "write JSON, with placeholders such as {{code}} in place of whole values";
                 Err((format!("the template is not JSON: {error}"), right.to_owned()))
             }
         }
@@ -239,8 +239,8 @@ fn numbered(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, 
         }
         let end = if rest.starts_with('"') { end_of_quoted(rest.as_bytes()).unwrap_or(rest.len()) } else { 1 };
         if rest[..end].contains("{{") {
-            let wrong = format!("a placeholder stands inside of the string {}", &rest[..end]);
-            return Err((wrong, "let it stand for a whole value, without quotes around it".to_owned()));
+            let wrong = format!("a placeholder is inside the string {}", &rest[..end]);
+            return Err((wrong, "use it as a whole value, without quotes around it".to_owned()));
         }
         json.push_str(&rest[..end]);
         rest = &rest[end..];
@@ -251,10 +251,10 @@ fn numbered(text: &str, found: &mut Vec<(Placeholder, bool)>) -> Result<String, 
 
 fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
     if name.starts_with("{{") {
-        return Err(("a placeholder stands for a name".to_owned(), "let it stand for a value".to_owned()));
+        return Err(("a placeholder is used as a field name".to_owned(), "use it as a value".to_owned()));
     }
     match is_known {
-        true => Err((format!("the field {name:?} stands twice"), "keep one of them".to_owned())),
+        true => Err((format!("the field {name:?} is there twice"), "keep one of them".to_owned())),
         false => Ok(()),
     }
 }
@@ -310,13 +310,13 @@ mod tests {
             (r#"{"a":{{code}}"#, "not JSON"),
             (r#"{"a":{{code"#, "not JSON"),
             (r#"{"a":{{cod}}}"#, "unknown placeholder {{cod}}"),
-            (r#"{"a":"{{code}}"}"#, "inside of the string"),
-            (r#"{"a {{code}}":1}"#, "inside of the string"),
-            (r#"{ {{code}}:1}"#, "stands for a name"),
+            (r#"{"a":"{{code}}"}"#, "inside the string"),
+            (r#"{"a {{code}}":1}"#, "inside the string"),
+            (r#"{ {{code}}:1}"#, "used as a field name"),
             (r#"{"a":{{code}}{{code}}}"#, "not JSON"),
             (r#"{"a":1{{code}}}"#, "not JSON"),
             (r#"{"a":[1,{{code?}}]}"#, "in a list"),
-            (r#"{"a":1,"a":2}"#, "stands twice"),
+            (r#"{"a":1,"a":2}"#, "is there twice"),
             ("{{code}}", "not a JSON object"),
             ("[{{code}}]", "not a JSON object"),
             ("", "not JSON"),

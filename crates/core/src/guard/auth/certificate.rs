@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::request::Parts;
 
-/// The name in a certificate that a client has proved to be its own: for the scheme "certificate" (rule G2).
+/// The name in a client's verified TLS certificate: for the scheme "certificate" (rule G2).
 ///
-/// The server of the TLS handshake verifies the certificate, and puts this into the extensions of each request of that
-/// connection. `error-envelope gateway` does; a custom service does it in its acceptor. Nothing that clients send
-/// gets into the extensions.
+/// The TLS server verifies the certificate, and puts this value into the extensions of each request of that connection.
+/// `error-envelope gateway` does so. Your own service must do it in its acceptor. Clients cannot put anything into the
+/// extensions.
 ///
 /// ```
 /// use http::Request;
@@ -22,7 +22,7 @@ use http::request::Parts;
 pub struct ClientCertificate(Arc<str>);
 
 impl ClientCertificate {
-    /// A certificate of this name; a certificate without a name (an empty text) lets no request in.
+    /// A certificate with this name. A certificate without a name (an empty text) lets no request in.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())

@@ -15,7 +15,7 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The fault of a token, as RFC 6750 names it. Its expiry is in the description alone: the reader of an inner 401
+/// The fault of a token, as RFC 6750 names it. Its expiry is only in the description: the reader of an inner 401
 /// looks for it there (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
@@ -60,7 +60,7 @@ impl Challenges {
     }
 }
 
-/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools know.
+/// The names of schemes that OpenAPI's `http` may have: those of IANA's registry that its tools support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];

@@ -169,7 +169,7 @@ impl AuthScheme {
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
             true => {
                 let right = format!("leave it out: {which} has it");
-                Err(SettingError::new(key, format!("a scheme {scheme:?} has no such setting"), right))
+                Err(SettingError::new(key, format!("a scheme {scheme:?} does not have this setting"), right))
             }
             false => Ok(()),
         };

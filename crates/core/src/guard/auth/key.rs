@@ -8,7 +8,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// A key that clients may send: its id, and its SHA-256. Only its owner has the key itself.
 ///
-/// A key needs no slow hash as a password does: it is long and random, so that guessing never finds it.
+/// Unlike a password, a key needs no slow hash: it is long and random, so it cannot be guessed.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -35,12 +35,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key by its SHA-256: 64 hexadecimal digits.
+    /// A key from its SHA-256, as 64 hexadecimal digits.
     pub fn sha256(id: impl Into<String>, digest: impl Into<String>) -> Self {
         Self { id: id.into(), digest: digest.into(), revoked: false, expires: None }
     }
 
-    /// A key by itself, hashed at once: for tests, and for keys that come from a secret store.
+    /// A key from its secret text, which is hashed at once: for tests, and for keys from a secret store.
     pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }

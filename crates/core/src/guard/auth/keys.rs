@@ -80,7 +80,7 @@ impl ApiKeys {
             return Err(SettingError::new(
                 "keys",
                 "the scheme has no key, so every request would be refused",
-                "add a key, or remove the table; a verifier of your own goes with AuthScheme::custom()",
+                "add a key, or remove the table; for your own verifier use AuthScheme::custom()",
             ));
         }
         let mut digests: Vec<Digest> = Vec::new();

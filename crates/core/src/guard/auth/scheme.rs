@@ -8,9 +8,10 @@ use super::jwt::{JwtKeys, JwtSettings};
 #[cfg(feature = "keys")]
 use super::key::Key;
 
-/// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name those that they accept.
+/// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that they
+/// accept.
 ///
-/// A mistake in it is refused when the policy is built.
+/// The policy is refused if a scheme has an error.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -69,7 +70,7 @@ impl AuthScheme {
         Self::new(SchemeKind::Bearer)
     }
 
-    /// Keys that are sent in a header of their own, such as `x-api-key`: `scheme = "header"`.
+    /// Keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn header(name: impl Into<String>) -> Self {
@@ -106,15 +107,15 @@ impl AuthScheme {
         Self::new(SchemeKind::Jwt(keys))
     }
 
-    /// A certificate that the client showed in its TLS handshake: `scheme = "certificate"`. The server that verified it puts
-    /// a [`ClientCertificate`](super::ClientCertificate) into the request's extensions; without one the request is
-    /// `auth_missing`. Its name is the id.
+    /// The client's certificate from its TLS handshake: `scheme = "certificate"`. The server that verified it puts a
+    /// [`ClientCertificate`](super::ClientCertificate) into the request's extensions. Its name is the identity's id.
+    /// Without a certificate the request gets `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
-    /// Accepts what a custom verifier accepts: `scheme = "custom"`. The layer is given the verifier under the scheme's name
-    /// in the policy; without it every request is answered with 503.
+    /// Credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with the layer under the
+    /// scheme's name in the policy. Without it every request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -134,7 +135,7 @@ impl AuthScheme {
         }
     }
 
-    /// Adds a key that is accepted, or that is known as revoked or expired.
+    /// Adds a key, which may also be revoked or expired.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn key(mut self, key: Key) -> Self {
@@ -142,7 +143,7 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the regular expression that a whole key must match; any other is `auth_malformed`, and never hashed.
+    /// Sets the regular expression that a whole key must match. Any other key is `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "keys", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -153,20 +154,20 @@ impl AuthScheme {
     /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The default is
     /// `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
     ///
-    /// RFC 6750's `error` is added to a challenge of the scheme Bearer where a token was sent, unless it has one.
+    /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
     pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self
     }
 
-    /// Sets the header that carries the key's id, or the token's subject, to the inner service. The client's own lines of that
-    /// name are removed on every route.
+    /// Sets the header that carries the key's id, or the token's subject, to the inner service. A client's own header
+    /// of that name is removed on every route.
     pub fn forward_id(mut self, header: impl Into<String>) -> Self {
         self.forward_id = Some(header.into());
         self
     }
 
-    /// Sets the time limit of a custom scheme's verifier, or of a token's wait for keys that are fetched: 2 s by default, at
+    /// Sets the time limit of a custom scheme's verifier, or of a token's wait for a fetch of keys: 2 s by default, at
     /// most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -215,7 +216,8 @@ words! {
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
     /// Sets the algorithms that may sign a token, by their names in RFC 7518 and RFC 8037: HS256, HS384, HS512 with a
-    /// secret, else RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. At least one; never `none`.
+    /// secret, else RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. At least one is required. `none` is
+    /// not supported.
     pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
         self.jwt.algorithms = algorithms.into_iter().map(Into::into).collect();
         self
@@ -227,8 +229,8 @@ impl AuthScheme {
         self
     }
 
-    /// Adds an audience; a token must name one of them (`aud`). Without any, a token that names one is refused: it is
-    /// for another service (RFC 7519 §4.1.3).
+    /// Adds an audience; a token must name one of them (`aud`). Without any, a token that names an audience is refused,
+    /// because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.jwt.audiences.push(audience.into());
         self

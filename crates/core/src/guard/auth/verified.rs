@@ -7,7 +7,8 @@ use error_envelope_fault::identity::VerifierData;
 
 /// A verifier's result for a request's credentials.
 ///
-/// An error instead of it is 503 `service_unavailable`: the credentials may be good or bad.
+/// If a verifier returns an error instead, the request gets 503 `service_unavailable`, because the credentials may be
+/// good or bad.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
@@ -25,7 +26,7 @@ pub enum Verified {
     NoEmail,
 }
 
-/// The caller that a verifier found: an id, and what handlers get of it.
+/// The caller that a verifier identified: an id, and a value for handlers.
 #[derive(Clone, Debug)]
 pub struct VerifiedCaller {
     pub(super) id: Box<str>,
@@ -33,14 +34,14 @@ pub struct VerifiedCaller {
 }
 
 impl Verified {
-    /// The credentials are good, and belong to the caller `id`, which is not empty where the policy forwards it.
+    /// The credentials are valid, and belong to the caller `id`. It must not be empty if the policy forwards it.
     #[must_use]
     pub fn granted(id: impl Into<Box<str>>) -> Self {
         Self::Granted(VerifiedCaller { id: id.into(), data: None })
     }
 
-    /// Attaches a value for handlers, which get it by [`Identity::data`](super::Identity::data). A second value takes the
-    /// place of the first. A result that does not grant anything stays as it is.
+    /// Attaches a value for handlers, which get it by [`Identity::data`](super::Identity::data). A second value
+    /// replaces the first. A result that grants nothing does not change.
     ///
     /// ```
     /// use tower_error_envelope::auth::{CredentialRequest, Verified};

@@ -206,7 +206,7 @@ const ONE_OF_THEM: &str = "keep one of them";
 
 #[cfg(feature = "jwt")]
 fn read_url(url: &Value<'_>, env: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyError> {
-    env.remote_keys(url.text()?).map_err(|advice| url.error("key sets are not fetched here", advice))
+    env.remote_keys(url.text()?).map_err(|advice| url.error("this program does not fetch key sets", advice))
 }
 
 /// A text that is no name of a variable may be the secret itself, and is never quoted (L3).

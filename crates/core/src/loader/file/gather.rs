@@ -128,7 +128,7 @@ impl SourceFiles {
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
             return Err(
-                name.error(wrong, "name each file once, and no file that includes this one or has it as a base")
+                name.error(wrong, "name each file once, and no file that includes this one or uses it as a base")
             );
         }
         if self.texts.len() == MAX_FILES {
@@ -155,9 +155,10 @@ impl Text {
 /// The file that an element of `base` names.
 fn base_of(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
     if is_wildcard(name.text()?) {
-        return Err(
-            name.error("a base has no wildcard", "name each file; of two bases that set one key the last one wins")
-        );
+        return Err(name.error(
+            "a base cannot have a wildcard",
+            "name each file; of two bases that set one key the last one wins",
+        ));
     }
     named_file(folder, name)
 }

@@ -140,7 +140,7 @@ impl<'a> Table<'a> {
         let is_told = |name: &str| is_word(name) || is_slip(name, known);
         match self.in_order().find(|key| !is_told(key.get_ref())) {
             Some(key) => {
-                let wrong = "there is a name that is not known here".to_owned();
+                let wrong = "the table has an unknown key".to_owned();
                 self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));
             }
             None => self.only(known),

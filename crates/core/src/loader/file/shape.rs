@@ -54,7 +54,7 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
                 let known = nearest(word, types.map(|(known, _)| *known));
                 value.error(
                     format!("{word:?} is not a JSON type"),
-                    format!("{known}; a text itself is {{ is = {word:?} }}"),
+                    format!("{known}; for the text itself write {{ is = {word:?} }}"),
                 )
             })
         }

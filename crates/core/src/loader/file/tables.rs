@@ -45,7 +45,7 @@ pub(super) fn check_root(root: &Table<'_>) {
 pub(super) fn read_version(root: &Table<'_>) -> bool {
     let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
-        other => Err(version.error(format!("version {other} is not known"), "write version = 1")),
+        other => Err(version.error(format!("version {other} is not supported"), "write version = 1")),
     });
     is_known.is_some() || root.get("version").is_none()
 }
@@ -66,7 +66,7 @@ pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
         let text = name.text()?;
         let known = LOCKABLE.into_iter().find(|key| *key == text);
         let key = known.ok_or_else(|| {
-            name.error(format!("{text:?} is no setting that can be locked"), nearest(text, LOCKABLE.into_iter()))
+            name.error(format!("{text:?} is not a setting that can be locked"), nearest(text, LOCKABLE.into_iter()))
         })?;
         Ok(Lock { key, file, location: name.location() })
     };
@@ -83,12 +83,12 @@ pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
         }
         Some(Parent { is_base: true, location, .. }) if has_scope => {
             let right = format!("remove [scope], or name the file in `include` instead of `base` ({location})");
-            root.refuse_key("scope", "a base has no [scope]", right);
+            root.refuse_key("scope", "a base cannot have a [scope]", right);
         }
         _ if has_scope && root.get("base").is_some() => {
             root.refuse_key(
                 "base",
-                "a file with a [scope] has no base",
+                "a file with a [scope] cannot have a base",
                 "name the base in the file that includes this one",
             );
         }

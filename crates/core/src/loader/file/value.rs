@@ -101,7 +101,7 @@ impl<'a> Value<'a> {
 
     fn bytes(&self, or: &str) -> Result<u64, PolicyError> {
         if self.value.is_integer() {
-            return self.integer()?.try_into().map_err(|_| self.error("a size is not negative", "write 0 or more"));
+            return self.integer()?.try_into().map_err(|_| self.error("a size cannot be negative", "write 0 or more"));
         }
         let right = format!("write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"{or}");
         let refused = |wrong: String| self.error(wrong, right.as_str());
@@ -129,7 +129,7 @@ impl<'a> Value<'a> {
         let instant = instant.ok_or_else(|| self.error(format!("{written} is not a point in time"), right))?;
         // humantime panics where it has to show one (lints do).
         if instant < SystemTime::UNIX_EPOCH {
-            return Err(self.error(format!("{written} lies before 1970"), "write a later date, or revoked = true"));
+            return Err(self.error(format!("{written} is before 1970"), "write a later date, or revoked = true"));
         }
         Ok(instant)
     }

@@ -8,7 +8,8 @@ use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, RpcDetails, Viola
 use crate::rpc::status::Status;
 
 impl RpcDetails {
-    /// Parses the bytes; `None` if they are no google.rpc.Status. A detail that is unknown here, or cannot be read, is skipped.
+    /// Parses the bytes; `None` if they are no google.rpc.Status. Details that are unknown or cannot be read are
+    /// skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
             return None;

@@ -11,11 +11,11 @@ use super::{
 use crate::issues::{self, written};
 
 impl RpcError<'_> {
-    /// The google.rpc.Status, of at most `max` bytes; empty where not even the details without metadata and violations
-    /// have room in them.
+    /// The google.rpc.Status, of at most `max` bytes; empty if even the details without metadata and violations do not
+    /// fit.
     ///
-    /// Its code and message are those of `grpc-status` and `grpc-message`: Python's grpc_status raises an error where
-    /// they differ, so that neither is cut.
+    /// Its code and message are those of `grpc-status` and `grpc-message`. Neither is cut, because Python's grpc_status
+    /// raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = i32::from(self.status.number());
         let mut status = wire::Status { code, message: self.message.to_owned(), details: Vec::new() };
@@ -25,7 +25,7 @@ impl RpcError<'_> {
         status.encode_to_vec()
     }
 
-    /// The details, which take at most `room` bytes in a google.rpc.Status; `None` where there is no room.
+    /// The details, which take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
         let mut info = wire::ErrorInfo { reason, domain, metadata: Vec::new() };

@@ -15,9 +15,9 @@ pub use self::remote::RemoteKeys;
 use self::jwks::{KeySet, VerifyingKey};
 use crate::guard::pattern::SettingError;
 
-/// The keys that verify tokens: a secret that is shared with their issuer, or the issuer's public keys.
+/// The keys that verify tokens: a secret that the issuer shares, or the issuer's public keys.
 ///
-/// A mistake in them is refused when the policy is built: a secret that is too short, a set without a usable key, a private key.
+/// The policy is refused if they are wrong: a secret that is too short, a set without a usable key, or a private key.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -44,17 +44,17 @@ enum Material {
 }
 
 impl JwtKeys {
-    /// A secret, for HS256, HS384 and HS512: at least as many bytes as the hash has (32, 48 or 64).
+    /// A secret for HS256, HS384 or HS512, with at least as many bytes as the hash (32, 48 or 64).
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self(Material::Secret(secret.into()))
     }
 
-    /// A JWK set (RFC 7517) as JSON text: public keys alone. Keys of unknown types and for other uses are skipped.
+    /// A JWK set (RFC 7517) as JSON text, with only public keys. Keys of unknown types and for other uses are skipped.
     pub fn jwks(json: impl Into<String>) -> Self {
         Self(Material::Jwks(json.into()))
     }
 
-    /// A JWK set that an adapter fetches, and replaces while tokens are checked: from an `https` URL alone.
+    /// A JWK set that an adapter fetches, and may replace at any time, only from an `https` URL.
     pub fn remote(keys: RemoteKeys) -> Self {
         Self(Material::Remote(keys))
     }

@@ -13,7 +13,7 @@ use crate::guard::pattern::SettingError;
 /// The key set at a URL (`jwks_url`): shared by the schemes that name it and the adapter that fetches it. A clone is the
 /// same set.
 ///
-/// Until the first set is there, a token cannot be judged: 503 `service_unavailable`.
+/// Until the first set is there, tokens cannot be checked: requests get 503 `service_unavailable`.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Shared>);
 
@@ -25,7 +25,7 @@ struct Shared {
 }
 
 impl RemoteKeys {
-    /// Starts without a set, while one is being fetched: `fetcher` is the adapter's own, for [`RemoteKeys::fetcher`].
+    /// Starts without a set, until one is fetched. `fetcher` is a value of the adapter, for [`RemoteKeys::fetcher`].
     pub fn new(url: &str, fetcher: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Shared {
             url: url.into(),
@@ -35,7 +35,7 @@ impl RemoteKeys {
         }))
     }
 
-    /// A set that no adapter fetches: for inspecting a policy apart from its service.
+    /// A set that no adapter fetches: for inspecting a policy without its service.
     #[must_use]
     pub fn never_fetched(url: &str) -> Self {
         let keys = Self::new(url, ());
@@ -49,7 +49,7 @@ impl RemoteKeys {
         &self.0.url
     }
 
-    /// The fetcher given to [`RemoteKeys::new`]; `None` where it is of another type.
+    /// The fetcher that was given to [`RemoteKeys::new`]; `None` if it has another type.
     #[must_use]
     pub fn fetcher<F: Any>(&self) -> Option<&F> {
         self.0.fetcher.downcast_ref()
@@ -67,11 +67,11 @@ impl RemoteKeys {
         self.current().is_some()
     }
 
-    /// Replaces the set by this text (RFC 7517); returns how many of its keys fit some algorithm.
+    /// Replaces the set by that in this text (RFC 7517). Returns the number of its usable keys.
     ///
     /// # Errors
     ///
-    /// The mistake in the text; the old set stays.
+    /// The error in the text. The old set stays.
     pub fn replace(&self, json: &str) -> Result<usize, String> {
         let keys = jwks::parse(json, &jwks::PUBLIC_KEY_ALGORITHMS).map_err(|refused| refused.wrong)?;
         let count = keys.len();
@@ -79,12 +79,12 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Sets whether fetches rest: no fetch runs and none may begin, so tokens do not wait for one.
+    /// Sets whether fetches rest. While they do, no fetch runs or may begin, so tokens do not wait for one.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
 
-    /// As it was [set](Self::rest).
+    /// Whether fetches rest, as [set](Self::rest) before.
     #[must_use]
     pub fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Acquire)
@@ -103,7 +103,7 @@ pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     match uri.scheme_str() {
         _ if has_credentials => refused("the URL has credentials"),
         Some("https") if uri.host().is_some_and(|host| !host.is_empty()) && !url.contains('#') => Ok(()),
-        Some("http") => refused("over http anybody on the way can change the keys"),
+        Some("http") => refused("over http, anyone on the network path can change the keys"),
         _ => refused("the text is not an https URL"),
     }
 }

@@ -279,7 +279,7 @@ fn the_schema_has_each_row() {
     assert_generated("crates/cli/src/policy.schema.json", |have| {
         let definitions: String = descriptions().iter().map(Description::definition).collect();
         let text = spliced(have, "  \"$defs\": {\n", "    \"key\": {\n", &definitions);
-        let defaults = "unless a route says otherwise.\",\n      \"properties\": {\n";
+        let defaults = "unless a route sets another value.\",\n      \"properties\": {\n";
         let text = spliced(&text, defaults, "\n      },\n", &references(8));
         let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
         spliced(&text, route, "\n        },\n", &references(10))
@@ -290,6 +290,6 @@ fn the_schema_has_each_row() {
 fn the_manual_has_each_row() {
     assert_generated("manual/policy.md", |have| {
         let lines: String = descriptions().iter().map(Description::manual_line).collect();
-        spliced(have, "# what every request gets unless a route says otherwise\n", "\n[inspect]", &lines)
+        spliced(have, "# what every request gets unless a route sets another value\n", "\n[inspect]", &lines)
     });
 }
