@@ -49,6 +49,25 @@ use error_envelope_core::guard::content_type::{JSON, essence};
 #[must_use]
 pub struct Json<T>(pub T);
 
+impl<T: DeserializeOwned> Json<T> {
+    /// Parses JSON that is not a request's body, such as a message of a WebSocket.
+    ///
+    /// ```
+    /// use tower_error_envelope::extract::Json;
+    ///
+    /// let fault = Json::<Vec<u8>>::from_bytes(b"[3,300]").unwrap_err();
+    /// assert_eq!((fault.status_code().as_u16(), fault.code().as_str()), (422, "invalid_request"));
+    /// assert!(fault.details_json().unwrap().contains(r#""path":[1]"#));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The faults of the extractor: `invalid_request` with an issue, or `bad_request` for what is not JSON.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+        read(bytes).map(Self)
+    }
+}
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Fault;
 
@@ -58,7 +77,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(fault.header(ACCEPT, HeaderValue::from_static(JSON)));
         }
         let body = Bytes::from_request(request, state).await?;
-        read(&body).map(Self)
+        Self::from_bytes(&body)
     }
 }
 

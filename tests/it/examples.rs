@@ -18,7 +18,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListSer
 use crate::kit::STARTED;
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 12] = [
+const EXAMPLES: [(&str, &[&str]); 13] = [
     ("axum", &["not_found", "conflict"]),
     ("openapi", &["auth_missing", "sold_out"]),
     ("hyper", &["not_found", "internal_error"]),
@@ -30,6 +30,7 @@ const EXAMPLES: [(&str, &[&str]); 12] = [
     ("own_error", &["out_of_stock", "service_unavailable", "internal_error"]),
     ("verifier", &["auth_missing", "auth_invalid", "service_unavailable"]),
     ("sse", &["internal_error", "not_found"]),
+    ("messaging", &["internal_error", "not_found", "auth_expired"]),
     ("upload", &["payload_too_large", "invalid_request", "bad_request", "bad_request", "payload_too_large"]),
 ];
 

@@ -20,6 +20,7 @@ mod hyper_matrix;
 mod injected;
 mod key_sets;
 mod kit;
+mod messaging;
 mod modes;
 mod nested;
 mod observed;

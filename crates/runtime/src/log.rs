@@ -36,11 +36,10 @@ pub fn log_event(mut event: impl BorrowMut<Event>) {
 
 fn log_and_count(event: &mut Event) {
     count::record_error(event);
-    let abandoned = event.origin() == Origin::Abandoned;
-    match event.would_be().or(event.status()).map(|status| error_status(event, status)) {
+    match error_status(event) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
         Some(status) if !status.is_server_error() => write(Level::INFO, event),
-        None if abandoned => write(Level::INFO, event),
+        None if event.origin() == Origin::Abandoned => write(Level::INFO, event),
         _ => write(Level::ERROR, event),
     }
     warn_of_original_path(event.request_id(), event.notes());
@@ -52,10 +51,14 @@ fn log_and_count(event: &mut Event) {
     }
 }
 
-/// A fault that a service sent with a status of success is no less of an error.
-fn error_status(event: &Event, status: StatusCode) -> StatusCode {
-    let code = event.code().filter(|_| is_success(status));
-    code.map_or(status, ErrorCode::status)
+/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of success:
+/// then it is its code's.
+fn error_status(event: &Event) -> Option<StatusCode> {
+    let status = event.would_be().or(event.status());
+    if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
+        return status;
+    }
+    event.code().map(ErrorCode::status).or(status)
 }
 
 fn is_success(status: StatusCode) -> bool {
