@@ -19,9 +19,7 @@ use error_envelope_core::exchange::{Classifier, ExchangeConfig, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
-#[cfg(feature = "policy-file")]
-use error_envelope_core::policy::PolicyError;
-use error_envelope_core::policy::{Policy, UpstreamUrl};
+use error_envelope_core::policy::{Policy, PolicyError, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::DropGuarded;
