@@ -1,4 +1,4 @@
-//! The details of a rewritten error: the received details, the issue list beside them (E8), an unknown code (E9).
+//! The details of a rewritten error: the received details, the issue list next to them (E8), an unknown code (E9).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::issues;
 use crate::json::{Object, push_string};
 
-/// Puts fields that are kept (R14), an issue list and an unknown code beside the received details, whose bytes stay.
+/// Puts fields that are kept (R14), an issue list and an unknown code next to the received details, whose bytes stay.
 ///
 /// If the details are not an object, they stay alone: they have no place for a code (E9).
 #[inline]
@@ -50,7 +50,7 @@ pub fn with_issues(fault: Fault) -> Fault {
     fault.with_raw_details(details)
 }
 
-/// Whether fields can stand beside details.
+/// Whether fields can stand next to details.
 pub fn has_room(details: Option<&str>) -> bool {
     details.is_none_or(|details| Object::parse(details).is_some())
 }

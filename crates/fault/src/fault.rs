@@ -58,7 +58,7 @@ struct Inner {
     memo: Option<ReplyCache>,
 }
 
-/// The advice to a client beside an error (rule E10).
+/// What an error advises its client to do next (rule E10).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {

@@ -36,7 +36,7 @@ const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
 /// The same, to look them up.
 pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 
-/// Names of texts that data has as well: beside a name alone they are no sign of an issue.
+/// Names of texts that ordinary data uses, too: such a text with only a name next to it does not make an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
 
 /// Fields that hold the code of an error, the first before the others (R2).
@@ -75,10 +75,11 @@ pub const PLACES: [&str; 23] = [
     "name",
 ];
 
-/// Those that data has as well: they are places under an error field, or beside a part of the request (R13).
+/// Names of places that ordinary data uses, too. They count as places under an error field, or next to a part of the
+/// request (R13).
 pub const PLACES_OF_DATA: [&str; 6] = ["path", "key", "target", "members", "memberNames", "name"];
 
-/// Places of a body that is one issue (R13); beside them a `path` that is a list of names.
+/// Places of a body that is one issue (R13); next to them a `path` that is a list of names.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
 
 /// Places that name nothing.
@@ -150,7 +151,7 @@ pub enum Meaning {
     ErrorsOrData,
 }
 
-/// Whether data has a text's name as well.
+/// Whether ordinary data uses this name of a text, too.
 pub fn is_text_of_data(name: &str) -> bool {
     TEXTS_OF_DATA.contains(&name)
 }
@@ -196,7 +197,7 @@ pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
 
-/// Whether it is Valibot's `nested`, alone or beside the whole's texts.
+/// Whether it is Valibot's `nested`, alone or next to the whole's texts.
 fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
@@ -237,7 +238,7 @@ fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
 /// Longer than any of the names.
 const LONGEST: usize = 64;
 
-/// Whether the status beside it is a failing one.
+/// Whether the object's `status` field means a failure.
 fn fails(object: Node<'_, '_>) -> bool {
     let Some(status) = object.field("status") else { return false };
     match status.word_or_digits() {

@@ -34,7 +34,7 @@ struct Inner {
     proof: Proof,
 }
 
-/// What a scheme learned of the caller beside its id.
+/// What a scheme found out about the caller, apart from its id.
 #[derive(Clone, Default)]
 pub enum Proof {
     /// A key or a certificate has nothing more.
@@ -215,7 +215,7 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// The user's value: its last owner may be any part of the layer, where a panic of its drop must go no further (F2).
+/// Holds a verifier's value, and catches a panic of its `drop`: any part of the layer may be the last owner (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {

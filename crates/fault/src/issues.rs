@@ -24,7 +24,7 @@ pub fn read(raw: &RawValue) -> Option<IssueList> {
     if text.starts_with('[') { read_array(text) } else { from_fields(text) }
 }
 
-/// The same for an array alone: an object of texts by field may be anything.
+/// Reads a list that is an array. An object from fields to texts is left out, because it may be anything.
 pub fn read_array(text: &str) -> Option<IssueList> {
     from_zod(text).or_else(|| from_locations(text))
 }
@@ -49,7 +49,7 @@ pub fn of_message(message: &str) -> String {
     list.close()
 }
 
-/// The same, with the fields of the canonical form alone.
+/// Whether `details` have an issue list with only the fields of the canonical form.
 pub fn are_canonical_in(details: &str) -> bool {
     let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
     let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));

@@ -53,7 +53,7 @@ pub fn first_parameter(details: &str) -> Option<String> {
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// The first issue as a text, and how many there are beside it (E8); `None` where there is none.
+/// The first issue as a text, and how many there are besides it (E8); `None` where there is none.
 pub fn first_stated(details: &str, left_out: usize) -> Option<String> {
     let issues = list_in(details)?;
     let message = Object::parse(issues.first()?.get())?.string("message")?;
@@ -137,7 +137,7 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// The fields of the details beside the list.
+/// The fields of the details besides the list.
 pub fn beside_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {

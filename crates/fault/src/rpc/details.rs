@@ -47,7 +47,7 @@ pub const MAX_SECONDS: u64 = 315_576_000_000;
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// The bytes of details, before their base64, that are written beside an encoded message of this length.
+/// The bytes of details, before their base64, that are written next to an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
@@ -137,7 +137,7 @@ pub fn issue_code(reason: &str) -> Option<String> {
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// The contents of details beside their issue list: a text for each name.
+/// The contents of details besides their issue list: a text for each name.
 pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
