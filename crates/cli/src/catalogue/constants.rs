@@ -65,7 +65,7 @@ pub(super) fn csharp(codes: &Codes) -> String {
 
 /// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
 fn csharp_name(code: &str) -> String {
-    /// The members of any static class, its own name, and the type of its constants.
+    /// Names that a constant cannot have: members of every class, the class's own name, and the type of its constants.
     const TAKEN: [&str; 11] = [
         "ErrorCodes",
         "Retry",

@@ -11,7 +11,7 @@ const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "e
 
 /// Keywords whose fields the schema's author names.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// A value for comparison is no schema, whatever fields it has.
+/// Keywords whose contents are plain values: they are compared as they are, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
 /// The checks of a schema, without its descriptions.

@@ -18,7 +18,7 @@ use crate::failure::CommandError;
 use crate::report::json_text;
 use crate::text::{counted, one_line, printable};
 
-/// More than any catalogue has.
+/// The largest file to read: no catalogue is that large.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Keywords of JSON Schema that only describe.

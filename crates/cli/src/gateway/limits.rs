@@ -11,7 +11,7 @@ use humantime::Duration as Time;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What a client may take.
+/// Limits for clients.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits for clients")]
 pub(crate) struct ClientFlags {
@@ -65,7 +65,7 @@ pub(crate) struct ClientFlags {
     stop_timeout: Time,
 }
 
-/// What the way to the service may take.
+/// Limits for the service.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits for the service")]
 pub(crate) struct UpstreamFlags {

@@ -7,7 +7,7 @@ use super::openapi;
 use crate::openapi::DocumentFile;
 use crate::text::one_line;
 
-/// The default limit (G4).
+/// The default limit of a request body, in bytes (G4).
 const DEFAULT_LIMIT: u64 = 1024 * 1024;
 
 /// A route, with its comments.

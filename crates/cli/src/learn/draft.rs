@@ -223,7 +223,7 @@ fn left_out(kind: &Kind, has_texts: bool) -> String {
     }
 }
 
-/// The condition beside the status.
+/// The condition of a rule, apart from the status.
 fn condition(kind: &Kind) -> String {
     match kind {
         Kind::Code(_, code) => format!("code = {}\n", quoted(code)),

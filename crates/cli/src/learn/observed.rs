@@ -18,7 +18,7 @@ pub(super) struct ObservedErrors {
     pub(super) code: Option<String>,
     /// The part of its text that is safe to write.
     pub(super) text: Option<Template>,
-    /// It has content that was read, beside its status.
+    /// It has content that was read, besides its status.
     pub(super) has_content: bool,
     /// Its status alone decided.
     pub(super) by_status: bool,

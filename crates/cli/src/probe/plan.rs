@@ -255,11 +255,11 @@ fn require(headers: &mut HeaderMap, name: &HeaderName, value: &'static str, requ
 }
 
 /// A key that was never issued, in the alphabets of RFC 6750 and of keys.
-const NOBODYS: &str = "error-envelope-probe-nobodys-key";
+const UNKNOWN_KEY: &str = "error-envelope-probe-nobodys-key";
 
 fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], credentials: Credentials) {
     let is_bearer = *name == header::AUTHORIZATION;
-    let wrong = if is_bearer { "Bearer error-envelope-probe-nobodys-key" } else { NOBODYS };
+    let wrong = if is_bearer { "Bearer error-envelope-probe-nobodys-key" } else { UNKNOWN_KEY };
     let malformed = if is_bearer { "probe" } else { "not a key, with spaces" };
     let values = match credentials {
         Credentials::Given => return,

@@ -17,7 +17,7 @@ pub(super) struct Decision<'k> {
     pub(super) source: CodeSource<'k>,
     /// The code is the service's own, or follows from its response; else its status stands for it (P1).
     pub(super) named: bool,
-    /// The fields beside code and message reach the client (R3).
+    /// The fields besides code and message reach the client (R3).
     pub(super) passes: bool,
     /// How many issues the list among them leaves out (R4).
     pub(super) more_issues: usize,

@@ -12,7 +12,7 @@ pub(crate) enum Retained {
     Whole,
     /// All but what the layer adds to each error: the client requested the dialect (R11).
     Negotiated,
-    /// Its names alone.
+    /// Only the names of its fields.
     Names,
     /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
     Protocol(Protocol),

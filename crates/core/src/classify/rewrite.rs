@@ -18,7 +18,7 @@ use crate::fault::Fault;
 pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
     Rewrite(Rewrite<'b>),
-    /// It passes in the shape of its protocol (R10): these fields are reported beside its body.
+    /// The body passes in the shape of its protocol (R10). The head and the log get these fields.
     Pass(Rewrite<'b>),
 }
 
@@ -174,9 +174,9 @@ impl<'b> Rewrite<'b> {
     }
 }
 
-/// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
+/// Adds an issue list to an `invalid_request` without one, if the dialect requires it (E8).
 #[inline]
-pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
+pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
     if lists { with_issues(fault) } else { fault }
 }

@@ -10,7 +10,7 @@ use crate::message;
 
 /// The text of a rewritten error.
 pub(super) enum ReplyText<'b> {
-    /// Its code's own.
+    /// The default message of its code.
     OfCode,
     /// A text of the catalogue's in place of that.
     Stock(Cow<'static, str>),

@@ -7,7 +7,7 @@ use crate::dialect::json::Writer;
 use crate::dialect::{Members, ParsedError};
 use crate::message;
 
-/// At most this many names are logged of one body: more of them are data.
+/// The most names to log of one body: where there are more, the names are data.
 const MAX_NAMES: usize = 16;
 
 /// A longer name is cut.

@@ -156,7 +156,7 @@ fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-/// oRPC's `{"json":{"defined","code","status","message"…}}`, beside which it writes `meta` alone.
+/// oRPC's `{"json":{"defined","code","status","message"…}}`, besides which it writes `meta` alone.
 fn is_orpc(body: &Object<'_>) -> bool {
     let is_error = |error: Object<'_>| {
         error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))

@@ -63,7 +63,7 @@ impl ErrorReply {
         marks
     }
 
-    /// Writes an inner error anew that was read from this body.
+    /// Rewrites an inner error that was read from this body.
     pub(super) fn rewrite_parsed(
         mut self,
         head: &mut response::Parts,
@@ -87,21 +87,21 @@ impl ErrorReply {
             None
         };
         let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
-        let leaving = match known {
-            Some(leaving) => leaving,
+        let outgoing = match known {
+            Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
                 let own = own.map(|own| (own, read));
-                let leaving = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
                 self.state.identify_response(&mut head.headers);
-                leaving
+                outgoing
             }
         };
-        head.status = leaving.sent;
-        let body = if self.state.request.is_head() { Bytes::new() } else { leaving.body };
-        let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
-        let OutgoingReply { status, grpc, .. } = leaving;
-        // In place: it is large.
+        head.status = outgoing.sent;
+        let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
+        let after = before.is_some().then(|| CapturedBody::new(outgoing.sent, &head.headers, &body));
+        let OutgoingReply { status, grpc, .. } = outgoing;
+        // Changed in place, not by a builder: an event is large to move.
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.note_lost(lost);
         if event.status.is_some() {
@@ -145,15 +145,16 @@ impl ErrorReply {
 
     fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed = classify::listed(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
+        let listed =
+            classify::with_issue_list(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
-        let leaving = prepared.unwrap_or_else(|| writer.answered(reply.headers_mut(), fault, close));
-        *reply.status_mut() = leaving.sent;
+        let outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
+        *reply.status_mut() = outgoing.sent;
         if !self.state.request.is_head() {
-            *reply.body_mut() = leaving.body;
+            *reply.body_mut() = outgoing.body;
         }
         self.state.mark_own_answer(reply.headers_mut(), || {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
@@ -162,8 +163,8 @@ impl ErrorReply {
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.state.take_unenforced();
         let after =
-            self.state.captures_bodies().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
-        let OutgoingReply { status, grpc, .. } = leaving;
+            self.state.captures_bodies().then(|| CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+        let OutgoingReply { status, grpc, .. } = outgoing;
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.show(None, after);
         LocalReply { reply, drain, event, unenforced }

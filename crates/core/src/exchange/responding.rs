@@ -171,10 +171,10 @@ impl ResponseHead {
         ResponsePlan::Rewrite(written)
     }
 
-    /// In `observe`, the fault that would have refused the request is logged beside it.
+    /// In `observe`, the fault that would have refused the request is logged as well.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         let unenforced = observed_refusal(&mut self.state, head.status).map(Box::new);
-        let fault = classify::listed(fault, ErrorForm::new(&self.state).dialect());
+        let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
         RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
     }
 

@@ -94,7 +94,8 @@ impl RpcResponse {
             }
             if let Some(replaced) = self.with_own_id(end) {
                 let replaced = self.behind(before, self.as_sent(replaced));
-                // Text that was padded within may have another length, where no length was declared.
+                // Base64 with padding in the middle may change its length: that is allowed only where no length was
+                // declared.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
                 }
@@ -117,7 +118,7 @@ impl RpcResponse {
             return Some(event);
         }
         // Parsing the whole status is costly: a status of OK has nothing to report.
-        if grpc::says_ok(trailers) {
+        if grpc::is_success(trailers) {
             return None;
         }
         let event = {

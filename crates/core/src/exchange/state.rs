@@ -105,7 +105,7 @@ impl RequestState {
         self.framework_route.as_ref().or_else(pattern)
     }
 
-    /// Whether the mode changes a response beside its ids.
+    /// Whether the mode changes more of a response than its ids.
     pub(super) fn changes_responses(&self) -> bool {
         !matches!(self.settings.mode, Mode::Off | Mode::Observe)
     }
@@ -135,7 +135,7 @@ impl RequestState {
         self.config.observer().is_some() && self.policy().observes_bodies()
     }
 
-    /// A fault as it leaves, with the policy's settings of its code. Each fault from outside the layer goes through here.
+    /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
     pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
         let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
@@ -258,7 +258,7 @@ impl RequestState {
         self.settings.expose_headers() && self.changes_responses()
     }
 
-    /// With `[request_id] upstream = true` the client gets the inner service's own id beside ours, in every mode (I3).
+    /// With `[request_id] upstream = true` the client gets the inner service's own id next to ours, in every mode (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {

@@ -37,7 +37,7 @@ impl MediaTypes {
         }
     }
 
-    /// By the first content type, and by whether there is a second.
+    /// Judges the content type of a request: its first value, and whether there is a second one, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,

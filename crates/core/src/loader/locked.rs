@@ -24,7 +24,7 @@ struct AppliedTable<'a> {
 }
 
 impl PolicyFile {
-    /// This file, unless it weakens a locked setting.
+    /// Returns this file, or an error if it weakens a locked setting.
     pub(super) fn held_to_locks(self) -> Result<Self, PolicyError> {
         match self.weakened().into_iter().next() {
             Some(first) => Err(first),
@@ -32,10 +32,10 @@ impl PolicyFile {
         }
     }
 
-    /// The settings that require less than what is locked, each once.
+    /// The settings that are weaker than their lock allows, each listed once.
     pub(super) fn weakened(&self) -> Vec<PolicyError> {
         let mut found = Vec::new();
-        if self.locks.is_empty() {
+        if self.locked_settings.is_empty() {
             return found;
         }
         let (patterns, mut reported) = (self.patterns(), HashSet::new());
@@ -47,7 +47,8 @@ impl PolicyFile {
                     continue;
                 }
                 let tables: Vec<_> = chain.tables.iter().flat_map(|(place, keys)| self.by_file(place, keys)).collect();
-                for (lock, key) in self.locks.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
+                for (lock, key) in
+                    self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
                 {
                     if let Some((at, error)) = self.weakens_lock(lock, key, &tables)
                         && reported.insert((at, key))
@@ -60,7 +61,7 @@ impl PolicyFile {
         found
     }
 
-    /// The tables that one place stands for: several files may have the defaults of one part.
+    /// The tables at one place, one for each file: several files may have defaults for the same part.
     fn by_file<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
         if let TablePath::Defaults(part) = place {
             let own = self.defaults.iter().filter(|it| it.part == *part);
@@ -102,7 +103,7 @@ impl PolicyFile {
         Some((own.place.clone(), error))
     }
 
-    /// Whether a table is held to a lock: a scope to each, any other file to those of the files behind it.
+    /// Whether a lock applies to a table: every lock applies to a scope, and the lock of a file to the files that use it.
     fn binds(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
         table.file != lock.file && (table.place.part() != Some(0) || self.sources.precedes(table.file, lock.file))
     }
@@ -177,7 +178,7 @@ mod tests {
             (&auth, "", "[[route]]\nmatch = \"GET /a/{x}\"\nauth = []", true),
             (&auth, "", "[defaults]\nauth_observe = true", true),
             (&auth, "", "[defaults]\nauth = [\"k\"]", false),
-            // A wide setting of a scope comes before a narrow one around it.
+            // A setting for a whole scope wins over one for a single route outside of it.
             (&admin, "", "[defaults]\nauth = []", true),
             (&admin, "", "[[route]]\nmatch = \"/a/{x}/users\"\nauth = []", true),
             (&admin, "", "[[route]]\nmatch = \"/a/open\"\nauth = []", false),
@@ -199,7 +200,7 @@ mod tests {
             (&locked("case", ""), "", "[defaults]\ncase = \"exact\"", true),
             (&locked("preflight", "[defaults]\npreflight = \"guard\""), "", "[defaults]\npreflight = \"pass\"", true),
             ("", "", "[defaults]\nmode = \"off\"", false),
-            // What a file locks, it may set.
+            // The file that locks a setting may itself set it.
             ("[defaults]\nauth = [\"k\"]", "locked = [\"auth\"]\n[defaults]\nauth = []", "", false),
         ] {
             let read = read(base, user, scope);

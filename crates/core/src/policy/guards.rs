@@ -54,7 +54,7 @@ impl Policy {
             (false, true) => "optional",
             (false, false) => "enforced",
         };
-        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
+        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.requirement())).collect()
     }
 
     /// A request that each route matches, and as few others as possible do: its method, where the route names one, and its

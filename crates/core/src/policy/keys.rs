@@ -53,7 +53,7 @@ macro_rules! keys {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $bit_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
-            /// What both set, this one first.
+            /// The settings of both; where both set a key, this one's counts.
             pub(crate) fn over(self, base: Self) -> Self {
                 let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
                 Self { $($key: self.$key.or(base.$key),)* }
@@ -231,7 +231,7 @@ macro_rules! for_each_key {
             auth_optional: bool, guard bool, weaker enforces_less;
             /// Names of [header.*] tables: all of them (G1).
             #[manual = "names of [header.*]: all of them"]
-            require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
+            require_headers: Vec<String>, guard Option<Index>, by headers, weaker requires_fewer;
             /// An inner error with `cache-control: no-transform` is rewritten, or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform, reply NoTransform;
@@ -254,7 +254,7 @@ macro_rules! for_each_key {
             paths: Paths, path Paths, weaker reads_on;
             /// Guards ignore the ASCII letter case of paths, or do not (G0).
             #[manual = r#""exact": for guards, /Admin is another path than /admin"#]
-            case: LetterCase, path LetterCase, weaker tells_case;
+            case: LetterCase, path LetterCase, weaker distinguishes_case;
             /// The end of an event stream that breaks off between two events: nothing is added, or an event with the
             /// error (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]

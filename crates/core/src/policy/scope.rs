@@ -311,7 +311,7 @@ impl Scopes {
     }
 
     /// Whether a request's host matters.
-    pub(super) fn ask_host(&self) -> bool {
+    pub(super) fn depend_on_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
     }
 
@@ -321,7 +321,7 @@ impl Scopes {
         self.prefixes(host).exact(path).unwrap_or(0)
     }
 
-    /// The same; `None` where letter case decides which it is.
+    /// The part of a path in any letter case; `None` if letter case decides which part it is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
@@ -343,7 +343,7 @@ impl Scopes {
         found
     }
 
-    /// Those of the host, else of the nearest domain that it is below.
+    /// The prefixes of the host, else those of the nearest domain that it is below.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

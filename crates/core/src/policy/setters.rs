@@ -68,8 +68,9 @@ macro_rules! setters {
 
             /// Whether request bodies must be `application/json` (rule G3): not by default. `false` requires no type.
             ///
-            /// That is the whole type: `application/vnd.api+json` gets 415, although axum's and this crate's `Json` would read
-            /// it. A route for such bodies has `.content_types(["application/json", "application/vnd.api+json"])` instead.
+            /// Only `application/json` itself is accepted: `application/vnd.api+json` gets 415, although axum's and this
+            /// crate's `Json` would read it. A route for such bodies has `.content_types(["application/json",
+            /// "application/vnd.api+json"])` instead.
             pub fn json(mut self, json: bool) -> Self {
                 self.$($keys).+.json = Some(json);
                 self

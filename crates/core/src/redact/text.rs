@@ -62,7 +62,7 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
 }
 
-/// Compiles the rules for clients, which takes some milliseconds: else the first error does.
+/// Compiles the rules for clients, which takes some milliseconds. Without this call the first error has to wait for that.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);

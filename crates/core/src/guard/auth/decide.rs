@@ -19,10 +19,10 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
-    /// It has no credentials, and needs none.
+    /// The request has no credentials, and needs none.
     Anonymous,
     Refused(AuthRefusal),
-    /// It depends on verifiers.
+    /// The outcome depends on verifiers.
     Open(AwaitingVerifiers),
 }
 

@@ -84,7 +84,7 @@ impl RemoteKeys {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
 
-    /// As it was [set](Self::rest).
+    /// Whether fetches rest, as [`rest`](Self::rest) set it.
     #[must_use]
     pub fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Acquire)
