@@ -23,7 +23,7 @@ pub(super) struct Budget {
     deadline: Option<Deadline>,
 }
 
-/// More than any server sends by itself.
+/// The most empty frames to accept: more than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// Nothing more is read: the budget is spent, or the body failed.

@@ -78,7 +78,7 @@ where
             tokio::spawn(connection.serve(stream, false).instrument(span));
             return;
         };
-        // Boxed: the state of one takes no room in the other.
+        // Boxed, so that a served connection does not keep the memory of its handshake.
         let handshake = Box::pin(connection.shake_hands(stream, tls));
         let served = async move {
             if let Some(served) = handshake.await {

@@ -58,7 +58,8 @@ impl Hop {
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
-        // The address stands within it, and the text beside its count of users: each request touches one piece of memory.
+        // One allocation for the element, the address within it, and the reference count: each request touches one piece of
+        // memory.
         let element = Bytes::from_owner(SmallVec::<[u8; ELEMENT]>::from_slice(element.as_bytes()));
         let begins = "for=".len() + open.len();
         let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
@@ -89,7 +90,7 @@ impl Hop {
     }
 
     /// Appends this hop to the client's own headers. It extends only fields that exist: a `forwarded` with only this
-    /// hop beside a longer `x-forwarded-for` would hide the client, and vice versa.
+    /// hop next to a longer `x-forwarded-for` would hide the client, and vice versa.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {

@@ -42,7 +42,7 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// No limit that a service can send: h2 reports this one until the settings arrive.
+/// The limit that h2 reports until the settings of the service arrive, which cannot contain this value.
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// How often to check for the settings. They come with the first bytes of the service.

@@ -281,7 +281,7 @@ async fn accept_to_the_end(
                 successor = handover.successor() => Some(successor),
                 () = acceptors.ended() => panic!("nobody accepts clients any more"),
             };
-            // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
+            // Otherwise it would serve next to the successor if this gateway died now, and after a stop by an operator.
             handover.releaser()();
             let Some(successor) = successor else {
                 acceptors.end().await;

@@ -29,10 +29,10 @@ use super::limits::ClientLimits;
 use super::poll_on_wake::PollOnWake;
 use super::read_size::{ReadSize, large};
 
-/// A client that sends one request is done by then.
+/// How long a connection is silent before its server is taken down: a client with a single request is done by then.
 const SHORT_REST: Duration = Duration::from_millis(100);
-/// Longer than the pauses of a busy client, and short beside the time that it may be idle. It also holds for a client that sends
-/// again this soon after its server was taken down, or has sent half a head.
+/// The same for a client that sent again soon after its server was taken down, or has sent half a head. It is longer than
+/// the pauses of a busy client, and short compared with the time that a client may be idle.
 const LONG_REST: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.

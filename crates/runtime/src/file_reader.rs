@@ -60,9 +60,9 @@ pub enum Unread {
     Busy,
     /// The file system does not answer.
     Silent,
-    /// They change faster than they are read.
+    /// The files change faster than they are read.
     Unsettled,
-    /// Reading them panicked.
+    /// Reading the files panicked.
     Panicked,
 }
 

@@ -54,7 +54,7 @@ impl Serialize for JsonLine<'_> {
     }
 }
 
-/// To the microsecond.
+/// The duration in milliseconds, to three decimal places.
 fn milliseconds(entry: &Entry) -> f64 {
     entry.duration().as_micros() as f64 / 1000.0
 }

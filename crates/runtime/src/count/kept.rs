@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::installed;
 
-/// Less than an idle time-out, which is longer than from one scrape to the next.
+/// How long a handle is kept: less than a recorder's idle time-out, which is longer than the time between two scrapes.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
