@@ -17,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListSer
 
 use crate::kit::STARTED;
 
-/// A name, what it asks itself, the codes that come back.
+/// A name, the requests that it sends itself, the codes that come back.
 const EXAMPLES: [(&str, &[&str]); 12] = [
     ("axum", &["not_found", "conflict"]),
     ("openapi", &["auth_missing", "sold_out"]),
@@ -95,7 +95,7 @@ async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     }
 }
 
-/// The code of a line that is an envelope, alone or in an event, or says it of a gRPC answer.
+/// The code of a line that is an envelope, alone or in an event, or states it of a gRPC answer.
 fn code(line: &str) -> Option<String> {
     if let Some(code) = line.trim().strip_prefix("x-error-code: ") {
         return Some(code.to_owned());
