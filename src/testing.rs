@@ -133,7 +133,7 @@ impl Envelope {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// The same for a complete response; its status can be asserted, too.
+    /// Parses a complete response, whose status can be asserted as well.
     ///
     /// # Panics
     ///

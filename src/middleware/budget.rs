@@ -47,7 +47,7 @@ impl Budget {
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
-                // Its drop is user code, and may panic (F2).
+                // The error's drop is user code, and may panic (F2).
                 let _ = catch(|| drop(error));
                 Poll::Ready(Err(BudgetExhausted))
             }

@@ -63,7 +63,7 @@ impl CommandError {
         }
     }
 
-    /// For a policy that was not read.
+    /// The failure of a command whose policy could not be read.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();

@@ -36,7 +36,7 @@ impl DocumentFile {
         Some(cut(&one_line(title), 80)).filter(|title| !title.is_empty())
     }
 
-    /// In the order of the paths.
+    /// The operations, in the order of the paths.
     pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
         Document(&self.0).operations()
     }

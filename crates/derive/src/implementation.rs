@@ -118,7 +118,7 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// Its own codes, and those of its transparent errors; not those that a function of an error returns.
+/// The codes of a type: its own, and those of its transparent errors, but not those that a function of an error returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

@@ -204,7 +204,7 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// Its own name, or the one that it is given.
+/// The name of a detail: that of its field, unless the attribute gives another.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }

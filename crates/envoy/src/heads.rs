@@ -55,7 +55,7 @@ pub(crate) fn request(lines: HeaderList<'_>, version: Version, all: bool) -> Req
                 if version >= Version::HTTP_2 {
                     target.named = Authority::try_from(value).ok();
                 }
-                // In its place, so that changes of a head are found quickly.
+                // The host takes its usual place in the head, so that changes of the head are found quickly.
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),

@@ -45,7 +45,7 @@ struct State {
 
 /// The effect of a wait's end.
 enum TimerEvent {
-    /// A hook of the stream, with this event.
+    /// Envoy calls the stream's hook with this number.
     Event(Scheduler, u64),
     Call(Box<dyn FnOnce() + Send>),
 }

@@ -93,9 +93,9 @@ static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().ma
 enum MessageSource {
     /// As the user gave it.
     Raw,
-    /// It has the form of E2 already.
+    /// The message already has the form of E2.
     Clean,
-    /// It is clean, too, and the layer made it up itself: it ranks with the catalogue's (R12).
+    /// The message is clean, and the layer's own: it ranks with those of the catalogue (R12).
     Stock,
 }
 
@@ -278,7 +278,7 @@ impl Fault {
         self.0.headers.is_some()
     }
 
-    /// Its own text, which nothing replaces: not its code's, nor one that the layer made up (R12).
+    /// The text that the service gave it. A text of its code, or one of the layer's, does not count (R12).
     #[inline]
     pub fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }

@@ -228,7 +228,7 @@ fn may_mean_errors(name: &[u8]) -> bool {
         || matches!(first, Some(b'v' | b'V'))
 }
 
-/// In lower case, without underscores and hyphens.
+/// A name in lower case, without underscores and hyphens.
 fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
     let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
     let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();

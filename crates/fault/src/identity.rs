@@ -189,7 +189,7 @@ impl Hash for Identity {
 }
 
 impl fmt::Debug for Identity {
-    /// Without claims and data: they may be confidential (L3).
+    /// Leaves out claims and data: they may be confidential (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("scheme", &self.scheme()).field("id", &self.id()).finish()
     }

@@ -152,7 +152,7 @@ impl Place {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
-    /// Its part of the request is known from elsewhere: its first step is a field.
+    /// Notes that the part of the request is known from elsewhere, so that the first step is a field.
     #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
@@ -193,7 +193,7 @@ impl Place {
         }
     }
 
-    /// As a JSON array.
+    /// The place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
         let mut path = Path::new();
         for step in &self.steps {

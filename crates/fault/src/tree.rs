@@ -341,7 +341,7 @@ impl<'t, 'a> Node<'t, 'a> {
         is_number.then(|| self.raw())
     }
 
-    /// Its words, or its digits, since some services number their codes.
+    /// The text of the value, or its digits: some services number their codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))

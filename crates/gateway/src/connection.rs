@@ -104,7 +104,7 @@ where
     async fn shake_hands(mut self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.stage.clone();
         let in_time = tokio::time::timeout(self.requests.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
-        // It owns the stream, which learns below how it ends.
+        // This future owns the stream, which is closed below in the way that fits its end.
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,

@@ -180,7 +180,7 @@ impl ActiveRequest {
         &self.0
     }
 
-    /// Its answer, logged by `id` if it is lost.
+    /// Begins the answer to this request. If it is lost, it is logged with `id`.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         self.0.last_body.response_started(&self.0.activity);
         let is_tracked = self.1.is_http2();

@@ -35,11 +35,11 @@ const ELEMENT: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// They are dropped, and the client's address and scheme are set: no proxy in front is trusted.
+    /// The client's headers are dropped, and its address and scheme are set: no proxy in front is trusted.
     Replace,
     /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
     Append,
-    /// It passes as it comes, and nothing is added.
+    /// The client's headers pass as they come, and nothing is added.
     Pass,
 }
 

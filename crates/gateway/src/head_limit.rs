@@ -116,7 +116,7 @@ impl Drop for Clock {
 /// Removes a request from the waiting ones when it is dropped.
 struct WaitGuard<'a> {
     shared: &'a Arc<Shared>,
-    /// None before it waits.
+    /// The place among the waiting requests; `None` before the first poll.
     key: Option<usize>,
 }
 

@@ -25,7 +25,7 @@ struct BodyState {
     is_unread: bool,
     /// The body was dropped.
     is_left: bool,
-    /// Its response has left: its head cannot change any more.
+    /// The response to its request has left, and its head cannot change any more.
     is_answered: bool,
     rest: Option<Incoming>,
 }

@@ -40,7 +40,7 @@ const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer in it, which listens for clients.
 pub struct Gateway {
-    /// One for each worker, or for this thread.
+    /// The listening sockets: one for each worker, or one for this thread.
     listeners: Vec<std::net::TcpListener>,
     workers: Workers,
     address: SocketAddr,

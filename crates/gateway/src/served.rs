@@ -84,7 +84,7 @@ enum State<T, S: HttpService<Incoming>> {
     Quiet(Box<QuietConnection<T, S>>),
     Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// It ends between two requests: TLS sends the client a notice.
+    /// The connection ends between two requests: over TLS the client gets a notice.
     Closing(Box<ClientStream<T>>),
     Ended,
 }
@@ -124,7 +124,7 @@ impl Future for Waits {
 /// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// As hyper's connections resolve.
+    /// The connection has ended, with the result of hyper's future.
     Ended(Result<(), BoxError>),
     Deadline(End),
 }
@@ -152,7 +152,7 @@ where
         Self { state, waits, servers, connection, rested: None }
     }
 
-    /// It ends after its current requests, and at `deadline` at the latest.
+    /// Ends the connection after its current requests, and at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
         // A new server would not have the order to end.
         **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };

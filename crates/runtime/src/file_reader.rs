@@ -26,7 +26,7 @@ pub struct FileReader<C>(Arc<Shared<C>>);
 pub struct Look<C> {
     /// The value made of them.
     pub content: C,
-    /// The same for the same files with the same texts.
+    /// A hash of the files and their texts: equal for the same files with the same texts.
     pub texts: u64,
     /// Their names.
     pub files: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Patience {
     pub settle: Duration,
     /// For the file system to return the files of one look, and for another caller's reading to end.
     pub answer: Duration,
-    /// For the computation that follows the reading of files in one look.
+    /// The time limit for the computation that follows the reading of files in one look.
     pub compute: Duration,
     /// The most threads that may be reading.
     pub threads: usize,

@@ -28,7 +28,7 @@ pub(super) fn python(codes: &Codes) -> String {
 }
 
 pub(super) fn go(codes: &Codes) -> String {
-    // With its prefix no code is called as a type is.
+    // The prefix keeps the names of codes apart from those of types.
     let name = |it: &Listed| format!("Code{}", pascal(it.name()));
     let constant = |it: &Listed| format!("\t// {}\n\t{} ErrorCode = \"{}\"\n", it.summary(), name(it), it.name());
     let about = |it: &Listed| {

@@ -25,7 +25,7 @@ enum Kind {
     Code(u16, String),
     Text(u16, Template),
     OnRoute(u16, String),
-    /// Nothing but a status can be a condition.
+    /// Errors with only this status: nothing else could be a condition.
     Bare(u16),
 }
 

@@ -94,7 +94,7 @@ fn quoted_value(quoted: &str) -> Option<(String, &str)> {
 
 fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     let text = |name: &str| fields.get(name).cloned();
-    // Without it the layer is an older one, or the response kept its shape.
+    // The field is absent if the layer is older, or if the response kept its shape.
     let by = text("decided_by")?;
     text("origin").filter(|origin| origin == "inner")?;
     let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;

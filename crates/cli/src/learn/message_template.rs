@@ -16,7 +16,7 @@ pub(super) struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Part {
-    /// With its punctuation.
+    /// A word with its punctuation.
     Word(String),
     Gap,
 }

@@ -138,7 +138,7 @@ impl ServiceInfo {
         filled
     }
 
-    /// With the headers of the probe and of the user.
+    /// The request with the headers of the probe and of the user, but without sample values.
     pub(super) fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
         let mut request = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
         let agent = HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION")));

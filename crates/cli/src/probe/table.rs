@@ -54,7 +54,7 @@ pub(super) enum RequestPart {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Credentials {
-    /// Those of the command line, if there are any.
+    /// The credentials of the command line, if there are any.
     Given,
     None,
     /// Malformed for every scheme.

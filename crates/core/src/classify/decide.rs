@@ -51,7 +51,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
-        // In a shape that is kept, the code is the service's all the same.
+        // If the body keeps its shape, the code counts as the service's nevertheless.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
         CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,

@@ -25,7 +25,7 @@ pub(crate) enum Retained {
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
-        // Its head has the code that it was written for. To a client that gets a page it stays (E7).
+        // The head has the code for which a layer inside wrote the page. It stays for a client that gets pages (E7).
         (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
             Some(Retained::Page)
         }

@@ -159,7 +159,7 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// With an issue list, which has the text as well (E8).
+    /// Adds an issue list, which has the text as well (E8).
     fn with_issues(mut self) -> Self {
         if let Some(text) = self.text.take() {
             self.fault = self.fault.with_clean_message(text.into_owned());

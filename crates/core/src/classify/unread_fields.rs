@@ -15,7 +15,7 @@ const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct UnreadFields<'a> {
-    /// In the order that they came in, each name once.
+    /// The kept fields in the order of the body, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
     /// The names of the others.
     pub(super) dropped: Option<Box<str>>,

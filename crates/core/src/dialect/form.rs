@@ -19,7 +19,7 @@ pub(super) struct KnownFields {
 }
 
 impl KnownFields {
-    /// No field.
+    /// Reads no field.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
     /// The fields that most errors have.
@@ -28,12 +28,12 @@ impl KnownFields {
     /// All fields.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
-    /// These fields of the body.
+    /// Reads these fields of the body.
     pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
         Self { of_body: Some(of_body), of_error: &[] }
     }
 
-    /// These fields of the object under `error`.
+    /// Reads these fields of the object under `error`.
     pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
         Self { of_body: Some(&["error"]), of_error }
     }

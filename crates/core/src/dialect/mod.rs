@@ -63,7 +63,7 @@ use tree::{Node, Tree};
 #[derive(Clone, Copy)]
 pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
-    /// Its own shapes, in the order of reading (R15).
+    /// The policy's own shapes, in the order of reading (R15).
     pub(crate) shapes: &'k [CustomShape],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
@@ -247,7 +247,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// The same, whatever bytes it has.
+/// The media type, which may have any bytes.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     fields::only(headers, &CONTENT_TYPE).map(without_parameters)
 }

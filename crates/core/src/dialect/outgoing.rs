@@ -46,7 +46,7 @@ pub(crate) struct WrittenAdvice<'a> {
 /// An inner body that already is in the route's dialect.
 pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
-    /// Its fields pass; its names do in any case (R3).
+    /// Whether the body's fields pass; its names pass in any case (R3).
     pub(crate) whole: bool,
     /// The client requested it: code, details and id are the layer's (R11).
     pub(crate) negotiated: bool,

@@ -31,7 +31,7 @@ pub(crate) enum Protocol {
     JsonRpc,
     /// RFC 6749 §5.2: it counts only on a request that is one of OAuth's.
     OAuth {
-        /// It belongs to RFC 7591, whose requests are JSON.
+        /// Whether the error is one of RFC 7591, whose requests are JSON.
         is_registration: bool,
     },
     Orpc,

@@ -53,7 +53,7 @@ pub struct LocalReply {
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// What `auth_observe` kept from refusing the request (M1), to be logged, too.
+    /// The refusal that `auth_observe` suppressed (M1), to be logged as well.
     pub unenforced: Option<Box<Event>>,
 }
 

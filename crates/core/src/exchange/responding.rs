@@ -36,7 +36,7 @@ enum StatusTreatment {
     Strip,
     /// An error, or a status that no final response may have (E6), may be written anew.
     Rewrite,
-    /// What would have become of it is logged.
+    /// The response passes, and the rewriting that it would get is logged.
     Observe,
 }
 

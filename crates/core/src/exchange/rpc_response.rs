@@ -36,9 +36,9 @@ use crate::policy::Mode;
 pub struct RpcResponse {
     pub(super) state: RequestState,
     rpc: Rpc,
-    /// Where the end of the call is a message of the body.
+    /// The decoder of messages, if the end of the call is a message of the body.
     frames: Option<MessageDecoder>,
-    /// That message, as far as it came, and whether it is compressed.
+    /// The message that ends the call, as far as it came, and whether it is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
     /// The body has no length that one more message would break.

@@ -123,7 +123,7 @@ impl RequestState {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
-    /// What `auth_observe` kept from refusing the request (M1), once.
+    /// Takes the refusal that `auth_observe` suppressed (M1): the second call returns `None`.
     #[inline]
     pub(super) fn take_unenforced(&mut self) -> Option<Box<Event>> {
         self.cold.as_mut().and_then(|cold| cold.unenforced.take())

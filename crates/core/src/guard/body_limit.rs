@@ -158,7 +158,7 @@ impl Messages {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
-            // Its last byte is one too many: nothing is awaited behind it.
+            // The byte after the limit decides already: the budget ends before it, so that nothing waits for more.
             left => DrainBudget { max_bytes: whole.max_bytes.min(left - 1), ..whole },
         }
     }

@@ -52,7 +52,7 @@ impl MediaTypes {
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
-        // As nearly all clients write it: a whole type without parameters.
+        // Nearly all clients write the type without parameters: compare it as a whole.
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }

@@ -264,7 +264,7 @@ pub(super) struct Scopes {
     /// For each host that a scope names, every part that covers it, so that one of these lookups is enough.
     exact: FxHashMap<Box<str>, Prefixes>,
     below: FxHashMap<Box<str>, Prefixes>,
-    /// For hosts that none names.
+    /// The prefixes for hosts that no scope names.
     any: Prefixes,
 }
 

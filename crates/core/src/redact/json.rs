@@ -82,7 +82,7 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
 
 type Edit = (Range<usize>, String);
 
-/// Of edits within each other the outer one counts.
+/// The text with its edits. If one edit is inside of another, only the outer one counts.
 fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut edited = String::with_capacity(text.len());
@@ -110,9 +110,9 @@ struct Reader<'a> {
 struct Level<'a> {
     start: usize,
     is_object: bool,
-    /// It is the value of a credential's name, or within it.
+    /// Whether it is a credential's value, or within one.
     in_credential: bool,
-    /// Its texts may be messages.
+    /// Whether its texts may be messages.
     has_messages: bool,
     /// The name of the next value, or that of the list.
     name: Cow<'a, str>,

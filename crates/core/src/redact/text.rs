@@ -50,7 +50,7 @@ const BEGINNINGS: [&str; 38] = [
     "--",
 ];
 
-/// As few as the number of a card has.
+/// The least number of digits in the number of a card.
 const FEWEST_DIGITS: usize = 13;
 
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost

@@ -27,9 +27,9 @@ struct Keyword {
 enum KeywordScope {
     /// Any: it does not restrict values.
     Any,
-    /// It may stand next to `type`, and next to no other restriction.
+    /// The keyword may be used with `type`, but with no other restriction.
     Alone,
-    /// It restricts values of these types.
+    /// The keyword restricts values of these types.
     Types(&'static [&'static str]),
 }
 

@@ -16,7 +16,7 @@ pub struct ErrorResponse {
     pub waits: bool,
     /// Its codes; empty where any may come.
     pub codes: Vec<String>,
-    /// By media type.
+    /// The content by media type.
     pub content: Json,
 }
 

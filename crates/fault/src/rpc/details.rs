@@ -79,7 +79,7 @@ pub struct RpcError<'a> {
     pub status: Status,
     /// The canonical code, in the form of E2.
     pub code: &'a str,
-    /// In the form of E2.
+    /// The message, in the form of E2.
     pub message: &'a str,
     /// JSON text.
     pub details: Option<&'a str>,

@@ -145,7 +145,7 @@ impl Outcome {
     }
 }
 
-/// Without the part before an `@`: those are credentials (L3).
+/// The host of a request, without the credentials before an `@` (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;

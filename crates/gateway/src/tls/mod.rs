@@ -160,7 +160,7 @@ impl ServerTls {
     }
 }
 
-/// It is active all the same: a clock may be wrong, and a client may accept it.
+/// Warns of an expired certificate. It stays active: a clock may be wrong, and a client may accept it.
 fn warn_if_expired(pair: &Pair, not_after: Option<i64>) {
     let Some(expired) = not_after.and_then(|second| u64::try_from(second).ok()) else { return };
     let expired = SystemTime::UNIX_EPOCH + Duration::from_secs(expired);

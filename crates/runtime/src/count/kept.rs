@@ -22,7 +22,7 @@ static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 /// calling context (with `metrics-tracing-context` it depends on the span). An exporter's idle time-out must be longer than ten
 /// seconds. A thread's own recorder, as tests have, is called for each error.
 pub fn keep_counters() {
-    // One without a size may share its address.
+    // A recorder without a size may share its address with another.
     let address =
         installed::of_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
     VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);

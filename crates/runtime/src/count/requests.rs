@@ -35,7 +35,7 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// By its address: one that is installed later counts from then on.
+    /// The address of the recorder: a recorder that is installed later counts from then on.
     recorder: usize,
     /// When the first request came to it.
     since: Option<Instant>,

@@ -100,7 +100,7 @@ impl Https {
         };
         tokio::select! {
             answer = answer => answer,
-            // It may end while the last bytes wait to be read.
+            // The connection may end while its last bytes wait to be read.
             () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
         }
     }

@@ -49,7 +49,7 @@ struct Container<'t> {
     is_list: bool,
     /// The name of its field. A list has it for its elements.
     name: Cow<'t, str>,
-    /// It is part of an error.
+    /// Whether it is part of an error.
     in_error: bool,
     /// Where it, or its name, begins in the output, and what was counted before.
     before: (usize, usize),

@@ -54,7 +54,7 @@ const ERRORS: [&str; 46] = [
     "use_dpop_nonce",
 ];
 
-/// Those of RFC 7591, whose requests are JSON.
+/// The errors of RFC 7591, whose requests are JSON.
 const REGISTRATION_ERRORS: [&str; 4] =
     ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
 

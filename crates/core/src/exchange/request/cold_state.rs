@@ -25,7 +25,7 @@ pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) observed_peek: Option<Fault>,
     /// When the request began, where its dialect has a time.
     pub(in crate::exchange) began: Option<SystemTime>,
-    /// What `auth_observe` kept from refusing it, until it is logged.
+    /// The refusal that `auth_observe` suppressed, until it is logged.
     pub(in crate::exchange) unenforced: Option<Box<Event>>,
     /// The limit counts the whole body of a request that claims to be a stream of messages (P1).
     pub(in crate::exchange) counts_whole: bool,

@@ -30,7 +30,7 @@ pub(crate) enum SchemesOutcome {
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// In the order of the schemes; `None` where a verifier has not run yet.
+    /// The results of the schemes, in their order; `None` if a verifier has not run yet.
     rejections: Box<[Option<Rejection>]>,
 }
 

@@ -18,7 +18,7 @@ const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// A file, and the file that names it.
 pub(super) struct Text {
-    /// Its name in errors.
+    /// The name of the file in errors.
     pub(super) name: String,
     pub(super) text: String,
     /// `None` for the first file.

@@ -71,7 +71,7 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
 struct Wider<'a> {
     place: TablePath,
     keys: &'a TableSettings,
-    /// It applies to all of them.
+    /// Whether the wider table applies to all of the requests.
     always: bool,
 }
 
