@@ -22,7 +22,7 @@ struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
-    /// When the thread wakes by itself. It is not set anew when its wait is cancelled: most waits are cancelled, and
+    /// When the thread wakes by itself. It is not set again when its wait is cancelled: most waits are cancelled, and
     /// each change would wake the thread.
     wakes: AtomicU64,
 }

@@ -126,7 +126,7 @@ limits! {
         // A service that died silently, or a firewall that forgot the connection, fails every client's requests until then.
         /// How often the service is pinged over HTTP/2.
         ping_interval: Duration = 10 * SECOND, UP_TO_A_YEAR;
-        /// How long the service may take to answer a ping; then the connection is made anew.
+        /// How long the service may take to answer a ping; then the connection is made again.
         ping_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
     }
 }

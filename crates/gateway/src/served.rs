@@ -1,7 +1,7 @@
 //! hyper's server of one connection, dropped while its client is silent.
 //!
 //! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone through
-//! them. So after a while without a request over HTTP/1 its server is dropped, and created anew at the first byte. A silent
+//! them. So after a while without a request over HTTP/1 its server is dropped, and created again at the first byte. A silent
 //! connection costs the same whether or not it has sent anything before, and the memory of many is soon free for the next ones.
 //! (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads apart from the one for
 //! all that is read.)
@@ -154,7 +154,7 @@ where
 
     /// Ends the connection after its current requests, and at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // A new server would not have the order to end.
+        // `rest: None`: the server must not be taken down now, because a new one would not be ending.
         **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),

@@ -4,7 +4,7 @@
 //! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both found is
 //!    returned, and only if the system reports no change in between.
 //! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no more are
-//!    started. Once one continues, the files are read anew.
+//!    started. Once one continues, the files are read again.
 //! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;

@@ -49,7 +49,7 @@ pub(crate) fn events() -> (Events, Changes) {
 }
 
 impl Events {
-    /// Makes the files be read anew.
+    /// Makes the files be read again.
     pub(crate) fn wake(&self) {
         let _ = self.woken.try_send(());
     }

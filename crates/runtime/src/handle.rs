@@ -151,7 +151,7 @@ impl PolicyHandle {
         }
     }
 
-    /// Reads a watched policy's files anew, whether they seem changed or not; `true` where another policy is active now. A
+    /// Reads a watched policy's files again, whether they seem changed or not; `true` where another policy is active now. A
     /// policy that is not watched stays. It blocks its thread: at most 5 s while the files are being written, 10 s where
     /// their file system does not answer, and as long again while another reload reads them.
     ///

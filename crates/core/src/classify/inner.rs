@@ -99,7 +99,7 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) kept: &'a [Box<str>],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client requested that dialect itself (R11): a body already in it is written anew all the same.
+    /// The client requested that dialect itself (R11): a body already in it is rewritten all the same.
     pub(crate) negotiated: bool,
     /// The client gets an HTML page (R16).
     pub(crate) page: bool,

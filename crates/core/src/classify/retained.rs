@@ -20,7 +20,7 @@ pub(crate) enum Retained {
     Page,
 }
 
-/// The part of the body that passes; `None` where the body is written anew.
+/// The part of the body that passes; `None` where the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {

@@ -16,7 +16,7 @@ use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
 
 pub(crate) enum RewriteDecision<'b> {
-    /// The body is to be written anew.
+    /// The body is to be rewritten.
     Rewrite(Rewrite<'b>),
     /// The body passes in the shape of its protocol (R10). The head and the log get these fields.
     Pass(Rewrite<'b>),

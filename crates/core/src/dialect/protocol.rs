@@ -82,7 +82,7 @@ impl ProtocolType {
 }
 
 impl Protocol {
-    /// Whether `protocols = "rewrite"` writes its errors anew.
+    /// Whether `protocols = "rewrite"` rewrites its errors.
     pub(crate) const fn is_rewritten(self) -> bool {
         matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
     }

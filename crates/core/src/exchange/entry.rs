@@ -206,7 +206,7 @@ impl Exchange {
     }
 
     /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
-    /// written anew in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
+    /// rewritten in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
     /// answer (G4) is a [`ResponsePlan::Replace`].
     ///
     /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose

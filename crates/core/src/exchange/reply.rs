@@ -1,4 +1,4 @@
-//! What the client gets: an answer of the layer's own, or an inner error written anew (E1, E5), and how much of the
+//! What the client gets: an answer of the layer's own, or an inner error rewritten (E1, E5), and how much of the
 //! request is read so that the client can read the answer (G5).
 
 use std::error::Error;
@@ -25,7 +25,7 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// Writes an inner error anew: head and body.
+    /// Rewrites an inner error: head and body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.state.adopted(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
@@ -42,7 +42,7 @@ impl ErrorReply {
         written
     }
 
-    /// Writes a proxy's own answer anew (V2).
+    /// Rewrites a proxy's own answer (V2).
     pub(super) fn replace_proxys(
         self,
         head: &mut response::Parts,

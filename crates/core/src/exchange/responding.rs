@@ -1,4 +1,4 @@
-//! Heads of inner responses: what passes, what is read first, what is written anew (rules R1, R4, R5, R9, R10, E5, E6).
+//! Heads of inner responses: what passes, what is read first, what is rewritten (rules R1, R4, R5, R9, R10, E5, E6).
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -34,7 +34,7 @@ enum StatusTreatment {
     Pass,
     /// The response is its head alone (E5).
     Strip,
-    /// An error, or a status that no final response may have (E6), may be written anew.
+    /// An error, or a status that no final response may have (E6), may be rewritten.
     Rewrite,
     /// The response passes, and the rewriting that it would get is logged.
     Observe,

@@ -110,7 +110,7 @@ impl RequestState {
         !matches!(self.settings.mode, Mode::Off | Mode::Observe)
     }
 
-    /// Whether the mode writes errors anew that have a body.
+    /// Whether the mode rewrites errors that have a body.
     pub(super) fn rewrites(&self) -> bool {
         matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
     }

@@ -41,7 +41,7 @@ impl Policy {
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
         /// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on request.
         const COMMON: usize = 3;
-        /// Parts beyond these write their errors anew each time: there may be a thousand.
+        /// Parts beyond these write their errors each time: there may be a thousand.
         const MOST_PARTS: usize = 8;
 
         let dialects = Dialect::ALL.len() + self.shapes.len();

@@ -37,7 +37,7 @@ impl AccessLog {
         Ok(Self(Arc::new(Shared { format, writer: Writer::start(sink)? })))
     }
 
-    /// Opens the file anew, after an operator has renamed it. If it cannot be opened, the old one stays.
+    /// Opens the file again, after an operator has renamed it. If it cannot be opened, the old one stays.
     pub fn reopen(&self) {
         self.0.writer.reopen();
     }

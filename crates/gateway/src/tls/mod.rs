@@ -1,4 +1,4 @@
-//! TLS for clients: a certificate and its key, read anew when their files change.
+//! TLS for clients: a certificate and its key, read again when their files change.
 //!
 //! 1. At the start both must be there, and fit: else the gateway does not start.
 //! 2. Later a valid pair takes effect with the next handshake; existing connections stay as they are. No client resumes a session
@@ -30,7 +30,7 @@ use self::clients::ClientAuthorities;
 use self::pair::{Pair, Read};
 use crate::error::Error;
 
-/// TLS for clients: a certificate and its key in two files of PEM, which are read anew when they change.
+/// TLS for clients: a certificate and its key in two files of PEM, which are read again when they change.
 pub struct ServerTls {
     pair: Pair,
     active: RwLock<Arc<ServerConfig>>,
@@ -108,7 +108,7 @@ impl ServerTls {
         }
     }
 
-    /// Reads the files anew; logs changes. Blocks its thread until they are read, or reading them fails.
+    /// Reads the files again; logs changes. Blocks its thread until they are read, or reading them fails.
     pub fn reload(&self) {
         self.read(&Patience::REQUESTED);
     }

@@ -29,7 +29,7 @@ pub(super) struct TableAt {
     pub(super) keys: Vec<(String, Range<usize>)>,
 }
 
-/// A key of a base that a file before it sets anew.
+/// A key of a base that a file before it sets again.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     pub(crate) place: TablePath,
