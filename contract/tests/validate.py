@@ -47,6 +47,8 @@ def rejected(name, body):
 
 
 def resolved(header):
+    if "$ref" not in header:
+        return header
     return document["components"]["headers"][header["$ref"].rsplit("/", 1)[1]]
 
 

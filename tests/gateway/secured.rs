@@ -323,7 +323,7 @@ fn a_service_that_does_not_agree_on_http2_is_reported() {
         Gateway::before(&format!("https://localhost:{}", inner.port()), &["--upstream-ca", &ca, "--upstream-h2"]);
     assert!(gateway.ask(GET).starts_with("HTTP/1.1 502 "));
     let log = gateway.stopped();
-    assert!(log.contains("TLS: it does not speak HTTP/2"), "{log}");
+    assert!(log.contains("TLS: the service does not offer HTTP/2"), "{log}");
 }
 
 /// A whole exchange on a connection of its own; the certificate that was shown.

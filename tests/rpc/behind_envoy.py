@@ -19,8 +19,8 @@ POLICY = Path(__file__).with_name("envoy.toml")
 
 
 def start(upstream, work):
-    command = [FOLDER / "error-envelope", "envoy-config", "--policy", POLICY, "--http2", "--upstream", upstream]
-    config = subprocess.run([*command, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"], check=True, stdout=-1).stdout
+    command = [FOLDER / "error-envelope", "envoy-config", "--policy", POLICY, "--upstream-h2", "--upstream", upstream]
+    config = subprocess.run([*command, "--listen", "127.0.0.1:0", "--envoy-admin", "127.0.0.1:0"], check=True, stdout=-1).stdout
     (work / "envoy.yaml").write_bytes(config)
     return subprocess.Popen(
         [os.environ["ENVOY"], "-c", work / "envoy.yaml", "--admin-address-path", work / "admin"]

@@ -6,7 +6,7 @@
 //! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
 //! in front of one that misbehaves; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
-//! [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
+//! [`flags`] refuses former names of flags. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
 //! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
@@ -22,6 +22,7 @@ mod explain;
 mod failure;
 mod files;
 mod finding;
+mod flags;
 mod gateway;
 mod init;
 mod learn;
@@ -40,7 +41,7 @@ mod trial;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
 #[derive(Parser)]
@@ -79,7 +80,13 @@ enum Verb {
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(why) = flags::refused(&words) {
+        anstream::eprintln!("{why}");
+        return ExitCode::from(failure::UNUSABLE);
+    }
+    let (command, words) = flags::with_help_all(Args::command(), words);
+    let args = Args::from_arg_matches(&command.get_matches_from(words)).unwrap_or_else(|error| error.exit());
     choose_color(args.color);
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),

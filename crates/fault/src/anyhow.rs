@@ -8,7 +8,8 @@ use crate::fault::Fault;
 
 /// The fault of an `anyhow::Error`; the error itself, with its contexts, is the cause for the log.
 ///
-/// 1. A [`Fault`] or an [`ErrorCode`] that is its context (`.context(ErrorCode::GONE)`), or was converted to it: the outermost.
+/// 1. A [`Fault`], else an [`ErrorCode`], that is its context (`.context(ErrorCode::GONE)`) or was converted to it: the outermost
+///    of its type.
 /// 2. An error of a crate that the features bring (`sqlx`, `garde`, `validator`), whatever its contexts.
 /// 3. A [`Fault`] among the sources of the error.
 /// 4. Else `internal_error`, as for any error without a mapping. An error of your own is an example: convert it to a
@@ -30,6 +31,9 @@ use crate::fault::Fault;
 /// ```
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
+        if error.downcast_ref::<Self>().is_some() || error.downcast_ref::<ErrorCode>().is_some() {
+            return Self::from(&error).caused_by(error);
+        }
         #[cfg(feature = "garde")]
         let error = match error.downcast::<garde::Report>() {
             Ok(report) => return report.into(),
@@ -101,6 +105,7 @@ mod tests {
             (missing().context("loading the order").context("handling"), "not_found"),
             (missing().context(ErrorCode::GONE), "gone"),
             (anyhow::Error::new(io::Error::other(sqlx::Error::RowNotFound)), "internal_error"),
+            (anyhow::Error::new(report.clone()).context(ErrorCode::CONFLICT), "conflict"),
             (anyhow::Error::new(report).context("booking"), "invalid_request"),
             (Err::<(), _>(Fault::new(ErrorCode::NO_QR)).context("pairing").unwrap_err(), "no_qr"),
         ] {

@@ -42,7 +42,7 @@ pub struct ClientBody {
     lingers: bool,
     linger_timeout: Duration,
     linger_bytes: u64,
-    client_timeout: Duration,
+    body_timeout: Duration,
     /// Made at the first pause: most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
     record: Option<AccessRecord>,
@@ -59,8 +59,8 @@ impl ClientBody {
         let lingers = head.version == Version::HTTP_2;
         let begun = !lingers && !body.is_end_stream();
         let active = begun.then(|| state.begin_body(head.headers.contains_key(EXPECT)));
-        let ClientLimits { linger_timeout, linger_bytes, client_timeout, .. } = *limits;
-        Self { body: Some(body), active, lingers, linger_timeout, linger_bytes, client_timeout, clock: None, record }
+        let ClientLimits { linger_timeout, linger_bytes, body_timeout, .. } = *limits;
+        Self { body: Some(body), active, lingers, linger_timeout, linger_bytes, body_timeout, clock: None, record }
     }
 
     fn poll_unlimited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -99,7 +99,7 @@ impl Body for ClientBody {
             this.record(frame.as_ref());
             return Poll::Ready(frame);
         }
-        ready!(this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.client_timeout))).as_mut().poll(cx));
+        ready!(this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.body_timeout))).as_mut().poll(cx));
         this.clock = None;
         let slow = io::Error::new(io::ErrorKind::TimedOut, "the client paused too long within its request body");
         Poll::Ready(Some(Err(slow.into())))

@@ -55,7 +55,7 @@ limits! {
         /// closed.
         idle_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
         /// How long a client may pause within a request body.
-        client_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
+        body_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
         /// How long a client may read none of the data that waits for it; then its connection is closed.
         write_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
         // Cookies and tokens together stay under half of it.

@@ -1,5 +1,6 @@
 //! How long a service may pause within its response body (`[scope] stall_timeout`).
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,13 +27,15 @@ impl StallLimit {
     }
 
     /// Ready once the body has paused for too long: it is called where it has nothing.
-    pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<ProxyFailure> {
+    pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.waits {
             self.timer.as_mut().reset(Instant::now() + self.limit);
             self.waits = true;
         }
         ready!(self.timer.as_mut().poll(cx));
         let text = format!("the service paused for more than {:?} within its response", self.limit);
-        Poll::Ready(ProxyFailure::new(ProxyError::HttpResponseIncomplete, text))
+        // A connection that failed is the service's fault (F1).
+        let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
+        Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))
     }
 }

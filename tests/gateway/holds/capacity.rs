@@ -67,7 +67,7 @@ fn leaves_no_room(headers: &str, answer: &'static [u8]) {
             }
         }
     });
-    let gateway = Gateway::start(service.address, &["--upstream-requests", "1", "--client-timeout", "1h"]);
+    let gateway = Gateway::start(service.address, &["--upstream-requests", "1", "--body-timeout", "1h"]);
     let mut stays = gateway.connect();
     write!(stays, "POST /stays HTTP/1.1\r\nhost: test.example\r\n{headers}\r\n").unwrap();
     assert_eq!(until_head(&mut stays), answer[..12], "it is answered");

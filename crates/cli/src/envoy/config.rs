@@ -23,20 +23,20 @@ pub(crate) struct Args {
     /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// Forward requests to this service, over HTTP/1.1 unless --http2 is set [default: those that scopes of the policy name alone]
+    /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: those that scopes of the policy name alone]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     upstream: Option<Address>,
     /// Use HTTP/2 to the services, without TLS for --upstream, as gRPC servers expect
     #[arg(long, conflicts_with = "snippet")]
-    http2: bool,
+    upstream_h2: bool,
     /// Serve Envoy's own admin interface here [default: disabled]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
-    admin: Option<Address>,
+    envoy_admin: Option<Address>,
     /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
-    on_call: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     /// Print only the parts to merge into an existing configuration: for the connection manager and its listener
-    #[arg(long, conflicts_with_all = ["listen", "upstream", "admin"])]
+    #[arg(long, conflicts_with_all = ["listen", "upstream", "envoy_admin"])]
     snippet: bool,
 }
 
@@ -46,14 +46,14 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let read = policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
-    let filters = filters(file, args.on_call);
+    let filters = filters(file, args.admin);
     let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&filters)) };
-    let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.http2);
+    let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.upstream_h2);
     if services.is_empty() {
         let why = "no service: no scope of the policy names one\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
-    print(&bootstrap(&filters, listen, &services, args.admin.as_ref()))
+    print(&bootstrap(&filters, listen, &services, args.envoy_admin.as_ref()))
 }
 
 /// The settings of the listener.
@@ -63,8 +63,8 @@ const LISTENER: &str = include_str!("listener.yaml");
 const MANAGER: &str = include_str!("manager.yaml");
 
 /// The filters.
-fn filters(file: &str, on_call: Option<SocketAddr>) -> String {
-    let admin = on_call.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
+fn filters(file: &str, address: Option<SocketAddr>) -> String {
+    let admin = address.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
     let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
     format!(include_str!("filters.yaml"), config = config)
 }

@@ -20,6 +20,7 @@ use super::url::{self, Http2};
 /// The first line on standard output is the address. Ctrl-C and SIGTERM stop it after the requests in flight; SIGHUP
 /// reloads the policy and the certificate. TIME has a unit, such as 500ms or 30s; SIZE is in bytes, or such as 64KiB.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
     #[arg(long, value_name = "ADDR")]

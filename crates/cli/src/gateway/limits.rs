@@ -26,7 +26,7 @@ pub(crate) struct ClientFlags {
     idle_timeout: Time,
     /// Limit the time a client may pause while it sends a request body
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
-    client_timeout: Time,
+    body_timeout: Time,
     /// Limit the time a client may stop reading its response; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
@@ -40,22 +40,22 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
-    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
     connection_window: ByteSize,
     /// Set the interval between HTTP/2 pings to a client; a missing reply is handled by --ping-timeout
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
     /// Limit the time an HTTP/2 client may take to acknowledge a ping; then its connection is closed
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "20s")]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "20s")]
     ping_timeout: Time,
     /// Limit the time to read the rest of a request body after an early response, so that the client receives that response
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     linger_timeout: Time,
     /// Limit the bytes to read of the rest of such a request body
-    #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
     linger_bytes: ByteSize,
     /// Set the pause before the next accept after the system could not open a connection
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "50ms")]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "50ms")]
     accept_retry: Time,
     /// Keep accepting clients for this time after a stop signal, while /readyz returns 503 for the load balancer
     #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
@@ -82,22 +82,22 @@ pub(crate) struct UpstreamFlags {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
     upstream_idle_timeout: Time,
     /// Limit the header lines of an HTTP/1.1 response; one with more gets 502; any other number costs each response a little time
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
+    #[arg(long, hide = true, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
     /// Limit a piece of an HTTP/1.1 response body, two of which wait for a client that does not read; four times that while it moves fast; a response head must fit too
-    #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
     /// Limit the bytes buffered of an HTTP/2 body that its reader has not taken, in each direction
-    #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_stream_window: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
-    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
     upstream_connection_window: ByteSize,
     /// Set the interval between HTTP/2 pings to the service; a missing reply is handled by --upstream-ping-timeout
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
     /// Limit the time the service may take to acknowledge an HTTP/2 ping; then the connection is replaced
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_timeout: Time,
 }
 
@@ -107,7 +107,7 @@ impl ClientFlags {
             .max_connections(self.max_connections)
             .tls_handshake_timeout(*self.tls_handshake_timeout)
             .idle_timeout(*self.idle_timeout)
-            .client_timeout(*self.client_timeout)
+            .body_timeout(*self.body_timeout)
             .write_timeout(*self.write_timeout)
             .max_head(self.max_head.in_u32())
             .max_streams(self.max_streams)
@@ -146,7 +146,7 @@ impl UpstreamFlags {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ByteSize(u64);
+pub(crate) struct ByteSize(pub(crate) u64);
 
 impl ByteSize {
     /// The ranges of the flags fit.
@@ -165,7 +165,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
+pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
     move |text| {
         let bytes =
             parse_size(text).flatten().ok_or("write a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;

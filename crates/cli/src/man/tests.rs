@@ -66,6 +66,9 @@ fn row(arg: &Arg) -> String {
     if takes_values && !values.is_empty() {
         help += &format!(". Values: {}", described.collect::<Vec<_>>().join("; "));
     }
+    if arg.is_hide_set() {
+        help += " (listed by `--help-all`)";
+    }
     // Text in angle brackets would be HTML.
     let help = help.replace('|', "\\|").replace('<', "&lt;");
     format!("| `{arg}` | {default} | {help} |\n")

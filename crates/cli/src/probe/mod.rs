@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use humantime::Duration as Time;
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{Policy, Route as PolicyRoute};
 
@@ -46,6 +47,7 @@ use self::table::PROBES;
 use self::target::Target;
 use self::walk::{ProbeOptions, ProbeRun};
 use crate::failure::{CommandError, block_on, print, print_unless_closed};
+use crate::gateway::limits::{ByteSize, size, time};
 use crate::openapi::DocumentFile;
 use crate::policy;
 
@@ -79,9 +81,9 @@ pub(crate) struct Args {
     /// Send the key for --protected in this header [default: a bearer token]
     #[arg(long, value_name = "NAME", requires = "protected", conflicts_with = "policy")]
     key_header: Option<String>,
-    /// Set the service's body limit in bytes, if there is no policy [default: 1048576]
-    #[arg(long, value_name = "BYTES", conflicts_with = "policy")]
-    body_limit: Option<u64>,
+    /// Set the service's body limit, if there is no policy [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), conflicts_with = "policy")]
+    body_limit: Option<ByteSize>,
     /// Add this header to each request, "NAME: VALUE"; for secrets use --header-env, as other users can read a command line
     #[arg(long, value_name = "LINE")]
     header: Vec<String>,
@@ -94,12 +96,12 @@ pub(crate) struct Args {
     /// Limit the requests per second
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
-    /// Limit the time of a response, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
-    timeout: f64,
-    /// Limit the size of a request body, in bytes; a probe that needs a larger one is skipped
-    #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
-    max_upload: u64,
+    /// Limit the time of a response
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    timeout: Time,
+    /// Limit the size of a request body; a probe that needs a larger one is skipped
+    #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(4 << 20))]
+    max_upload: ByteSize,
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
@@ -145,7 +147,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 async fn report(args: &Args, service: &ServiceInfo, target: &Target) -> Result<Report, CommandError> {
     let options = ProbeOptions {
-        patience: Duration::from_secs_f64(args.timeout),
+        patience: *args.timeout,
         pause: Duration::from_secs_f64(args.rate.recip()),
         verbose: args.verbose,
         by_policy: args.policy.is_some(),
@@ -178,7 +180,7 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
         authority,
         routes,
         given,
-        max_upload: args.max_upload,
+        max_upload: args.max_upload.0,
         document,
         malformed_bodies: args.malformed_bodies,
     })
@@ -211,7 +213,7 @@ fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, CommandError> {
     let keys = given.map(|key| Key::of_secret("given", key)).chain([Key::sha256("nobody", "0".repeat(64))]);
     let scheme = keys.fold(scheme, AuthScheme::key);
     let policy = Policy::builder().scheme("key", scheme);
-    let policy = args.body_limit.into_iter().fold(policy, |policy, limit| policy.body_limit(limit));
+    let policy = args.body_limit.into_iter().fold(policy, |policy, limit| policy.body_limit(limit.0));
     let policy = named_routes(args).into_values().fold(policy, |policy, route| policy.route(route));
     policy.build().map_err(|error| CommandError::Io(format!("the command line: {error}")))
 }

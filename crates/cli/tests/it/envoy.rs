@@ -45,7 +45,7 @@ fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32
 #[test]
 fn what_is_written_is_in_order() {
     let folder = folder();
-    for more in [&[][..], &["--http2"], &["--admin", "127.0.0.1:9901"], &["--on-call", "9902"]] {
+    for more in [&[][..], &["--upstream-h2"], &["--envoy-admin", "127.0.0.1:9901"], &["--admin", "9902"]] {
         let config = written(folder.path(), &[&WHOLE[..], more].concat());
         let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
         assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
@@ -139,19 +139,19 @@ fn the_admin_address_stands_beside_the_policy_s_file() {
     let folder = folder();
     for (given, told) in [("9902", "127.0.0.1:9902"), ("[::1]:80", "[::1]:80"), ("10.0.0.1:0", "10.0.0.1:0")] {
         for more in [&WHOLE[..], &["--snippet"]] {
-            let config = written(folder.path(), &[more, &["--on-call", given]].concat());
+            let config = written(folder.path(), &[more, &["--admin", given]].concat());
             let line = format!("policy.toml\\\"\\nadmin = \\\"{told}\\\"\"\n");
             assert!(config.contains(&line), "{line} in {config}");
         }
     }
     let policy = folder.path().join("policy.toml");
     for wrong in ["localhost:9902", "127.0.0.1", "99020", ""] {
-        let run = run(&["envoy-config", "--snippet", "--policy", policy.to_str().unwrap(), "--on-call", wrong]);
+        let run = run(&["envoy-config", "--snippet", "--policy", policy.to_str().unwrap(), "--admin", wrong]);
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
         assert!(run.err.contains("is not an IP address with a port"), "{}", run.err);
     }
     // It may be read by whoever reaches it.
-    let config = written(folder.path(), &[&WHOLE[..], &["--on-call", "0.0.0.0:9902"]].concat());
+    let config = written(folder.path(), &[&WHOLE[..], &["--admin", "0.0.0.0:9902"]].concat());
     let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
     assert!(lines[0].starts_with("admin is not on loopback: "), "{lines:#?}");
     assert_eq!((lines.len(), code), (2, Some(0)));

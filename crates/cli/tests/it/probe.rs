@@ -61,7 +61,7 @@ fn the_gateway_passes_every_line() {
 fn a_service_without_the_layer_is_told_by_each_rule() {
     let gateway = Gateway::start(POLICY);
     // The embedded service waits for bodies that never end.
-    let args = ["--policy", POLICY, "--timeout", "0.5"];
+    let args = ["--policy", POLICY, "--timeout", "500ms"];
     let json = probe(&gateway.bare, &[&args[..], &["--format", "json"]].concat());
     let told = report(&json);
     assert_eq!(

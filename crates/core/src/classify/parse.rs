@@ -7,7 +7,7 @@ use super::layer_head;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, Shape, charset};
+use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, Shape, charset, json_rpc};
 
 /// A parsed inner error.
 pub(super) struct Parsed<'c, 'b> {
@@ -42,6 +42,8 @@ pub(super) enum KeptForm {
     Nothing,
     /// A layer's page (R16).
     Page,
+    /// JSON-RPC that a layer inside has written, but for the id (E7).
+    LayersJsonRpc,
     /// The filtered parts of a protocol's body (R10).
     Filtered(Protocol),
     /// A protocol's body that passes as it is (R10).
@@ -160,6 +162,9 @@ fn of_protocol<'b>(
 }
 
 fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> KeptForm {
+    if protocol == Protocol::JsonRpc && layer_head::is_whole(inner.headers) && json_rpc::is_layers(inner.bytes()) {
+        return KeptForm::LayersJsonRpc;
+    }
     match protocol.filtered(inner.bytes(), inner.status, "") {
         // A second layer must recognise it again (E7).
         Some(written) if matches!(parse(&inner.with_body(&written), known), ParsedBody::Protocol(_)) => {

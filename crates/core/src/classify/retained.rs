@@ -16,8 +16,21 @@ pub(crate) enum Retained {
     Names,
     /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
     Protocol(Protocol),
+    /// JSON-RPC that a layer inside has written, but for the id (E7).
+    LayersJsonRpc,
     /// A page, but for the id (R16).
     Page,
+}
+
+impl Retained {
+    /// The word in the media types of a body that keeps its form.
+    pub(crate) const fn format(self) -> Option<&'static str> {
+        match self {
+            Self::Protocol(protocol) => Some(protocol.format()),
+            Self::LayersJsonRpc => Some("json"),
+            Self::Whole | Self::Negotiated | Self::Names | Self::Page => None,
+        }
+    }
 }
 
 /// The part of the body that passes; `None` where the body is rewritten.
@@ -25,6 +38,7 @@ pub(crate) enum Retained {
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
+        (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
         // The head has the code for which a layer inside wrote the page. It stays for a client that gets pages (E7).
         (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
             Some(Retained::Page)

@@ -9,6 +9,7 @@ use super::form::{DialectSpec, KnownFields};
 use super::json::{Object, Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
+use crate::code::is_well_formed;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_call_id: true,
@@ -72,7 +73,8 @@ fn number(out: &Outgoing<'_>) -> i32 {
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     if !kept.whole {
-        let id = kept.body.raw("id").filter(|id| is_name(id)).map_or("null", |id| id.get());
+        let id = kept.body.raw("id").filter(|id| is_name(id)).map(|id| id.get());
+        let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
         return written(out, id, &number);
     }
@@ -92,6 +94,24 @@ fn readdressed(data: &Object<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     set.extend(out.advice.retry.map(|retry| ("retry", quoted(retry))));
     set.extend(out.advice.docs.as_ref().map(|docs| ("docs", quoted(docs))));
     with_members(data, &set, |_, _| true)
+}
+
+/// Whether a layer has written a body: its data have a code and an id.
+pub(crate) fn is_layers(body: &[u8]) -> bool {
+    let data = Object::of_body(body).and_then(|body| body.object("error")?.object("data"));
+    let is_code = |data: &Object<'_>| data.string("code").is_some_and(|code| is_well_formed(code.as_bytes()));
+    data.is_some_and(|data| is_code(&data) && data.string("request_id").is_some())
+}
+
+/// A body that a layer has written, with another id (E7).
+pub(crate) fn with_id(body: &[u8], request_id: &str) -> Vec<u8> {
+    let replaced = Object::of_body(body).and_then(|body| {
+        let error = body.object("error")?;
+        let data = with_members(&error.object("data")?, &[("request_id", quoted(request_id))], |_, _| true);
+        let error = with_members(&error, &[("data", data)], |_, _| true);
+        Some(with_members(&body, &[("error", error)], |_, _| true))
+    });
+    replaced.unwrap_or_else(|| body.to_vec())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ mod form;
 mod framework_errors;
 mod google;
 pub(crate) mod grpc;
-mod json_rpc;
+pub(crate) mod json_rpc;
 pub(crate) mod json_rpc_call;
 mod members;
 mod openai;

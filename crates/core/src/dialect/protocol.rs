@@ -102,7 +102,7 @@ impl Protocol {
         match self {
             Self::EventStream => None,
             Self::Soap(version) => status.is_server_error().then(|| soap::fault(version, message)),
-            _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message),
+            _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message, self == Self::JsonRpc),
             _ => filter::without_stacks(json::utf8_text(body)?),
         }
     }

@@ -99,6 +99,8 @@ impl PendingAuth {
             true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
+        // The caller of another reading's route is none of a route that requires nobody.
+        let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
         let (mut closed, mut observed) = (None, None);
         for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
             match verdict {
@@ -111,7 +113,7 @@ impl PendingAuth {
                 }
                 // If the readings name different callers, that of the normalised reading counts, as it does for the rest of
                 // the request.
-                SchemesOutcome::In(passed) if !shut => passed.mark(head),
+                SchemesOutcome::In(passed) if !shut && !is_anonymous => passed.mark(head),
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
         }

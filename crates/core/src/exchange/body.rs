@@ -10,13 +10,13 @@ use super::head::X_REQUEST_ID;
 use super::request::RequestFlags;
 use super::state::RequestState;
 use crate::classify::{self, Retained, rule};
-use crate::dialect::event_stream;
 use crate::dialect::json::Object;
 use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Dialect, DialectSpec, standard};
+use crate::dialect::{event_stream, json_rpc};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::outward::{InverseMapRule, OutwardForm};
@@ -61,8 +61,14 @@ impl OutgoingReply {
     }
 }
 
-/// An inner body that already is in the client's dialect, and which part of it passes.
-pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
+/// An inner body that already is in the client's dialect, or keeps its form, and which part of it passes.
+#[derive(Clone, Copy)]
+pub(super) struct RetainedBody<'a> {
+    pub(super) part: Retained,
+    pub(super) body: &'a [u8],
+    /// The status that the service sent: what may pass follows from it, whatever status leaves.
+    pub(super) status: StatusCode,
+}
 
 impl<'e> ErrorForm<'e> {
     #[inline]
@@ -124,17 +130,28 @@ impl<'e> ErrorForm<'e> {
         own: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        if let Some((Retained::Protocol(protocol), body)) = own {
-            let filtered = protocol.filtered(body, status, &fault.text());
-            let whole = || if status.is_client_error() { body.to_vec() } else { Vec::new() };
-            return (filtered.unwrap_or_else(whole).into(), status);
-        }
-        if let Some((Retained::Page, page)) = own {
-            return (page::with_id(page, headers.get(X_REQUEST_ID), self.id), status);
+        if let Some(kept) = own
+            && let Some(body) = self.kept_form(fault, kept, headers)
+        {
+            return (body, status);
         }
         match self.dialect() {
             Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
             _ => self.in_dialect(fault, status, own, headers),
+        }
+    }
+
+    /// The body of an error that keeps its form, whatever the client's dialect.
+    fn kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
+        let RetainedBody { part, body, status } = kept;
+        match part {
+            Retained::Protocol(protocol) => {
+                let whole = || if status.is_client_error() { body.to_vec() } else { Vec::new() };
+                Some(protocol.filtered(body, status, &fault.text()).unwrap_or_else(whole).into())
+            }
+            Retained::LayersJsonRpc => Some(json_rpc::with_id(body, self.id.to_str().unwrap_or_default()).into()),
+            Retained::Page => Some(page::with_id(body, headers.get(X_REQUEST_ID), self.id)),
+            Retained::Whole | Retained::Negotiated | Retained::Names => None,
         }
     }
 
@@ -195,11 +212,11 @@ impl<'e> ErrorForm<'e> {
         if let Some(page) = self.page() {
             return (page.write(&out).into(), leaving.status);
         }
-        let kept = own.and_then(|(own, body)| {
-            let negotiated = own == Retained::Negotiated;
+        let kept = own.and_then(|kept| {
+            let negotiated = kept.part == Retained::Negotiated;
             Some(PreservedBody {
-                body: Object::of_body(body)?,
-                whole: own == Retained::Whole || negotiated,
+                body: Object::of_body(kept.body)?,
+                whole: kept.part == Retained::Whole || negotiated,
                 negotiated,
             })
         });

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 
+use super::body::RetainedBody;
 use super::inner_error::InnerErrorReader;
 use super::observe::would_be;
 use super::state::RequestState;
@@ -56,7 +57,7 @@ impl ObservedError {
         let captured = state.captures_bodies().then(|| {
             let before = CapturedBody::new(*status, headers, read);
             let (mut headers, kept) = (headers.clone(), lenient.as_deref().unwrap_or(read));
-            let own = own.as_ref().map(|own| (*own, kept));
+            let own = own.map(|part| RetainedBody { part, body: kept, status: *status });
             let written = ErrorWriter::new(state).rewritten(&mut headers, sent, &fault, named, own);
             (before, CapturedBody::new(written.sent, &headers, &written.body))
         });

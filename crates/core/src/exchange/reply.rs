@@ -4,9 +4,9 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 
-use super::body::{ErrorForm, OutgoingReply};
+use super::body::{ErrorForm, OutgoingReply, RetainedBody};
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
@@ -36,10 +36,8 @@ impl ErrorReply {
 
     /// Answers in place of a response with a status that no final response may have (E6).
     pub(super) fn replace_malformed(self, head: &mut response::Parts) -> RewrittenBody {
-        let marks = self.marks(|| Some(ProxyError::HttpProtocolError));
-        let written = self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner);
-        append(&mut head.headers, &marks);
-        written
+        self.state.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
+        self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
     }
 
     /// Rewrites a proxy's own answer (V2).
@@ -50,17 +48,9 @@ impl ErrorReply {
         cause: &(dyn Error + 'static),
     ) -> RewrittenBody {
         let fault = Fault::new(rewrite.code().clone());
-        let marks = self.marks(|| ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
-        let written = self.rewrite_parsed(head, rewrite, Origin::Proxy, &[]);
-        append(&mut head.headers, &marks);
-        written
-    }
-
-    /// The headers of an answer that the service did not make.
-    fn marks(&self, error: impl FnOnce() -> Option<ProxyError>) -> HeaderMap {
-        let mut marks = HeaderMap::new();
-        self.state.mark_own_answer(&mut marks, error);
-        marks
+        self.state
+            .mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
+        self.rewrite_parsed(head, rewrite, Origin::Proxy, &[])
     }
 
     /// Rewrites an inner error that was read from this body.
@@ -76,7 +66,8 @@ impl ErrorReply {
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.state.settings.part();
         let before = self.state.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
-        head.status = rewrite.to_status.unwrap_or(head.status);
+        let inner_status = head.status;
+        head.status = rewrite.to_status.unwrap_or(inner_status);
         let lenient = rewrite.lenient.take();
         let read = lenient.as_deref().unwrap_or(read);
         let writer = ErrorWriter { form: ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self.state) } };
@@ -91,7 +82,7 @@ impl ErrorReply {
             Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
-                let own = own.map(|own| (own, read));
+                let own = own.map(|part| RetainedBody { part, body: read, status: inner_status });
                 let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
                 self.state.identify_response(&mut head.headers);
                 outgoing
@@ -187,12 +178,6 @@ impl ErrorReply {
             && self.state.request.has_body()
             && !ended
             && (self.state.request.expects() || !self.state.request.has_cheap_rest())
-    }
-}
-
-fn append(headers: &mut HeaderMap, more: &HeaderMap) {
-    for (name, value) in more {
-        headers.append(name, value.clone());
     }
 }
 

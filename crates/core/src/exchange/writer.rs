@@ -8,7 +8,6 @@ use super::head::{self, ErrorHead, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
 use super::rpc;
 use super::state::RequestState;
-use crate::classify;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
@@ -147,8 +146,9 @@ impl<'e> ErrorWriter<'e> {
         };
         let length = outgoing.head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
-        if let Some((classify::Retained::Protocol(protocol), _)) = own {
-            (own_head.content_type, own_head.is_page) = (head::kept_type(headers, protocol.format()), false);
+        let format = own.and_then(|kept| kept.part.format());
+        if let Some(format) = format {
+            (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
         }
         head::rewrite(headers, outgoing.status, own_head);
         for (name, value) in &outgoing.head {

@@ -1,7 +1,8 @@
 //! `locked`: settings that neither an included scope, nor a later base, nor the user of a base may weaken (POLICY.md).
 //!
-//! A lock is tried with requests: one of each pattern, and one of each two that meet. On each of them the table that decides a
-//! locked setting is compared with what would hold without its file.
+//! A lock is tried with requests: for each two tables that can meet one with each method and length that distinguishes them,
+//! in which nothing else is met that need not be. On each of them every file is held to the lock: its table is compared with
+//! the next wider one of another file.
 
 use std::collections::HashSet;
 
@@ -9,12 +10,12 @@ use http::Method;
 
 use super::file::{FileDefaults, Lock, PolicyFile};
 use super::setting_names::value_of;
-use super::witness::any_method;
-use crate::guard::pattern::Pattern;
-use crate::policy::Mode;
-use crate::policy::choice::KeywordValue;
+use super::witness::{FRESH, any_method};
+use crate::guard::pattern::{Pattern, Segment};
+use crate::policy::choice::{KeywordValue, LetterCase};
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
+use crate::policy::{Mode, inheritance};
 
 /// A table that applies to a request, and its file.
 struct AppliedTable<'a> {
@@ -23,8 +24,16 @@ struct AppliedTable<'a> {
     keys: &'a TableSettings,
 }
 
+/// The requests of a table: a pattern, or all below a prefix.
+struct TableReach {
+    part: usize,
+    pattern: Pattern,
+    /// A file sets a locked setting here.
+    is_bound: bool,
+}
+
 impl PolicyFile {
-    /// Returns this file, or an error if it weakens a locked setting.
+    /// This file, unless it weakens a locked setting.
     pub(super) fn held_to_locks(self) -> Result<Self, PolicyError> {
         match self.weakened().into_iter().next() {
             Some(first) => Err(first),
@@ -32,28 +41,24 @@ impl PolicyFile {
         }
     }
 
-    /// The settings that are weaker than their lock allows, each listed once.
+    /// The settings that require less than what is locked, each once.
     pub(super) fn weakened(&self) -> Vec<PolicyError> {
-        let mut found = Vec::new();
         if self.locked_settings.is_empty() {
-            return found;
+            return Vec::new();
         }
-        let (patterns, mut reported) = (self.patterns(), HashSet::new());
-        for part in 0..patterns.len() {
-            let host = self.host_of(part);
-            for (method, path) in self.requests_of(part, &patterns) {
-                let chain = self.chain(&method, &host, path.as_bytes());
-                if chain.part != part {
-                    continue;
-                }
-                let tables: Vec<_> = chain.tables.iter().flat_map(|(place, keys)| self.by_file(place, keys)).collect();
+        let (tables, mut found, mut reported) = (self.reaches(), Vec::new(), HashSet::new());
+        for part in
+            (0..=self.builder.scopes.len()).filter(|part| tables.iter().any(|it| it.part == *part && it.is_bound))
+        {
+            for (host, method, path) in self.requests_of(part, &tables) {
+                let applied = self.applied(part, &host, &method, &path);
                 for (lock, key) in
                     self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
                 {
-                    if let Some((at, error)) = self.weakens_lock(lock, key, &tables)
-                        && reported.insert((at, key))
-                    {
-                        found.push(error);
+                    for (place, error) in self.weakened_by(lock, key, &applied) {
+                        if reported.insert((place, key)) {
+                            found.push(error);
+                        }
                     }
                 }
             }
@@ -61,7 +66,41 @@ impl PolicyFile {
         found
     }
 
-    /// The tables at one place, one for each file: several files may have defaults for the same part.
+    /// The tables that apply to a request of a part, the most specific first: in any letter case, unless that matters there.
+    fn applied(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
+        let narrowest = self.narrowest(part, host, path);
+        let tables = |is_exact: bool| {
+            let mut routes = Vec::new();
+            for at in self.around(narrowest) {
+                let matcher = &self.policy.parts[at].matcher;
+                matcher.each_match(method, path.as_bytes(), &mut |route, exact| {
+                    routes.extend((exact || !is_exact).then_some(route));
+                });
+            }
+            let chain = self.deciding_tables(narrowest, &routes);
+            chain.tables.into_iter().flat_map(|(place, keys)| self.by_file(&place, keys)).collect::<Vec<_>>()
+        };
+        let folded = tables(false);
+        let case = folded.iter().find_map(|table| table.keys.case).unwrap_or_default();
+        if case == LetterCase::Fold { folded } else { tables(true) }
+    }
+
+    /// The narrowest scope around a request of a part.
+    fn narrowest(&self, part: usize, host: &str, path: &str) -> usize {
+        let covers = |at: usize| {
+            let is_named = |named: &String| {
+                let named = named.to_ascii_lowercase();
+                named.strip_prefix('*').map_or(named == host, |below| host.ends_with(below))
+            };
+            let hosts = &self.builder.scopes[at - 1].hosts;
+            (hosts.is_empty() || hosts.iter().any(is_named)) && self.is_inside(at, path)
+        };
+        let inside = |at: &usize| inheritance::around(&self.policy.parts, *at).any(|it| it == part) && covers(*at);
+        let depth = |at: &usize| self.around(*at).count();
+        (1..=self.builder.scopes.len()).filter(inside).max_by_key(depth).unwrap_or(part)
+    }
+
+    /// The tables that one place stands for: several files may have the defaults of one part.
     fn by_file<'a>(&'a self, place: &TablePath, keys: &'a TableSettings) -> Vec<AppliedTable<'a>> {
         if let TablePath::Defaults(part) = place {
             let own = self.defaults.iter().filter(|it| it.part == *part);
@@ -72,15 +111,32 @@ impl PolicyFile {
         vec![AppliedTable { place: place.clone(), file, keys }]
     }
 
-    fn weakens_lock(
+    /// The tables that require less than the next wider one of another file.
+    fn weakened_by(
         &self,
         lock: &Lock,
         key: &'static str,
         tables: &[AppliedTable<'_>],
-    ) -> Option<(TablePath, PolicyError)> {
+    ) -> Vec<(TablePath, PolicyError)> {
+        let mut files = HashSet::new();
         let sets = |table: &&AppliedTable<'_>| value_of(table.keys, key).is_some();
-        let own = tables.iter().find(sets).filter(|own| self.binds(lock, own))?;
-        let wider = tables.iter().filter(|table| table.file != own.file).find(sets);
+        // The first table of each file: what else it has is wider, and decides less.
+        let firsts = tables.iter().enumerate().filter(|(_, table)| sets(table) && files.insert(table.file));
+        let bound = firsts.filter(|(_, own)| self.binds(lock, own));
+        let weakens = bound.filter_map(|(at, own)| {
+            let wider = tables[at..].iter().filter(|table| table.file != own.file).find(sets);
+            self.weakening(lock, key, own, wider)
+        });
+        weakens.collect()
+    }
+
+    fn weakening(
+        &self,
+        lock: &Lock,
+        key: &'static str,
+        own: &AppliedTable<'_>,
+        wider: Option<&AppliedTable<'_>>,
+    ) -> Option<(TablePath, PolicyError)> {
         let defaults = TableSettings::defaults();
         if !weakens(own.keys, wider.map_or(&defaults, |wider| wider.keys), key) {
             return None;
@@ -103,24 +159,97 @@ impl PolicyFile {
         Some((own.place.clone(), error))
     }
 
-    /// Whether a lock applies to a table: every lock applies to a scope, and the lock of a file to the files that use it.
+    /// Whether a table is held to a lock: a scope to each, any other file to those of the files behind it.
     fn binds(&self, lock: &Lock, table: &AppliedTable<'_>) -> bool {
         table.file != lock.file && (table.place.part() != Some(0) || self.sources.precedes(table.file, lock.file))
     }
 
-    /// Requests of a part: one of each pattern that applies there, and one of each two that meet.
-    fn requests_of(&self, part: usize, patterns: &[Vec<Pattern>]) -> Vec<(Method, String)> {
-        let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
-        let around: Vec<&Pattern> = self.around(part).flat_map(|at| &patterns[at]).collect();
-        let fresh = |pattern: &Pattern| {
-            let path = self.path_of(part, pattern.segments(), if pattern.has_rest() { deepest + 1 } else { 0 });
-            (pattern.methods().first().cloned().unwrap_or_else(any_method), path)
+    /// What the tables of each part reach that set a locked setting.
+    fn reaches(&self) -> Vec<TableReach> {
+        let is_locked = |keys: &TableSettings| {
+            self.locked_settings.iter().flat_map(covered).any(|key| value_of(keys, key).is_some())
         };
-        let anywhere = (any_method(), self.path_of(part, &[], deepest + 1));
-        let met = patterns[part].iter().flat_map(|one| around.iter().filter_map(move |other| one.meeting(other)));
-        let requests = around.iter().map(|pattern| fresh(pattern)).chain([anywhere]).chain(met);
-        requests.filter(|(_, path)| self.is_inside(part, path)).collect()
+        let mut reaches = Vec::new();
+        for (part, patterns) in self.patterns().into_iter().enumerate() {
+            let is_bound = |place: TablePath, keys: &TableSettings| {
+                let is_held =
+                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.binds(lock, table));
+                is_locked(keys) && self.by_file(&place, keys).iter().any(is_held)
+            };
+            let all = Pattern::parse(
+                "",
+                &format!("{}/{{*rest}}", self.prefix_of(part).iter().map(|it| format!("/{it}")).collect::<String>()),
+            );
+            let own = self.part(part);
+            reaches.extend(all.ok().filter(|_| is_locked(&own.keys)).map(|pattern| TableReach {
+                part,
+                pattern,
+                is_bound: is_bound(TablePath::Defaults(part), &own.keys),
+            }));
+            for (index, pattern) in patterns.into_iter().enumerate() {
+                let keys = &own.routes[index].keys;
+                if is_locked(keys) {
+                    reaches.push(TableReach { part, pattern, is_bound: is_bound(TablePath::Route(part, index), keys) });
+                }
+            }
+        }
+        reaches
     }
+
+    /// Requests of a part: for each table that is bound, alone and with each other one around it.
+    fn requests_of(&self, part: usize, tables: &[TableReach]) -> HashSet<(String, Method, String)> {
+        let around: Vec<&TableReach> = tables.iter().filter(|it| self.around(part).any(|at| at == it.part)).collect();
+        let mut methods: Vec<Method> = around.iter().flat_map(|it| it.pattern.methods()).cloned().collect();
+        methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        methods.dedup();
+        methods.push(any_method());
+        let deepest = around.iter().map(|it| it.pattern.segments().len()).max().unwrap_or(0);
+        let mut hosts: Vec<String> = self.around(part).flat_map(|at| self.hosts_of(at)).collect();
+        if hosts.is_empty() {
+            hosts.push(String::new());
+        }
+        let mut requests = HashSet::new();
+        for own in around.iter().filter(|own| own.part == part && own.is_bound) {
+            for other in &around {
+                for path in shared_paths(&own.pattern, &other.pattern, &self.prefix_of(part), deepest + 1) {
+                    let covered =
+                        |method: &&Method| own.pattern.covers_method(method) && other.pattern.covers_method(method);
+                    for method in methods.iter().filter(covered) {
+                        requests.extend(hosts.iter().map(|host| (host.clone(), method.clone(), path.clone())));
+                    }
+                }
+            }
+        }
+        requests
+    }
+}
+
+/// Paths of both patterns below a prefix, in any letter case: one of each length up to the longest. Where neither names a
+/// segment, it is one that no pattern has.
+fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize) -> Vec<String> {
+    let least = one.segments().len().max(other.segments().len()).max(prefix.len());
+    let most = if one.has_rest() && other.has_rest() { longest.max(least) } else { least };
+    let is_long_enough = |pattern: &&Pattern| pattern.has_rest() || pattern.segments().len() == least;
+    if ![one, other].iter().all(is_long_enough) {
+        return Vec::new();
+    }
+    let segment = |at: usize| {
+        let literal = |pattern: &'_ Pattern| match pattern.segments().get(at) {
+            Some(Segment::Literal(literal)) => Some(literal.to_string()),
+            _ => None,
+        };
+        let mut literals =
+            [literal(one), literal(other), prefix.get(at).map(|it| (*it).to_owned())].into_iter().flatten();
+        let first = literals.next().unwrap_or_else(|| FRESH.to_owned());
+        literals.all(|it| it.eq_ignore_ascii_case(&first)).then_some(first)
+    };
+    let Some(fixed) = (0..least).map(segment).collect::<Option<Vec<_>>>() else { return Vec::new() };
+    let path = |length: usize| {
+        let more = std::iter::repeat_n(FRESH, length - least);
+        let path: String = fixed.iter().map(String::as_str).chain(more).map(|segment| format!("/{segment}")).collect();
+        if path.is_empty() { "/".to_owned() } else { path }
+    };
+    (least..=most).map(path).collect()
 }
 
 /// The keys that a lock holds.
@@ -165,6 +294,33 @@ mod tests {
         PolicyLoader::new().load(folder.join("policy.toml")).map(drop)
     }
 
+    /// Reads a policy with these further files.
+    fn read_all(name: &str, files: &[(&str, &str)]) -> Result<(), PolicyError> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        files.iter().for_each(|(file, text)| fs::write(folder.join(file), format!("version = 1\n{text}")).unwrap());
+        PolicyLoader::new().load(folder.join("policy.toml")).map(drop)
+    }
+
+    #[test]
+    fn m2_no_file_hides_another_one() {
+        let org = format!("locked = [\"auth\"]\n[defaults]\nauth = [\"k\"]\n{KEYS}");
+        let open = "[defaults]\nauth = []";
+        let both = [
+            ("org.toml", &*org),
+            ("team.toml", open),
+            ("policy.toml", "base = [\"org.toml\", \"team.toml\"]\n[defaults]\nauth = []"),
+        ];
+        assert!(read_all("locked-bases", &both).is_err());
+        let top = format!("include = [\"1.toml\", \"2.toml\"]\n{org}");
+        let wide = "[scope]\nprefix = \"/a\"\n[[route]]\nmatch = \"/a/b/{*rest}\"\nauth = []";
+        let narrow = "[scope]\nprefix = \"/a/b\"\n[defaults]\nauth = []";
+        assert!(read_all("locked-scopes", &[("policy.toml", &top), ("1.toml", wide), ("2.toml", narrow)]).is_err());
+        let two = "[scope]\nhosts = [\"a.example.com\", \"b.example.com\"]\n[defaults]\nauth = []";
+        let one = "[scope]\nhosts = [\"a.example.com\"]\nprefix = \"/\"\n[defaults]\nauth = [\"k\"]";
+        assert!(read_all("locked-hosts", &[("policy.toml", &top), ("1.toml", two), ("2.toml", one)]).is_err());
+    }
+
     #[test]
     fn m2_nothing_requires_less_than_what_is_locked() {
         let locked = |key: &str, rest: &str| format!("locked = [{key:?}]\n{rest}");
@@ -178,7 +334,7 @@ mod tests {
             (&auth, "", "[[route]]\nmatch = \"GET /a/{x}\"\nauth = []", true),
             (&auth, "", "[defaults]\nauth_observe = true", true),
             (&auth, "", "[defaults]\nauth = [\"k\"]", false),
-            // A setting for a whole scope wins over one for a single route outside of it.
+            // A wide setting of a scope comes before a narrow one around it.
             (&admin, "", "[defaults]\nauth = []", true),
             (&admin, "", "[[route]]\nmatch = \"/a/{x}/users\"\nauth = []", true),
             (&admin, "", "[[route]]\nmatch = \"/a/open\"\nauth = []", false),
@@ -200,11 +356,33 @@ mod tests {
             (&locked("case", ""), "", "[defaults]\ncase = \"exact\"", true),
             (&locked("preflight", "[defaults]\npreflight = \"guard\""), "", "[defaults]\npreflight = \"pass\"", true),
             ("", "", "[defaults]\nmode = \"off\"", false),
-            // The file that locks a setting may itself set it.
+            // What a file locks, it may set.
             ("[defaults]\nauth = [\"k\"]", "locked = [\"auth\"]\n[defaults]\nauth = []", "", false),
         ] {
             let read = read(base, user, scope);
             assert_eq!(read.is_err(), is_refused, "{base}\n{user}\n{scope}\n{read:?}");
+        }
+        // A method, a segment or a letter case that hides a part of what is weakened.
+        let closed = |pattern: &str| locked("auth", &format!("[[route]]\nmatch = {pattern:?}\nauth = [\"k\"]"));
+        let scope = |routes: &[(&str, &str)]| {
+            let route = |(pattern, auth): &(&str, &str)| format!("[[route]]\nmatch = {pattern:?}\nauth = [{auth}]\n");
+            routes.iter().map(route).collect::<String>()
+        };
+        let admin = closed("/a/admin/{*rest}");
+        for (base, scope, is_refused) in [
+            (&admin, scope(&[("/a/{x}/users", ""), ("GET /a/admin/users", "\"k\"")]), true),
+            (&admin, scope(&[("/a/{x}/{y}", ""), ("/a/admin/x", "\"k\"")]), true),
+            (&admin, scope(&[("/a/{x}", ""), ("/a/admin", "\"k\"")]), false),
+            (
+                &closed("GET|POST /a/admin"),
+                "[defaults]\nauth = []\n".to_owned() + &scope(&[("GET /a/admin", "\"k\"")]),
+                true,
+            ),
+            (&closed("/a/{*r}"), scope(&[("GET|POST /a/x", "")]), true),
+            (&closed("/a/Admin/{*rest}"), scope(&[("/a/admin/{*rest}", "")]), true),
+            (&closed("/A/Admin/{*rest}"), "[defaults]\nauth = []\n".to_owned(), true),
+        ] {
+            assert_eq!(read(base, "", &scope).is_err(), is_refused, "{base}\n{scope}");
         }
         let error = read(&auth, "", "[defaults]\nauth = []").unwrap_err();
         assert!(error.to_string().contains("org.toml:2"), "{error}");

@@ -20,7 +20,7 @@ pub(super) struct Witness<'a> {
 }
 
 /// No pattern has this segment, and no host this label.
-const FRESH: &str = "lint-witness";
+pub(super) const FRESH: &str = "lint-witness";
 
 /// No pattern has this method.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
@@ -91,26 +91,31 @@ impl PolicyFile {
         Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
-    pub(super) fn host_of(&self, part: usize) -> String {
+    fn host_of(&self, part: usize) -> String {
+        self.hosts_of(part).into_iter().next().unwrap_or_default()
+    }
+
+    /// A host of each kind that a part names.
+    pub(super) fn hosts_of(&self, part: usize) -> Vec<String> {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
-        let host = scope.and_then(|scope| scope.hosts.first()).map(|host| host.to_ascii_lowercase());
-        host.map(|host| host.replace('*', FRESH)).unwrap_or_default()
+        let hosts = scope.map_or(&[][..], |scope| &scope.hosts);
+        hosts.iter().map(|host| host.to_ascii_lowercase().replace('*', FRESH)).collect()
     }
 
     /// Whether a path is below the prefix of a part's scope.
     pub(super) fn is_inside(&self, part: usize, path: &str) -> bool {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        self.prefix_of(part).into_iter().all(|prefix| segments.next() == Some(prefix))
+        self.prefix_of(part).into_iter().all(|prefix| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(prefix)))
     }
 
-    fn prefix_of(&self, part: usize) -> Vec<&str> {
+    pub(super) fn prefix_of(&self, part: usize) -> Vec<&str> {
         let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
         let prefix = scope.and_then(|scope| scope.prefix.as_deref()).unwrap_or_default();
         prefix.split('/').filter(|segment| !segment.is_empty()).collect()
     }
 
     /// A path of a pattern inside the part's prefix, with so many segments at its end.
-    pub(super) fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
+    fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
         let prefix = self.prefix_of(part);
         let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {
             (Some(Segment::Literal(literal)), _) => &**literal,

@@ -8,7 +8,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | metric | kind | labels |
 /// |---|---|---|
 /// | `error_envelope_requests_total` | counter | `route`, `method`, `status_class` |
-/// | `error_envelope_request_head_seconds` | histogram | `route`, `method`, `status_class` |
+/// | `error_envelope_response_head_seconds` | histogram | `route`, `method`, `status_class` |
 /// | `error_envelope_request_duration_seconds` | histogram | `route`, `method`, `status_class` |
 /// | `error_envelope_request_body_bytes_total` | counter | `route`, `method` |
 /// | `error_envelope_response_body_bytes_total` | counter | `route`, `method` |

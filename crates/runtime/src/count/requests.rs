@@ -17,7 +17,7 @@ use super::installed;
 use super::kept::KEPT_FOR;
 
 pub(super) const REQUESTS: &str = "error_envelope_requests_total";
-pub(super) const HEAD: &str = "error_envelope_request_head_seconds";
+pub(super) const HEAD: &str = "error_envelope_response_head_seconds";
 pub(super) const DURATION: &str = "error_envelope_request_duration_seconds";
 pub(super) const RECEIVED: &str = "error_envelope_request_body_bytes_total";
 pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";

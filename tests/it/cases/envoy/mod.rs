@@ -236,7 +236,7 @@ fn configuration(policy: &Path, upstream: SocketAddr) -> String {
 
 fn written(policy: &Path, upstream: SocketAddr) -> Option<String> {
     let mut command = Command::new(profile().join("error-envelope"));
-    command.args(["envoy-config", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["envoy-config", "--listen", "127.0.0.1:0", "--envoy-admin", "127.0.0.1:0"]);
     command.args(["--upstream", &upstream.to_string(), "--policy"]).arg(policy);
     let output = command.output().expect("`cargo build -p error-envelope-cli` makes it");
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

@@ -59,8 +59,8 @@ macro_rules! attacks {
 pub(crate) static ATTACKS: &[Attack] = attacks! {
     "slow heads": http1::slow_heads, "500 clients send a head a byte at a time, 10 bytes a second", "`--idle-timeout` (here 1s)",
         args: &["--idle-timeout", "1s"];
-    "paused bodies": http1::paused_bodies, "500 clients stop within a body", "`--client-timeout` (here 1s)",
-        args: &["--client-timeout", "1s"];
+    "paused bodies": http1::paused_bodies, "500 clients stop within a body", "`--body-timeout` (here 1s)",
+        args: &["--body-timeout", "1s"];
     "slow bodies": http1::slow_bodies, "500 clients send a body at 10 bytes a second", "`--max-connections`";
     "slow readers": stalls::slow_readers, "100 clients ask for an endless answer and read none of it",
         "`--max-connections`, `--write-timeout`";

@@ -57,7 +57,7 @@ pub(crate) struct Shaped {
 
 const TOO_LONG: Duration = Duration::from_secs(20);
 /// A request that is not whole ends by these.
-const ARGS: [&str; 4] = ["--idle-timeout", "1s", "--client-timeout", "1s"];
+const ARGS: [&str; 4] = ["--idle-timeout", "1s", "--body-timeout", "1s"];
 const POLICY: &str = include_str!("policy.toml");
 
 pub(crate) fn run(binary: &Path) -> Vec<Shaped> {

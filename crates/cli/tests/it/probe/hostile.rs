@@ -7,7 +7,7 @@ use super::{probe, report};
 
 /// The lines that failed, each with all that was found of it.
 fn failures(server: &Answers) -> Vec<(String, String)> {
-    let json = probe(&server.url, &["--timeout", "0.3", "--json-path", "POST:/orders", "--format", "json"]);
+    let json = probe(&server.url, &["--timeout", "300ms", "--json-path", "POST:/orders", "--format", "json"]);
     assert_eq!(json.code, Some(1), "{}{}", json.out, json.err);
     let report = report(&json);
     assert_eq!((report["lines"].as_array().unwrap().len(), &report["passed"]), (26, &0.into()), "{report:#}");

@@ -101,7 +101,7 @@ fn wrong_usage_exits_2() {
         &["--protected", "GET:orders"],
         &["--rate", "0"],
         &["--rate", "NaN"],
-        &["--timeout", "-1"],
+        &["--timeout", "1"],
         &["--header-env", "authorization=NO_SUCH_VARIABLE"],
         &["--ca", "no-such.pem"],
         &["--format", "xml"],

@@ -20,8 +20,8 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
 /// The structure of a valid JSON text, with this message in place of each text; `None` if there is no such place.
-pub(super) fn structure(json: &str, message: &str) -> Option<Vec<u8>> {
-    let (written, counted) = Filter::new(json, Some(message)).run();
+pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
+    let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
@@ -42,6 +42,8 @@ struct Filter<'t, 'm> {
     message: Option<&'m str>,
     /// How many messages are written, or stacks left out.
     counted: usize,
+    /// It is JSON-RPC.
+    json_rpc: bool,
 }
 
 /// An object or a list that is not closed yet.
@@ -70,7 +72,7 @@ enum Verdict {
 impl<'t, 'm> Filter<'t, 'm> {
     fn new(json: &'t str, message: Option<&'m str>) -> Self {
         let written = Vec::with_capacity(json.len());
-        Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0 }
+        Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0, json_rpc: false }
     }
 
     /// The text is valid: a token is known by its first byte.
@@ -106,6 +108,10 @@ impl<'t, 'm> Filter<'t, 'm> {
         let enters = is_container && self.open.len() < MAX_DEPTH;
         let raw = if enters { "" } else { self.skip() };
         match self.judge(&name, raw_name.is_some(), first, raw, in_error) {
+            // A response of JSON-RPC without an id answers no call.
+            Verdict::Drop if first == b'"' && &*name == "id" && self.json_rpc => {
+                self.scalar(raw_name, "null", &Verdict::Pass)
+            }
             Verdict::Drop => {
                 self.at = if enters { end_of(self.json, start) } else { self.at };
                 self.spoil(first);

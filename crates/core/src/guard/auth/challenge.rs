@@ -96,11 +96,12 @@ fn has_own_error(challenge: &str) -> Option<bool> {
 /// RFC 6750 §3: the error is a parameter of the scheme Bearer; `None` for another scheme.
 fn with_error(challenge: &str, error: &str) -> Option<String> {
     let (scheme, params) = challenge.split_at_checked(BEARER.len())?;
-    if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with(' ')) {
+    if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with([' ', ','])) {
         return None;
     }
-    let more = if params.trim().is_empty() { "" } else { ", " };
-    Some(format!("{scheme} {error}{more}{}", params.trim_start()))
+    let params = params.trim_start_matches([' ', ',']);
+    let more = if params.is_empty() { "" } else { ", " };
+    Some(format!("{scheme} {error}{more}{params}"))
 }
 
 #[cfg(test)]
@@ -113,6 +114,7 @@ mod tests {
             ("Bearer", "Bearer error=\"invalid_token\""),
             ("bearer realm=\"x\"", "bearer error=\"invalid_token\", realm=\"x\""),
             ("Bearer error=\"other\"", "Bearer error=\"other\""),
+            ("Bearer, Own realm=\"x\"", "Bearer error=\"invalid_token\", Own realm=\"x\""),
             ("Bearers realm=\"x\"", "Bearers realm=\"x\""),
             ("Own realm=\"x\"", "Own realm=\"x\""),
         ] {
