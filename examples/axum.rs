@@ -1,6 +1,6 @@
 //! A small API on axum: its handlers fail with a `Fault`, and whatever else goes wrong comes in the same envelope.
 //!
-//! `cargo run --example axum` serves on a free port, `-- 3000` on that one; `-- --once` asks itself twice and exits.
+//! `cargo run --example axum` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{address}");
     println!("  curl -i http://{address}/channels/9");
     println!("  curl -i http://{address}/channels/2/messages --json '{{\"text\":\"hello\"}}'");
-    // CORS goes around the layer: it adds to errors what a browser asks for, and answers preflights itself.
+    // CORS goes around the layer: it adds to errors the headers that a browser requires, and answers preflights itself.
     let app = if cors { app().layer(CorsLayer::permissive()) } else { app() };
     axum::serve(listener, app).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! A client by hyper-util that asks again where the service says so, and reads what went wrong.
+//! A client by hyper-util that tries again where the service allows it, and reads what went wrong.
 //!
 //! `cargo run --example client_hyper -- http://127.0.0.1:8080/empty-404` asks for that; `-- --once` asks a service of its
 //! own that is out of luck three times: it takes about a second, since the service asks to wait for one.

@@ -1,7 +1,7 @@
 //! A plain hyper-util server without a framework, HTTP/1 and HTTP/2 on one port: a service, the layer around it, an
 //! accept loop.
 //!
-//! `cargo run --example hyper` serves on a free port, `-- 3000` on that one; `-- --once` asks itself twice and exits.
+//! `cargo run --example hyper` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;

@@ -1,9 +1,9 @@
-//! axum and tonic on one port, with one layer around both: whoever asks gets an error of its own kind.
+//! axum and tonic on one port, with one layer around both: each client gets an error of its own kind.
 //!
 //! A browser gets the envelope, a gRPC client a status, for the same `Fault` of the same function, and for what no route has.
 //! gRPC-Web reaches the services through tonic-web; health checks and reflection pass as they are.
 //!
-//! `cargo run --example mixed` serves on a free port, `-- 3000` on that one; `-- --once` asks itself a few things and exits.
+//! `cargo run --example mixed` serves on a free port, `-- 3000` on that one; `-- --once` sends itself a few requests and exits.
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn app() -> Result<Router, Box<dyn Error>> {
     let http = Router::new().route("/hello/{name}", get(hello));
-    // tonic's own fallback says 200 and `unimplemented` to whatever has no route, also to a browser; and tonic-web as a
+    // tonic's own fallback sends 200 and `unimplemented` to whatever has no route, also to a browser; and tonic-web as a
     // layer of the whole router would refuse what is no gRPC.
     let grpc = services()?.prepare().into_axum_router().reset_fallback().route_layer(GrpcWebLayer::new());
     Ok(http.merge(grpc).layer(ErrorEnvelopeLayer::new()))

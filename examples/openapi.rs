@@ -2,7 +2,7 @@
 //! from `#[derive(AsFault)]`, those of the layer from its policy.
 //!
 //! `cargo run --example openapi` serves on a free port, `-- 3000` on that one, the document at `/openapi.json`; `-- --once`
-//! asks itself twice and exits.
+//! sends itself two requests and exits.
 
 use std::error::Error;
 use std::io::{self, IsTerminal};

@@ -1,6 +1,6 @@
-//! An error type of one's own: a derive says what each variant is to clients, and handlers use `?`.
+//! An error type of one's own: a derive states what each variant is to clients, and handlers use `?`.
 //!
-//! `cargo run --example own_error` serves on a free port; `-- --once` asks itself and exits.
+//! `cargo run --example own_error` serves on a free port; `-- --once` sends itself a request and exits.
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,6 @@
 //! salvo: its whole service becomes a Tower service by a small adapter, with the layer around it.
 //!
-//! `cargo run --example salvo` serves on a free port, `-- 3000` on that one; `-- --once` asks itself twice and exits.
+//! `cargo run --example salvo` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;

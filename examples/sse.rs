@@ -1,6 +1,6 @@
-//! Server-sent events: a stream that breaks off ends with an event that says so, with the request id.
+//! Server-sent events: a stream that breaks off ends with an event that states it, with the request id.
 //!
-//! `cargo run --example sse` serves on a free port; `-- --once` asks itself and exits.
+//! `cargo run --example sse` serves on a free port; `-- --once` sends itself a request and exits.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use tower_error_envelope::policy::EventStreams;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError};
 
-/// Two events, then the model that makes them is lost. The head has said 200 long ago.
+/// Two events, then the model that makes them is lost. The head left with 200 long ago.
 async fn tokens() -> Sse<impl Stream<Item = io::Result<Event>>> {
     let lost = Err(io::Error::other("model-3.internal will not read"));
     Sse::new(stream::iter([Ok(Event::default().data("Hello")), Ok(Event::default().data("wor")), lost]))

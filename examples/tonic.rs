@@ -3,7 +3,7 @@
 //! A handler fails with a `Fault`, by `?`. That, a panic and whatever the layer refuses reach a gRPC client as a status with
 //! the request id; what is no gRPC comes in the envelope. Health checks and reflection pass as they are.
 //!
-//! `cargo run --example tonic` serves on a free port, `-- 3000` on that one; `-- --once` asks itself a few things and exits.
+//! `cargo run --example tonic` serves on a free port, `-- 3000` on that one; `-- --once` sends itself a few requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::error::Error;
@@ -76,7 +76,7 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
 }
 
 fn routes() -> Result<Routes, Box<dyn Error>> {
-    // tonic's own fallback says 200 and `unimplemented` to whatever has no route, also to a browser.
+    // tonic's own fallback sends 200 and `unimplemented` to whatever has no route, also to a browser.
     let http = Router::new()
         .route("/", get(|| async { "hello\n" }))
         .route("/panic", get(panics))

@@ -1,6 +1,6 @@
 //! Uploads: one route takes more than the others, and what is wrong with a form is an envelope like everything else.
 //!
-//! `cargo run --example upload` serves on a free port; `-- --once` asks itself and exits.
+//! `cargo run --example upload` serves on a free port; `-- --once` sends itself a request and exits.
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,6 @@
 //! A verifier of one's own: who may come in is in a store, such as a database, and the layer refuses everybody else.
 //!
-//! `cargo run --example verifier` serves on a free port; `-- --once` asks itself and exits.
+//! `cargo run --example verifier` serves on a free port; `-- --once` sends itself a request and exits.
 
 use std::collections::HashMap;
 use std::error::Error;

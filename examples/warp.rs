@@ -1,6 +1,6 @@
 //! warp: its filters become a service, with the layer around the whole of it.
 //!
-//! `cargo run --example warp` serves on a free port, `-- 3000` on that one; `-- --once` asks itself twice and exits.
+//! `cargo run --example warp` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;

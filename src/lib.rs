@@ -150,7 +150,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// None has the name of a crate: a glob import of this one must not hide that.
+// No module is named after a crate: `use tower_error_envelope::*` would hide that crate.
 pub mod auth;
 #[cfg(feature = "client")]
 pub mod client;

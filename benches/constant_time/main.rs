@@ -1,7 +1,7 @@
 //! Whether the time of looking for a key tells how near a wrong one came (rule G2): `cargo bench -p benches --bench constant_time`.
 //!
 //! Welch's t-test over a million runs of two classes, interleaved at random, as dudect does it: a near miss and a far
-//! one. Past 4.5 the two are told apart. `--check` fails then.
+//! one. Past 4.5 the two are distinguished. `--check` fails then.
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 #[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
@@ -29,7 +29,7 @@ const RUNS: usize = 1_000_000;
 /// Many: the runs of one share where things lie in memory, and are that far no chance of their own.
 const BATCHES: usize = 20_000;
 
-/// Past it two classes are told apart: by chance once in 100,000 times.
+/// Past it two classes are distinguished: by chance once in 100,000 times.
 const TELLING: f64 = 4.5;
 
 /// As many wrong inputs of each class: one alone might be told by itself.
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     if check && !holds { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// How well the two classes of inputs can be told apart by the time that `work` takes on what is made of them. Where
+/// How well the two classes of inputs can be distinguished by the time that `work` takes on what is made of them. Where
 /// something lies in memory must not tell: inputs are made anew for each batch, what is made of them for each run.
 fn t_value<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, work: impl Fn(P) -> O) -> f64 {
     let mut random = rand::rng();

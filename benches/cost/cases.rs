@@ -1,4 +1,4 @@
-//! The requests, what the handler says to them, and what must come out.
+//! The requests, what the handler sends to them, and what must come out.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -25,17 +25,17 @@ pub(crate) enum Case {
     Header,
     /// Fifty routes that want JSON, and a request without a body to one of them.
     Fifty,
-    /// What a router's fallback says.
+    /// What a router's fallback sends.
     Empty404,
-    /// What a handler says in a line.
+    /// What a handler sends in a line.
     Text404,
-    /// What a service with a shape of its own says.
+    /// What a service with a shape of its own states.
     Json404,
     /// The service fails.
     Error,
     /// A rate limiter answers.
     RateLimited,
-    /// Credentials are asked for, and none are sent: nothing is hashed.
+    /// Credentials are requested, and none are sent: nothing is hashed.
     NoCredentials,
     /// A small body of another type on a route that wants JSON.
     Unsupported,
@@ -105,7 +105,7 @@ impl Case {
         request
     }
 
-    /// What the layer is told, where it does not come as it is.
+    /// The layer's configuration, where it is not the default.
     pub(crate) fn policy(self) -> Option<Policy> {
         let policy = match self {
             Self::NoCredentials => {

@@ -5,7 +5,7 @@
 //! 1. Each stack and case runs in a process of its own, this binary again, so that no subscriber, branch history or
 //!    heap of one is seen by another.
 //! 2. Instructions come from callgrind: those of the second N of 2N requests, divided by N. They do not depend on what else
-//!    the machine does. Without valgrind their columns stay empty, and a line says so.
+//!    the machine does. Without valgrind their columns stay empty, and a line reports it.
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and rough.
 //!

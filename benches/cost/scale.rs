@@ -33,7 +33,7 @@ pub(crate) enum Lookup {
     InScope,
     /// A host of nobody's: a route of the policy itself.
     NoScope,
-    /// One host of many scopes, told apart by their prefixes, and a path of many segments.
+    /// One host of many scopes, distinguished by their prefixes, and a path of many segments.
     LongPath,
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     (text, risen)
 }
 
-/// Writes a row, and says where its ratio is too high.
+/// Writes a row, and states where its ratio is too high.
 pub(crate) fn ratio(text: &mut String, name: &str, one: f64, large: f64) -> Option<String> {
     let ratio = large / one;
     let _ = writeln!(text, "{name:<12} {one:>9.0} {large:>13.0} {ratio:>6.2}");

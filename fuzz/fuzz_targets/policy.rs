@@ -1,4 +1,4 @@
-//! Any text as a policy file, and any target under it: an error that says where, or a policy that never panics (M2).
+//! Any text as a policy file, and any target under it: an error that states where, or a policy that never panics (M2).
 #![no_main]
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ mod responded;
 #[path = "rpc/sent.rs"]
 mod sent;
 
-// What the request is, what its body is, what the service says, what becomes of its body: in that order.
+// What the request is, what its body is, what the service sends, what becomes of its body: in that order.
 fuzz_target!(|bytes: &[u8]| {
     let choices = &mut choices::Choices::new(bytes);
     let call = call::RpcCall::chosen(choices);

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../tests/it/words/checks.rs"]
 mod checks;
 
-// The first byte says what the second chooses of: a sentence for a value, a sentence that goes on, a status for a body.
+// The first byte states what the second chooses of: a sentence for a value, a sentence that goes on, a status for a body.
 fuzz_target!(|data: &[u8]| {
     let [what, chosen, rest @ ..] = data else { return };
     match (what % 4, std::str::from_utf8(rest)) {

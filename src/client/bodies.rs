@@ -30,9 +30,9 @@ pub(super) struct ReadBody<B: Body> {
 
 /// What follows the bytes that were read.
 pub(super) enum RemainingBytes<B: Body> {
-    /// Nothing: the body is whole.
+    /// No more bytes: the body is whole, and these are its trailers.
     Trailers(Option<HeaderMap>),
-    /// It was too long, or too late.
+    /// The body was too long, or too late.
     Body(Pin<Box<B>>),
     Failed(B::Error),
 }

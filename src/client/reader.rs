@@ -15,10 +15,11 @@ use error_envelope_core::code::{CodeSet, ErrorCode};
 use error_envelope_core::dialect::CustomShape;
 use error_envelope_core::policy::Policy;
 
-/// As much as the layer itself reads of an error's body (R4).
+/// The most bytes to read of an error's body: as many as the layer reads (R4).
 const LIMIT: usize = 64 * 1024;
 
-/// An error is small: a server that takes longer for it is stuck, and most facts are in the head.
+/// The time limit for an error's body. A body is small: a server that takes longer is stuck, and most facts are in the
+/// head.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Makes [`ClientError`]s of responses. Cheap to clone.

@@ -56,7 +56,7 @@ use error_envelope_core::client::ClientError;
 #[must_use]
 pub struct RetryPolicy {
     settings: Arc<Settings>,
-    /// For the one request that this clone follows.
+    /// The progress of the one request that this clone follows.
     progress: Progress,
 }
 

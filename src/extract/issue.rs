@@ -46,7 +46,8 @@ pub(super) fn of_data(path: &Path, text: &str) -> Issue {
 pub(super) fn of_text(path: impl IntoIterator<Item = Step>, text: &str) -> Issue {
     let (message, code, name) = parse_text(text);
     let mut path: Vec<Step> = path.into_iter().collect();
-    // The path ends at the object whose field is missing or unknown, unless serde had to read ahead.
+    // The path ends at the object whose field is missing or unknown. If serde had to read ahead, it ends at an unknown
+    // field itself.
     let has_it = |name: &&str| code == UNKNOWN && matches!(path.last(), Some(Step::Name(last)) if last == name);
     let name = name.filter(|name| !has_it(name)).map(|name| Step::Name(name.to_owned()));
     path.extend(name);

@@ -23,7 +23,7 @@ pub(super) struct Budget {
     deadline: Option<Deadline>,
 }
 
-/// More than any server sends by itself.
+/// The most empty frames to accept: more than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// Nothing more is read: the budget is spent, or the body failed.
@@ -47,7 +47,7 @@ impl Budget {
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
-                // Its drop is user code, and may panic (F2).
+                // The error's drop is user code, and may panic (F2).
                 let _ = catch(|| drop(error));
                 Poll::Ready(Err(BudgetExhausted))
             }

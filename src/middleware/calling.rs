@@ -1,4 +1,4 @@
-//! One inner call: its poll, and the reply made from its response.
+//! Polls one inner call, and makes the reply from its response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -166,9 +166,9 @@ impl Reading {
 
 /// A frame of a body. Its bytes are in place already: a frame is large to move.
 enum Frame {
-    /// This many bytes.
+    /// This many bytes came, and more may follow.
     More(usize),
-    /// The same, and the body reports its end.
+    /// This many bytes came, and the body reports its end.
     Last(usize),
     None,
     Failed,

@@ -30,7 +30,7 @@ pin_project! {
         meter: Option<BodyMeter>,
         metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
-        // It was not polled yet, and has not reported its end.
+        // Whether the body was not polled yet, and has not reported its end.
         goes_on: bool,
         done: bool,
     }
@@ -128,7 +128,7 @@ enum Look {
     Passes,
     /// There is no frame, or an error.
     Ends,
-    /// It is empty, and the last.
+    /// The frame is empty, and the last one.
     EndsEmpty,
     Over(DrainBudget),
 }

@@ -50,7 +50,7 @@ impl<R: Body> ResumedBody<R> {
         whole
     }
 
-    /// Its error goes into `broken`.
+    /// Polls the body. An error of the body goes into `broken`.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
     where
         R::Error: Into<BoxError>,

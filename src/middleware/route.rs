@@ -76,7 +76,8 @@ mod matched_path {
     use axum::extract::MatchedPath;
     use http::Extensions;
 
-    /// Far more routes than a router has: a program that makes routers without end gets no further ones in its labels.
+    /// The most routes to keep: far more than a router has. If a program makes routers without end, further routes get no
+    /// label.
     const MOST: usize = 16 * 1024;
 
     static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);

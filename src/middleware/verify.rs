@@ -100,7 +100,7 @@ impl CredentialRequest {
 }
 
 impl fmt::Debug for CredentialRequest {
-    /// Without headers and query: they hold the credentials (L3).
+    /// Leaves out headers and query: they have the credentials (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presented")
             .field("method", &self.method)

@@ -11,9 +11,9 @@ use error_envelope_core::policy::Policy;
 /// An error in another dialect.
 pub(super) struct DialectError {
     pub(super) shape: Shape,
-    /// Its content in the form of the envelope.
+    /// The content of the error in the form of the envelope.
     pub(super) body: Value,
-    /// What the layer would not have written.
+    /// The deviations from what the layer writes.
     pub(super) wrong: Vec<String>,
 }
 

@@ -107,7 +107,7 @@ struct RawError<'a> {
 }
 
 impl Raw<'_> {
-    /// The only text that these fields have.
+    /// The exact text of the envelope with these fields.
     fn written(&self) -> String {
         let RawError { code, message, details } = &self.error;
         let details = details.map(|details| format!(",\"details\":{details}")).unwrap_or_default();

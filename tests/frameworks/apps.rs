@@ -1,4 +1,4 @@
-//! The same routes on each framework, with the layer where the manual says that it goes.
+//! The same routes on each framework, with the layer where the manual states that it goes.
 
 mod axum;
 mod hyper;
@@ -46,7 +46,7 @@ apps! {
     "salvo", "", [Http1, Http2] => salvo::start,
 }
 
-/// A body whose trailer says what trailer the request had.
+/// A body whose trailer states what trailer the request had.
 fn summed(trailers: Option<&HeaderMap>) -> impl Body<Data = Bytes, Error = Infallible> + Send + Sync + use<> {
     let sum = trailers.and_then(|trailers| trailers.get("x-sum")).cloned();
     let sum = sum.unwrap_or(HeaderValue::from_static("none"));

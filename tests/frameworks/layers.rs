@@ -86,7 +86,7 @@ fn f1_who_waits_too_long_for_a_rate_limit_gets_504() {
     assert_eq!((&*line.level, line.field("request_id")), ("ERROR", Some(&*second.id())));
 }
 
-/// `load_shed` asks for readiness; a rate limit that has none to give is shed.
+/// `load_shed` requests readiness; a rate limit that has none to give is shed.
 #[tokio::test(start_paused = true)]
 async fn f1_a_rate_limit_that_sheds_inside_is_503() {
     let limited = Buffer::new(LoadShed::new(RateLimit::new(service_fn(fine), Rate::new(1, 60 * SECOND))), 8);

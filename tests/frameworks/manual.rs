@@ -20,7 +20,7 @@ pub(crate) fn expect_table(table: &str) {
     }
 }
 
-/// Each snippet says where it is from: `<!-- FILE -->` on the line before it.
+/// Each snippet states where it is from: `<!-- FILE -->` on the line before it.
 #[test]
 fn each_snippet_stands_in_the_file_that_it_names() {
     let page = page();

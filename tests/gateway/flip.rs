@@ -79,7 +79,7 @@ fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() 
     for line in &refused {
         assert!(line.contains("policy.toml:4: defaults.mode: unknown mode"), "{line}");
     }
-    // The first one is back after the second was asked what it says.
+    // The first one is back after the second was asked what it states.
     let taken = log.matches(TAKEN).count();
     assert_eq!(taken, 2 + FLIPS - broken, "each valid one takes effect");
     println!("{FLIPS} changes in {took:.1?}: {taken} taken, {} refused, each with its line", refused.len());

@@ -251,7 +251,7 @@ fn handshakes_hold_nobody_up_and_those_that_do_not_end_are_closed() {
     let silent: Vec<TcpStream> = (0..SILENT)
         .map(|number| {
             let mut client = gateway.connect();
-            // A record of a handshake that says how long it is, and is not.
+            // A record of a handshake that states how long it is, and is not.
             if number % 2 == 0 {
                 client.write_all(&[22, 3, 1, 0, 200, 1]).unwrap();
             }

@@ -1,4 +1,4 @@
-//! G2 through the layer: who is let in, what the service is told of them, and what verifiers may do wrong.
+//! G2 through the layer: who is let in, what the service gets of them, and what verifiers may do wrong.
 
 mod callers;
 mod forwarded;
@@ -26,7 +26,7 @@ use crate::kit::{Answer, answer};
 
 type AnyBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 
-/// A service that says 200, and remembers what it was asked.
+/// A service that answers 200, and stores the requests that it got.
 #[derive(Clone, Default)]
 struct Inner {
     seen: Arc<Mutex<Vec<request::Parts>>>,
@@ -51,7 +51,7 @@ impl Service<Request<RequestBody<AnyBody>>> for Inner {
 }
 
 impl Inner {
-    /// What it was asked since the last time.
+    /// The requests since the last time.
     fn seen(&self) -> Vec<request::Parts> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -65,7 +65,7 @@ fn bearer() -> AuthScheme {
     AuthScheme::bearer().key(Key::of_secret("live", "key-live-1")).key(Key::of_secret("gone", "key-gone-1").revoked())
 }
 
-/// A policy that asks for one custom scheme everywhere.
+/// A policy that requests one custom scheme everywhere.
 fn custom(scheme: AuthScheme) -> PolicyBuilder {
     Policy::builder().scheme("partner", scheme).auth(["partner"])
 }

@@ -1,4 +1,4 @@
-//! What the log says of why an error has its code (rules R1, L1, L3), and what is told to who asks for each step.
+//! What the log states of why an error has its code (rules R1, L1, L3), and the explanation of each step.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;

@@ -141,7 +141,7 @@ fn the_codes_are_those_that_it_can_become() {
     let own: Vec<_> = OrderError::CODES.iter().map(ErrorCode::as_str).collect();
     let expected = "conflict seat_taken card_declined worker_at_capacity invalid_request internal_error not_found";
     assert_eq!(own.join(" "), expected);
-    // axum's error says none.
+    // axum's error states none.
     assert!(!OrderError::CODES.is_complete());
     assert!(StockError::CODES.is_complete());
     assert_eq!(Never::CODES.iter().count(), 0);

@@ -29,7 +29,7 @@ fn envelope(code: &str, details: Option<&Value>) -> Envelope {
     Envelope::parse(&headers, format!(r#"{{"error":{{"code":"{code}","message":"m"{details}}},"request_id":"{ID}"}}"#))
 }
 
-/// What the assertion says where it fails.
+/// What the assertion states where it fails.
 fn misfit(code: &str, details: Option<&Value>, policy: &Policy) -> Option<String> {
     let envelope = envelope(code, details);
     let fits = catch_unwind(AssertUnwindSafe(|| envelope.assert_details_fit(policy).code().len()));
@@ -65,9 +65,9 @@ fn a_misfit_is_reported_with_its_place_and_the_answer() {
     let mistake = misfit("seat_taken", Some(&json!({})), &policy).unwrap();
     assert!(mistake.contains("\n  details: there is no \"seat\"\n"), "{mistake}");
     assert_eq!(misfit("seat_taken", None, &policy), None);
-    for nobodys in ["teapot", "conflict", "a_code_of_nobodys"] {
-        let mistake = misfit(nobodys, None, &policy).unwrap();
-        assert!(mistake.starts_with(&format!("the code {nobodys:?} has no schema of its details")), "{mistake}");
+    for nonexistent in ["teapot", "conflict", "a_code_of_nobodys"] {
+        let mistake = misfit(nonexistent, None, &policy).unwrap();
+        assert!(mistake.starts_with(&format!("the code {nonexistent:?} has no schema of its details")), "{mistake}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whatever an inner service says, a client of an older dialect gets that dialect (R12), and what is written is read
+//! Whatever an inner service sends, a client of an older dialect gets that dialect (R12), and what is written is read
 //! back (R2).
 
 use std::sync::Arc;

@@ -96,7 +96,7 @@ async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     }
 }
 
-/// The code of a line that is an envelope, alone or in an event, or says it of a gRPC answer.
+/// The code of a line that is an envelope, alone or in an event, or states it of a gRPC answer.
 fn code(line: &str) -> Option<String> {
     if let Some(code) = line.trim().strip_prefix("x-error-code: ") {
         return Some(code.to_owned());

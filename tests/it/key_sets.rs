@@ -1,4 +1,4 @@
-//! `jwks_url` (G2): a provider that rotates its keys, is down, or says what is no key set, while tokens are presented. Time
+//! `jwks_url` (G2): a provider that rotates its keys, is down, or sends something that is not a key set, while tokens are presented. Time
 //! is simulated; the provider is a real one, over TLS.
 
 mod provider;
@@ -189,7 +189,7 @@ fn g2_a_token_waits_as_long_as_its_scheme_says() {
     });
 }
 
-/// What is no key set leaves the old one, and the log says why.
+/// What is no key set leaves the old one, and the log states why.
 #[test]
 fn g2_what_is_no_key_set_leaves_the_old_one() {
     let good = Signer::new("good");
@@ -253,7 +253,7 @@ impl ReplaceLength for Vec<u8> {
     }
 }
 
-/// Keys of algorithms that nobody knows here are passed over (RFC 7517 §5).
+/// Keys of unknown algorithms are skipped (RFC 7517 §5).
 #[test]
 fn g2_one_key_of_a_set_is_enough() {
     let ((), _) = simulated(async {

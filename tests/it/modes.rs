@@ -38,7 +38,7 @@ struct Error {
     pause: Duration,
     trailers: bool,
     breaks: bool,
-    /// Its head says its length.
+    /// Its head states its length.
     sized: bool,
 }
 
@@ -88,7 +88,7 @@ impl Error {
         response.body(StreamBody::new(paced).boxed_unsync()).unwrap()
     }
 
-    /// As M1 says it: empty, HTML or plain text; a body that no type names is what it looks like, and JSON is JSON.
+    /// As M1 states it: empty, HTML or plain text; a body that no type names is what it looks like, and JSON is JSON.
     fn is_filled(&self) -> bool {
         let whole = self.whole();
         let looks_like_json = matches!(whole.trim_ascii_start().first(), Some(b'{' | b'['))
@@ -194,7 +194,7 @@ fn error() -> impl Strategy<Value = Error> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
-    /// Within the budget of bytes and time: what is past it is told apart by its type, below.
+    /// Within the budget of bytes and time: what is past it is distinguished by its type, below.
     #[test]
     fn m1_fill_writes_what_is_empty_html_or_plain_text_and_gives_back_all_else(mut error in error()) {
         if error.whole().len() > 60_000 || error.pause * (error.pieces.len() as u32 + 2) > Duration::from_millis(900) {

@@ -1,5 +1,5 @@
 //! `observe` around the axum example and the gateway's embedded service (M1): over HTTP/1 and HTTP/2 a client gets what it
-//! would get without the layer, and the log says what `enforce` would have done.
+//! would get without the layer, and the log states what `enforce` would have done.
 //!
 //! Each request is sent three times: without the layer, with it in `observe`, with it in `enforce`. The first two answers
 //! are compared byte for byte, but for the id; the log of the second with the third answer, and with its log.
@@ -124,7 +124,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> 
 }
 
 impl LoggedEvent {
-    /// It says what the client got, and what `enforce` said and did.
+    /// It states what the client got, and what `enforce` said and did.
     fn foretells(&self, bare: &Seen, wanted: &Self, enforced: &Seen) -> bool {
         // What keeps its protocol's shape passes in every mode (R10).
         let keeps_shape = bare.has_same_body(enforced);

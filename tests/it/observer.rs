@@ -1,4 +1,4 @@
-//! Who watches errors sees each once (L1), bodies only where the policy says so (L3), and can turn everything off (M1).
+//! Who watches errors sees each once (L1), bodies only where the policy states it (L3), and can turn everything off (M1).
 
 use std::convert::Infallible;
 use std::future::{Future, ready};

@@ -1,4 +1,4 @@
-//! `[[code]]`: what the policy says of a code holds for a service's own fault, wherever it was made.
+//! `[[code]]`: what the policy states of a code holds for a service's own fault, wherever it was made.
 
 use axum::response::IntoResponse;
 use bytes::Bytes;

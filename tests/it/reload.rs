@@ -32,7 +32,7 @@ use crate::wait::{until, when};
 
 type Inner = ServiceFn<fn(Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
 
-/// A service under a watched policy; it never has what it is asked for.
+/// A service under a watched policy; it never has what a request names.
 struct Served {
     layer: ErrorEnvelopeLayer,
     service: ErrorEnvelopeService<Inner>,

@@ -1,4 +1,4 @@
-//! Whatever an inner service says, the client gets the envelope (E1, E2, E7, E8).
+//! Whatever an inner service sends, the client gets the envelope (E1, E2, E7, E8).
 
 mod header_order;
 mod protocols;

@@ -1,4 +1,4 @@
-//! Calls whose head says how long their response is (P2, F4, L1): what ends one in the place of the service's own end has
+//! Calls whose head states how long their response is (P2, F4, L1): what ends one in the place of the service's own end has
 //! that length, and one that was read whole has ended.
 
 use std::convert::Infallible;
@@ -50,7 +50,7 @@ async fn p2_no_end_replaces_one_with_a_declared_length() {
     assert_eq!(&*cut_behind_the_head(true).await.body, FINE);
 }
 
-/// hyper stops at the last byte of a known length, and asks for no trailers.
+/// hyper stops at the last byte of a known length, and requests no trailers.
 #[test]
 fn l1_a_call_of_a_known_length_that_was_read_whole_over_http1_is_no_line() {
     const MESSAGE: &[u8] = b"\0\0\0\0\0";

@@ -1,4 +1,4 @@
-//! What a gRPC service says by itself is as it would be without the layer (P1): heads, messages as bytes, trailers, for
+//! What a gRPC service sends by itself is as it would be without the layer (P1): heads, messages as bytes, trailers, for
 //! successes and its own statuses; the id aside.
 //!
 //! tonic's client makes each call twice, at the service alone and at the one with the layer in `enforce`, plain and with

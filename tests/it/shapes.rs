@@ -1,4 +1,4 @@
-//! The shapes of `manual/shapes.md` are read and written as the page says (R15).
+//! The shapes of `manual/shapes.md` are read and written as the page states (R15).
 
 use std::sync::Arc;
 

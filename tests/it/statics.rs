@@ -1,6 +1,6 @@
 //! Facts that the compiler can check: what is `Send`, what needs no bound, and how large things are.
 //!
-//! A size is a speed bump: who makes a future larger changes a number here, and says why.
+//! A size is a speed bump: who makes a future larger changes a number here, and states why.
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -3,7 +3,7 @@
 //!
 //! Each script of a body is played twice, without the layer and with it, and what came is compared: step by step in
 //! process, byte by byte on HTTP/1, frame by frame on HTTP/2. A 205 in `enforce` is another one (E5: it loses its body,
-//! and says so), and stands in its own test.
+//! and states it), and stands in its own test.
 
 mod in_process;
 mod scripted;

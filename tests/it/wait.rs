@@ -9,7 +9,7 @@ pub(crate) const TOO_LONG: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks until it finds what is awaited; a look that does not says what it saw instead.
+/// Looks until it finds what is awaited; a look that does not states what it saw instead.
 #[track_caller]
 pub(crate) fn until<T, S: Debug>(awaited: &str, look: impl FnMut() -> Result<T, S>) -> T {
     found(look).unwrap_or_else(|seen| in_vain(awaited, &seen))

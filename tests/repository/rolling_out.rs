@@ -13,7 +13,7 @@ use crate::wait::{until, when};
 const PAGE: &str = include_str!("../../manual/rolling-out.md");
 /// The table's columns.
 const PATHS: [&str; 5] = ["/express", "/html-502", "/success-flag", "/early-hints", "/ok"];
-/// The table's rows: the file of the step, and the mode that it is given where the manual says so.
+/// The table's rows: the file of the step, and the mode that it is given where the manual states it.
 const STEPS: [(&str, &str, Option<&str>); 6] = [
     ("1. observe", "1-observe.toml", None),
     ("2. map", "2-map.toml", None),
@@ -103,7 +103,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// What the table says of it.
+    /// What the table states of it.
     fn cell(&self, bare: &str) -> String {
         match &self.code {
             Some(code) => format!("{} `{code}`", self.status),
@@ -169,7 +169,7 @@ impl Gateway {
         });
     }
 
-    /// Renames another file over the policy, and waits until the log says so.
+    /// Renames another file over the policy, and waits until the log states it.
     #[track_caller]
     fn replace(&self, policy: &str, logged: &str) {
         let start = self.log().len();

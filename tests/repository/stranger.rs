@@ -100,7 +100,7 @@ fn blocks<const N: usize>(page: &str, expected: [&str; N]) -> [String; N] {
     std::array::from_fn(|at| blocks[at].split_once('\n').unwrap().1.to_owned())
 }
 
-/// What `cargo new` and `cargo add` make, with the versions of this workspace, so that no registry is asked.
+/// What `cargo new` and `cargo add` make, with the versions of this workspace, so that no registry gets a request.
 fn build(setup: &str, main: &str) -> PathBuf {
     let mut lines = setup.lines();
     let name = lines.next().unwrap().strip_prefix("cargo new ").unwrap();
@@ -121,7 +121,7 @@ fn build(setup: &str, main: &str) -> PathBuf {
     fs::write(folder.join("src/main.rs"), main).unwrap();
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    // What cargo says to a build of its own is not said to this one.
+    // What cargo passes to a build of its own is not passed to this one.
     std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name == "CARGO_MANIFEST_DIR").for_each(
         |(name, _)| {
             cargo.env_remove(name);

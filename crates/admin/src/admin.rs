@@ -44,7 +44,7 @@ pub(crate) enum Metrics {
     Nowhere,
     #[cfg(feature = "prometheus")]
     Here(PrometheusHandle),
-    /// Another address serves them: this names it.
+    /// Another address serves the metrics: the text names that address.
     Elsewhere(Arc<str>),
 }
 

@@ -13,11 +13,11 @@ use serde_json::Value;
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(crate) type Answer = Response<Body>;
 
-/// Nothing from elsewhere, nothing inline: pages bring their style and their script as files of this address.
+/// Pages load styles and scripts as files of this address only: nothing from elsewhere, and nothing inline.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Whatever is no page loads nothing at all where a browser shows it.
+/// A browser that shows any other response, such as JSON or text, loads nothing for it.
 const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 5] = [
@@ -28,7 +28,7 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// One line, or several.
+/// An answer of plain text, of one line or several.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     let mut text = text.into();
     if !text.ends_with('\n') {

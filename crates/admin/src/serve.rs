@@ -24,16 +24,16 @@ use crate::admin::Metrics;
 
 /// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
-/// Cookies of browsers do not belong here.
+/// The largest head of a request, in bytes: no cookies of other sites belong here.
 const MOST_HEAD: usize = 16 * 1024;
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// A client that reads nothing of its response for this long is disconnected.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a stop waits for responses in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
-/// Long enough for a descriptor to come free, short enough not to be noticed.
+/// The wait after a failed accept: long enough for a descriptor to come free, short enough not to be noticed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// Recorded times are kept one by one until they are gathered, even without scrapes.
+/// How often recorded times are gathered: until then each is kept by itself, even without scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 impl Admin {

@@ -79,7 +79,7 @@ fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &Path) -> Result
     }
     for (name, at) in read.missing() {
         let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
-        print_unless_closed(&report.add(&Finding::of_missing(file, at.as_ref(), &wrong)))?;
+        print_unless_closed(&report.add(&Finding::for_missing_secret(file, at.as_ref(), &wrong)))?;
     }
     Ok(())
 }

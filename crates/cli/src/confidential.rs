@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-/// The tables and keys of a policy file beside `auth`.
+/// The tables and keys of a policy file besides `auth`.
 const OPEN: [&str; 15] = [
     "version",
     "include",
@@ -54,7 +54,7 @@ const OPEN_OF_AUTH: [&str; 19] = [
     "unavailable",
 ];
 
-/// What sets a credential, ignoring spaces.
+/// Marks of a line that sets a credential; the line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
 /// Whether the line at these bytes of a file, with an error in `key`, may be shown.

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 struct Explained<'a> {
     recorded: &'a Recorded,
     trial: &'a Trial,
-    /// In the mode of the route.
+    /// The result in the route's own mode.
     real: TrialResult,
     enforced: TrialResult,
 }

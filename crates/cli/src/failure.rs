@@ -32,7 +32,7 @@ pub(crate) enum CommandError {
     Refused(String),
     /// The input cannot be read, or the output cannot be written.
     Io(String),
-    /// The same, already reported.
+    /// The command failed, and has already reported it.
     Reported,
     /// The reader of the output has closed it, as `head` does.
     Closed,
@@ -63,7 +63,7 @@ impl CommandError {
         }
     }
 
-    /// For a policy that was not read.
+    /// The failure of a command whose policy could not be read.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();
@@ -101,7 +101,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// The same; if the reader has closed the output, the exit code stays what it is and does not report success.
+/// As [`print`], but a reader that has closed the output does not turn the exit code into a success.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     match print(text) {
         Err(CommandError::Closed) => Ok(()),

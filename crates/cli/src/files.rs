@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::failure::CommandError;
 
-/// Writes a file beside its place, then renames it there: a reader gets the old one or the new one.
+/// Writes a file next to its place, then renames it there: a reader gets the old one or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", std::process::id()));

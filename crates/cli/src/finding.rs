@@ -70,7 +70,7 @@ impl<'a> Finding<'a> {
     }
 
     /// A missing secret.
-    pub(crate) fn of_missing(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
+    pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         Self {
             kind: Kind::Note,
             lint: None,
@@ -128,7 +128,7 @@ impl<'a> Finding<'a> {
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 
-    /// The width of the numbers of lines, and of `= help: ` beside them.
+    /// The width of the numbers of lines, and of `= help: ` next to them.
     fn margin(&self) -> usize {
         self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
     }

@@ -10,7 +10,7 @@ use crate::failure::CommandError;
 use crate::recorded::unreadable;
 use crate::text::{cut, one_line};
 
-/// No API is described by more.
+/// The largest document to read: no API needs a larger one.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A document that was read.
@@ -36,7 +36,7 @@ impl DocumentFile {
         Some(cut(&one_line(title), 80)).filter(|title| !title.is_empty())
     }
 
-    /// In the order of the paths.
+    /// The operations, in the order of the paths.
     pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
         Document(&self.0).operations()
     }

@@ -13,7 +13,7 @@ use error_envelope_runtime::FilterPolicy;
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
-/// As long as the longest hash requires.
+/// A secret that stands for one that is not set here. It is as long as the longest hash requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.

@@ -17,7 +17,7 @@ pub(crate) enum Format {
     Github,
 }
 
-/// For verbs that annotate nothing.
+/// The formats of commands that have no lines of a file to annotate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// Print text for people

@@ -8,7 +8,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::failure::CommandError;
 
-/// Those of a file of PEM certificates alone; without a file, the platform's. `flag` is the flag that names another file.
+/// The trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the flag that
+/// names the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

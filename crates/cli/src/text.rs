@@ -17,12 +17,12 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// The same on one line.
+/// The text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// At most so many characters, the last of them `…` where it was longer.
+/// Cuts a text to at most `most` characters, the last of them `…`.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),

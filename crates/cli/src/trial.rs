@@ -38,10 +38,10 @@ pub(crate) struct TrialResult {
 
 /// A policy to try recorded exchanges under.
 pub(crate) struct Trial {
-    /// It maps the deciding rule to its line; `None` for the defaults.
+    /// The policy's file, with the line of each rule; `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<ExchangeConfig>,
-    /// The same policy with one mode on every route: guards read it before everything else.
+    /// The same policy once for each mode, set on every route: guards depend on the mode before anything else does.
     modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
@@ -106,7 +106,8 @@ fn config(policy: Policy) -> Arc<ExchangeConfig> {
     Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
 }
 
-/// Passes a body to the meter, which counts the messages of a call (P1): one that is too long as a whole was refused by its length.
+/// Passes a body to the meter, for the lengths of an RPC's messages (P1). A body that is too long as a whole was refused
+/// before.
 fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);
@@ -193,7 +194,7 @@ impl TrialResult {
     }
 }
 
-/// The same for every request.
+/// The request id of every trial.
 pub(crate) fn example_id() -> RequestId {
     RequestId::from_parts(1_767_225_600_000, 0)
 }

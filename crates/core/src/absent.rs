@@ -1,6 +1,6 @@
 //! Functions of features that are off: a call does not compile, and the compiler's error names the feature.
 
-/// A bound that no type meets, and functions whose argument would have to.
+/// Declares a bound that no type meets, and functions whose argument must meet it.
 macro_rules! absent {
     ($feature:literal $bound:ident $wrong:literal $right:literal
         $($of:ty { $($function:ident($($argument:tt)*) -> $result:ty;)* })*) => {

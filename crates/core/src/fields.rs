@@ -100,7 +100,7 @@ impl Lengths {
         Self(self.0 | other.0)
     }
 
-    /// No name of another length than these, or than one that is 32 bytes longer, is among them.
+    /// A quick check by length, modulo 32: if it is false, the name is not among them.
     #[inline]
     pub(crate) const fn may_have(self, length: usize) -> bool {
         self.0 >> (length % 32) & 1 == 1

@@ -56,7 +56,7 @@ type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 enum Verifiers {
     Any,
     These(Vec<String>),
-    /// None, with advice for a policy that needs one.
+    /// No key sets are fetched. The text is advice for a policy that needs some.
     None(String),
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct FaultAttribute {
 pub(crate) enum Code {
     /// A name of the catalogue, or the path of a constant.
     Path(ExprPath),
-    /// Its form is checked as the constant is evaluated.
+    /// A name and a status. The compiler checks their form when it evaluates the constant.
     Custom(LitStr, LitInt),
 }
 

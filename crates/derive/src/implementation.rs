@@ -81,8 +81,8 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
-    // No value of an enum without variants is ever matched, but a reference to one must be dereferenced.
-    // A function of `with` may be a closure, and may return a fault.
+    // No value of an enum without variants is ever matched, but a reference to one must be dereferenced. A `with` may be a
+    // closure that is called where it stands, and may return a fault, which is converted to itself.
     let allowed = quote!(#[allow(unused_variables, clippy::redundant_closure_call, clippy::useless_conversion)]);
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
@@ -118,7 +118,7 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// Its own codes, and those of its transparent errors; not those that a function of an error returns.
+/// The codes of a type: its own, and those of its transparent errors, but not those that a function of an error returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

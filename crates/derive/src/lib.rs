@@ -19,7 +19,7 @@ pub fn derive_as_fault(input: TokenStream) -> TokenStream {
     write(&input, "tower_error_envelope")
 }
 
-/// The same for crates that depend on `error-envelope-fault` alone. See `error_envelope_fault::AsFault`.
+/// Derives `AsFault` in crates that depend only on `error-envelope-fault`. See `error_envelope_fault::AsFault`.
 #[proc_macro_derive(HandlerAsFault, attributes(fault))]
 pub fn derive_as_fault_of_handlers(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -1,4 +1,4 @@
-//! A message's text: fields by their names, or by their numbers.
+//! Writes the code for `message = "…"`: a format string whose placeholders are names or numbers of fields.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 /// A text is a format string whose names are the fields', as in `format!`; any other expression is the message itself.
 pub(crate) fn write(message: &Expr) -> TokenStream {
     match message {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if has_places(&text.value()) => {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if has_placeholders(&text.value()) => {
             let text = LitStr::new(&by_binding(&text.value()), text.span());
             quote!(::std::format!(#text))
         }
@@ -27,8 +27,8 @@ pub(crate) fn documented(message: &Expr) -> Option<String> {
     }
 }
 
-fn has_places(text: &str) -> bool {
-    // A single brace of either kind: `format!` reports the error.
+fn has_placeholders(text: &str) -> bool {
+    // Also true for a single brace, which `format!` reports as an error.
     let without = text.replace("{{", "").replace("}}", "");
     without.contains(['{', '}'])
 }
@@ -55,6 +55,6 @@ mod tests {
         ] {
             assert_eq!(by_binding(text), written);
         }
-        assert!(!has_places("{{0}}"));
+        assert!(!has_placeholders("{{0}}"));
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Variant<'a> {
         Some(binding(at, field))
     }
 
-    /// Whether only its error's value has its code.
+    /// Whether its code depends on the value of the wrapped error, and so is unknown at compile time.
     pub(crate) fn has_unknown_code(&self) -> bool {
         self.fault.with.is_some()
     }
@@ -97,7 +97,7 @@ impl<'a> Variant<'a> {
         Some(quote!((#name, #kind)))
     }
 
-    /// A constant that is always evaluated: a name or a status of no code is an error here.
+    /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
         let code = custom(name, status);
@@ -204,7 +204,7 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// Its own name, or the one that it is given.
+/// The name of a detail: that of its field, unless the attribute gives another.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }

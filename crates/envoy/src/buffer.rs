@@ -6,7 +6,7 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
-    /// Where they are; null where there are none.
+    /// The first of the bytes; null if there are none.
     pub ptr: *const u8,
     /// How many there are.
     pub length: usize,
@@ -23,10 +23,10 @@ pub struct Line {
 }
 
 impl Buffer {
-    /// None.
+    /// No bytes.
     pub const NONE: Self = Self { ptr: ptr::null(), length: 0 };
 
-    /// These.
+    /// A view of these bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self { ptr: bytes.as_ptr(), length: bytes.len() }

@@ -2,7 +2,7 @@
 //!
 //! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
 //! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy. Beside
-//! `policy_file`, and in a Struct beside `policy`, `admin` may name the admin address for operators, and `metadata` sets whether
+//! `policy_file`, and in a Struct next to `policy`, `admin` may name the admin address for operators, and `metadata` sets whether
 //! errors are written to dynamic metadata.
 
 use std::sync::Arc;

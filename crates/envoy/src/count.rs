@@ -43,7 +43,8 @@ pub(crate) struct Kind {
     count: AtomicU64,
 }
 
-/// Those that live: counts without a stream, as of reloads and the kill switch, are recorded by the newest.
+/// The counters of all configurations that still exist. The newest records counts without a stream, such as reloads and the
+/// kill switch.
 static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {

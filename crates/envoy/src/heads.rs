@@ -55,7 +55,7 @@ pub(crate) fn request(lines: HeaderList<'_>, version: Version, all: bool) -> Req
                 if version >= Version::HTTP_2 {
                     target.named = Authority::try_from(value).ok();
                 }
-                // In its place, so that changes of a head are found quickly.
+                // The host takes its usual place in the head, so that changes of the head are found quickly.
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
@@ -110,7 +110,7 @@ fn is_plain(name: &[u8], value: &[u8]) -> bool {
 }
 
 impl Target<'_> {
-    /// As a server of this version gives it to a service: the path alone over HTTP/1, all of it above.
+    /// The URI as a server passes it to a service: only the path over HTTP/1, the whole URI over HTTP/2 and above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
@@ -214,7 +214,7 @@ pub(crate) struct HeaderMutations {
     id: Option<(HeaderValue, bool)>,
 }
 
-/// The change of a name, if the changed head does not last as long.
+/// The change of one name, with its own copy of the values: the changed head may be dropped before.
 struct OwnedMutation {
     name: HeaderName,
     is_new: bool,

@@ -1,6 +1,6 @@
 //! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
-//! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one [`Admin`]
+//! Envoy makes a configuration for each listener, and a new one next to the old at every update. So an address has one [`Admin`]
 //! in the process, whose switch and errors outlive configurations; it shows the newest that names it. It is served while one
 //! names it.
 

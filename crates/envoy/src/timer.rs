@@ -22,7 +22,7 @@ struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
-    /// When the thread wakes by itself. It is not set anew when its wait is cancelled: most waits are cancelled, and
+    /// When the thread wakes by itself. It is not set again when its wait is cancelled: most waits are cancelled, and
     /// each change would wake the thread.
     wakes: AtomicU64,
 }
@@ -45,7 +45,7 @@ struct State {
 
 /// The effect of a wait's end.
 enum TimerEvent {
-    /// A hook of the stream, with this event.
+    /// Envoy calls the stream's hook with this number.
     Event(Scheduler, u64),
     Call(Box<dyn FnOnce() + Send>),
 }

@@ -48,7 +48,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// The same without the cause, for `#[fault(with = Fault::from)]` on a variant that has the error.
+/// The fault without a cause, for `#[fault(with = Fault::from)]` on a variant that has the error.
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
         let own = error.downcast_ref::<Self>().cloned();

@@ -76,7 +76,7 @@ pub mod private {
     /// The facts of a variant that do not depend on a value.
     #[derive(Clone, Debug)]
     pub struct Declared {
-        /// Its code.
+        /// The code of the variant.
         pub code: ErrorCode,
         /// `status = …`.
         pub status: Option<u16>,
@@ -90,7 +90,7 @@ pub mod private {
 
     /// The result for a transparent error without `CODES`.
     pub trait NoCodes {
-        /// No code is known.
+        /// An empty list that is not complete.
         const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
     }
 

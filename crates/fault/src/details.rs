@@ -1,4 +1,4 @@
-//! The details of a rewritten error: the received details, the issue list beside them (E8), an unknown code (E9).
+//! The details of a rewritten error: the received details, the issue list next to them (E8), an unknown code (E9).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Implementations that the orphan rule keeps beside the types (feature `axum`): a [`Fault`] is a response, [`RequestId`]
+//! Implementations that the orphan rule keeps next to the types (feature `axum`): a [`Fault`] is a response, [`RequestId`]
 //! and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
 
 mod rejection;

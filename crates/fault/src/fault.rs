@@ -93,9 +93,9 @@ static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().ma
 enum MessageSource {
     /// As the user gave it.
     Raw,
-    /// It has the form of E2 already.
+    /// The message already has the form of E2.
     Clean,
-    /// It is clean, too, and the layer made it up itself: it ranks with the catalogue's (R12).
+    /// The message is clean, and the layer's own: it ranks with those of the catalogue (R12).
     Stock,
 }
 

@@ -36,7 +36,7 @@ const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
 /// The same names, for lookups.
 pub static ISSUE_TEXTS_BY_NAME: Names<3> = Names::new(ISSUE_TEXTS);
 
-/// Names of texts that data has as well: beside a name alone they are no sign of an issue.
+/// Names of texts that ordinary data uses, too: such a text with only a name next to it does not make an issue.
 const TEXTS_OF_DATA: [&str; 4] = ["description", "detail", "title", "text"];
 
 /// Fields with the code of an error, in order of precedence (R2).
@@ -197,7 +197,7 @@ pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
 
-/// Whether it is Valibot's `nested`, alone or beside the whole's texts.
+/// Whether it is Valibot's `nested`, alone or next to the whole's texts.
 fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
@@ -228,7 +228,7 @@ fn may_mean_errors(name: &[u8]) -> bool {
         || matches!(first, Some(b'v' | b'V'))
 }
 
-/// In lower case, without underscores and hyphens.
+/// A name in lower case, without underscores and hyphens.
 fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
     let letters = name.bytes().filter(|it| !matches!(it, b'_' | b'-'));
     let length = buffer.iter_mut().zip(letters).map(|(place, letter)| *place = letter.to_ascii_lowercase()).count();
@@ -238,7 +238,7 @@ fn normalized<'b>(name: &str, buffer: &'b mut [u8; LONGEST]) -> &'b [u8] {
 /// Longer than any of the names.
 const LONGEST: usize = 64;
 
-/// Whether the status beside it is a failing one.
+/// Whether the object's `status` field means a failure.
 fn fails(object: Node<'_, '_>) -> bool {
     let Some(status) = object.field("status") else { return false };
     match status.word_or_digits() {

@@ -189,7 +189,7 @@ impl Hash for Identity {
 }
 
 impl fmt::Debug for Identity {
-    /// Without claims and data: they may be confidential (L3).
+    /// Leaves out claims and data: they may be confidential (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("scheme", &self.scheme()).field("id", &self.id()).finish()
     }
@@ -215,7 +215,7 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// The user's value: its last owner may be any part of the layer, where a panic of its drop must go no further (F2).
+/// Holds a verifier's value, and catches a panic of its `drop`: any part of the layer may be the last owner (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {

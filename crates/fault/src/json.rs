@@ -144,7 +144,7 @@ pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
-/// The same for JSON that the parser has accepted already.
+/// The text of a JSON string, from JSON that the parser has accepted before.
 #[inline]
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))

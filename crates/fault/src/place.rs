@@ -23,12 +23,12 @@ enum Step {
 /// Whether a place may begin with a part of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beginning {
-    /// It may, and so may a field of that name.
+    /// The first step may be a part of the request, or a field of the same name.
     #[default]
     Unclear,
-    /// One step alone is a part as well: `/body`.
+    /// A JSON pointer: even a single step may be a part of the request, as in `/body`.
     Pointer,
-    /// Its part is known from elsewhere.
+    /// The part of the request is known from elsewhere, so the first step is a field.
     Field,
 }
 
@@ -192,7 +192,7 @@ impl Place {
         }
     }
 
-    /// As a JSON array.
+    /// The place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
         let mut path = Path::new();
         for step in &self.steps {

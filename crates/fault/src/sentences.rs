@@ -42,7 +42,7 @@ pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
 
 fn of_rows(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let pairs = BytePairs::of(text);
-    several(text, &pairs, context).or_else(|| Some(vec![one(text, &pairs, context)?]))
+    several(text, &pairs, context).or_else(|| Some(vec![read_single(text, &pairs, context)?]))
 }
 
 fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
@@ -70,7 +70,7 @@ fn several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Re
     ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
         let pieces = pieces(text, joined, pairs, context);
         let is_joined = pieces.len() > 1;
-        is_joined.then(|| pieces.into_iter().map(|piece| one_of(piece, joined, pairs, context)).collect()).flatten()
+        is_joined.then(|| pieces.into_iter().map(|piece| read_piece(piece, joined, pairs, context)).collect()).flatten()
     })
 }
 
@@ -82,7 +82,7 @@ fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'
     for (at, _) in text.match_indices(joined).take(MOST) {
         let rest = &text[at + joined.len()..];
         let first = rest.split(joined).next().unwrap_or_default();
-        if [rest, first].into_iter().any(|it| one_of(it, joined, pairs, context).is_some()) {
+        if [rest, first].into_iter().any(|it| read_piece(it, joined, pairs, context).is_some()) {
             pieces.push(text[start..at].trim_end());
             start = at + joined.len();
         }
@@ -91,12 +91,14 @@ fn pieces<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'
     pieces
 }
 
-fn one_of(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
+/// Reads one of several issues that `joined` separates.
+fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let text = if joined == "\n" { text.trim() } else { text };
     pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-fn one(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
+/// Reads a text that is one issue: by a row of the table, or as serde's own message.
+fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
@@ -118,13 +120,13 @@ impl Sentence {
         let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
-            Some(text) if self.says.is_empty() => serde::parse_text(text).map(Reading::from_serde),
+            Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),
             _ => Some(self.reading(&captures, text)),
         }
     }
 
     fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
-        let sentence = pattern::message_of(self.says, captures, text);
+        let sentence = pattern::message_of(self.message, captures, text);
         Reading { place: pattern::place_of(captures), text: without_values(&sentence).into_owned() }
     }
 }

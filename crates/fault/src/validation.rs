@@ -65,7 +65,7 @@ impl Fault {
         }))
     }
 
-    /// The same without issues: the status is that of a body whose types do not fit.
+    /// An `invalid_request` without issues, with the status of a body whose types do not fit.
     pub(crate) fn unprocessable() -> Self {
         Self::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY)
     }

@@ -22,10 +22,10 @@ const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The gateway's listeners. If they are dropped while connections are open, the threads and their connections end.
 pub(super) struct Listeners {
-    /// One for each worker, or for the caller's runtime; none once they accept.
+    /// The listening sockets: one for each worker, or for the caller's runtime. Empty once they accept.
     pub(super) sockets: Vec<std::net::TcpListener>,
     pub(super) workers: Workers,
-    /// For connections, of all workers.
+    /// The places for connections, shared by all workers.
     pub(super) slots: Arc<Semaphore>,
     /// The pause after an attempt that failed.
     pub(super) retry: Duration,

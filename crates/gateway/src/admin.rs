@@ -1,4 +1,4 @@
-//! The admin address beside the gateway: up until the last request is through.
+//! The admin address of a gateway. It is up until the last request has ended.
 
 use error_envelope_admin::Admin;
 use tokio::net::TcpListener;

@@ -136,7 +136,7 @@ impl<B: Body> UnreadRest<B> {
 }
 
 impl<B> UnreadRest<B> {
-    /// hyper reads once more between two of them.
+    /// The most polls to wait for hyper, which reads once more between two of them.
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 

@@ -34,7 +34,7 @@ impl Capacity {
 }
 
 impl Permit {
-    /// For two: a request without a body needs none for that.
+    /// Shares the permit between two holders. A request without a body needs no share for the body.
     pub(crate) fn share(self) -> (Self, Self) {
         let room = match self {
             Self::Own(room) => Arc::new(room),

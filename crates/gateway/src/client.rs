@@ -15,7 +15,7 @@ use super::client_body::ClientBody;
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{InFlight, RequestTracker};
 
-/// The request that the layer wraps around: hyper's, with a client's pauses capped.
+/// A client's request as the layer gets it: hyper's, whose body ends with an error if the client pauses for too long.
 pub(crate) type Inbound = Request<ClientBody>;
 
 /// A connected client.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use super::connection_state::ConnectionState;
 use super::read_size::ReadSize;
 
-/// A client's side of a connection of HTTP/2 begins with it (RFC 9113 §3.4).
+/// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) struct ClientStream<T> {
@@ -117,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // For good: hyper has ended the connection.
+        // It stays so: hyper has ended the connection.
         self.owes(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

@@ -96,12 +96,12 @@ async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Str
 /// Whether a short call means that the next one would wait: true with epoll, which reports each change.
 const CLEARS: bool = cfg!(target_os = "linux");
 
-/// Whether a call wrote or read less than its buffer held.
+/// Whether a call wrote or read less than its buffer had.
 type IsShort = bool;
 
 /// A stream to a service that may have stopped reading but still write.
 struct ServiceStream {
-    /// It has no other owner: a [`Probe`] does not keep it open.
+    /// The socket. This is its only strong owner: a [`Probe`] does not keep it open.
     stream: Arc<TcpStream>,
     has_stopped_reading: bool,
 }
@@ -160,7 +160,8 @@ impl AsyncRead for ServiceStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = ready!(self.poll_try(cx, Interest::READABLE, |stream| {
             let count = stream.try_read_buf(buf)?;
-            // Its end is read again: nothing wakes for it once more.
+            // At the end of the stream the readiness stays: a later read finds the end again, though no event would
+            // announce it.
             Ok((count, count > 0 && buf.has_remaining_mut()))
         }));
         Poll::Ready(read.map(drop))
@@ -198,7 +199,7 @@ impl AsyncWrite for ServiceStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of its own here.
+        // Nothing to flush: this stream has no buffer.
         Poll::Ready(Ok(()))
     }
 

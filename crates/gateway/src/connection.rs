@@ -78,7 +78,7 @@ where
             tokio::spawn(connection.serve(stream, false).instrument(span));
             return;
         };
-        // Boxed: the state of one takes no room in the other.
+        // Boxed, so that a served connection does not keep the memory of its handshake.
         let handshake = Box::pin(connection.shake_hands(stream, tls));
         let served = async move {
             if let Some(served) = handshake.await {
@@ -104,7 +104,7 @@ where
     async fn shake_hands(mut self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.stage.clone();
         let in_time = tokio::time::timeout(self.requests.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
-        // It owns the stream, which learns below how it ends.
+        // This future owns the stream, which is closed below in the way that fits its end.
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,

@@ -72,7 +72,7 @@ struct TrackedResponse {
 pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
-    /// Not all of it was taken.
+    /// Whether the answer was dropped before the client had all of it.
     lost: AtomicBool,
     /// The request id to log; `None` where the layer logs it.
     id: Option<HeaderValue>,
@@ -180,7 +180,7 @@ impl ActiveRequest {
         &self.0
     }
 
-    /// Its answer, logged by `id` if it is lost.
+    /// Begins the answer to this request. If it is lost, it is logged with `id`.
     pub(crate) fn begin_response(self, id: Option<HeaderValue>, record: Option<AccessRecord>) -> Arc<ResponseProgress> {
         self.0.last_body.response_started(&self.0.activity);
         let is_tracked = self.1.is_http2();
@@ -197,12 +197,12 @@ impl ActiveRequest {
 }
 
 impl ActiveBody {
-    /// It was read to its end.
+    /// Notes that the body was read to its end.
     pub(crate) fn was_read(&self) {
         self.state.last_body.was_read(self.number);
     }
 
-    /// It is dropped with this rest.
+    /// Hands over the rest of the body when its reader is dropped.
     pub(crate) fn leave(&self, rest: Incoming) {
         self.state.last_body.leave(self.number, rest, !self.expects_continue, &self.state.activity);
     }
@@ -222,7 +222,7 @@ impl Drop for ActiveBody {
 }
 
 impl TrackedResponse {
-    /// For how long it has stood still.
+    /// How long the answer has made no progress.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
         let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));

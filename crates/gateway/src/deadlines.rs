@@ -25,7 +25,7 @@ pub(crate) struct Deadlines {
 /// How a connection ends.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// At once.
+    /// The connection closes at once.
     Closed,
     /// After the requests that are under way.
     Graceful,

@@ -35,11 +35,11 @@ const ELEMENT: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// They are dropped, and the client's address and scheme are set: no proxy in front is trusted.
+    /// The client's headers are dropped, and its address and scheme are set: no proxy in front is trusted.
     Replace,
     /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
     Append,
-    /// It passes as it comes, and nothing is added.
+    /// The client's headers pass as they come, and nothing is added.
     Pass,
 }
 
@@ -58,7 +58,8 @@ impl Hop {
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
-        // The address stands within it, and the text beside its count of users: each request touches one piece of memory.
+        // One allocation for the element, the address within it, and the reference count: each request touches one piece of
+        // memory.
         let element = Bytes::from_owner(SmallVec::<[u8; ELEMENT]>::from_slice(element.as_bytes()));
         let begins = "for=".len() + open.len();
         let value = |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"));
@@ -89,7 +90,7 @@ impl Hop {
     }
 
     /// Appends this hop to the client's own headers. It extends only fields that exist: a `forwarded` with only this
-    /// hop beside a longer `x-forwarded-for` would hide the client, and vice versa.
+    /// hop next to a longer `x-forwarded-for` would hide the client, and vice versa.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {

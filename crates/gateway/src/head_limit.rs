@@ -21,7 +21,7 @@ use super::pace::Pace;
 /// How often a clock checks the requests within the limit, at most. A 504 may be late by that part of the limit.
 const LOOKS: u32 = 100;
 
-/// The limit of one service. A clone is the same limit.
+/// How long one service may take to its response head. Clones share one list of waiting requests.
 #[derive(Clone)]
 pub(crate) struct HeadLimit(Arc<Shared>);
 
@@ -116,7 +116,7 @@ impl Drop for Clock {
 /// Removes a request from the waiting ones when it is dropped.
 struct WaitGuard<'a> {
     shared: &'a Arc<Shared>,
-    /// None before it waits.
+    /// The place among the waiting requests; `None` before the first poll.
     key: Option<usize>,
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// No limit that a service can send: h2 reports this one until the settings arrive.
+/// The limit that h2 reports until the settings of the service arrive, which cannot contain this value.
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// How often to check for the settings. They come with the first bytes of the service.
@@ -102,7 +102,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout)
-        // It carries many requests: without pings the next of them would find that it has died silently.
+        // A connection carries many requests. Without pings, the next request would be the first to detect that the
+        // connection has died silently.
         .keep_alive_while_idle(true)
         .initial_max_send_streams(UNKNOWN)
         .initial_stream_window_size(limits.stream_window)
@@ -115,7 +116,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 /// A handle to a connection to the service.
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// It is its identity, too.
+    /// Also the identity of the connection: two handles are equal if they share it.
     opened: Arc<Opened>,
 }
 

@@ -13,7 +13,7 @@ use super::idle::Activity;
 /// The body of the last request that has one.
 #[derive(Default)]
 pub(crate) struct LastBody {
-    /// It is the last request's.
+    /// Whether the body belongs to the last request.
     is_current: AtomicBool,
     state: Mutex<BodyState>,
 }
@@ -21,11 +21,11 @@ pub(crate) struct LastBody {
 #[derive(Default)]
 struct BodyState {
     number: BodyNumber,
-    /// It was not read to its end, so that hyper closes the connection after the response.
+    /// The body was not read to its end, so that hyper closes the connection after the response.
     is_unread: bool,
-    /// It was dropped.
+    /// The body was dropped.
     is_left: bool,
-    /// Its response has left: its head cannot change any more.
+    /// The response to its request has left, and its head cannot change any more.
     is_answered: bool,
     rest: Option<Incoming>,
 }

@@ -13,7 +13,7 @@ pub(crate) const HEADERS: u32 = 100;
 
 /// A year is for ever, and clocks can count it.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
-/// A time that passes: nothing could be done within zero.
+/// Any time but zero, within which nothing could be done.
 pub(crate) const UP_TO_A_YEAR: RangeInclusive<Duration> = Duration::from_nanos(1)..=*ZERO_TO_A_YEAR.end();
 
 macro_rules! limits {
@@ -102,8 +102,7 @@ limits! {
         // More than services with a worker for each connection have (Apache: 256), and fewer than a system gives descriptors.
         /// How many connections to the service there are, upgraded ones included.
         connections: u32 = 1024, 1..=u32::MAX;
-        // A client waits as long without noticing; one that would wait longer is better served by an error that the service is
-        // full.
+        // A client hardly notices this wait. After a longer one an error helps it more.
         /// How long a request waits for a connection while all are in use, as a part of [`response_timeout`]; then it gets 503
         /// `worker_at_capacity`.
         ///
@@ -127,7 +126,7 @@ limits! {
         // A service that died silently, or a firewall that forgot the connection, fails every client's requests until then.
         /// How often the service is pinged over HTTP/2.
         ping_interval: Duration = 10 * SECOND, UP_TO_A_YEAR;
-        /// How long the service may take to answer a ping; then the connection is made anew.
+        /// How long the service may take to answer a ping; then the connection is made again.
         ping_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
     }
 }

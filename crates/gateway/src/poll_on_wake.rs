@@ -1,7 +1,7 @@
 //! A future that is polled when it is woken, and not each time its task is.
 //!
-//! Clocks and signals that seldom resolve wait beside a connection that is polled with each request: a poll of one of tokio's
-//! clocks costs a hundred instructions and more.
+//! Clocks and signals that seldom resolve wait in the same task as a connection that is polled with each request: a poll of
+//! one of tokio's clocks costs a hundred instructions and more.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};

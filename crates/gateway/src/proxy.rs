@@ -34,7 +34,7 @@ pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<B>,
     url: Arc<str>,
     head_limit: HeadLimit,
-    /// Those of scopes, by their times.
+    /// The limits of scopes, by their durations.
     scope_limits: Mutex<HashMap<Duration, HeadLimit>>,
     capacity: Capacity,
 }

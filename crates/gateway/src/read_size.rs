@@ -7,11 +7,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many times larger a piece may become.
+/// How many times its first size a piece may grow to.
 const TIMES: usize = 4;
-/// Pieces that a reader that stops leaves behind.
+/// How many pieces are held for a reader that stops.
 const PIECES: usize = 3;
-/// For some forty bodies at full speed at once; the others are read in small pieces.
+/// The memory for large pieces, in bytes: enough for some forty bodies at full speed. The others are read in small pieces.
 const MOST: usize = 64 << 20;
 /// The least size of a buffer in hyper.
 const LEAST: usize = 8 << 10;

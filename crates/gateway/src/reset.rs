@@ -49,7 +49,7 @@ pub(crate) fn within_body(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream within its body")).into()
 }
 
-/// The same for a client's body; separates a client that is gone from one that frames its body wrongly (F1a).
+/// The error of a client's body. Separates a client that is gone from one that frames its body wrongly (F1a).
 pub(crate) fn of_client(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

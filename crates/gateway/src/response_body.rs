@@ -19,7 +19,8 @@ use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
 use super::tracked_data::TrackedData;
 
-/// Many times the duration of a write to a socket, and too short for a client to notice.
+/// How long a broken body waits for its last bytes to be written: many times as long as a write takes, and too short for a
+/// client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 pin_project! {
@@ -65,7 +66,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
         if this.progress.is_held_up() {
-            // One piece for a client that does not read, and not as many as hyper's buffer takes.
+            // For a client that does not read, only one piece is read ahead, not as many as hyper's buffer takes.
             return Poll::Pending;
         }
         if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {

@@ -40,7 +40,7 @@ const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer, which listens for clients.
 pub struct Gateway {
-    /// One for each worker, or for this thread.
+    /// The listening sockets: one for each worker, or one for this thread.
     listeners: Vec<std::net::TcpListener>,
     workers: Workers,
     address: SocketAddr,
@@ -283,7 +283,7 @@ async fn accept_to_the_end(
                 successor = handover.successor() => Some(successor),
                 () = acceptors.ended() => panic!("nobody accepts clients any more"),
             };
-            // Otherwise it would serve beside the successor if this gateway died now, and after a stop by an operator.
+            // Otherwise it would serve next to the successor if this gateway died now, and after a stop by an operator.
             handover.releaser()();
             let Some(successor) = successor else {
                 acceptors.end().await;

@@ -1,7 +1,7 @@
 //! hyper's server of one connection, dropped while its client is silent.
 //!
 //! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone through
-//! them. So after a while without a request over HTTP/1 its server is dropped, and created anew at the first byte. A silent
+//! them. So after a while without a request over HTTP/1 its server is dropped, and created again at the first byte. A silent
 //! connection costs the same whether or not it has sent anything before, and the memory of many is soon free for the next ones.
 //! (hyper-util's `auto` also chooses by the first bytes, but keeps its server, and has no limit for heads apart from the one for
 //! all that is read.)
@@ -29,10 +29,10 @@ use super::limits::ClientLimits;
 use super::poll_on_wake::PollOnWake;
 use super::read_size::{ReadSize, large};
 
-/// A client that sends one request is done by then.
+/// How long a connection is silent before its server is taken down: a client with a single request is done by then.
 const SHORT_REST: Duration = Duration::from_millis(100);
-/// Longer than the pauses of a busy client, and short beside the time that it may be idle. It also holds for a client that sends
-/// again this soon after its server was taken down, or has sent half a head.
+/// The same for a client that sent again soon after its server was taken down, or has sent half a head. It is longer than
+/// the pauses of a busy client, and short compared with the time that a client may be idle.
 const LONG_REST: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
@@ -84,7 +84,7 @@ enum State<T, S: HttpService<Incoming>> {
     Quiet(Box<QuietConnection<T, S>>),
     Http1(Box<http1::UpgradeableConnection<Io<T>, S>>),
     Http2(Pin<Box<http2::Connection<Io<T>, S, TokioExecutor>>>),
-    /// It ends between two requests: TLS sends the client a notice.
+    /// The connection ends between two requests: over TLS the client gets a notice.
     Closing(Box<ClientStream<T>>),
     Ended,
 }
@@ -124,7 +124,7 @@ impl Future for Waits {
 /// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// As hyper's connections resolve.
+    /// The connection has ended, with the result of hyper's future.
     Ended(Result<(), BoxError>),
     Deadline(End),
 }
@@ -152,9 +152,9 @@ where
         Self { state, waits, servers, connection, rested: None }
     }
 
-    /// It ends after its current requests, and at `deadline` at the latest.
+    /// Ends the connection after its current requests, and at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // A new server would not have the order to end.
+        // `rest: None`: the server must not be taken down now, because a new one would not be ending.
         **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use smallvec::SmallVec;
 
-/// In bytes, for a head and a short body. The longer the copy, the less of the time is saved; and it is on the stack.
+/// The longest write to copy, in bytes: a head and a short body. A longer copy saves less time, and it is on the stack.
 const SHORT: usize = 1024;
 
 pub(crate) type JoinBuffer = SmallVec<[u8; SHORT]>;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// As often as an HTTP/2 client is pinged; firewalls forget after minutes.
+/// The silence before the first probe: the same as before a ping over HTTP/2. Firewalls forget a connection after minutes.
 const QUIET: Duration = Duration::from_secs(30);
-/// Longer than any way there and back.
+/// The time between two probes: longer than any round trip.
 const AGAIN: Duration = Duration::from_secs(10);
-/// A packet may get lost, three in a row do not.
+/// The number of probes: one packet may get lost, but hardly three in a row.
 const TIMES: u32 = 3;
 
 /// Sends small writes at once, and enables the kernel's probes of the other side (RFC 9293 §3.8.4). They begin after

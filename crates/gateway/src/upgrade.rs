@@ -24,9 +24,9 @@ impl UpgradeRequest {
     ///
     /// Also `None` for `h2c`: requests inside that connection would bypass every guard of the layer.
     pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
-        let may_ask = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
+        let may_upgrade = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
         let headers = request.headers();
-        if !may_ask || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
+        if !may_upgrade || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
             return None;
         }
         let protocols = headers.get_all(UPGRADE).iter().cloned().collect();

@@ -105,7 +105,7 @@ impl Upstream {
     }
 }
 
-/// Over HTTP/1.1, with the default limits; that of an `https` URL needs [`Upstream::tls`].
+/// An upstream over HTTP/1.1 with the default limits. An `https` URL also needs [`Upstream::tls`].
 impl From<UpstreamUrl> for Upstream {
     fn from(url: UpstreamUrl) -> Self {
         Self {

@@ -42,7 +42,7 @@ pub(crate) type WorkerId = Option<NonZeroUsize>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// For all tasks to be dropped, each of which logs its request: many times what ten thousand take.
+/// The time limit for dropping all tasks, each of which logs its request: many times what ten thousand take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// The last worker id of all gateways of the process.

@@ -4,7 +4,7 @@
 //! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both found is
 //!    returned, and only if the system reports no change in between.
 //! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no more are
-//!    started. Once one continues, the files are read anew.
+//!    started. Once one continues, the files are read again.
 //! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ pub struct FileReader<C>(Arc<Shared<C>>);
 pub struct Look<C> {
     /// The value made of them.
     pub content: C,
-    /// The same for the same files with the same texts.
+    /// A hash of the files and their texts: equal for the same files with the same texts.
     pub texts: u64,
     /// Their names.
     pub files: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Patience {
     pub settle: Duration,
     /// For the file system to return the files of one look, and for another caller's reading to end.
     pub answer: Duration,
-    /// For the computation that follows the reading of files in one look.
+    /// The time limit for the computation that follows the reading of files in one look.
     pub compute: Duration,
     /// The most threads that may be reading.
     pub threads: usize,
@@ -60,9 +60,9 @@ pub enum Unread {
     Busy,
     /// The file system does not answer.
     Silent,
-    /// They change faster than they are read.
+    /// The files change faster than they are read.
     Unsettled,
-    /// Reading them panicked.
+    /// Reading the files panicked.
     Panicked,
 }
 

@@ -10,19 +10,19 @@ use error_envelope_core::loader::PolicyLoader;
 /// The place of the policy in a filter's configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum FilterPolicy {
-    /// None: the default policy applies.
+    /// No policy is configured: the default policy applies.
     #[default]
     Nowhere,
-    /// It is this text.
+    /// The policy is this text.
     Here(String),
-    /// It is in this file.
+    /// The policy is in this file.
     File(String),
 }
 
 /// The parsed configuration of a filter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// The place of its policy.
+    /// Where the policy is.
     pub policy: FilterPolicy,
     /// The admin address; `None` unless the configuration names one.
     pub admin: Option<SocketAddr>,

@@ -49,14 +49,14 @@ pub(crate) fn events() -> (Events, Changes) {
 }
 
 impl Events {
-    /// Makes the files be read anew.
+    /// Makes the files be read again.
     pub(crate) fn wake(&self) {
         let _ = self.woken.try_send(());
     }
 }
 
 impl WatchedFolders {
-    /// None yet.
+    /// Watches no folder yet.
     pub(crate) fn new(events: &Events) -> Result<Self, notify::Error> {
         let events = events.clone();
         let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
@@ -71,7 +71,7 @@ impl WatchedFolders {
         Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
     }
 
-    /// The same; if the system refuses, the error shows where folders are to be watched.
+    /// As [`new`](Self::new). If the system refuses, the error appears when folders are to be watched.
     pub(crate) fn or_none(events: &Events) -> Self {
         Self::new(events).unwrap_or_else(|error| {
             let watcher = Err(error.to_string());

@@ -79,15 +79,15 @@ impl PolicyHandle {
         Self::fixed(Arc::default()).with_file(path, loader)
     }
 
-    /// The same with another policy, for good.
+    /// A handle with another policy, which is never reloaded.
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
         let config = self.source.config().with_policy(policy);
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// The same with the policy of a file. A thread of its own reads it again whenever one of the policy's files changes, and
-    /// ends with the last clone. A policy that is refused leaves the old one active (M2).
+    /// A handle with the policy of a file. A thread of its own reads it again whenever one of the policy's files changes,
+    /// and ends with the last clone. A policy that is refused leaves the old one active (M2).
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// The same with another config around the policy, also after the policy changes.
+    /// A handle with another config around the policy, also after the policy changes.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
         let config = Arc::new(change(ExchangeConfig::clone(&self.source.config())));
@@ -151,7 +151,7 @@ impl PolicyHandle {
         }
     }
 
-    /// Reads a watched policy's files anew, whether they seem changed or not; `true` where another policy is active now. A
+    /// Reads a watched policy's files again, whether they seem changed or not; `true` where another policy is active now. A
     /// policy that is not watched stays. It blocks its thread: at most 5 s while the files are being written, 10 s where
     /// their file system does not answer, and as long again while another reload reads them.
     ///

@@ -147,7 +147,7 @@ pub(crate) fn log_switched(off: bool, by: Option<&str>, reason: Option<&str>) {
     tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
 }
 
-/// A policy was read anew, and applies from now on (M3).
+/// A policy was read again, and applies from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::record_reload("taken");

@@ -3,7 +3,7 @@
 //! 1. The folders of all files are watched, and those of every symbolic link on the way to them: editors and deployments replace
 //!    files by renaming, Kubernetes swaps a link. So are the folders in which an included file may appear, or their nearest
 //!    existing ancestors.
-//! 2. Once the folders are quiet, all files are read anew by [`crate::file_reader`]: no lock is held meanwhile. A valid policy
+//! 2. Once the folders are quiet, all files are read again by [`crate::file_reader`]: no lock is held meanwhile. A valid policy
 //!    takes effect between two requests; one that is refused, missing, or cannot be read leaves the old one active, and is logged
 //!    and counted once. Until it is corrected the folders of the wrong or missing files are watched, too, or their nearest
 //!    existing ancestors.
@@ -77,7 +77,7 @@ impl PolicyReloader {
         self.state().status.clone()
     }
 
-    /// Reads the files anew; returns whether another policy is active now.
+    /// Reads the files again; returns whether another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         self.read(&Patience::REQUESTED)
     }

@@ -185,7 +185,7 @@ impl fmt::Debug for KillSwitch {
 /// A switch, and the config while it is thrown.
 pub(crate) struct Switched {
     switch: KillSwitch,
-    /// Made from the config beside it.
+    /// Made from the config in the same entry.
     made: RwLock<Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>>,
 }
 

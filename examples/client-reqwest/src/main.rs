@@ -1,7 +1,7 @@
 //! reqwest behind the contract's retry policy.
 //!
 //! `cargo run --manifest-path examples/client-reqwest/Cargo.toml -- http://127.0.0.1:8080/empty-404` asks for that, at most
-//! three times, and says what came.
+//! three times, and states what came.
 
 use std::error::Error;
 use std::time::Duration;

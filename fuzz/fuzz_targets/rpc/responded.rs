@@ -142,7 +142,7 @@ impl Watched<'_> {
         reading::grpc(trailers);
     }
 
-    /// The body is messages from end to end, and the last one says what went wrong.
+    /// The body is messages from end to end, and the last one states what went wrong.
     fn expect_end(&self) {
         assert!(!self.inner.has_length, "the body is longer than its head says: {:?}", self.call);
         if self.call.protocol == Protocol::Unsaid {

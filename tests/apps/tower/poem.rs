@@ -28,7 +28,7 @@ fn routes(
 ) -> EndpointService<impl Endpoint> {
     EndpointService::new(
         Route::new()
-            // The limit asks for a content-length, which a GET has not.
+            // The limit requests a content-length, which a GET has not.
             .at("/orders", get(listing).post(creating.with(SizeLimit::new(LIMIT))))
             .at("/orders/:id", get(show))
             .at("/form", post(lines.with(SizeLimit::new(LIMIT))))

@@ -158,7 +158,7 @@ fn of_two_at_once_the_second_is_refused() {
     assert_eq!(&greeting[..read], b"error-envelope-upgrade 2 clients upgrade\n");
     let (code, printed) = place.refused(&[]);
     assert!(code == Some(2) && printed.contains("another process is taking over"), "{code:?} {printed}");
-    // The first one leaves, whatever it says.
+    // The first one leaves, whatever it states.
     first.write_all(b"hello\n").unwrap();
     let mut rest = String::new();
     first.read_to_string(&mut rest).unwrap();

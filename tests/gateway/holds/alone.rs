@@ -354,7 +354,7 @@ fn f7_a_connection_that_will_close_says_so() {
         let head = read_head(&mut client);
         assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("connection: close"), "{head}");
     }
-    // Whether all of a large one arrives in time is chance: either the connection serves on, or it says that it does not.
+    // Whether all of a large one arrives in time is chance: either the connection serves on, or it states that it does not.
     for _ in 0..40 {
         let mut client = gateway.connect();
         let head = request("POST", "/").replace("\r\n\r\n", "\r\ncontent-length: 60000\r\n\r\n");

@@ -1,4 +1,4 @@
-//! A service that speaks HTTP/2 frame by frame: what no library of servers says when it is asked to.
+//! A service that speaks HTTP/2 frame by frame: what no library of servers states when it is asked to.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The built command as a process, what the kernel says of it, and the other programs that talk to it.
+//! The built command as a process, what the kernel states of it, and the other programs that talk to it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,7 +21,7 @@ const GIVE_BACK: &str =
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// Where `--admin` listens, if it was asked for.
+    /// Where `--admin` listens, if it was requested.
     admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<u8>>>,
     reading: Option<JoinHandle<()>>,

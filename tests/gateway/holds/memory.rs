@@ -88,7 +88,7 @@ fn each_way(what: &str, go: impl Fn(&Gateway, u64)) {
     }
 }
 
-/// As many zeros as the path says, or the length of what was sent.
+/// As many zeros as the path states, or the length of what was sent.
 async fn answer(request: Request<Incoming>) -> Response<Body> {
     let bytes = request.uri().path()[1..].parse();
     Response::new(match bytes {

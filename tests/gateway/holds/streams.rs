@@ -81,7 +81,7 @@ fn a_websocket_echoes_both_ways_and_early_data_of_either_side_is_not_lost() {
     assert_eq!(rest, PLAIN, "the service's last word, after the client's");
 }
 
-/// Nobody could be counted who says that it is something else.
+/// A client that claims to be something else could not be counted.
 #[test]
 fn an_upgraded_connection_takes_its_place_until_it_is_closed() {
     let accepted = Arc::new(AtomicUsize::new(0));

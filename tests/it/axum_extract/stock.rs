@@ -125,13 +125,13 @@ async fn r13_a_query_and_a_path_are_refused_alike() {
         assert_eq!(answers(target).await, alike(400, "invalid_request", Some(json!(["size"]))), "{target}");
     }
     assert_eq!(answers("/mistake/1").await, alike(500, "internal_error", None));
-    // What axum says of a route's only parameter names nothing.
+    // What axum states of a route's only parameter names nothing.
     let [axums, ours] = answers("/orders/s3cr3t").await;
     assert_eq!(axums, (400, "bad_request".to_owned(), None));
     assert_eq!(ours, (400, "invalid_request".to_owned(), Some(json!(["id"]))));
 }
 
-/// What axum says of either is 400, and does not tell them apart.
+/// What axum states of either is 400, and does not tell them apart.
 #[tokio::test]
 async fn f1_a_body_that_breaks_off_is_refused_alike_and_one_that_is_too_slow_is_not() {
     for (kind, ours) in [

@@ -1,4 +1,4 @@
-//! A body that does as it is told: every wait on tokio's clock, every failure on purpose.
+//! A body that follows a script: every wait on tokio's clock, every failure on purpose.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ pub(super) enum Step {
     Hang,
 }
 
-/// A body that does as it is told.
+/// A body that follows a script.
 #[derive(Default)]
 pub(super) struct ScriptBody {
     steps: VecDeque<Step>,

@@ -37,7 +37,7 @@ pub(super) enum Outcome {
 /// Deep JSON is compared by recursion: thousands of brackets, some frames each.
 const STACK: usize = 512 << 20;
 
-/// What a driver's reason begins with where a proxy cannot do what the contract says: at most one case in twenty.
+/// What a driver's reason begins with where a proxy cannot do what the contract states: at most one case in twenty.
 const CANNOT: &str = "Envoy: ";
 
 /// Lots at a time: most of the time is spent waiting for sockets and time-outs.

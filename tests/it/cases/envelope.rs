@@ -77,7 +77,7 @@ pub(super) fn length_without_details(code: &str, message: &str, id: &str) -> usi
     r#"{"error":{"code":,"message":},"request_id":}"#.len() + text(code) + text(message) + text(id)
 }
 
-/// What is wrong with an envelope whatever the case says.
+/// What is wrong with an envelope whatever the case states.
 pub(super) fn wrong(envelope: &Envelope) -> Vec<(&'static str, String)> {
     let mut wrong = Vec::new();
     if !is_code(&envelope.code) {

@@ -347,7 +347,7 @@ impl Stage<'_> {
     }
 }
 
-/// Ids in a row: the core asks for one and does not make it.
+/// Ids in a row: the core requests one and does not make it.
 fn fresh_id() -> RequestId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     RequestId::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into())

@@ -46,7 +46,7 @@ pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
     fault
 }
 
-/// What hyper-util's client says of a closed port. On a thread of its own, because the clock stands still on this one.
+/// What hyper-util's client states of a closed port. On a thread of its own, because the clock stands still on this one.
 fn refused() -> BoxError {
     use hyper_util::client::legacy::Client;
     let connect = || {
@@ -68,7 +68,7 @@ pub(super) fn body_failure(inner: &Inner) -> BoxError {
     }
 }
 
-/// An error that nobody knows.
+/// An error of an unknown type.
 #[derive(Debug)]
 pub(super) struct Opaque;
 

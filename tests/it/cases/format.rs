@@ -1,4 +1,4 @@
-//! A case as its file says it: every key of `cases/README.md` and of `cases-more/README.md`, and no other.
+//! A case as its file states it: every key of `cases/README.md` and of `cases-more/README.md`, and no other.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -327,7 +327,7 @@ impl Request {
         framed.or_else(parts).or_else(|| first_of(&self.body, &self.body_base64, &self.body_repeat))
     }
 
-    /// The body as it is sent: cut where the case says, else into pieces of `size`.
+    /// The body as it is sent: cut where the case states, else into pieces of `size`.
     pub(super) fn pieces(&self, size: usize) -> Vec<Vec<u8>> {
         let body = self.body().unwrap_or_default();
         if self.body_cuts.is_empty() {

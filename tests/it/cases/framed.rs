@@ -18,7 +18,7 @@ pub(super) struct Message {
     text: String,
     #[serde(default = "once")]
     count: usize,
-    /// What the prefix says, where that is not so.
+    /// What the prefix states, where that is not so.
     length: Option<u32>,
 }
 

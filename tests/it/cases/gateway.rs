@@ -156,7 +156,7 @@ impl<P: Proxy> Session<P> {
     /// A call may come through a moment after its answer, and the service may read on: until what is wanted is there.
     fn calls(&self, case: &Case) -> Vec<Call> {
         let Some(upstream) = &self.upstream else { return Vec::new() };
-        // Where it never is, the checker says so.
+        // Where it never is, the checker states it.
         let calls = found(|| {
             let calls = upstream.calls();
             when(case.alternatives.iter().any(|expect| inside::called(case, expect, &calls)), calls)
@@ -178,7 +178,7 @@ impl<P: Proxy> Session<P> {
             let lines = |log: String| log.split_inclusive('\n').filter(|line| !of_earlier(line)).collect::<String>();
             logs.map(lines).collect::<String>()
         };
-        // Where they never do, the checker says so.
+        // Where they never do, the checker states it.
         let _ = found(|| {
             run.log = log();
             when(needs_whole_log(case) || case.alternatives.iter().any(|expect| inside::logged(expect, run)), ())

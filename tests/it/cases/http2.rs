@@ -81,7 +81,7 @@ async fn answered(client: SendRequest<Bytes>, case: &Case) -> Result<Response, (
     received.map_err(failed)?.map_err(|why| (why, false))
 }
 
-/// A frame for each piece, or more where the peer's window asks for it; the last one ends the stream. The second one
+/// A frame for each piece, or more where the peer's window requests it; the last one ends the stream. The second one
 /// waits for the answer to begin where the service `answers_first`.
 async fn send(mut stream: SendStream<Bytes>, pieces: Vec<Vec<u8>>, mut begun: Option<Arc<Notify>>) {
     let mut pieces = pieces.into_iter().map(Bytes::from).filter(|piece| !piece.is_empty()).enumerate().peekable();

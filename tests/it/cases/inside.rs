@@ -39,7 +39,7 @@ pub(super) fn called(case: &Case, expect: &Expect, calls: &[Call]) -> bool {
         && (read || calls.iter().all(|call| call.body.is_some()))
 }
 
-/// What the service reads is what the client sent, unless the case says otherwise.
+/// What the service reads is what the client sent, unless the case states otherwise.
 fn read_body(case: &Case, expect: &Expect, call: &Call, problems: &mut Problems) {
     let sent = || if case.request.raw().is_none() { Some(case.request.body().unwrap_or_default()) } else { None };
     let wanted = match &expect.inner_body {

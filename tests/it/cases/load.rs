@@ -102,7 +102,7 @@ fn finished(table: Table, folder: &Path) -> Result<Case, String> {
     Ok(case)
 }
 
-/// The base counts too where every table of `or` replaces something that it says; a base that leaves the decision to
+/// The base counts too where every table of `or` replaces something that it states; a base that leaves the decision to
 /// them would accept anything.
 fn alternatives(mut expect: Table) -> Result<Vec<Expect>, toml::de::Error> {
     let or = match expect.remove("or") {

@@ -1,4 +1,4 @@
-//! What a body says, whatever its shape: code, message, members.
+//! What a body states, whatever its shape: code, message, members.
 
 use super::check::{Problems, allowed};
 use super::envelope;

@@ -14,7 +14,7 @@ use crate::wait::{until, when};
 
 /// A proxy as a process of its own.
 pub(super) trait Proxy: Sized {
-    /// Waits for the address; what it says of a policy that it refuses.
+    /// Waits for the address; what it states of a policy that it refuses.
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String>;
 
     fn address(&self) -> SocketAddr;

@@ -19,7 +19,7 @@ pub(super) struct Reply {
     pub(super) end: End,
     /// Whose fault it is that the body breaks off.
     pub(super) origin: Origin,
-    /// Why, where the service says so.
+    /// Why, where the service states it.
     pub(super) cause: Option<BoxError>,
     /// What the next layer knows before reading.
     pub(super) length: Option<u64>,

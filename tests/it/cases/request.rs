@@ -1,4 +1,4 @@
-//! A case's request as hyper hands it to a service: the head as `http` says it, the body in pieces that may never end.
+//! A case's request as hyper hands it to a service: the head as `http` states it, the body in pieces that may never end.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version as HttpVersion};

@@ -28,7 +28,7 @@ pub(super) struct Facts {
     pub(super) over_socket: bool,
 }
 
-/// What came of one request; the text says why nothing did.
+/// What came of one request; the text states why nothing did.
 #[derive(Debug)]
 pub(super) struct Exchanged {
     pub(super) response: Result<Response, String>,

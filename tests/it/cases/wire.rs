@@ -184,7 +184,7 @@ impl Head {
         self.values(name).first().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// How the body that follows is framed; `without` is what neither field says.
+    /// How the body that follows is framed; `without` is what neither field states.
     pub(super) fn framing(&self, without: Framing) -> io::Result<Framing> {
         let lengths = self.values("content-length");
         let chunked =

@@ -16,7 +16,7 @@ fn the_example_prints_what_the_page_shows() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
     let (printed, time) = printed.split_once("  after ").unwrap();
-    // It was asked to wait for a date that is a second off, and dates are of whole seconds.
+    // The client has to wait for a date that is a second off, and dates are of whole seconds.
     let seconds: f64 = time.trim_end_matches(" s\n").parse().unwrap();
     assert!((0.0..10.0).contains(&seconds), "{time}");
     let (before, id) = printed.split_once("(req_").unwrap();

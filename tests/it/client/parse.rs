@@ -1,4 +1,4 @@
-//! `clients/cases/parse.json`: what a response says.
+//! `clients/cases/parse.json`: what a response states.
 
 use std::time::{Duration, SystemTime};
 

@@ -90,7 +90,7 @@ fn reader() -> ErrorReader {
     ErrorReader::new().clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777))
 }
 
-/// Answers one after the other, and when it was asked.
+/// The answers in their order, and the times of the requests.
 #[derive(Clone)]
 struct Server {
     answers: Arc<Mutex<VecDeque<Sent>>>,

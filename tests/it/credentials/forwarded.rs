@@ -1,4 +1,4 @@
-//! What the inner service is told: the identity, and the id in a header that no client can send.
+//! What the inner service gets: the identity, and the id in a header that no client can send.
 
 use tower_error_envelope::{Mode, Route};
 

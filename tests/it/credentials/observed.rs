@@ -49,7 +49,7 @@ fn m1_auth_observe_names_who_would_be_let_in() {
     }
 }
 
-/// What is not enforced is told, and what is enforced is answered.
+/// What is not enforced is logged, and what is enforced is answered.
 #[test]
 fn m1_a_later_guard_still_refuses() {
     let layer = policy(watching(Mode::Enforce).route(Route::new("/json").json(true)));

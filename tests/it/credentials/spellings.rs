@@ -1,4 +1,4 @@
-//! G0: where two spellings of a path are two routes, the credentials of both are asked for, whatever their modes.
+//! G0: where two spellings of a path are two routes, the credentials of both are requested, whatever their modes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

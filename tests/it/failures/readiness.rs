@@ -98,7 +98,7 @@ fn f3_a_better_reason_is_reported() {
     }
 }
 
-/// What was said of one is not said of its clones, which are asked for themselves.
+/// What was said of one is not stated of its clones, which are asked for themselves.
 #[test]
 fn f3_a_clone_holds_nothing() {
     let (statuses, _) = logged(async {

@@ -18,7 +18,7 @@ use tower::Service;
 use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
 
-/// What each panic and error says: for the log alone.
+/// What each panic and error states: for the log alone.
 pub(super) const TEXT: &str = "n0t-for-clients";
 
 /// Where something panics.

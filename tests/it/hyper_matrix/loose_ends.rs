@@ -84,7 +84,7 @@ fn f1_a_body_that_ends_short_is_the_clients_fault() {
     only(&lines);
 }
 
-/// At each place where a client can be in the way of its own request: the connection's task ends, one line tells of it.
+/// At each place where a client can be in the way of its own request: the connection's task ends, and one line reports it.
 #[test]
 fn f2_a_client_that_goes_away_is_logged_once() {
     for (what, head) in [

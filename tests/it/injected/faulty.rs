@@ -29,7 +29,7 @@ pub(super) struct Faulty {
 impl Clone for Faulty {
     fn clone(&self) -> Self {
         self.trap.strike(Where::Clone);
-        // What was said of one is not said of its clones.
+        // What was said of one is not stated of its clones.
         Self { state: self.state, trap: self.trap.clone(), unready: false }
     }
 }

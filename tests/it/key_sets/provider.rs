@@ -98,7 +98,7 @@ impl Provider {
         self.state.lock().unwrap().script = script;
     }
 
-    /// When it was asked.
+    /// The times of its requests.
     pub(super) fn fetches(&self) -> Vec<Instant> {
         self.state.lock().unwrap().fetches.clone()
     }

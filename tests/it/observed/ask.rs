@@ -31,7 +31,7 @@ pub(super) struct Ask {
 enum Sends {
     Nothing,
     Declared(Sent),
-    /// Its length is not said.
+    /// Its length is not stated.
     Chunked(Sent),
 }
 

@@ -128,7 +128,7 @@ fn m2_a_missing_file_is_logged_once_and_the_old_policy_stays() {
     let error = "a/b/policy.toml: cannot be read: No such file or directory (os error 2); name a readable file";
     it.expect_refusal(error);
     it.write(&saying("two"));
-    // The folders above are watched now: whoever is faster tells of it.
+    // The folders above are watched now: whoever is faster reports it.
     it.folder.rename("z", "a");
     it.served.until_it_says("two");
 }

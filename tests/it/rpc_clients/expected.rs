@@ -20,7 +20,7 @@ pub(super) struct Row {
     #[serde(default = "echo")]
     pub(super) service: String,
     pub(super) token: Option<String>,
-    /// The service says it, and not the layer.
+    /// The service states it, and not the layer.
     #[serde(default)]
     own: bool,
     #[serde(default)]
@@ -75,7 +75,7 @@ impl Row {
         CALLS.into_iter().filter(|call| self.calls.as_ref().is_none_or(|calls| calls.contains(call)))
     }
 
-    /// What only the layer says.
+    /// What only the layer states.
     fn unless_own(&self, text: &str) -> Option<String> {
         (!self.own).then(|| text.to_owned())
     }

@@ -70,7 +70,7 @@ impl Raw {
         Self { status: head.status, headers, data: data.to_vec(), trailers: trailers.map(others) }
     }
 
-    /// The first message's flag says it.
+    /// The first message's flag states it.
     pub(super) fn is_compressed(&self) -> bool {
         self.data.first() == Some(&1)
     }

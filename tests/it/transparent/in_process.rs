@@ -165,7 +165,7 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
     panic!("a head that is not there at once");
 }
 
-/// A 204 and a 304 have no body whoever says so, and a 205 loses its own: in `enforce`, and only there.
+/// A 204 and a 304 have no body, whoever sends them, and a 205 loses its own: in `enforce`, and only there.
 #[test]
 fn e5_a_status_without_a_body_keeps_its_head() {
     let steps = VecDeque::from([Step::Data("some".into()), Step::Trailers(1)]);

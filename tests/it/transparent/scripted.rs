@@ -1,4 +1,4 @@
-//! A body that plays a script: which frames, what it says of its size, when it says that it has ended.
+//! A body that plays a script: which frames, what it states of its size, when it states that it has ended.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ pub(super) enum Step {
     Trailers(u8),
 }
 
-/// What it says of the data that is to come.
+/// What it states of the data that is to come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Hint {
     Unknown,
@@ -32,7 +32,7 @@ pub(super) enum Hint {
     Fixed(u64, Option<u64>),
 }
 
-/// When it says that it has ended.
+/// When it states that it has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Ended {
     Never,
@@ -74,7 +74,7 @@ pub(super) fn all() -> impl Iterator<Item = Script> {
     })
 }
 
-/// Of the long ones those that a server tells apart: it asks whether a length is exact, and no more.
+/// Of the long ones those that a server distinguishes: it asks whether a length is exact, and no more.
 pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
     let is_distinct = |script: &Script| {
         matches!(script.hint, Hint::Unknown | Hint::Exact) && matches!(script.ended, Ended::Truly | Ended::Never)
@@ -82,7 +82,7 @@ pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
     all().filter(move |script| script.steps.len() < 3 || is_distinct(script))
 }
 
-/// What goes with a 204, 205 or 304: nothing, whatever it says of its length; in `off` and `observe` also what must not, which
+/// What goes with a 204, 205 or 304: nothing, whatever it states of its length; in `off` and `observe` also what must not, which
 /// E5 takes away in `enforce`.
 pub(super) fn without_a_body() -> Vec<(Setting, Script)> {
     let none = [Hint::Unknown, Hint::Exact, Hint::Fixed(4, Some(4))];

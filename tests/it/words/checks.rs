@@ -124,7 +124,7 @@ const BODIES: [&str; 21] = [
 
 /// A sentence that quotes a value, whose secret must not come out.
 pub(crate) fn check_quoted(template: u8, value: &str) {
-    // axum says the same of a parameter without a name whose value is this, and of one with a name.
+    // axum states the same of a parameter without a name whose value is this, and of one with a name.
     if value.contains("` with value `") {
         return;
     }

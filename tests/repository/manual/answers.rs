@@ -92,7 +92,7 @@ fn request(block: &Block) -> Request<Full<Bytes>> {
     let [method, path, _] = first.split(' ').collect::<Vec<_>>()[..] else { panic!("no request: {first}") };
     let mut request = Request::builder().method(method).uri(path).body(Full::default()).unwrap();
     *request.headers_mut() = fields(headers);
-    // A body is as long as the head says.
+    // A body is as long as the head states.
     let length = request.headers().get("content-length").map_or(0, |it| it.to_str().unwrap().parse().unwrap());
     *request.body_mut() = Full::from(vec![b'x'; length]);
     request

@@ -1,7 +1,7 @@
 //! What RPC clients of every language call: `echo.proto` served by tonic and axum, with the layer around it.
 //!
-//! The `x-scenario` of a request says what goes wrong: [`scenario`] fails around the services, [`echo`] and [`connect`]
-//! within them. `tests/rpc/scenarios.json` says what a client sees of it.
+//! The `x-scenario` of a request states what goes wrong: [`scenario`] fails around the services, [`echo`] and [`connect`]
+//! within them. `tests/rpc/scenarios.json` states what a client sees of it.
 
 mod connect;
 mod echo;
@@ -12,7 +12,7 @@ mod serve;
 pub(crate) mod pb {
     include!("../echo.rs");
 
-    /// What reflection tells.
+    /// What reflection returns.
     pub(crate) const DESCRIPTORS: &[u8] = include_bytes!("../echo.bin");
 }
 

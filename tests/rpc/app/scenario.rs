@@ -66,7 +66,7 @@ where
     }
 }
 
-/// The scenarios that no service is asked in.
+/// The scenarios in which no service gets a request.
 const AROUND: [&str; 9] =
     ["panic", "slow", "error", "elapsed", "overloaded", "fault", "not_found", "unavailable", "issues"];
 
@@ -89,7 +89,7 @@ fn fault() -> Fault {
     Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(json!({ "channel_id": "7" }))
 }
 
-/// As a proxy or a web framework says it.
+/// As a proxy or a web framework states it.
 fn page(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
     let mut response = Response::builder().status(status).header("content-type", "text/html");
     for (name, value) in headers {

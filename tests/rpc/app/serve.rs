@@ -100,7 +100,7 @@ fn envelope() -> ErrorEnvelopeLayer {
     layer(Policy::builder())
 }
 
-/// tonic-web outside of the layer makes gRPC over HTTP/1, whose streams are counted whole unless the policy says otherwise.
+/// tonic-web outside of the layer makes gRPC over HTTP/1, whose streams are counted whole unless the policy states otherwise.
 fn behind_tonic_web() -> ErrorEnvelopeLayer {
     layer(Policy::builder().body_limit_per(BodyLimitPer::Message))
 }

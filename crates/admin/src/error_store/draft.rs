@@ -12,7 +12,7 @@ pub(crate) struct Draft {
 }
 
 /// Whether a rule could add nothing to the error's status.
-pub(crate) fn says_all(kind: &Kind) -> bool {
+pub(crate) fn status_suffices(kind: &Kind) -> bool {
     kind.unknown.is_none() && kind.sent.is_some_and(status_says_all)
 }
 

@@ -12,7 +12,8 @@ use error_envelope_runtime::cause_text;
 
 use super::redact::{self, Hidden};
 
-/// One event, as it is counted. Text that a stranger chose is in it without anything that looks like a credential.
+/// One event, as it is counted. Text that the client or the service chose is stored without anything that looks like a
+/// credential.
 #[derive(Clone)]
 pub(crate) struct ErrorRecord<'a> {
     pub(crate) id: RequestId,
@@ -54,7 +55,7 @@ pub(crate) enum Code {
     #[default]
     None,
     Known(ErrorCode),
-    /// In a form that the library does not let through (E2).
+    /// A code in a form that the library never lets through (E2).
     #[cfg(test)]
     Any(Box<str>),
 }
@@ -91,7 +92,7 @@ pub(crate) struct Side {
     pub(crate) content_type: Option<Box<str>>,
     /// `None` if it is no text.
     pub(crate) text: Option<Box<str>>,
-    /// In bytes, as far as it was kept.
+    /// The length of the stored part, in bytes.
     pub(crate) length: usize,
     pub(crate) whole: bool,
 }
@@ -115,7 +116,7 @@ impl<'a> ErrorRecord<'a> {
 /// The error and its causes on one line, as the log has it, without what looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
-    /// The log has more.
+    /// The longest text to store, in characters: the log has the rest.
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
@@ -181,7 +182,8 @@ impl Code {
 }
 
 impl Bodies {
-    /// What is taken out of the service's body is taken out of the client's as well.
+    /// Removes credentials from both bodies. A value that is removed from the service's body is removed from the client's
+    /// as well.
     pub(crate) fn new(captured: &BodyCapture) -> Self {
         let mut hidden = Hidden::default();
         let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);

@@ -11,7 +11,7 @@ pub(crate) const LIVE: &str = "/events";
 
 /// Pages that are open at once.
 pub(crate) const MOST_LISTENERS: usize = 16;
-/// A page that has taken nothing for this long is slow.
+/// A page that has read nothing for this long counts as slow.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
 /// The open pages.

@@ -1,10 +1,10 @@
-//! The forms of paths that had errors without a route.
+//! Counts errors without a route by the form of the path, such as `/{word}/{number}`.
 
 use super::week::Week;
 
 /// Forms with a count of their own; beyond them the rarest is counted with all others. Strangers request any path.
 const MOST_FORMS: usize = 32;
-/// Forms that are shown.
+/// The forms of paths that a page shows.
 const MOST_SHOWN: usize = 12;
 
 /// How often each form was seen.

@@ -2,7 +2,7 @@
 
 use form_urlencoded::{Serializer, parse};
 
-/// Stands for errors without a route: no pattern looks so.
+/// The value of `route` for errors without a route: no pattern is equal to it.
 const ELSEWHERE: &str = "-";
 
 /// Which of the last errors are shown.

@@ -13,7 +13,7 @@ pub(crate) struct Readiness {
     pub(crate) verdict: Verdict,
     /// The reasons, in full.
     pub(crate) reasons: Vec<String>,
-    /// What changes for clients.
+    /// What the next mode changes for clients.
     pub(crate) change: &'static str,
 }
 
@@ -21,9 +21,9 @@ pub(crate) struct Readiness {
 pub(crate) enum Verdict {
     Ready,
     NotReady,
-    /// Its errors pass uninspected.
+    /// The route's mode passes errors without a look at them, so nothing is known.
     Unseen,
-    /// In `enforce`, with nothing left to do.
+    /// The route is in `enforce`: nothing is left to do.
     Done,
 }
 

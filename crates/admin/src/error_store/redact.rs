@@ -1,7 +1,7 @@
 //! Takes credentials out of a body before it is stored, by the core's [rules](error_envelope_core::redact).
 //!
-//! It takes out too much rather than too little: a page for operators shows shapes, not values. What is taken out of the
-//! service's body is taken out of the client's body, too, where it has no name that marks it.
+//! It removes too much rather than too little: a page for operators shows shapes, not values. What it removes from the
+//! service's body, it also removes from the client's body, where no name may mark the value as a credential.
 
 mod hidden;
 mod layout;
@@ -12,16 +12,16 @@ use error_envelope_core::redact::{self, Strictness, TAKEN, is_telling, json};
 
 pub(crate) use self::hidden::Hidden;
 
-/// A body that is shown has no more text than this, in bytes.
+/// The longest text of a body on the page, in bytes.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// A text as it may be shown.
+/// A text without credentials, for the page.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     redact::text(text, Strictness::Strict)
 }
 
-/// A body as it may be shown; `None` where it is no text. What is `hidden` already is taken out, and what is taken out is hidden
-/// from now on.
+/// A body without credentials, for the page; `None` if it is not text. The values in `hidden` are removed too, and each
+/// value that is removed is added to `hidden`.
 pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
     let text = readable(body, whole)?;
     let text = match content_type {
@@ -31,8 +31,8 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     Some(truncated(text))
 }
 
-/// UTF-8, except for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
-/// the text between them.
+/// The text of a body; `None` if it is not UTF-8. A character that is cut at the end is left out, and so are NULs: in
+/// UTF-16 every other byte is one, and the rules would find no credential between them.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,

@@ -2,7 +2,7 @@
 
 use error_envelope_core::request_id::RequestId;
 
-/// No report is longer, in characters.
+/// The longest text to search for, in characters: no report of an error is longer.
 const LONGEST: usize = 4096;
 
 /// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.

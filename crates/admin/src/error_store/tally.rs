@@ -89,7 +89,7 @@ impl Tally {
         if seen.kind.dialect.is_none() {
             self.without_shape.add(day, 1);
         }
-        if draft::says_all(&seen.kind) {
+        if draft::status_suffices(&seen.kind) {
             self.by_status.add(day, 1);
         } else {
             self.without_code.add(day, 1);

@@ -60,12 +60,12 @@ impl Timeline {
         sum.counts(minutes)
     }
 
-    /// By route, of the errors that match.
+    /// The counts of each route, of the errors that match.
     pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| route_word(series.route.as_deref()))
     }
 
-    /// By code, of the errors that match; the name of no code is empty.
+    /// The counts of each code, of the errors that match. Errors without a code have an empty name.
     pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| series.code.as_str())
     }

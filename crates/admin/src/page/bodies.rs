@@ -7,7 +7,7 @@ use super::text::foreign;
 use crate::error_store::error_record::{Bodies, Entry, Side};
 use crate::visible;
 
-/// The service's response beside the one that the client got, or would get.
+/// The service's response next to the one that the client got, or would get.
 pub(super) fn sides(entry: &Entry) -> Markup {
     let sent = if entry.kind.would_be.is_some() { "In enforce clients would get" } else { "The client got" };
     let none = Bodies::default();

@@ -11,7 +11,7 @@ use crate::error_store::minutes::begin_ms;
 
 /// The height of the drawing in its own units; a minute is one unit wide.
 const HEIGHT: f64 = 40.0;
-/// One error beside a million stays visible.
+/// The lowest height of a bar: a single error next to a million stays visible.
 const LOWEST: f64 = 1.0;
 
 /// Counts, one for each minute.
@@ -21,7 +21,7 @@ pub(super) struct Bars<'a> {
 }
 
 impl Bars<'_> {
-    /// With a title, its numbers and its times.
+    /// The chart with a title, numbers and times.
     pub(super) fn figure(&self, title: &str) -> Markup {
         html! {
             figure.chart {
@@ -32,7 +32,7 @@ impl Bars<'_> {
         }
     }
 
-    /// Without text: the table around it has the numbers.
+    /// The chart without text, for a table that has the numbers.
     pub(super) fn spark(&self) -> Markup {
         self.svg(None)
     }

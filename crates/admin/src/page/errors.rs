@@ -185,7 +185,7 @@ fn route_text(route: &str) -> Cow<'_, str> {
     if route == route_word(None) { "No route".into() } else { visible::line(route) }
 }
 
-/// One value of a name, or all of them.
+/// A form field that selects one value, or all of them.
 fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str, Cow<'_, str>>) -> Markup {
     html! {
         label { (label)

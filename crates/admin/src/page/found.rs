@@ -1,4 +1,4 @@
-//! One error, by its id.
+//! The page of one error, by its id.
 
 use error_envelope_core::request_id::RequestId;
 use http::StatusCode;

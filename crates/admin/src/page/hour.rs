@@ -13,7 +13,7 @@ pub(super) enum HourError {
     /// The hour is older than the kept minutes, or than the process.
     Gone,
     Future,
-    /// Not an hour.
+    /// The query's text is not an hour.
     Malformed,
 }
 

@@ -19,9 +19,9 @@ use crate::error_store::listeners::SubscriptionSlot;
 use crate::error_store::query::Filter;
 use crate::error_store::store::{self, Store};
 
-/// Fast enough to be live, slow enough to gather a storm.
+/// The time between two events: short enough to be live, and long enough to put a storm of errors into one event.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Proxies and browsers treat a silent connection as a dead one.
+/// How often a silent stream sends a comment: proxies and browsers treat a silent connection as a dead one.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
 /// Rows in one event: more at once cannot be read.
 const MOST_ROWS: usize = 20;
@@ -51,7 +51,7 @@ impl Events {
         Self { store, filter, place, ticks, last_beat: Instant::now(), last, has_begun: false }
     }
 
-    /// What came since, as one event; `None` if nothing did.
+    /// The errors since the last look, as one event; `None` if there are none.
     fn look(&mut self) -> Option<String> {
         let now = store::now();
         let (mut errors, gone) = self.since_last(now);

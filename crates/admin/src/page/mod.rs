@@ -106,7 +106,8 @@ fn page(title: &str, (status, content): (StatusCode, Markup)) -> Answer {
 
 fn framed(status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
     let mut answer = answer::html(status, frame.around(content).into_string());
-    // With `no-referrer`, which hides the page from all others, a form of this page would have no origin.
+    // `no-referrer` would hide the page from other sites too, but the browser would then send no origin with this page's
+    // forms.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer
 }

@@ -101,7 +101,7 @@ impl RouteErrors {
     /// Policy drafts for errors without a code.
     fn drafts(&self, span: Span) -> Markup {
         let kinds = self.tally.commonest(span.today());
-        let wants = |kind: &Kind| kind.is_without_code() && !draft::says_all(kind);
+        let wants = |kind: &Kind| kind.is_without_code() && !draft::status_suffices(kind);
         let without: Vec<_> = kinds.iter().filter(|(_, of)| wants(&of.kind)).take(MOST_DRAFTS).collect();
         let draft = |kind: &Kind| draft::new(kind, self.route.as_deref(), is_alone(kind, &kinds));
         html! {

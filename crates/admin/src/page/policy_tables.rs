@@ -110,7 +110,7 @@ fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     }
     let row = |table| Row { pattern: OutlineTable::pattern(table), mode: None, table: Some(table) };
     let mut rows: Vec<_> = status.outline().iter().map(row).collect();
-    // In the same order as the policy's routes.
+    // The modes are in the order of the policy's routes.
     for (row, route) in rows.iter_mut().filter(|row| row.pattern.is_some()).zip(modes) {
         row.mode = Some(route.mode().as_str());
     }

@@ -1,4 +1,4 @@
-//! In one glance: is anything wrong, and what can be done at once?
+//! The summary of the start page: whether anything is wrong, and what can be done at once.
 
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use crate::error_store::tally::Tally;
 use crate::error_store::week::Week;
 
 impl Routes {
-    /// In one glance: is anything wrong?
+    /// The summary that shows whether anything is wrong.
     pub(super) fn summary(&self) -> Markup {
         html! {
             h1.visually-hidden { "What the services send, and what their clients get" }

@@ -43,13 +43,13 @@ pub(super) fn back() -> Markup {
 /// Name and reason for the log and the page. A form of its own: its fields go into the address, since bodies are
 /// never read.
 fn who_and_why(by: &str, reason: &str) -> Markup {
-    let is_said = !by.is_empty() || !reason.is_empty();
+    let is_noted = !by.is_empty() || !reason.is_empty();
     html! {
         form.filters action="/switch" method="get" aria-label="Who and why" {
             label { "Your name" input name="by" value=(line(by)) maxlength="200" autocomplete="name"; }
             label { "Reason" input name="reason" value=(line(reason)) maxlength="200"; }
             button type="submit" { "Note" }
-            @if is_said { span.quiet { "Noted: it goes to the log and to the page." } }
+            @if is_noted { span.quiet { "Noted: it goes to the log and to the page." } }
         }
     }
 }

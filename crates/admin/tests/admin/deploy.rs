@@ -24,7 +24,7 @@ use crate::kit::recording;
 /// Of each metric its labels, of each label its values.
 type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// As a process says it that has the layer itself, with a code of its own.
+/// As a process states it that has the layer itself, with a code of its own.
 const CANONICAL: &str =
     r#"{"error":{"code":"seat_taken","message":"Seat 7 is taken"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 

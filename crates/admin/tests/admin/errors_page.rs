@@ -36,7 +36,7 @@ fn watched(policy: &str) -> (Admin, ErrorEnvelopeLayer) {
     (admin, layer)
 }
 
-/// The page as soon as it says this: bodies are read by a thread of their own.
+/// The page as soon as it has this text: bodies are read by a thread of their own.
 async fn page_with(admin: &Admin, path: &str, told: &str) -> String {
     let page = async {
         loop {

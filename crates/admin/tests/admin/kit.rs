@@ -51,7 +51,7 @@ pub(crate) async fn ask_with(admin: &Admin, method: &str, path: &str, headers: &
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
-/// Sends a request through the layer to a service that says `status` with `body`.
+/// Sends a request through the layer to a service that answers `status` with `body`.
 pub(crate) async fn through(layer: &ErrorEnvelopeLayer, path: &str, status: u16, body: &'static str) -> Answer {
     let service = layer.layer(service_fn(move |_| async move {
         let response = Response::builder().status(status).header("content-type", "application/json");

@@ -76,7 +76,7 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     assert!((4..300).contains(&series(&after).len()), "{after}");
 }
 
-/// What a service says in each of the ways in which an error's body is not read to its end.
+/// What a service sends in each of the ways in which an error's body is not read to its end.
 fn hard_to_read(path: &str) -> Said {
     let response = Response::builder().status(500).header("content-type", "application/json");
     let chunks = |pause: Duration, end: Option<std::io::Error>, number: usize| {

@@ -1,4 +1,4 @@
-//! Each path, asked as an operator asks it.
+//! Each path, requested as an operator does it.
 
 use error_envelope_admin::Admin;
 use tower_error_envelope::ErrorEnvelopeLayer;

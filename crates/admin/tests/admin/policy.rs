@@ -1,4 +1,4 @@
-//! `/policy` tells what is in force, and how it came to be.
+//! `/policy` shows the active policy and its origin.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -32,7 +32,7 @@ async fn send(address: SocketAddr, text: &str) -> TcpStream {
     stream
 }
 
-/// What is said to a text, until the connection ends.
+/// The response to a text, until the connection ends.
 async fn response_to(address: SocketAddr, text: &str) -> String {
     let mut answer = Vec::new();
     let _ = send(address, text).await.read_to_end(&mut answer).await;

@@ -107,7 +107,7 @@ impl Pace {
     }
 }
 
-/// Reads until the gateway closes, and says what it answered: HTTP/1's status, or nothing.
+/// Reads until the gateway closes, and states what it answered: HTTP/1's status, or nothing.
 pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer).await;

@@ -2,12 +2,12 @@
 //!
 //! `cargo bench -p error-envelope-cli --bench abuse` starts the built command before a service of its own, once for each
 //! [attack](attacks), and prints a row: what was done, what was answered, what the gateway held meanwhile, and how long
-//! good requests took beside it ([`trial`] says how, [`row`] when it fails). Then the [shapes](shapes) that would smuggle
+//! good requests took beside it ([`trial`] states how, [`row`] when it fails). Then the [shapes](shapes) that would smuggle
 //! a request past it, and what the service saw of each.
 //!
 //! - `-- --check`: exit code 1 if a row fails.
 //! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
-//! - `-- --write`: the tables go into `crates/cli/benches/abuse/abuse.md`, or the rows that were asked for.
+//! - `-- --write`: the tables go into `crates/cli/benches/abuse/abuse.md`, or the rows that were requested.
 //! - `-- --gateway FILE`: another binary than the one that cargo has just built.
 //! - `-- --before FILE`: each attack against another binary as well, right before, and the times of both side by side.
 //! - `-- NAME…`: those rows alone whose names have it.
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Small and short, several at once, and no times
     #[arg(long)]
     quick: bool,
-    /// Write the tables, or the rows that were asked for, into crates/cli/benches/abuse/abuse.md
+    /// Write the tables, or the rows that were requested, into crates/cli/benches/abuse/abuse.md
     #[arg(long)]
     write: bool,
     /// The command to start, instead of the one that cargo has just built
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     before: Option<PathBuf>,
     /// Rows whose names have one of these; all of them without
     names: Vec<String>,
-    /// What cargo says
+    /// What cargo passes
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Of each attack, that of the other command, if one was asked for.
+/// Of each attack, that of the other command, if one was requested.
 fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
     let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) good: usize,
     /// None in a quick run.
     pub(crate) p99: Option<P99>,
-    /// What went wrong, beside what the figures say.
+    /// What went wrong, apart from the figures.
     pub(crate) wrong: Vec<String>,
 }
 

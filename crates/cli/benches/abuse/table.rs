@@ -9,7 +9,7 @@ use crate::row::Row;
 use crate::shapes::Shaped;
 use crate::trial::PAIRS;
 
-/// So many kinds of answers are told.
+/// The most kinds of answers to report.
 const TOLD: usize = 4;
 
 pub(crate) fn attacks(rows: &[Row], quick: bool) -> String {
@@ -92,7 +92,7 @@ fn with_rows(old: &str, new: &str) -> String {
 
 /// Puts each table between its markers in `abuse.md`.
 ///
-/// Where some rows alone were asked for, those of the same name give way to them, and the others stay.
+/// Where some rows alone were requested, those of the same name give way to them, and the others stay.
 pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/abuse/abuse.md");
     let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));

@@ -128,7 +128,7 @@ impl Trial {
         answers + self.front.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many are open, and says how many are.
+    /// Waits until so many are open, and states how many are.
     fn descriptors_come_to(&self, enough: impl Fn(usize) -> bool) -> usize {
         let (Ok(open) | Err(open)) = found(|| {
             let open = self.gateway.descriptors();

@@ -49,7 +49,7 @@ struct Args {
     /// What else the machine does meanwhile, for the report
     #[arg(long, value_name = "TEXT", default_value = "nothing")]
     beside: String,
-    /// What cargo says
+    /// What cargo passes
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -175,7 +175,7 @@ fn sample(gateway: &Gateway, over: &AtomicBool) -> Memory {
     memory
 }
 
-/// Lines that tell an error and not whose.
+/// Lines about an error without a request.
 fn without_id(log: &str) -> usize {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
     let tells = |line: &Value| line.is_null() || line["fields"]["origin"].is_string();

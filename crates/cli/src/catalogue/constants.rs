@@ -28,7 +28,7 @@ pub(super) fn python(codes: &Codes) -> String {
 }
 
 pub(super) fn go(codes: &Codes) -> String {
-    // With its prefix no code is called as a type is.
+    // The prefix keeps the names of codes apart from those of types.
     let name = |it: &Listed| format!("Code{}", pascal(it.name()));
     let constant = |it: &Listed| format!("\t// {}\n\t{} ErrorCode = \"{}\"\n", it.summary(), name(it), it.name());
     let about = |it: &Listed| {
@@ -65,7 +65,7 @@ pub(super) fn csharp(codes: &Codes) -> String {
 
 /// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
 fn csharp_name(code: &str) -> String {
-    /// The members of any static class, its own name, and the type of its constants.
+    /// Names that a constant cannot have: members of every class, the class's own name, and the type of its constants.
     const TAKEN: [&str; 11] = [
         "ErrorCodes",
         "Retry",

@@ -11,7 +11,7 @@ const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "e
 
 /// Keywords whose fields the schema's author names.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// A value for comparison is no schema, whatever fields it has.
+/// Keywords whose contents are plain values: they are compared as they are, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
 /// The checks of a schema, without its descriptions.
@@ -48,7 +48,7 @@ pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Valu
     }
 }
 
-/// As a type of TypeScript.
+/// Writes a schema as a type of TypeScript.
 pub(super) fn typescript(schema: &Value) -> String {
     if let Some(forms) = schema["anyOf"].as_array() {
         return union(forms.iter().map(typescript));
@@ -85,7 +85,7 @@ fn typescript_object(schema: &Value) -> String {
     if members.is_empty() { "Record<string, never>".to_owned() } else { format!("{{ {} }}", members.join("; ")) }
 }
 
-/// As a schema of Zod 4.
+/// Writes a schema as a schema of Zod 4.
 pub(super) fn zod(schema: &Value) -> String {
     if let Some(forms) = schema["anyOf"].as_array() {
         return zod_union(forms.iter().map(zod));

@@ -18,7 +18,7 @@ use crate::failure::CommandError;
 use crate::report::json_text;
 use crate::text::{counted, one_line, printable};
 
-/// More than any catalogue has.
+/// The largest file to read: no catalogue is that large.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Keywords of JSON Schema that only describe.
@@ -145,7 +145,7 @@ impl Diff {
         self.0.iter().any(|change| change.breaks)
     }
 
-    /// For people: a line a change, those that break clients first.
+    /// The report for people: one line for each change, those that break clients first.
     pub(super) fn human(&self) -> String {
         let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();
@@ -157,7 +157,7 @@ impl Diff {
         format!("{lines}{sum}\n")
     }
 
-    /// For programs, as JSON.
+    /// The report for programs, as JSON.
     pub(super) fn json(&self) -> String {
         let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
         json_text(&json!({ "breaks": self.breaks(), "changes": changes }))

@@ -17,7 +17,7 @@ pub(crate) enum DemoRequest {
     Head,
     /// A body of this many bytes with a declared length.
     Declared(usize),
-    /// The same without a declared length.
+    /// A body of this many bytes, chunked, without a declared length.
     Chunked(usize),
     Upgrade,
 }
@@ -26,17 +26,17 @@ pub(crate) enum DemoRequest {
 pub(crate) enum UpstreamBehaviour {
     /// A well-formed response: status, further header lines, content type, body.
     Responds(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
-    /// The same, compressed.
+    /// A well-formed response that is compressed: status, content type, body.
     Gzip(u16, &'static str, &'static str),
-    /// These bytes, then the connection is closed; the first text describes the error in them.
+    /// Writes the second text as it is, then closes the connection. The first text describes the error in it.
     Raw(&'static str, &'static str),
-    /// These bytes, then this text again and again: every so many milliseconds, or as fast as they go.
+    /// Writes the first text, then the second again and again: at this interval in milliseconds, or without a pause at 0.
     Goes(&'static str, &'static str, u64),
     /// Closes without a response.
     Hangs,
     /// Resets the connection.
     Resets,
-    /// So many milliseconds of silence first.
+    /// Waits for so many milliseconds before it responds.
     Sleeps(u64),
     /// Switches protocols and echoes every byte.
     Switches,

@@ -21,7 +21,7 @@ pub(crate) async fn play(listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(perform(stream))),
-            // No free descriptor: one comes free.
+            // No descriptor is free: wait until one is.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
@@ -45,7 +45,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the head ends in `read`; `None` once the other side is done.
+/// Reads until the head ends, and returns where; `None` if the other side closes before.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -127,7 +127,7 @@ fn list_or_not_found(path: &str) -> Vec<u8> {
 }
 
 fn response(status: u16, headers: &[Header], kind: &str, body: &[u8]) -> Vec<u8> {
-    // For an error without a body the phrase would be the text (R3).
+    // The canonical phrase: any other would become the message of an error without a body (R3).
     let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let mut head = format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: {}\r\n", body.len());
     let kind = (!kind.is_empty()).then_some(("content-type", kind));

@@ -91,7 +91,7 @@ impl DemoResponse {
         self.header("x-error-code")
     }
 
-    /// The only text of a header; empty if it is absent.
+    /// The first value of a header; empty if it is absent, or not text.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

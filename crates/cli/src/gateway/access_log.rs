@@ -11,7 +11,7 @@ use crate::failure::{CommandError, with_help};
 /// At the end, logged lines are written within this time, or not at all.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Its flags.
+/// The flags of the access log.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Access log")]
 pub(crate) struct AccessArgs {

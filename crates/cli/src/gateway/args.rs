@@ -95,7 +95,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// The threads beside the main one. A single one would have no other to share with, so the main thread does its work.
+    /// The threads in addition to the main one. With one worker there are none: the main thread does its work.
     pub(super) fn workers(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Some(self.workers.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)

@@ -3,11 +3,11 @@
 //! Most systems start a program with 1,024 of them and let it request more. A gateway that requests no more would be full with
 //! a thousand idle clients, and could not reach the service for the active ones.
 
-/// For the rest: connections to the service that are being closed, the log, the policy's files, the runtime, the admin
-/// address.
+/// Descriptors for everything else: connections to the service that are being closed, the log, the policy's files, the
+/// runtime, the admin address.
 const OTHERS: u64 = 256;
 
-/// Of a worker's runtime, and its listening socket.
+/// Descriptors of a worker: its runtime, and its listening socket.
 const OF_WORKER: u64 = 5;
 
 /// Requests as many as this many clients and connections take; logs it if the system does not grant them.

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::failure::CommandError;
 
-/// Its flags.
+/// The flags of the admin address.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Admin address")]
 pub(crate) struct AdminArgs {

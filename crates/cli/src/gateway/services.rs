@@ -55,7 +55,7 @@ impl Args {
     }
 }
 
-/// The settings of every service.
+/// The flags that apply to every service.
 struct Settings {
     timeout: Duration,
     limits: UpstreamLimits,

@@ -49,7 +49,7 @@ mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let text = match &args.openapi {
         None => FROM_NOTHING.to_owned(),
-        Some(path) => of_document(&DocumentFile::read(path)?, path),
+        Some(path) => policy_for(&DocumentFile::read(path)?, path),
     };
     match &args.output {
         None => print(&text),
@@ -62,8 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     }
 }
 
-/// A valid policy, whatever the document contains.
-fn of_document(document: &DocumentFile, path: &Path) -> String {
+/// The text of a policy for a document. It is always valid: routes that would make it invalid are commented out.
+fn policy_for(document: &DocumentFile, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
     let text = written(document, path, &blocks);
     if PolicyLoader::new().parse("policy.toml", &text).is_ok() {
@@ -73,14 +73,14 @@ fn of_document(document: &DocumentFile, path: &Path) -> String {
     loop {
         let text = written(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
-        // One route at a time: an error that only this route causes is not the next one's.
+        // Routes are removed one at a time: the next error may have another cause.
         let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
         block.refuse(reason(&error));
     }
 }
 
-/// Nearly all refused routes are refused alone, or beside a route that matches the same. A policy of these two alone shows it,
-/// and a large document is not read as a whole for each of its mistakes.
+/// Nearly all refused routes are refused by themselves, or together with a route that matches the same requests. A policy
+/// of these two alone shows it, and a large document is not read as a whole for each of its mistakes.
 fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     let mut first_of: HashMap<String, usize> = HashMap::new();
     for at in 0..blocks.len() {
@@ -93,7 +93,7 @@ fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     }
 }
 
-/// Without the line of another route: it will move.
+/// The error without the line of another route, which will move.
 fn reason(error: &PolicyError) -> String {
     let wrong = error.wrong().to_string();
     let wrong = match wrong.rsplit_once(" (line ") {
@@ -126,7 +126,7 @@ fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Optio
     blocks.iter_mut().filter(|block| block.is_active()).nth(heads.checked_sub(1)?)
 }
 
-/// Nothing half written, and nothing overwritten.
+/// Writes the whole file or nothing, and overwrites no file.
 fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         let what = match error.kind() {

@@ -7,7 +7,7 @@ use super::openapi;
 use crate::openapi::DocumentFile;
 use crate::text::one_line;
 
-/// The default limit (G4).
+/// The default limit of a request body, in bytes (G4).
 const DEFAULT_LIMIT: u64 = 1024 * 1024;
 
 /// A route, with its comments.
@@ -18,7 +18,7 @@ pub(super) struct Block {
     refused: Option<String>,
 }
 
-/// In the order of the document.
+/// The blocks of a document's operations, in its order.
 pub(super) fn blocks(document: &DocumentFile) -> Vec<Block> {
     document.operations().iter().map(Block::new).collect()
 }
@@ -50,7 +50,7 @@ impl Block {
         Self { hints: hints(operation), lines, refused: None }
     }
 
-    /// The same for two routes that match the same: the names of its parameters are left out.
+    /// The route's method and path without the names of parameters: equal for two routes that match the same requests.
     pub(super) fn shape(&self) -> String {
         let name = |part: &str| part.split_once('}').map_or_else(|| part.to_owned(), |(_, rest)| format!("}}{rest}"));
         let pattern = self.lines.first().map_or("", String::as_str);

@@ -7,7 +7,7 @@ fn policy_of(name: &str, document: &str) -> Result<String, String> {
     let path = folder.path().join(name);
     fs::write(&path, document).unwrap();
     match DocumentFile::read(&path) {
-        Ok(document) => Ok(of_document(&document, Path::new(name))),
+        Ok(document) => Ok(policy_for(&document, Path::new(name))),
         Err(CommandError::Io(why) | CommandError::Refused(why)) => {
             Err(why.replace(&path.display().to_string(), "FILE"))
         }

@@ -25,7 +25,7 @@ enum Kind {
     Code(u16, String),
     Text(u16, Template),
     OnRoute(u16, String),
-    /// Nothing but a status can be a condition.
+    /// Errors with only this status: nothing else could be a condition.
     Bare(u16),
 }
 
@@ -223,7 +223,7 @@ fn left_out(kind: &Kind, has_texts: bool) -> String {
     }
 }
 
-/// The condition beside the status.
+/// The condition of a rule, apart from the status.
 fn condition(kind: &Kind) -> String {
     match kind {
         Kind::Code(_, code) => format!("code = {}\n", quoted(code)),

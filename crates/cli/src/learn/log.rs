@@ -16,7 +16,7 @@ const TARGET: &str = "tower_error_envelope";
 const NO_EVENTS: &str = "neither a HAR file nor a log of the layer: no line has an error with the target \
                          tower_error_envelope; log that target at INFO, as text or as JSON lines";
 
-/// The layer's own lines are shorter, their causes included.
+/// The longest line to read, in bytes: the layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
 pub(super) fn each(source: Source<'_>, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
@@ -54,7 +54,7 @@ fn of_json(line: &Value) -> Option<Fields> {
     if line.get("target").is_some_and(|target| target != TARGET) {
         return None;
     }
-    // Subscribers may be configured to write the fields beside the rest.
+    // Subscribers may be configured to write the fields next to the rest.
     let fields = line.get("fields").unwrap_or(line).as_object()?;
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -94,7 +94,7 @@ fn quoted_value(quoted: &str) -> Option<(String, &str)> {
 
 fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     let text = |name: &str| fields.get(name).cloned();
-    // Without it the layer is an older one, or the response kept its shape.
+    // The field is absent if the layer is older, or if the response kept its shape.
     let by = text("decided_by")?;
     text("origin").filter(|origin| origin == "inner")?;
     let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;
@@ -109,7 +109,7 @@ fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     })
 }
 
-/// The layer writes no other; a line may come from any program.
+/// Whether a text has the form of the codes that the layer logs: a line may come from any program.
 fn is_code(code: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=64).contains(&code.len()) && code.bytes().all(fits)

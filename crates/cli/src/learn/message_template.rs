@@ -7,7 +7,7 @@
 /// Words of error texts that identify no person or value.
 const WORDS: &str = include_str!("words.txt");
 
-/// A longer text is an essay, or a trace.
+/// The longest text to make a template of: a longer one is a trace, or is not made for a program.
 const LONGEST: usize = 120;
 
 /// A text with gaps where values may be.
@@ -16,7 +16,7 @@ pub(super) struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Part {
-    /// With its punctuation.
+    /// A word with its punctuation.
     Word(String),
     Gap,
 }

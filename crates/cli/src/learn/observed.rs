@@ -18,9 +18,9 @@ pub(super) struct ObservedErrors {
     pub(super) code: Option<String>,
     /// The part of its text that is safe to write.
     pub(super) text: Option<Template>,
-    /// It has content that was read, beside its status.
+    /// The error has content that was read, and not only a status.
     pub(super) has_content: bool,
-    /// Its status alone decided.
+    /// Only the status decided the code.
     pub(super) by_status: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::text::one_line;
 /// The default.
 const DEFAULT: &str = "http://127.0.0.1:9901";
 
-/// One of them.
+/// A gateway whose mode is set.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     pub(super) name: Option<String>,
@@ -53,7 +53,7 @@ pub(super) fn named(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>,
     Ok(gateways)
 }
 
-/// Those of a fleet's file.
+/// The gateways of a fleet's file.
 fn listed(file: &Path) -> Result<Vec<Gateway>, CommandError> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| CommandError::Io(format!("{shown}: {error}")))?;

@@ -19,7 +19,7 @@ pub(super) struct ProbeResponse {
 }
 
 impl ProbeResponse {
-    /// Without a body so far.
+    /// A response whose body has not been read.
     pub(super) fn new(status: StatusCode, headers: HeaderMap) -> Self {
         Self { status, headers, body: Bytes::new(), trailers: None, whole: true, requested_body: false }
     }

@@ -20,7 +20,7 @@ use super::table::Wire;
 use super::target::{Stream, Target};
 use crate::text::with_causes;
 
-/// No error is as long; what follows is not read.
+/// The most bytes to read of a body: no error is that long.
 const MOST_OF_BODY: usize = 256 * 1024;
 
 /// Sends the request and reads its response.

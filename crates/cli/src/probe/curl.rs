@@ -3,7 +3,7 @@
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 
-/// A head with more lines or bytes is a test of heads, and no command line.
+/// The most header lines of a curl command. A request with more tests the limits of heads, and gets no command.
 const MOST_HEADERS: usize = 16;
 const MOST_BYTES: usize = 4 * 1024;
 

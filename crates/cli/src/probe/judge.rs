@@ -24,7 +24,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
         return (Outcome::Passed, vec!["F5".to_owned()]);
     }
     let (exception, is_of_cors) = (exception(case), is_of_cors(case));
-    // It is no final response, and has no id; or it is one of CORS, which is outside the layer.
+    // No id is due: the response is not final, or CORS made it outside of the layer.
     let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
         wrong.extend(wanted(case));
@@ -53,7 +53,7 @@ fn exception(case: &Case<'_>) -> Option<String> {
     let got = case.got;
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
     match case.probe.want {
-        // Its head may leave before the body is over the limit (G4).
+        // The response's head may leave before the request's body is over the limit (G4).
         Want::Guard(_) if matches!(case.request.body, SentRequest::Chunked(_)) && is_refused => {
             Some(format!("was answered with {}, which may be before the body was read", describe(got)))
         }

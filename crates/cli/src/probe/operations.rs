@@ -38,8 +38,8 @@ impl ServiceInfo {
     /// The requests that should make an operation return an error; or why there are none.
     pub(super) fn plan_operation(&self, operation: &Operation<'_>) -> Result<Vec<Planned>, String> {
         let samplings = match self.malformed(operation)? {
-            None => &[Sampling::Nobodys, Sampling::OfNoType, Sampling::Example][..],
-            Some(_) => &[Sampling::Nobodys],
+            None => &[Sampling::Nonexistent, Sampling::Untyped, Sampling::Example][..],
+            Some(_) => &[Sampling::Nonexistent],
         };
         let mut planned: Vec<Planned> = Vec::new();
         for sampling in samplings {

@@ -138,7 +138,7 @@ impl ServiceInfo {
         filled
     }
 
-    /// With the headers of the probe and of the user.
+    /// The request with the headers of the probe and of the user, but without sample values.
     pub(super) fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
         let mut request = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
         let agent = HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION")));
@@ -255,11 +255,11 @@ fn require(headers: &mut HeaderMap, name: &HeaderName, value: &'static str, requ
 }
 
 /// A key that was never issued, in the alphabets of RFC 6750 and of keys.
-const NOBODYS: &str = "error-envelope-probe-nobodys-key";
+const UNKNOWN_KEY: &str = "error-envelope-probe-nobodys-key";
 
 fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], credentials: Credentials) {
     let is_bearer = *name == header::AUTHORIZATION;
-    let wrong = if is_bearer { "Bearer error-envelope-probe-nobodys-key" } else { NOBODYS };
+    let wrong = if is_bearer { "Bearer error-envelope-probe-nobodys-key" } else { UNKNOWN_KEY };
     let malformed = if is_bearer { "probe" } else { "not a key, with spaces" };
     let values = match credentials {
         Credentials::Given => return,

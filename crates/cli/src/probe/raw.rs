@@ -12,7 +12,7 @@ use super::answer::{ProbeError, ProbeResponse, ProbeResult};
 use super::request::ProbeRequest;
 use super::target::Stream;
 
-/// No head and no error is as long.
+/// The most bytes to read of a response: no head and no error is that long.
 const MOST: usize = 256 * 1024;
 
 /// How long a server may take to close behind an answer to HEAD, and at most a quarter of the patience; later bytes

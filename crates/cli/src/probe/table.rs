@@ -11,14 +11,14 @@ pub(super) struct Probe {
     pub(super) about: &'static str,
     pub(super) method: Verb,
     pub(super) path: RequestPart,
-    /// Header lines beside those that other fields imply.
+    /// Header lines in addition to those that other fields imply.
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) credentials: Credentials,
     pub(super) required: Required,
     pub(super) body: Body,
     pub(super) wire: Wire,
     pub(super) want: Want,
-    /// The rules that it checks beside those of every error.
+    /// The rules that it checks in addition to those of every error.
     pub(super) rules: &'static [&'static str],
     /// What would make the probe possible if no request fits.
     pub(super) otherwise: &'static str,
@@ -54,10 +54,10 @@ pub(super) enum RequestPart {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Credentials {
-    /// Those of the command line, if there are any.
+    /// The credentials of the command line, if there are any.
     Given,
     None,
-    /// Of no scheme.
+    /// Malformed for every scheme.
     Malformed,
     /// Well formed, but never issued.
     Wrong,
@@ -77,9 +77,9 @@ pub(super) enum Body {
     Text(&'static str),
     /// One byte more than the limit, declared and not sent.
     Unsent,
-    /// The same, declared and sent.
+    /// One byte more than the limit, declared and sent.
     Sent,
-    /// The same, sent and not declared.
+    /// One byte more than the limit, sent in chunks without a declared length.
     Chunked,
 }
 

@@ -58,7 +58,7 @@ impl Tls {
     }
 }
 
-/// Without the brackets of an address of IPv6.
+/// The host of an authority, without the brackets of an IPv6 address.
 fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
 }
@@ -67,7 +67,7 @@ impl Target {
     /// Parses a URL; `ca` has the certificates to trust instead of the platform's.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
         if url.contains('@') {
-            // It is not repeated: the part before the sign is a secret.
+            // The URL is not repeated in the error: the part before the `@` is a secret.
             return Err(CommandError::Io(
                 "the URL has credentials: pass them with --header-env NAME=VARIABLE".to_owned(),
             ));

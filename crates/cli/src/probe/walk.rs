@@ -42,7 +42,7 @@ pub(super) struct ProbeRun<'a> {
     answered: usize,
     silent: usize,
     pub(super) framework: Option<&'static str>,
-    /// Some answer had a request id.
+    /// Whether any answer so far had a request id.
     pub(super) has_ids: bool,
 }
 

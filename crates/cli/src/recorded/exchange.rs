@@ -6,12 +6,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 /// A client's request, and a service's response.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    /// Its file, and in a HAR the entry, from 0, such as `a.har: log.entries[0]`.
+    /// The file of the exchange, and in a HAR the number of its entry from 0, such as `a.har: log.entries[0]`.
     pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
     /// How long the request's body was: a recording may have less of it.
     pub(crate) request_bytes: u64,
-    /// Without a body if the recording lacks it, though there was one.
+    /// The response. Its body is `None` if there was one but the recording lacks it.
     pub(crate) response: Response<Option<Bytes>>,
 }
 

@@ -63,7 +63,7 @@ struct HarParser<'a, 'b> {
     found: bool,
 }
 
-/// Where the entries are.
+/// The place of the entries in a HAR.
 const PATH: [&str; 2] = ["log", "entries"];
 
 /// An object on that path, or the list at its end.
@@ -113,7 +113,7 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
 
 impl HarParser<'_, '_> {
     fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
-        // What browsers write if there was no response, or no request over HTTP.
+        // Browsers write such an entry if there was no response, or no request over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
             return Ok(());
@@ -244,7 +244,7 @@ fn is_local(url: &str) -> bool {
     matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
 }
 
-/// Characters that browsers show, and encode on the wire.
+/// Characters that browsers show as they are in a HAR, but encode in a request.
 const ENCODED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 

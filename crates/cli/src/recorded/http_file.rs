@@ -14,10 +14,10 @@ use super::exchange::{self, insert_header, insert_host, undo_stale_coding};
 use super::reader::{self, Reader, unreadable};
 use crate::failure::CommandError;
 
-/// No head that a server takes has more.
+/// The most header lines: servers accept no head with more.
 const MOST_HEADERS: usize = 256;
 
-/// Larger ones are no recorded errors.
+/// The largest file to read: a larger one is not a recorded error.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A response to a request of this method.
@@ -146,7 +146,7 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
     }
 }
 
-/// Without its query, which may have a key in it (L3).
+/// The target without its query, which may contain a key (L3).
 fn shown(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
@@ -161,7 +161,7 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-/// Without its chunks, if it still has them, and without codings that were undone.
+/// The body without its chunk lines, if it still has them. Also removes the headers of codings that were undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };

@@ -1,7 +1,7 @@
 //! Recorded exchanges: a client's request and a service's response, read from files.
 //!
 //! 1. [`http_file`] reads one response as it was on the wire, such as `curl -i` writes it, and its request if there
-//!    is one: the response `NAME.http` belongs to the request `NAME.request.http` beside it.
+//!    is one: the response `NAME.http` belongs to the request `NAME.request.http` next to it.
 //! 2. [`har`] reads the entries of a HAR 1.2 file, one after the other: a large file takes no more memory than its largest
 //!    entry.
 //!
@@ -75,7 +75,7 @@ fn pair_of(path: &Path, reader: Reader, request: Option<&Path>) -> Result<Record
     Ok(Recorded { place: path.display().to_string(), request, request_bytes, response })
 }
 
-/// Whether a file is the request of a response that is named beside it: it is read with that.
+/// Whether a file is the request of a listed response, with which it is read.
 pub(crate) fn is_request(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let stem = name.and_then(|name| name.strip_suffix(".request.http"));

@@ -211,7 +211,7 @@ struct Case {
     error: String,
 }
 
-/// Whatever is wrong, the first line says it, and nothing that is shown is cut in the middle of it.
+/// Whatever is wrong, the first line states it, and nothing that is shown is cut in the middle of it.
 #[test]
 fn m2_every_wrong_file_is_shown() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
@@ -237,20 +237,20 @@ fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a
     let base = "of the base (crates/cli/tests/policies/base/organisation.toml";
     let expected = [
         format!(
-            "sidecar.toml:5: defaults.body_limit: warning: this asks less of requests than body_limit = \"1 MiB\" {base}:4) [weakens-base]"
+            "sidecar.toml:5: defaults.body_limit: warning: this requires less of requests than body_limit = \"1 MiB\" {base}:4) [weakens-base]"
         ),
         format!(
-            "sidecar.toml:6: defaults.mode: warning: this asks less of requests than mode = \"enforce\" {base}:5) [weakens-base]"
+            "sidecar.toml:6: defaults.mode: warning: this requires less of requests than mode = \"enforce\" {base}:5) [weakens-base]"
         ),
         format!(
-            "sidecar.toml:7: defaults.auth: warning: this asks less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
+            "sidecar.toml:7: defaults.auth: warning: this requires less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
         ),
         format!(
             "sidecar.toml:8: defaults.dialect: note: this overrides dialect = \"standard\" {base}:7) [overrides-base]"
         ),
         format!("sidecar.toml:11: inspect.timeout: note: this overrides timeout = \"1s\" {base}:10) [overrides-base]"),
         format!(
-            "sidecar.toml:15: route[0].require_headers: warning: this asks less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
+            "sidecar.toml:15: route[0].require_headers: warning: this requires less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
         ),
     ];
     for line in &expected {
@@ -289,7 +289,7 @@ fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a
     let expected = [
         "policy.toml:4: defaults.dialect: note: this overrides dialect = \"google\" of the base (two.toml:4) [overrides-base]",
         "policy.toml:4: defaults.dialect: note: this overrides dialect = \"openai\" of the base (one.toml:4) [overrides-base]",
-        "two.toml:3: defaults.body_limit: warning: this asks less of requests than body_limit = 3 of the base (one.toml:3) [weakens-base]",
+        "two.toml:3: defaults.body_limit: warning: this requires less of requests than body_limit = 3 of the base (one.toml:3) [weakens-base]",
         "two.toml:5: defaults.negotiate: note: this overrides negotiate = false of the base (one.toml:5) [overrides-base]",
     ];
     assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(0)));

@@ -26,7 +26,7 @@ fn written(folder: &Path, more: &[&str]) -> String {
 
 const WHOLE: [&str; 4] = ["--listen", "127.0.0.1:8080", "--upstream", "[::1]:3000"];
 
-/// What the check says of a file, its place left out, and how it ends.
+/// What the check states of a file, its place left out, and how it ends.
 fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32>) {
     let file = folder.join(name);
     fs::write(&file, config).unwrap();

@@ -60,7 +60,7 @@ impl Running {
         Self { process, out }
     }
 
-    /// What its next line says behind this.
+    /// What its next line states behind this.
     pub(crate) fn says(&mut self, before: &str) -> String {
         let mut line = String::new();
         self.out.as_mut().unwrap().read_line(&mut line).unwrap();

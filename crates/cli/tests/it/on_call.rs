@@ -1,4 +1,4 @@
-//! The admin address of a gateway that runs, and the verb that asks it.
+//! The admin address of a gateway that runs, and the command that requests it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use crate::kit::{Gateway, PATIENCE, Running, ask, run, wait_for};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
 
-/// A service that says 409 to each request, once it is let: it tells when one has come.
+/// A service that answers 409 to each request, once it is let: it reports when one has come.
 fn upstream() -> (String, Receiver<()>, Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

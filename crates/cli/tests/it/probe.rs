@@ -1,4 +1,4 @@
-//! `probe`: a service that keeps the contract passes, one that does not is told by rule, and one that misbehaves is named.
+//! `probe`: a service that keeps the contract passes, one that does not is reported by rule, and one that misbehaves is named.
 
 mod hostile;
 mod operations;
@@ -71,7 +71,7 @@ fn a_service_without_the_layer_is_told_by_each_rule() {
     let broken = with_outcome(&told, "rules", "rule", "broken");
     // The embedded service writes the same bytes whatever the method.
     assert_eq!(broken, ["E1", "E4", "E5", "I1", "G0", "G1", "G2", "G3", "G4", "G5", "R7", "R11", "R13", "P2", "P3"]);
-    // What cannot be seen in such answers is not said to be kept.
+    // What cannot be seen in such answers is not stated to be kept.
     assert_eq!(with_outcome(&told, "rules", "rule", "kept"), [""; 0]);
     assert_eq!(with_outcome(&told, "lines", "name", "skipped"), ["grpc"]);
 
@@ -91,7 +91,7 @@ fn a_service_without_the_layer_is_told_by_each_rule() {
     assert_eq!((junit.code, suites.tests, suites.failures), (Some(1), 26, 25));
 }
 
-/// What a service answers that does not do as its policy says.
+/// What a service answers that does not do as its policy states.
 #[test]
 fn a_service_under_another_policy_is_told_where_they_differ() {
     let gateway = Gateway::start("examples/probe/open.toml");

@@ -1,4 +1,4 @@
-//! The schema of the policy file says what the reader takes: tables, keys, words, defaults.
+//! The schema of the policy file states what the reader takes: tables, keys, words, defaults.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +25,7 @@ fn check(text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the reader says that it knows, where it is given something that nobody knows.
+/// What the reader states that it knows, where it is given an unknown name.
 fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let report: Value = serde_json::from_str(&check(text)).unwrap();
     let findings = report["findings"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The page for a service's author: each command on it runs, and says what the page shows.
+//! The page for a service's author: each command on it runs, and states what the page shows.
 
 use std::fs;
 use std::path::Path;

@@ -297,7 +297,7 @@ fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let (asked, ended, began) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
     let client = || {
         let mut statuses = HashSet::new();
-        // What fails meanwhile is to be told.
+        // What fails meanwhile must be reported.
         while !ended.load(Ordering::SeqCst) && began.elapsed() < 2 * PATIENCE {
             statuses.insert(gateway.says("/orders/1").0);
             asked.fetch_add(1, Ordering::SeqCst);

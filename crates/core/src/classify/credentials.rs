@@ -21,7 +21,7 @@ pub(crate) enum Credentials<'a> {
     Key,
 }
 
-/// The same facts without the name of a scheme.
+/// The kind of credentials, without the name of a scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     None,
@@ -60,7 +60,7 @@ impl<'a> Credentials<'a> {
     }
 
     fn of_authorization(value: &'a [u8]) -> Self {
-        // One word alone is no scheme, and may be a key: it is not kept (L3).
+        // A value of a single word has no scheme, and may be a key: it is not kept (L3).
         let scheme = value.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |end| &value[..end]);
         let scheme = if value.eq_ignore_ascii_case(b"bearer") { value } else { scheme };
         if scheme.eq_ignore_ascii_case(b"bearer") {
@@ -82,7 +82,7 @@ pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> Error
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
         Credentials::Scheme(scheme) if !offers(response, scheme) => ErrorCode::AUTH_MALFORMED,
-        _ if says_expired(response) => ErrorCode::AUTH_EXPIRED,
+        _ if reports_expiry(response) => ErrorCode::AUTH_EXPIRED,
         _ => ErrorCode::AUTH_INVALID,
     }
 }
@@ -104,7 +104,7 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
 }
 
 /// RFC 6750 has one error for every fault of a token; its expiry is in the description.
-fn says_expired(response: &HeaderMap) -> bool {
+fn reports_expiry(response: &HeaderMap) -> bool {
     any_challenge(response, |challenge| {
         let param = |name: &str| {
             let found = challenge.params.iter().find(|(param, _)| param.eq_ignore_ascii_case(name));

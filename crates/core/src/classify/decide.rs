@@ -17,7 +17,7 @@ pub(super) struct Decision<'k> {
     pub(super) source: CodeSource<'k>,
     /// The code is the service's own, or follows from its response; else its status stands for it (P1).
     pub(super) named: bool,
-    /// The fields beside code and message reach the client (R3).
+    /// The fields besides code and message reach the client (R3).
     pub(super) passes: bool,
     /// How many issues the list among them leaves out (R4).
     pub(super) more_issues: usize,
@@ -51,7 +51,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     };
     let named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
-        // In a shape that is kept, the code is the service's all the same.
+        // If the body keeps its shape, the code counts as the service's nevertheless.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
         CodeSource::Dialect => body.is_some_and(|body| body.own != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,

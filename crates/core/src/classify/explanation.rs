@@ -23,7 +23,7 @@ pub struct Explanation {
     pub shape: Option<Shape>,
     /// The codes that the body names, the most specific first.
     pub codes: Vec<String>,
-    /// Its text.
+    /// The error's text.
     pub message: Option<String>,
     /// The body has a list of issues (E8).
     pub lists_issues: bool,

@@ -17,10 +17,10 @@ use crate::fault::Fault;
 
 /// What an error is recognised as.
 pub(crate) enum ErrorKind<'e> {
-    /// It contains its fault.
+    /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// Its code, if it came from an upstream's connection: an error of `poll_ready` never did (F3).
+    /// The code if the error came from the connection to an upstream, which an error of `poll_ready` never does (F3).
     Upstream(ErrorCode),
     Nothing,
 }

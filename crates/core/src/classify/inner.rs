@@ -61,9 +61,9 @@ pub(crate) enum Posted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Those that `protocols = "rewrite"` leaves.
+    /// Only those that are kept under `protocols = "rewrite"`.
     Some,
-    /// None: a call's client reads only its own protocol.
+    /// No protocol keeps its shape: the client of an RPC reads only its own protocol.
     Nothing,
 }
 
@@ -77,7 +77,7 @@ impl KeptProtocols {
         }
     }
 
-    /// The same check by its media type alone.
+    /// Whether an error of that media type keeps its shape.
     pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
         named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
     }
@@ -99,9 +99,9 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) kept: &'a [Box<str>],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client requested that dialect itself (R11): a body already in it is written anew all the same.
+    /// The client requested that dialect itself (R11): a body already in it is rewritten all the same.
     pub(crate) negotiated: bool,
-    /// It gets a page (R16).
+    /// The client gets an HTML page (R16).
     pub(crate) page: bool,
 }
 
@@ -112,11 +112,11 @@ impl<'a> PolicyView<'a> {
 
     /// Whether an error of that protocol keeps its shape for this request (R10).
     pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
-        let is_asked = match (protocol, request.posted) {
+        let is_requested = match (protocol, request.posted) {
             (Protocol::OAuth { is_registration }, Posted::Json) => is_registration,
             (Protocol::OAuth { .. }, posted) => posted == Posted::Form,
             _ => true,
         };
-        is_asked && self.protocols.keep(protocol)
+        is_requested && self.protocols.keep(protocol)
     }
 }

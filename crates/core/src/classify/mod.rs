@@ -5,7 +5,7 @@
 //! 1. [`parse`](parse::parse): the contents of the body, or of the head in its place, and which form the body keeps
 //! 2. [`decide`](decide::decide): the code
 //! 3. [`text`](text::text): the text
-//! 4. [`details`](reply_details::ReplyDetails): the fields beside them
+//! 4. [`details`](reply_details::ReplyDetails): the fields besides them
 //! 5. [`retained`](retained::retained): the part of the body that stays where it is
 //!
 //! What decides the code, first match (rule R1; a `Fault` in the response's extensions has decided before):
@@ -50,7 +50,7 @@ use parse::{Parsed, lenient, parse};
 use reply_details::ReplyDetails;
 pub(crate) use retained::Retained;
 use retained::retained;
-pub(crate) use rewrite::{Rewrite, RewriteDecision, listed};
+pub(crate) use rewrite::{Rewrite, RewriteDecision, with_issue_list};
 use text::text;
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
@@ -76,11 +76,11 @@ fn of_status_alone(
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'static> {
     let (code, by) = decide::of_status(inner.status, inner.headers, request);
-    let fault = listed(Fault::new(code), known.dialect);
+    let fault = with_issue_list(Fault::new(code), known.dialect);
     RewriteDecision::Rewrite(Rewrite::of_status(fault, by))
 }
 
-/// The steps behind the first.
+/// The steps after the first one.
 #[inline]
 fn rewrite<'b>(
     body: &mut ParsedBody<'b>,
@@ -97,7 +97,7 @@ fn rewrite<'b>(
     decided(&parsed, decision)
 }
 
-/// The steps behind the second.
+/// The steps after the second one.
 #[inline]
 fn decided<'b>(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> RewriteDecision<'b> {
     let text = text(parsed, &decision);

@@ -20,24 +20,25 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) kept: KeptForm,
     /// The body is a protocol's, whether it keeps its shape or not (R10).
     pub(super) is_protocol: bool,
-    /// Its media type, where a rule may compare it.
+    /// The body's media type, if a rule may compare it.
     pub(super) media_type: Option<&'c str>,
     /// The code in the head, where a layer may have written the foreign body (E7).
     pub(super) head: Option<Envelope<'static>>,
-    /// That head vouches for the text of a server's error: services have headers of that name, too.
+    /// The code in the head is surely a layer's, so that the text of a 5xx may pass. Services may have a header of the same
+    /// name.
     pub(super) is_vouched: bool,
     /// The body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// It is kept as far as it may pass (R12).
+    /// The body keeps its shape, as far as it may pass (R12).
     pub(super) stays: bool,
-    /// It has a list of issues that counts (E8).
+    /// The body has an issue list, and its status allows one (E8).
     pub(super) lists: bool,
 }
 
 /// The form that a body keeps, whatever the client's dialect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptForm {
-    /// None: it is written anew.
+    /// The body is rewritten.
     Nothing,
     /// A layer's page (R16).
     Page,

@@ -10,7 +10,7 @@ pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     (!phrase.is_empty() && !is_name).then_some(phrase)
 }
 
-/// Names of 4xx in RFC 2068, 2616, 7231, 9110 and the drafts of WebDAV, beside those that the crate `http` has.
+/// Names of 4xx in RFC 2068, 2616, 7231, 9110 and the drafts of WebDAV, besides those that the crate `http` has.
 const FORMER: [(u16, &str); 13] = [
     (408, "Request Time-out"),
     (408, "Request Timeout"),

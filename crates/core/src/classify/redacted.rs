@@ -13,7 +13,7 @@ use super::{decided, layer_head};
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
-/// The steps behind the first.
+/// The steps after the first one.
 #[cold]
 pub(super) fn rewrite<'b>(
     body: &mut ParsedBody<'b>,

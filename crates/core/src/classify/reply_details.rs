@@ -1,4 +1,4 @@
-//! Step 4: the fields beside code and text that reach the client (rules R3, E8, E9, R14).
+//! Step 4: the fields besides code and text that reach the client (rules R3, E8, E9, R14).
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub(super) struct ReplyDetails {
 }
 
 impl ReplyDetails {
-    /// Collects them.
+    /// Collects the details of an error.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Self {
         let lists = decision.code == ErrorCode::INVALID_REQUEST && parsed.known.dialect.spec().lists_issues;
@@ -55,7 +55,7 @@ impl ReplyDetails {
         }
     }
 
-    /// The details of a layer inside, byte for byte (E7), beside its code where that is unknown here (E9).
+    /// The details of a layer inside, byte for byte (E7), next to its code where that is unknown here (E9).
     fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, lists: bool) -> Self {
         let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
         let json = if adds_code {
@@ -110,7 +110,7 @@ fn details_of(
     details::compose(body.details.clone(), kept, body.issues.as_deref(), upstream_code)
 }
 
-/// The body's own code for the client, beside the canonical one (E9). In the client's own dialect it stays where it is.
+/// The body's own code for the client, besides the canonical one (E9). In the client's own dialect it stays where it is.
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !parsed.lists;
@@ -118,7 +118,7 @@ fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision
     (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
 }
 
-/// The same for the log: a name, never a possible secret (L3).
+/// The body's own code for the log: a name, never a possible secret (L3).
 fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
     let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
     let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;

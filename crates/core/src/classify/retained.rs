@@ -12,7 +12,7 @@ pub(crate) enum Retained {
     Whole,
     /// All but what the layer adds to each error: the client requested the dialect (R11).
     Negotiated,
-    /// Its names alone.
+    /// Only the names of its fields.
     Names,
     /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
     Protocol(Protocol),
@@ -33,13 +33,13 @@ impl Retained {
     }
 }
 
-/// The part of the body that passes; `None` where the body is written anew.
+/// The part of the body that passes; `None` where the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {
         (KeptForm::Filtered(protocol), _) => Some(Retained::Protocol(protocol)),
         (KeptForm::LayersJsonRpc, _) => Some(Retained::LayersJsonRpc),
-        // Its head has the code that it was written for. To a client that gets a page it stays (E7).
+        // The head has the code for which a layer inside wrote the page. It stays for a client that gets pages (E7).
         (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
             Some(Retained::Page)
         }

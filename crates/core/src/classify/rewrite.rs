@@ -16,9 +16,9 @@ use crate::dialect::{Dialect, ParsedBody, Shape};
 use crate::fault::Fault;
 
 pub(crate) enum RewriteDecision<'b> {
-    /// The body is to be written anew.
+    /// The body is to be rewritten.
     Rewrite(Rewrite<'b>),
-    /// It passes in the shape of its protocol (R10): these fields are reported beside its body.
+    /// The body passes in the shape of its protocol (R10). The head and the log get these fields.
     Pass(Rewrite<'b>),
 }
 
@@ -159,7 +159,7 @@ impl<'b> Rewrite<'b> {
         }
     }
 
-    /// With an issue list, which has the text as well (E8).
+    /// Adds an issue list, which has the text as well (E8).
     fn with_issues(mut self) -> Self {
         if let Some(text) = self.text.take() {
             self.fault = self.fault.with_clean_message(text.into_owned());
@@ -174,9 +174,9 @@ impl<'b> Rewrite<'b> {
     }
 }
 
-/// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
+/// Adds an issue list to an `invalid_request` without one, if the dialect requires it (E8).
 #[inline]
-pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
+pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
     if lists { with_issues(fault) } else { fault }
 }

@@ -301,7 +301,7 @@ impl Rule {
         }
     }
 
-    pub(crate) fn asks_path(&self) -> bool {
+    pub(crate) fn uses_path(&self) -> bool {
         self.route.is_some()
     }
 

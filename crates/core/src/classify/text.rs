@@ -10,11 +10,11 @@ use crate::message;
 
 /// The text of a rewritten error.
 pub(super) enum ReplyText<'b> {
-    /// Its code's own.
+    /// The default message of its code.
     OfCode,
-    /// A text of the catalogue's in place of that.
+    /// Another text of the catalogue, instead of the code's message.
     Stock(Cow<'static, str>),
-    /// A clean one of the service's, or of the policy's.
+    /// A clean text of the service's or the policy's.
     Clean(Cow<'b, str>),
 }
 

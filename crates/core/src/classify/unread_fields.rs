@@ -7,7 +7,7 @@ use crate::dialect::json::Writer;
 use crate::dialect::{Members, ParsedError};
 use crate::message;
 
-/// At most this many names are logged of one body: more of them are data.
+/// The most names to log of one body: where there are more, the names are data.
 const MAX_NAMES: usize = 16;
 
 /// A longer name is cut.
@@ -15,7 +15,7 @@ const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct UnreadFields<'a> {
-    /// In the order that they came in, each name once.
+    /// The kept fields in the order of the body, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
     /// The names of the others.
     pub(super) dropped: Option<Box<str>>,

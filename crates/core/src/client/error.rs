@@ -28,7 +28,7 @@ pub(super) struct ErrorParts {
     pub(super) grpc: Option<u8>,
     pub(super) code: ErrorCode,
     pub(super) raw_code: Option<Box<str>>,
-    /// In the form of E2.
+    /// The message, in the form of E2.
     pub(super) message: Box<str>,
     pub(super) details: Option<Box<RawValue>>,
     pub(super) request_id: Option<Box<str>>,
@@ -53,7 +53,7 @@ pub(super) enum Pushback {
 pub struct Issue {
     /// The names and indices that lead to the value; empty for the whole request.
     pub path: Vec<Step>,
-    /// For people.
+    /// The text of the issue, for people.
     pub message: String,
     /// The validator's code for it, if any.
     pub code: Option<String>,

@@ -27,7 +27,7 @@ use crate::message;
 use crate::request_id::RequestId;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-/// The second is Anthropic's (R12).
+/// The headers with a request id: the contract's, and Anthropic's (R12).
 const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
@@ -252,7 +252,7 @@ fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Nothing is wrapped twice (R3).
+/// Whether a text can be a message (R3): an error within a text, such as JSON, cannot.
 fn is_message(text: &str) -> bool {
     message::of_recognised_text(text).is_some()
 }

@@ -38,7 +38,8 @@ pub(crate) fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
 
-/// A body that could not be read, as Python's or JavaScript's parsers would read it; `None` if that makes no difference.
+/// Repairs a body that is not JSON, as Python's and JavaScript's parsers would read it: `NaN` becomes `null`, and invalid
+/// UTF-8 is replaced. `None` if nothing changes.
 pub(crate) fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     match str::from_utf8(body) {
         Ok(text) => with_null(text).map(String::into_bytes),

@@ -71,7 +71,7 @@ pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_
     let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
-    // Its place identifies it as Connect's: clients read a code without a meaning as unknown.
+    // An error at this place is always Connect's: clients read a code that is not defined as `unknown`.
     let status = Status::of_connect_name(&error.string("code")?).unwrap_or(Status::UNKNOWN);
     Some(Some(reported_status(status, &error)))
 }

@@ -123,8 +123,8 @@ impl DialectSpec {
             id_header: it.id_header.as_deref(),
             has_codes: has(Placeholder::Code) || has(Placeholder::Name),
             has_issues: has(Placeholder::Issues) || has(Placeholder::Details),
-            tells_time: has(Placeholder::Timestamp),
-            tells_wait: has(Placeholder::RetryAfter),
+            has_time: has(Placeholder::Timestamp),
+            has_wait: has(Placeholder::RetryAfter),
             reads: Box::leak(Box::new(it.fields())),
             described: Some(it),
             ..Self::new(&it.name, |_| None, |_| Vec::new(), |_, _| Vec::new())
@@ -179,7 +179,7 @@ impl Described for Description {
         }
     }
 
-    /// Its name for a code; the first of several.
+    /// The dialect's name for a code; the first if there are several.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
     }

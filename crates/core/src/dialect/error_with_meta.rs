@@ -7,7 +7,7 @@ use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
-    tells_time: true,
+    has_time: true,
     reads: &KnownFields { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
     ..DialectSpec::new("error_with_meta", read, write, rewrite_in_place)
 };

@@ -42,7 +42,7 @@ pub(crate) enum ParsedBody<'a> {
     Nothing,
 }
 
-/// The head states what Spring writes beside the text.
+/// The head states what Spring writes besides the text.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
 /// Parsers of the protocols that keep their own shape unless `protocols = "rewrite"`. The protocol's signs identify
@@ -78,7 +78,7 @@ pub(super) fn read_custom_array<'a>(elements: &[&'a RawValue], shapes: &[CustomS
     Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
 }
 
-/// Parses a body of a known shape, and the fields beside it.
+/// Parses a body of a known shape, and the fields next to it.
 fn foreign<'a>(
     shape: Shape,
     mut parsed: ParsedError<'a>,
@@ -92,7 +92,7 @@ fn foreign<'a>(
             let tree = Tree::parse(body.object.text());
             tree.root()
                 .into_iter()
-                .for_each(|root| framework_errors::add_beside(&mut parsed, root, reads.of_body.unwrap_or_default()));
+                .for_each(|root| framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default()));
         }
     } else if of_input {
         add_issues(&mut parsed, &body, status);
@@ -171,7 +171,7 @@ fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     })
 }
 
-/// Lists of field errors beside the text, in the forms of E8.
+/// Lists of field errors next to the text, in the forms of E8.
 fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
     if parsed.issues.is_some() {
         return;
@@ -184,7 +184,7 @@ fn lists_beside<'a>(parsed: &mut ParsedError<'a>, body: &Body<'a, '_>) {
 }
 
 impl<'a> Foreign<'a> {
-    /// A text that no framework's sentences are read in.
+    /// A plain text that is not searched for the sentences of frameworks.
     pub(crate) fn plain_text(text: &'a str) -> Self {
         let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
         Self { shape: Shape::PlainText, parsed, members: None }

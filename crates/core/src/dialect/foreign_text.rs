@@ -3,7 +3,7 @@
 //! 1. The object with the text: the body, or the one object in it that has one, two deep at most. An array of one object
 //!    is that object.
 //! 2. The text: the first of the fields that have one; a sentence goes before a word.
-//! 3. The code: the first of the fields that have one; else the word beside the sentence.
+//! 3. The code: the first of the fields that have one; else the word next to the sentence.
 //!
 //! Nothing here decides whether a client gets it.
 

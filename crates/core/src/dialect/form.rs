@@ -19,7 +19,7 @@ pub(super) struct KnownFields {
 }
 
 impl KnownFields {
-    /// No field.
+    /// Reads no field.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
     /// The fields that most errors have.
@@ -28,12 +28,12 @@ impl KnownFields {
     /// All fields.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
-    /// These fields of the body.
+    /// Reads these fields of the body.
     pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
         Self { of_body: Some(of_body), of_error: &[] }
     }
 
-    /// These fields of the object under `error`.
+    /// Reads these fields of the object under `error`.
     pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
         Self { of_body: Some(&["error"]), of_error }
     }
@@ -51,7 +51,7 @@ pub(super) trait Described: fmt::Debug + Sync {
     /// The meaning of one of its names.
     fn meaning(&self, name: &str) -> DialectCode;
 
-    /// Its name for a code.
+    /// The dialect's name for a code.
     fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str>;
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct DialectSpec {
     pub(crate) name: &'static str,
     /// The media type of its bodies.
     pub(crate) media_type: &'static str,
-    /// Its clients' name for the header with the id, beside `x-request-id`; in lower case.
+    /// A second header with the id, by which its clients read it, in addition to `x-request-id`; in lower case.
     pub(crate) id_header: Option<&'static str>,
     /// Every `invalid_request` has an issue list, even one that only repeats the message (E8): clients of other
     /// dialects expect none.
@@ -77,14 +77,15 @@ pub(crate) struct DialectSpec {
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
     pub(crate) has_codes: bool,
     /// Its bodies have the time when the request began.
-    pub(crate) tells_time: bool,
+    pub(crate) has_time: bool,
     /// Its bodies have the id of the call in the request's body (R10).
-    pub(crate) names_call: bool,
-    /// Its bodies have the time to wait, if the head does.
-    pub(crate) tells_wait: bool,
+    pub(crate) has_call_id: bool,
+    /// Its bodies repeat the time of `retry-after`.
+    pub(crate) has_wait: bool,
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
     pub(crate) error_event: Option<&'static str>,
-    /// Its clients also read streams whose events have a type and a number: that event of a body, by its number.
+    /// Its clients also read streams whose events have a type and a number: makes the error event of a body, with the next
+    /// number.
     pub(crate) typed_event: Option<TypedEvent>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
@@ -114,9 +115,9 @@ impl DialectSpec {
             has_issues: true,
             takes_fields: false,
             has_codes: true,
-            tells_time: false,
-            names_call: false,
-            tells_wait: false,
+            has_time: false,
+            has_call_id: false,
+            has_wait: false,
             error_event: Some("error"),
             typed_event: None,
             read,
@@ -129,9 +130,9 @@ impl DialectSpec {
         }
     }
 
-    /// Whether its bodies have facts of one request beside its id.
-    pub(crate) const fn tells_of_request(&self) -> bool {
-        self.tells_time || self.names_call
+    /// Whether its bodies have facts of one request besides its id.
+    pub(crate) const fn has_request_facts(&self) -> bool {
+        self.has_time || self.has_call_id
     }
 
     /// Parses a body; `None` if it has another shape.

@@ -50,8 +50,8 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
-/// The same for the fields beside a shape of the policy's own, which has read the `taken` fields.
-pub(super) fn add_beside<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
+/// Adds the issues of a policy's own shape, from the fields that the shape itself does not read (`taken`).
+pub(super) fn add_rest<'a>(parsed: &mut ParsedError<'a>, body: Node<'_, 'a>, taken: &[&str]) {
     if parsed.issues.is_none()
         && let Some(found) = search::issues(body, &[], taken)
     {
@@ -214,7 +214,7 @@ fn take(parsed: &mut ParsedError<'_>, list: List) {
     parsed.client_message = ClientMessage::Nothing;
 }
 
-/// The message without the value that was sent; details that are a text are treated like it.
+/// Removes the value that was sent from the message, and from details that are a text.
 pub(super) fn clean_message(parsed: &mut ParsedError<'_>) {
     if parsed.client_message == ClientMessage::All
         && let Some(text) = parsed.message.as_deref()

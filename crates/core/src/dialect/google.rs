@@ -21,8 +21,8 @@ use super::status::Status;
 use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
-    tells_wait: true,
-    // With a name, its clients end quietly, as if all had been sent.
+    has_wait: true,
+    // If the event had a name, clients would end the stream without an error.
     error_event: None,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
     own,
@@ -85,7 +85,7 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Of texts with the same name the last counts, as everywhere: a map with a duplicate name is no map to protos.
+/// Of texts with the same name the last one counts, as everywhere: a protobuf map cannot have a name twice.
 fn map(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);

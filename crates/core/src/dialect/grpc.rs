@@ -71,7 +71,7 @@ pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<He
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
-/// The same for a gRPC-Web frame of trailers: its contents stay as long as they were.
+/// Replaces the id in a gRPC-Web frame of trailers, whose length stays the same.
 pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = readdressed(details, theirs, ours)?;
@@ -79,14 +79,14 @@ pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Optio
 }
 
 /// Whether the first status of a head or trailers is a success.
-pub(crate) fn says_ok(headers: &HeaderMap) -> bool {
+pub(crate) fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
 /// The status in a head or trailers; `None` if they have no well-formed `grpc-status`, or more than one. Nothing behind
 /// a first success is looked at.
 pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
-    if says_ok(headers) {
+    if is_success(headers) {
         return Some(ReportedStatus::ok());
     }
     let mut statuses = headers.get_all(GRPC_STATUS).iter();

@@ -12,7 +12,7 @@ use super::parsed_error::{Body, ParsedError};
 use crate::code::is_well_formed;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
-    names_call: true,
+    has_call_id: true,
     // Clients of MCP read events without a name alone.
     error_event: None,
     reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
@@ -55,7 +55,7 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
     out.advice.docs.iter().fold(data, |data, docs| data.text("docs", docs)).close()
 }
 
-/// A body that is no JSON has a number of its own, where another number would be no better.
+/// The error's number. A request body that is not JSON gets `-32700` if no more precise number is known.
 fn number(out: &Outgoing<'_>) -> i32 {
     let number = match out.canonical.is_foreign() {
         // A code that is known by name alone has no status.

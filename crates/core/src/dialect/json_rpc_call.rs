@@ -6,10 +6,10 @@ use serde::de::IgnoredAny;
 
 use crate::syntax::end_of_quoted;
 
-/// Longer ids are not repeated: nobody has them, and an error repeats them.
+/// The longest id that an error repeats, in bytes: no client has longer ones.
 const MAX_ID: usize = 256;
 
-/// What an error needs of the call that it answers.
+/// The facts about a call that its error needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct JsonRpcCall {
     /// The id of a single call, byte for byte: a string or a number.
@@ -21,7 +21,7 @@ pub(crate) struct JsonRpcCall {
 impl JsonRpcCall {
     /// Reads the body, or its first part.
     pub(crate) fn parse(seen: &[u8], is_whole: bool) -> Self {
-        // What begins like no text is coded: it may well be JSON.
+        // A body that does not begin as text is compressed: it may be JSON after all.
         let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
         let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'))
             && !seen.iter().take(64).any(is_control);
@@ -40,7 +40,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The id, if it stands there once.
+    /// The value of the field `id`, if there is exactly one.
     fn only_id(mut self) -> Option<Box<str>> {
         self.take(b'{')?;
         let mut id = None;
@@ -70,7 +70,8 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// A whole value: its brackets are closed, or something stands behind it.
+    /// The next value. `None` if the text may be cut within it: a bracket is still open, or nothing follows a number or a
+    /// word.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = self.rest.trim_ascii_start();
         let (mut at, mut depth) = (0, 0_usize);

@@ -63,7 +63,7 @@ use tree::{Node, Tree};
 #[derive(Clone, Copy)]
 pub(crate) struct Readable<'k> {
     pub(crate) codes: &'k CodeSet,
-    /// Its own shapes, in the order of reading (R15).
+    /// The policy's own shapes, in the order of reading (R15).
     pub(crate) shapes: &'k [CustomShape],
     /// The client's dialect.
     pub(crate) dialect: Dialect,
@@ -216,10 +216,11 @@ fn read_object<'a>(
     }
 }
 
-/// The protocol of a body; on a route whose dialect is JSON-RPC its errors are errors like any other.
+/// The protocol of a body. On a route whose dialect is JSON-RPC, a JSON-RPC error counts as an ordinary error: `None`.
 fn protocol_of(body: &Body<'_, '_>, known: &Readable<'_>) -> Option<Protocol> {
-    let is_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
-    protocol::detect(body).filter(|protocol| body.error.is_none() || !is_dialect(*protocol))
+    let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
+    let is_ordinary_error = |protocol| body.error.is_some() && is_own_dialect(protocol);
+    protocol::detect(body).filter(|protocol| !is_ordinary_error(*protocol))
 }
 
 /// Parses a body that is known to be a protocol's, for `protocols = "rewrite"` (R10).
@@ -246,7 +247,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// The same, whatever bytes it has.
+/// The media type, which may have any bytes.
 pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     fields::only(headers, &CONTENT_TYPE).map(without_parameters)
 }

@@ -35,7 +35,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) call: Option<&'a JsonRpcCall>,
 }
 
-/// The advice to a client beside an error (E10).
+/// What an error advises its client to do next (E10).
 #[derive(Debug, Default)]
 pub(crate) struct WrittenAdvice<'a> {
     pub(crate) retry: Option<&'static str>,
@@ -46,7 +46,7 @@ pub(crate) struct WrittenAdvice<'a> {
 /// An inner body that already is in the route's dialect.
 pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
-    /// Its fields pass; its names do in any case (R3).
+    /// Whether the body's fields pass; its names pass in any case (R3).
     pub(crate) whole: bool,
     /// The client requested it: code, details and id are the layer's (R11).
     pub(crate) negotiated: bool,
@@ -77,7 +77,7 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Whether the code of an object of the body stays: a code that is no name at all does not count (R12).
+    /// Whether an error object of the body keeps its own code (R12). It must be a name: a sentence or an object is no code.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
@@ -89,7 +89,7 @@ pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// The form of a service's code that a client gets beside the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
+/// The form of a service's code that a client gets next to the canonical one (E9): `[A-Za-z0-9_.:/-]{1,64}`.
 pub(crate) fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))

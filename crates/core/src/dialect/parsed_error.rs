@@ -54,9 +54,9 @@ pub(crate) enum DialectCode {
     Code(ErrorCode),
     /// The code of that name, which a policy's own shape gives it (R15).
     Named(Box<str>),
-    /// It is a canonical code: layers write the shape, too (R15).
+    /// The name is a canonical code: layers write this shape, too (R15).
     Canonical,
-    /// It adds nothing to the status.
+    /// The name adds nothing to the status, which decides.
     ByStatus,
 }
 

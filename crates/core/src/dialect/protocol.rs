@@ -31,7 +31,7 @@ pub(crate) enum Protocol {
     JsonRpc,
     /// RFC 6749 §5.2: it counts only on a request that is one of OAuth's.
     OAuth {
-        /// It belongs to RFC 7591, whose requests are JSON.
+        /// Whether the error is one of RFC 7591, whose requests are JSON.
         is_registration: bool,
     },
     Orpc,
@@ -82,7 +82,7 @@ impl ProtocolType {
 }
 
 impl Protocol {
-    /// Whether `protocols = "rewrite"` writes its errors anew.
+    /// Whether `protocols = "rewrite"` rewrites its errors.
     pub(crate) const fn is_rewritten(self) -> bool {
         matches!(self, Self::GraphQl | Self::JsonRpc | Self::OAuth { .. } | Self::Orpc | Self::Trpc)
     }
@@ -156,7 +156,7 @@ fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-/// oRPC's `{"json":{"defined","code","status","message"…}}`, beside which it writes `meta` alone.
+/// oRPC's `{"json":{"defined","code","status","message"…}}`, besides which it writes `meta` alone.
 fn is_orpc(body: &Object<'_>) -> bool {
     let is_error = |error: Object<'_>| {
         error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))

@@ -17,11 +17,11 @@ const CONNECT_TIMEOUT_MS: HeaderName = HeaderName::from_static("connect-timeout-
 /// The protocol of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rpc {
-    /// P1.
+    /// gRPC (P1).
     Grpc(Codec),
-    /// P2, binary.
+    /// gRPC-Web with binary bodies (P2).
     Web(Codec),
-    /// P2, in base64.
+    /// gRPC-Web with base64 bodies (P2).
     WebText(Codec),
     /// P3: one message each way, each a body of its own.
     ConnectUnary,
@@ -62,7 +62,7 @@ impl<'h> CallHeaders<'h> {
         call
     }
 
-    /// The same from the only content type, where no other header describes a call.
+    /// The facts about a call whose only describing header is the content type.
     #[inline]
     pub(crate) fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
@@ -85,7 +85,7 @@ impl<'h> CallHeaders<'h> {
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
         // GET covers HEAD (E5).
         let is_get = || matches!(*method, Method::GET | Method::HEAD);
-        let connect = self.connect || self.rpc.is_none() && is_get() && asks_connect(uri);
+        let connect = self.connect || self.rpc.is_none() && is_get() && is_connect_get(uri);
         let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
         let timeout = if rpc.is_grpc() {
             self.grpc_timeout.and_then(of_grpc)
@@ -196,7 +196,7 @@ impl Codec {
 }
 
 /// Connect's GET has its message in the query, and no header that names it.
-fn asks_connect(uri: &Uri) -> bool {
+fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "connect=v1"))
 }
 

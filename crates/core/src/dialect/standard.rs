@@ -23,7 +23,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) known: bool,
     pub(crate) message: Cow<'a, str>,
     pub(crate) details: Option<&'a RawValue>,
-    /// What of it is well-formed (E10).
+    /// The well-formed part of its advice (E10).
     pub(crate) advice: Advice,
 }
 

@@ -15,7 +15,7 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
-/// For `protocols = "rewrite"`: its data name the code.
+/// Parses the body for `protocols = "rewrite"`. Its `data` has the code.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let parse = |error: &Object<'a>| Some((error.object("data")?.words("code"), error.words("message")));
     let (code, message) = inside(body.error.as_ref()?, parse)??;

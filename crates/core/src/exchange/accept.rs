@@ -8,7 +8,7 @@ use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use crate::syntax::{elements, media_type};
 
-/// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`tells_apart`].
+/// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`names_a_type`].
 #[cold]
 pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let [problem, json] = weights(headers, [PROBLEM, JSON]);
@@ -41,7 +41,7 @@ fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u1
 
 /// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few clients
 /// send one that names either.
-pub(super) fn tells_apart(line: &[u8]) -> bool {
+pub(super) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn prefers_by(headers: &HeaderMap) -> bool {
-        headers.values().any(|value| tells_apart(value.as_bytes())) && prefers_problem(headers)
+        headers.values().any(|value| names_a_type(value.as_bytes())) && prefers_problem(headers)
     }
 
     #[test]

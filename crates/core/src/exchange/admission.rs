@@ -151,7 +151,7 @@ impl ArrivingRequest<'_> {
             // RFC 9112 §3.2: a request that names two hosts has no route.
             Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(no_host()),
             Some(Unmatched::NoHost) => {
-                // Where nothing refuses, this does not either (M1).
+                // If no mode enforces a refusal, this refuses nothing either (M1).
                 guarded.observed_unmet.get_or_insert_with(no_host);
             }
             Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
@@ -165,7 +165,7 @@ impl ArrivingRequest<'_> {
             None => auth::check_auth(state.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
-        // For the log: which further readings matched guards of their own (G0).
+        // Logs the further readings that matched other guards (G0).
         if !matched.others.is_empty() {
             state.notes_mut().readings = std::mem::take(&mut matched.others);
         }
@@ -185,7 +185,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
         AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
     };
-    // In the order of the guards: the first that would have refused is reported.
+    // The first guard that would have refused is reported, in the order of the guards.
     let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
     if state.settings.mode != Mode::Observe {
         note_unenforced(&mut state, observed);
@@ -214,7 +214,7 @@ pub(super) fn forward(mut state: RequestState) -> Admission {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         let policy = state.policy();
-        let keeps = policy.asks_of_requests() && policy.dialect(&state.settings).spec().names_call;
+        let keeps = policy.needs_request_facts() && policy.dialect(&state.settings).spec().has_call_id;
         state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
     }
 }

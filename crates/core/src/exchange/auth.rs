@@ -9,11 +9,11 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
-/// The decision about a request. A fault beside it is one that `auth_observe` keeps from refusing it.
+/// The decision about a request, and the fault that would have refused it without `auth_observe`.
 pub(super) enum AuthDecision {
     Open(Option<Fault>),
     Closed(Fault, Option<Fault>),
-    /// It depends on verifiers.
+    /// The decision depends on verifiers.
     Ask(Box<PendingAuth>),
 }
 
@@ -94,7 +94,7 @@ impl PendingAuth {
         if !shut && self.next().is_some() {
             return AuthDecision::Ask(Box::new(self));
         }
-        // With one reading, its refusal already has all challenges.
+        // If there is only one reading, its refusal already has all challenges.
         let offered: Vec<Settings> = match shut && !self.others.is_empty() {
             true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
@@ -111,7 +111,8 @@ impl PendingAuth {
                         Some(first) => AuthRefusal::and(first, refusal),
                     });
                 }
-                // Where they name several callers, the normalised reading decides here, as it does for the rest of the request.
+                // If the readings name different callers, that of the normalised reading counts, as it does for the rest of
+                // the request.
                 SchemesOutcome::In(passed) if !shut && !is_anonymous => passed.mark(head),
                 SchemesOutcome::In(_) | SchemesOutcome::Anonymous | SchemesOutcome::Open(_) => {}
             }
@@ -130,7 +131,7 @@ impl PendingAuth {
 impl RouteAuth {
     fn new(verdict: SchemesOutcome, settings: Settings) -> Self {
         let verdict = match verdict {
-            SchemesOutcome::Refused(refusal) if settings.auth_optional && refusal.is_of_missing() => {
+            SchemesOutcome::Refused(refusal) if settings.auth_optional && refusal.is_for_missing_credentials() => {
                 SchemesOutcome::Anonymous
             }
             decided => decided,

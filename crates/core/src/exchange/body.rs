@@ -35,7 +35,7 @@ pub(super) struct ErrorForm<'e> {
     /// When the request began, where its dialect has a time.
     pub(super) began: Option<SystemTime>,
     pub(super) id: &'e HeaderValue,
-    /// What was seen of the request's body.
+    /// Facts about the request body that has been read so far.
     pub(super) seen: Option<&'e BodyFlags>,
     /// The fields of a body of another shape that the policy keeps (R12): a JSON object.
     pub(super) kept: Option<&'e str>,
@@ -115,7 +115,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The same without parameters.
+    /// The media type without parameters.
     pub(super) fn media_type(&self) -> &'static str {
         let content_type = self.content_type();
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
@@ -156,10 +156,10 @@ impl<'e> ErrorForm<'e> {
     }
 
     /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client prefers
-    /// (R11), since the head has left. `number` is its own where the events before have a type.
+    /// (R11), since the head has left. `number` is the event's own number, if the events before had a type and a number.
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let own = self.without_preference();
-        let (form, fault) = (self.stream_form(), classify::listed(fault, own.dialect()));
+        let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, own.dialect()));
         let (body, _) = own.body_of(&fault, fault.status_code(), None, fault.headers());
         match form.typed_event.zip(number).and_then(|(typed, number)| typed(&body, number)) {
             Some(typed) => event_stream::event(Some("error"), &typed),
@@ -194,7 +194,7 @@ impl<'e> ErrorForm<'e> {
         let form = self.dialect().spec();
         let details = leaving.details(fault, form.lists_issues);
         let advice = self.policy.advice().of(fault);
-        let call = if form.names_call { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
+        let call = if form.has_call_id { self.seen.and_then(|seen| seen.seen(JsonRpcCall::parse)) } else { None };
         let out = Outgoing {
             status: leaving.status,
             canonical: fault.code(),
@@ -204,7 +204,7 @@ impl<'e> ErrorForm<'e> {
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
             domain: self.policy.rpc_domain(),
-            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
+            retry_after: form.has_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             advice: &advice,
             call: call.as_ref(),
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),

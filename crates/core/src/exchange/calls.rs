@@ -24,12 +24,12 @@ use crate::policy::Mode;
 pub(super) struct RpcHeaderFlags {
     status: bool,
     length: bool,
-    /// It is readable across origins (E4).
+    /// The head has `access-control-allow-origin`, so that scripts of other origins may read it (E4).
     origin: bool,
 }
 
 impl RpcHeaderFlags {
-    /// With the first `content-type`.
+    /// Also returns the first `content-type`.
     fn scan(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
         let (mut names, mut content_type) = (Self::default(), None);
         for (name, value) in headers {

@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The name.
     pub name: Cow<'a, HeaderName>,
-    /// No line had this name before, so an adapter need not remove any.
+    /// Whether the head had no line of this name before, so that an adapter need not remove any.
     pub is_new: bool,
     head: &'a HeaderMap,
 }

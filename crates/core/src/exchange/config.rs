@@ -124,7 +124,7 @@ impl ExchangeConfig {
     /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.
     #[inline]
     pub(super) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
-        let find = self.original_uri.filter(|_| self.policy.tells_paths_apart())?;
+        let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;
         find(&head.extensions).filter(|original| original.path() != head.uri.path())
     }
 

@@ -206,7 +206,7 @@ impl Exchange {
     }
 
     /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
-    /// written anew in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
+    /// rewritten in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
     /// answer (G4) is a [`ResponsePlan::Replace`].
     ///
     /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
@@ -216,7 +216,7 @@ impl Exchange {
             return ResponsePlan::Replace(Box::new(self.failed(failure, cause)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
-        let mut rewrite = Rewrite::unchanged(classify::listed(fault, ErrorForm::new(&self.state).dialect()));
+        let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect()));
         rewrite.named = false;
         let mut written = ErrorReply { state: self.state }.replace_proxys(head, rewrite, &*cause);
         written.event.cause = Some(Cause::Error(cause));
@@ -234,7 +234,7 @@ impl Exchange {
         if let Some(index) = dialect.and_then(|dialect| state.policy().dialect_index(dialect)) {
             (state.settings.dialect, state.settings.html) = (index, None);
         }
-        if state.policy().dialect(&state.settings).spec().tells_time {
+        if state.policy().dialect(&state.settings).spec().has_time {
             let now = state.config.clock;
             state.cold.get_or_insert_default().began.get_or_insert_with(now);
         }
@@ -323,9 +323,9 @@ mod tests {
     #[test]
     fn v4_what_was_not_read_is_refused_in_its_own_protocol() {
         let exchange = Exchange::unread(config(), &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
-        let answered = exchange.malformed("a header".into());
-        assert_eq!(answered.reply.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(answered.event.origin(), Origin::Guard);
+        let local = exchange.malformed("a header".into());
+        assert_eq!(local.reply.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(local.event.origin(), Origin::Guard);
     }
 
     #[test]

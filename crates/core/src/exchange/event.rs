@@ -162,7 +162,7 @@ impl Event {
         self.request_id
     }
 
-    /// The readings of the request that matched guards of their own beside those of the route, each as
+    /// The readings of the request that matched guards of their own besides those of the route, each as
     /// `METHOD PATH meets ROUTE` (G0): at most four, of at most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {

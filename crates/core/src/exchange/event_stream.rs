@@ -24,7 +24,7 @@ use crate::policy::{EventStreams, Mode};
 pub struct EventStream {
     state: RequestState,
     scanner: EventScanner,
-    /// Where the dialect has events with a type.
+    /// Reads the numbers of events, if the dialect's events have a type.
     typed: Option<TypedEventScanner>,
     /// Trailers have passed: nothing follows them.
     ended: bool,

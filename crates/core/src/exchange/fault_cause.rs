@@ -1,4 +1,4 @@
-//! What the log has of a fault beside its code (rule L1).
+//! What the log has of a fault besides its code (rule L1).
 
 use std::error::Error;
 

@@ -20,7 +20,8 @@ const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control
 /// How many headers an error gets here; with the id they fill a header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// With `vary` and the id, too many for that allocation: the next one is made at once.
+/// How many headers an error gets if its body depends on `Accept`. With `vary` and the id the first allocation is too
+/// small: the larger one is made at once.
 const MORE_HEADERS: usize = 7;
 
 /// The head of a written error.
@@ -29,7 +30,7 @@ pub(super) struct ErrorHead<'a> {
     pub(super) content_type: HeaderValue,
     /// `None` if the answer consists of its head only (P1).
     pub(super) length: Option<u64>,
-    /// Another `Accept` could have got another body (R11, R16).
+    /// The body depends on `Accept` (R11, R16).
     pub(super) negotiates: bool,
     pub(super) is_page: bool,
     /// The id, if the dialect defines a header for it.
@@ -48,7 +49,7 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: ErrorHea
     let mut seen = InnerHeadFlags::scan(headers, status);
     if seen.old {
         remove_old(headers, status, own.http1);
-        // Where `connection` names it, it was for the old hop alone.
+        // A `cache-control` that `connection` names was only for the old hop, and has been removed.
         seen.cache_control = seen.cache_control && headers.contains_key(CACHE_CONTROL);
     }
     headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
@@ -100,7 +101,7 @@ pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
 
-/// Error heads are prepared beside inner heads of at most this many lines.
+/// Error heads are prepared only for inner heads of at most this many lines.
 const MOST_KEPT: usize = 8;
 
 /// Whether an error keeps the same headers of an inner head whatever their values and its status.
@@ -114,11 +115,11 @@ pub(super) fn keeps_by_name(headers: &HeaderMap) -> bool {
 /// each of ours up.
 #[derive(Default)]
 struct InnerHeadFlags {
-    /// It has something to remove (R6).
+    /// Headers that described the old body, which are removed (R6).
     old: bool,
     vary: bool,
     cache_control: bool,
-    /// Another header that controls caches (R7).
+    /// Further headers that control caches (R7).
     cached: bool,
 }
 

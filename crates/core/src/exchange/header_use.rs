@@ -16,14 +16,14 @@ pub(super) enum HeaderUse {
     Credentials,
     Expect,
     Id,
-    /// Services commonly read keys from it (R1).
+    /// A header from which services commonly read keys (R1).
     Key,
-    /// It names another method, in any spelling that CGI takes for it (G0).
+    /// A header that names another method, in any spelling that CGI reads as one of them (G0).
     MethodOverride,
-    /// It is [removed](is_removed).
+    /// A header that is [removed](is_removed).
     Removed,
     Te,
-    /// Its trace id is logged with an error (L1).
+    /// A header whose trace id is logged with an error (L1).
     Trace,
     TransferEncoding,
     /// A service may take it for the content type; it is removed.
@@ -102,7 +102,7 @@ impl HeaderUse {
     /// The headers that a service would take for another method, or for the layer's own headers.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // Here, so that for most names only the length is checked.
+        // In a function of its own: for most names only the length is checked, and this is not called.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,

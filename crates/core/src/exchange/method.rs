@@ -17,7 +17,7 @@ impl KnownMethod {
     /// Any method that is none of the known ones.
     pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
 
-    /// Its place among all of them, from 0.
+    /// The method's number, from 0: an index for arrays of counters.
     #[must_use]
     #[inline]
     pub fn index(self) -> usize {

@@ -18,11 +18,12 @@
 //! It has no clock, no random source, no body type, no future and no log: an adapter brings those.
 //!
 //! The way of a request, each step a file that calls only files below it: `entry` has what an adapter calls; `admission`
-//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding` plans by a
-//! response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error` decides what an inner
-//! error is, `failing` what an error without a response is; `reply` ends the request with an error that `writer` writes,
-//! with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`, `EventStream` and `ObservedError`
-//! stand beside `passing`: they follow a body. What the steps share is the `RequestState` in `state`.
+//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding` plans by
+//! a response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error` decides what an
+//! inner error is, `failing` what an error without a response is; `reply` ends the request with an error that `writer`
+//! writes, with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`, `EventStream` and
+//! `ObservedError` are separate from `passing`, because they follow a body. What the steps share is the `RequestState` in
+//! `state`.
 
 mod accept;
 mod admission;

@@ -1,4 +1,4 @@
-//! The fields of an event beside its code and its status: where the error came from, what of it was not read, and further
+//! The fields of an event besides its code and its status: where the error came from, what of it was not read, and further
 //! notes on the request.
 
 use http::{HeaderValue, StatusCode};
@@ -31,11 +31,11 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
-    /// It has more than `inspect.max_bytes`.
+    /// The body has more than `inspect.max_bytes`.
     TooLong,
-    /// It took longer than `inspect.timeout`.
+    /// The body took longer than `inspect.timeout`.
     TooLate,
-    /// It failed, or in `observe` no client read further.
+    /// The body failed; in `observe` also where the client stopped reading.
     BrokeOff,
 }
 

@@ -38,7 +38,7 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     observed.or(peeked.filter(|_| begun)).or_else(too_large)
 }
 
-/// A response passes that would have been written anew as an error of the status `rewritten`.
+/// A response passes that would have been rewritten as an error of the status `rewritten`.
 pub(super) fn would_be(
     state: &RequestState,
     status: StatusCode,

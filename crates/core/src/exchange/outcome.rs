@@ -16,9 +16,9 @@ use crate::request_id::RequestId;
 pub struct BodyFacts {
     /// There is no body, or it has ended.
     pub ended: bool,
-    /// At least this many bytes come.
+    /// The least number of bytes that come.
     pub lower: u64,
-    /// At most this many bytes come, where that is known.
+    /// The greatest number of bytes that come, where that is known.
     pub upper: Option<u64>,
 }
 
@@ -29,7 +29,7 @@ pub enum FirstByte {
     Data,
     /// There is no body.
     End,
-    /// It did not come in time.
+    /// The first byte did not come in time.
     TooSlow,
     /// Reading failed.
     Failed(Failure, BoxError),
@@ -53,7 +53,7 @@ pub struct LocalReply {
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// What `auth_observe` kept from refusing the request (M1), to be logged, too.
+    /// The refusal that `auth_observe` suppressed (M1), to be logged as well.
     pub unenforced: Option<Box<Event>>,
 }
 
@@ -62,7 +62,7 @@ pub struct LocalReply {
 pub enum Collected<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// It was too long, came too late, or broke off after these bytes: the status decides.
+    /// The body was too long, came too late, or broke off after these bytes: the status decides.
     Unreadable(&'a [u8]),
 }
 
@@ -165,7 +165,7 @@ impl CollectedAction {
     pub fn event_mut(&mut self) -> &mut Event {
         match self {
             Self::Rewrite(written) => &mut written.event,
-            Self::Replace(answered) => &mut answered.event,
+            Self::Replace(local) => &mut local.event,
             Self::Restore(_, event) => event,
         }
     }

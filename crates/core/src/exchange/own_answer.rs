@@ -1,4 +1,4 @@
-//! What the answers of the layer's own carry beside the error: who failed (L4), and which scripts may read it (R6a).
+//! What the answers of the layer's own carry besides the error: who failed (L4), and which scripts may read it (R6a).
 
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -33,7 +33,7 @@ impl RequestState {
         }
         if self.settings.expose_headers() {
             head::expose(headers, &head::EXPOSED);
-            // It leads a client that has no credentials to where it gets some (RFC 9728).
+            // A client without credentials reads there where to get them (RFC 9728).
             if headers.contains_key(WWW_AUTHENTICATE) {
                 head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
             }

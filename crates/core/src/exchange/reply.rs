@@ -1,4 +1,4 @@
-//! What the client gets: an answer of the layer's own, or an inner error written anew (E1, E5), and how much of the
+//! What the client gets: an answer of the layer's own, or an inner error rewritten (E1, E5), and how much of the
 //! request is read so that the client can read the answer (G5).
 
 use std::error::Error;
@@ -25,7 +25,7 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// Writes an inner error anew: head and body.
+    /// Rewrites an inner error: head and body.
     pub(super) fn rewrite(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.state.adopted(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
@@ -40,7 +40,7 @@ impl ErrorReply {
         self.rewrite(head, Fault::new(ErrorCode::OTHER), Origin::Inner)
     }
 
-    /// Writes a proxy's own answer anew (V2).
+    /// Rewrites a proxy's own answer (V2).
     pub(super) fn replace_proxys(
         self,
         head: &mut response::Parts,
@@ -53,7 +53,7 @@ impl ErrorReply {
         self.rewrite_parsed(head, rewrite, Origin::Proxy, &[])
     }
 
-    /// Writes an inner error anew that was read from this body.
+    /// Rewrites an inner error that was read from this body.
     pub(super) fn rewrite_parsed(
         mut self,
         head: &mut response::Parts,
@@ -78,21 +78,21 @@ impl ErrorReply {
             None
         };
         let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
-        let leaving = match known {
-            Some(leaving) => leaving,
+        let outgoing = match known {
+            Some(outgoing) => outgoing,
             None => {
                 let fault = rewrite.into_fault();
                 let own = own.map(|part| RetainedBody { part, body: read, status: inner_status });
-                let leaving = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
+                let outgoing = writer.rewritten(&mut head.headers, head.status, &fault, named, own);
                 self.state.identify_response(&mut head.headers);
-                leaving
+                outgoing
             }
         };
-        head.status = leaving.sent;
-        let body = if self.state.request.is_head() { Bytes::new() } else { leaving.body };
-        let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
-        let OutgoingReply { status, grpc, .. } = leaving;
-        // In place: it is large.
+        head.status = outgoing.sent;
+        let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
+        let after = before.is_some().then(|| CapturedBody::new(outgoing.sent, &head.headers, &body));
+        let OutgoingReply { status, grpc, .. } = outgoing;
+        // Changed in place, not by a builder: an event is large to move.
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.note_lost(lost);
         if event.status.is_some() {
@@ -136,15 +136,16 @@ impl ErrorReply {
 
     fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
-        let listed = classify::listed(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
+        let listed =
+            classify::with_issue_list(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
         let (fault, close) = (self.state.policy().prepared_fault(&listed), self.must_close());
         let writer = ErrorWriter::new(&self.state);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status_code(), reply.headers_mut(), close);
-        let leaving = prepared.unwrap_or_else(|| writer.answered(reply.headers_mut(), fault, close));
-        *reply.status_mut() = leaving.sent;
+        let outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
+        *reply.status_mut() = outgoing.sent;
         if !self.state.request.is_head() {
-            *reply.body_mut() = leaving.body;
+            *reply.body_mut() = outgoing.body;
         }
         self.state.mark_own_answer(reply.headers_mut(), || {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
@@ -153,8 +154,8 @@ impl ErrorReply {
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.state.take_unenforced();
         let after =
-            self.state.captures_bodies().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
-        let OutgoingReply { status, grpc, .. } = leaving;
+            self.state.captures_bodies().then(|| CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+        let OutgoingReply { status, grpc, .. } = outgoing;
         let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
         event.show(None, after);
         LocalReply { reply, drain, event, unenforced }

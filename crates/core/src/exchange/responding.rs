@@ -1,4 +1,4 @@
-//! Heads of inner responses: what passes, what is read first, what is written anew (rules R1, R4, R5, R9, R10, E5, E6).
+//! Heads of inner responses: what passes, what is read first, what is rewritten (rules R1, R4, R5, R9, R10, E5, E6).
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -34,9 +34,9 @@ enum StatusTreatment {
     Pass,
     /// The response is its head alone (E5).
     Strip,
-    /// An error, or a status that no final response may have (E6), may be written anew.
+    /// An error, or a status that no final response may have (E6), may be rewritten.
     Rewrite,
-    /// What would have become of it is logged.
+    /// The response passes, and the rewriting that it would get is logged.
     Observe,
 }
 
@@ -171,10 +171,10 @@ impl ResponseHead {
         ResponsePlan::Rewrite(written)
     }
 
-    /// In `observe`, the fault that would have refused the request is logged beside it.
+    /// In `observe`, the fault that would have refused the request is logged as well.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         let unenforced = observed_refusal(&mut self.state, head.status).map(Box::new);
-        let fault = classify::listed(fault, ErrorForm::new(&self.state).dialect());
+        let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
         RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
     }
 

@@ -36,9 +36,9 @@ use crate::policy::Mode;
 pub struct RpcResponse {
     pub(super) state: RequestState,
     rpc: Rpc,
-    /// Where the end of the call is a message of the body.
+    /// The decoder of messages, if the end of the call is a message of the body.
     frames: Option<MessageDecoder>,
-    /// That message, as far as it came, and whether it is compressed.
+    /// The message that ends the call, as far as it came, and whether it is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
     /// The body has no length that one more message would break.
@@ -94,7 +94,8 @@ impl RpcResponse {
             }
             if let Some(replaced) = self.with_own_id(end) {
                 let replaced = self.behind(before, self.as_sent(replaced));
-                // Text that was padded within may have another length, where no length was declared.
+                // Base64 with padding in the middle may change its length: that is allowed only where no length was
+                // declared.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
                 }
@@ -117,7 +118,7 @@ impl RpcResponse {
             return Some(event);
         }
         // Parsing the whole status is costly: a status of OK has nothing to report.
-        if grpc::says_ok(trailers) {
+        if grpc::is_success(trailers) {
             return None;
         }
         let event = {

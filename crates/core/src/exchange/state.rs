@@ -105,12 +105,12 @@ impl RequestState {
         self.framework_route.as_ref().or_else(pattern)
     }
 
-    /// Whether the mode changes a response beside its ids.
+    /// Whether the mode changes more of a response than its ids.
     pub(super) fn changes_responses(&self) -> bool {
         !matches!(self.settings.mode, Mode::Off | Mode::Observe)
     }
 
-    /// Whether the mode writes errors anew that have a body.
+    /// Whether the mode rewrites errors that have a body.
     pub(super) fn rewrites(&self) -> bool {
         matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
     }
@@ -123,7 +123,7 @@ impl RequestState {
         self.cold.get_or_insert_default().notes.get_or_insert_default()
     }
 
-    /// What `auth_observe` kept from refusing the request (M1), once.
+    /// Takes the refusal that `auth_observe` suppressed (M1): the second call returns `None`.
     #[inline]
     pub(super) fn take_unenforced(&mut self) -> Option<Box<Event>> {
         self.cold.as_mut().and_then(|cold| cold.unenforced.take())
@@ -135,7 +135,7 @@ impl RequestState {
         self.config.observer().is_some() && self.policy().observes_bodies()
     }
 
-    /// A fault as it leaves, with the policy's settings of its code. Each fault from outside the layer goes through here.
+    /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
     pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
         let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
@@ -258,7 +258,7 @@ impl RequestState {
         self.settings.expose_headers() && self.changes_responses()
     }
 
-    /// With `[request_id] upstream = true` the client gets the inner service's own id beside ours, in every mode (I3).
+    /// With `[request_id] upstream = true` the client gets the inner service's own id next to ours, in every mode (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {

@@ -61,7 +61,7 @@ impl<'e> ErrorWriter<'e> {
         Some(OutgoingReply::over_http(status, body))
     }
 
-    /// The prepared head of a fault, beside what an inner head keeps.
+    /// The prepared head of a fault, with the headers that it keeps of the inner head.
     fn known_head<'p>(
         &self,
         prepared: &'p PreparedReply,
@@ -73,7 +73,7 @@ impl<'e> ErrorWriter<'e> {
             return Some(prepared.head());
         }
         // A dialect's body may contain the wait of `retry-after`.
-        if self.form.request.is_head() || self.form.dialect().spec().tells_wait {
+        if self.form.request.is_head() || self.form.dialect().spec().has_wait {
             return None;
         }
         prepared.head_beside(inner, |mut inner, id| {
@@ -102,7 +102,7 @@ impl<'e> ErrorWriter<'e> {
         let prepared = slot.get_or_init(|| {
             PreparedReply::new(fault.status_code(), |id| {
                 let mut head = HeaderMap::new();
-                let written = ErrorWriter { form: ErrorForm { id, ..self.form } }.answered(&mut head, fault, close);
+                let written = ErrorWriter { form: ErrorForm { id, ..self.form } }.local_reply(&mut head, fault, close);
                 let OutgoingReply { status, body, .. } = written;
                 WrittenReply { status, head, body }
             })
@@ -112,20 +112,20 @@ impl<'e> ErrorWriter<'e> {
             .filter(|prepared| prepared.prepared_for() == status || self.form.dialect() == Dialect::Standard)
     }
 
-    /// An answer, written out; its head stays where it is.
-    pub(super) fn answered(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
+    /// Writes the layer's own reply to a fault. The head is written into `headers`, and the result has the rest.
+    pub(super) fn local_reply(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
         if close {
             headers.reserve(MOST_HEADERS);
         }
-        let leaving = self.rewritten(headers, fault.status_code(), fault, true, None);
+        let outgoing = self.rewritten(headers, fault.status_code(), fault, true, None);
         headers.insert(X_REQUEST_ID, self.form.id.clone());
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        leaving
+        outgoing
     }
 
-    /// An error with this head and this status, written out; its head stays where it is.
+    /// Rewrites an error with this head and this status. The head is changed in `headers`, and the result has the rest.
     pub(super) fn rewritten(
         &self,
         headers: &mut HeaderMap,
@@ -137,24 +137,24 @@ impl<'e> ErrorWriter<'e> {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
-        let leaving = match self.form.request.rpc {
+        let outgoing = match self.form.request.rpc {
             Some(rpc) => rpc::written(&self.form, rpc, fault, (status, named), headers),
             None => {
                 let (body, status) = self.form.body_of(fault, status, own, headers);
                 OutgoingReply::over_http(status, body)
             }
         };
-        let length = leaving.head.is_empty().then(|| declared.unwrap_or(leaving.body.len() as u64));
+        let length = outgoing.head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
         let format = own.and_then(|kept| kept.part.format());
         if let Some(format) = format {
             (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
         }
-        head::rewrite(headers, leaving.status, own_head);
-        for (name, value) in &leaving.head {
+        head::rewrite(headers, outgoing.status, own_head);
+        for (name, value) in &outgoing.head {
             headers.insert(name, value.clone());
         }
-        OutgoingReply { head: HeaderMap::new(), ..leaving }
+        OutgoingReply { head: HeaderMap::new(), ..outgoing }
     }
 
     /// E4; a gRPC-Web client recognises an error by its head (P2).

@@ -158,7 +158,7 @@ impl Messages {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
-            // Its last byte is one too many: nothing is awaited behind it.
+            // The byte after the limit decides already: the budget ends before it, so that nothing waits for more.
             left => DrainBudget { max_bytes: whole.max_bytes.min(left - 1), ..whole },
         }
     }
@@ -217,13 +217,13 @@ impl BodyFlags {
     pub(crate) const BROKEN: u8 = 2;
     pub(crate) const SLOW: u8 = 4;
     pub(crate) const ENDED: u8 = 8;
-    /// It would have been over the limit, and passed.
+    /// Over the limit of a route in `observe`, so the body passed.
     pub(crate) const NOTED: u8 = 16;
-    /// Its first byte came.
+    /// The first byte of the body came.
     pub(crate) const BEGUN: u8 = 32;
-    /// It is no sequence of messages, as its media type has it.
+    /// Not a sequence of RPC messages, although the media type claims one.
     pub(crate) const MALFORMED: u8 = 64;
-    /// Its client left before it had sent the body (F1a).
+    /// The client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
     /// `keeps` states whether the beginning of the body is kept.

@@ -37,7 +37,7 @@ impl MediaTypes {
         }
     }
 
-    /// By the first content type, and by whether there is a second.
+    /// Judges the content type of a request: its first value, and whether there is a second one, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
@@ -52,7 +52,7 @@ impl MediaTypes {
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
-        // As nearly all clients write it: a whole type without parameters.
+        // Nearly all clients write the type without parameters: compare it as a whole.
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }

@@ -50,7 +50,7 @@ pub struct PolicyFile {
     /// What the policy was built from.
     pub(super) builder: PolicyBuilder,
     pub(super) sources: Sources,
-    pub(super) locks: Vec<Lock>,
+    pub(super) locked_settings: Vec<Lock>,
     /// The defaults of each part, file by file, by precedence.
     pub(super) defaults: Vec<FileDefaults>,
     pub(super) fingerprint: u64,
@@ -117,7 +117,7 @@ impl PolicyFile {
         Self::read(name, text, env, &KnownMistakes::default()).map_err(|mut all| all.swap_remove(0))
     }
 
-    /// The same, or what is wrong, in the order in which it was found.
+    /// Reads a policy. The errors are in the order in which they were found.
     fn read(name: &str, text: &str, env: &dyn PolicyEnv, known: &KnownMistakes) -> Result<Self, Vec<PolicyError>> {
         let mistakes = Mistakes::default();
         let gathered = gather(name, text, env, &mistakes, known);
@@ -132,7 +132,7 @@ impl PolicyFile {
         if has_known_version {
             order.iter().for_each(|file| reader.read(*file));
         }
-        let Reader { builder, sources, more_files, mut problems, locks, defaults, .. } = reader;
+        let Reader { builder, sources, more_files, mut problems, locked_settings, defaults, .. } = reader;
         problems.names_are_complete = is_whole;
         let policy = builder.clone().compile_all(&mut problems);
         if has_known_version {
@@ -151,7 +151,7 @@ impl PolicyFile {
             .chain(more_files.into_iter().map(|file| file.path))
             .collect();
         let policy = policy.with_origin(Origin::File(name.into()));
-        Ok(Self { policy, builder, sources, locks, defaults, fingerprint, files, folders })
+        Ok(Self { policy, builder, sources, locked_settings, defaults, fingerprint, files, folders })
     }
 }
 

@@ -43,7 +43,7 @@ impl PolicyFile {
 
     /// The settings that require less than what is locked, each once.
     pub(super) fn weakened(&self) -> Vec<PolicyError> {
-        if self.locks.is_empty() {
+        if self.locked_settings.is_empty() {
             return Vec::new();
         }
         let (tables, mut found, mut reported) = (self.reaches(), Vec::new(), HashSet::new());
@@ -52,7 +52,8 @@ impl PolicyFile {
         {
             for (host, method, path) in self.requests_of(part, &tables) {
                 let applied = self.applied(part, &host, &method, &path);
-                for (lock, key) in self.locks.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
+                for (lock, key) in
+                    self.locked_settings.iter().flat_map(|lock| covered(lock).iter().map(move |key| (lock, *key)))
                 {
                     for (place, error) in self.weakened_by(lock, key, &applied) {
                         if reported.insert((place, key)) {
@@ -165,12 +166,14 @@ impl PolicyFile {
 
     /// What the tables of each part reach that set a locked setting.
     fn reaches(&self) -> Vec<TableReach> {
-        let is_locked =
-            |keys: &TableSettings| self.locks.iter().flat_map(covered).any(|key| value_of(keys, key).is_some());
+        let is_locked = |keys: &TableSettings| {
+            self.locked_settings.iter().flat_map(covered).any(|key| value_of(keys, key).is_some())
+        };
         let mut reaches = Vec::new();
         for (part, patterns) in self.patterns().into_iter().enumerate() {
             let is_bound = |place: TablePath, keys: &TableSettings| {
-                let is_held = |table: &AppliedTable<'_>| self.locks.iter().any(|lock| self.binds(lock, table));
+                let is_held =
+                    |table: &AppliedTable<'_>| self.locked_settings.iter().any(|lock| self.binds(lock, table));
                 is_locked(keys) && self.by_file(&place, keys).iter().any(is_held)
             };
             let all = Pattern::parse(

@@ -115,7 +115,7 @@ impl Listed {
         self.summary_with(self.status())
     }
 
-    /// The same for a code that leaves with another status.
+    /// The summary of a code that leaves with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

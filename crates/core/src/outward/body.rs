@@ -47,13 +47,13 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
         request_id: id_text,
         now: began,
         domain: DOMAIN,
-        retry_after: spec.tells_wait.then(|| rpc::retry_after(fault.headers(), || began)).flatten(),
+        retry_after: spec.has_wait.then(|| rpc::retry_after(fault.headers(), || began)).flatten(),
         advice: &advice(fault),
         call: None,
     })
 }
 
-/// The page of an own code: a policy decides all other advice.
+/// The advice that needs no policy: the page of a custom code.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Cow::Borrowed) }
 }

@@ -21,7 +21,7 @@ pub(crate) struct PageTemplate {
 #[derive(Clone, Copy, Debug)]
 struct Hole {
     value: Placeholder,
-    /// It stands in a tag, outside of quotes: white space would end it there.
+    /// Whether it stands in a tag, outside of quotes: white space would end the value there.
     is_bare: bool,
 }
 

@@ -27,7 +27,7 @@ impl AdviceSettings {
         }
     }
 
-    /// The advice beside an error: the policy's, else that of the layer inside (E7).
+    /// The advice of an error: the policy's, else that of the layer inside (E7).
     pub(crate) fn of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };

@@ -120,7 +120,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether these scripts may send credentials: `access-control-allow-credentials` (rule R6a). By default they may not.
+    /// Sets whether scripts of these origins may send credentials: `access-control-allow-credentials` (rule R6a). By
+    /// default they may not.
     pub fn cors_credentials(mut self, credentials: bool) -> Self {
         self.cors.get_or_insert_default().credentials = credentials;
         self

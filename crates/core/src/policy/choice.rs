@@ -65,16 +65,16 @@ words! {
 
     /// How to treat a code that only an inner process defines (rule E2).
     UnknownCodes {
-        /// It passes.
+        /// The code passes as it is.
         #[default]
         Keep = "keep",
-        /// It becomes the generic code of its status.
+        /// The code becomes the generic code of its status.
         ByStatus = "by_status",
     }
 
     /// What `cache-control: no-transform` on an inner error means (rule R9).
     NoTransform {
-        /// It binds proxies, not this layer: the error is rewritten.
+        /// `no-transform` binds proxies, not this layer: the error is rewritten.
         #[default]
         Rewrite = "rewrite",
         /// The error passes.
@@ -83,10 +83,10 @@ words! {
 
     /// How to treat errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     Protocols {
-        /// They keep their own shape; on a 5xx without the service's texts.
+        /// Errors of protocols keep their own shape; on a 5xx without the service's texts.
         #[default]
         Pass = "pass",
-        /// They are rewritten like any other error.
+        /// Errors of protocols are rewritten like any other error.
         Rewrite = "rewrite",
     }
 
@@ -103,19 +103,19 @@ words! {
 
     /// How to treat an event stream that breaks off between two events (rule F6).
     EventStreams {
-        /// It breaks off, as any body does (rule F4).
+        /// The stream breaks off, as any body does (rule F4).
         #[default]
         Break = "break",
-        /// It ends with an event that has the error, in the route's dialect.
+        /// The stream ends with an event that has the error, in the route's dialect.
         AppendError = "append_error",
     }
 
     /// Whether the guards hold for a CORS preflight (rule G0).
     Preflight {
-        /// It passes them: browsers never send credentials with it.
+        /// A preflight passes the guards: browsers never send credentials with it.
         #[default]
         Pass = "pass",
-        /// They hold for it, too.
+        /// The guards apply to a preflight as to any request.
         Guard = "guard",
     }
 
@@ -130,7 +130,8 @@ words! {
 
     /// Whether guards match paths without regard to ASCII letter case (rule G0).
     LetterCase {
-        /// They do: `/ADMIN` is guarded as `/admin` is, since some services take it for that.
+        /// Paths are compared without regard to letter case: `/ADMIN` is guarded as `/admin` is, since some services treat
+        /// them alike.
         #[default]
         Fold = "fold",
         /// A path that differs in letter case is another path: right where every service behind has it so.

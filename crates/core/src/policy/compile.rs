@@ -58,7 +58,7 @@ impl PolicyBuilder {
         let guards = compile_headers(self.headers, problems);
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
-        problems.keep(refuse_forwarded(&guards, &forwarded_ids));
+        problems.keep(refuse_guards_of_forwarded(&guards, &forwarded_ids));
         problems.keep(check_scope_count(self.scopes.len()));
         let custom = schemes.custom();
         let parents = narrowest_parents(&covers);
@@ -118,7 +118,7 @@ impl PolicyBuilder {
             is_everywhere: false,
             names_methods: false,
             original_reported: Arc::default(),
-            asks_of_requests: false,
+            needs_request_facts: false,
         }
         .with_precomputed()
     }
@@ -166,7 +166,7 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
     for (part, (defaults, rules, outward, shapes, service)) in parts.iter_mut().zip(settled) {
-        part.rules_ask_path = rules.iter().any(|rule| rule.asks_path());
+        part.rules_use_path = rules.iter().any(|rule| rule.uses_path());
         (part.defaults, part.rules, part.outward, part.shapes) = (defaults, rules, outward, shapes);
         (part.upstream, part.timeouts) = service;
     }
@@ -270,7 +270,7 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Proble
 }
 
 /// A required header that is removed from every request would refuse every request.
-fn refuse_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
+fn refuse_guards_of_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
     let guards = guards.iter().filter_map(|(name, guard)| Some((name, guard.as_ref()?)));
     let mut removed: Vec<_> =
         guards.filter(|(_, it)| ids.iter().any(|id| is_same_to_cgi(it.name().as_str(), id.as_str()))).collect();

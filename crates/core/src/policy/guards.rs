@@ -54,7 +54,7 @@ impl Policy {
             (false, true) => "optional",
             (false, false) => "enforced",
         };
-        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
+        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.requirement())).collect()
     }
 
     /// For each route, a request that matches it, and as few other routes as possible: a method, if the route names

@@ -53,7 +53,7 @@ macro_rules! keys {
                 Self { $($key: Some(default!($value $($(, $reply_default)?)? $($(, $bit_default)?)? $($(, $guard_default)?)?)),)* }
             }
 
-            /// What both set, this one first.
+            /// The settings of both; where both set a key, this one's counts.
             pub(crate) fn over(self, base: Self) -> Self {
                 let base = if self.media_types_are_set() { Self { json: None, content_types: None, ..base } } else { base };
                 Self { $($key: self.$key.or(base.$key),)* }
@@ -233,7 +233,7 @@ macro_rules! for_each_key {
             auth_optional: bool, guard bool, weaker enforces_less;
             /// Names of [header.*] tables. A request must have all of these headers (G1).
             #[manual = "names of [header.*]: a request must have all of them"]
-            require_headers: Vec<String>, guard Option<Index>, by headers, weaker asks_for_fewer;
+            require_headers: Vec<String>, guard Option<Index>, by headers, weaker requires_fewer;
             /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform, reply NoTransform;
@@ -256,7 +256,7 @@ macro_rules! for_each_key {
             paths: Paths, path Paths, weaker reads_on;
             /// Whether guards ignore or compare the ASCII letter case of paths (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
-            case: LetterCase, path LetterCase, weaker tells_case;
+            case: LetterCase, path LetterCase, weaker distinguishes_case;
             /// How to end an event stream that breaks off between two events: with nothing, or with an error event
             /// (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]

@@ -49,7 +49,7 @@ impl<T> Literals<T> {
         })
     }
 
-    /// Those that differ from a segment in letter case at most.
+    /// The values whose literal equals a segment, in any letter case.
     #[inline]
     pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {
         let near = match self.many.is_empty() {
@@ -125,7 +125,7 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// A hash of its letters in one case; it folds some other characters, too, which costs a comparison and nothing else.
+/// A hash without regard to letter case. It folds some other characters, too: such a collision costs one more comparison.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;
@@ -138,7 +138,7 @@ fn folded_hash(segment: &[u8]) -> u64 {
     };
     let words = segment.as_chunks::<8>().0;
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    // Some of its bytes are mixed in twice, so that none is left over.
+    // The last eight bytes as one word: some of them are mixed in twice.
     mix(hash, u64::from_le_bytes(*last))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Matched {
     pub(crate) is_refused: bool,
     /// `normal` is of the path before a framework stripped a prefix.
     pub(crate) follows_original: bool,
-    /// Only that one of the two paths matches a route.
+    /// Only the path before the prefix was stripped matches a route.
     pub(crate) only_original: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct MatchedReading {
 pub(crate) enum Unmatched {
     /// The policy depends on the host, and the request's host is unclear.
     NoHost,
-    /// It can be read in more ways than are guarded.
+    /// The path can be read in more ways than the guards check.
     TooManyReadings,
 }
 
@@ -103,8 +103,8 @@ impl Policy {
         self.matched_as(head, None, true)
     }
 
-    /// The same. `original` is the path before a framework stripped a prefix; `overrides` states whether a header may
-    /// name another method.
+    /// Matches a request with two paths. `original` is the path before a framework stripped a prefix; `overrides` states
+    /// whether a header may name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -112,7 +112,8 @@ impl Policy {
         original: Option<&str>,
         overrides: bool,
     ) -> Result<Matched, Unmatched> {
-        let hosts = if self.scopes.ask_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
+        let hosts =
+            if self.scopes.depend_on_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
         let several = match self.names_methods || overrides || !method::names_few(head) {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
             false => Vec::new(),
@@ -168,7 +169,7 @@ impl Policy {
     /// The settings for the rest of a request that is refused for its readings (rule G0).
     #[cold]
     pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
-        let hosts = if self.scopes.ask_host() { host::hosts(head) } else { Some(Hosts::default()) };
+        let hosts = if self.scopes.depend_on_host() { host::hosts(head) } else { Some(Hosts::default()) };
         match (why, hosts) {
             (Unmatched::TooManyReadings, Some(hosts)) => {
                 Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
@@ -200,7 +201,7 @@ impl Policy {
         let narrowest = if self.parts.len() == 1 {
             0
         } else {
-            let hosts = if self.scopes.ask_host() { host::hosts(head)? } else { Hosts::default() };
+            let hosts = if self.scopes.depend_on_host() { host::hosts(head)? } else { Hosts::default() };
             if hosts.other.is_some() {
                 return None;
             }

@@ -53,13 +53,13 @@ impl Matcher {
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
-    /// The place that its own are counted from.
+    /// The place of its first pattern; places are numbered across all parts.
     #[cfg(feature = "policy-file")]
     pub(crate) fn base(&self) -> usize {
         self.base
     }
 
-    /// The pattern of a place; `None` for places before or behind its own.
+    /// The pattern of a place; `None` for a place of another part.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
     }

@@ -117,7 +117,7 @@ pub struct Policy {
     observes_bodies: bool,
     advice: AdviceSettings,
     cors: Option<Cors>,
-    /// As a structured field has it.
+    /// The name of this process in `Proxy-Status`, in quotes where RFC 9209 needs them.
     proxy_name: Option<Box<str>>,
     codes: CodeSet,
     /// The settings of each route, those of all parts.
@@ -138,16 +138,16 @@ pub struct Policy {
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
     faults: PolicyFaults,
-    /// Those that scopes name, each once.
+    /// The services that scopes name, each once.
     upstreams: Box<[UpstreamUrl]>,
-    /// The same holds for every request: there are no routes and no scopes.
+    /// Whether every request has the same settings: there are no routes and no scopes.
     is_everywhere: bool,
     /// Whether some route holds only for certain methods.
     names_methods: bool,
     /// Whether it was reported that routes match only the path before a framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// Some requests have to be remembered for their errors: their path, or when they began.
-    asks_of_requests: bool,
+    /// Whether some errors need facts of their request: its path, or when it began.
+    needs_request_facts: bool,
 }
 
 /// The settings inside one scope, or in the policy itself.
@@ -160,17 +160,17 @@ pub(crate) struct CompiledScope {
     /// The settings where no route matches.
     defaults: Settings,
     pub(crate) own_rules: usize,
-    /// Its own, then those around it.
+    /// Its own rules, then those of the parts around it.
     rules: Box<[Arc<Rule>]>,
     pub(crate) outward: Box<[Arc<Outward>]>,
     /// The shapes that are read here, in the order of reading.
     pub(crate) shapes: Box<[CustomShape]>,
-    rules_ask_path: bool,
-    /// Its own, else that of the nearest part around it.
+    rules_use_path: bool,
+    /// Its own service, else that of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
-    /// The same of each.
+    /// How long a gateway waits for the service of each part.
     timeouts: UpstreamTimeouts,
-    /// `None` of the policy itself.
+    /// `None` for the policy itself, which is no scope.
     name: Option<Box<str>>,
 }
 
@@ -307,7 +307,7 @@ impl Policy {
 
     /// Whether one path may require other guards than another.
     #[inline]
-    pub(crate) fn tells_paths_apart(&self) -> bool {
+    pub(crate) fn distinguishes_paths(&self) -> bool {
         !self.is_everywhere
     }
 
@@ -317,8 +317,8 @@ impl Policy {
     }
 
     #[inline]
-    pub(crate) fn asks_of_requests(&self) -> bool {
-        self.asks_of_requests
+    pub(crate) fn needs_request_facts(&self) -> bool {
+        self.needs_request_facts
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
@@ -379,7 +379,7 @@ impl Default for Policy {
             is_everywhere: true,
             names_methods: false,
             original_reported: Arc::default(),
-            asks_of_requests: false,
+            needs_request_facts: false,
         }
     }
 }

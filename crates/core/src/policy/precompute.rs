@@ -36,10 +36,10 @@ impl Policy {
         });
         self.precomputed = precomputed.collect();
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
-        self.is_everywhere = self.parts.len() == 1 && self.route_settings.is_empty() && !self.scopes.ask_host();
-        let of_request = |index| self.dialect_at(index).spec().tells_of_request();
-        self.asks_of_requests = self.cors.is_some()
-            || self.parts.iter().any(|part| part.rules_ask_path || of_request(part.defaults.dialect))
+        self.is_everywhere = self.parts.len() == 1 && self.route_settings.is_empty() && !self.scopes.depend_on_host();
+        let of_request = |index| self.dialect_at(index).spec().has_request_facts();
+        self.needs_request_facts = self.cors.is_some()
+            || self.parts.iter().any(|part| part.rules_use_path || of_request(part.defaults.dialect))
             || self.route_settings.iter().filter_map(|route| route.dialect).any(of_request);
         self
     }

@@ -70,7 +70,7 @@ impl PrecomputedRoute {
     }
 }
 
-/// No path that a client sends decodes to this segment as a rule.
+/// A segment that paths of clients hardly ever have.
 pub(super) const FRESH: &str = "\u{1}";
 
 /// Returns a request that this pattern matches, and that as few other patterns as possible match.

@@ -32,7 +32,7 @@ impl Policy {
         (self.schemes(settings), settings.auth_observe || settings.auth_optional)
     }
 
-    /// Those of the guards that a mode may leave out (G0, G1, G3, G4).
+    /// The faults of the guards that a mode may turn off (G0, G1, G3, G4).
     fn unmet(&self, settings: &Settings, has_body: bool) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.required_headers(settings).iter().map(|guard| guard.refusal()).collect();
         // A path that can be read in several ways.

@@ -31,17 +31,17 @@ impl Policy {
 
     /// Whether a rule depends on the request's path.
     #[inline]
-    pub(crate) fn rules_ask_path(&self, response_settings: &ResponseSettings) -> bool {
-        self.part(response_settings.part).rules_ask_path
+    pub(crate) fn rules_use_path(&self, response_settings: &ResponseSettings) -> bool {
+        self.part(response_settings.part).rules_use_path
     }
 
     /// The form of an error whose whole text is fixed beforehand. `None` if the text depends on more than the code: on
     /// the request's path, or on a part of the policy beyond the first few. `negotiated` states that the client has
     /// requested RFC 9457 (R11).
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
-        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 if a client requests it.
+        /// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on request.
         const COMMON: usize = 3;
-        /// Parts beyond these write their errors anew each time: there may be a thousand.
+        /// Parts beyond these write their errors each time: there may be a thousand.
         const MOST_PARTS: usize = 8;
 
         let dialects = Dialect::ALL.len() + self.shapes.len();
@@ -53,8 +53,8 @@ impl Policy {
             }
             // `vary` is in none of them.
             _ if response_settings.html.is_some() => return None,
-            _ if self.dialect(response_settings).spec().tells_of_request()
-                || self.rules_ask_path(response_settings) =>
+            _ if self.dialect(response_settings).spec().has_request_facts()
+                || self.rules_use_path(response_settings) =>
             {
                 return None;
             }

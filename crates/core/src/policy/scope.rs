@@ -265,7 +265,7 @@ pub(super) struct Scopes {
     /// For each host that a scope names, every part that covers it, so that one of these lookups is enough.
     exact: FxHashMap<Box<str>, Prefixes>,
     below: FxHashMap<Box<str>, Prefixes>,
-    /// For hosts that none names.
+    /// The prefixes for hosts that no scope names.
     any: Prefixes,
 }
 
@@ -312,7 +312,7 @@ impl Scopes {
     }
 
     /// Whether a request's host matters.
-    pub(super) fn ask_host(&self) -> bool {
+    pub(super) fn depend_on_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
     }
 
@@ -322,7 +322,7 @@ impl Scopes {
         self.prefixes(host).exact(path).unwrap_or(0)
     }
 
-    /// The same; `None` where letter case decides which it is.
+    /// The part of a path in any letter case; `None` if letter case decides which part it is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
@@ -344,7 +344,7 @@ impl Scopes {
         found
     }
 
-    /// Those of the host, else of the nearest domain that it is below.
+    /// The prefixes of the host, else those of the nearest domain that it is below.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

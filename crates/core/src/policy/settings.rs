@@ -46,7 +46,7 @@ impl Settings {
         self.response_settings
     }
 
-    /// Whether a body's type and size are all that the guards look at, and they refuse for it.
+    /// Whether the guards check only the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
         self.require_headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)

@@ -346,7 +346,7 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     assert!(
         !built.ids().trust_valid
             && !built.ids().traceparent
-            && !built.rules_ask_path(&built.of_no_host().normal.response_settings())
+            && !built.rules_use_path(&built.of_no_host().normal.response_settings())
     );
     assert!(
         built.rules(&built.of_no_host().normal.response_settings()).is_empty()

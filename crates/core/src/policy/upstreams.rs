@@ -69,7 +69,7 @@ impl Policy {
         Some(self.part(response_settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
-    /// The same for the log.
+    /// The service of a request, found by the request's log label.
     pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
         self.part(label.part).upstream.as_ref()
     }
@@ -82,7 +82,7 @@ pub(super) fn compile_timeouts(scopes: &[Scope], problems: &mut Problems) -> Vec
     std::iter::once(UpstreamTimeouts::default()).chain(compiled).collect()
 }
 
-/// Each timeout of the nearest part around one that sets it, itself among them.
+/// The timeouts of a part: each from the nearest part that sets it. `around` begins with the part itself.
 pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledScope>) -> UpstreamTimeouts {
     around.fold(UpstreamTimeouts::default(), |near, part| UpstreamTimeouts {
         head: near.head.or(part.timeouts.head),
@@ -99,13 +99,13 @@ pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Ve
     std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
 }
 
-/// Each service once.
+/// The services without repetitions.
 pub(super) fn distinct(named: &[Option<UpstreamUrl>]) -> Box<[UpstreamUrl]> {
     let mut known = HashSet::new();
     named.iter().flatten().filter(|url| known.insert(*url)).cloned().collect()
 }
 
-/// The service of the nearest part around one, itself among them.
+/// The service of a part: its own, or that of the nearest part around it. `around` begins with the part itself.
 pub(super) fn inherited_upstream<'a>(mut around: impl Iterator<Item = &'a CompiledScope>) -> Option<UpstreamUrl> {
     around.find_map(|part| part.upstream.clone())
 }

@@ -9,7 +9,8 @@ use super::tokens::{Literal, Stop, Tokens};
 use super::{Strictness, card, name, text, words};
 use crate::field_names::{CODES, PLACES, is_text_or_code};
 
-/// Names of a name whose value stands beside it, further than places.
+/// Fields that name a value in another field of the same object (`{"header": "Cookie", "value": …}`), in addition to the
+/// names of places.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -81,7 +82,7 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
 
 type Edit = (Range<usize>, String);
 
-/// Of edits within each other the outer one counts.
+/// The text with its edits. If one edit is inside of another, only the outer one counts.
 fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut edited = String::with_capacity(text.len());
@@ -109,9 +110,9 @@ struct Reader<'a> {
 struct Level<'a> {
     start: usize,
     is_object: bool,
-    /// It is the value of a credential's name, or within it.
-    is_telling: bool,
-    /// Its texts may be messages.
+    /// Whether it is a credential's value, or within one.
+    in_credential: bool,
+    /// Whether its texts may be messages.
     has_messages: bool,
     /// The name of the next value, or that of the list.
     name: Cow<'a, str>,
@@ -176,9 +177,9 @@ impl<'a> Reader<'a> {
         if level.is_object {
             name::is_telling(&level.name)
                 || is_strict && name::is_sent(&level.name)
-                || level.is_telling && !is_text_or_code(&level.name) && !is_place(&level.name)
+                || level.in_credential && !is_text_or_code(&level.name) && !is_place(&level.name)
         } else {
-            level.is_telling || is_strict && level.before.is_some()
+            level.in_credential || is_strict && level.before.is_some()
         }
     }
 
@@ -240,7 +241,7 @@ impl<'a> Reader<'a> {
         self.levels.push(Level {
             start,
             is_object,
-            is_telling: is_taken,
+            in_credential: is_taken,
             has_messages,
             name,
             before,
@@ -295,7 +296,7 @@ impl<'a> Reader<'a> {
         Ok(self.after_value(level.start))
     }
 
-    /// A text that names a credential: the value may stand behind it, or beside it.
+    /// A text that names a credential: the value may stand behind it, or next to it.
     fn note_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_just(&text);

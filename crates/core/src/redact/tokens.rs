@@ -10,7 +10,7 @@ pub(super) enum Stop {
     BrokeOff,
 }
 
-/// A text, and what is left of it.
+/// Reads a JSON text token by token.
 pub(super) struct Tokens<'a> {
     text: &'a str,
     rest: &'a str,

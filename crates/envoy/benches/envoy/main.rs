@@ -27,7 +27,7 @@ fn main() {
     }
 }
 
-/// Answers what the path says, as fast as it can.
+/// Answers what the path states, as fast as it can.
 fn origin() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("its address"));

@@ -15,7 +15,7 @@ use crate::timer::Timer;
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         if !matches!(*self.state.borrow(), State::New) {
-            // The guards have checked another head.
+            // A second head would reach the service unchecked: the guards checked the first one.
             stream.reset("error_envelope_second_head");
             return HeadStatus::Stop;
         }

@@ -152,7 +152,8 @@ impl Filter {
         }
     }
 
-    /// A request that must not be forwarded, as far as its head can be parsed now.
+    /// The exchange of a request that was not admitted and must not be forwarded, from as much of its head as can be
+    /// parsed.
     pub(super) fn unread(&self, stream: &Stream<'_>) -> Exchange {
         let mut head = self.read_request(stream);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);

@@ -157,7 +157,7 @@ callbacks! {
         _config: *mut c_void, id: usize, labels: *const Buffer, count: usize, value: u64,
     ) -> u32 {
         must(id == 7, "another counter");
-        // SAFETY: the module lends as many labels as it says.
+        // SAFETY: the module lends as many labels as it states.
         let labels = unsafe { std::slice::from_raw_parts(labels, count) };
         let labels: Vec<_> = labels.iter().map(|label| String::from_utf8_lossy(&label.to_vec()).into_owned()).collect();
         must(labels.iter().all(|label| !label.is_empty()), "an empty label");
@@ -237,7 +237,7 @@ callbacks! {
         stream: *mut Stream, lines: *const Line, count: usize, end: bool,
     ) {
         let stream = Stream::at(stream);
-        // SAFETY: the module lends as many lines as it says.
+        // SAFETY: the module lends as many lines as it states.
         let lines = unsafe { std::slice::from_raw_parts(lines, count) };
         must(!stream.head_out.replace(true), "two answers");
         *stream.heads[2].borrow_mut() = lines.iter().map(|line| (line.key.to_vec(), line.value.to_vec())).collect();
@@ -294,7 +294,7 @@ callbacks! {
         stream: *mut Stream, _namespace: Buffer, pairs: *const Line, count: usize,
     ) {
         let mut noted = Stream::at(stream).noted.borrow_mut();
-        // SAFETY: the module lends as many pairs as it says.
+        // SAFETY: the module lends as many pairs as it states.
         for pair in unsafe { std::slice::from_raw_parts(pairs, count) } {
             let [key, value] = [pair.key, pair.value].map(|text| String::from_utf8_lossy(&text.to_vec()).into_owned());
             must(!key.is_empty(), "a pair without a key");

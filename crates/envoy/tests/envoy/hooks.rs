@@ -43,12 +43,12 @@ pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
     // SAFETY: the text is lent for the call; Envoy's pointer is none to the callbacks here.
     let config =
         unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::new(b"name"), Buffer::new(text)) };
-    // The module's own hook says where it panicked; here the tests' assertions are to be read as well.
+    // The module's own hook states where it panicked; here the tests' assertions are to be read as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
 }
 
-/// Envoy's main thread does what it was asked for.
+/// Envoy's main thread runs the hook that was requested.
 pub(crate) fn on_main_thread(config: Config) {
     // SAFETY: it came from `configure`, and was not given back.
     unsafe { envoy_dynamic_module_on_http_filter_config_scheduled(std::ptr::null_mut(), config, 0) };

@@ -1,5 +1,5 @@
 //! The module in an Envoy that calls its hooks in any order: at most one answer, no panic out of a hook, nothing freed
-//! twice, nothing kept. Under Miri or a sanitizer it proves what the module says of its `unsafe` blocks as well.
+//! twice, nothing kept. Under Miri or a sanitizer it proves what the module states of its `unsafe` blocks as well.
 
 #![allow(unsafe_code, reason = "the other side of the ABI")]
 

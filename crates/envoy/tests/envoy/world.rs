@@ -159,7 +159,7 @@ impl World {
         (heads, stream.head_out.get(), stream.ended.get(), stream.is_paused.get(), stream.reset.get())
     }
 
-    /// Envoy's main thread does what it was asked for.
+    /// Envoy's main thread runs the hook that was requested.
     pub(crate) fn on_main_thread(&self) {
         hooks::on_main_thread(self.config);
     }

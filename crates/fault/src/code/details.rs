@@ -27,9 +27,9 @@ struct Keyword {
 enum KeywordScope {
     /// Any: it does not restrict values.
     Any,
-    /// It may stand beside `type`, and beside no other restriction.
+    /// The keyword may be used with `type`, but with no other restriction.
     Alone,
-    /// It restricts values of these types.
+    /// The keyword restricts values of these types.
     Types(&'static [&'static str]),
 }
 
@@ -85,7 +85,7 @@ pub fn check(schema: &Value) -> Result<(), SchemaError> {
     Reader::new().schema(schema)
 }
 
-/// The same check for a text.
+/// Parses a schema's text, and checks it.
 pub fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json =
         |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
@@ -191,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands beside it.
+    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands next to it.
     fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {

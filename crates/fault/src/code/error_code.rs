@@ -112,9 +112,9 @@ pub(super) struct Row {
     pub(super) retry: Retry,
     pub(super) message: &'static str,
     pub(super) group: &'static str,
-    /// One of the rows that stand for a status without a code of its own.
+    /// Whether the row stands for a status that has no code of its own.
     pub(super) of_status: bool,
-    /// Where it stands in the table.
+    /// The row's index in the table.
     pub(super) place: usize,
     /// A JSON Schema.
     pub(super) details: Option<&'static str>,

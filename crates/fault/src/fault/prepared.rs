@@ -17,7 +17,7 @@ pub struct PreparedReply {
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// Its heads where an inner head has something to keep, by that head's names: those that came first.
+    /// Further heads, for inner heads that have something to keep, by the names in them. The first few inner heads get one.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,

@@ -95,7 +95,7 @@ pub fn any_error() -> Value {
     value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))
 }
 
-/// The same JSON for serde_json.
+/// Converts to serde_json's `Value`.
 pub fn value(json: &Json) -> Value {
     serde_json::to_value(json).unwrap_or_else(|_| json!({}))
 }

@@ -40,7 +40,7 @@ impl Json {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// This object with one more field at its end.
+    /// Adds a field at the end of this object.
     pub fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
         if let Self::Object(members) = &mut self {
             members.push((name.to_owned(), value.into()));

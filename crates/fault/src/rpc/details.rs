@@ -79,7 +79,7 @@ pub struct RpcError<'a> {
     pub status: Status,
     /// The canonical code, in the form of E2.
     pub code: &'a str,
-    /// In the form of E2.
+    /// The message, in the form of E2.
     pub message: &'a str,
     /// JSON text.
     pub details: Option<&'a str>,
@@ -137,7 +137,7 @@ pub fn issue_code(reason: &str) -> Option<String> {
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// The contents of details beside their issue list: a text for each name.
+/// The contents of details besides their issue list: a text for each name.
 pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);

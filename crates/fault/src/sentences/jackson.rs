@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn r13_a_chain_is_a_place() {
-        for (text, path, says) in [
+        for (text, path, message) in [
             (
                 "JSON parse error: Cannot deserialize value of type `int` from String \"s3cret\": not a valid `int` value; nested exception is x\n at [Source: (a); line: 1, column: 5] (through reference chain: A$B[\"items\"]->java.util.ArrayList[1]->C[\"qty\"])",
                 r#"["items",1,"qty"]"#,
@@ -77,7 +77,7 @@ mod tests {
         ] {
             let reading = read(text).unwrap();
             assert_eq!(String::from_utf8(reading.place.json()).unwrap(), path);
-            assert_eq!(reading.text, says);
+            assert_eq!(reading.text, message);
         }
         for none in
             ["(through reference chain: A)", "through reference chain: A[\"b\"]", "(through reference chain: A[0])", ""]

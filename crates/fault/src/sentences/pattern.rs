@@ -153,12 +153,12 @@ fn of_part(text: &str) -> Place {
 }
 
 /// The message of a row for a text that it fits: its own words, with the captures that they use.
-pub(super) fn message_of(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
-    if says.is_empty() {
+pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
+    if message.is_empty() {
         return whole.to_owned();
     }
     let mut sentence = String::new();
-    let mut left = says;
+    let mut left = message;
     while let Some((literal, behind)) = left.split_once('{') {
         let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
         sentence.push_str(literal);

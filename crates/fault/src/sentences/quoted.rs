@@ -26,12 +26,12 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
         .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
-        let (from, _, says) = if other.0 < one.0 { other } else { one };
-        (from, end, says)
+        let (from, _, message) = if other.0 < one.0 { other } else { one };
+        (from, end, message)
     });
     match widest {
-        Some((from, end, says)) => {
-            let left = [&text[..from], &*says, &text[end..]].concat();
+        Some((from, end, message)) => {
+            let left = [&text[..from], &*message, &text[end..]].concat();
             Cow::Owned(of_serde(&left).unwrap_or(left))
         }
         None => of_serde(text).map_or(Cow::Borrowed(text), Cow::Owned),
@@ -80,7 +80,7 @@ struct Quoting {
     is: Kind,
     /// Empty: the value runs to the end.
     behind: &'static str,
-    says: &'static str,
+    message: &'static str,
     needs: Option<NeededPairs>,
 }
 
@@ -133,7 +133,7 @@ impl Quoting {
             before: before.trim_start_matches('…'),
             is,
             behind: behind.trim_end_matches('…'),
-            says: row.says,
+            message: row.message,
             needs: needed_by(row),
         })
     }
@@ -160,10 +160,10 @@ impl Quoting {
 
     /// The rest of a sentence without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
-        let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.says) };
+        let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.message) };
         let last = self.before.rsplit('}').next().unwrap_or_default();
         let text = sentence[before.len()..].split(last).next().unwrap_or_default();
-        Cow::Owned(self.says.replace("{text}", text))
+        Cow::Owned(self.message.replace("{text}", text))
     }
 }
 

@@ -9,12 +9,13 @@ use std::sync::LazyLock;
 
 use super::table::{SENTENCES, Sentence};
 
-/// The pairs of bytes that a text has. Two pairs may share a place.
+/// The pairs of adjacent bytes in a text, as a set that may have false hits: two pairs may share a place.
 pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// Pairs that a row needs, the rarest in the table first; a row with fewer repeats the first one.
+/// The byte pairs without which a row cannot match, those that are rarest in the table first. A row with fewer than six
+/// pairs repeats its first one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 

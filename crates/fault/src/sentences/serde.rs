@@ -55,7 +55,7 @@ pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// Of such a text, how many bytes the path before the form has.
+/// The length in bytes of the path before serde's message, if the text is such a message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
@@ -119,14 +119,14 @@ fn of_form(text: &str) -> String {
 /// ` at line ` and ` column ` with two numbers of 20 digits.
 const MOST_OF_POSITION: usize = 57;
 
-/// Without serde_json's ` at line 1 column 14`.
+/// The text without serde_json's ` at line 1 column 14`.
 pub(super) fn without_position(text: &str) -> &str {
     let position = |at: usize| {
         let (line, column) = text[at + " at line ".len()..].split_once(" column ")?;
         let number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
         (number(line) && number(column)).then_some(at)
     };
-    // It is the end of the text.
+    // The position is at the end of the text.
     let tail = text.len().saturating_sub(MOST_OF_POSITION);
     let at = memmem::rfind(&text.as_bytes()[tail..], b" at line ").map(|at| tail + at);
     at.and_then(position).map_or(text, |at| &text[..at])

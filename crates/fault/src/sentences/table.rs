@@ -6,7 +6,7 @@ pub(super) enum When {
     Always,
     /// In a list of texts.
     InList,
-    /// In a body with this field.
+    /// In a body that has this field, too.
     Beside(&'static str),
 }
 
@@ -16,14 +16,14 @@ pub(super) struct Sentence {
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
     /// The message that a client gets; empty for the whole sentence.
-    pub(super) says: &'static str,
+    pub(super) message: &'static str,
     pub(super) when: When,
     /// The text that joins several.
     pub(super) joined: &'static str,
 }
 
-const fn row(seen: &'static str, pattern: &'static str, says: &'static str) -> Sentence {
-    Sentence { seen, pattern, says, when: When::Always, joined: "" }
+const fn row(seen: &'static str, pattern: &'static str, message: &'static str) -> Sentence {
+    Sentence { seen, pattern, message, when: When::Always, joined: "" }
 }
 
 impl Sentence {
@@ -51,7 +51,7 @@ const MICRONAUT: &str = "Micronaut 4.9";
 const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
-// Of two that fit a text, the first states more.
+// The order matters: of two rows that fit a text, the first must be the more precise one.
 pub(super) static SENTENCES: [Sentence; 168] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
@@ -288,15 +288,15 @@ mod tests {
     fn r13_what_is_said_holds_no_value() {
         for row in &SENTENCES {
             assert!(
-                !row.says.contains("{value}")
-                    && !row.says.contains("{quoted}")
-                    && !row.says.contains("{subject}")
-                    && !row.says.contains("{repr}"),
+                !row.message.contains("{value}")
+                    && !row.message.contains("{quoted}")
+                    && !row.message.contains("{subject}")
+                    && !row.message.contains("{repr}"),
                 "{}",
                 row.pattern
             );
             assert!(
-                !row.says.is_empty() || !row.pattern.contains("{value}") || row.pattern.starts_with('…'),
+                !row.message.is_empty() || !row.pattern.contains("{value}") || row.pattern.starts_with('…'),
                 "{}",
                 row.pattern
             );

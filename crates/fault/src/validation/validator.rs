@@ -28,7 +28,7 @@ impl AsFault for ValidationErrors {
     }
 }
 
-/// In the order of names: validator's map has none.
+/// Collects the issues in the order of the names, because validator's map has no order.
 fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedIssue<'a>>) {
     let mut fields: Vec<_> = errors.errors().iter().collect();
     fields.sort_by_key(|(name, _)| *name);

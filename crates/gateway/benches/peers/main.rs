@@ -13,7 +13,7 @@
 //!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
 //!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
 //!
-//! A proxy that is not installed is left out, and a line says so. Words after `--` choose the rows whose names have one of them.
+//! A proxy that is not installed is left out, and a line reports it. Words after `--` choose the rows whose names have one of them.
 //! The gateway gets the flags of `GATEWAY_FLAGS` besides.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 

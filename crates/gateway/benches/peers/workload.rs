@@ -1,4 +1,4 @@
-//! What the proxies are asked for.
+//! The requests that the proxies get.
 
 use std::net::SocketAddr;
 

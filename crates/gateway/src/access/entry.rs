@@ -44,7 +44,7 @@ pub(crate) struct Entry {
     response_bytes: AtomicU64,
     /// The client left within its request, so that its response has no reader (F1a).
     client_left: AtomicBool,
-    /// In microseconds since it began.
+    /// When the request ended, in microseconds since it began.
     ended: AtomicU64,
     outcome: AtomicU8,
 }
@@ -77,7 +77,7 @@ impl Entry {
         let _ = self.upstream.set(Arc::clone(upstream));
     }
 
-    /// This many bytes of the request's body were read.
+    /// Adds bytes that were read of the request's body.
     pub(crate) fn received(&self, bytes: u64) {
         self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -110,7 +110,7 @@ impl Entry {
         self.outcome.store(outcome as u8, Ordering::Relaxed);
     }
 
-    /// Without the query (L3).
+    /// The path without its query (L3).
     pub(super) fn path(&self) -> &str {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
@@ -145,7 +145,7 @@ impl Outcome {
     }
 }
 
-/// Without the part before an `@`: those are credentials (L3).
+/// The host of a request, without the credentials before an `@` (L3).
 fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;

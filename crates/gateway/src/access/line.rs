@@ -54,7 +54,7 @@ impl Serialize for JsonLine<'_> {
     }
 }
 
-/// To the microsecond.
+/// The duration in milliseconds, to three decimal places.
 fn milliseconds(entry: &Entry) -> f64 {
     entry.duration().as_micros() as f64 / 1000.0
 }
@@ -116,7 +116,7 @@ fn is_format(it: char) -> bool {
     matches!(it, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Within quotes, in Apache's form.
+/// A text in quotes, escaped as Apache does it.
 fn quoted(of: &str) -> String {
     let mut shown = String::with_capacity(of.len());
     for it in text(of).chars() {

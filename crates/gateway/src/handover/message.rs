@@ -1,4 +1,4 @@
-//! Lines of text between two gateways, with descriptors beside them.
+//! Lines of text between two gateways, with descriptors next to them.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -25,7 +25,7 @@ pub(super) const SERVING: &str = "serving";
 /// The successor needs no stand-in any more: it stops, or hands over itself.
 pub(super) const RELEASED: &str = "released";
 
-/// A line is a few words.
+/// The longest line, in bytes: a line is a few words.
 const MOST_BYTES: usize = 1024;
 /// The most descriptors in one message: more than the sockets that are handed over.
 const MOST_DESCRIPTORS: usize = 8;

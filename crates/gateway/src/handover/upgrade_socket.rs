@@ -31,9 +31,9 @@ const SERVING_WITHIN: Duration = Duration::from_secs(5);
 /// How long a gateway can serve again in place of its successor: faults of a new binary or its configuration show at its first
 /// requests.
 const STANDS_BY: Duration = Duration::from_secs(2);
-/// This many successors may wait.
+/// How many successors may wait to be accepted.
 const QUEUE: i32 = 128;
-/// Long enough for a descriptor to come free.
+/// The wait after a failed accept: long enough for a descriptor to come free.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// The socket on which a gateway waits for the process that replaces it.
@@ -125,7 +125,7 @@ impl Offer {
             self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
-            // The end of this one is handled before the next one is refused because of it.
+            // Handle the end of this handover first: otherwise the next gateway would be refused because of it.
             biased;
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
             never = self.refuse_others() => match never {},

@@ -23,7 +23,7 @@ pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
-    /// It has credentials for its connection.
+    /// Whether the request has credentials that authenticate its connection.
     authenticates: bool,
 }
 

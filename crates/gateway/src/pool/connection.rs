@@ -9,13 +9,13 @@ pub(crate) trait Connection: Sized + Send + 'static {
     /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
     const IS_SHARED: bool;
 
-    /// Whether the next request can use it, as far as the stored state shows.
+    /// Whether the next request can use the connection, by its stored state.
     fn is_fit(&self) -> bool;
 
-    /// The same, but checks with the system: for a request that would be lost.
+    /// Whether the connection has ended, by a call to the system: for a request that cannot be sent again.
     fn has_ended(&self) -> bool;
 
-    /// How many requests it takes at once now: a service may change that at any time.
+    /// How many requests the connection takes at once now: a service may change that at any time.
     fn room(&self) -> usize;
 
     /// A second handle to the same connection; `None` if only one request at a time goes over it.

@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Each is its two lengths, whether its value is sensitive, its name and its value.
 pub(super) fn write(headers: &HeaderMap) -> Vec<u8> {
-    // As most heads are: one that is longer grows the buffer.
+    // Enough for most heads: a longer one makes the buffer grow.
     let mut copy = Vec::with_capacity(64 * headers.len());
     for (name, value) in headers {
         let (name, sensitive) = (name.as_str(), value.is_sensitive());

@@ -91,7 +91,7 @@ impl<C: Connection> Idle<C> {
             } else if C::IS_SHARED {
                 at += 1;
             } else {
-                // Those behind it were used later.
+                // The connections after this one were used later.
                 break;
             }
         }

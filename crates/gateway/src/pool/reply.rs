@@ -39,7 +39,7 @@ impl<C: Connection> Lease<C> {
         Self { connection: Some(connection), is_used, pool, bound: None, _counted: counted }
     }
 
-    /// It goes back to the client that it is bound to.
+    /// Notes the client that the connection is bound to: it goes back to that client.
     pub(super) fn bind(&mut self, bound: Option<Arc<BoundConnections>>) {
         self.bound = bound;
     }

@@ -50,7 +50,7 @@ pub(crate) enum Reached {
 /// its values and variables, and so does each one around it.
 pub(crate) enum PendingRequest<B> {
     Unsent(Request<Outgoing<B>>),
-    /// None where it is not sent twice.
+    /// The request was sent. The copy is for a second attempt; `None` if there may be none.
     Sent(Option<RequestCopy>),
 }
 

@@ -66,7 +66,7 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// No other pool of the process has it, or had it.
+    /// The pool's id, which no other pool of the process has or had.
     pub(super) fn id(&self) -> u64 {
         self.0.id
     }

@@ -17,7 +17,7 @@ pub(super) struct State<C: Connection> {
     last_waiter: u64,
     /// Connections whose socket is not closed yet, with those that are being opened.
     pub(super) slots: usize,
-    /// Those that are being opened, each with its task once that runs. One that was given up is removed.
+    /// The connections that are being opened, each with its task once that runs. One that was given up is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }

@@ -1,4 +1,4 @@
-//! TLS for clients: a certificate and its key, read anew when their files change.
+//! TLS for clients: a certificate and its key, read again when their files change.
 //!
 //! 1. At the start both must be there, and fit: else the gateway does not start.
 //! 2. Later a valid pair takes effect with the next handshake; existing connections stay as they are. No client resumes a session
@@ -161,7 +161,7 @@ impl ServerTls {
     }
 }
 
-/// It is active all the same: a clock may be wrong, and a client may accept it.
+/// Warns of an expired certificate. It stays active: a clock may be wrong, and a client may accept it.
 fn warn_if_expired(pair: &Pair, not_after: Option<i64>) {
     let Some(expired) = not_after.and_then(|second| u64::try_from(second).ok()) else { return };
     let expired = SystemTime::UNIX_EPOCH + Duration::from_secs(expired);

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::error::Error;
 
-/// A chain has some KiB: a file beyond this is another file.
+/// The largest file to read: a certificate chain has some KiB.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {

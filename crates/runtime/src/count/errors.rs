@@ -1,4 +1,4 @@
-//! Each error, by its kind.
+//! Counts errors by their kind.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};

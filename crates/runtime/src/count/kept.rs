@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::installed;
 
-/// Less than an idle time-out, which is longer than from one scrape to the next.
+/// How long a handle is kept: less than a recorder's idle time-out, which is longer than the time between two scrapes.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
@@ -22,7 +22,7 @@ static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 /// calling context (with `metrics-tracing-context` it depends on the span). An exporter's idle time-out must be longer than ten
 /// seconds. A thread's own recorder, as tests have, is called for each error.
 pub fn keep_counters() {
-    // One without a size may share its address.
+    // A recorder without a size may share its address with another.
     let address =
         installed::of_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
     VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);

@@ -27,7 +27,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
     let requests = Matcher::Prefix("error_envelope_request_".to_owned());
-    // It refuses only an empty list of buckets.
+    // The only error is an empty list of buckets.
     let builder = builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS));
     builder.unwrap_or_default().build_recorder()
 }

@@ -1,7 +1,7 @@
 //! Every request, by route, method and status class: how many, how long, how large (rule L2).
 //!
 //! Handles are registered at the first request of a route, a method and a class; those that follow find them by the route's
-//! text and two places, and make no label. They are registered anew every ten seconds: an exporter with an idle time-out drops a
+//! text and two places, and make no label. They are registered again every ten seconds: an exporter with an idle time-out drops a
 //! metric, and what its old handle counts is lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -35,7 +35,7 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// By its address: one that is installed later counts from then on.
+    /// The address of the recorder: a recorder that is installed later counts from then on.
     recorder: usize,
     /// When the first request came to it.
     since: Option<Instant>,

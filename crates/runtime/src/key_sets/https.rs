@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Sets have some KiB.
+/// The largest key set to read: usual ones have some KiB.
 const MAX_BYTES: usize = 1024 * 1024;
 /// From the look-up of the name to the last byte: no request waits longer, unless its scheme sets another time.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,7 +100,7 @@ impl Https {
         };
         tokio::select! {
             answer = answer => answer,
-            // It may end while the last bytes wait to be read.
+            // The connection may end while its last bytes wait to be read.
             () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
         }
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
-/// Providers do not rotate faster, and some send `max-age=0` by habit.
+/// The shortest lifetime of a set: providers do not rotate faster, and some send `max-age=0` by habit.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
-/// A key that was withdrawn is trusted no longer than that.
+/// The longest lifetime of a set, and so the longest that a withdrawn key is trusted.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const USUAL: Duration = Duration::from_secs(60 * 60);
 

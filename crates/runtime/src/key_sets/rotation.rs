@@ -1,4 +1,4 @@
-//! One set, from its first fetch on.
+//! Keeps one key set up to date, from its first fetch on.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn take(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
 
 /// Logs each reason once, until it changes.
 struct RotationLog {
-    /// Without the query.
+    /// The URL without its query.
     url: Box<str>,
     last: Option<Result<(), String>>,
 }

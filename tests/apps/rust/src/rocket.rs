@@ -76,7 +76,7 @@ fn create_explained(order: Result<Json<Order>, json::Error<'_>>) -> Explained {
     }
 }
 
-/// The status that the guard itself has for it, which its error does not tell.
+/// The status that rocket's own guard gives this error; the error itself does not have it.
 fn status(error: &json::Error<'_>) -> Status {
     match error {
         json::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Status::PayloadTooLarge,

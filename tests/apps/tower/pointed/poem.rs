@@ -4,7 +4,7 @@ use poem::{Error, FromRequest, IntoResponse, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// `Json`, and what it says of a wrong member begins with the path. Media type and limit are those of `Json`.
+/// `Json`, and what it states of a wrong member begins with the path. Media type and limit are those of `Json`.
 pub(crate) struct PointedJson<T>(pub(crate) T);
 
 impl<'a, T: DeserializeOwned> FromRequest<'a> for PointedJson<T> {

@@ -25,7 +25,7 @@ impl From<ParseError> for Refused {
     }
 }
 
-/// `parse_json_with_max_size`, and what it says of a wrong member begins with the path.
+/// `parse_json_with_max_size`, and what it states of a wrong member begins with the path.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request, limit: usize) -> Result<T, Refused> {
     let json: Box<RawValue> = request.parse_json_with_max_size(limit).await?;
     let value = serde_path_to_error::deserialize(&*json);

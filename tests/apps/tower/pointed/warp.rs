@@ -9,7 +9,7 @@ struct Refused(String);
 
 impl Reject for Refused {}
 
-/// `warp::body::json`, and what it says of a wrong member begins with the path. Media type is that of `warp::body::json`.
+/// `warp::body::json`, and what it states of a wrong member begins with the path. Media type is that of `warp::body::json`.
 pub(crate) fn json<T: DeserializeOwned + Send>() -> impl Filter<Extract = (T,), Error = Rejection> + Copy {
     warp::body::json().and_then(|json: Box<RawValue>| async move {
         let value = serde_path_to_error::deserialize(&*json);

@@ -1,4 +1,4 @@
-//! The service of the mixed load: it remembers the id of each request, and does what the path says.
+//! The service of the mixed load: it remembers the id of each request, and does what the path states.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

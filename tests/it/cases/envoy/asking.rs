@@ -1,4 +1,4 @@
-//! A client of Envoy's that sends what it is told to, byte by byte.
+//! A client of Envoy's that sends the bytes of a script, one by one.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};

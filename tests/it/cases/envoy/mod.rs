@@ -55,7 +55,7 @@ impl Driver for Envoy {
     }
 }
 
-/// What Envoy does by itself, whatever the module says.
+/// What Envoy does by itself, whatever the module states.
 fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let (inner, request) = (&case.inner, &case.request);
     let raw = inner.raw().map(|raw| response_in(&raw));
@@ -222,7 +222,7 @@ fn configuration(policy: &Path, upstream: SocketAddr) -> String {
         ("merge_slashes: true", "merge_slashes: false"),
         ("UNESCAPE_AND_REDIRECT", "KEEP_UNCHANGED"),
         ("[ { upgrade_type: websocket } ]", "[ { upgrade_type: websocket }, { upgrade_type: echo } ]"),
-        // Not by default: HTTP/1.0 has no `host`, and Envoy says 426.
+        // Not by default: HTTP/1.0 has no `host`, and Envoy answers 426.
         (
             "enable_trailers: true }\n          upgrade",
             "enable_trailers: true, accept_http_10: true, default_host_for_http_10: test.example }\n          upgrade",
@@ -250,7 +250,7 @@ fn with_refused(policy: &Path, upstream: SocketAddr) -> String {
     text.replace(&*right.to_string_lossy(), &policy.to_string_lossy())
 }
 
-/// What Envoy's administration says.
+/// What Envoy's administration states.
 fn administration(admin: &Path, path: &str) -> Option<String> {
     let admin: SocketAddr = std::fs::read_to_string(admin).ok()?.trim().parse().ok()?;
     let mut stream = TcpStream::connect(admin).ok()?;
@@ -261,7 +261,7 @@ fn administration(admin: &Path, path: &str) -> Option<String> {
     Some(text)
 }
 
-/// Where Envoy listens, once its administration says so.
+/// Where Envoy listens, once its administration states it.
 fn listening(admin: &Path) -> Option<SocketAddr> {
     let text = administration(admin, "/listeners")?;
     let (_, address) = text.split_once("edge::")?;

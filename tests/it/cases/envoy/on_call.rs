@@ -29,7 +29,7 @@ fn read(admin: SocketAddr, line: &str) -> Value {
     serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-/// The admin address, as the log says it.
+/// The admin address, as the log states it.
 fn served(envoy: &Running) -> SocketAddr {
     until("the log says where the admin address is", || {
         let log = envoy.log_from(0);

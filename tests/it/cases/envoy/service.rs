@@ -1,4 +1,4 @@
-//! A service behind Envoy that does what the path says, many requests at once.
+//! A service behind Envoy that does what the path states, many requests at once.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! What a case says of a status and of the messages before it.
+//! What a case states of a status and of the messages before it.
 
 use super::super::check::{Problems, header};
 use super::super::format::{Case, Expect};

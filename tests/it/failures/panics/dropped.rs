@@ -22,7 +22,7 @@ struct PanicsAsItIsDropped;
 
 impl Drop for PanicsAsItIsDropped {
     fn drop(&mut self) {
-        // Two panics at once abort, and then no test says what failed.
+        // Two panics at once abort, and then no test states what failed.
         assert!(std::thread::panicking(), "{TEXT}");
     }
 }

@@ -1,5 +1,5 @@
 //! No spelling of a request slips past a closed route (rule G0): whatever policy and request some bytes choose, the
-//! exchange does what a naive matcher says.
+//! exchange does what a naive matcher states.
 //!
 //! Proptest and the fuzz target `paths` bring the bytes.
 

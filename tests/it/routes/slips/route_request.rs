@@ -24,9 +24,9 @@ pub(crate) enum Target {
     Origin,
     /// A scheme, an authority and a path: proxies' form, and what HTTP/2 has.
     Absolute,
-    /// As above, and the host's line says the same in other letters.
+    /// As above, and the host's line states the same in other letters.
     AbsoluteAndHost,
-    /// As above, and the host's line says another one.
+    /// As above, and the host's line states another one.
     AbsoluteAndOther,
     /// `*`
     Asterisk,
@@ -111,7 +111,7 @@ impl RouteRequest {
     }
 }
 
-/// Three of four bytes are pieces that servers resolve; the fourth says that the next one is itself.
+/// Three of four bytes are pieces that servers resolve; the fourth states that the next one is itself.
 fn path(bytes: &[u8]) -> String {
     let mut path = b"/".to_vec();
     let mut bytes = bytes.iter().take(60);

@@ -55,7 +55,7 @@ pub(crate) struct Way {
     pub(crate) keys: Keys,
 }
 
-/// What one table says.
+/// What one table states.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     pub(crate) mode: Option<Mode>,

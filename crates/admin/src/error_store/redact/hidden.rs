@@ -1,10 +1,10 @@
-//! Values that were taken out of a service's body, and may be in the client's without the name that marked them.
+//! Values that were removed from a service's body. The client's body may have them without the name that marked them.
 
 use error_envelope_core::redact::TAKEN;
 
-/// Shorter values are in any text.
+/// The shortest value to search for: shorter ones are in any text.
 const SHORTEST: usize = 4;
-/// A message is cut at 1,024 bytes (E2): so much of a longer value is enough to find it.
+/// How much of a long value is searched for: a message is cut at 1,024 bytes (E2), and may have only the beginning.
 const LONGEST: usize = 512;
 
 /// Values that are hidden wherever they are.
@@ -21,7 +21,7 @@ impl Hidden {
                 self.push(form);
             }
         }
-        // Of two that overlap, the longer one is hidden.
+        // Of two values that overlap, the longer one is removed.
         self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
@@ -61,7 +61,8 @@ fn replaced(text: &str, value: &str) -> String {
     left
 }
 
-/// The end of a value; one that is known by its beginning alone goes to the end of its text.
+/// Where a value ends in a text. Of a long value only the beginning is stored: it counts as going on to the end of the
+/// text.
 fn end_of(text: &str, end: usize, value: &str) -> usize {
     const LONGEST_CHARACTER: usize = 4;
 

@@ -1,4 +1,4 @@
-//! Over HTTP/2: frames by the thousand, none of which asks for an answer.
+//! Over HTTP/2: frames by the thousand, none of which requests an answer.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const CLIENTS: usize = 4;
 /// What is written at once when it goes as fast as it can.
 const AT_ONCE: usize = 64;
 
-/// Whether an attacker reads what the gateway says.
+/// Whether an attacker reads what the gateway sends.
 #[derive(Clone, Copy)]
 enum Reads {
     Yes,

@@ -1,4 +1,4 @@
-//! Answers that are asked for and not taken.
+//! Answers that are requested and not taken.
 
 use tokio::io::AsyncWriteExt;
 

@@ -92,7 +92,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     }
 }
 
-/// Filters beside the module that may respond by themselves.
+/// Filters other than the module that may respond by themselves.
 fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
         let name = filter["name"].as_str().unwrap_or("a filter without a name");

@@ -28,7 +28,7 @@ pub(in super::super) struct Case<'a> {
     pub(in super::super) by_policy: bool,
 }
 
-/// The lines of a header, as people read them.
+/// The lines of a header as a text for people.
 pub(super) fn shown_lines(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
     if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }

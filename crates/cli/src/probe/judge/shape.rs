@@ -117,7 +117,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     for (name, value) in right {
         let at = format!("{at}/{name}");
         match members_that_came.get(name) {
-            // The content beside an error's text depends on the error.
+            // The content next to an error's text depends on the error.
             _ if matches!(name.as_str(), "details" | "errors" | "detail") => {}
             None => wrong.push(Finding::new("R12", format!("{at} is not there"))),
             Some(came) => members(value, came, &at, wrong),

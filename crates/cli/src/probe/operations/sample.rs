@@ -8,23 +8,23 @@ use super::super::plan::STAND_IN;
 /// The kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sampling {
-    /// Of its type, but the name of nothing that exists.
-    Nobodys,
-    /// Of no type but text.
-    OfNoType,
+    /// A value of the parameter's type that should name nothing that exists.
+    Nonexistent,
+    /// A value that is a text, whatever the parameter's type.
+    Untyped,
     /// The document's example.
     Example,
 }
 
-/// Schemas in schemas, at most.
+/// How deep schemas may be nested in schemas.
 const DEEPEST: usize = 16;
 
 /// The value as a path or a query writes it.
 pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Sampling) -> String {
     let schema = innermost(document, parameter.get("schema").unwrap_or(&Value::Null));
     let shown = match sampling {
-        Sampling::OfNoType => return STAND_IN.to_owned(),
-        Sampling::Nobodys => None,
+        Sampling::Untyped => return STAND_IN.to_owned(),
+        Sampling::Nonexistent => None,
         Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
     };
     let chosen = shown.or_else(|| schema.get("const")).or_else(|| schema.pointer("/enum/0"));
@@ -45,7 +45,7 @@ fn shown<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
     of.get("example").or(first).or_else(|| of.get("default"))
 }
 
-/// The first of several schemas, as far as references and lists of them lead.
+/// Follows references, and takes the first schema of each `allOf`, `oneOf` and `anyOf`, until neither is left.
 fn innermost<'d>(document: Document<'d>, mut schema: &'d Value) -> &'d Value {
     for _ in 0..DEEPEST {
         schema = document.followed(schema);
@@ -59,12 +59,12 @@ fn innermost<'d>(document: Document<'d>, mut schema: &'d Value) -> &'d Value {
 }
 
 fn of_type(schema: &Value, sampling: Sampling) -> String {
-    let nobodys = sampling == Sampling::Nobodys;
-    let bound = schema.get(if nobodys { "maximum" } else { "minimum" });
+    let nonexistent = sampling == Sampling::Nonexistent;
+    let bound = schema.get(if nonexistent { "maximum" } else { "minimum" });
     match (kind_of(schema), schema["format"].as_str()) {
         ("integer" | "number", _) => bound
             .filter(|it| it.is_number())
-            .map_or_else(|| if nobodys { i32::MAX } else { 1 }.to_string(), Value::to_string),
+            .map_or_else(|| if nonexistent { i32::MAX } else { 1 }.to_string(), Value::to_string),
         ("boolean", _) => "true".to_owned(),
         (_, Some("uuid")) => "00000000-0000-4000-8000-000000000000".to_owned(),
         (_, Some("date")) => "2026-01-01".to_owned(),

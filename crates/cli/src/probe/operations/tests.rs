@@ -47,8 +47,8 @@ fn parameters_have_values_of_their_types_and_nothing_can_make_it_endless() {
     let [operation] = &operations[..] else { panic!("{operations:?}") };
     let parameters = operation.parameters();
     for (sampling, path) in [
-        (Sampling::Nobodys, "/v1/a/99/error-envelope-probe?q=a%20b"),
-        (Sampling::OfNoType, "/v1/a/error-envelope-probe/error-envelope-probe?q=error-envelope-probe"),
+        (Sampling::Nonexistent, "/v1/a/99/error-envelope-probe?q=a%20b"),
+        (Sampling::Untyped, "/v1/a/error-envelope-probe/error-envelope-probe?q=error-envelope-probe"),
         (Sampling::Example, "/v1/a/1/%C3%BC%2F%3F?q=a%20b"),
     ] {
         assert_eq!(target(operation, &parameters, sampling), path);

@@ -54,7 +54,7 @@ const LARGE: Probe = Probe {
 
 const CALL: Probe = Probe { method: Verb::Post, path: RequestPart::Call, ..PLAIN };
 
-/// They are sent in this order.
+/// The probes, in the order in which they are sent.
 pub(in crate::probe) static PROBES: &[Probe] = &[
     Probe { name: "not-found", about: "requests a path that does not exist", ..PLAIN },
     Probe {

@@ -1,4 +1,4 @@
-//! `explain`: what decided, and what was asked before it.
+//! `explain`: what decided, and what was tried before it.
 
 use super::Folder;
 

@@ -1,4 +1,4 @@
-//! `--openapi`: each declared operation is asked, and nothing is changed.
+//! `--openapi`: each declared operation is requested, and nothing is changed.
 
 use std::fs;
 use std::path::PathBuf;

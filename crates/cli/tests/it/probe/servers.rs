@@ -1,4 +1,4 @@
-//! The gateway, and servers that say what they are told to.
+//! The gateway, and servers that send what a test sets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -92,7 +92,7 @@ impl Answers {
         })
     }
 
-    /// Takes connections, and says nothing.
+    /// Takes connections, and sends nothing.
     pub(super) fn silent() -> Self {
         Self::serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())))
     }

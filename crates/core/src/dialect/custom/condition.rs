@@ -158,6 +158,7 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
+    /// Whether one of the values at its places is as expected; for `Expected::Absent`, whether there is none.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;

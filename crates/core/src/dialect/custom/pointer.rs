@@ -46,14 +46,14 @@ impl Pointer {
         first(|visit| self.each(body, visit))
     }
 
-    /// The same inside of any value.
+    /// The first value that it leads to inside of `value`.
     pub(super) fn first_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
             walk(value, &self.0, visit);
         })
     }
 
-    /// Visits each value there, until one is enough.
+    /// Visits each value there, as long as `visit` returns `true`.
     pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
         let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
         let (value, rest) = match rest {

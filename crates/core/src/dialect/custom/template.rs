@@ -9,7 +9,7 @@ use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::syntax::end_of_quoted;
 
-/// More than any body has, and few enough for the stack.
+/// How deep values may be nested: more than in any body, and little enough for the stack.
 const MAX_DEPTH: usize = 32;
 
 /// The value that a placeholder stands for.

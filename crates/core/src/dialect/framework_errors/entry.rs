@@ -80,7 +80,7 @@ pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'st
     }
 }
 
-/// Adds an issue of this text, and the code beside it.
+/// Adds an issue of this text, and the code next to it.
 pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
     let code = ISSUE_CODES.iter().find_map(|name| {
         // express-validator's `type` is the kind of entry, not what is wrong.

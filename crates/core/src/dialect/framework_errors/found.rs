@@ -19,7 +19,7 @@ pub(super) struct Found<'t, 'a> {
     /// The number of issues that are not, and how many of them name a field.
     more: usize,
     more_places: usize,
-    /// One issue is about the whole, by a name that stands for it.
+    /// Whether one issue is about the whole body: its field name stands for the whole.
     pub(super) of_whole: bool,
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
-/// The same for each element of a list, which states what is wrong with each element that was sent.
+/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent.
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
     let mut map = Map { found, around, wraps: false };
     let mut place = Place::default();
@@ -42,7 +42,7 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
         .all(|(index, element)| element.is_object() && map.indexed(&mut place, index, element, 0))
 }
 
-/// An object around a list of errors, or with the text beside them, is no map of fields.
+/// An object around a list of errors, or with the text next to them, is no map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => true,

@@ -1,4 +1,4 @@
-//! The text of an issue without the value that the client sent (rule R13), which often stands beside it.
+//! The text of an issue without the value that the client sent (rule R13), which often stands next to it.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ const QUOTES: [(char, char); 8] =
 /// Stands for a value while the sentence around it is read: the value may go on like a sentence.
 const MASK: &str = "\u{fffd}";
 
-/// The part of a text that may pass on. It leaves out the value beside the text, if the text quotes it or begins with
+/// The part of a text that may pass on. It leaves out the value next to the text, if the text quotes it or begins with
 /// it, and any value that only the sentence quotes.
 pub(super) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let values = entry.map(values_of).unwrap_or_default();

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 64;
 /// Fields whose strings clients go by, as far as they are short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
 
-/// FHIR's names of texts, beside R2's.
+/// FHIR's names of texts, besides R2's.
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
 /// The structure of a valid JSON text, with this message in place of each text; `None` if there is no such place.
@@ -51,7 +51,7 @@ struct Container<'t> {
     is_list: bool,
     /// The name of its field. A list has it for its elements.
     name: Cow<'t, str>,
-    /// It is part of an error.
+    /// Whether it is part of an error.
     in_error: bool,
     /// Where it, or its name, begins in the output, and what was counted before.
     before: (usize, usize),
@@ -63,7 +63,7 @@ struct Container<'t> {
 /// How to treat a value.
 enum Verdict {
     Pass,
-    /// It passes, and identifies the error.
+    /// The value passes, and identifies the error.
     Tell,
     Message,
     Drop,

@@ -1,4 +1,4 @@
-//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed beside it.
+//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed next to it.
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
@@ -54,7 +54,7 @@ const ERRORS: [&str; 46] = [
     "use_dpop_nonce",
 ];
 
-/// Those of RFC 7591, whose requests are JSON.
+/// The errors of RFC 7591, whose requests are JSON.
 const REGISTRATION_ERRORS: [&str; 4] =
     ["invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"];
 
@@ -65,7 +65,7 @@ pub(super) fn is_registered(error: &str) -> bool {
 
 /// Whether a body has the form of an error, and whether it is one of a client's registration.
 pub(super) fn detect(body: &Object<'_>) -> Option<bool> {
-    // Each begins with a small letter, and most texts do not.
+    // A quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));

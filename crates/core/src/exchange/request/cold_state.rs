@@ -25,7 +25,7 @@ pub(in crate::exchange) struct ColdState {
     pub(in crate::exchange) observed_peek: Option<Fault>,
     /// When the request began, where its dialect has a time.
     pub(in crate::exchange) began: Option<SystemTime>,
-    /// What `auth_observe` kept from refusing it, until it is logged.
+    /// The refusal that `auth_observe` suppressed, until it is logged.
     pub(in crate::exchange) unenforced: Option<Box<Event>>,
     /// The limit counts the whole body of a request that claims to be a stream of messages (P1).
     pub(in crate::exchange) counts_whole: bool,
@@ -38,7 +38,7 @@ pub(in crate::exchange) struct ColdState {
 }
 
 impl ColdState {
-    /// The log fields of an error beside the error.
+    /// The log fields of an error, apart from those of the error itself.
     pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
         let mut notes = self.notes.clone();
         if self.counts_whole {
@@ -58,7 +58,7 @@ impl ColdState {
         config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
-        if notes.is_none() && !is_traced && !config.policy().asks_of_requests() && view.sent.call.is_none() {
+        if notes.is_none() && !is_traced && !config.policy().needs_request_facts() && view.sent.call.is_none() {
             return None;
         }
         Self::noted(view, notes, settings, config)
@@ -71,23 +71,23 @@ impl ColdState {
         settings: &ResponseSettings,
         config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
-        let asks_path = config.policy().rules_ask_path(settings);
-        let tells_time = config.policy().dialect(settings).spec().tells_time;
+        let uses_path = config.policy().rules_use_path(settings);
+        let has_time = config.policy().dialect(settings).spec().has_time;
         let deadline = view.sent.call.and_then(|call| call.timeout);
         let counts_whole = view.stream_limit_per == Some(BodyLimitPer::Body);
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         let traceparent = if is_traced { fields::only(&view.head.headers, &TRACEPARENT).cloned() } else { None };
         let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
         let is_plain = origin.is_none() && notes.is_none() && deadline.is_none() && traceparent.is_none();
-        if is_plain && !asks_path && !tells_time && !counts_whole {
+        if is_plain && !uses_path && !has_time && !counts_whole {
             return None;
         }
-        let target = asks_path.then(|| {
+        let target = uses_path.then(|| {
             // A target that is no path is guarded as the root is (G0).
             let path = view.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
             (view.head.method.clone(), path)
         });
-        let began = tells_time.then(config.clock);
+        let began = has_time.then(config.clock);
         Some(Box::new(Self { notes, target, began, counts_whole, deadline, origin, traceparent, ..Self::default() }))
     }
 }

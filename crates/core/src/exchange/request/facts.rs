@@ -35,7 +35,7 @@ impl RequestFlags {
     const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
-    /// No call has this bit.
+    /// A page is requested. It shares a bit with a fact of calls, because no call requests a page.
     const PAGE: u16 = Self::STREAM;
 
     #[inline]

@@ -24,9 +24,9 @@ fn body_limit(matched: &Matched) -> Option<u64> {
 pub(in crate::exchange) struct GuardOutcome {
     /// What refuses the request before its credentials are looked at (G1).
     pub(in crate::exchange) unmet: Option<Fault>,
-    /// What refuses it after (G3, G4).
+    /// What refuses the request after its credentials are checked (G3, G4).
     pub(in crate::exchange) refusal: Option<Fault>,
-    /// What refuses it if a first body byte comes (G3).
+    /// What refuses the request if a first body byte comes (G3).
     pub(in crate::exchange) peek: Option<Fault>,
     /// What would have refused it on a route in `observe` (M1), before its credentials are looked at and after.
     pub(in crate::exchange) observed_unmet: Option<Fault>,

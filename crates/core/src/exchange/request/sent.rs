@@ -5,7 +5,7 @@ use http::header::HeaderValue;
 use http::request::Parts;
 
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
-use crate::exchange::accept::tells_apart;
+use crate::exchange::accept::names_a_type;
 use crate::exchange::header_use::HeaderUse;
 use crate::guard::body_limit;
 
@@ -62,7 +62,7 @@ impl HeaderFlags {
         for (name, value) in &head.headers {
             let Some(kind) = HeaderUse::of_name(name) else { continue };
             has |= match kind {
-                HeaderUse::Accept => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
+                HeaderUse::Accept => bit(Self::CHOOSES, names_a_type(value.as_bytes())),
                 HeaderUse::Call => Self::CALL,
                 HeaderUse::ContentLength => {
                     length = length.or(Some(value));

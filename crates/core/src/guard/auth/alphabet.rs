@@ -1,4 +1,4 @@
-//! What keys and tokens are made of.
+//! The characters of keys and tokens.
 
 use crate::guard::expression::Values;
 

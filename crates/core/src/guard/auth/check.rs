@@ -1,4 +1,4 @@
-//! One scheme and one request's headers (rule G2).
+//! Checks one scheme against the headers of a request (rule G2).
 
 use std::time::SystemTime;
 

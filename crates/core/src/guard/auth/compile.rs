@@ -65,7 +65,7 @@ impl Scheme {
     }
 
     /// The credentials that it requires, as a text that is equal where a client must send the same; it has no key.
-    pub(crate) fn asked_for(&self) -> String {
+    pub(crate) fn requirement(&self) -> String {
         let kind = match &self.check {
             #[cfg(feature = "keys")]
             Check::Key(_) => "key",

@@ -19,10 +19,10 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
-    /// It has no credentials, and needs none.
+    /// The request has no credentials, and needs none.
     Anonymous,
     Refused(AuthRefusal),
-    /// It depends on verifiers.
+    /// The outcome depends on verifiers.
     Open(AwaitingVerifiers),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum SchemesOutcome {
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// In the order of the schemes; `None` where a verifier has not run yet.
+    /// The results of the schemes, in their order; `None` if a verifier has not run yet.
     rejections: Box<[Option<Rejection>]>,
 }
 

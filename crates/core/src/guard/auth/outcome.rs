@@ -87,7 +87,7 @@ impl Granted {
 }
 
 impl Rejection {
-    /// The same with a token that was sent.
+    /// A rejection of a token that was sent.
     pub(super) fn token(why: AuthFailure) -> Self {
         Self { token_sent: true, ..why.into() }
     }

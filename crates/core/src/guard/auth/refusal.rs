@@ -46,7 +46,7 @@ impl AuthRefusal {
     /// 401.
     pub(crate) fn fault(&self) -> Fault {
         match &self.0 {
-            // The description of a cause is of one request alone.
+            // A fault with a cause belongs to one request: it is not prepared.
             Denials::One(scheme, not) if not.cause.is_none() => {
                 scheme.refusals.get_or_prepare(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
             }
@@ -56,7 +56,7 @@ impl AuthRefusal {
     }
 
     /// Whether the request had no credentials for any of the schemes.
-    pub(crate) fn is_of_missing(&self) -> bool {
+    pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match &self.0 {
             Denials::One(_, not) => not.why == AuthFailure::Missing,
             Denials::Several(all) => all.iter().all(|(_, not)| not.why == AuthFailure::Missing),

@@ -39,7 +39,7 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// An empty line counts as none; two lines may differ.
+/// The only line of a header. An empty line counts as absent; several lines are refused, because they may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
         (Some(_), true) => Err(Rejection::token(AuthFailure::Malformed)),

@@ -12,17 +12,17 @@ use error_envelope_fault::identity::VerifierData;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
-    /// They are good, and belong to this caller.
+    /// The credentials are valid, and belong to this caller.
     Granted(VerifiedCaller),
     /// The request has none that this verifier recognises (`auth_missing`): another scheme may decide.
     Missing,
-    /// They are not of the form that they must have (`auth_malformed`).
+    /// The credentials are malformed (`auth_malformed`).
     Malformed,
-    /// They belong to no caller (`auth_invalid`).
+    /// The credentials belong to no caller (`auth_invalid`).
     Invalid,
-    /// They belonged to a caller, and have expired (`auth_expired`).
+    /// The credentials have expired (`auth_expired`).
     Expired,
-    /// They are good, but the session has no verified email address (`auth_no_email`, 403).
+    /// The credentials are valid, but the session has no verified email address (`auth_no_email`, 403).
     NoEmail,
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
         found |= signs(word, behind_slash);
         behind_slash = zeros(word ^ each(b'/')) >> 56;
     }
-    // Some of its bytes are checked twice, so that none is left over.
+    // The last eight bytes as one word: some of them are checked twice.
     if !path.len().is_multiple_of(8) {
         found |= signs(u64::from_le_bytes(*last), 0);
     }

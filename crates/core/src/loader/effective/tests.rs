@@ -169,7 +169,7 @@ proptest! {
     ) {
         let Ok(policy) = builder.clone().compile() else { return Ok(()) };
         let sources = Sources::default();
-        let loaded = PolicyFile { policy, builder, sources, locks: Vec::new(), defaults: Vec::new(), files: Vec::new(), folders: Vec::new(), fingerprint: 0 };
+        let loaded = PolicyFile { policy, builder, sources, locked_settings: Vec::new(), defaults: Vec::new(), files: Vec::new(), folders: Vec::new(), fingerprint: 0 };
         let url = if host.is_empty() { path.to_owned() } else { format!("http://{host}{path}") };
         let effective = loaded.effective(method, &url).unwrap();
         let head = http::Request::builder().method(method).uri(&url).body(()).unwrap().into_parts().0;
@@ -179,10 +179,10 @@ proptest! {
         for (reading, settings) in others.chain([(&effective.normal, &decided.normal)]) {
             let keys: String = reading.settings.iter().map(|it| format!("{} = {}\n", it.key, it.value)).collect();
             let text = format!("version = 1\n[defaults]\n{keys}{NAMES}");
-            let retold = Policy::from_toml("told.toml", &text).unwrap();
+            let reparsed = Policy::from_toml("written.toml", &text).unwrap();
             let label = settings.response_settings().label();
             let route = loaded.policy.route_label(label);
-            prop_assert_eq!(decision(&retold, &retold.of_no_host().normal), decision(&loaded.policy, settings));
+            prop_assert_eq!(decision(&reparsed, &reparsed.of_no_host().normal), decision(&loaded.policy, settings));
             prop_assert_eq!(reading.routes.first().map(|(pattern, _)| pattern.as_str()), route);
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Stri
         DeValue::String(_) => {
             let (name, text) = files.read(value, MAX_FILE_BYTES)?;
             let schema = parse(value, &name, &text)?;
-            details::check(&schema).map_err(|wrong| led_into_file(value, &name, &text, wrong))?;
+            details::check(&schema).map_err(|wrong| error_in_file(value, &name, &text, wrong))?;
             Ok(schema.to_string())
         }
         _ => Err(value.error(
@@ -88,8 +88,9 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
     })
 }
 
-/// Gives the policy's own line, and that of the file in the error text: tools that mend a policy remove its lines.
-fn led_into_file(
+/// An error at the policy's own line, with the file's line in its text: tools that repair a policy remove lines of the
+/// policy.
+fn error_in_file(
     value: &Value<'_>,
     name: &str,
     text: &str,

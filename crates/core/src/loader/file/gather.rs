@@ -18,7 +18,7 @@ const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// A file, and the file that names it.
 pub(super) struct Text {
-    /// Its name in errors.
+    /// The name of the file in errors.
     pub(super) name: String,
     pub(super) text: String,
     /// `None` for the first file.
@@ -175,7 +175,7 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
             let wrong = format!("{} is a folder", path.display());
             Err(name.error(wrong, "name its files, as in \"services/*.toml\""))
         }
-        // A path that is no regular file is refused where it is read.
+        // A path that is not a regular file is refused where it is read.
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
@@ -191,7 +191,7 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
     let full = Path::new(&escaped).join(written);
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
-        // Its position counts the folder, too.
+        // The error's position is left out: it counts the folder, which is not in the file.
         pattern.error(format!("{written:?} is not a pattern: {}", error.msg), "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
@@ -206,8 +206,8 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
     Ok(found)
 }
 
-/// A pipe, or a link that leads nowhere, stands where a part of the policy should: it is refused where it is read. Left
-/// out, it would take that part's guards with it.
+/// Whether a path is a part of the policy: anything but a folder. A pipe or a dangling link counts, and is refused where it
+/// is read: if it were left out, the guards of that part would be missing without notice.
 fn is_part(path: &Path) -> bool {
     path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
 }

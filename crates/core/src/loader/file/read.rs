@@ -88,7 +88,7 @@ impl<'a> Table<'a> {
         self.keep(read(&self.get(key)?))
     }
 
-    /// The same for a required key.
+    /// Reads a required key: an absent one is an error.
     pub(super) fn read_required<T>(
         &self,
         key: &str,
@@ -135,10 +135,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The same where a name may be a credential in clear text.
+    /// As [`only`](Self::only), for a table in which an unknown name may be a credential: it is not quoted.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) {
-        let is_told = |name: &str| is_word(name) || is_slip(name, known);
-        match self.in_order().find(|key| !is_told(key.get_ref())) {
+        let may_be_quoted = |name: &str| is_word(name) || is_slip(name, known);
+        match self.in_order().find(|key| !may_be_quoted(key.get_ref())) {
             Some(key) => {
                 let wrong = "the table has an unknown key".to_owned();
                 self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));

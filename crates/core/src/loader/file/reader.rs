@@ -33,7 +33,7 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Problems,
     mistakes: &'a Mistakes,
     pub(super) sources: Sources,
-    pub(super) locks: Vec<Lock>,
+    pub(super) locked_settings: Vec<Lock>,
     pub(super) defaults: Vec<FileDefaults>,
     pub(super) more_files: Vec<NamedFile>,
 }
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             problems: Problems::default(),
             mistakes,
             sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())), order),
-            locks: Vec::new(),
+            locked_settings: Vec::new(),
             defaults: Vec::new(),
             more_files: Vec::new(),
         }
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
                 return false;
             }
             tables::check_root(root);
-            self.locks.extend(tables::read_locked(root, file));
+            self.locked_settings.extend(tables::read_locked(root, file));
             let part = self.part_for_file(file);
             self.parts.push(part);
             root.tables("code").iter().for_each(|table| self.read_code(file, table));

@@ -23,13 +23,13 @@ pub(super) struct TableAt {
     pub(super) file: usize,
     /// The dotted key that leads to it.
     pub(super) key: String,
-    /// Its beginning.
+    /// Where the table begins in the file, in bytes.
     pub(super) at: usize,
-    /// Its keys, in bytes.
+    /// Each key with its position, in bytes.
     pub(super) keys: Vec<(String, Range<usize>)>,
 }
 
-/// A key of a base that a file before it sets anew.
+/// A key of a base that a file before it sets again.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     pub(crate) place: TablePath,

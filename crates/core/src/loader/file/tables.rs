@@ -50,7 +50,7 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
     is_known.is_some() || root.get("version").is_none()
 }
 
-/// The settings that `locked` can name.
+/// The settings that a policy file may list under `locked`.
 pub(in crate::loader) const LOCKABLE: [&str; 9] =
     ["auth", "require_headers", "body_limit", "mode", "json", "content_types", "paths", "case", "preflight"];
 
@@ -188,7 +188,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut Na
     TableSettings::read(table, files)
 }
 
-/// These stand for wrong names, so that other mistakes in its table are found, too.
+/// Takes the place of an invalid name, so that the other mistakes in the table are found as well.
 pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
 const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("unknown", 500);
 

@@ -33,7 +33,7 @@ pub(super) fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
 }
 
 /// For names of which all are needed.
-pub(super) fn asks_for_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
+pub(super) fn requires_fewer(own: &Vec<String>, base: &Vec<String>) -> bool {
     base.iter().any(|name| !own.contains(name))
 }
 
@@ -49,6 +49,6 @@ pub(super) fn reads_on(own: &Paths, base: &Paths) -> bool {
     (*own, *base) == (Paths::Guard, Paths::Refuse)
 }
 
-pub(super) fn tells_case(own: &LetterCase, base: &LetterCase) -> bool {
+pub(super) fn distinguishes_case(own: &LetterCase, base: &LetterCase) -> bool {
     (*own, *base) == (LetterCase::Exact, LetterCase::Fold)
 }

@@ -37,7 +37,7 @@ fn report_route_without_effect(report: &mut Report<'_>, parts: &[Neighbours<'_>]
         }
         wider.push(Wider { place: TablePath::Defaults(at), keys: &loaded.part(at).keys, always: true });
     }
-    if set.iter().all(|(key, value)| always_says(&wider, key, value)) {
+    if set.iter().all(|(key, value)| always_sets(&wider, key, value)) {
         let place = TablePath::Route(part, route);
         let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, set[0].0).is_some();
         let from = wider.iter().find(says);
@@ -71,12 +71,12 @@ fn report_case_variants(report: &mut Report<'_>, patterns: &[Pattern], part: usi
 struct Wider<'a> {
     place: TablePath,
     keys: &'a TableSettings,
-    /// It applies to all of them.
+    /// Whether the wider table applies to all of the requests.
     always: bool,
 }
 
 /// Whether a key has a value on each of the requests, whichever of the tables apply to it.
-fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
+fn always_sets(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
         match value_of(keys, key) {

@@ -48,7 +48,7 @@ fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_v
     let what = format!("{base_value} of the base ({line})");
     if *weakens {
         let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
-        report.warn("weakens-base", (place, key), format!("this asks less of requests than {what}"), advice);
+        report.warn("weakens-base", (place, key), format!("this requires less of requests than {what}"), advice);
     } else {
         let advice = "fine if it is meant; the base applies if this file sets nothing";
         report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);

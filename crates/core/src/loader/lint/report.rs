@@ -64,7 +64,7 @@ impl Lint {
         self.finding.key().unwrap_or_default()
     }
 
-    /// What was found.
+    /// What is wrong.
     #[must_use]
     pub fn wrong(&self) -> &str {
         self.finding.wrong()

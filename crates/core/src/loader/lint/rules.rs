@@ -15,7 +15,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     let (patterns, dialects) = (report.loaded.patterns(), dialects_of(report.loaded, witnesses));
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
-        never_asked(report, part, &patterns);
+        never_reached(report, part, &patterns);
     }
     // One finding for the rules that cause it, however many scopes inherit it.
     let mut reported = HashSet::new();
@@ -37,7 +37,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
-        if rule.asks_for_margins() {
+        if rule.requires_margins() {
             let wrong = "no error matches: messages are compared without surrounding white space".to_owned();
             report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
@@ -49,7 +49,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
 }
 
 /// The errors of a rule pass as they are, by the mode of the route that it is bound to (M1).
-fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
+fn never_reached(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
     for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
         if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {

@@ -7,7 +7,7 @@ use crate::policy::error::TablePath;
 pub(super) fn lint(report: &mut Report<'_>) {
     let loaded = report.loaded;
     for (part, own) in loaded.policy.parts.iter().zip(loaded.builder.parts()) {
-        // Those of the parts around it follow its own, and are looked at with them.
+        // Only the part's own shapes: those of the parts around it follow them, and are checked with those parts.
         for (at, shape) in part.shapes.iter().take(own.shapes.len()).enumerate() {
             let place = TablePath::Shape(shape.as_str().to_owned());
             if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {

@@ -33,7 +33,7 @@ impl RpcError<'_> {
         let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
-        // The metadata leave half of it to the violations, if they need that much.
+        // The metadata must leave up to half of the room for the violations.
         let mut share = room - list_len(&violations).min(room / 2);
         room -= share;
         info.metadata = fitting(metadata, &mut share);

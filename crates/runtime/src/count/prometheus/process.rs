@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use metrics_process::Collector;
 
-/// Empty until the recorder of the process is known to be for these.
+/// The collector of the process's resources, once the recorder for them is installed.
 static COLLECTOR: OnceLock<Collector> = OnceLock::new();
 
 pub(super) fn describe() {

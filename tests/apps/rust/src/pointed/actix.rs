@@ -5,7 +5,7 @@ use actix_web::{Error, FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// `Json`, and what it says of a wrong member begins with the path. Limit and media type are those of `Json`.
+/// `Json`, and what it states of a wrong member begins with the path. Limit and media type are those of `Json`.
 pub(crate) struct PointedJson<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest for PointedJson<T> {

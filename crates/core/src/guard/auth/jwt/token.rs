@@ -1,4 +1,4 @@
-//! One token: its form, its signature, its claims, in this order.
+//! Checks a token: its form, its signature and its claims, in this order.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -206,7 +206,7 @@ fn invalid(cause: &'static str) -> Rejection {
     Rejection::token(AuthFailure::Invalid).because(cause)
 }
 
-/// As RFC 7519 §2 counts it; before 1970 there were no tokens.
+/// A time in seconds since 1970 (RFC 7519 §2); 0 for an earlier time.
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
