@@ -12,7 +12,9 @@ use super::{Strictness, name};
 /// Replaces what was taken out.
 pub const TAKEN: &str = "[redacted]";
 
-const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
+/// What opens a quote does not stand in it: else the first one that is not closed is read to the end of the text again and
+/// again.
+const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*’|«[^«»]*»"#;
 
 /// A quote as HTML writes it, also within a text of HTML.
 const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
