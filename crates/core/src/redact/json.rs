@@ -202,7 +202,9 @@ impl<'a> Reader<'a> {
             '"' => {
                 let text = self.tokens.string()?;
                 self.put_text(start, &text, is_taken);
-                self.note_text(start, &text, is_taken);
+                if !is_taken && self.is_of_issue() {
+                    self.texts.push((start..self.tokens.at(), text.clone()));
+                }
                 self.note_name(text);
                 Ok(self.after_value(start))
             }
@@ -358,12 +360,9 @@ impl<'a> Reader<'a> {
         Ok(self.after_value(level.start))
     }
 
-    /// A text of an issue: its place may be a credential's.
-    fn note_text(&mut self, start: usize, text: &Cow<'a, str>, is_taken: bool) {
-        let is_text = self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts);
-        if is_text && !is_taken {
-            self.texts.push((start..self.tokens.at(), text.clone()));
-        }
+    /// Whether the next text is an issue's: its place may be a credential's.
+    fn is_of_issue(&self) -> bool {
+        self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
 
     /// The texts of an issue with a credential, which are messages about it.

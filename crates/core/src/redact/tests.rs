@@ -342,6 +342,10 @@ fn r17_time_grows_with_the_body() {
         slow.extend(steep(before, &|size| format!("{before}{}{behind}", unit.repeat(size / unit.len()))));
     }
     for (name, each) in [("{\"password", "1"), ("{\"\\u0061", "{}"), ("{\"token", "\"a\"")] {
+        slow.extend(steep(&format!("{name}, nested"), &|size| {
+            let depth = size / 6;
+            format!("{name}{}\":{}1{}}}", "a".repeat(size / 2), "[".repeat(depth), "]".repeat(depth))
+        }));
         slow.extend(steep(name, &|size| {
             let list = vec![each; size / 2 / (each.len() + 1)].join(",");
             format!("{name}{}\":[{list}]}}", "a".repeat(size / 2))
