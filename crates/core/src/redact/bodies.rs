@@ -46,18 +46,80 @@ fn is_event_stream(body: &str) -> bool {
 }
 
 fn of_events(body: &str) -> Cow<'_, str> {
-    let mut events = String::with_capacity(body.len());
-    for line in body.split_inclusive(['\r', '\n']) {
-        let (data, end) = line.split_at(line.trim_end_matches(['\r', '\n']).len());
-        let (field, value) = data.split_once(':').map_or(("", data), |(field, _)| data.split_at(field.len() + 1));
-        let less = match json(value, true, Strictness::Readable) {
-            Some(json) if json.is_changed() => Cow::Owned(format!(" {}", json.into_text())),
-            Some(_) => Cow::Borrowed(value),
-            None => text(value, Strictness::Readable),
-        };
-        events.push_str(field);
-        events.push_str(&less);
-        events.push_str(end);
+    let (mut events, mut event) = (String::with_capacity(body.len()), Vec::new());
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (line, behind) = Line::split(rest);
+        rest = behind;
+        let is_last = line.field.is_empty() && line.value.is_empty();
+        event.push(line);
+        if is_last || rest.is_empty() {
+            put_event(&mut events, &event);
+            event.clear();
+        }
     }
     if events == body { Cow::Borrowed(body) } else { Cow::Owned(events) }
+}
+
+/// A line of an event: its field with the colon, its value, and its end.
+struct Line<'b> {
+    field: &'b str,
+    value: &'b str,
+    end: &'b str,
+}
+
+impl<'b> Line<'b> {
+    /// The first line, and those behind it.
+    fn split(lines: &'b str) -> (Self, &'b str) {
+        let length = lines.find(['\r', '\n']).unwrap_or(lines.len());
+        let (line, behind) = lines.split_at(length);
+        let end = if behind.starts_with("\r\n") { 2 } else { behind.len().min(1) };
+        let (end, behind) = behind.split_at(end);
+        let (field, value) = line.split_at(line.find(':').map_or(0, |colon| colon + 1));
+        (Self { field, value, end }, behind)
+    }
+
+    fn data(&self) -> Option<&'b str> {
+        (self.field == "data:").then(|| self.value.strip_prefix(' ').unwrap_or(self.value))
+    }
+}
+
+/// A client joins the lines of an event's data, and a secret may stand on another one than its name.
+fn put_event(events: &mut String, lines: &[Line<'_>]) {
+    let mut joined = joined(lines);
+    for Line { field, value, end } in lines {
+        match &mut joined {
+            Some(data) if *field == "data:" => {
+                for line in std::mem::take(data) {
+                    events.extend([*field, " ", &line, *end]);
+                }
+            }
+            _ => events.extend([*field, &*of_value(value), *end]),
+        }
+    }
+}
+
+/// The lines of the data of an event that has several, if a secret is in them: of JSON one. `None` if each is read alone.
+fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
+    let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
+    let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();
+    if data.len() < 2 || data.iter().all(is_json) {
+        return None;
+    }
+    let data = data.join("\n");
+    match json(&data, true, Strictness::Readable) {
+        Some(json) => json.is_changed().then(|| vec![json.into_text().replace('\n', "")]),
+        None => match text(&data, Strictness::Readable) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(less) => Some(less.split('\n').map(str::to_owned).collect()),
+        },
+    }
+}
+
+fn of_value(value: &str) -> Cow<'_, str> {
+    match json(value, true, Strictness::Readable) {
+        Some(json) if json.is_changed() => Cow::Owned(format!(" {}", json.into_text())),
+        Some(_) => Cow::Borrowed(value),
+        None => text(value, Strictness::Readable),
+    }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::rules::TAKEN;
 use super::tokens::{Literal, Stop, Tokens};
 use super::{Strictness, card, name, text, words};
-use crate::field_names::{CODES, PLACES, is_text_or_code};
+use crate::field_names::{CODES, PLACES, PLACES_OF_DATA, is_text_or_code};
 
 /// Fields that name a value in another field of the same object (`{"header": "Cookie", "value": …}`), in addition to the
 /// names of places.
@@ -68,11 +68,20 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
     if !text.starts_with(['{', '[']) {
         return None;
     }
-    let mut reader =
-        Reader { tokens: Tokens::new(text), strictness, levels: Vec::new(), edits: Vec::new(), taken: Vec::new() };
+    let mut reader = Reader {
+        tokens: Tokens::new(text),
+        strictness,
+        levels: Vec::new(),
+        texts: Vec::new(),
+        edits: Vec::new(),
+        taken: Vec::new(),
+    };
     let is_cut = match reader.read() {
         Ok(()) if reader.tokens.is_at_end() => false,
-        Err(Stop::BrokeOff) if !whole => true,
+        Err(Stop::BrokeOff) if !whole => {
+            reader.redact_open_issues();
+            true
+        }
         _ => return None,
     };
     let end = if is_cut { reader.tokens.at() } else { text.len() };
@@ -82,8 +91,9 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
 
 type Edit = (Range<usize>, String);
 
-/// The text with its edits. If one edit is inside of another, only the outer one counts.
+/// Of edits within each other the outer one counts, of two of the same value the later one.
 fn edited(text: &str, mut edits: Vec<Edit>) -> String {
+    edits.reverse();
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut edited = String::with_capacity(text.len());
     let mut at = 0;
@@ -102,6 +112,8 @@ struct Reader<'a> {
     tokens: Tokens<'a>,
     strictness: Strictness,
     levels: Vec<Level<'a>>,
+    /// Texts of issues whose place may still follow.
+    texts: Vec<(Range<usize>, Cow<'a, str>)>,
     edits: Vec<Edit>,
     taken: Vec<String>,
 }
@@ -114,13 +126,44 @@ struct Level<'a> {
     in_credential: bool,
     /// Whether its texts may be messages.
     has_messages: bool,
-    /// The name of the next value, or that of the list.
+    /// The name of the next value of an object.
     name: Cow<'a, str>,
+    /// Of the same name, or that of the list.
+    meaning: Meaning,
     /// The text before in a list, if it is the name of a credential.
     before: Option<Cow<'a, str>>,
     /// A field names a credential: what was sent is its value.
     names_credential: bool,
     sent: Vec<Range<usize>>,
+    /// Its texts are those of an issue, whatever their names: class-validator's constraints.
+    has_texts: bool,
+    /// The last step of a path names a credential.
+    ends_with_step: bool,
+    /// A field names the place of an issue.
+    has_place: bool,
+    /// The place is a credential's.
+    has_telling_place: bool,
+    /// How many texts of issues stood before.
+    first_text: usize,
+}
+
+/// What a name means for its values. A list has it from its own: a name may be long, and its list as well.
+#[derive(Clone, Copy, Default)]
+struct Meaning {
+    /// Numbers are no credentials.
+    is_measure: bool,
+    /// Texts below are messages.
+    is_error: bool,
+    /// Texts are those of an issue.
+    is_text: bool,
+}
+
+impl Meaning {
+    fn new(name: &str) -> Self {
+        let is_error = is_error(name);
+        let is_text = !CODES.contains(&name) && (is_error || is_text_or_code(name) || is_message(name));
+        Self { is_measure: name::is_measure(name), is_error, is_text }
+    }
 }
 
 enum Step {
@@ -160,6 +203,9 @@ impl<'a> Reader<'a> {
             '"' => {
                 let text = self.tokens.string()?;
                 self.put_text(start, &text, is_taken);
+                if !is_taken && self.is_of_issue() {
+                    self.texts.push((start..self.tokens.at(), text.clone()));
+                }
                 self.note_name(text);
                 Ok(self.after_value(start))
             }
@@ -221,7 +267,7 @@ impl<'a> Reader<'a> {
         let Literal { text, is_number } = self.tokens.literal()?;
         let digits = text.trim_start_matches('-');
         let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
-        let is_measure = || self.levels.last().is_some_and(|level| name::is_measure(&level.name));
+        let is_measure = || self.levels.last().is_some_and(|level| level.meaning.is_measure);
         if is_number && (is_card || is_taken && !is_measure()) {
             self.taken.push(text.to_owned());
             self.take(start);
@@ -232,21 +278,27 @@ impl<'a> Reader<'a> {
     fn enter(&mut self, bracket: char, start: usize, is_taken: bool) -> Result<Step, Stop> {
         let is_object = bracket == '{';
         let around = self.levels.last();
-        let name = around.map(|level| level.name.clone()).unwrap_or_default();
+        let meaning = around.map(|level| level.meaning).unwrap_or_default();
         let has_messages = !is_object
-            || is_error(&name)
+            || meaning.is_error
             || around.is_some_and(|level| level.is_object && level.has_messages && is_taken);
+        let has_texts = around.is_some_and(|level| level.is_object && level.name == "constraints");
         self.tokens.push(bracket)?;
-        let (names_credential, sent, before) = (false, Vec::new(), None);
         self.levels.push(Level {
             start,
             is_object,
             in_credential: is_taken,
             has_messages,
-            name,
-            before,
-            names_credential,
-            sent,
+            name: Cow::Borrowed(""),
+            meaning,
+            before: None,
+            names_credential: false,
+            sent: Vec::new(),
+            has_texts,
+            ends_with_step: false,
+            has_place: false,
+            has_telling_place: false,
+            first_text: self.texts.len(),
         });
         match self.tokens.next()? {
             '}' | ']' => self.close(),
@@ -275,7 +327,9 @@ impl<'a> Reader<'a> {
             }
             self.tokens.next()?;
             self.tokens.push(':')?;
-            self.levels.last_mut().ok_or(Stop::Malformed)?.name = name;
+            let level = self.levels.last_mut().ok_or(Stop::Malformed)?;
+            level.meaning = Meaning::new(&name);
+            level.name = name;
         }
         Ok(Step::Value)
     }
@@ -287,23 +341,63 @@ impl<'a> Reader<'a> {
             let values = std::mem::take(&mut level.sent);
             self.edits.extend(values.into_iter().map(|range| (range, quoted(TAKEN))));
         }
+        if level.has_telling_place {
+            self.redact_issue(level.first_text);
+        } else if level.has_place {
+            self.texts.truncate(level.first_text);
+        }
         // {"loc": ["body", "password"], "input": …}
-        let ends_with_name = !level.is_object && level.before.is_some();
+        let ends_with_name =
+            if level.is_object { level.names_credential } else { level.before.is_some() || level.ends_with_step };
         if let Some(around) = self.levels.last_mut() {
-            around.names_credential |= around.is_object && ends_with_name && is_place(&around.name);
+            if around.is_object && is_place(&around.name) {
+                around.note_place(ends_with_name, !level.is_object);
+                around.names_credential |= ends_with_name;
+                self.texts.truncate(level.first_text);
+            }
             around.before = None;
+            around.ends_with_step = level.is_object && ends_with_name;
         }
         Ok(self.after_value(level.start))
     }
 
-    /// A text that names a credential: the value may stand behind it, or next to it.
+    /// Whether the next text is an issue's: its place may be a credential's.
+    fn is_of_issue(&self) -> bool {
+        self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
+    }
+
+    /// The texts of an issue with a credential, which are messages about it.
+    fn redact_issue(&mut self, first_text: usize) {
+        for (range, text) in self.texts.split_off(first_text) {
+            let about = words::about_in_message(&text);
+            let less = self.redacted(&about);
+            if *less != *text {
+                self.edits.push((range, quoted(&less)));
+            }
+        }
+    }
+
+    /// The same for those that break off.
+    fn redact_open_issues(&mut self) {
+        while let Some(level) = self.levels.pop() {
+            if level.has_telling_place {
+                self.redact_issue(level.first_text);
+            }
+        }
+    }
+
+    /// A text that names a credential: the value may stand behind it, or beside it.
     fn note_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_just(&text);
         if level.is_object {
+            if is_place(&level.name) {
+                level.note_place(is_name, false);
+            }
             level.names_credential |= is_name && (is_place(&level.name) || NAMES_OF_PAIRS.contains(&&*level.name));
         } else {
             let is_behind_name = self.strictness == Strictness::Strict && level.before.is_some();
+            level.ends_with_step = false;
             level.before = Some(text).filter(|_| is_name && !is_behind_name);
         }
     }
@@ -337,6 +431,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Level<'_> {
+    /// The place of an issue. Names that data has as well are places under an error field, and so is a path that is a list.
+    fn note_place(&mut self, is_telling: bool, is_list: bool) {
+        let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
+        self.has_place |= !is_of_data || self.has_messages;
+        self.has_telling_place |= is_telling && (!is_of_data || self.has_messages);
+    }
+}
+
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -356,6 +459,13 @@ fn is_code(name: &str, text: &str) -> bool {
 
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
     name != "key" && CODES.contains(&name) && text.len() <= LONGEST && text.bytes().all(is_fit)
+}
+
+/// Whether the texts of a field are those of an issue, besides the names of a single text.
+fn is_message(name: &str) -> bool {
+    const LONGEST: usize = 64;
+
+    name.len() <= LONGEST && name.to_ascii_lowercase().contains("message")
 }
 
 /// Whether a field has errors, so that the texts below are messages.
@@ -397,6 +507,16 @@ mod tests {
             (r#"{"password":"hunter is too short"}"#, "hunter"),
             (r#"{"errors":{"password":["hunter2 is too short"]}}"#, "hunter2"),
             (r#"{"type":"missing","loc":["body","email"],"input":{"password":"hunter"}}"#, "hunter"),
+            (r#"{"name":"Authorization","val":"hunter token=x"}"#, "hunter"),
+            (r#"{"detail":[{"loc":["body","password"],"msg":"too short: hunter2pw9"}]}"#, "hunter2"),
+            (r#"{"errors":[{"message":"Invalid value hunter2pw9","path":["password"]}]}"#, "hunter2"),
+            (r#"{"field":"password","message":"hunter2pw9"}"#, "hunter2"),
+            (r#"{"invalid-params":[{"name":"password","reason":"'hunter2' is too short"}]}"#, "hunter2"),
+            (r#"{"errors":[{"source":{"pointer":"/password"},"detail":"hunter2pw9 is too short"}]}"#, "hunter2"),
+            (r#"[{"property":"password","constraints":{"min":"hunter2pw9 is too short"}}]"#, "hunter2"),
+            (r#"{"issues":[{"path":[{"key":"password"}],"message":"got hunter2pw9"}]}"#, "hunter2"),
+            (r#"{"field":"password","messages":["hunter2pw9 is too short"]}"#, "hunter2"),
+            (r#"{"errors":[{"field":"a","message":"Bad"},{"message":"got hunter2pw9","field":"token"}]}"#, "hunter2"),
         ] {
             for strictness in [Strictness::Strict, Strictness::Readable] {
                 let left = redacted(text, strictness);
@@ -420,6 +540,15 @@ mod tests {
     }
 
     #[test]
+    fn an_issue_that_breaks_off_has_no_secret() {
+        let text = r#"{"errors":[{"path":["password"],"message":"got hunter2pw9","then":"#;
+        for strictness in [Strictness::Strict, Strictness::Readable] {
+            let left = json(text, false, strictness).expect("JSON that breaks off");
+            assert_eq!(left.text(), text.replace("hunter2pw9", "[redacted]"));
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays_byte_for_byte() {
         for text in [
             r#"{ "z":1.50,"a":[1, {"b":null},[],{}],"\u00e9":"\u00e9\n" }"#,
@@ -432,6 +561,14 @@ mod tests {
             r#"{"error":{"code":"auth:bad-token","type":"invalid_token","max_tokens":4096,"token_type":"Bearer"}}"#,
             r#"{"value":30,"limit":{"value":"x"},"received":"string"}"#,
             r#"{"loc":["body","email"],"input":"x"}"#,
+            r#"{"detail":[{"loc":["body","password"],"msg":"Field required","type":"value_error.missing"}]}"#,
+            r#"{"errors":[{"path":["password"],"message":"This value is too short.","code":"too_small"}]}"#,
+            r#"{"field":"password","message":"must be at least 8 characters","rejected":"a1b2c3"}"#,
+            r#"{"field":"password","message":"Obligatorio"}"#,
+            r#"{"errors":[{"field":"password","message":"Bad"},{"field":"id","message":"no order a4711b"}]}"#,
+            r#"{"field":"token","errors":[{"field":"id","message":"no order a4711b"}]}"#,
+            r#"{"issues":[{"path":[{"key":"token"},{"key":"id"}],"message":"no order a4711b"}]}"#,
+            r#"{"name":"TokenExpiredError","message":"expired at 2026-01-01T00:00:00Z"}"#,
         ] {
             let left = json(text, true, Strictness::Readable).expect("JSON");
             assert_eq!((left.text(), left.is_changed()), (text, false), "{:?}", left.taken());

@@ -77,6 +77,9 @@ pub(super) fn is_header(text: &str) -> bool {
 
 /// Whether numbers under this name measure credentials, and are none: `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
+    if name.len() > LONGEST {
+        return false;
+    }
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let last = name.rfind(|it: char| !it.is_alphanumeric() || it.is_uppercase()).unwrap_or(0);
     let last = name[last..].trim_start_matches(|it: char| !it.is_alphanumeric());

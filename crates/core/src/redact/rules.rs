@@ -12,7 +12,9 @@ use super::{Strictness, name};
 /// Replaces what was taken out.
 pub const TAKEN: &str = "[redacted]";
 
-const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
+/// What opens a quote does not stand in it: else the first one that is not closed is read to the end of the text again and
+/// again.
+const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*’|«[^«»]*»"#;
 
 /// A quote as HTML writes it, also within a text of HTML.
 const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
@@ -109,6 +111,17 @@ fn notations() -> Vec<Pattern> {
         // `scheme://user:password@host`; the password may have signs of a path, unless it looks like a port.
         (r#"(://)[^\s/?#"'<>]*(@)"#.to_owned(), With::Between),
         (r#"(://)[^\s/?#"'<>:@]*:\d*[^\d\s"'<>@/][^\s"'<>@]*(@)"#.to_owned(), With::Between),
+        // https%3A%2F%2Fuser%3Apassword%40host; `%2F` ends the host.
+        (
+            r#"((?i-u:%(?:25)*3A(?:%(?:25)*2F){2}))(?:[^\s/?#"'<>&%]|%[013-9A-Fa-f][0-9A-Fa-f]|%2[0-9A-Ea-e])*((?i-u:%(?:25)*40))"#
+                .to_owned(),
+            With::Between,
+        ),
+        // Go's `user:password@tcp(host:3306)/name` and `user:password@/name`.
+        (r#"()[\w.+%\-]+:[^\s"'<>@/][^\s"'<>@]*(@(?:\w+\([^\s()]*\))?/)"#.to_owned(), With::Between),
+        // Oracle's `user/password@//host`, and with any host behind a scheme.
+        (r#"()[\w.$\-]+/[^\s"'<>@/]+(@//)"#.to_owned(), With::Between),
+        (r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#.to_owned(), With::Between),
         // Content-Disposition: form-data; name="password", and its value below.
         (
             format!(
@@ -294,7 +307,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(rules(Strictness::Strict).len(), 34);
-        assert_eq!(rules(Strictness::Readable).len(), 31);
+        assert_eq!(rules(Strictness::Strict).len(), 38);
+        assert_eq!(rules(Strictness::Readable).len(), 35);
     }
 }

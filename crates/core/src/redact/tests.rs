@@ -8,7 +8,7 @@ use super::text::unfiltered;
 use super::{Strictness, body, text};
 
 /// What a client would get; a secret is any text with `s3cret`, or as it is named.
-const SECRETS: [(&str, &str); 34] = [
+const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.
     (
         r#"{"errors":[{"message":"unexpected property","location":"body.azz","value":{"azz":"1","token":"s3cret"}}]}"#,
@@ -70,9 +70,28 @@ const SECRETS: [(&str, &str); 34] = [
     ("Das Passwort: s3cret-4711", "Das Passwort:"),
     (r#"{"m":"x","contraseña":"s3cret","密码":"s3cret","пароль":"s3cret","mot_de_passe":"s3cret"}"#, "x"),
     (r#"{"m":"PHPSESSID=s3cret; connect.sid=s3cret"}"#, "m"),
+    // Go's driver of MySQL, Oracle, a URL in a query.
+    ("dial root:s3cret@tcp(db:3306)/x: i/o timeout", "@tcp(db:3306)/x: i/o timeout"),
+    ("cannot open ada:s3cret/4711@unix(/tmp/mysql.sock)/x", "@unix(/tmp/mysql.sock)/x"),
+    ("cannot open ada:s3cret@/orders", "@/orders"),
+    ("ORA-12154: scott/s3cret@//db.example:1521/x", "@//db.example:1521/x"),
+    ("cannot open jdbc:oracle:thin:scott/s3cret@db.example:1521:x", "jdbc:oracle:thin:[redacted]@db.example"),
+    ("GET /proxy?to=https%3A%2F%2Fada%3As3cret%40host.example%2Fa failed", "%40host.example%2Fa failed"),
+    ("to=https%253A%252F%252Fada%253As3cret%2540host", "%2540host"),
+    // Characters without a width, and of a direction.
+    ("login failed, pass\u{200b}word=s3cret", "login failed"),
+    ("login failed, \u{202e}to\u{2060}ken\u{202c}: s3cret-4711", "login failed"),
+    // Events whose data has several lines.
+    (
+        "event: error\ndata: {\"password\":\ndata: \"s3cret\"}\n\n",
+        "event: error\ndata: {\"password\":\"[redacted]\"}\n\n",
+    ),
+    ("data: no such user\ndata: password=\ndata: s3cret\n\n", "data: no such user\ndata: password=\ndata: [redacted]"),
+    ("data: {\"a\":1}\ndata: {\"token\":\"s3cret\"}\n\n", "data: {\"a\":1}\ndata: {\"token\":\"[redacted]\"}\n\n"),
+    ("data: a\n\ndata: {\"token\":\r\ndata: \"s3cret\"}", "data: a\n\ndata: {\"token\":\"[redacted]\"}\r\n"),
 ];
 
-const ORDINARY: [&str; 47] = [
+const ORDINARY: [&str; 57] = [
     "Access denied for user 'root'@'localhost' (using password: YES)",
     "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string",
     "password authentication failed for user \"postgres\"",
@@ -120,6 +139,16 @@ const ORDINARY: [&str; 47] = [
     "Das Passwort ist zu kurz.",
     "scope 'tokens:write' is required",
     "Passwords don't match",
+    "String should have at least 8 characters",
+    "Too small: expected string to have >=8 characters",
+    "Path `password` is required.",
+    "dial tcp 10.0.0.7:3306: connect: connection refused",
+    "lookup db on 10.0.0.2:53: no such host",
+    "Cannot find package '@scope/name' imported from /app/src/index.js",
+    "see https://docs.example.com/a:b/c@v2/index for details",
+    "redirect_uri https%3A%2F%2Fapp.example%2Fcallback is not registered",
+    "\u{200f}הסיסמה קצרה מדי\u{200f}",
+    "نمی\u{200c}توان سفارش را پیدا کرد",
 ];
 
 #[test]
@@ -140,6 +169,24 @@ fn r17_ordinary_words_stay() {
         let json = serde_json::json!({ "message": sent, "errors": { "a": [sent] } }).to_string();
         let left = body(json.as_bytes()).map(|left| String::from_utf8(left).expect("UTF-8"));
         assert_eq!(left, None, "{sent}");
+    }
+}
+
+#[test]
+fn other_fields_of_an_event_stay_where_they_are() {
+    let sent = b"data: {\"password\":\r\nid: 7\r\ndata: \"hunter2\"}\r\n\r\n";
+    let left = body(sent).map(|left| String::from_utf8(left).expect("UTF-8"));
+    assert_eq!(left.as_deref(), Some("data: {\"password\":\"[redacted]\"}\r\nid: 7\r\n\r\n"));
+}
+
+#[test]
+fn events_without_a_secret_stay_byte_for_byte() {
+    for sent in [
+        "event: error\r\ndata: {\"a\":\r\ndata:1}\r\n\r\n",
+        ": ping\n\ndata\ndata: Not found\ndata:\n\ndata: bye",
+        "data: a\rdata: b\r\rid: 1\r\r",
+    ] {
+        assert_eq!(body(sent.as_bytes()), None, "{sent:?}");
     }
 }
 
@@ -191,4 +238,145 @@ fn r17_time_of_the_longest_bodies() {
             println!("{name:>12} {:>8} bytes {:?}", body.len(), began.elapsed());
         }
     }
+}
+
+/// What a body may consist of, over and over.
+const UNITS: [&str; 68] = [
+    "\"",
+    "'",
+    "`",
+    "“",
+    "‘",
+    "«",
+    "[",
+    "{",
+    "(",
+    "<",
+    "{\"a\":",
+    "[{\"a\":",
+    "[],",
+    "{},",
+    "[[1]],",
+    "1,",
+    "1 ",
+    "4711-",
+    "1",
+    "password",
+    "password ",
+    "password: ",
+    "password=",
+    "token.",
+    "key (",
+    "key (token",
+    "a=",
+    "a:",
+    "=:",
+    ":=",
+    "\\",
+    "\\\"",
+    "\\u0070",
+    "\\\\n",
+    "\n",
+    "\r\n\r\n",
+    "data: a\n",
+    "data: {\"token\":\n",
+    "data:\n\n",
+    "\rdata:",
+    "%7B",
+    "%22token%22%3A",
+    "%3A%2F%2Fa",
+    "%40",
+    "Bearer ",
+    "basic a ",
+    "@",
+    "a@",
+    "a@b.cc.1",
+    "a@/",
+    "://",
+    "://a:b",
+    "<tag ",
+    "<password",
+    "<a><token>",
+    "--b\r\n",
+    "form-data; name=\"password\"\r\n",
+    "-----BEGIN KEY-----",
+    "mysql ",
+    "curl -u 'a",
+    "unexpected token ",
+    "password “ unexpected token ",
+    "“ \"x\" password ",
+    "‘ \"x\" password ",
+    "« 'x' password ",
+    "v='a",
+    "a\u{200b}",
+    "eyJ.",
+];
+
+/// The texts that begin with what is long, and go on with something else.
+const BEGINNINGS: [(&str, &str, &str); 8] = [
+    ("{\"password", "a", "\":[1,1]}"),
+    ("{\"\\u0061", "a", "\":[[{},[]]]}"),
+    ("{\"error", "a", "\":[{},{}]}"),
+    ("password=", "%", ""),
+    ("“", "\"x\" password ", ""),
+    ("\"", "'x' password ", ""),
+    ("key (", "(token)=(", ""),
+    ("curl -u \"", "-u a:b ", ""),
+];
+
+/// Compares the times of bodies that double: `cargo test -p error-envelope-core --lib -- --ignored --nocapture r17_time_grows`.
+#[test]
+#[ignore = "measures"]
+fn r17_time_grows_with_the_body() {
+    super::prepare();
+    let mut slow = Vec::new();
+    for (name, each) in [("{\"password", "1"), ("{\"\\u0061", "{}"), ("{\"token", "\"a\"")] {
+        slow.extend(steep(&format!("{name}, nested"), &|size| {
+            let depth = size / 6;
+            format!("{name}{}\":{}1{}}}", "a".repeat(size / 2), "[".repeat(depth), "]".repeat(depth))
+        }));
+        slow.extend(steep(name, &|size| {
+            let list = vec![each; size / 2 / (each.len() + 1)].join(",");
+            format!("{name}{}\":[{list}]}}", "a".repeat(size / 2))
+        }));
+    }
+    for unit in UNITS {
+        let repeated = |size: usize| unit.repeat(size / unit.len());
+        slow.extend(steep(unit, &repeated));
+        slow.extend(steep(&format!("JSON of {unit}"), &|size| serde_json::json!({ "m": repeated(size) }).to_string()));
+        slow.extend(steep(&format!("list of {unit}"), &|size| {
+            format!("{{\"token\":[\"{}\"]}}", repeated(size).replace(['"', '\\'], "\",\""))
+        }));
+    }
+    for (before, unit, behind) in BEGINNINGS {
+        slow.extend(steep(before, &|size| format!("{before}{}{behind}", unit.repeat(size / unit.len()))));
+    }
+    assert_eq!(slow.join("\n"), "");
+}
+
+/// The times, if one is more than three times that of half the body.
+#[allow(clippy::disallowed_methods, reason = "it is about time")]
+fn steep(name: &str, of_size: &dyn Fn(usize) -> String) -> Option<String> {
+    const FLOOR: u128 = 50;
+
+    let is_steep = |times: &[u128; 3]| times.windows(2).any(|two| two[1] > 3 * two[0].max(FLOOR));
+    let time = |size: usize| {
+        let body = of_size(size);
+        let began = std::time::Instant::now();
+        let _ = super::body(body.as_bytes());
+        began.elapsed().as_millis()
+    };
+    let mut times = [u128::MAX; 3];
+    // The machine may have other work at the same time.
+    for _ in 0..3 {
+        times = [0, 1, 2].map(|at| times[at].min(time((16 << at) * 1024)));
+        if !is_steep(&times) {
+            break;
+        }
+    }
+    let is_long = times[2] > 20 * FLOOR;
+    if is_long {
+        println!("{name:?} {times:?} ms");
+    }
+    is_steep(&times).then(|| format!("{name:?} {times:?} ms"))
 }

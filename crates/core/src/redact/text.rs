@@ -84,7 +84,28 @@ pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
 /// assert_eq!((&*left, taken), ("token=[redacted]", vec!["tok_4711".to_owned()]));
 /// ```
 pub fn text_noting<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
-    if is_suspect(text) && may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+    if !is_suspect(text) {
+        return Cow::Borrowed(text);
+    }
+    let Some(visible) = visible(text) else { return searched(text, strictness, note) };
+    match searched(&visible, strictness, note) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(less) => Cow::Owned(less),
+    }
+}
+
+fn searched<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str)) -> Cow<'t, str> {
+    if may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
+}
+
+/// A text without the characters that hide a name from the rules: those of no width, and those of its direction. `None` if
+/// it has none.
+fn visible(text: &str) -> Option<String> {
+    let is_hidden = |it: char| {
+        matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
+            || matches!(it, '\u{2060}'..='\u{2069}')
+    };
+    (!text.is_ascii() && text.contains(is_hidden)).then(|| text.replace(is_hidden, ""))
 }
 
 #[cfg(test)]
@@ -107,7 +128,7 @@ fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
-        let of_rules = r"\\u00|-----BEGIN|[@=(]|%40|%3[AaDd]|eyJ|\d(?:[ \-]?\d){12}";
+        let of_rules = r"\\u00|-----BEGIN|[@=(]|%(?:25)*40|%3[AaDd]|eyJ|\d(?:[ \-]?\d){12}";
         let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
         let keys = r"sk-|[spr]k_|gh[pousr]_|github_pat_|A(?:KIA|SIA|ROA|IDA)|xox|xapp-|glpat-|AIza|ya29\.|npm_|hf_|SG\.|whsec_|shp|dop_v1_|pypi-|gsk_|xai-|nvapi-|glsa_|hv[sb]\.|dckr_|sbp_|lin_api_|ATATT|\d{8}:";
         Regex::new(&format!("{of_rules}|{words}|{keys}|{names}")).ok()

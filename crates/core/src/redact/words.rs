@@ -91,6 +91,11 @@ pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>
     is_sentence.then(|| without_made_up(value, is_message))
 }
 
+/// The same for a message about a credential, which stays even if it is a single word.
+pub(super) fn about_in_message(message: &str) -> Cow<'_, str> {
+    about(message, true).unwrap_or_else(|| without_made_up(message, true))
+}
+
 /// A sentence without its words that may be a credential: what is made up or quoted, and the small first word of what is no
 /// message for sure.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
