@@ -181,7 +181,7 @@ mod tests {
             ("{{}}", "\"\""),
             ("{{{message}}}", "\"{message\""),
             ("{{Message}}", "\"Message\""),
-            ("{{message", "without }}"),
+            ("{{message", "without a closing }}"),
             (&" ".repeat(MAX_BYTES + 1), "65537 bytes"),
         ] {
             let refused = PageTemplate::parse(template).unwrap_err();

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::level::{Level, Meaning, is_code, is_place};
 use super::rules::TAKEN;
 use super::tokens::{Literal, Stop, Tokens};
 use super::{Strictness, card, name, text, words};
-use crate::field_names::{CODES, PLACES, PLACES_OF_DATA, is_text_or_code};
+use crate::field_names::is_text_or_code;
 
-/// Fields that name a value in another field of the same object (`{"header": "Cookie", "value": …}`), in addition to the
-/// names of places.
+/// Names of a name whose value stands beside it, further than places.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -118,54 +118,6 @@ struct Reader<'a> {
     taken: Vec<String>,
 }
 
-/// The object or list that a `{` or `[` began.
-struct Level<'a> {
-    start: usize,
-    is_object: bool,
-    /// Whether it is a credential's value, or within one.
-    in_credential: bool,
-    /// Whether its texts may be messages.
-    has_messages: bool,
-    /// The name of the next value of an object.
-    name: Cow<'a, str>,
-    /// Of the same name, or that of the list.
-    meaning: Meaning,
-    /// The text before in a list, if it is the name of a credential.
-    before: Option<Cow<'a, str>>,
-    /// A field names a credential: what was sent is its value.
-    names_credential: bool,
-    sent: Vec<Range<usize>>,
-    /// Its texts are those of an issue, whatever their names: class-validator's constraints.
-    has_texts: bool,
-    /// The last step of a path names a credential.
-    ends_with_step: bool,
-    /// A field names the place of an issue.
-    has_place: bool,
-    /// The place is a credential's.
-    has_telling_place: bool,
-    /// How many texts of issues stood before.
-    first_text: usize,
-}
-
-/// What a name means for its values. A list has it from its own: a name may be long, and its list as well.
-#[derive(Clone, Copy, Default)]
-struct Meaning {
-    /// Numbers are no credentials.
-    is_measure: bool,
-    /// Texts below are messages.
-    is_error: bool,
-    /// Texts are those of an issue.
-    is_text: bool,
-}
-
-impl Meaning {
-    fn new(name: &str) -> Self {
-        let is_error = is_error(name);
-        let is_text = !CODES.contains(&name) && (is_error || is_text_or_code(name) || is_message(name));
-        Self { is_measure: name::is_measure(name), is_error, is_text }
-    }
-}
-
 enum Step {
     /// A value is next.
     Value,
@@ -223,9 +175,9 @@ impl<'a> Reader<'a> {
         if level.is_object {
             name::is_telling(&level.name)
                 || is_strict && name::is_sent(&level.name)
-                || level.in_credential && !is_text_or_code(&level.name) && !is_place(&level.name)
+                || level.is_telling && !is_text_or_code(&level.name) && !is_place(&level.name)
         } else {
-            level.in_credential || is_strict && level.before.is_some()
+            level.is_telling || is_strict && level.before.is_some()
         }
     }
 
@@ -287,7 +239,7 @@ impl<'a> Reader<'a> {
         self.levels.push(Level {
             start,
             is_object,
-            in_credential: is_taken,
+            is_telling: is_taken,
             has_messages,
             name: Cow::Borrowed(""),
             meaning,
@@ -431,15 +383,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Level<'_> {
-    /// The place of an issue. Names that data has as well are places under an error field, and so is a path that is a list.
-    fn note_place(&mut self, is_telling: bool, is_list: bool) {
-        let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
-        self.has_place |= !is_of_data || self.has_messages;
-        self.has_telling_place |= is_telling && (!is_of_data || self.has_messages);
-    }
-}
-
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -449,149 +392,5 @@ fn is_value_of(name: &str, text: &str) -> bool {
     !name::is_just(text) && (name::is_header(name) || !words::is_plain(text))
 }
 
-fn is_place(name: &str) -> bool {
-    PLACES.contains(&name)
-}
-
-/// Whether a text is a code (E9), which stays.
-fn is_code(name: &str, text: &str) -> bool {
-    const LONGEST: usize = 64;
-
-    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
-    name != "key" && CODES.contains(&name) && text.len() <= LONGEST && text.bytes().all(is_fit)
-}
-
-/// Whether the texts of a field are those of an issue, besides the names of a single text.
-fn is_message(name: &str) -> bool {
-    const LONGEST: usize = 64;
-
-    name.len() <= LONGEST && name.to_ascii_lowercase().contains("message")
-}
-
-/// Whether a field has errors, so that the texts below are messages.
-fn is_error(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["error", "violation", "issue", "problem", "invalid"].iter().any(|word| name.contains(word))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Strictness, json};
-
-    fn redacted(text: &str, strictness: Strictness) -> String {
-        json(text, true, strictness).unwrap_or_else(|| panic!("{text} is JSON")).into_text()
-    }
-
-    #[test]
-    fn what_must_not_be_seen_is_taken_out() {
-        for (text, secret) in [
-            (r#"{"password":"hunter2"}"#, "hunter2"),
-            (r#"{"pass\u0077ord":"hunter2"}"#, "hunter2"),
-            (r#"{"token":{"a":["hunter2"]},"b":1}"#, "hunter2"),
-            (r#"{"api_key":4711471147}"#, "4711"),
-            (r#"["Authorization","hunter2"]"#, "hunter2"),
-            (r#"[["Authorization","hunter"],["Host","y"]]"#, "hunter"),
-            (r#"{"rawHeaders":["Host","y","X-Api-Key","hunter"]}"#, "hunter"),
-            (r#"{"loc":["body","password"],"input":"hunter2"}"#, "hunter2"),
-            (r#"{"input":{"a":"hunter"},"loc":["body","password"]}"#, "hunter"),
-            (r#"{"message":"Bearer hunter2hunter2"}"#, "hunter2"),
-            (r#"{"m":"{\"password\":\"hunter2\"}"}"#, "hunter2"),
-            (r#"{"name":"Authorization","val":"hunter2"}"#, "hunter2"),
-            (r#"{"val":["hunter2"],"key":"Authorization"}"#, "hunter2"),
-            (r#"{"k":"password","v":"hunter"}"#, "hunter"),
-            (r#"{"header":"cookie","value":"hunter"}"#, "hunter"),
-            (r#"{"m":"{\"pass\\u0077ord\":\"hunter2\"}"}"#, "hunter2"),
-            (r#"{"hunter2":{"password":"x"},"n":4111111111111111}"#, "4111111"),
-            (r#"{"ada@example.com":["is taken"]}"#, "ada@"),
-            (r#"{"password":"hunter2 is too short"}"#, "hunter2"),
-            (r#"{"password":"hunter is too short"}"#, "hunter"),
-            (r#"{"errors":{"password":["hunter2 is too short"]}}"#, "hunter2"),
-            (r#"{"type":"missing","loc":["body","email"],"input":{"password":"hunter"}}"#, "hunter"),
-            (r#"{"name":"Authorization","val":"hunter token=x"}"#, "hunter"),
-            (r#"{"detail":[{"loc":["body","password"],"msg":"too short: hunter2pw9"}]}"#, "hunter2"),
-            (r#"{"errors":[{"message":"Invalid value hunter2pw9","path":["password"]}]}"#, "hunter2"),
-            (r#"{"field":"password","message":"hunter2pw9"}"#, "hunter2"),
-            (r#"{"invalid-params":[{"name":"password","reason":"'hunter2' is too short"}]}"#, "hunter2"),
-            (r#"{"errors":[{"source":{"pointer":"/password"},"detail":"hunter2pw9 is too short"}]}"#, "hunter2"),
-            (r#"[{"property":"password","constraints":{"min":"hunter2pw9 is too short"}}]"#, "hunter2"),
-            (r#"{"issues":[{"path":[{"key":"password"}],"message":"got hunter2pw9"}]}"#, "hunter2"),
-            (r#"{"field":"password","messages":["hunter2pw9 is too short"]}"#, "hunter2"),
-            (r#"{"errors":[{"field":"a","message":"Bad"},{"message":"got hunter2pw9","field":"token"}]}"#, "hunter2"),
-        ] {
-            for strictness in [Strictness::Strict, Strictness::Readable] {
-                let left = redacted(text, strictness);
-                assert!(!left.contains(secret), "{text}: {left}");
-                assert!(left.contains("[redacted]"), "{left}");
-                assert!(serde_json::from_str::<serde_json::Value>(&left).is_ok(), "{left}");
-            }
-        }
-        for text in [r#"{"received":"hunter2","expected":"a"}"#, r#"{"m":"{\"got\":\"hunter2\"}"}"#] {
-            let left = redacted(text, Strictness::Strict);
-            assert!(!left.contains("hunter2"), "{left}");
-        }
-    }
-
-    #[test]
-    fn no_nesting_is_too_deep() {
-        let text = format!("{}{{\"token\":\"hunter2\"}}{}", "[{\"a\":".repeat(1000), "}]".repeat(1000));
-        for strictness in [Strictness::Strict, Strictness::Readable] {
-            assert_eq!(redacted(&text, strictness), text.replace("hunter2", "[redacted]"));
-        }
-    }
-
-    #[test]
-    fn an_issue_that_breaks_off_has_no_secret() {
-        let text = r#"{"errors":[{"path":["password"],"message":"got hunter2pw9","then":"#;
-        for strictness in [Strictness::Strict, Strictness::Readable] {
-            let left = json(text, false, strictness).expect("JSON that breaks off");
-            assert_eq!(left.text(), text.replace("hunter2pw9", "[redacted]"));
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_stays_byte_for_byte() {
-        for text in [
-            r#"{ "z":1.50,"a":[1, {"b":null},[],{}],"\u00e9":"\u00e9\n" }"#,
-            r#"{"errors":{"password":["The password must be at least 8 characters."],"email":["is taken"]}}"#,
-            r#"{"password":["Das Passwort ist zu kurz."]}"#,
-            r#"{"password":"is required","token":"expired","secret":null,"cookie":true}"#,
-            r#"{"errors":{"password":{"message":"Path `password` is required.","kind":"required","path":"password"}}}"#,
-            r#"{"issues":[{"path":["user","password"],"message":"Too short"},{"path":["token","kind"]}]}"#,
-            r#"{"missing":["password","username"],"required":["token","name"]}"#,
-            r#"{"error":{"code":"auth:bad-token","type":"invalid_token","max_tokens":4096,"token_type":"Bearer"}}"#,
-            r#"{"value":30,"limit":{"value":"x"},"received":"string"}"#,
-            r#"{"loc":["body","email"],"input":"x"}"#,
-            r#"{"detail":[{"loc":["body","password"],"msg":"Field required","type":"value_error.missing"}]}"#,
-            r#"{"errors":[{"path":["password"],"message":"This value is too short.","code":"too_small"}]}"#,
-            r#"{"field":"password","message":"must be at least 8 characters","rejected":"a1b2c3"}"#,
-            r#"{"field":"password","message":"Obligatorio"}"#,
-            r#"{"errors":[{"field":"password","message":"Bad"},{"field":"id","message":"no order a4711b"}]}"#,
-            r#"{"field":"token","errors":[{"field":"id","message":"no order a4711b"}]}"#,
-            r#"{"issues":[{"path":[{"key":"token"},{"key":"id"}],"message":"no order a4711b"}]}"#,
-            r#"{"name":"TokenExpiredError","message":"expired at 2026-01-01T00:00:00Z"}"#,
-        ] {
-            let left = json(text, true, Strictness::Readable).expect("JSON");
-            assert_eq!((left.text(), left.is_changed()), (text, false), "{:?}", left.taken());
-        }
-    }
-
-    #[test]
-    fn what_is_no_json_is_left_to_others() {
-        for text in ["", "hello", "{\"a\":}", "{\"a\" 1}", "[1,2", "{]", "[1] 2", "{\"a\":1,}x", "[nul]", "[}"] {
-            assert!(json(text, true, Strictness::Strict).is_none(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_breaks_off_is_read_as_far_as_it_goes() {
-        for (text, left) in [
-            (r#"{"a":1,"b":"half a str"#, r#"{"a":1,"b":"#),
-            (r#"{"token":{"x":"hunter2","#, r#"{"token":"#),
-            (r#"{"a":["#, r#"{"a":["#),
-        ] {
-            let read = json(text, false, Strictness::Strict).expect("JSON that breaks off");
-            assert!(read.is_cut());
-            assert_eq!(read.text(), left, "{text}");
-        }
-    }
-}
+mod tests;

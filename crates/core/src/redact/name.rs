@@ -13,11 +13,11 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// The same in other alphabets and with accents.
+/// The same in other letters, which have no ASCII case.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
-/// Parts that mark a field's name only: in a sentence they are ordinary words.
+/// Parts that mark a name alone: in texts they are words.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
 /// Whole names that mark a credential, in texts as well.
@@ -39,7 +39,7 @@ const SENT: &str = "input value val headervalue given received actual got provid
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
-/// The longest name, in bytes: a longer text is not a name.
+/// No name is longer; a text may be.
 const LONGEST: usize = 64;
 
 /// Whether a field or header of this name has a credential as its value.

@@ -25,7 +25,7 @@ const VALUE: &str = r#"\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
 /// Names under which an error repeats what a client sent, as in [`name`](super::name).
 const SENT: &str = r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)";
 
-/// The two fields of a pair, such as `{"name": "Cookie", "value": …}`.
+/// The names of a name and a value that stand beside each other.
 const NAME_OF_PAIR: &str = r"\b(?i-u:name|key|header|field|k|param(?:eter)?)";
 const VALUE_OF_PAIR: &str =
     r"\b(?i-u:input|(?:\w*[_\-])?val(?:ue)?|v|given|received|actual|got|provided|supplied|submitted)";
@@ -43,14 +43,13 @@ pub(super) enum With {
     Taken,
     /// The first group stays before the match, and the second, if any, behind it.
     Between,
-    /// A scheme such as `Bearer` and the text after it are removed, unless that text is a word about credentials.
+    /// A scheme and its credentials, unless they are words about them.
     Scheme,
-    /// The first group of the match stays, and so does the text after it if that is a word about credentials. A match
-    /// without the first group is left as it is.
+    /// The first group stays, and so does what follows if it is a word about it. Without the first group nothing is done.
     Word,
-    /// As `Word`, but what follows also stays if it looks like an ordinary word or an address.
+    /// The same if it looks like a word, or like an address.
     MadeUp,
-    /// As `MadeUp`, for the rest of the line.
+    /// The same for the rest of a line.
     Line,
     /// The first group stays, and so does the third, which is quoted, if it is a word. The second is there if that is right
     /// behind the name.
@@ -157,7 +156,7 @@ fn markup() -> Vec<Pattern> {
     ]
 }
 
-/// A pair of fields: one has the name of the credential, the other its value.
+/// A name and a value that stand beside each other.
 fn pairs(strictness: Strictness) -> Vec<Pattern> {
     let (names, close, quote) = (names(), close(), quote());
     // A column that is no credential's may have a value that its client needs.

@@ -50,7 +50,7 @@ const BEGINNINGS: [&str; 38] = [
     "--",
 ];
 
-/// The least number of digits in the number of a card.
+/// As few as the number of a card has.
 const FEWEST_DIGITS: usize = 13;
 
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
@@ -62,7 +62,7 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
 }
 
-/// Compiles the rules for clients, which takes some milliseconds. Without this call the first error has to wait for that.
+/// Compiles the rules for clients, which takes some milliseconds: else the first error does.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);

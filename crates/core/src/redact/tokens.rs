@@ -10,7 +10,7 @@ pub(super) enum Stop {
     BrokeOff,
 }
 
-/// Reads a JSON text token by token.
+/// A text, and what is left of it.
 pub(super) struct Tokens<'a> {
     text: &'a str,
     rest: &'a str,

@@ -1,4 +1,4 @@
-//! Words about credentials that are not credentials themselves.
+//! Words about credentials, which are none.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use super::rules::TAKEN;
 const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization scheme credentials credential header required \
     challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
-/// Words that describe a credential, such as `expired`.
+/// Words that describe a credential, and are none.
 const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
     api are as at audience auth \
     authentication authorization bad basic be bearer because been before being below between blank blocked both but by can \
@@ -35,10 +35,11 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active after a
     unexpected uppercase unique unknown unset unsupported until up updated upper use used user username using valid value verification verified \
     verify via was weak were when where which whose will with within without wrong yes oui you your";
 
-/// The longest of these words, in bytes.
+/// No word is longer.
 const LONGEST: usize = 24;
 
-/// Whether a word describes a credential. Punctuation around it does not count.
+/// Whether a word describes a credential. Punctuation around it does not count, and what a rule has
+/// left is none.
 pub(super) fn is_about_value(word: &str) -> bool {
     static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
 
@@ -57,8 +58,8 @@ fn trimmed(word: &str) -> &str {
     word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
 }
 
-/// Whether a word has a digit or a sign among its letters, as ordinary words hardly ever have. A password of letters alone
-/// cannot be recognised.
+/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
+/// recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str =
@@ -74,13 +75,13 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Whether it is a plain word, or several joined by signs: then it cannot be recognised as a credential.
+/// A name, a word or several joined by signs: no credential that could be recognised.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// What may stay of a credential's value: words about the credential, without anything that may be part of it. `None` if it
-/// does not read as words. A message does if it has several words, whatever they are.
+/// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not read as
+/// words. A message does if it has several words, whatever they are.
 pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
