@@ -101,7 +101,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// As [`print`], but a reader that has closed the output does not turn the exit code into a success.
+/// As [`print()`], but a reader that has closed the output does not turn the exit code into a success.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     match print(text) {
         Err(CommandError::Closed) => Ok(()),

@@ -110,7 +110,7 @@ impl MapRule {
         self
     }
 
-    /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`](crate::fault::Fault) that
+    /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
     /// the service returns replaces its message, too.
     pub fn say(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say = Some(message.into());

@@ -73,7 +73,7 @@ fn number(out: &Outgoing<'_>) -> i32 {
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     if !kept.whole {
-        let id = kept.body.raw("id").filter(|id| is_name(id)).map(|id| id.get());
+        let id = kept.body.raw("id").filter(|id| is_name(id) || id.get() == "null").map(|id| id.get());
         let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
         return written(out, id, &number);
