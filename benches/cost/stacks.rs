@@ -53,8 +53,10 @@ impl Stack {
             let _ = tracing::subscriber::set_global_default(lines.finish());
         }
         if self == Self::Recorded {
-            // Its upkeep is a thread of its own every five seconds, and is not counted here.
-            std::mem::forget(error_envelope_admin::install_metrics().expect("one recorder per process"));
+            // Its upkeep is a thread of its own, and is not counted here. It reads /proc, which valgrind does not survive.
+            metrics::set_global_recorder(error_envelope_admin::metrics_recorder()).expect("one recorder per process");
+            tower_error_envelope::middleware::describe_metrics();
+            tower_error_envelope::middleware::keep_counters();
         }
         let mut stack = self.build(case);
         if self != Self::Bare {

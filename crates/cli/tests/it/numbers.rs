@@ -92,6 +92,7 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
         r#"error_envelope_requests_total{route="none",method="other",status_class="2xx"} 1"#,
         r#"error_envelope_response_head_seconds_count{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
         r#"error_envelope_request_duration_seconds_bucket{route="/seats/{id}",method="GET",status_class="2xx",le="30"} 1"#,
+        r#"error_envelope_response_head_seconds_bucket{route="/seats/{id}",method="GET",status_class="2xx",le="30"} 1"#,
         r#"error_envelope_response_body_bytes_total{route="/seats/{id}",method="GET"} 5"#,
         concat!(r#"error_envelope_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         "error_envelope_upstream_queued_requests{upstream=",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics::SetRecorderError;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::requests::HEAD;
 use super::{describe, keep_counters};
 
 /// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after `inspect.timeout`,
@@ -26,9 +27,11 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
-    let requests = Matcher::Prefix("error_envelope_request_".to_owned());
+    let requests = [Matcher::Prefix("error_envelope_request_".to_owned()), Matcher::Full(HEAD.to_owned())];
     // The only error is an empty list of buckets.
-    let builder = builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS));
+    let builder = requests.into_iter().fold(builder, |builder, requests| {
+        builder.and_then(|builder| builder.set_buckets_for_metric(requests, &REQUEST_SECONDS))
+    });
     builder.unwrap_or_default().build_recorder()
 }
 
@@ -40,7 +43,7 @@ pub fn recorder() -> PrometheusRecorder {
 ///
 /// | histograms | buckets, in seconds |
 /// |---|---|
-/// | `error_envelope_request_*_seconds` | 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 |
+/// | `error_envelope_request_*_seconds`, `error_envelope_response_head_seconds` | 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 |
 /// | all others whose names end in `_seconds` | 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5 |
 /// | the rest | summaries with quantiles |
 ///
