@@ -73,7 +73,10 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
     #[cfg(feature = "hyper")]
     if let Some(error) = error_envelope_core::cause::find::<hyper::Error>(error) {
         return Some(match error {
-            _ if error.is_parse_too_large() => ProxyError::HttpResponseHeaderSectionSize,
+            // `is_parse_too_large` is there only with hyper's feature `server`.
+            _ if error.is_parse() && error.to_string() == "message head is too large" => {
+                ProxyError::HttpResponseHeaderSectionSize
+            }
             _ if error.is_parse() => ProxyError::HttpProtocolError,
             _ if error.is_timeout() => ProxyError::HttpResponseTimeout,
             _ => ProxyError::ConnectionTerminated,
