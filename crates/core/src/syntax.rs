@@ -5,7 +5,7 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes that names a host, and nobody's credentials.
+/// Whether a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes that has a host and no credentials.
 pub(crate) fn is_https_uri(text: &str) -> bool {
     let is_uri_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]!$&'()*+,;=%".contains(&byte);
     let Some(rest) = text.strip_prefix("https://").filter(|rest| rest.bytes().all(is_uri_byte)) else { return false };

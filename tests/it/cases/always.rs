@@ -104,7 +104,7 @@ impl Seen<'_> {
         }
     }
 
-    /// E5: HEAD states how long GET's envelope would be. Where the case knows the text, so does the check.
+    /// E5: HEAD states how long GET's envelope would be. Checked where the case has the text.
     fn length_of_head(&self, lines: &[String], problems: &mut Problems) {
         let texts = self.expect.message.iter().flat_map(|message| message.all());
         let id = self.response.header("x-request-id").unwrap_or_default();

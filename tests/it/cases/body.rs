@@ -183,7 +183,7 @@ fn as_sent(
     if response.status != sent.status {
         problems.push(("E5", format!("status {} instead of the inner {}", response.status, sent.status)));
     }
-    // HTTP/1 has trailers only for a client that asks, and a raw response has its own.
+    // HTTP/1 has trailers only if the client requests them, and a raw response has its own.
     let trailers = (!facts.over_socket || facts.http2) && case.inner.raw().is_none();
     if trailers && response.trailers != case.inner.trailers() {
         problems.push(("E5", format!("trailers {:?} are not the inner ones", response.trailers)));

@@ -25,7 +25,7 @@ fn check(text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the reader states that it knows, where it is given an unknown name.
+/// The names that the reader lists when it finds an unknown one.
 fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let report: Value = serde_json::from_str(&check(text)).unwrap();
     let findings = report["findings"].as_array().unwrap();

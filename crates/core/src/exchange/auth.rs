@@ -99,7 +99,7 @@ impl PendingAuth {
             true => self.all().map(|route| route.settings).filter(|settings| !settings.auth_observe).collect(),
             false => Vec::new(),
         };
-        // The caller of another reading's route is none of a route that requires nobody.
+        // A route without credentials has no caller, even if another reading of the path leads to a route with one.
         let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
         let (mut closed, mut observed) = (None, None);
         for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
