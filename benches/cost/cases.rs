@@ -29,6 +29,8 @@ pub(crate) enum Case {
     Empty404,
     /// What a handler sends in a line.
     Text404,
+    /// The same under a policy that advises the client.
+    Advice,
     /// What a service with a shape of its own states.
     Json404,
     /// The service fails.
@@ -52,6 +54,7 @@ impl Named for Case {
         Self::Fifty,
         Self::Empty404,
         Self::Text404,
+        Self::Advice,
         Self::Json404,
         Self::Error,
         Self::RateLimited,
@@ -68,6 +71,7 @@ impl Named for Case {
             Self::Fifty => "50 routes",
             Self::Empty404 => "empty 404",
             Self::Text404 => "text 404",
+            Self::Advice => "with advice",
             Self::Json404 => "JSON 404",
             Self::Error => "inner Err",
             Self::RateLimited => "429",
@@ -113,6 +117,7 @@ impl Case {
                 Policy::builder().scheme("app", AuthScheme::bearer().key(key)).auth(["app"])
             }
             Self::Unsupported | Self::TooLargeJson => Policy::builder().route(Route::new("/api/{*rest}").json(true)),
+            Self::Advice => Policy::builder().advise_retry(true).docs("https://docs.example.com/errors#{{code}}"),
             Self::Fifty => (0..50).fold(Policy::builder(), |policy, at| match at {
                 0 => policy.route(Route::new("/api/v1/rooms/{room}").json(true)),
                 _ => policy.route(Route::new(format!("/api/v1/things{at}/{{thing}}")).json(true)),
@@ -122,8 +127,8 @@ impl Case {
         Some(policy.build().unwrap_or_else(|refused| panic!("{refused}")))
     }
 
-    /// Panics unless a stack around the handler answered as all of them should.
-    pub(crate) fn check(self, answer: Option<Response<Bytes>>) {
+    /// Panics unless a stack around the handler answered as all of them should. The layer alone can advise.
+    pub(crate) fn check(self, is_layer: bool, answer: Option<Response<Bytes>>) {
         let (status, code) = self.expected();
         let answer = answer.unwrap_or_else(|| panic!("{}: an error came out", self.name()));
         let body = String::from_utf8_lossy(answer.body());
@@ -132,12 +137,14 @@ impl Case {
         assert!(id.len() == 30 && id.starts_with("req_"), "{}: the id is {id:?}", self.name());
         let envelope = code.is_none_or(|code| body.contains(&format!("\"code\":\"{code}\"")) && body.contains(id));
         assert!(envelope, "{}: {body}", self.name());
+        let advice = r#""retry":"no","docs":"https://docs.example.com/errors#not_found""#;
+        assert!(!(is_layer && self == Self::Advice) || body.contains(advice), "{}: {body}", self.name());
     }
 
     fn expected(self) -> (StatusCode, Option<&'static str>) {
         match self {
             Self::Happy | Self::Header | Self::Fifty => (StatusCode::OK, None),
-            Self::Empty404 | Self::Text404 | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),
+            Self::Empty404 | Self::Text404 | Self::Advice | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),
             Self::Error => (StatusCode::INTERNAL_SERVER_ERROR, Some("internal_error")),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Some("rate_limited")),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, Some("auth_missing")),
@@ -165,7 +172,9 @@ impl<B> Service<Request<B>> for Handler {
             Case::Error => Err("the database is away".into()),
             Case::Header => Ok(response(StatusCode::OK, r#"{"ok":true}"#, &[(CONTENT_TYPE, "application/json")])),
             Case::Empty404 => Ok(response(StatusCode::NOT_FOUND, "", &[])),
-            Case::Text404 => Ok(response(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")])),
+            Case::Text404 | Case::Advice => {
+                Ok(response(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")]))
+            }
             Case::Json404 => {
                 let body = r#"{"success":false,"error":"Room not found"}"#;
                 Ok(response(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")]))

@@ -256,7 +256,7 @@ impl Values for CustomValues<'_, '_> {
             Placeholder::Details => self.details().map(|details| details.as_bytes().to_vec()),
             Placeholder::Issues => self.issues(),
             Placeholder::Retry => out.advice.retry.map(quoted),
-            Placeholder::Docs => out.advice.docs.as_deref().map(quoted),
+            Placeholder::Docs => out.advice.docs.map(|docs| quoted(&docs.text())),
         };
         json.extend_from_slice(value.as_deref().unwrap_or_default());
         value.is_some()

@@ -52,7 +52,7 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
     let data = Writer::new(out.size()).text("code", out.code).text("request_id", out.request_id);
     let data = out.with_details(data);
     let data = out.advice.retry.into_iter().fold(data, |data, retry| data.text("retry", retry));
-    out.advice.docs.iter().fold(data, |data, docs| data.text("docs", docs)).close()
+    out.advice.docs.iter().fold(data, |data, docs| data.text("docs", &docs.text())).close()
 }
 
 /// The error's number. A request body that is not JSON gets `-32700` if no more precise number is known.
@@ -92,7 +92,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 fn readdressed(data: &Object<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let mut set = vec![("request_id", quoted(out.request_id))];
     set.extend(out.advice.retry.map(|retry| ("retry", quoted(retry))));
-    set.extend(out.advice.docs.as_ref().map(|docs| ("docs", quoted(docs))));
+    set.extend(out.advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
     with_members(data, &set, |_, _| true)
 }
 
@@ -116,6 +116,7 @@ pub(crate) fn with_id(body: &[u8], request_id: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outgoing::Docs;
     use super::*;
     use crate::code::ErrorCode;
     use crate::dialect::json_rpc_call::JsonRpcCall;
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn r10_the_code_is_in_the_data() {
         let call = JsonRpcCall { id: Some("\"a\"".into()), is_malformed: false };
-        let advice = WrittenAdvice { retry: Some("no"), docs: Some("https://x.test/e".into()) };
+        let advice = WrittenAdvice { retry: Some("no"), docs: Some(Docs::Address("https://x.test/e")) };
         let new = Outgoing { details: Some("{\"n\":1.0}"), call: Some(&call), advice: &advice, ..out() };
         let data = format!(
             r#"{{"code":"not_found","request_id":"{ID}","details":{{"n":1.0}},"retry":"no","docs":"https://x.test/e"}}"#

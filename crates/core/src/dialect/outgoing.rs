@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Writer};
+use super::json::{self, Object, Writer, push_string};
 use super::json_rpc_call::JsonRpcCall;
 use crate::code::ErrorCode;
 pub(crate) use crate::code::is_identifier;
@@ -39,8 +39,54 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct WrittenAdvice<'a> {
     pub(crate) retry: Option<&'static str>,
-    /// The address of a page.
-    pub(crate) docs: Option<Cow<'a, str>>,
+    pub(crate) docs: Option<Docs<'a>>,
+}
+
+/// The address of a page about an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Docs<'a> {
+    Address(&'a str),
+    /// The code stands between these pieces, none of which has a character that JSON escapes.
+    OfCode {
+        pieces: &'a [Box<str>],
+        code: &'a str,
+    },
+}
+
+impl<'a> Docs<'a> {
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Address(address) => address.into(),
+            Self::OfCode { pieces, code } => pieces.join(code).into(),
+        }
+    }
+
+    /// The length of the address in JSON, without its quotes, where nothing is escaped.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Address(address) => address.len(),
+            Self::OfCode { pieces, code } => {
+                pieces.iter().map(|piece| piece.len() + code.len()).sum::<usize>() - code.len()
+            }
+        }
+    }
+
+    /// Writes the address as a JSON string, without making a text of it.
+    pub(crate) fn push_to(self, json: &mut Vec<u8>) {
+        match self {
+            Self::Address(address) => push_string(json, address),
+            Self::OfCode { pieces, code } => {
+                json.push(b'"');
+                for (at, piece) in pieces.iter().enumerate() {
+                    if at > 0 {
+                        json.extend_from_slice(code.as_bytes());
+                    }
+                    json.extend_from_slice(piece.as_bytes());
+                }
+                json.push(b'"');
+            }
+        }
+    }
 }
 
 /// An inner body that already is in the route's dialect.

@@ -1,8 +1,10 @@
 //! RFC 9457, `application/problem+json` (rules R2, R11).
 
+use std::borrow::Cow;
+
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::outgoing::{Docs, Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
@@ -30,7 +32,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let body = Writer::new(out.size())
-        .text("type", type_of(out))
+        .text("type", &type_of(out))
         .text("title", out.title())
         .raw("status", out.status.as_str())
         .text("detail", out.message)
@@ -46,7 +48,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         _ => kept.whole,
     };
     let mut set = Vec::new();
-    for (name, ours) in [("type", type_of(out)), ("title", out.title())] {
+    for (name, ours) in [("type", &*type_of(out)), ("title", out.title())] {
         if !kept.whole || kept.body.words(name).is_none() {
             set.push((name, quoted(ours)));
         }
@@ -66,8 +68,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 const BLANK: &str = "about:blank";
 
 /// The page of the code (E10), else no type.
-fn type_of<'a>(out: &'a Outgoing<'_>) -> &'a str {
-    out.advice.docs.as_deref().unwrap_or(BLANK)
+fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
+    out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }
 
 /// Whether a type adds something to the status, and is short enough for a detail (E9).

@@ -75,7 +75,7 @@ pub(crate) fn write(
 
     let details_len = details.map_or(0, |details| DETAILS + details.len());
     let advice_len =
-        advice.retry.map_or(0, |retry| RETRY + retry.len()) + advice.docs.as_ref().map_or(0, |docs| DOCS + docs.len());
+        advice.retry.map_or(0, |retry| RETRY + retry.len()) + advice.docs.map_or(0, |docs| DOCS + docs.len());
     let mut body = Vec::with_capacity(FRAME + code.len() + message.len() + details_len + advice_len + request_id.len());
     body.extend_from_slice(br#"{"error":{"code":""#);
     body.extend_from_slice(code.as_bytes());
@@ -90,9 +90,9 @@ pub(crate) fn write(
         body.extend_from_slice(retry.as_bytes());
         body.push(b'"');
     }
-    if let Some(docs) = &advice.docs {
+    if let Some(docs) = advice.docs {
         body.extend_from_slice(br#","docs":"#);
-        push_string(&mut body, docs);
+        docs.push_to(&mut body);
     }
     body.extend_from_slice(br#"},"request_id":""#);
     body.extend_from_slice(request_id);

@@ -1,7 +1,5 @@
 //! The list of codes that every export is written from.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::code::{CodeSet, ErrorCode};
@@ -42,7 +40,7 @@ impl Codes {
         };
         let stays = |listed: &Listed| listed.code.group().is_none_or(&stays);
         let listed = |code: ErrorCode| {
-            let docs = policy.and_then(|policy| policy.advice().docs_of(&code).map(Cow::into_owned));
+            let docs = policy.and_then(|policy| Some(policy.advice().docs_of(&code)?.text().into_owned()));
             Listed { docs, ..Listed::from(code) }
         };
         Self {

@@ -1,6 +1,5 @@
 //! A fault written where there is no response: a message of a WebSocket, an item of a batch.
 
-use std::borrow::Cow;
 use std::iter;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +7,7 @@ use bytes::Bytes;
 
 use super::OutwardForm;
 use crate::details::with_issues;
-use crate::dialect::outgoing::{Outgoing, WrittenAdvice};
+use crate::dialect::outgoing::{Docs, Outgoing, WrittenAdvice};
 use crate::dialect::{Dialect, standard};
 use crate::fault::{BodyForm, Fault};
 use crate::request_id::RequestId;
@@ -55,5 +54,5 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
 
 /// The advice that needs no policy: the page of a custom code.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
-    WrittenAdvice { retry: None, docs: fault.code().docs().map(Cow::Borrowed) }
+    WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

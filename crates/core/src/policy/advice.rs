@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::code::{ErrorCode, Retry};
-use crate::dialect::outgoing::WrittenAdvice;
+use crate::dialect::outgoing::{Docs, WrittenAdvice};
 use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
 use crate::syntax::is_https_uri;
@@ -20,25 +20,34 @@ pub(crate) struct AdviceSettings {
 }
 
 impl AdviceSettings {
-    pub(super) fn compile(self) -> Result<Self, SettingError> {
-        match &self.docs {
-            Some(docs) => refuse_docs(&docs.replace(CODE, "x")).map(|()| self),
-            None => Ok(self),
-        }
+    pub(super) fn compile(self) -> Result<PolicyAdvice, SettingError> {
+        let docs = self.docs.map(|docs| refuse_docs(&docs.replace(CODE, "x")).map(|()| docs)).transpose()?;
+        let pieces = docs.map(|docs| docs.split(CODE).map(Box::from).collect());
+        Ok(PolicyAdvice { retry: self.retry, docs: pieces })
     }
+}
 
+/// The advice of a policy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PolicyAdvice {
+    retry: bool,
+    /// The address of a page, cut where the code stands.
+    docs: Option<Box<[Box<str>]>>,
+}
+
+impl PolicyAdvice {
     /// The advice of an error: the policy's, else that of the layer inside (E7).
-    pub(crate) fn of<'a>(&self, fault: &'a Fault) -> WrittenAdvice<'a> {
+    pub(crate) fn of<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let retry = if self.retry { Some(code.retry()) } else { inner.and_then(|inner| inner.retry) };
-        let of_inner = || inner?.docs.as_deref().map(Cow::Borrowed);
+        let of_inner = || inner?.docs.as_deref().map(Docs::Address);
         WrittenAdvice { retry: retry.map(Retry::as_str), docs: self.docs_of(code).or_else(of_inner) }
     }
 
     /// The page of a code: its own, else the policy's.
-    pub(crate) fn docs_of<'a>(&self, code: &'a ErrorCode) -> Option<Cow<'a, str>> {
-        let of_policy = || Some(Cow::Owned(self.docs.as_ref()?.replace(CODE, code.as_str())));
-        code.docs().map(Cow::Borrowed).or_else(of_policy)
+    pub(crate) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
+        let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
+        code.docs().map(Docs::Address).or_else(of_policy)
     }
 }
 
@@ -56,6 +65,24 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e10_the_code_stands_at_each_place_of_the_address() {
+        let pages = [
+            ("https://a.example/e", "https://a.example/e"),
+            ("https://a.example/{{code}}", "https://a.example/not_found"),
+            ("https://a.example/{{code}}?a={{code}}&b", "https://a.example/not_found?a=not_found&b"),
+        ];
+        for (docs, page) in pages {
+            let advice = AdviceSettings { retry: false, docs: Some(docs.into()) }.compile().unwrap();
+            let code = ErrorCode::NOT_FOUND;
+            let written = advice.docs_of(&code).unwrap();
+            let mut json = Vec::new();
+            written.push_to(&mut json);
+            assert_eq!((written.text().as_ref(), json), (page, format!("\"{page}\"").into_bytes()));
+            assert_eq!(written.len(), page.len(), "{docs}");
+        }
+    }
 
     #[test]
     fn e10_an_address_that_is_no_https_uri_is_refused() {

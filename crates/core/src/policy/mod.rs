@@ -51,7 +51,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderName;
 
 pub(crate) use self::adopt::Adopted;
-use self::advice::AdviceSettings;
+use self::advice::{AdviceSettings, PolicyAdvice};
 pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
@@ -115,7 +115,7 @@ pub struct Policy {
     inspect: Inspect,
     drain: Drain,
     observes_bodies: bool,
-    advice: AdviceSettings,
+    advice: PolicyAdvice,
     cors: Option<Cors>,
     /// The name of this process in `Proxy-Status`, in quotes where RFC 9209 needs them.
     proxy_name: Option<Box<str>>,
@@ -234,7 +234,7 @@ impl Policy {
 
     /// What a client can do next (E10).
     #[inline]
-    pub(crate) fn advice(&self) -> &AdviceSettings {
+    pub(crate) fn advice(&self) -> &PolicyAdvice {
         &self.advice
     }
 
@@ -357,7 +357,7 @@ impl Default for Policy {
             inspect: Inspect::default(),
             drain: Drain::default(),
             observes_bodies: false,
-            advice: AdviceSettings::default(),
+            advice: PolicyAdvice::default(),
             cors: None,
             proxy_name: None,
             codes: CodeSet::default(),
