@@ -125,9 +125,8 @@
 //!
 //! # Features
 //!
-//! Default: `hyper`, `tower` (their errors are recognised as causes), `pattern` (regular expressions in a policy), `keys` (API
-//! keys as hashes), `protobuf` (details of `google.rpc`). Without them a build is smaller, and a guard that needs one does not
-//! compile.
+//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details of
+//! `google.rpc`). Without them a build is smaller, and a guard that needs one does not compile.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -136,6 +135,7 @@
 //! | `garde`, `validator`, `anyhow`, `sqlx` | their errors by `?` |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
+//! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
 //! | `redact` | `Route::redact`: secrets in the texts of foreign errors are replaced; part of `policy-file` |
 //! | `jwt`, `jwks-url` | session tokens (HS, RS, PS, ES, EdDSA); keys fetched from an identity provider |
