@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use error_envelope_core::loader::ROUTE_KEYS;
 use proptest::prelude::*;
 use serde::Deserialize;
+use tower_error_envelope::policy::Dialect;
 use tower_error_envelope::{Policy, PolicyError};
 
 #[derive(Deserialize)]
@@ -28,7 +29,7 @@ fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     let refused: Refused = toml::from_str(include_str!("../policy_errors.toml")).unwrap();
     let mut problems = Vec::new();
     for Case { file, error } in &refused.case {
-        let error = &with_keys(error);
+        let error = &with_words(error);
         match Policy::from_toml("policy.toml", file) {
             Ok(_) => problems.push(format!("accepted:\n{file}")),
             Err(found) if found.to_string() != *error => {
@@ -41,13 +42,19 @@ fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     assert!(refused.case.len() >= 25);
 }
 
-/// The error text with the keys that its placeholders stand for.
-fn with_keys(error: &str) -> String {
-    let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
-    let (last, others) = quoted.split_last().unwrap();
-    let of_defaults = format!("{} and {last}", others.join(", "));
-    let of_route = format!("{} and \"match\"", quoted.join(", "));
-    error.replace("{keys of defaults}", &of_defaults).replace("{keys of a route}", &of_route)
+/// The error text with the words that its placeholders stand for.
+fn with_words(error: &str) -> String {
+    let keys: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
+    let dialects: Vec<String> = Dialect::ALL.iter().map(|dialect| format!("{:?}", dialect.as_str())).collect();
+    let listed = |words: &[String]| {
+        let (last, others) = words.split_last().unwrap();
+        format!("{} and {last}", others.join(", "))
+    };
+    error
+        .replace("{keys of defaults}", &listed(&keys))
+        .replace("{keys of a route}", &format!("{} and \"match\"", keys.join(", ")))
+        .replace("{dialects}", &listed(&dialects))
+        .replace("{dialects and}", &format!("{} and", dialects.join(", ")))
 }
 
 /// The parts that a program reads are those of the text.

@@ -10,7 +10,7 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::PolicyLoader;
 
-use super::with_keys;
+use super::with_words;
 
 /// What every secret and every key in clear text of these files contains, and no message does.
 const SECRET: &str = "sk_live_";
@@ -49,7 +49,7 @@ fn m2_no_message_shows_a_secret_or_the_text_of_a_key() {
 
 fn folders() -> Vec<Folder> {
     let folders = toml::from_str::<Refused>(include_str!("../../policy_errors.toml")).unwrap().folder;
-    folders.into_iter().map(|folder| Folder { error: with_keys(&folder.error), ..folder }).collect()
+    folders.into_iter().map(|folder| Folder { error: with_words(&folder.error), ..folder }).collect()
 }
 
 impl Folder {

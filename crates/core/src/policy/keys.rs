@@ -195,7 +195,7 @@ macro_rules! for_each_key {
             mode: Mode, reply Mode, weaker guards_nothing;
             /// The form of errors for clients (R2, R12): a built-in dialect, or one of the policy's shapes with a
             /// template (R15).
-            #[manual = r#"or "success_flag", "status_in_error", "error_with_meta", "problem", "jsonrpc", "openai", "anthropic", "google""#]
+            #[manual = "or {dialects}"]
             dialect: DialectName, reply DialectIndex, by dialect;
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]

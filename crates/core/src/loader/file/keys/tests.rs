@@ -120,7 +120,9 @@ impl Values for bool {
 
 impl Values for DialectName {
     fn schema() -> String {
-        DIALECT.to_owned()
+        let words: Vec<String> =
+            Dialect::ALL.iter().map(|dialect| format!("            {:?}", dialect.as_str())).collect();
+        DIALECT.replace("{dialects}", &words.join(",\n"))
     }
 
     fn samples() -> Vec<Self> {
@@ -161,15 +163,7 @@ impl Values for ErrorPage {
 const DIALECT: &str = r#""anyOf": [
         {
           "enum": [
-            "standard",
-            "success_flag",
-            "status_in_error",
-            "error_with_meta",
-            "problem",
-            "openai",
-            "anthropic",
-            "jsonrpc",
-            "google"
+{dialects}
           ]
         },
         {
@@ -239,7 +233,10 @@ impl Description {
     }
 
     fn manual_line(&self) -> String {
-        format!("{:<33} # {}\n", format!("{} = {}", self.key, self.default()), self.note)
+        let is_other = |dialect: &&Dialect| **dialect != Dialect::default();
+        let words = Dialect::ALL.iter().filter(is_other).map(|dialect| format!("{:?}", dialect.as_str()));
+        let note = self.note.replace("{dialects}", &words.collect::<Vec<_>>().join(", "));
+        format!("{:<33} # {note}\n", format!("{} = {}", self.key, self.default()))
     }
 }
 
