@@ -19,11 +19,11 @@ pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
     }
     let raw: Raw<'_> = match serde_json::from_slice(bytes) {
         Ok(raw) => raw,
-        Err(error) => return vec![format!("E1: the body has not its members: {error}")],
+        Err(error) => return vec![format!("E1: the body is not the envelope: {error}")],
     };
     let mut wrong = Vec::new();
     if raw.written().as_bytes() != bytes {
-        wrong.push("E1: the body is not compact, has other members, or has them in another order".to_owned());
+        wrong.push("E1: the body is not compact, has other fields, or has them in another order".to_owned());
     }
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).unwrap_or_default();
     let (code, sent) = (text(raw.error.code), text(raw.error.message));

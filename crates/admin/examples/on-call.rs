@@ -19,12 +19,15 @@ use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
 
+/// The policy, unless the first argument names another one.
+const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/on-call.toml");
 const JSON: &str = "application/json";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let admin = Admin::new().metrics(error_envelope_admin::install_metrics()?);
-    let layer = admin.attach(ErrorEnvelopeLayer::watch(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/on-call.toml"))?);
+    let policy = std::env::args().nth(1).unwrap_or_else(|| POLICY.to_owned());
+    let layer = admin.attach(ErrorEnvelopeLayer::watch(policy)?);
     let service = layer.layer(service_fn(respond));
     let [listener, operators] =
         [TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?];

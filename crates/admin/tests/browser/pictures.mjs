@@ -1,26 +1,20 @@
-// The manual's pictures, in PICTURES: the errors page of ADMIN, after the requests of a few clients of SERVICE; the page that
-// a browser gets of BROKEN, an address; and the file TOUR, what the demo prints, in a terminal.
+// The manual's pictures, in PICTURES: the errors page of ADMIN in light and dark, after the requests of a few clients of
+// SERVICE; the page that a browser gets of BROKEN, an address; and each of TERMINALS, what NAME.ansi there has.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AnsiUp } from 'ansi_up';
 import { launch, routeOf } from './browser.mjs';
 
-const { ADMIN, SERVICE, BROKEN, TOUR, PICTURES } = process.env;
-// As many as fit into a picture that can be read.
-const LINES = 30;
+const { ADMIN, SERVICE, BROKEN, TERMINALS, PICTURES } = process.env;
 
 const ask = async (path, method = 'GET') => (await fetch(SERVICE + path, { method })).text();
-const escaped = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-const terminal = (text) => {
-  const lines = text.trimEnd().split('\n');
-  const shown = lines.length > LINES ? [...lines.slice(0, LINES - 3), '…', '', lines.at(-1)] : lines;
-  return `<!doctype html><meta charset="utf-8"><style>
+const terminal = (text) => `<!doctype html><meta charset="utf-8"><style>
     body { margin: 0; background: #0d1117 }
-    pre { display: inline-block; margin: 0; padding: 20px 24px; color: #e6edf3; font: 14px/20px "DejaVu Sans Mono", monospace }
-    b { color: #7ee787; font-weight: normal }
-  </style><pre><b>$</b> error-envelope demo --once\n${escaped(shown.join('\n'))}</pre>`;
-};
+    pre { display: inline-block; margin: 0; padding: 20px 24px; color: #e6edf3; font: 14px/20px "DejaVu Sans Mono", monospace;
+      max-width: 112ch; overflow: hidden; text-overflow: ellipsis }
+  </style><pre>${new AnsiUp().ansi_to_html(text.trimEnd())}</pre>`;
 
-const { browser, close } = await launch({ width: 1180, height: 980 });
+const { browser, close } = await launch({ width: 1180, height: 1180 });
 try {
   const page = await browser.newPage();
   const picture = (name, of = page) => of.screenshot({ path: join(PICTURES, `${name}.png`) });
@@ -28,9 +22,12 @@ try {
   for (let time = 0; time < 12; time += 1) await ask('/names/ada');
   for (const path of ['/seats/7', '/seats/7', '/seats/7', '/seats/13', '/seats/13']) await ask(path, 'POST');
   for (const path of ['/reports', '/reports', '/accounts', '/tenants/7', '/panics', '/strange']) await ask(path);
-  await page.goto(ADMIN);
-  await routeOf(page, '/names/{name}').locator('details').first().evaluate((it) => { it.open = true; });
-  await picture('errors-page');
+  for (const [colorScheme, name] of [['light', 'errors-page'], ['dark', 'errors-page-dark']]) {
+    await page.emulateMedia({ colorScheme });
+    await page.goto(ADMIN);
+    await routeOf(page, '/names/{name}').locator('details').first().evaluate((it) => { it.open = true; });
+    await picture(name);
+  }
 
   for (const [colorScheme, width] of [['light', 900], ['dark', 400]]) {
     await page.emulateMedia({ colorScheme });
@@ -39,8 +36,10 @@ try {
     await picture(`page-${colorScheme}`);
   }
 
-  await page.setContent(terminal(readFileSync(TOUR, 'utf8')));
-  await picture('tour', page.locator('pre'));
+  for (const name of TERMINALS.split(' ')) {
+    await page.setContent(terminal(readFileSync(join(PICTURES, `${name}.ansi`), 'utf8')));
+    await picture(name, page.locator('pre'));
+  }
 } finally {
   await close();
 }

@@ -139,7 +139,7 @@ impl Drafts {
             json!({ "count": tally.count, "status": kind.status(), "reason": left_out(kind, self.has_texts) })
         });
         let left: Vec<_> = left.collect();
-        json!({ "errors": self.errors, "told_by_status": self.by_status_alone, "drafts": drafts, "not_drafted": left })
+        json!({ "errors": self.errors, "decided_by_status": self.by_status_alone, "drafts": drafts, "not_drafted": left })
     }
 
     pub(super) fn written(&self) -> String {

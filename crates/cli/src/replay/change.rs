@@ -20,11 +20,11 @@ use crate::trial::{Trial, example_id};
 const OF_THE_SERVER: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
 
 const HEADER: &str = "header ";
-const MEMBER: &str = "member ";
+const FIELD: &str = "field ";
 const X_REQUEST_ID: &str = "x-request-id";
 
 /// The most fields to name of one body.
-const MOST_MEMBERS: usize = 8;
+const MOST_FIELDS: usize = 8;
 
 /// The client's response under one of the policies.
 pub(super) struct Answer {
@@ -90,14 +90,14 @@ impl ReplayChange {
     /// The changes, on one line.
     pub(super) fn to_text(&self) -> String {
         let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
-        let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(MEMBER);
+        let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(FIELD);
         let others = self.what.iter().filter(is_other).cloned();
         let many = |kind: &str, name: &str| {
             let names = of(kind);
             let plural = if names.len() == 1 { "" } else { "s" };
             (!names.is_empty()).then(|| format!("{name}{plural} {}", names.join(", ")))
         };
-        let all = others.chain(many(HEADER, "header")).chain(many(MEMBER, "member"));
+        let all = others.chain(many(HEADER, "header")).chain(many(FIELD, "field"));
         all.collect::<Vec<_>>().join("; ")
     }
 
@@ -130,29 +130,29 @@ fn headers(old: &HeaderMap, new: &HeaderMap) -> impl Iterator<Item = String> {
 fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
     let parsed = |body: Option<&Bytes>| serde_json::from_slice::<Value>(body?).ok();
     let (Some(old), Some(new)) = (parsed(old), parsed(new)) else { return vec!["body".to_owned()] };
-    let mut members = Vec::new();
-    differing("", &old, &new, &mut members);
-    match members.len() {
+    let mut fields = Vec::new();
+    differing("", &old, &new, &mut fields);
+    match fields.len() {
         0 => vec!["the bytes of the body, with the same meaning".to_owned()],
-        many if many > MOST_MEMBERS => vec![format!("body ({many} members)")],
-        _ => members.into_iter().map(|member| format!("{MEMBER}{}", one_line(&member))).collect(),
+        many if many > MOST_FIELDS => vec![format!("body ({many} fields)")],
+        _ => fields.into_iter().map(|field| format!("{FIELD}{}", one_line(&field))).collect(),
     }
 }
 
 /// The fields that differ, as JSON pointers.
-fn differing(at: &str, old: &Value, new: &Value, members: &mut Vec<String>) {
+fn differing(at: &str, old: &Value, new: &Value, fields: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(one), Value::Object(other)) => {
             for name in one.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
                 let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
                 match (one.get(name), other.get(name)) {
-                    (Some(one), Some(other)) => differing(&place, one, other, members),
-                    _ => members.push(place),
+                    (Some(one), Some(other)) => differing(&place, one, other, fields),
+                    _ => fields.push(place),
                 }
             }
         }
         _ if old == new => {}
-        _ => members.push(if at.is_empty() { "/".to_owned() } else { at.to_owned() }),
+        _ => fields.push(if at.is_empty() { "/".to_owned() } else { at.to_owned() }),
     }
 }
 
@@ -202,15 +202,15 @@ mod tests {
         let change = ReplayChange::between(&old, &new).unwrap();
         assert_eq!(
             change.what,
-            ["status", "header a", "header b", "member /error/code", "member /error/m~1x", "member /n"]
+            ["status", "header a", "header b", "field /error/code", "field /error/m~1x", "field /n"]
         );
-        assert_eq!(change.to_text(), "status; headers a, b; members /error/code, /error/m~1x, /n");
+        assert_eq!(change.to_text(), "status; headers a, b; fields /error/code, /error/m~1x, /n");
         let hostile = Answer {
             body: Some(Bytes::from_static(b"{\"\\u001b]0;a\\u0007\\nb\":1}")),
             ..answer(409, "conflict", &[], "")
         };
         let change = ReplayChange::between(&answer(409, "conflict", &[], "{}"), &hostile).unwrap();
-        assert_eq!(change.what, ["member /\\u{1b}]0;a\\u{7} b"]);
+        assert_eq!(change.what, ["field /\\u{1b}]0;a\\u{7} b"]);
         let closed = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
         let change = ReplayChange::between(&old, &closed).unwrap();
         assert_eq!(change.what, ["required credentials", "body"]);

@@ -240,7 +240,7 @@ pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("E5", "HEAD has no body"),
     ("E8", "invalid_request has issues"),
     ("I1", "each response has an id of its own"),
-    ("I2", "a stranger's id is replaced"),
+    ("I2", "a client's id is replaced"),
     ("G0", "guards hold for each spelling; preflights pass"),
     ("G1", "required headers"),
     ("G2", "credentials"),
