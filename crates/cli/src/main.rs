@@ -24,6 +24,7 @@ mod files;
 mod finding;
 mod flags;
 mod gateway;
+mod including;
 mod init;
 mod learn;
 mod man;

@@ -3,6 +3,7 @@
 mod chain;
 mod effective;
 mod file;
+mod including;
 mod lint;
 mod locked;
 mod outline;

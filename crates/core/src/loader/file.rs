@@ -155,6 +155,13 @@ impl PolicyFile {
     }
 }
 
+/// Whether a file has a `[scope]`, whatever else is wrong with it; `false` for one that cannot be read.
+pub(super) fn has_scope(path: &Path, env: &dyn PolicyEnv) -> bool {
+    let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
+    let scope = |text: String| Document::parse("", &text, &mistakes, &known).root.contains_key("scope");
+    env.load_text(path, MAX_FILE_BYTES).is_ok_and(scope)
+}
+
 /// The mistakes, and those behind them: one reading reports only the first mistake of a table.
 fn with_those_behind(
     mut all: Vec<PolicyError>,
