@@ -22,7 +22,7 @@ use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};
 use crate::including::CheckedFile;
 use crate::policy::{self, LoadedPolicy};
-use crate::report::{Format, Report};
+use crate::report::{Format, Report, json_value};
 use crate::text::counted;
 
 /// Check policy files for errors
@@ -147,12 +147,10 @@ fn effective_json(file: &Path, effective: &Effective) -> Value {
 
 fn reading_json(reading: &PathReading) -> Value {
     let routes: Vec<_> = reading.routes().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
-    // Values in the file are JSON, too.
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let settings: Vec<_> = reading
         .settings()
         .iter()
-        .map(|it| json!({ "key": it.key(), "value": value(it.value()), "from": it.from() }))
+        .map(|it| json!({ "key": it.key(), "value": json_value(it.value()), "from": it.from() }))
         .collect();
     json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
 }
