@@ -6,90 +6,18 @@
 //! 3. Everything else is compared as it is written ([`tables`]), key by key. Nothing judges whether a scheme or a header
 //!    requires less: these are listed after the weaker settings.
 
+mod change;
 mod requests;
 mod tables;
 
 use std::collections::BTreeMap;
 
+pub use self::change::{ChangeKind, PlacedValue, PolicyChange};
 use super::chain::{SettingChain, keys};
 use super::file::PolicyFile;
 use super::locked::weakens;
 use super::witness::SampleRequest;
 use crate::policy::keys::TableSettings;
-
-/// How much a change matters to a reviewer: the first matters most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChangeKind {
-    /// A guard requires less of some requests than before, or a setting is no longer locked.
-    Weaker,
-    /// The definition of a scheme, a header or a scope changed: a person judges it.
-    Guard,
-    /// Any other change.
-    Other,
-}
-
-/// A value, and its `FILE:LINE`; `None` for a default.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PlacedValue {
-    value: String,
-    from: Option<String>,
-}
-
-/// A setting that differs between two policies.
-#[derive(Clone, Debug)]
-pub struct PolicyChange {
-    kind: ChangeKind,
-    key: String,
-    old: Option<PlacedValue>,
-    new: Option<PlacedValue>,
-    requests: Vec<String>,
-}
-
-impl PlacedValue {
-    /// The value, as the file writes it.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// `FILE:LINE`; `None` for a default.
-    #[must_use]
-    pub fn from(&self) -> Option<&str> {
-        self.from.as_deref()
-    }
-}
-
-impl PolicyChange {
-    /// How much the change matters.
-    #[must_use]
-    pub const fn kind(&self) -> ChangeKind {
-        self.kind
-    }
-
-    /// The key: that of a route, or the dotted key of a table.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The old value; `None` if the old policy has none.
-    #[must_use]
-    pub const fn old(&self) -> Option<&PlacedValue> {
-        self.old.as_ref()
-    }
-
-    /// The new value; `None` if the new policy has none.
-    #[must_use]
-    pub const fn new_value(&self) -> Option<&PlacedValue> {
-        self.new.as_ref()
-    }
-
-    /// Requests whose settings differ, with `…` for anything; empty for what is no setting of a request.
-    #[must_use]
-    pub fn requests(&self) -> &[String] {
-        &self.requests
-    }
-}
 
 impl PolicyFile {
     /// The changes from this policy to another one: weaker guards first, then by key.
@@ -155,12 +83,6 @@ impl PolicyFile {
             let old = PlacedValue { value: format!("{:?}", lock.key), from: Some(lock.location.clone()) };
             PolicyChange::new(ChangeKind::Weaker, "locked".to_owned(), Some(old), None)
         })
-    }
-}
-
-impl PolicyChange {
-    fn new(kind: ChangeKind, key: String, old: Option<PlacedValue>, new: Option<PlacedValue>) -> Self {
-        Self { kind, key, old, new, requests: Vec::new() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{ChangeKind, PlacedValue, PolicyChange};
+use super::change::{ChangeKind, PlacedValue, PolicyChange};
 use crate::loader::file::{PolicyFile, line_of};
 
 /// What the files are, not what they set; the locks are compared by themselves.
