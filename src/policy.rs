@@ -8,7 +8,10 @@ pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expect
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use error_envelope_core::loader::{Effective, Lint, OutlineTable, PathReading, PolicyFile, PolicyLoader, Setting};
+pub use error_envelope_core::loader::{
+    ChangeKind, Effective, Lint, OutlineTable, PathReading, PlacedValue, PolicyChange, PolicyFile, PolicyLoader,
+    Setting,
+};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
     BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, NoTransform, Paths, PolicyBuilder,

@@ -143,8 +143,8 @@ impl<S> ErrorEnvelopeService<S> {
         if let Some(slot) = RequestSlot::find(&head.extensions) {
             slot.note(admission);
         }
-        let begin = |started| self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route());
-        started.map(begin)
+        let labels = || (admission.scope(), admission.shared_route());
+        started.map(|started| self.metrics.begin(started, KnownMethod::from(&head.method), labels))
     }
 }
 

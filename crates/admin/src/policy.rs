@@ -23,6 +23,7 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
         policy.routes().map(|route| json!({"route": route.pattern(), "mode": route.mode().as_str()})).collect();
     json!({
         "policy": figures.origin(),
+        "hash": figures.hash(),
         "since": time(status.since()),
         "kill_switch": kill_switch,
         "files": files,

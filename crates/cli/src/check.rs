@@ -1,7 +1,8 @@
 //! `error-envelope check`: reads policy files as the layer would, and reports errors and likely
 //! mistakes.
 //!
-//! 1. Each file is a policy by itself, with all that it includes. All errors are reported at once, in the order of the
+//! 1. Each file is a policy by itself, with all that it includes; or it is a part of one, with which it is checked
+//!    ([`including`](crate::including)): then other files' warnings and notes are left out. All errors are reported at once, in the order of the
 //!    lines; errors that only follow from another error are not.
 //! 2. A valid policy is linted: a warning is likely to be a mistake, a note may well be intended.
 //! 3. Secrets that the environment does not have are noted: they could not be checked.
@@ -19,16 +20,21 @@ use tower_error_envelope::policy::{Effective, PathReading};
 
 use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};
+use crate::including::CheckedFile;
 use crate::policy::{self, LoadedPolicy};
-use crate::report::{Format, Report};
+use crate::report::{Format, Report, json_value};
 use crate::text::counted;
 
 /// Check policy files for errors
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Check these policy files, each a whole policy with the files that it includes
+    /// Check these policy files, each with the files that it includes; a file with a [scope] is checked as a part of
+    /// the policy that includes it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Check the files as parts of this policy [default: the one that includes the file, in its folder or above]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Also exit with 1 if there are warnings; notes never change the exit code
     #[arg(long)]
     deny_warnings: bool,
@@ -43,45 +49,66 @@ pub(crate) struct Args {
 /// Writes to standard output; an exit code of 0 or 1, or why there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
-    for file in &args.files {
-        match (policy::read(file), args.effective.as_deref()) {
+    let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));
+    let checked = checked.collect::<Result<Vec<_>, _>>()?;
+    for file in &checked {
+        match (policy::read(&file.policy), args.effective.as_deref()) {
             (Ok(read), Some([method, url])) => {
                 let settings = read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))?;
                 match args.format {
-                    Format::Json => effective.push(effective_json(file, &settings)),
+                    Format::Json => effective.push(effective_json(&file.policy, &settings)),
                     Format::Human | Format::Github => print_unless_closed(&settings.to_string())?,
                 }
             }
             (Ok(read), _) => add_findings(&mut report, &read, file)?,
             (Err(errors), _) => unreadable += add_errors(&mut report, &errors)?,
         }
+        if file.is_alone && args.effective.is_none() {
+            print_unless_closed(&report.add(&Finding::for_lone_scope(&file.policy)))?;
+        }
     }
     let failed = report.count(Kind::Error) > 0 || args.deny_warnings && report.count(Kind::Warning) > 0;
     match (args.format, &args.effective) {
         (Format::Json, is_effective) => {
-            let mut object = json!({ "files": args.files.len(), "unreadable": unreadable });
+            let parts: Vec<_> = checked.iter().filter_map(part_json).collect();
+            let mut object = json!({ "files": args.files.len(), "unreadable": unreadable, "part_of": parts });
             if is_effective.is_some() {
                 object["effective"] = effective.into();
             }
             print_unless_closed(&report.into_json(object))?;
         }
-        (Format::Human, None) => print_unless_closed(&summary(&report, args.files.len(), unreadable))?,
+        (Format::Human, None) => {
+            let parts: String = checked.iter().filter_map(part_text).collect();
+            print_unless_closed(&(parts + &summary(&report, args.files.len(), unreadable)))?;
+        }
         (Format::Human | Format::Github, _) => {}
     }
     if unreadable == 0 { Ok(u8::from(failed)) } else { Err(CommandError::Reported) }
 }
 
 /// Adds the lints, and the secrets that could not be checked.
-fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &Path) -> Result<(), CommandError> {
+fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
     // The lints take the time as an argument, so that they can be tested.
-    for lint in read.file.lints(SystemTime::now()) {
-        print_unless_closed(&report.add(&Finding::of_lint(&lint)))?;
+    for lint in read.file.lints(SystemTime::now()).iter().filter(|lint| file.covers(lint.file())) {
+        print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
     }
     for (name, at) in read.missing() {
         let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
-        print_unless_closed(&report.add(&Finding::for_missing_secret(file, at.as_ref(), &wrong)))?;
+        let finding = Finding::for_missing_secret(&file.policy, at.as_ref(), &wrong);
+        if finding.file.as_deref().is_none_or(|at| file.covers(at)) {
+            print_unless_closed(&report.add(&finding))?;
+        }
     }
     Ok(())
+}
+
+fn part_text(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<String> {
+    Some(format!("{}: checked as a part of {}\n", part.as_ref()?.display(), policy.display()))
+}
+
+fn part_json(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<Value> {
+    let part = part.as_ref()?.display().to_string();
+    Some(json!({ "file": part, "policy": policy.display().to_string() }))
 }
 
 /// Adds the errors of a refused policy; prints and counts those of files that cannot be read.
@@ -120,12 +147,10 @@ fn effective_json(file: &Path, effective: &Effective) -> Value {
 
 fn reading_json(reading: &PathReading) -> Value {
     let routes: Vec<_> = reading.routes().map(|(pattern, from)| json!({ "match": pattern, "from": from })).collect();
-    // Values in the file are JSON, too.
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let settings: Vec<_> = reading
         .settings()
         .iter()
-        .map(|it| json!({ "key": it.key(), "value": value(it.value()), "from": it.from() }))
+        .map(|it| json!({ "key": it.key(), "value": json_value(it.value()), "from": it.from() }))
         .collect();
     json!({ "method": reading.method().as_str(), "path": reading.path(), "routes": routes, "settings": settings })
 }

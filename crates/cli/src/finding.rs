@@ -84,6 +84,21 @@ impl<'a> Finding<'a> {
         }
     }
 
+    /// A file that has a `[scope]`, and no policy around it.
+    pub(crate) fn for_lone_scope(file: &'a Path) -> Self {
+        Self {
+            kind: Kind::Note,
+            lint: None,
+            file: Some(file.to_string_lossy()),
+            line: None,
+            key: Some("scope"),
+            span: None,
+            wrong: "no policy in the folder of this file or above includes it, so it was checked alone",
+            advice: "if it is part of a policy, name that: check --policy FILE",
+            refused: false,
+        }
+    }
+
     /// The characters of the error on its line, from 1, without the end.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = fs::read_to_string(self.file.as_deref()?).ok()?;

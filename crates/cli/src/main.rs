@@ -1,7 +1,7 @@
 //! `error-envelope`: for the owners of a tower-error-envelope policy, and for teams whose clients import its
 //! contract.
 //!
-//! [`check`] reports errors in policy files, and the settings of a request; [`schema`] describes them to editors. [`catalogue`]
+//! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; [`schema`] describes them to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
 //! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
 //! in front of one that misbehaves; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
@@ -17,6 +17,7 @@ mod check;
 mod completions;
 mod confidential;
 mod demo;
+mod diff;
 mod envoy;
 mod explain;
 mod failure;
@@ -24,12 +25,14 @@ mod files;
 mod finding;
 mod flags;
 mod gateway;
+mod including;
 mod init;
 mod learn;
 mod man;
 mod mode;
 mod openapi;
 mod policy;
+mod policy_source;
 mod probe;
 mod recorded;
 mod replay;
@@ -57,6 +60,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Verb {
     Check(check::Args),
+    Diff(diff::Args),
     Catalogue(catalogue::Args),
     Schema(schema::Args),
     EnvoyConfig(envoy::config::Args),
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
     choose_color(args.color);
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),
+        Verb::Diff(args) => diff::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args),
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),

@@ -46,6 +46,11 @@ pub(crate) fn json_text(object: &Value) -> String {
     format!("{object:#}\n")
 }
 
+/// A value as a policy file writes it: most are JSON, too.
+pub(crate) fn json_value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
 /// Counts findings, and writes them.
 pub(crate) struct Report {
     pub(crate) format: Format,

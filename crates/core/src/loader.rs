@@ -1,8 +1,10 @@
 //! Reading policies from files, with their inputs: the environment, and the layer's verifiers.
 
 mod chain;
+mod compare;
 mod effective;
 mod file;
+mod including;
 mod lint;
 mod locked;
 mod outline;
@@ -14,6 +16,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+pub use self::compare::{ChangeKind, PlacedValue, PolicyChange};
 pub use self::effective::{Effective, PathReading, Setting};
 use self::file::PolicyEnv;
 pub use self::file::{PolicyFile, parse_size, read_regular};

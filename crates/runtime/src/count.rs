@@ -12,6 +12,8 @@ pub(crate) use errors::record_error;
 pub use errors::record_error_read;
 #[cfg(feature = "metrics")]
 pub use kept::keep_counters;
+#[cfg(feature = "metrics")]
+pub(crate) use policy::record_policy;
 #[cfg(feature = "prometheus")]
 pub use prometheus::{install, recorder};
 
@@ -23,6 +25,8 @@ mod errors;
 mod installed;
 #[cfg(feature = "metrics")]
 mod kept;
+#[cfg(feature = "metrics")]
+mod policy;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg_attr(not(feature = "metrics"), path = "count/no_requests.rs")]
@@ -31,6 +35,9 @@ mod requests;
 mod tests;
 
 pub use requests::{RequestMetrics, RequestTimer, RouteMetrics, Started};
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) fn record_policy(_: Option<&str>) {}
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) fn record_error(_: &error_envelope_core::exchange::Event) {}

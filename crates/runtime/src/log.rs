@@ -122,9 +122,11 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
 /// Logs the active policy in figures, and whether the layer has a classifier, if that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
+    count::record_policy(figures.hash());
     tracing::info!(
         target: "tower_error_envelope",
         policy = figures.origin(),
+        hash = figures.hash(),
         scopes = figures.scopes(),
         routes = figures.routes(),
         map_rules = figures.map_rules(),

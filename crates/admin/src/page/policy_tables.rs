@@ -63,6 +63,7 @@ fn facts(status: &PolicyStatus, span: Span) -> Markup {
     html! {
         dl.facts {
             div { dt { "Policy" } dd { (foreign(figures.origin())) } }
+            div { dt { "Hash of its files" } dd { (figures.hash().unwrap_or("none")) } }
             div { dt { "Active since" } dd { (time(milliseconds(status.since()), span.now)) } }
             div { dt { "Mode, where nothing else is set" } dd { (figures.mode().as_str()) } }
             div { dt { "Body limit" } dd {

@@ -120,7 +120,8 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
             ("broke_off", "/breaks-off"),
         ];
         for (reason, route) in expected {
-            let line = format!(r#"error_envelope_unread_errors_total{{reason="{reason}",route="{route}"}} 1"#);
+            let line =
+                format!(r#"error_envelope_unread_errors_total{{reason="{reason}",route="{route}",scope="none"}} 1"#);
             assert!(unread.contains(&&*line), "{mode:?} {line}\n{text}");
         }
         assert_eq!(unread.len(), expected.len(), "{text}");
@@ -141,7 +142,7 @@ async fn each_metric_is_served_with_what_it_means() {
         (answer.status.as_u16(), answer.header("content-type")),
         (200, Some("text/plain; version=0.0.4; charset=utf-8"))
     );
-    let labels = r#"code="conflict",status="409",would_be_status="none",origin="inner",route="none",mode="enforce",dialect="error_text""#;
+    let labels = r#"code="conflict",status="409",would_be_status="none",origin="inner",route="none",scope="none",mode="enforce",dialect="error_text""#;
     for line in [
         "# TYPE error_envelope_errors_total counter",
         &format!("error_envelope_errors_total{{{labels}}} 1"),

@@ -8,13 +8,14 @@ mod change;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use self::change::{Answer, ReplayChange};
 use crate::failure::{CommandError, print};
+use crate::policy_source::PolicySource;
 use crate::recorded::{Recorded, Source, is_request};
 use crate::report::json_text;
 use crate::text::{counted, cut, one_line, printable};
@@ -29,10 +30,10 @@ pub(crate) struct Args {
     /// Read these HAR files and `curl -i` responses; the request of NAME.http is in NAME.request.http
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
-    /// Use this policy as the old one, which is now active
+    /// Use this policy as the old one, which is now active: a file, or REVISION:FILE of Git, as in main:policy.toml
     #[arg(long, value_name = "FILE")]
     old: PathBuf,
-    /// Use this policy as the new one
+    /// Use this policy as the new one: a file, or REVISION:FILE
     #[arg(long, value_name = "FILE")]
     new: PathBuf,
     /// Set the output format
@@ -51,7 +52,7 @@ enum Format {
 
 /// Writes to standard output; an exit code of 0, or 1 if something changes.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let (old, new) = (Trial::from_file(Some(&args.old), &[])?, Trial::from_file(Some(&args.new), &[])?);
+    let (old, new) = (trial(&args.old)?, trial(&args.new)?);
     let mut replay = Replay::default();
     for capture in &args.captures {
         if args.captures.len() > 1 && is_request(capture) {
@@ -70,6 +71,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         Format::Json => replay.as_json(&groups),
     })?;
     Ok(u8::from(!groups.is_empty()))
+}
+
+fn trial(name: &Path) -> Result<Trial, CommandError> {
+    let source = PolicySource::find(name)?;
+    Trial::from_file(Some(&source.path), &[]).map_err(|errors| source.failure(errors))
 }
 
 #[derive(Default)]

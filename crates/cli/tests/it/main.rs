@@ -10,6 +10,7 @@ mod numbers;
 mod on_call;
 mod owner;
 mod pages;
+mod policy_diff;
 mod probe;
 mod schema;
 mod secrets;

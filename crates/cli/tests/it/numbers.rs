@@ -86,14 +86,14 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
     }
     let counted = metrics(&gateway);
     for line in [
-        r#"error_envelope_requests_total{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
-        r#"error_envelope_requests_total{route="/seats/{id}",method="POST",status_class="2xx"} 1"#,
-        r#"error_envelope_requests_total{route="none",method="GET",status_class="4xx"} 1"#,
-        r#"error_envelope_requests_total{route="none",method="other",status_class="2xx"} 1"#,
-        r#"error_envelope_response_head_seconds_count{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
-        r#"error_envelope_request_duration_seconds_bucket{route="/seats/{id}",method="GET",status_class="2xx",le="30"} 1"#,
-        r#"error_envelope_response_head_seconds_bucket{route="/seats/{id}",method="GET",status_class="2xx",le="30"} 1"#,
-        r#"error_envelope_response_body_bytes_total{route="/seats/{id}",method="GET"} 5"#,
+        r#"error_envelope_requests_total{route="/seats/{id}",method="GET",scope="none",status_class="2xx"} 1"#,
+        r#"error_envelope_requests_total{route="/seats/{id}",method="POST",scope="none",status_class="2xx"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="GET",scope="none",status_class="4xx"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="other",scope="none",status_class="2xx"} 1"#,
+        r#"error_envelope_response_head_seconds_count{route="/seats/{id}",method="GET",scope="none",status_class="2xx"} 1"#,
+        r#"error_envelope_request_duration_seconds_bucket{route="/seats/{id}",method="GET",scope="none",status_class="2xx",le="30"} 1"#,
+        r#"error_envelope_response_head_seconds_bucket{route="/seats/{id}",method="GET",scope="none",status_class="2xx",le="30"} 1"#,
+        r#"error_envelope_response_body_bytes_total{route="/seats/{id}",method="GET",scope="none"} 5"#,
         concat!(r#"error_envelope_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         "error_envelope_upstream_queued_requests{upstream=",
         "error_envelope_upstream_requests_total{upstream=",
@@ -104,6 +104,39 @@ fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
     ] {
         assert!(counted.contains(line), "{line}\n{counted}");
     }
+}
+
+#[test]
+fn l2_requests_and_errors_have_their_scope_and_the_active_policy_its_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = policy(folder.path());
+    let scope = "version = 1\n[scope]\nhosts = [\"127.0.0.1\"]\nprefix = \"/missing\"\n";
+    std::fs::write(folder.path().join("a.toml"), scope).unwrap();
+    let text = "version = 1\ninclude = [\"a.toml\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let gateway = Gateway::start(&upstream(), &["--policy", &file]);
+    ask(&gateway.address, "GET", "/missing", "");
+    let counted = metrics(&gateway);
+    for line in [
+        r#"error_envelope_requests_total{route="none",method="GET",scope="127.0.0.1/missing",status_class="4xx"} 1"#,
+        r#"origin="inner",route="none",scope="127.0.0.1/missing",mode="enforce""#,
+    ] {
+        assert!(counted.contains(line), "{line}\n{counted}");
+    }
+    // One policy is active, before a reload and after it.
+    let active = |counted: &str| -> Vec<String> {
+        let infos = counted.lines().filter(|line| line.starts_with("error_envelope_policy_info{hash=\""));
+        infos.filter(|line| line.ends_with(" 1")).map(str::to_owned).collect()
+    };
+    let before = active(&counted);
+    assert_eq!(before.len(), 1, "{counted}");
+    let next = folder.path().join("next.toml");
+    std::fs::write(&next, text.to_owned() + "[defaults]\nmode = \"own\"\n").unwrap();
+    std::fs::rename(next, &file).unwrap();
+    wait_for("the next policy is active", || {
+        let after = active(&metrics(&gateway));
+        after.len() == 1 && after != before
+    });
 }
 
 #[test]

@@ -41,6 +41,12 @@ impl Admission {
         self.state().map_or_else(|reply| reply.event.route_ref(), RequestState::route)
     }
 
+    /// The name of the policy's scope that the request is in, as its events have it (L1): its first host and its prefix.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.state().map_or_else(|reply| reply.event.scope(), RequestState::scope)
+    }
+
     /// The request that goes on, or the answer that ended it.
     #[inline(always)]
     pub(super) fn state(&self) -> Result<&RequestState, &LocalReply> {

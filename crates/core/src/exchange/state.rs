@@ -105,6 +105,12 @@ impl RequestState {
         self.framework_route.as_ref().or_else(pattern)
     }
 
+    /// The name of the policy's scope (L1).
+    #[inline]
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.policy().scope_name(self.settings.label())
+    }
+
     /// Whether the mode changes more of a response than its ids.
     pub(super) fn changes_responses(&self) -> bool {
         !matches!(self.settings.mode, Mode::Off | Mode::Observe)

@@ -10,6 +10,7 @@
 
 mod auth;
 mod details;
+mod digest;
 mod document;
 mod env;
 mod gather;
@@ -26,6 +27,7 @@ mod tables;
 mod value;
 mod weaker;
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,7 @@ use self::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use self::read::Table;
 use self::reader::Reader;
 pub use self::regular::read_regular;
+pub(super) use self::sources::line_of;
 pub(crate) use self::sources::{Override, Sources};
 pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
@@ -53,6 +56,8 @@ pub struct PolicyFile {
     pub(super) locked_settings: Vec<Lock>,
     /// The defaults of each part, file by file, by precedence.
     pub(super) defaults: Vec<FileDefaults>,
+    /// The hashes of the files that values name, such as files of keys.
+    pub(super) named_files: HashMap<PathBuf, String>,
     pub(super) fingerprint: u64,
     pub(super) files: Vec<PathBuf>,
     pub(super) folders: Vec<PathBuf>,
@@ -145,14 +150,23 @@ impl PolicyFile {
             return Err(mistakes);
         }
         let fingerprint = fingerprint(&texts, &more_files);
+        let hash = digest::digest_of_files(&texts, &more_files);
+        let named_files = more_files.iter().map(|file| (file.path.clone(), digest::digest(&file.text))).collect();
         let files = texts
             .iter()
             .map(|text| PathBuf::from(&text.name))
             .chain(more_files.into_iter().map(|file| file.path))
             .collect();
-        let policy = policy.with_origin(Origin::File(name.into()));
-        Ok(Self { policy, builder, sources, locked_settings, defaults, fingerprint, files, folders })
+        let policy = policy.with_origin(Origin::File { name: name.into(), hash: hash.into() });
+        Ok(Self { policy, builder, sources, locked_settings, defaults, named_files, fingerprint, files, folders })
     }
+}
+
+/// Whether a file has a `[scope]`, whatever else is wrong with it; `false` for one that cannot be read.
+pub(super) fn has_scope(path: &Path, env: &dyn PolicyEnv) -> bool {
+    let (mistakes, known) = (Mistakes::default(), KnownMistakes::default());
+    let scope = |text: String| Document::parse("", &text, &mistakes, &known).root.contains_key("scope");
+    env.load_text(path, MAX_FILE_BYTES).is_ok_and(scope)
 }
 
 /// The mistakes, and those behind them: one reading reports only the first mistake of a table.

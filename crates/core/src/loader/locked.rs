@@ -267,7 +267,7 @@ fn covered(lock: &Lock) -> &'static [&'static str] {
 }
 
 /// Whether a key requires less in one table than in another; each mode requires less than the next one.
-fn weakens(own: &TableSettings, wider: &TableSettings, key: &str) -> bool {
+pub(super) fn weakens(own: &TableSettings, wider: &TableSettings, key: &str) -> bool {
     let rank = |keys: &TableSettings| Mode::ALL.iter().position(|mode| Some(*mode) == keys.mode);
     if key == "mode" { rank(own) < rank(wider) } else { own.weakens(wider, key) }
 }

@@ -19,6 +19,14 @@ pub(super) struct Witness<'a> {
     pub(super) settings: Settings,
 }
 
+/// A request that a table is tried with.
+pub(super) struct SampleRequest {
+    pub(super) place: TablePath,
+    pub(super) method: Method,
+    pub(super) host: String,
+    pub(super) path: String,
+}
+
 /// No pattern has this segment, and no host this label.
 pub(super) const FRESH: &str = "lint-witness";
 
@@ -26,26 +34,32 @@ pub(super) const FRESH: &str = "lint-witness";
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl PolicyFile {
-    /// One for each method of each route, and one for the requests that no route matches.
+    /// One for each sample to which its table applies.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
-        let mut witnesses = Vec::new();
+        let witness = |it: SampleRequest| self.witness(it.place, &it.method, &it.host, &it.path);
+        self.samples().into_iter().filter_map(witness).collect()
+    }
+
+    /// One request for each method of each route, and one that no route matches for each part.
+    pub(super) fn samples(&self) -> Vec<SampleRequest> {
+        let mut samples = Vec::new();
         let patterns = self.patterns();
         let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         for (part, patterns) in patterns.iter().enumerate() {
-            let mut witness = |place: &TablePath, method: Method, segments: &[Segment], rest: bool| {
+            let mut sample = |place: TablePath, method: Method, segments: &[Segment], rest: bool| {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
-                witnesses.extend(self.witness(place.clone(), &method, &self.host_of(part), &path));
+                samples.push(SampleRequest { place, method, host: self.host_of(part), path });
             };
-            witness(&TablePath::Defaults(part), any_method(), &[], true);
+            sample(TablePath::Defaults(part), any_method(), &[], true);
             for (index, pattern) in patterns.iter().enumerate() {
                 let methods =
                     if pattern.methods().is_empty() { vec![any_method()] } else { pattern.methods().to_vec() };
                 for method in methods {
-                    witness(&TablePath::Route(part, index), method, pattern.segments(), pattern.has_rest());
+                    sample(TablePath::Route(part, index), method, pattern.segments(), pattern.has_rest());
                 }
             }
         }
-        witnesses
+        samples
     }
 
     /// The patterns of each part's routes.
@@ -91,7 +105,7 @@ impl PolicyFile {
         Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
-    fn host_of(&self, part: usize) -> String {
+    pub(super) fn host_of(&self, part: usize) -> String {
         self.hosts_of(part).into_iter().next().unwrap_or_default()
     }
 

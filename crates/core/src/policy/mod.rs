@@ -196,7 +196,10 @@ pub(crate) enum Origin {
     Defaults,
     BuiltInRust,
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
-    File(Box<str>),
+    File {
+        name: Box<str>,
+        hash: Box<str>,
+    },
 }
 
 impl Origin {
@@ -204,7 +207,14 @@ impl Origin {
         match self {
             Self::Defaults => "defaults",
             Self::BuiltInRust => "built in Rust",
-            Self::File(name) => name,
+            Self::File { name, .. } => name,
+        }
+    }
+
+    fn hash(&self) -> Option<&str> {
+        match self {
+            Self::File { hash, .. } => Some(hash),
+            Self::Defaults | Self::BuiltInRust => None,
         }
     }
 }

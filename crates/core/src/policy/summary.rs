@@ -7,6 +7,7 @@ use super::{Mode, Policy};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicySummary<'a> {
     pub(crate) origin: &'a str,
+    hash: Option<&'a str>,
     pub(crate) routes: usize,
     pub(crate) scopes: usize,
     pub(crate) map_rules: usize,
@@ -29,6 +30,7 @@ impl Policy {
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
             origin: self.origin.as_str(),
+            hash: self.origin.hash(),
             routes: self.route_settings.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
@@ -67,6 +69,13 @@ impl<'a> PolicySummary<'a> {
     #[must_use]
     pub fn origin(&self) -> &'a str {
         self.origin
+    }
+
+    /// The hash of the policy's files in 16 hexadecimal digits: equal for the same texts, in whichever folder the policy is.
+    /// `None` for a policy without a file.
+    #[must_use]
+    pub fn hash(&self) -> Option<&'a str> {
+        self.hash
     }
 
     /// The number of routes, including those of scopes.

@@ -7,16 +7,17 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
-/// | `error_envelope_requests_total` | counter | `route`, `method`, `status_class` |
-/// | `error_envelope_response_head_seconds` | histogram | `route`, `method`, `status_class` |
-/// | `error_envelope_request_duration_seconds` | histogram | `route`, `method`, `status_class` |
-/// | `error_envelope_request_body_bytes_total` | counter | `route`, `method` |
-/// | `error_envelope_response_body_bytes_total` | counter | `route`, `method` |
-/// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `mode`, `dialect` |
-/// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route` |
+/// | `error_envelope_requests_total` | counter | `route`, `method`, `scope`, `status_class` |
+/// | `error_envelope_response_head_seconds` | histogram | `route`, `method`, `scope`, `status_class` |
+/// | `error_envelope_request_duration_seconds` | histogram | `route`, `method`, `scope`, `status_class` |
+/// | `error_envelope_request_body_bytes_total` | counter | `route`, `method`, `scope` |
+/// | `error_envelope_response_body_bytes_total` | counter | `route`, `method`, `scope` |
+/// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `scope`, `mode`, `dialect` |
+/// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route`, `scope` |
 /// | `error_envelope_error_read_seconds` | histogram | |
 /// | `error_envelope_policy_reloads_total` | counter | `outcome`: `taken` or `refused` |
 /// | `error_envelope_policy_refused` | gauge | |
+/// | `error_envelope_policy_info` | gauge | `hash` |
 /// | `error_envelope_key_set_fetches_total` | counter | `outcome`: `taken` or `failed` |
 /// | `error_envelope_kill_switch_total` | counter | `to`: `off` or `policy` |
 /// | `error_envelope_kill_switch_thrown` | gauge | |
@@ -29,11 +30,15 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// - Each error is counted once, as it is logged (L1); one that was abandoned by its client has the origin `abandoned`.
 ///   `dialect` is the shape that an inner error was read in: those that have one were rewritten, or would be in `observe`.
 ///   A label that does not apply is `none`.
-/// - Labels are bounded: a route is the framework's pattern (axum's `MatchedPath`), else the policy's, never a path. A
-///   code outside the catalogue and the policy is `foreign`.
+/// - Labels are bounded: a route is the framework's pattern (axum's `MatchedPath`), else the policy's, never a path. A scope is
+///   named by its first host and its prefix. A code outside the catalogue and the policy is `foreign`.
 /// - An error is timed from its head to the end of its body, but only if the body did not come with the head.
-/// - The gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill switch is thrown. If
+/// - `error_envelope_policy_info` is 1 for the active policy. `hash` is that of its files ([`PolicySummary::hash`]), or `none` without
+///   a file. The series of a policy before it stays at 0.
+/// - The other gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill switch is thrown. If
 ///   a process has several policies or switches, each gauge shows the last change.
+///
+/// [`PolicySummary::hash`]: error_envelope_core::policy::PolicySummary::hash
 pub fn describe() {
     describe_counter!(
         "error_envelope_errors_total",
@@ -65,6 +70,7 @@ pub fn describe() {
     for name in ["error_envelope_policy_refused", "error_envelope_kill_switch_thrown"] {
         gauge!(name).set(0.0);
     }
+    super::policy::describe();
     describe_requests();
     describe_gauge!("error_envelope_build_info", "1; the version is a label.");
     gauge!("error_envelope_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

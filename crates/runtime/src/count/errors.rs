@@ -38,6 +38,7 @@ struct Kind {
     would_be: Option<StatusCode>,
     origin: Origin,
     route: Option<Arc<str>>,
+    scope: Option<Box<str>>,
     mode: Mode,
     dialect: Option<Shape>,
 }
@@ -89,7 +90,11 @@ pub fn record_error_read(time: Duration) {
 
 #[cold]
 fn unread(event: &Event, why: UnreadReason) {
-    let labels = vec![Label::new("reason", why.as_str()), Label::new("route", text_of_route(event.shared_route()))];
+    let labels = vec![
+        Label::new("reason", why.as_str()),
+        Label::new("route", text_of_route(event.shared_route())),
+        Label::new("scope", text_of_scope(event.scope())),
+    ];
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 
@@ -118,6 +123,7 @@ impl Kind {
             would_be: event.would_be(),
             origin: event.origin(),
             route: event.shared_route(),
+            scope: event.scope().map(Into::into),
             mode: event.mode(),
             dialect: event.dialect(),
         }
@@ -125,10 +131,10 @@ impl Kind {
 
     /// Compares without cloning the `Arc` of the route's name.
     fn is_of(&self, event: &Event) -> bool {
-        let Self { code, status, would_be, origin, route, mode, dialect } = self;
+        let Self { code, status, would_be, origin, route, scope, mode, dialect } = self;
         (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
             && (*would_be, *dialect) == (event.would_be(), event.dialect())
-            && route.as_deref() == event.route()
+            && (route.as_deref(), scope.as_deref()) == (event.route(), event.scope())
             && text_of_code(code.as_ref()) == text_of_code(event.code())
     }
 
@@ -147,6 +153,7 @@ impl Kind {
             Label::new("would_be_status", text(self.would_be)),
             Label::new("origin", self.origin.as_str()),
             Label::new("route", text_of_route(self.route.clone())),
+            Label::new("scope", text_of_scope(self.scope.as_deref())),
             Label::new("mode", self.mode.as_str()),
             Label::new("dialect", self.dialect.map_or("none", Shape::as_str)),
         ];
@@ -159,8 +166,12 @@ fn text_of_code(code: Option<&ErrorCode>) -> &str {
     code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
 }
 
-fn text_of_route(route: Option<Arc<str>>) -> SharedString {
+pub(super) fn text_of_route(route: Option<Arc<str>>) -> SharedString {
     route.map_or(SharedString::const_str("none"), SharedString::from_shared)
+}
+
+pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
+    scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
 /// The digits, which outlive the event.

@@ -24,7 +24,12 @@ impl RequestMetrics {
     /// A request.
     #[must_use]
     #[inline]
-    pub fn begin<'r>(&self, _: Started, _: KnownMethod, _: impl FnOnce() -> Option<&'r Arc<str>>) -> RequestTimer {
+    pub fn begin<'r>(
+        &self,
+        _: Started,
+        _: KnownMethod,
+        _: impl FnOnce() -> (Option<&'r str>, Option<&'r Arc<str>>),
+    ) -> RequestTimer {
         RequestTimer
     }
 }

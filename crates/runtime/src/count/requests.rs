@@ -1,7 +1,7 @@
-//! Every request, by route, method and status class: how many, how long, how large (rule L2).
+//! Every request, by scope, route, method and status class: how many, how long, how large (rule L2).
 //!
-//! Handles are registered at the first request of a route, a method and a class; those that follow find them by the route's
-//! text and two places, and make no label. They are registered again every ten seconds: an exporter with an idle time-out drops a
+//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them by two
+//! texts and two places, and make no label. They are registered again every ten seconds: an exporter with an idle time-out drops a
 //! metric, and what its old handle counts is lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -10,9 +10,10 @@ use std::{array, mem};
 
 use error_envelope_core::exchange::KnownMethod;
 use http::StatusCode;
-use metrics::{Counter, Histogram, Label, SharedString, counter, histogram};
+use metrics::{Counter, Histogram, Label, counter, histogram};
 use rustc_hash::FxHashMap;
 
+use super::errors::{text_of_route, text_of_scope};
 use super::installed;
 use super::kept::KEPT_FOR;
 
@@ -26,7 +27,7 @@ pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
 
-/// Far more routes than a policy and a framework have: further ones are counted as `none`.
+/// Far more routes than a scope and a framework have: further ones are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
 /// The numbers of a layer's requests. Clones share them.
@@ -41,9 +42,19 @@ struct Table {
     since: Option<Instant>,
     /// The hash is fast and not keyed: all keys are from the program and the policy, so that no client can cause
     /// collisions.
+    scopes: FxHashMap<Box<str>, Routes>,
+    no_scope: Routes,
+}
+
+/// The routes of one scope.
+#[derive(Default)]
+struct Routes {
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
 }
+
+/// A scope and a route, as labels.
+type Place<'r> = (Option<&'r str>, Option<&'r Arc<str>>);
 
 #[derive(Default)]
 struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
@@ -60,7 +71,7 @@ pub struct Started {
 }
 
 struct Handles {
-    labels: [Label; 2],
+    labels: [Label; 3],
     received: Counter,
     sent: Counter,
     classes: [OnceLock<ClassMetrics>; CLASSES.len()],
@@ -73,34 +84,29 @@ struct ClassMetrics {
 }
 
 impl RequestMetrics {
-    /// A request of this method, on the route that `route` returns.
+    /// A request of this method, in the scope and on the route that `place` returns.
     #[must_use]
-    pub fn begin<'r>(
-        &self,
-        started: Started,
-        method: KnownMethod,
-        route: impl FnOnce() -> Option<&'r Arc<str>>,
-    ) -> RequestTimer {
-        RequestTimer { metrics: self.of_route(route(), method, started), started: started.at, class: NO_HEAD as u8 }
+    pub fn begin<'r>(&self, started: Started, method: KnownMethod, place: impl FnOnce() -> Place<'r>) -> RequestTimer {
+        RequestTimer { metrics: self.of_place(place(), method, started), started: started.at, class: NO_HEAD as u8 }
     }
 
-    fn of_route(&self, route: Option<&Arc<str>>, method: KnownMethod, started: Started) -> RouteMetrics {
+    fn of_place(&self, place: Place<'_>, method: KnownMethod, started: Started) -> RouteMetrics {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if known.is_current(started)
-            && let Some(methods) = known.find(route)
+            && let Some(methods) = known.find(place)
         {
-            return methods.of_method(route, method);
+            return methods.of_method(place, method);
         }
         drop(known);
-        self.enter(started, route).of_method(route, method)
+        self.enter(started, place).of_method(place, method)
     }
 
     #[cold]
-    fn enter(&self, started: Started, route: Option<&Arc<str>>) -> Arc<Methods> {
+    fn enter(&self, started: Started, place: Place<'_>) -> Arc<Methods> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let renew = || Table { recorder: started.recorder, since: Some(started.at), ..Table::default() };
         let old = (!known.is_current(started)).then(|| mem::replace(&mut *known, renew()));
-        let methods = known.enter(route);
+        let methods = known.enter(place);
         drop(known);
         // No request waits while thousands of handles are dropped.
         drop(old);
@@ -115,6 +121,16 @@ impl Table {
         self.recorder == started.recorder && self.since.is_some_and(is_young)
     }
 
+    fn find(&self, (scope, route): Place<'_>) -> Option<&Arc<Methods>> {
+        scope.map_or(Some(&self.no_scope), |scope| self.scopes.get(scope))?.find(route)
+    }
+
+    fn enter(&mut self, (scope, route): Place<'_>) -> Arc<Methods> {
+        scope.map_or(&mut self.no_scope, |scope| self.scopes.entry(scope.into()).or_default()).enter(route)
+    }
+}
+
+impl Routes {
     fn find(&self, route: Option<&Arc<str>>) -> Option<&Arc<Methods>> {
         route.map_or(Some(&self.no_route), |route| self.routes.get(route))
     }
@@ -130,15 +146,18 @@ impl Table {
 }
 
 impl Methods {
-    fn of_method(&self, route: Option<&Arc<str>>, method: KnownMethod) -> RouteMetrics {
-        self.0[method.index()].get_or_init(|| RouteMetrics::new(route, method)).clone()
+    fn of_method(&self, place: Place<'_>, method: KnownMethod) -> RouteMetrics {
+        self.0[method.index()].get_or_init(|| RouteMetrics::new(place, method)).clone()
     }
 }
 
 impl RouteMetrics {
-    fn new(route: Option<&Arc<str>>, method: KnownMethod) -> Self {
-        let route = route.cloned().map_or(SharedString::const_str("none"), SharedString::from_shared);
-        let labels = [Label::new("route", route), Label::from_static_parts("method", method.as_str())];
+    fn new((scope, route): Place<'_>, method: KnownMethod) -> Self {
+        let labels = [
+            Label::new("route", text_of_route(route.cloned())),
+            Label::from_static_parts("method", method.as_str()),
+            Label::new("scope", text_of_scope(scope)),
+        ];
         let (received, sent) = (counter!(RECEIVED, labels.iter()), counter!(SENT, labels.iter()));
         Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
     }
@@ -155,9 +174,9 @@ impl RouteMetrics {
 }
 
 impl ClassMetrics {
-    fn new([route, method]: &[Label; 2], class: u8) -> Self {
+    fn new([route, method, scope]: &[Label; 3], class: u8) -> Self {
         let class = Label::from_static_parts("status_class", CLASSES[usize::from(class)]);
-        let labels = [route.clone(), method.clone(), class];
+        let labels = [route.clone(), method.clone(), scope.clone(), class];
         Self {
             requests: counter!(REQUESTS, labels.iter()),
             head: histogram!(HEAD, labels.iter()),

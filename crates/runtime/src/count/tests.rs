@@ -141,7 +141,7 @@ fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_tha
         let (metrics, now) = (RequestMetrics::default(), Instant::now());
         let ask = |at: Instant| {
             let started = Started { at, ..Started::now().unwrap() };
-            let mut timer = metrics.begin(started, KnownMethod::from(&http::Method::GET), || None);
+            let mut timer = metrics.begin(started, KnownMethod::from(&http::Method::GET), || (None, None));
             timer.head(StatusCode::OK);
             timer
         };

@@ -125,7 +125,7 @@ fn programs_read_the_same_findings() {
          \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
     );
     let fine = check_in("fine", "version = 1\n", &["--format", "json"]);
-    let empty = "{\n  \"errors\": 0,\n  \"files\": 1,\n  \"findings\": [],\n  \"notes\": 0,\n  \"unreadable\": 0,\n  \"warnings\": 0\n}\n";
+    let empty = "{\n  \"errors\": 0,\n  \"files\": 1,\n  \"findings\": [],\n  \"notes\": 0,\n  \"part_of\": [],\n  \"unreadable\": 0,\n  \"warnings\": 0\n}\n";
     assert_eq!(fine, (empty.to_owned(), Some(0)));
     let watched = format!("{POLICIES}/watched.toml");
     let out = run(&["check", "--format", "github", &watched]).out;

@@ -46,6 +46,11 @@ impl Sources {
         Self { files: files.collect(), order: order.to_owned(), ..Self::default() }
     }
 
+    /// The files with their texts, each before those whose settings it overrides.
+    pub(in crate::loader) fn by_precedence(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.order.iter().filter_map(|file| self.files.get(*file)).map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// The name under which a table of this place sets one of these keys, the file that comes first before others.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&str]) -> Option<&str> {
         let mut set = self.tables.get(place)?.iter().flat_map(|table| &table.keys).map(|(name, _)| name.as_str());
@@ -126,6 +131,6 @@ impl Sources {
 }
 
 /// The line of a byte, from 1.
-pub(super) fn line_of(text: &[u8], at: usize) -> usize {
+pub(in crate::loader) fn line_of(text: &[u8], at: usize) -> usize {
     text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -1,0 +1,122 @@
+//! `error-envelope diff`: the settings that a change of a policy changes, with those of its bases and included files.
+//!
+//! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints, weaker
+//! guards first.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tower_error_envelope::policy::{ChangeKind, PlacedValue, PolicyChange, PolicyFile};
+
+use crate::failure::CommandError;
+use crate::policy;
+use crate::policy_source::PolicySource;
+use crate::report::{OutputFormat, json_value};
+use crate::text::{counted, cut, one_line};
+
+/// Show how settings differ between two policies
+///
+/// Compares all settings, with those of bases and included files. Lists weaker guards first, then changed schemes,
+/// headers and scopes, then the rest. Exits with 1 if a guard is weaker.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Compare with this policy: a file, or REVISION:FILE of Git, as in main:policy.toml
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// Use this policy as the new one: a file, or REVISION:FILE
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Set the output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: OutputFormat,
+}
+
+/// The longest value in a line for people, in characters.
+const LONGEST: usize = 80;
+/// How many requests of a change are shown to people.
+const MOST_REQUESTS: usize = 5;
+const KINDS: [(ChangeKind, &str, &str); 3] = [
+    (ChangeKind::Weaker, "weaker", "weaker guard"),
+    (ChangeKind::Guard, "guard", "changed definition"),
+    (ChangeKind::Other, "other", "other change"),
+];
+
+/// Writes to standard output; an exit code of 0, or 1 if a guard is weaker.
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let ((before, old), (after, new)) = (read(&args.old)?, read(&args.new)?);
+    let changes = Changes { old: before, new: after, all: old.changes_to(&new) };
+    args.format.print(|| changes.to_text(), || changes.to_json())?;
+    Ok(u8::from(changes.count(ChangeKind::Weaker) > 0))
+}
+
+fn read(name: &Path) -> Result<(PolicySource, PolicyFile), CommandError> {
+    let source = PolicySource::find(name)?;
+    let read = policy::read(&source.path).map_err(|errors| source.failure(errors))?;
+    Ok((source, read.file))
+}
+
+struct Changes {
+    old: PolicySource,
+    new: PolicySource,
+    all: Vec<PolicyChange>,
+}
+
+impl Changes {
+    fn count(&self, kind: ChangeKind) -> usize {
+        self.all.iter().filter(|change| change.kind() == kind).count()
+    }
+
+    fn to_text(&self) -> String {
+        let lines: String = self.all.iter().map(|change| self.line(change)).collect();
+        let sums = KINDS.iter().map(|(kind, _, name)| (self.count(*kind), name)).filter(|(count, _)| *count > 0);
+        let sums: Vec<_> = sums.map(|(count, name)| counted(count, name)).collect();
+        let sum = if sums.is_empty() { "no changes of settings".to_owned() } else { sums.join(", ") };
+        format!("{lines}{sum}\n")
+    }
+
+    fn line(&self, change: &PolicyChange) -> String {
+        let text = |source: &PolicySource, value: Option<&PlacedValue>| {
+            let Some(value) = value else { return "nothing".to_owned() };
+            let from = source.named(value.from().unwrap_or("default"));
+            format!("{} ({from})", cut(&one_line(value.value()), LONGEST))
+        };
+        let (old, new) = (text(&self.old, change.old()), text(&self.new, change.new_value()));
+        format!("{:<8}{}: {old} -> {new}\n{}", kind_of(change), one_line(change.key()), requests_of(change))
+    }
+
+    fn to_json(&self) -> Value {
+        let value = |source: &PolicySource, value: Option<&PlacedValue>| {
+            value.map(|it| json!({ "value": json_value(it.value()), "from": it.from().map(|from| source.named(from)) }))
+        };
+        let change = |change: &PolicyChange| {
+            json!({
+                "kind": kind_of(change),
+                "key": change.key(),
+                "old": value(&self.old, change.old()),
+                "new": value(&self.new, change.new_value()),
+                "requests": change.requests(),
+            })
+        };
+        json!({
+            "weaker": self.count(ChangeKind::Weaker),
+            "guards": self.count(ChangeKind::Guard),
+            "others": self.count(ChangeKind::Other),
+            "changes": self.all.iter().map(change).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn kind_of(change: &PolicyChange) -> &'static str {
+    KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
+}
+
+/// The line below a change.
+fn requests_of(change: &PolicyChange) -> String {
+    let requests = change.requests();
+    let shown: Vec<_> = requests.iter().take(MOST_REQUESTS).map(|it| one_line(it)).collect();
+    let more = match requests.len().saturating_sub(MOST_REQUESTS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if shown.is_empty() { String::new() } else { format!("{:<8}  for {}{more}\n", "", shown.join(", ")) }
+}

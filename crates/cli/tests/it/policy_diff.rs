@@ -1,0 +1,86 @@
+//! `diff`: what a change of a policy changes, between files and between trees of Git.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::kit::command;
+
+const POLICY: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
+const SCOPE: &str = "version = 1\n[scope]\nprefix = \"/orders\"\n";
+
+/// A work tree of Git with one commit: a policy that includes a file.
+fn work_tree(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(folder.join("services")).unwrap();
+    fs::write(folder.join("policy.toml"), POLICY).unwrap();
+    fs::write(folder.join("services/orders.toml"), SCOPE).unwrap();
+    let commit = ["-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "old"];
+    for args in [&["init", "-q"][..], &["add", "."], &commit] {
+        assert!(Command::new("git").args(args).current_dir(&folder).status().unwrap().success(), "{args:?}");
+    }
+    folder
+}
+
+fn diff(folder: &Path, args: &[&str]) -> (String, String, Option<i32>) {
+    let output = command(&[&["diff"], args].concat()).current_dir(folder).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[test]
+fn a_change_in_an_included_file_is_shown_between_trees() {
+    let folder = work_tree("diff-trees");
+    let (out, err, code) = diff(&folder, &["HEAD:policy.toml", "policy.toml"]);
+    assert_eq!((&*out, &*err, code), ("no changes of settings\n", "", Some(0)));
+    fs::write(folder.join("services/orders.toml"), SCOPE.to_owned() + "[defaults]\nmode = \"off\"\ncase = \"exact\"\n")
+        .unwrap();
+    let expected = "\
+weaker  case: \"fold\" (default) -> \"exact\" (services/orders.toml:6)
+          for /orders/…
+weaker  mode: \"enforce\" (default) -> \"off\" (services/orders.toml:5)
+          for /orders/…
+2 weaker guards
+";
+    let (out, err, code) = diff(&folder, &["HEAD:policy.toml", "policy.toml"]);
+    assert_eq!((&*out, &*err, code), (expected, "", Some(1)));
+    // A stricter policy is no finding.
+    let (out, _, code) = diff(&folder, &["policy.toml", "HEAD:policy.toml"]);
+    assert!(out.ends_with("\n2 other changes\n"), "{out}");
+    assert_eq!(code, Some(0));
+    let (out, ..) = diff(&folder.join("services"), &["HEAD:./../policy.toml", "../policy.toml"]);
+    assert!(out.ends_with("\n2 weaker guards\n"), "{out}");
+}
+
+#[test]
+fn programs_read_the_same_changes() {
+    let folder = work_tree("diff-json");
+    fs::write(folder.join("new.toml"), "version = 1\n[defaults]\nbody_limit = 5\n").unwrap();
+    let (out, _, code) = diff(&folder, &["--format", "json", "HEAD:policy.toml", "new.toml"]);
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&found["weaker"], &found["others"], code), (&0.into(), &1.into(), Some(0)), "{out}");
+    let limit = found["changes"].as_array().unwrap().iter().find(|change| change["key"] == "body_limit").unwrap();
+    assert_eq!(limit["old"], serde_json::json!({ "value": "1 MiB", "from": null }));
+    assert_eq!(limit["new"], serde_json::json!({ "value": 5, "from": "new.toml:3" }));
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_named_as_it_was_given() {
+    let folder = work_tree("diff-unreadable");
+    for (old, problem, code) in [
+        ("nope:policy.toml", "nope: cannot be read: Git has no such revision here\n = help: name a file", 2),
+        ("HEAD:nope.toml", "HEAD:nope.toml: cannot be read: No such file", 2),
+        ("nope.toml", "nope.toml: cannot be read: No such file", 2),
+        ("HEAD:services/orders.toml", "HEAD:services", 1),
+    ] {
+        if code == 1 {
+            fs::write(folder.join("services/orders.toml"), "version = 2\n").unwrap();
+            let commit = ["-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qam", "broken"];
+            assert!(Command::new("git").args(commit).current_dir(&folder).status().unwrap().success());
+        }
+        let (out, err, exit) = diff(&folder, &[old, "policy.toml"]);
+        assert!(err.starts_with(problem) && out.is_empty(), "{old}: {out}{err}");
+        assert_eq!(exit, Some(code), "{old}");
+    }
+}

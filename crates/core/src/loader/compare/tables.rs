@@ -1,0 +1,144 @@
+//! The keys of two policies outside of routes' settings, as the files write them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::change::{ChangeKind, PlacedValue, PolicyChange};
+use crate::loader::file::{PolicyFile, line_of};
+
+/// What the files are, not what they set; the locks are compared by themselves.
+const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
+/// Compared by the requests that have their settings: only the texts of the files that they name are compared here.
+const BY_REQUEST: [&str; 2] = ["defaults", "route"];
+/// Tables whose definitions a person judges.
+const GUARDS: [&str; 3] = ["auth", "header", "scope"];
+/// Lists of which the first entry that fits decides.
+const RULES: [&str; 2] = ["map", "outward"];
+
+/// The keys that only one of the policies has, or that differ.
+pub(super) fn changed(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
+    let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
+    let (old_rules, new_rules) = (before.rules_shared_with(&after), after.rules_shared_with(&before));
+    if old_rules != new_rules {
+        before.insert("order of the rules", old_rules.join(", "), None);
+        after.insert("order of the rules", new_rules.join(", "), None);
+    }
+    let keys = before.values.keys().chain(after.values.keys().filter(|key| !before.values.contains_key(*key)));
+    let change = |key: &String| {
+        let (old, new) = (before.values.get(key), after.values.get(key));
+        let is_same = old.map(PlacedValue::value) == new.map(PlacedValue::value);
+        let is_guard = GUARDS.iter().any(|table| key.starts_with(table));
+        let kind = if is_guard { ChangeKind::Guard } else { ChangeKind::Other };
+        (!is_same).then(|| PolicyChange::new(kind, key.clone(), old.cloned(), new.cloned()))
+    };
+    keys.filter_map(change).collect()
+}
+
+/// Each key with a value, by its dotted name.
+struct Leaves<'a> {
+    policy: &'a PolicyFile,
+    values: BTreeMap<String, PlacedValue>,
+    /// The keys of rules, in their order.
+    rules: Vec<String>,
+}
+
+/// A file while its keys are read.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+    /// The scope of the file, for keys that each scope has.
+    scope: String,
+}
+
+impl<'a> Leaves<'a> {
+    fn new(policy: &'a PolicyFile) -> Self {
+        let mut leaves = Self { policy, values: BTreeMap::new(), rules: Vec::new() };
+        for (file, text) in policy.sources.by_precedence() {
+            // The policy was read from these texts.
+            let Ok(root) = DeTable::parse(text) else { continue };
+            let root = root.get_ref();
+            let scope = root.get("scope").and_then(|scope| scope.get_ref().as_table());
+            let source = Source { file, text, scope: scope.map(|scope| scope_of(scope, text)).unwrap_or_default() };
+            for (key, value) in root.iter().filter(|(key, _)| !NO_SETTINGS.contains(&&**key.get_ref())) {
+                leaves.read(&source, key.get_ref(), value.get_ref(), value.span());
+            }
+        }
+        leaves
+    }
+
+    fn read(&mut self, source: &Source<'_>, key: &str, value: &DeValue<'_>, span: std::ops::Range<usize>) {
+        match value {
+            DeValue::Table(table) => {
+                for (name, value) in table.iter() {
+                    let key = format!("{key}.{}", name.get_ref());
+                    self.read(source, &key, value.get_ref(), value.span());
+                }
+            }
+            DeValue::Array(list) if list.iter().any(|it| it.get_ref().is_table()) => self.read_list(source, key, list),
+            _ => self.read_value(source, key, value, span),
+        }
+    }
+
+    /// A list of tables: rules by their whole text, others by their names.
+    fn read_list(&mut self, source: &Source<'_>, key: &str, list: &DeArray<'_>) {
+        for element in list.iter() {
+            let Some(table) = element.get_ref().as_table() else { continue };
+            let named = ["id", "code", "match"].into_iter().find_map(|name| table.get(name)?.get_ref().as_str());
+            match named.filter(|_| !RULES.contains(&key)) {
+                Some(name) => self.read(source, &format!("{key}[{name}]"), element.get_ref(), element.span()),
+                None => {
+                    let key = format!("{key} {}{}", inline(table, source.text), source.of_scope());
+                    self.insert(&key, "set".to_owned(), Some(source.place(element.span().start)));
+                    self.rules.push(key);
+                }
+            }
+        }
+    }
+
+    fn read_value(&mut self, source: &Source<'_>, key: &str, value: &DeValue<'_>, span: std::ops::Range<usize>) {
+        let folder = Path::new(source.file).parent().unwrap_or(Path::new(""));
+        let content = value.as_str().and_then(|name| self.policy.named_files.get(&folder.join(name)));
+        let root = key.split(['.', '[']).next().unwrap_or_default();
+        if BY_REQUEST.contains(&root) && content.is_none() {
+            return;
+        }
+        let of_scope = if ["scope", "defaults", "route"].contains(&root) { source.of_scope() } else { String::new() };
+        let content = content.map(|content| format!(" with the content {content}")).unwrap_or_default();
+        let text = source.text.get(span.clone()).unwrap_or_default();
+        self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
+    }
+
+    /// Of two files that set one key, the first one counts.
+    fn insert(&mut self, key: &str, value: String, from: Option<String>) {
+        self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
+    }
+
+    fn rules_shared_with(&self, other: &Self) -> Vec<String> {
+        self.rules.iter().filter(|rule| other.values.contains_key(*rule)).cloned().collect()
+    }
+}
+
+impl Source<'_> {
+    fn place(&self, at: usize) -> String {
+        format!("{}:{}", self.file, line_of(self.text.as_bytes(), at))
+    }
+
+    fn of_scope(&self) -> String {
+        if self.scope.is_empty() { String::new() } else { format!(" of the scope {}", self.scope) }
+    }
+}
+
+/// The hosts and the prefix of a scope, as they are written.
+fn scope_of(scope: &DeTable<'_>, text: &str) -> String {
+    let written = |key: &str| scope.get(key).and_then(|value| text.get(value.span()));
+    ["hosts", "prefix"].into_iter().filter_map(written).collect::<Vec<_>>().join(" ")
+}
+
+/// A table on one line.
+fn inline(table: &DeTable<'_>, text: &str) -> String {
+    let written = |value: &toml::Spanned<DeValue<'_>>| text.get(value.span()).unwrap_or_default().to_owned();
+    let keys: Vec<_> = table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value))).collect();
+    format!("{{ {} }}", keys.join(", "))
+}

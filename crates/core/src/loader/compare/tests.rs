@@ -1,0 +1,81 @@
+use crate::loader::{PolicyFile, PolicyLoader};
+
+const KEYS: &str = "[auth.k]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \
+                    \"627c8a152519f9f3da4d61fa329dc9fb559e10d8e336ca7797c953773fe47836\" }]\n";
+
+fn read(text: &str) -> PolicyFile {
+    PolicyLoader::new().parse("p.toml", &format!("version = 1\n{text}{KEYS}")).unwrap()
+}
+
+/// `Weaker auth: ["k"] -> []; /a, GET /b`.
+fn changes(old: &str, new: &str) -> Vec<String> {
+    let changed = read(old).changes_to(&read(new));
+    let text = |value: Option<&super::PlacedValue>| value.map_or("-", super::PlacedValue::value).to_owned();
+    let line = |it: &super::PolicyChange| {
+        let (old, new) = (text(it.old()), text(it.new_value()));
+        format!("{:?} {}: {old} -> {new}; {}", it.kind(), it.key(), it.requests().join(", "))
+    };
+    changed.iter().map(line).collect()
+}
+
+#[test]
+fn m2_a_setting_is_compared_by_the_requests_that_have_it() {
+    let route = |pattern: &str, rest: &str| format!("[[route]]\nmatch = {pattern:?}\n{rest}\n");
+    let (closed, open) = ("[defaults]\nauth = [\"k\"]\n", "[defaults]\nauth = []\n");
+    for (old, new, expected) in [
+        (closed.to_owned(), closed.to_owned(), &[][..]),
+        (closed.to_owned(), open.to_owned(), &["Weaker auth: [\"k\"] -> []; /…"]),
+        (open.to_owned(), closed.to_owned(), &["Other auth: [] -> [\"k\"]; /…"]),
+        // A route that is gone takes its guard with it, wherever the new value is set.
+        (route("GET /a/{x}", "auth = [\"k\"]"), String::new(), &["Weaker auth: [\"k\"] -> []; GET /a/…"]),
+        // A new route weakens another one only where they meet.
+        (
+            closed.to_owned() + &route("/{x}/b", ""),
+            closed.to_owned() + &route("/{x}/b", "") + &route("/a/{x}", "auth = []"),
+            &["Weaker auth: [\"k\"] -> []; /a/b, /a/…"],
+        ),
+        (
+            "[defaults]\nmode = \"enforce\"\n".to_owned(),
+            "[defaults]\nmode = \"own\"\ndialect = \"google\"\n".to_owned(),
+            &["Weaker mode: \"enforce\" -> \"own\"; /…", "Other dialect: \"standard\" -> \"google\"; /…"],
+        ),
+        ("locked = [\"auth\"]\n".to_owned(), String::new(), &["Weaker locked: \"auth\" -> -; "]),
+    ] {
+        assert_eq!(changes(&old, &new), expected, "{old}\n{new}");
+    }
+}
+
+#[test]
+fn m2_other_tables_are_compared_by_their_keys() {
+    let rule = |status: u16| format!("[[map]]\nstatus = {status}\nto = \"conflict\"\n");
+    for (old, new, expected) in [
+        (
+            "[header.h]\nname = \"x-h\"\npattern = \"a+\"\n".to_owned(),
+            "[header.h]\nname = \"x-h\"\n".to_owned(),
+            &["Guard header.h.pattern: \"a+\" -> -; "][..],
+        ),
+        ("[request_id]\ntrust = \"valid\"\n".to_owned(), String::new(), &["Other request_id.trust: \"valid\" -> -; "]),
+        (rule(418), rule(418) + &rule(419), &["Other map { status = 419, to = \"conflict\" }: - -> set; "]),
+        (
+            rule(418) + &rule(419),
+            rule(419) + &rule(418),
+            &[
+                "Other order of the rules: map { status = 418, to = \"conflict\" }, map { status = 419, to = \"conflict\" } \
+               -> map { status = 419, to = \"conflict\" }, map { status = 418, to = \"conflict\" }; ",
+            ],
+        ),
+    ] {
+        assert_eq!(changes(&old, &new), expected, "{old}\n{new}");
+    }
+}
+
+#[test]
+fn a_policy_s_hash_does_not_depend_on_its_folder() {
+    let hash = |name: &str, text: &str| {
+        let file = PolicyLoader::new().parse(name, text).unwrap();
+        file.policy().summary().hash().unwrap().to_owned()
+    };
+    assert_eq!(hash("/a/policy.toml", "version = 1"), hash("/b/c/other.toml", "version = 1"));
+    assert_ne!(hash("a.toml", "version = 1"), hash("a.toml", "version = 1 "));
+    assert_eq!(hash("a.toml", "version = 1").len(), 16);
+}

@@ -1,0 +1,36 @@
+//! The hash of a policy: equal on each machine that has the same files with the same texts below the policy's folder.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::env::NamedFile;
+use super::gather::Text;
+
+/// Enough hexadecimal digits that two policies of one organisation never share them, and few enough to compare by eye.
+const DIGITS: usize = 16;
+
+/// The hash of a text, in hexadecimal digits.
+pub(super) fn digest(text: &str) -> String {
+    shortened(Sha256::digest(text))
+}
+
+/// The hash of all files of a policy. The folder and the name of the policy itself do not count: gateways may have it elsewhere.
+pub(super) fn digest_of_files(texts: &[Text], more: &[NamedFile]) -> String {
+    let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
+    let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));
+    let named = more.iter().map(|it| (it.path.as_path(), &it.text));
+    let mut hasher = Sha256::new();
+    for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
+        let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        for part in [&name, text] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    shortened(hasher.finalize())
+}
+
+fn shortened(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+}

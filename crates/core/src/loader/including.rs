@@ -1,0 +1,45 @@
+//! The policy that a team's own file is a part of: [`PolicyLoader::policies_including`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::PolicyLoader;
+use super::file::has_scope;
+
+/// How many folders are searched where no `.git` ends the search: deeper trees of one policy are not known.
+const MAX_FOLDERS: usize = 8;
+
+impl PolicyLoader {
+    /// Whether a file is a part of another policy: it has a `[scope]`. `false` for a file that cannot be read.
+    pub fn has_scope(&self, path: &Path) -> bool {
+        has_scope(path, self)
+    }
+
+    /// The policies that include this file, in the nearest folder that has some: the file's own, or one above it. The search
+    /// ends at the root of a Git work tree, or after eight folders. The paths are absolute, in the order of their names.
+    pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
+        let Ok(file) = path.canonicalize() else { return Vec::new() };
+        for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
+            let found: Vec<_> = policies_in(folder).into_iter().filter(|policy| self.includes(policy, &file)).collect();
+            if !found.is_empty() || folder.join(".git").exists() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether a policy, valid or not, includes this file. A file with a `[scope]` is part of another policy itself.
+    pub fn includes(&self, policy: &Path, file: &Path) -> bool {
+        let Ok(file) = file.canonicalize() else { return false };
+        let is_file = |part: &PathBuf| part.canonicalize().is_ok_and(|part| part == file);
+        !self.has_scope(policy) && self.read(policy, &|_| ()).files.iter().skip(1).any(is_file)
+    }
+}
+
+/// The TOML files of a folder.
+fn policies_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
+    files.sort();
+    files
+}
