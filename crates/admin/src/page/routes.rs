@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyStatus, SwitchChange};
+use error_envelope_runtime::PolicyStatus;
 use maud::{Markup, html};
 
 use super::errors;
 use super::paging::Paging;
-use super::text::{counted, foreign, head_row, more_row};
+use super::text::{counted, effective_mode, foreign, head_row, more_row};
 use crate::admin::Shared;
 use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
@@ -33,7 +33,6 @@ pub(super) struct Routes {
     /// The active policy; `None` if no layer is connected.
     pub(super) policy: Option<PolicyStatus>,
     pub(super) is_off: bool,
-    pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
 }
 
@@ -76,14 +75,7 @@ impl Routes {
         };
         let mut loud: Vec<_> = tallies_with_errors(shared, span.today()).into_iter().map(with_errors).collect();
         loud.sort_by_cached_key(|it| it.urgency(span.today()));
-        Self {
-            loud,
-            quiet: by_mode(modes),
-            policy: status,
-            is_off: shared.switch.is_off(),
-            switched: shared.switch.last_change(),
-            span,
-        }
+        Self { loud, quiet: by_mode(modes), policy: status, is_off: shared.switch.is_off(), span }
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
@@ -99,7 +91,7 @@ impl Routes {
                 div.title { h2 id="routes-title" { "Routes" } }
                 @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table(shown)) }
                 (paging.links(|page| format!("{}#routes", link("/", page.into_iter()))))
-                @for (mode, routes) in &self.quiet { (quiet(mode, routes)) }
+                @for (mode, routes) in &self.quiet { (quiet(&effective_mode(mode, self.is_off), routes)) }
             }
         }
     }
@@ -126,7 +118,7 @@ impl Routes {
                         (errors::route(it.route.as_deref()))
                         @if !it.is_known { " " span.tag { "not in the policy" } }
                     }
-                    td.mode role="cell" data-name="Mode" { (it.mode.as_str()) }
+                    td.mode role="cell" data-name="Mode" { (effective_mode(it.mode.as_str(), self.is_off)) }
                     td.number role="cell" data-name="Errors" { (it.tally.errors.sum(today)) }
                     td.number role="cell" data-name="Without a code" { (without) (share(without, inner)) }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
@@ -161,7 +153,7 @@ fn by_mode(modes: HashMap<&str, Mode>) -> BTreeMap<&'static str, Vec<String>> {
     routes
 }
 
-fn quiet(mode: &str, routes: &[String]) -> Markup {
+fn quiet(mode: &Markup, routes: &[String]) -> Markup {
     let more = routes.len().saturating_sub(MOST_QUIET);
     html! {
         details.quiet-routes {

@@ -4,7 +4,6 @@ use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::routes::Routes;
-use super::switch::back;
 use super::text::{foreign, time};
 use crate::error_store::clock;
 use crate::error_store::readiness::Verdict;
@@ -16,13 +15,6 @@ impl Routes {
     pub(super) fn summary(&self) -> Markup {
         html! {
             h1.visually-hidden { "What the services send, and what their clients get" }
-            @if self.is_off {
-                div.banner role="note" {
-                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services send." }
-                    (self.switched())
-                    (back())
-                }
-            }
             @if self.policy.as_ref().and_then(PolicyStatus::rejection).is_some_and(PolicyRejection::is_current) {
                 div.banner role="note" {
                     p {
@@ -52,35 +44,6 @@ impl Routes {
                     div.wide { dt { "Policy" } dd {
                         (foreign(it.policy().summary().origin())) " " span.quiet { "since " (clock::short(clock::milliseconds(it.since()), self.span.now)) }
                     } }
-                }
-            }
-        }
-    }
-
-    /// The last change of the switch: its time, author and reason.
-    fn switched(&self) -> Markup {
-        let Some(change) = &self.switched else { return html! {} };
-        let done = if change.is_off() { "Thrown " } else { "Taken back " };
-        html! {
-            p.quiet {
-                (done) (time(clock::milliseconds(change.changed_at()), self.span.now))
-                @if let Some(by) = change.by() { " by " (foreign(by)) }
-                @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
-            }
-        }
-    }
-
-    /// The kill switch, for the operator on call.
-    pub(super) fn switch(&self) -> Markup {
-        html! {
-            section id="switch" aria-labelledby="switch-title" {
-                div.title { h2 id="switch-title" { "Kill switch" } }
-                @if self.is_off {
-                    p { "It is thrown: every route is in off." }
-                    (self.switched())
-                } @else {
-                    (self.switched())
-                    p { a href="/switch" { "Put every route to off" } " needs a confirmation." }
                 }
             }
         }

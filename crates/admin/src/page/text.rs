@@ -11,6 +11,13 @@ pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible::line(text)) } }
 }
 
+/// The mode that applies now: `off` while the kill switch is thrown, with the policy's own behind it.
+pub(super) fn effective_mode(mode: &str, is_off: bool) -> Markup {
+    html! {
+        @if is_off && mode != "off" { b { "off" } " " span.quiet { "(policy: " (mode) ")" } } @else { (mode) }
+    }
+}
+
 pub(super) fn time(at: u64, now: u64) -> Markup {
     html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at, now)) } }
 }

@@ -11,4 +11,5 @@ mod paths;
 mod policy;
 mod server;
 mod strangers;
+mod switch;
 mod tables;
