@@ -124,11 +124,12 @@ impl Admin {
         self.shared.switch.clone()
     }
 
-    /// Adds what was counted since the last full minute to the charts, too.
-    pub(crate) fn look_at_counters(&self) {
-        #[cfg(feature = "prometheus")]
-        if let Metrics::Here(handle) = &self.metrics {
-            sampler::look(handle, &self.shared.store);
+    /// Adds what was counted since the last full minute to the charts, too. Returns the metrics, if they are here.
+    pub(crate) fn look_at_counters(&self) -> Option<String> {
+        match &self.metrics {
+            #[cfg(feature = "prometheus")]
+            Metrics::Here(handle) => Some(sampler::look(handle, &self.shared.store)),
+            _ => None,
         }
     }
 

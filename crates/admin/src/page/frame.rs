@@ -66,10 +66,10 @@ impl Frame<'_> {
                 div { dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) } }
                 @if let Some(status) = &status {
                     div { dt { "Policy" } dd {
-                        (foreign(status.policy().summary().origin())) ", since " (time(milliseconds(status.since()), self.now))
+                        (foreign(status.policy().summary().origin())) ", since " (time(milliseconds(status.since())))
                     } }
                 }
-                div { dt { "As of" } dd { (time(self.now, self.now)) } }
+                div { dt { "As of" } dd { (time(self.now)) } }
             }
         }
     }
@@ -79,7 +79,7 @@ impl Frame<'_> {
         html! {
             div.banner.danger role="note" {
                 p { strong { "Kill switch: every route is in off." } " Clients get what the services send." }
-                @if let Some(change) = request.shared().switch.last_change() { (last_change(&change, self.now)) }
+                @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
                 p { a href="/switch" { "Take it back" } }
             }
         }

@@ -12,6 +12,8 @@ mod frame;
 mod hour;
 mod live;
 mod metrics_table;
+mod moment;
+mod now;
 mod one_route;
 mod paging;
 mod part;
@@ -28,6 +30,7 @@ use tokio::time::Instant;
 
 use self::frame::Frame;
 use self::live::Events;
+use self::moment::Moment;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::change::Denied;
@@ -42,11 +45,9 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/errors/{id}", one),
     get(LIVE, events),
     get("/charts", charts),
-    get("/policy/view", |request| {
-        page(request, "Policy", policy_tables::answer(request.shared(), request.query, span(request)))
-    }),
+    get("/policy/view", |request| page(request, "Policy", policy_tables::answer(request.shared(), request.query))),
     get("/metrics/view", |request| page(request, "Metrics", metrics_table::answer(request))),
-    get("/switch", |request| page(request, "Kill switch", switch::answer(request, None, store::now()))),
+    get("/switch", |request| page(request, "Kill switch", switch::answer(request, None))),
     get("/page.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/page.css"))),
     get("/page.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/page.js"))),
     get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
@@ -54,27 +55,18 @@ pub(crate) static ROWS: &[Endpoint] = &[
 
 /// `/`: the whole errors page.
 pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
-    let span = span(request);
-    request.admin.look_at_counters();
-    let routes = routes::Routes::new(request.shared(), span);
-    let (count, entries) = {
-        let kept = request.shared().store.recent();
-        (kept.count, kept.entries().cloned().collect::<Vec<_>>())
-    };
-    let errors = errors::LastErrors::new(entries, request.query, span);
+    let moment = Moment::take(request);
+    let span = moment.span;
+    let routes = routes::Routes::new(request.shared(), &moment.tallies, span);
+    let errors = errors::LastErrors::new(&moment.entries, request.query, span);
     let live = errors.live();
-    let frame = Frame {
-        title: "Errors",
-        live: live.as_deref().map(|live| (live, count)),
-        is_home: true,
-        now: span.now,
-        ..Frame::default()
-    };
+    let live = live.as_deref().map(|live| (live, moment.count));
+    let frame = Frame { title: "Errors", live, is_home: true, now: span.now, ..Frame::default() };
     let content = html! {
-        (routes.summary())
-        (charts::overview(&request.shared().store, span))
-        (routes.section(request.query))
+        (moment.section(routes.policy.as_ref()))
+        (charts::overview(&moment, request.query))
         (errors.section(routes.shows_bodies()))
+        (routes.section(request.query))
     };
     framed(request, StatusCode::OK, &frame, &content)
 }
@@ -103,7 +95,7 @@ fn answer_of(request: &AdminRequest<'_>, wanted: &str) -> Answer {
 
 /// The form again, after a change that was refused.
 pub(crate) fn denied(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
-    page(request, "Kill switch", switch::answer(request, Some(denied), store::now()))
+    page(request, "Kill switch", switch::answer(request, Some(denied)))
 }
 
 /// The page of a path that is not served.

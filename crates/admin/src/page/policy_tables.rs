@@ -10,7 +10,6 @@ use super::part::PartSearch;
 use super::text::{counted, effective_mode, foreign, grouped, head_row, time};
 use crate::admin::Shared;
 use crate::error_store::clock::milliseconds;
-use crate::error_store::readiness::Span;
 
 /// One table of the policy.
 struct Row<'p> {
@@ -22,15 +21,15 @@ struct Row<'p> {
     table: Option<&'p OutlineTable>,
 }
 
-pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
+pub(super) fn answer(shared: &Shared, query: Option<&str>) -> (StatusCode, Markup) {
     let Some(status) = shared.policy_status() else {
         let content = html! { h1 { "Policy" } p.lead { "No layer is wired to this address yet." } };
         return (StatusCode::SERVICE_UNAVAILABLE, content);
     };
     let content = html! {
         h1 { "Policy" }
-        @if let Some(rejection) = status.rejection() { (refusal(rejection, span)) }
-        (facts(&status, shared.switch.is_off(), span))
+        @if let Some(rejection) = status.rejection() { (refusal(rejection)) }
+        (facts(&status, shared.switch.is_off()))
         (files(&status))
         (tables(&status, shared.switch.is_off(), query))
         p.quiet {
@@ -41,7 +40,7 @@ pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (Statu
     (StatusCode::OK, content)
 }
 
-fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
+fn refusal(rejection: &PolicyRejection) -> Markup {
     let since = milliseconds(rejection.since());
     html! {
         section.refused id="refused" aria-labelledby="refused-title" {
@@ -49,18 +48,18 @@ fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
                 @if rejection.is_current() { "The file was refused: the policy before it stays active" }
                 @else { "Refused before, and put right since" }
             }
-            p { (time(since, span.now)) }
+            p { (time(since)) }
             pre.copy tabindex="0" { code { (crate::visible::lines(rejection.why())) "\n" } }
         }
     }
 }
 
-fn facts(status: &PolicyStatus, is_off: bool, span: Span) -> Markup {
+fn facts(status: &PolicyStatus, is_off: bool) -> Markup {
     let figures: PolicySummary<'_> = status.policy().summary();
     html! {
         dl.facts {
             div { dt { "Policy" } dd { (foreign(figures.origin())) } }
-            div { dt { "Active since" } dd { (time(milliseconds(status.since()), span.now)) } }
+            div { dt { "Active since" } dd { (time(milliseconds(status.since()))) } }
             div { dt { "Mode, where nothing else is set" } dd { (effective_mode(figures.mode().as_str(), is_off)) } }
             div { dt { "Body limit" } dd {
                 @match figures.body_limit() { Some(limit) => { (grouped(limit)) " bytes" }, None => "none" }

@@ -13,7 +13,7 @@ use crate::error_store::query::value;
 use crate::visible::line;
 
 /// The page. `denied` is why the last change was refused.
-pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>, now: u64) -> (StatusCode, Markup) {
+pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (StatusCode, Markup) {
     let is_off = request.shared().switch.is_off();
     let page = html! {
         h1 { "Kill switch" }
@@ -23,18 +23,18 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>, now: u
         } @else {
             (changes(request.shared()))
         }
-        @if let Some(change) = request.shared().switch.last_change() { (last_change(&change, now)) }
+        @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
         @if request.admin.is_read_only() { (read_only()) } @else { (form(request, is_off)) }
     };
     (denied.map_or(StatusCode::OK, |denied| denied.status), page)
 }
 
 /// The last change of the switch: its time, author, reason and sender.
-pub(super) fn last_change(change: &SwitchChange, now: u64) -> Markup {
+pub(super) fn last_change(change: &SwitchChange) -> Markup {
     let done = if change.is_off() { "Thrown " } else { "Taken back " };
     html! {
         p {
-            (done) (time(clock::milliseconds(change.changed_at()), now))
+            (done) (time(clock::milliseconds(change.changed_at())))
             @if let Some(by) = change.by() { " by " (foreign(by)) }
             @if let Some(peer) = change.peer() { " (from " (peer) ")" }
             @if let Some(reason) = change.reason() { ": " (foreign(reason)) }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use error_envelope_core::exchange::{DecidedBy, Origin};
+use error_envelope_core::exchange::{DecidedBy, KnownMethod, Origin};
 use error_envelope_core::policy::Mode;
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
 use crate::change::Change;
-use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
+use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, RequestLine, Side};
 use crate::error_store::redact::Hidden;
 use crate::error_store::store;
 use crate::page;
@@ -26,6 +26,12 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     let by = Some(DecidedBy::Status);
     let code = Code::Any(code.into());
     let seen = ErrorRecord {
+        request: RequestLine {
+            method: Some(KnownMethod::from(&http::Method::GET)),
+            path: Some(dropped.into()),
+            client: Some(before.into()),
+            ..RequestLine::default()
+        },
         id: ID.parse().expect("an id"),
         at: store::now(),
         route: Some(route),
@@ -58,7 +64,18 @@ fn another() -> ErrorRecord<'static> {
     let id = ID.parse().expect("an id");
     let (dropped, cause, form) = (None, None, None);
     let (at, mode) = (store::now(), Mode::Observe);
-    ErrorRecord { id, at, route: Some("/b"), mode, kind, dropped, has_bodies: false, cause, form }
+    ErrorRecord {
+        id,
+        at,
+        request: RequestLine::default(),
+        route: Some("/b"),
+        mode,
+        kind,
+        dropped,
+        has_bodies: false,
+        cause,
+        form,
+    }
 }
 
 fn read(answer: Answer) -> String {
@@ -79,13 +96,7 @@ fn pages(admin: &Admin, query: &str) -> Vec<String> {
         change: Change::default(),
     };
     let with_query = AdminRequest { query: Some(query), ..request("") };
-    let live = admin
-        .shared
-        .store
-        .recent()
-        .entries()
-        .map(|entry| super::errors::row(entry, store::now()).into_string())
-        .collect();
+    let live = admin.shared.store.recent().entries().map(|entry| super::errors::row(entry).into_string()).collect();
     vec![
         read(page::home(&request(""))),
         read(page::home(&with_query)),

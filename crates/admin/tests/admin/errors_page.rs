@@ -146,7 +146,8 @@ async fn the_kill_switch_is_shown_and_offered() {
     }
     let named = ask(&admin, "GET", "/switch?by=ada&reason=%22%3E%3Cb%3E").await.body;
     assert!(
-        named.contains("value=\"ada\"") && named.contains("value=\"&quot;>&lt;b>\"") | named.contains("value=\"&quot;&gt;&lt;b&gt;\""),
+        named.contains("value=\"ada\"")
+            && named.contains("value=\"&quot;>&lt;b>\"") | named.contains("value=\"&quot;&gt;&lt;b&gt;\""),
         "{named}"
     );
     let mode = ask(&admin, "GET", "/mode").await.json();

@@ -7,6 +7,7 @@ mod deploy;
 mod errors_page;
 mod kit;
 mod metrics;
+mod now;
 mod paths;
 mod policy;
 mod server;
