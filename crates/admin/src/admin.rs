@@ -1,14 +1,16 @@
 //! The admin address, and its connections to the layer.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
 use error_envelope_core::exchange::Observer;
 #[cfg(feature = "prometheus")]
 use error_envelope_runtime::PrometheusHandle;
 use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 
+use crate::admin_token::TokenFile;
 use crate::error_store::Store;
 use crate::guard::Hosts;
 #[cfg(feature = "prometheus")]
@@ -26,6 +28,10 @@ pub struct Admin {
     pub(crate) shared: Arc<Shared>,
     pub(crate) hosts: Hosts,
     pub(crate) metrics: Metrics,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) token: Option<TokenFile>,
+    /// Whether an address other than loopback is served.
+    pub(crate) is_exposed: bool,
 }
 
 /// The data for every response.
@@ -77,6 +83,24 @@ impl Admin {
         self
     }
 
+    /// Sets the name of this process in its pages, such as its host. By default it is the host name of the request.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Requires the token in this file for each change: as `Authorization: Bearer`, or in the page's form. The file is read
+    /// for each change, so that a new token applies at once. White space around the token is ignored.
+    ///
+    /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its token has fewer than 32 bytes.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
+        self.token = Some(TokenFile::new(path.into())?);
+        Ok(self)
+    }
+
     /// Connects it to a layer, or to the [`PolicyHandle`] of another adapter: to the active policy, each error, and the
     /// kill switch. With several layers, the page shows the policy of the last one.
     #[must_use]
@@ -100,11 +124,12 @@ impl Admin {
         self.shared.switch.clone()
     }
 
-    /// Adds what was counted since the last full minute to the charts, too.
-    pub(crate) fn look_at_counters(&self) {
-        #[cfg(feature = "prometheus")]
-        if let Metrics::Here(handle) = &self.metrics {
-            sampler::look(handle, &self.shared.store);
+    /// Adds what was counted since the last full minute to the charts, too. Returns the metrics, if they are here.
+    pub(crate) fn look_at_counters(&self) -> Option<String> {
+        match &self.metrics {
+            #[cfg(feature = "prometheus")]
+            Metrics::Here(handle) => Some(sampler::look(handle, &self.shared.store)),
+            _ => None,
         }
     }
 

@@ -1,22 +1,33 @@
 //! The request that a handler gets.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, HOST};
 
 use crate::admin::{Admin, Shared};
+use crate::change::Change;
 
-/// An accepted request, as its handler sees it. Bodies are never read.
+/// An accepted request, as its handler sees it.
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) headers: &'a HeaderMap,
     /// The value of a `{name}` at the end of the table's path, as sent.
     pub(crate) name: &'a str,
     pub(crate) query: Option<&'a str>,
+    /// The change that a POST requests; empty for any other method.
+    pub(crate) change: Change,
 }
 
 impl<'a> AdminRequest<'a> {
     pub(crate) fn shared(&self) -> &'a Shared {
         &self.admin.shared
+    }
+
+    /// The name of this process; without one, the host that the request names.
+    pub(crate) fn gateway(&self) -> Cow<'_, str> {
+        let host = || self.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        self.admin.name.as_deref().map(Cow::Borrowed).or_else(host).unwrap_or_default()
     }
 
     /// Whether a browser requests a page: its user reads no JSON.

@@ -9,8 +9,9 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, HeaderName, ORIGIN};
+use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer::{self, Answer};
 use crate::error_store::LIVE;
@@ -27,7 +28,7 @@ impl Hosts {
     }
 
     /// The response to a refused request; `None` accepts it.
-    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+    pub(crate) fn refusal(&self, request: &Parts) -> Option<Answer> {
         let Ok(host) = requested_host(request) else {
             let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
             return Some(answer::text(StatusCode::BAD_REQUEST, why));
@@ -37,9 +38,9 @@ impl Hosts {
         {
             return Some(misdirected(host.host()));
         }
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let holds = request.uri().path() == LIVE;
-        let foreign = (!reads || holds) && is_of_another_site(request.headers(), host.as_ref());
+        let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let holds = request.uri.path() == LIVE;
+        let foreign = (!reads || holds) && is_of_another_site(&request.headers, host.as_ref());
         foreign.then(|| {
             let why = "refused: cross-site request; use the page at this address, or a client other than a browser";
             answer::text(StatusCode::FORBIDDEN, why)
@@ -57,14 +58,14 @@ impl Hosts {
 ///
 /// # Errors
 /// The host is invalid, repeated or contradictory.
-fn requested_host<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
-    let mut host_headers = request.headers().get_all(HOST).iter();
+fn requested_host(request: &Parts) -> Result<Option<Authority>, ()> {
+    let mut host_headers = request.headers.get_all(HOST).iter();
     let (first, second) = (host_headers.next(), host_headers.next());
     if second.is_some() {
         return Err(());
     }
     let header = first.map(|host| host.to_str().map_err(drop)?.parse::<Authority>().map_err(drop)).transpose()?;
-    match (request.uri().authority(), header) {
+    match (request.uri.authority(), header) {
         (Some(target), Some(header)) if !target.as_str().eq_ignore_ascii_case(header.as_str()) => Err(()),
         (Some(target), _) => Ok(Some(target.clone())),
         (None, header) => Ok(header),

@@ -32,8 +32,9 @@
 //! # }
 //! ```
 //!
-//! Anybody who reaches the address may read all of it and throw the switch: it has no users, and belongs on loopback or in
-//! a network of the operators alone. It is guarded against pages in an operator's browser: a `Host` that is a name is
+//! Anybody who reaches the address may read all of it: it has no users, and belongs on loopback or in a network of the
+//! operators alone. A change needs the token of [`Admin::token_file`], if there is one. Without one, [`Admin::serve`]
+//! accepts changes on loopback alone. It is guarded against pages in an operator's browser: a `Host` that is a name is
 //! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a stranger can point a name here
 //! (DNS rebinding), and a request of another site that changes something is refused.
 
@@ -41,7 +42,9 @@
 
 mod admin;
 mod admin_request;
+mod admin_token;
 mod answer;
+mod change;
 pub mod drafting;
 mod error_store;
 #[cfg(feature = "prometheus")]

@@ -1,14 +1,17 @@
 //! The kill switch, by hand.
 //!
-//! The query may name the operator and the reason: `POST /mode/off?by=NAME&reason=TEXT`. Bodies are never read.
+//! The form or the query may name the operator and the reason: `POST /mode/off?by=NAME&reason=TEXT`.
 
-use error_envelope_runtime::SwitchNote;
+use error_envelope_runtime::{KillSwitch, SwitchNote};
+use http::StatusCode;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::json;
 
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
+use crate::change::Denied;
 use crate::error_store::clock::time;
-use crate::error_store::query::value;
+use crate::page;
 
 pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
     let switch = &request.shared().switch;
@@ -19,24 +22,32 @@ pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
         "changed_at": last.as_ref().map(|it| time(it.changed_at())),
         "changed_by": last.as_ref().and_then(|it| it.by()),
         "reason": last.as_ref().and_then(|it| it.reason()),
+        "peer": last.as_ref().and_then(|it| it.peer()),
     }))
 }
 
 pub(crate) fn off(request: &AdminRequest<'_>) -> Answer {
-    request.shared().switch.off_with(note(request));
-    done(request)
+    change(request, KillSwitch::off_with)
 }
 
 pub(crate) fn back(request: &AdminRequest<'_>) -> Answer {
-    request.shared().switch.back_with(note(request));
-    done(request)
+    change(request, KillSwitch::back_with)
 }
 
-fn note(request: &AdminRequest<'_>) -> SwitchNote {
-    let parameter = |name| value(request.query, name).unwrap_or_default();
-    SwitchNote::new().by(&parameter("by")).reason(&parameter("reason"))
-}
-
-fn done(request: &AdminRequest<'_>) -> Answer {
+fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) -> Answer {
+    if let Some(denied) = &request.change.denied {
+        return refuse(request, denied);
+    }
+    set(&request.shared().switch, request.change.note());
     if request.by_page() { answer::see("/") } else { describe(request) }
+}
+
+/// A browser gets the form again, with name and reason as they were written.
+fn refuse(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
+    let mut answer =
+        if request.by_page() { page::denied(request, denied) } else { answer::text(denied.status, &*denied.why) };
+    if denied.status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    answer
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use error_envelope_runtime::PrometheusHandle;
 
 use crate::error_store::minutes::MINUTE_MS;
+use crate::error_store::requests::RouteTotals;
 use crate::error_store::store::{self, Store};
 use crate::exposition;
 
@@ -16,21 +17,23 @@ const REQUESTS: &str = "error_envelope_requests_total";
 /// Reads now, and at the end of each minute while the store exists. If no thread can be started, each page that opens
 /// reads them.
 pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
-    look(&handle, store);
+    drop(look(&handle, store));
     let store = Arc::downgrade(store);
     let all = move || while look_at_next_turn(&handle, &store) {};
     let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);
 }
 
-/// Counts what came since the last look. One look at a time: an older reading would look like a restart.
-pub(crate) fn look(handle: &PrometheusHandle, store: &Store) {
+/// Counts what came since the last look. One look at a time: an older reading would look like a restart. Returns what it read.
+pub(crate) fn look(handle: &PrometheusHandle, store: &Store) -> String {
     let mut requests = store.requests();
-    requests.look(store::now(), &totals(&handle.render()));
+    let text = handle.render();
+    requests.look(store::now(), &totals(&text));
+    text
 }
 
 fn look_at_next_turn(handle: &PrometheusHandle, store: &Weak<Store>) -> bool {
     thread::sleep(Duration::from_millis(MINUTE_MS - store::now() % MINUTE_MS));
-    store.upgrade().map(|store| look(handle, &store)).is_some()
+    store.upgrade().map(|store| drop(look(handle, &store))).is_some()
 }
 
 /// The requests of each route.
@@ -39,11 +42,15 @@ fn look_at_next_turn(handle: &PrometheusHandle, store: &Weak<Store>) -> bool {
     clippy::cast_sign_loss,
     reason = "a counter is written as the whole number that it is"
 )]
-fn totals(text: &str) -> HashMap<String, u64> {
-    let mut totals = HashMap::new();
+fn totals(text: &str) -> HashMap<String, RouteTotals> {
+    let mut totals: HashMap<String, RouteTotals> = HashMap::new();
     for sample in text.lines().filter(|line| line.starts_with(REQUESTS)).filter_map(exposition::sample) {
         if let Some(route) = sample.label("route").filter(|_| sample.name == REQUESTS) {
-            *totals.entry(route.to_owned()).or_default() += sample.value as u64;
+            let of_route = totals.entry(route.to_owned()).or_default();
+            of_route.all += sample.value as u64;
+            if sample.label("status_class") == Some("5xx") {
+                of_route.faults += sample.value as u64;
+            }
         }
     }
     totals
@@ -57,11 +64,11 @@ mod tests {
     fn a_route_has_the_requests_of_all_its_methods_and_classes() {
         let text = "# TYPE error_envelope_requests_total counter\n\
                     error_envelope_requests_total{route=\"/a\",method=\"GET\",status_class=\"2xx\"} 5\n\
-                    error_envelope_requests_total{route=\"/a\",method=\"PUT\",status_class=\"4xx\"} 2\n\
+                    error_envelope_requests_total{route=\"/a\",method=\"PUT\",status_class=\"5xx\"} 2\n\
                     error_envelope_requests_total{route=\"none\",method=\"GET\",status_class=\"4xx\"} 1\n\
                     error_envelope_requests_total_of_others{route=\"/a\"} 9\n";
-        let mut totals: Vec<_> = totals(text).into_iter().collect();
+        let mut totals: Vec<_> = totals(text).into_iter().map(|(route, it)| (route, it.all, it.faults)).collect();
         totals.sort();
-        assert_eq!(totals, [("/a".to_owned(), 7), ("none".to_owned(), 1)]);
+        assert_eq!(totals, [("/a".to_owned(), 7, 2), ("none".to_owned(), 1, 0)]);
     }
 }

@@ -6,10 +6,13 @@
 use std::borrow::Borrow;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +24,7 @@ use tower_service::Service;
 use crate::admin::Admin;
 #[cfg(feature = "prometheus")]
 use crate::admin::Metrics;
+use crate::change::Peer;
 
 /// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
@@ -39,12 +43,14 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 impl Admin {
     /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
     ///
-    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. It logs a warning if the
-    /// address is not loopback, because it requires no credentials. A borrowed listener can be served again later.
+    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. If the address is not
+    /// loopback, it logs a warning, and accepts no change without a [token](Self::token_file). A borrowed listener can be served again later.
     /// Until then, its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
+        let mut served = self.clone();
         if let Ok(address) = listener.borrow().local_addr() {
-            announce(address);
+            served.is_exposed = !address.ip().is_loopback();
+            served.announce(address);
         }
         let (room, (stopping, stopped)) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), watch::channel(()));
         let mut stop = pin!(stop);
@@ -53,7 +59,7 @@ impl Admin {
             tokio::select! {
                 () = &mut stop => break,
                 _ = upkeep.tick() => self.upkeep(),
-                (stream, place) = accept(listener.borrow(), &room) => spawn(self.clone().answer_on(stream, place, stopped.clone())),
+                (stream, place) = accept(listener.borrow(), &room) => spawn(served.clone().answer_on(stream, place, stopped.clone())),
             }
         }
         drop((listener, stopped));
@@ -69,9 +75,13 @@ impl Admin {
     }
 
     async fn answer_on(self, stream: TcpStream, _place: Place, mut stopped: watch::Receiver<()>) {
+        let peer = stream.peer_addr().map(|peer| Peer(peer.ip().to_canonical())).ok();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_WITHIN));
-        let service = service_fn(|request| self.service().call(request));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            peer.map(|peer| request.extensions_mut().insert(peer));
+            self.service().call(request)
+        });
         let connection = http1::Builder::new()
             .keep_alive(false)
             .timer(TokioTimer::new())
@@ -91,15 +101,18 @@ impl Admin {
             tracing::debug!(%error, "admin connection ended with an error");
         }
     }
-}
 
-fn announce(address: std::net::SocketAddr) {
-    tracing::info!(%address, "serving the admin address");
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            %address,
-            "the admin address is not loopback: anyone who can reach it can read errors and turn the policy off"
-        );
+    fn announce(&self, address: SocketAddr) {
+        tracing::info!(%address, "serving the admin address");
+        if self.is_read_only() {
+            tracing::warn!(
+                %address,
+                "the admin address is not loopback: anyone who can reach it can read errors; changes are refused, since no \
+                 token file is set"
+            );
+        } else if self.is_exposed {
+            tracing::warn!(%address, "the admin address is not loopback: anyone who can reach it can read errors");
+        }
     }
 }
 

@@ -2,19 +2,21 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use crate::admin::Admin;
+use crate::answer::Answer;
+use crate::change::Change;
 use crate::{answer, table};
 
-/// The service of [`Admin::service`]. It responds at once, and ignores the request's body.
+/// The service of [`Admin::service`]. It reads the body of a change alone: at most 16 KiB, within 5 seconds.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
@@ -24,24 +26,40 @@ pub struct AdminBody(answer::Body);
 
 impl Admin {
     /// Returns a service to mount in your own server, at the root of a host or an address: its pages link to
-    /// each other by absolute paths. Your server must limit heads, waits and connections. No request body is read.
+    /// each other by absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime. Changes
+    /// need a [token](Self::token_file) if there is one; else your server must restrict who reaches them.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
+
+    async fn respond<B: Body>(&self, head: &Parts, body: B) -> Answer {
+        if let Some(refusal) = self.hosts.refusal(head) {
+            return refusal;
+        }
+        let change = if head.method == Method::POST { Change::read(self, head, body).await } else { Change::default() };
+        table::answer(self, head, change)
+    }
 }
 
-impl<B> Service<Request<B>> for AdminService {
+impl<B> Service<Request<B>> for AdminService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
     type Response = Response<AdminBody>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<AdminBody>, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<AdminBody>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let refusal = self.0.hosts.refusal(&request);
-        ready(Ok(refusal.unwrap_or_else(|| table::answer(&self.0, &request)).map(AdminBody)))
+        let admin = self.0.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            Ok(admin.respond(&head, body).await.map(AdminBody))
+        })
     }
 }
 

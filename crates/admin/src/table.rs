@@ -1,10 +1,12 @@
 //! The table of endpoints: path, method, handler.
 
-use http::{Method, Request};
+use http::Method;
+use http::request::Parts;
 
 use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
+use crate::change::Change;
 use crate::row::{Endpoint, get, post};
 use crate::{health, metrics, mode, page, policy};
 
@@ -19,20 +21,23 @@ static ROWS: [Endpoint; 7] = [
 ];
 
 /// The response to an accepted request.
-pub(crate) fn answer<B>(admin: &Admin, request: &Request<B>) -> Answer {
-    let (method, path) = (request.method(), request.uri().path());
+pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
+    let (method, path) = (&request.method, request.uri.path());
     let here: Vec<_> = rows().filter_map(|row| Some((row, row.name_in(path)?))).collect();
     let wanted = if method == Method::HEAD { &Method::GET } else { method };
+    let (headers, query) = (&request.headers, request.uri.query());
+    let view = |name| AdminRequest { admin, headers, name, query, change };
     match here.iter().find(|(row, _)| row.method == *wanted) {
-        Some((row, name)) => {
-            (row.answer)(&AdminRequest { admin, headers: request.headers(), name, query: request.uri().query() })
-        }
-        None if here.is_empty() => not_found(),
+        Some((row, name)) => (row.answer)(&view(name)),
+        None if here.is_empty() => not_found(&view("")),
         None => answer::method_not_allowed(&methods(here.iter().map(|(row, _)| *row))),
     }
 }
 
-fn not_found() -> Answer {
+fn not_found(request: &AdminRequest<'_>) -> Answer {
+    if request.by_page() {
+        return page::not_found(request);
+    }
     let paths: Vec<_> = rows().filter(|row| row.method == Method::GET).map(|row| row.path).collect();
     answer::not_found(&paths.join(", "))
 }

@@ -1,8 +1,8 @@
-//! The command line before it is parsed: former names of flags, and `--help-all`.
+//! The command line before it is parsed: former names of flags, `--help-all`, and variables of the environment.
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// Former names of flags: the command, the name and the present one.
 const RENAMED: [(&str, &str, &str); 4] = [
@@ -17,6 +17,39 @@ pub(crate) const MORE: &str = "Limits that hardly any service needs are listed b
 
 /// Lists the flags that hardly any service needs, too.
 const HELP_ALL: &str = "--help-all";
+
+/// The command whose flags may come from the environment.
+const GATEWAY: &str = "gateway";
+const VARIABLES: &str = "ERROR_ENVELOPE_";
+/// Kubernetes sets these in each pod for a service of the name `error-envelope`.
+const OF_KUBERNETES: [&str; 2] = ["ERROR_ENVELOPE_SERVICE_", "ERROR_ENVELOPE_PORT"];
+
+/// Reads each flag of the gateway from its variable, too. The command line wins.
+pub(crate) fn with_variables(command: Command) -> Command {
+    let with_variable = |arg: Arg| match variable(&arg) {
+        Some(name) => arg.env(name).hide_env(true),
+        None => arg,
+    };
+    command.mut_subcommand(GATEWAY, |command| command.mut_args(with_variable))
+}
+
+/// The variables that look like those of flags, and are of none: a misspelt one would silently have no effect.
+pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
+    let gateway = command.find_subcommand(GATEWAY);
+    let read: Vec<_> = gateway.into_iter().flat_map(Command::get_arguments).filter_map(variable).collect();
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let is_unread = |name: &String| {
+        let is_of_kubernetes = OF_KUBERNETES.iter().any(|prefix| name.starts_with(prefix));
+        name.starts_with(VARIABLES) && !is_of_kubernetes && !read.contains(name)
+    };
+    set.filter(is_unread).collect()
+}
+
+/// `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` of `--upstream-timeout`.
+fn variable(arg: &Arg) -> Option<String> {
+    let long = arg.get_long().filter(|long| *long != "help" && *long != "color")?;
+    Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
+}
 
 /// Why a command line is refused that has a flag by its former name.
 pub(crate) fn refused(words: &[OsString]) -> Option<String> {

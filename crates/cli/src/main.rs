@@ -89,7 +89,7 @@ fn main() -> ExitCode {
         anstream::eprintln!("{why}");
         return ExitCode::from(failure::UNUSABLE);
     }
-    let (command, words) = flags::with_help_all(Args::command(), words);
+    let (command, words) = flags::with_help_all(flags::with_variables(Args::command()), words);
     let args = Args::from_arg_matches(&command.get_matches_from(words)).unwrap_or_else(|error| error.exit());
     choose_color(args.color);
     let done = match args.verb {
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| 0),
         Verb::Learn(args) => learn::run(&args).map(|()| 0),
         Verb::Replay(args) => replay::run(&args),
-        Verb::Gateway(args) => gateway::run(&args),
+        Verb::Gateway(args) => gateway::run(&args, &flags::unread_variables(&Args::command())),
         Verb::Demo(args) => demo::run(&args),
         Verb::Mode(args) => mode::run(&args),
     };

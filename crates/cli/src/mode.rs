@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Record this reason with the switch, for the log and the admin page
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Send the token in this file, as gateways with --admin-token-file require it
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
@@ -56,7 +59,8 @@ const MOST_AT_ONCE: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
-    let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout);
+    let token = args.token_file.as_deref().map(request::token).transpose()?;
+    let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout).token(token);
     let answers = block_on(async { Ok(send_to_all(&gateways, &order).await) })?;
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     match args.format {

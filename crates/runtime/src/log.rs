@@ -19,6 +19,7 @@ use error_envelope_core::request_id::RequestId;
 
 use crate::catch::catch;
 use crate::count;
+use crate::switch::SwitchChange;
 
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
@@ -138,15 +139,22 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
     );
 }
 
-/// The kill switch was thrown, or taken back.
-pub(crate) fn log_switched(off: bool, by: Option<&str>, reason: Option<&str>) {
-    count::record_switch(if off { "off" } else { "policy" });
-    let message = if off {
+/// The kill switch was thrown, or taken back. Its name and its reason are what the sender claims.
+pub(crate) fn log_switched(change: &SwitchChange) {
+    count::record_switch(if change.is_off() { "off" } else { "policy" });
+    let message = if change.is_off() {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
-    tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
+    tracing::warn!(
+        target: "tower_error_envelope",
+        off = change.is_off(),
+        claimed_by = change.by(),
+        claimed_reason = change.reason(),
+        peer = change.peer().map(tracing::field::display),
+        "{message}"
+    );
 }
 
 /// A policy was read again, and applies from now on (M3).

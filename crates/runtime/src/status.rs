@@ -90,6 +90,20 @@ impl PolicyStatus {
         missing
     }
 
+    /// The URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set stays active.
+    #[must_use]
+    pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
+        #[cfg(feature = "jwt")]
+        let failing = self.policy.remote_keys().filter_map(|keys| {
+            Some((keys.url().split('?').next().unwrap_or_default(), keys.failure()?))
+        });
+        #[cfg(feature = "jwt")]
+        let failing = failing.collect();
+        #[cfg(not(feature = "jwt"))]
+        let failing = Vec::new();
+        failing
+    }
+
     /// The last rejection; `None` if there was none. It is still returned after the policy is corrected.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {

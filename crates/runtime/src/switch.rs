@@ -1,6 +1,7 @@
 //! The kill switch: every route in `off` at once, for operators on call.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -55,6 +56,7 @@ struct State {
 pub struct SwitchNote {
     by: Option<Arc<str>>,
     reason: Option<Arc<str>>,
+    peer: Option<IpAddr>,
 }
 
 impl SwitchNote {
@@ -74,6 +76,11 @@ impl SwitchNote {
     /// Sets the reason, likewise.
     pub fn reason(self, reason: &str) -> Self {
         Self { reason: one_line(reason), ..self }
+    }
+
+    /// Sets the address from which the change was requested. Unlike name and reason, it is no claim of the sender.
+    pub fn peer(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
     }
 }
 
@@ -114,6 +121,12 @@ impl SwitchChange {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.note.reason.as_deref()
+    }
+
+    /// The address from which the change was requested, if it came over the network.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.note.peer
     }
 }
 
@@ -169,7 +182,7 @@ impl KillSwitch {
         let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
         if changed {
             let change = SwitchChange { off, at: clock::now(), note };
-            log::log_switched(off, change.by(), change.reason());
+            log::log_switched(&change);
             *last = Some(change);
         }
         changed

@@ -25,15 +25,15 @@ pub(crate) fn rfc3339(at_ms: u64) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()
 }
 
-/// `14:02:33` today, else `20 Nov 14:02`.
-pub(crate) fn short(at_ms: u64, now_ms: u64) -> String {
-    let (at, now) = (rfc3339(at_ms), rfc3339(now_ms));
-    if at[..10] == now[..10] { at[11..19].to_owned() } else { on_day(&at) }
+/// `20 Nov 14:02:33`.
+pub(crate) fn short(at_ms: u64) -> String {
+    let at = rfc3339(at_ms);
+    format!("{}{}", on_day(&at), &at[16..19])
 }
 
-/// `14:02`.
-pub(crate) fn hour_minute(at_ms: u64) -> String {
-    rfc3339(at_ms)[11..16].to_owned()
+/// `20 Nov 14:02`.
+pub(crate) fn day_minute(at_ms: u64) -> String {
+    on_day(&rfc3339(at_ms))
 }
 
 /// `in 7 days`, or for how long the process has counted.
@@ -41,12 +41,7 @@ pub(crate) fn period(since_ms: u64, now_ms: u64) -> String {
     if now_ms.saturating_sub(since_ms) >= WEEK_MS {
         return "in 7 days".to_owned();
     }
-    let (since, now) = (rfc3339(since_ms), rfc3339(now_ms));
-    if since[..10] == now[..10] {
-        format!("since {} UTC", &since[11..16])
-    } else {
-        format!("since {} UTC", on_day(&since))
-    }
+    format!("since {} UTC", day_minute(since_ms))
 }
 
 fn on_day(at: &str) -> String {
@@ -56,7 +51,7 @@ fn on_day(at: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{hour_minute, period, rfc3339, short};
+    use super::{day_minute, period, rfc3339, short};
 
     const NOON: u64 = 1_795_262_400_000;
 
@@ -65,10 +60,10 @@ mod tests {
         const HOUR: u64 = 3_600_000;
         assert_eq!(rfc3339(NOON), "2026-11-21T12:00:00.000Z");
         assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
-        assert_eq!(hour_minute(NOON + HOUR), "13:00");
-        assert_eq!(short(NOON, NOON + HOUR), "12:00:00");
-        assert_eq!(short(NOON - 13 * HOUR, NOON), "20 Nov 23:00");
-        assert_eq!(period(NOON, NOON + HOUR), "since 12:00 UTC");
+        assert_eq!(day_minute(NOON + HOUR), "21 Nov 13:00");
+        assert_eq!(short(NOON), "21 Nov 12:00:00");
+        assert_eq!(short(NOON - 13 * HOUR), "20 Nov 23:00:00");
+        assert_eq!(period(NOON, NOON + HOUR), "since 21 Nov 12:00 UTC");
         assert_eq!(period(NOON, NOON + 24 * HOUR), "since 21 Nov 12:00 UTC");
         assert_eq!(period(NOON, NOON + 7 * 24 * HOUR), "in 7 days");
     }

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{BodyCapture, CapturedBody, DecidedBy, Event, Origin};
-use error_envelope_core::policy::Mode;
+use error_envelope_core::exchange::{BodyCapture, CapturedBody, DecidedBy, Event, KnownMethod, Origin};
+use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime::cause_text;
 
+use super::clock;
 use super::redact::{self, Hidden};
 
 /// One event, as it is counted. Text that the client or the service chose is stored without anything that looks like a
@@ -23,6 +24,7 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) mode: Mode,
     pub(crate) kind: Kind,
+    pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
     /// Bodies come with it.
@@ -31,6 +33,27 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) cause: Option<Box<str>>,
     /// The form of the path, if no route matched and the policy shows bodies.
     pub(crate) form: Option<Box<str>>,
+}
+
+/// The request of an error, and how long it took.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestLine {
+    pub(crate) method: Option<KnownMethod>,
+    /// Without the query, and without what looks like a credential.
+    pub(crate) path: Option<Box<str>>,
+    pub(crate) service: Option<UpstreamUrl>,
+    pub(crate) client: Option<Box<str>>,
+    pub(crate) duration_ms: Option<u64>,
+}
+
+/// What an error needs of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Severity {
+    /// The client got a 5xx, or would get one.
+    Fault,
+    /// A guard refused the request, or would refuse it.
+    Refusal,
+    Other,
 }
 
 /// The common facts of many errors.
@@ -70,10 +93,10 @@ pub(crate) struct Entry {
     pub(crate) route: Option<Arc<str>>,
     pub(crate) mode: Mode,
     pub(crate) kind: Arc<Kind>,
+    pub(crate) request: RequestLine,
     pub(crate) dropped: Option<Box<str>>,
     pub(crate) has_bodies: bool,
     pub(crate) cause: Option<Box<str>>,
-    pub(crate) form: Option<Box<str>>,
     /// Set once credentials are taken out of them.
     pub(crate) bodies: OnceLock<Bodies>,
 }
@@ -105,6 +128,7 @@ impl<'a> ErrorRecord<'a> {
             route: event.route(),
             mode: event.mode(),
             kind: Kind::from_event(event),
+            request: RequestLine::from_event(event, at),
             dropped: event.notes().dropped_fields().map(harmless),
             has_bodies: event.captured().is_some(),
             form: event.notes().path_form().map(harmless),
@@ -127,7 +151,36 @@ fn harmless(text: &str) -> Box<str> {
     redact::text(text).into()
 }
 
+impl RequestLine {
+    fn from_event(event: &Event, at: u64) -> Self {
+        let notes = event.notes();
+        Self {
+            method: event.method(),
+            path: notes.path().map(|path| harmless(bounded(path))),
+            service: event.upstream().cloned(),
+            client: notes.client().map(|client| harmless(bounded(client))),
+            duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
+        }
+    }
+}
+
+/// The first characters of a client's text.
+fn bounded(text: &str) -> &str {
+    /// The longest to store, in characters.
+    const LONGEST: usize = 256;
+
+    text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
+}
+
 impl Kind {
+    pub(crate) fn severity(&self) -> Severity {
+        match (self.status(), self.origin) {
+            (Some(500..), _) | (_, Origin::Panic | Origin::Error) => Severity::Fault,
+            (_, Origin::Guard) => Severity::Refusal,
+            _ => Severity::Other,
+        }
+    }
+
     fn from_event(event: &Event) -> Self {
         Self {
             origin: event.origin(),

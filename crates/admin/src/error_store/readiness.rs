@@ -81,7 +81,7 @@ fn refusals(tally: &Tally, span: Span) -> String {
     let refused = tally.would_refuse.sum(span.today());
     let last = match refused {
         0 => String::new(),
-        _ => format!(", last at {}", clock::short(tally.last_would_refuse, span.now)),
+        _ => format!(", last at {}", clock::short(tally.last_would_refuse)),
     };
     format!("{} that own would have refused {}{last}.", counted(refused, "request"), span.in_words())
 }
@@ -93,19 +93,37 @@ fn codes(tally: &Tally, span: Span) -> String {
     let mut words = match without {
         0 => format!("0 errors without a code {}", span.in_words()),
         _ => {
-            let last = clock::short(tally.last_without_code, span.now);
-            format!("{without} of {} without a code {}, last at {last}", counted(inner, "error"), span.in_words())
+            let last = clock::short(tally.last_without_code);
+            format!(
+                "{} of {} without a code {}, last at {last}",
+                grouped(without),
+                counted(inner, "error"),
+                span.in_words()
+            )
         }
     };
     if by_status > 0 {
-        words.push_str(&format!("; {by_status} more whose status is enough"));
+        words.push_str(&format!("; {} more whose status is enough", grouped(by_status)));
     }
     words + "."
 }
 
-/// `1 error`, `2 errors`.
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 2);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 error`, `2,000 errors`.
 pub(crate) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 fn unseen(mode: Mode) -> &'static str {

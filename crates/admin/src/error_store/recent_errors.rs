@@ -46,15 +46,15 @@ impl RecentErrors {
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, mode, dropped, has_bodies, cause, form, .. } = seen;
+        let ErrorRecord { id, at, mode, request, dropped, has_bodies, cause, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
-        self.timeline.count(minute(at), route.as_ref(), &kind.code);
+        self.timeline.count(minute(at), route.as_ref(), &kind);
         self.count += 1;
         let (number, bodies) = (self.count, OnceLock::new());
-        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, cause, form, bodies });
+        let entry = Arc::new(Entry { number, id, at, route, mode, kind, request, dropped, has_bodies, cause, bodies });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
     }

@@ -17,6 +17,15 @@ pub(crate) struct Requests {
     /// `None` before the first look, which only reads the start values of the counters.
     all: Option<Row>,
     routes: HashMap<Box<str>, Row>,
+    /// Those that ended in 5xx.
+    faults: HashMap<Box<str>, Row>,
+}
+
+/// The counters of a route, as they are now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RouteTotals {
+    pub(crate) all: u64,
+    pub(crate) faults: u64,
 }
 
 #[derive(Debug, Default)]
@@ -42,17 +51,14 @@ impl Row {
 
 impl Requests {
     /// Reads the current counters of each route; `none` is the name of no route.
-    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<String, u64>) {
+    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<String, RouteTotals>) {
         let minute = minute(at_ms.saturating_sub(LOOK_AFTER_MS));
-        let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(*total));
+        let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(total.all));
         let is_first = self.all.is_none();
         self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
         for (route, total) in totals {
-            if self.routes.len() < MOST_ROUTES || self.routes.contains_key(&**route) {
-                // At the first look it is unknown when a route's requests came; a route that appears later began at 0.
-                let begin = || Row::beginning(if is_first { *total } else { 0 });
-                self.routes.entry(route.as_str().into()).or_insert_with(begin).look(minute, *total);
-            }
+            look_at(&mut self.routes, route, minute, total.all, is_first);
+            look_at(&mut self.faults, route, minute, total.faults, is_first);
         }
     }
 
@@ -62,13 +68,41 @@ impl Requests {
         let row = route.map_or(Some(all), |route| self.routes.get(route));
         row.map(|row| row.minutes.counts(minutes))
     }
+
+    /// As [`Requests::counts`], of those that ended in 5xx.
+    pub(crate) fn fault_counts(&self, route: Option<&str>, minutes: Range<u32>) -> Vec<u32> {
+        let mut sum = Minutes::default();
+        let rows = self.faults.iter().filter(|(name, _)| route.is_none_or(|route| route == &***name));
+        rows.for_each(|(_, row)| sum.take_over(&row.minutes));
+        sum.counts(minutes)
+    }
+
+    /// Each route with 5xx in these minutes, and its counts; `None` if there are no counters.
+    pub(crate) fn failing(&self, minutes: &Range<u32>) -> Option<Vec<(&str, RouteTotals)>> {
+        self.all.as_ref()?;
+        let sum = |row: &Row| row.minutes.counts(minutes.clone()).into_iter().map(u64::from).sum();
+        let totals = |(route, faults): (&'_ Box<str>, &Row)| {
+            let all = self.routes.get(route).map_or(0, sum);
+            RouteTotals { all, faults: sum(faults) }
+        };
+        let rows = self.faults.iter().map(|row| (&**row.0, totals(row)));
+        Some(rows.filter(|(_, totals)| totals.faults > 0).collect())
+    }
+}
+
+/// At the first look it is unknown when a route's requests came; a route that appears later began at 0.
+fn look_at(rows: &mut HashMap<Box<str>, Row>, route: &str, minute: u32, total: u64, is_first: bool) {
+    if rows.len() < MOST_ROUTES || rows.contains_key(route) {
+        let begin = || Row::beginning(if is_first { total } else { 0 });
+        rows.entry(route.into()).or_insert_with(begin).look(minute, total);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use super::{MOST_ROUTES, Requests};
+    use super::{MOST_ROUTES, Requests, RouteTotals};
 
     const TURN: u64 = 29_921_041 * 60_000;
     const MINUTE: u32 = 29_921_041;
@@ -78,7 +112,13 @@ mod tests {
         let mut requests = Requests::default();
         assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), None, "nothing counts them");
         let mut look = |at: u64, totals: &[(&'static str, u64)]| {
-            requests.look(at, &totals.iter().map(|(route, total)| ((*route).to_owned(), *total)).collect())
+            requests.look(
+                at,
+                &totals
+                    .iter()
+                    .map(|(route, total)| ((*route).to_owned(), RouteTotals { all: *total, faults: *total / 1_004 }))
+                    .collect(),
+            )
         };
         look(TURN + 30_000, &[("/a", 1_000)]);
         look(TURN + 40_000, &[("/a", 1_003), ("none", 2)]);
@@ -91,13 +131,19 @@ mod tests {
         assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
         assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
         assert_eq!(requests.counts(Some("/b"), minutes()), None);
+        let failing = vec![("/a", RouteTotals { all: 9, faults: 1 })];
+        assert_eq!(requests.failing(&minutes()), Some(failing), "the share of 5xx is that of the same minutes");
+        assert_eq!(requests.failing(&(MINUTE + 1..MINUTE + 3)), Some(vec![]));
     }
 
     #[test]
     fn more_routes_than_rows_are_in_the_sum() {
         let mut requests = Requests::default();
         requests.look(TURN, &HashMap::new());
-        requests.look(TURN + 30_000, &(0..MOST_ROUTES + 10).map(|at| (format!("/{at}"), 1)).collect());
+        requests.look(
+            TURN + 30_000,
+            &(0..MOST_ROUTES + 10).map(|at| (format!("/{at}"), RouteTotals { all: 1, faults: 0 })).collect(),
+        );
         assert_eq!(requests.routes.len(), MOST_ROUTES);
         assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), Some(vec![u32::try_from(MOST_ROUTES).unwrap() + 10]));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::error_record::Code;
+use super::error_record::{Code, Kind, Severity};
 use super::minutes::Minutes;
 use super::query::{Filter, route_word};
 
@@ -26,6 +26,7 @@ pub(crate) struct Timeline {
 struct Series {
     route: Option<Arc<str>>,
     code: Code,
+    severity: Severity,
 }
 
 /// The counts of each pattern or code, minute by minute.
@@ -33,9 +34,9 @@ pub(crate) type Rows = BTreeMap<String, Vec<u32>>;
 
 impl Timeline {
     /// Counts one more error.
-    pub(crate) fn count(&mut self, minute: u32, route: Option<&Arc<str>>, code: &Code) {
+    pub(crate) fn count(&mut self, minute: u32, route: Option<&Arc<str>>, kind: &Kind) {
         self.all.add(minute, 1);
-        let series = Series { route: route.cloned(), code: code.clone() };
+        let series = Series { route: route.cloned(), code: kind.code.clone(), severity: kind.severity() };
         if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
             self.forget_quietest();
         }
@@ -70,6 +71,25 @@ impl Timeline {
         self.rows(filter, minutes, |series| series.code.as_str())
     }
 
+    /// The counts of each minute, of the errors of this severity.
+    pub(crate) fn counts_of(&self, severity: Severity, minutes: Range<u32>) -> Vec<u32> {
+        let mut sum = Minutes::default();
+        self.of(severity).for_each(|(_, counts)| sum.take_over(counts));
+        sum.counts(minutes)
+    }
+
+    /// The count of each route and code in these minutes, of the errors of this severity.
+    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Option<Arc<str>>, Code, u64)> {
+        let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
+        let totals =
+            self.of(severity).map(|(series, counts)| (series.route.clone(), series.code.clone(), total(counts)));
+        totals.filter(|(_, _, total)| *total > 0).collect()
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
+        self.series.iter().filter(move |(series, _)| series.severity == severity)
+    }
+
     /// Errors whose route and code are no longer known.
     pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
         self.others.counts(minutes).into_iter().map(u64::from).sum()
@@ -93,9 +113,16 @@ impl Timeline {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::error_record::Code;
+    use error_envelope_core::exchange::Origin;
+
+    use super::super::error_record::{Code, Kind};
     use super::super::query::Filter;
     use super::{MOST_SERIES, Timeline};
+
+    fn kind(code: Code) -> Kind {
+        let (origin, sent) = (Origin::Inner, Some(404));
+        Kind { origin, code, sent, would_be: None, grpc: None, dialect: None, by: None, unknown: None }
+    }
 
     fn sum(counts: &[u32]) -> u64 {
         counts.iter().copied().map(u64::from).sum()
@@ -108,7 +135,7 @@ mod tests {
         for at in 0..1_000_000_usize {
             // Now and then a rarely requested route.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
-            timeline.count(77, Some(&routes[route]), &Code::None);
+            timeline.count(77, Some(&routes[route]), &kind(Code::None));
         }
         assert_eq!(timeline.counts(&Filter::default(), 77..78), [1_000_000]);
         assert_eq!(timeline.series.len(), MOST_SERIES);
@@ -122,10 +149,10 @@ mod tests {
         let mut timeline = Timeline::default();
         let [a, b]: [Arc<str>; 2] = ["/a".into(), "/b".into()];
         let not_found = Code::Any("not_found".into());
-        timeline.count(1, Some(&a), &not_found);
-        timeline.count(2, Some(&b), &not_found);
-        timeline.count(2, Some(&b), &Code::None);
-        timeline.count(3, None, &Code::None);
+        timeline.count(1, Some(&a), &kind(not_found.clone()));
+        timeline.count(2, Some(&b), &kind(not_found.clone()));
+        timeline.count(2, Some(&b), &kind(Code::None));
+        timeline.count(3, None, &kind(Code::None));
         let by = |query: &str| timeline.counts(&Filter::parse(Some(query)), 1..4);
         assert_eq!(by("route=/b"), [0, 2, 0]);
         assert_eq!(by("code=not_found"), [1, 1, 0]);
@@ -137,7 +164,7 @@ mod tests {
             [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]
         );
         for at in 4..u32::try_from(MOST_SERIES).unwrap() + 4 {
-            timeline.count(at, Some(&format!("/{at}").into()), &Code::None);
+            timeline.count(at, Some(&format!("/{at}").into()), &kind(Code::None));
         }
         assert_eq!(sum(&timeline.counts(&Filter::by_route(Some("/a")), 0..300)), 0, "it was quiet the longest");
         assert_eq!(timeline.others(0..300), 4);

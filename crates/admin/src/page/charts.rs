@@ -6,21 +6,20 @@ use std::ops::Range;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::chart::Bars;
+use super::chart::{Bars, Counts};
 use super::errors;
-use super::hour::{HourError, hours, minutes_of};
+use super::hour::{HourError, Period, hours, minutes_of};
+use super::moment::Moment;
 use super::text::{counted, foreign, grouped, head_row};
 use crate::error_store::clock;
-use crate::error_store::minutes::{HOURS, begin_ms, kept};
+use crate::error_store::minutes::{HOURS, begin_ms};
 use crate::error_store::query::{Filter, route_word, value};
 use crate::error_store::readiness::Span;
-use crate::error_store::store::Store;
+use crate::error_store::store::{NO_ROUTE, Store};
 use crate::error_store::timeline::Rows;
 
 /// Rows of a table of charts: more are not read.
 const MOST_ROWS: usize = 20;
-/// The route name under which requests without a route are counted.
-const NO_ROUTE: &str = "none";
 
 /// The data of a page of charts.
 pub(super) struct Charts<'a> {
@@ -29,14 +28,17 @@ pub(super) struct Charts<'a> {
     minutes: Range<u32>,
     span: Span,
     hour: Option<String>,
+    /// The period, if no hour is named.
+    period: Period,
 }
 
 /// The page, or why it is empty.
 pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
     let hour = value(query, "hour");
-    let (status, why) = match minutes_of(hour.as_deref(), span) {
+    let period = Period::parse(query).unwrap_or(Period::SixHours);
+    let (status, why) = match minutes_of(hour.as_deref(), period, span) {
         Ok(minutes) => {
-            let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour };
+            let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour, period };
             return (StatusCode::OK, charts.page());
         }
         Err(HourError::Gone) => (StatusCode::GONE, "That hour is gone"),
@@ -46,18 +48,37 @@ pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusC
     (status, nothing(why, span))
 }
 
-/// The two charts of the first page.
-pub(super) fn overview(store: &Store, span: Span) -> Markup {
-    let charts = Charts { store, filter: Filter::default(), minutes: kept(span.now), span, hour: None };
+/// The two charts of the first page, of the period that the query names.
+pub(super) fn overview(moment: &Moment, query: Option<&str>) -> Markup {
+    let period = Period::parse(query).unwrap_or(Period::Hour);
+    let minutes = period.minutes(moment.span.now);
+    let filter = Filter::parse(query);
     html! {
         section id="time" aria-labelledby="time-title" {
             div.title {
-                h2 id="time-title" { "The last " (HOURS) " hours" }
-                a href="/charts" { "By hour, route and code" }
+                h2 id="time-title" { "Errors and requests" }
+                nav.hours aria-label="Period" {
+                    ul {
+                        @for it in Period::ALL {
+                            (item(&(filter.link_with("/", Some(("last", it.word()))) + "#time"), it == period, it.text()))
+                        }
+                        (item("/charts", false, "By hour, route and code"))
+                    }
+                }
             }
-            (charts.totals())
+            div.charts {
+                (moment.errors.last(minutes.clone()).figure("Errors"))
+                @match &moment.requests {
+                    Some(counts) => (counts.last(minutes).figure("Requests")),
+                    None => p.empty { "Requests are not counted here." },
+                }
+            }
         }
     }
+}
+
+fn item(address: &str, is_shown: bool, text: &str) -> Markup {
+    html! { li { a href=(address) aria-current=[is_shown.then_some("page")] { (text) } } }
 }
 
 fn nothing(why: &str, span: Span) -> Markup {
@@ -67,19 +88,21 @@ fn nothing(why: &str, span: Span) -> Markup {
             "The last " (HOURS) " hours are kept, and no more than this process has lived: it began at "
             (clock::rfc3339(span.since)) ". What was before is in the log, and where the metrics are stored."
         }
-        (hour_links(&Filter::default(), None, span))
+        (hour_links(&Filter::default(), Err(""), span))
     }
 }
 
-fn hour_links(filter: &Filter, shown: Option<&str>, span: Span) -> Markup {
-    let item = |address: &str, is_shown: bool, text: &str| html! { li { a href=(address) aria-current=[is_shown.then_some("page")] { (text) } } };
+fn hour_links(filter: &Filter, shown: Result<Period, &str>, span: Span) -> Markup {
     html! {
         nav.hours aria-label="Hours" {
             ul {
-                (item(&filter.link("/charts"), shown.is_none(), &format!("Last {HOURS} hours")))
+                @for it in Period::ALL {
+                    @let address = filter.link_with("/charts", Some(("last", it.word())));
+                    (item(&address, shown == Ok(it), it.text()))
+                }
                 @for hour in hours(span) {
                     @let address = filter.link_with("/charts", Some(("hour", &hour)));
-                    (item(&address, shown == Some(&hour), &format!("{}:00", &hour[11..])))
+                    (item(&address, shown == Err(&hour), &format!("{}:00", &hour[11..])))
                 }
             }
         }
@@ -90,7 +113,7 @@ impl Charts<'_> {
     fn page(&self) -> Markup {
         html! {
             h1 { "Errors and requests per minute" }
-            (hour_links(&self.filter, self.hour.as_deref(), self.span))
+            (hour_links(&self.filter, self.hour.as_deref().map_or(Ok(self.period), Err), self.span))
             (self.what_fits())
             (self.totals())
             (self.minutes_as_table())
@@ -116,14 +139,17 @@ impl Charts<'_> {
     }
 
     fn totals(&self) -> Markup {
-        let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());
+        let minutes = || self.minutes.clone();
         let route = self.filter.route.as_deref().map(|route| if route == route_word(None) { NO_ROUTE } else { route });
-        let requests = self.store.requests().counts(route, self.minutes.clone());
+        let store = self.store.requests();
+        let requests = store.counts(route, minutes()).filter(|_| self.filter.code.is_none());
+        let requests = requests.map(|all| Counts { all, faults: store.fault_counts(route, minutes()) });
+        let all = self.store.recent().timeline.counts(&self.filter, minutes());
         html! {
             div.charts {
-                (self.bars(&counts).figure("Errors"))
-                @match requests.filter(|_| self.filter.code.is_none()) {
-                    Some(counts) => (self.bars(&counts).figure("Requests")),
+                (Counts { all, faults: Vec::new() }.last(minutes()).figure("Errors"))
+                @match requests {
+                    Some(counts) => (counts.last(minutes()).figure("Requests")),
                     None if self.filter.code.is_some() => {},
                     None => p.empty { "Requests are not counted here." },
                 }
@@ -132,12 +158,12 @@ impl Charts<'_> {
     }
 
     fn bars<'c>(&self, counts: &'c [u32]) -> Bars<'c> {
-        Bars { counts, minutes: self.minutes.clone() }
+        Bars { counts, faults: &[], minutes: self.minutes.clone() }
     }
 
     /// The numbers as a table: of each minute of an hour, else of each hour.
     fn minutes_as_table(&self) -> Markup {
-        let step = if self.hour.is_some() { 1 } else { 60 };
+        let step = if self.minutes.len() > 60 { 60 } else { 1 };
         let counts = self.store.recent().timeline.counts(&self.filter, self.minutes.clone());
         let starts = self.minutes.clone().step_by(step);
         let rows = starts.zip(counts.chunks(step)).map(|(start, counts)| (start, self.bars(counts)));
@@ -149,7 +175,7 @@ impl Charts<'_> {
                     tbody {
                         @for (start, bars) in rows {
                             tr {
-                                th scope="row" { (clock::hour_minute(begin_ms(start))) }
+                                th scope="row" { (clock::day_minute(begin_ms(start))) }
                                 td.number { (grouped(bars.sum())) }
                                 td.number { (grouped(bars.most().into())) }
                             }
@@ -199,12 +225,12 @@ impl Charts<'_> {
     }
 
     fn row(&self, name: &Markup, bars: &Bars<'_>, filter: &Filter) -> Markup {
-        let hour = self.hour.as_deref().map(|hour| ("hour", hour));
+        let hour = self.hour.as_deref().map_or(("last", self.period.word()), |hour| ("hour", hour));
         let is_wanted = *filter == self.filter || filter.code.as_deref() == Some("");
         html! {
             tr role="row" {
                 th.route role="rowheader" scope="row" {
-                    @if is_wanted { (name) } @else { a href=(filter.link_with("/charts", hour)) { (name) } }
+                    @if is_wanted { (name) } @else { a href=(filter.link_with("/charts", Some(hour))) { (name) } }
                 }
                 td.number role="cell" data-name="Errors" { (grouped(bars.sum())) }
                 td.number role="cell" data-name="Most in a minute" { (grouped(bars.most().into())) }

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use super::bodies;
 use super::paging::Paging;
-use super::text::{foreign, head_row, more_row, time};
-use crate::error_store::error_record::{Entry, Kind};
+use super::text::{foreign, grouped, head_row, more_row, time};
+use crate::error_store::error_record::{Entry, Kind, RequestLine, Severity};
 use crate::error_store::query::{Filter, route_word};
 use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
@@ -29,14 +29,17 @@ pub(super) struct LastErrors<'q> {
 }
 
 impl<'q> LastErrors<'q> {
-    pub(super) fn new(entries: Vec<Arc<Entry>>, query: Option<&'q str>, span: Span) -> Self {
+    pub(super) fn new(entries: &[Arc<Entry>], query: Option<&'q str>, span: Span) -> Self {
         let filter = Filter::parse(query);
         let routes = entries.iter().map(|entry| route_word(entry.route.as_deref()).to_owned());
         let codes = entries.iter().map(|entry| entry.kind.code.as_str().to_owned()).filter(|code| !code.is_empty());
         let routes = routes.chain(filter.route.clone()).collect();
         let codes = codes.chain(filter.code.clone()).collect();
-        let shown =
-            entries.into_iter().filter(|entry| filter.fits(entry.route.as_deref(), entry.kind.code.as_str())).collect();
+        let shown = entries
+            .iter()
+            .filter(|entry| filter.fits(entry.route.as_deref(), entry.kind.code.as_str()))
+            .cloned()
+            .collect();
         Self { query, shown, routes, codes, filter, span }
     }
 
@@ -90,7 +93,7 @@ impl<'q> LastErrors<'q> {
                     @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
                 }
                 (head_row(&["Time", "Status", "Code", "Route", "Origin", "Request id"], &[]))
-                @for entry in entries { (row(entry, self.span.now)) }
+                @for entry in entries { (row(entry)) }
             }
         }
     }
@@ -127,23 +130,33 @@ pub(super) fn bare_code(kind: &Kind) -> Markup {
 }
 
 /// One error, in a pair of rows.
-pub(super) fn row(entry: &Entry, now: u64) -> Markup {
+pub(super) fn row(entry: &Entry) -> Markup {
     let (kind, id) = (&entry.kind, entry.id.to_string());
     html! {
-        tbody role="rowgroup" data-number=(entry.number) {
+        @let class = (kind.severity() == Severity::Fault).then_some("fault");
+        tbody class=[class] role="rowgroup" data-number=(entry.number) {
             tr role="row" {
-                td.time role="cell" { (time(entry.at, now)) }
+                td.time role="cell" { (time(entry.at)) }
                 td.statuses role="cell" { (statuses(entry)) }
                 td.code role="cell" { (code(kind)) }
                 th.route role="rowheader" scope="row" {
                     (route(entry.route.as_deref()))
-                    @if let Some(form) = &entry.form { " " code.quiet { (foreign(form)) } }
+                    p.request { (request_line(&entry.request)) }
                 }
-                td.origin role="cell" { (kind.origin.as_str()) }
+                td.origin role="cell" data-name="Origin" { (kind.origin.as_str()) }
                 td.id role="cell" { a href={ "/errors/" (id) } { (id) } }
             }
-            (more_row(6, false, ("Before and after", &format!(" of {id}")), &bodies::sides(entry)))
+            (more_row(6, ("Before and after", &format!(" of {id}")), &bodies::sides(entry)))
         }
+    }
+}
+
+/// `GET → http://orders:8080, 12 ms`. The page of one error has its path and its client: they may name people.
+fn request_line(request: &RequestLine) -> Markup {
+    html! {
+        @if let Some(method) = request.method { (method.as_str()) " " }
+        @if let Some(service) = &request.service { " → " (service) }
+        @if let Some(ms) = request.duration_ms { ", " (grouped(ms)) " ms" }
     }
 }
 
@@ -174,7 +187,7 @@ fn status(status: Option<u16>) -> Markup {
         Some(400..) => "status refused",
         _ => "status",
     };
-    html! { @match status { Some(status) => span class=(class) { (status) }, None => span.none { "none" } } }
+    html! { @match status { Some(status) => span class=(class) { @if status >= 500 { span.mark aria-hidden="true" { "✕ " } } (status) }, None => span.none { "none" } } }
 }
 
 pub(super) fn route(route: Option<&str>) -> Markup {

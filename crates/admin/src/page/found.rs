@@ -1,10 +1,11 @@
 //! The page of one error, by its id.
 
+use error_envelope_core::exchange::KnownMethod;
 use error_envelope_core::request_id::RequestId;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::text::{foreign, time};
+use super::text::{foreign, grouped, time};
 use super::{bodies, errors};
 use crate::admin::Shared;
 use crate::error_store::clock;
@@ -26,8 +27,8 @@ pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span:
     let all = html! {
         (title(id))
         @if some < count { p.lead { "The last " (some) " of " (count) " that have this id." } }
-        @for entry in &entries { (shown(entry, span)) }
-        @if entries.is_empty() { @for known in &ids { (remembered(known, span)) } }
+        @for entry in &entries { (shown(entry)) }
+        @if entries.is_empty() { @for known in &ids { (remembered(known)) } }
         (in_the_log(id))
     };
     (StatusCode::OK, all)
@@ -37,8 +38,15 @@ fn title(id: RequestId) -> Markup {
     html! { h1.id { (id) } }
 }
 
-fn shown(entry: &Entry, span: Span) -> Markup {
+fn shown(entry: &Entry) -> Markup {
+    let request = &entry.request;
+    let unknown = || html! { span.none { "not known" } };
     let more = html! {
+        div { dt { "Method" } dd { (request.method.map_or("other", KnownMethod::as_str)) } }
+        div { dt { "Path" } dd { @match &request.path { Some(path) => code { (foreign(path)) }, None => (unknown()) } } }
+        div { dt { "Service" } dd { @match &request.service { Some(service) => (service), None => (unknown()) } } }
+        div { dt { "Client" } dd { @match &request.client { Some(client) => (foreign(client)), None => (unknown()) } } }
+        div { dt { "Duration" } dd { @match request.duration_ms { Some(ms) => { (grouped(ms)) " ms" }, None => (unknown()) } } }
         div { dt { "Mode" } dd { (entry.mode.as_str()) } }
         @if let Some(dropped) = &entry.dropped {
             div { dt { "Fields dropped" } dd { (foreign(dropped)) } }
@@ -47,18 +55,18 @@ fn shown(entry: &Entry, span: Span) -> Markup {
     let statuses = errors::statuses(entry);
     html! {
         article.one {
-            (facts(&entry.kind, entry.at, entry.route.as_deref(), &statuses, &more, span))
+            (facts(&entry.kind, entry.at, entry.route.as_deref(), &statuses, &more))
             (bodies::sides(entry))
         }
     }
 }
 
-fn remembered(known: &Id, span: Span) -> Markup {
+fn remembered(known: &Id) -> Markup {
     let status = known.kind.status();
     let statuses = html! { @match status { Some(status) => (status), None => span.none { "none" } } };
     html! {
         article.one {
-            (facts(&known.kind, known.at, known.route.as_deref(), &statuses, &html! {}, span))
+            (facts(&known.kind, known.at, known.route.as_deref(), &statuses, &html! {}))
             @if known.kind.is_error() {
                 p { "It is no longer among the last errors, and its bodies are not kept any more." }
             } @else {
@@ -68,11 +76,11 @@ fn remembered(known: &Id, span: Span) -> Markup {
     }
 }
 
-fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Markup, span: Span) -> Markup {
+fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Markup) -> Markup {
     let here = Filter::by_route(route).link("/");
     html! {
         dl.facts {
-            div { dt { "Time" } dd { (time(at, span.now)) } }
+            div { dt { "Time" } dd { (time(at)) } }
             div { dt { "Status" } dd { (statuses) } }
             div { dt { "Code" } dd { (errors::code(kind)) } }
             div { dt { "Route" } dd {

@@ -1,7 +1,11 @@
-//! The frame of every page: its head, the navigation, and the search.
+//! The frame of every page: its head, where it comes from, the switch, the navigation, and the search.
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::switch::last_change;
+use super::text::{foreign, time};
+use crate::admin_request::AdminRequest;
+use crate::error_store::clock::milliseconds;
 use crate::visible;
 
 #[derive(Default)]
@@ -12,32 +16,36 @@ pub(super) struct Frame<'a> {
     /// The live stream's address, and the number of the last error on the page.
     pub(super) live: Option<(&'a str, u64)>,
     pub(super) is_home: bool,
+    pub(super) now: u64,
 }
 
 impl Frame<'_> {
-    pub(super) fn around(&self, content: &Markup) -> Markup {
+    pub(super) fn around(&self, request: &AdminRequest<'_>, content: &Markup) -> Markup {
         let (live, after) = self.live.unzip();
         html! {
             (DOCTYPE)
             html lang="en" {
-                (self.head())
+                (self.head(request))
                 body data-live=[live] data-after=[after] {
                     a.skip href="#content" { "Skip to the content" }
-                    header { div.bar { (self.name()) (pages()) (self.search()) } }
-                    main id="content" tabindex="-1" { (content) }
+                    header { div.bar { (self.name()) (pages()) (self.search()) } (self.source(request)) }
+                    main id="content" tabindex="-1" {
+                        @if request.shared().switch.is_off() { (self.thrown(request)) }
+                        (content)
+                    }
                     footer { p { "Times are UTC. What is counted is in the memory of this process, and begins with it." } }
                 }
             }
         }
     }
 
-    fn head(&self) -> Markup {
+    fn head(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (self.title) " · error envelope" }
+                title { (self.title) " · " (visible::line(&request.gateway())) }
                 link rel="icon" type="image/svg+xml" href="/page.svg";
                 link rel="stylesheet" href="/page.css";
                 script src="/page.js" defer {}
@@ -47,6 +55,34 @@ impl Frame<'_> {
 
     fn name(&self) -> Markup {
         html! { p.name { a href="/" aria-current=[self.is_home.then_some("page")] { "error envelope" } } }
+    }
+
+    /// Which gateway and policy the page shows, and when it was made.
+    fn source(&self, request: &AdminRequest<'_>) -> Markup {
+        let status = request.shared().policy_status();
+        html! {
+            dl.source id="source" {
+                div { dt { "Gateway" } dd { (foreign(&request.gateway())) } }
+                div { dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) } }
+                @if let Some(status) = &status {
+                    div { dt { "Policy" } dd {
+                        (foreign(status.policy().summary().origin())) ", since " (time(milliseconds(status.since())))
+                    } }
+                }
+                div { dt { "As of" } dd { (time(self.now)) } }
+            }
+        }
+    }
+
+    /// On every page, as long as the switch is thrown.
+    fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
+        html! {
+            div.banner.danger role="note" {
+                p { strong { "Kill switch: every route is in off." } " Clients get what the services send." }
+                @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
+                p { a href="/switch" { "Take it back" } }
+            }
+        }
     }
 
     fn search(&self) -> Markup {
@@ -68,8 +104,9 @@ fn pages() -> Markup {
         nav aria-label="Pages" {
             ul {
                 @for (address, name) in
-                    [("/#routes", "Routes"), ("/#errors", "Errors"), ("/charts", "Charts"), ("/policy/view", "Policy"), ("/metrics/view", "Metrics")]
+                    [("/#errors", "Errors"), ("/#routes", "Routes"), ("/charts", "Charts"), ("/policy/view", "Policy"), ("/metrics/view", "Metrics")]
                 { li { a href=(address) { (name) } } }
+                li { a.to-switch href="/switch" { "Kill switch" } }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error_store::clock;
 use crate::error_store::minutes::{HOURS, begin_ms, kept, minute};
+use crate::error_store::query::value;
 use crate::error_store::readiness::Span;
 
 /// Why no minutes can be shown.
@@ -17,10 +18,54 @@ pub(super) enum HourError {
     Malformed,
 }
 
-/// The minutes of one hour, for example `2026-11-21T14`, in UTC; without an hour all that are kept.
-pub(super) fn minutes_of(hour: Option<&str>, span: Span) -> Result<Range<u32>, HourError> {
+/// The last minutes, hour or hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Period {
+    Quarter,
+    Hour,
+    SixHours,
+}
+
+impl Period {
+    pub(super) const ALL: [Self; 3] = [Self::Quarter, Self::Hour, Self::SixHours];
+
+    /// `?last=15m`; `None` for any other text.
+    pub(super) fn parse(query: Option<&str>) -> Option<Self> {
+        let word = value(query, "last")?;
+        Self::ALL.into_iter().find(|it| it.word() == word)
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Quarter => "15m",
+            Self::Hour => "1h",
+            Self::SixHours => "6h",
+        }
+    }
+
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Quarter => "15 minutes",
+            Self::Hour => "1 hour",
+            Self::SixHours => "6 hours",
+        }
+    }
+
+    pub(super) fn minutes(self, now: u64) -> Range<u32> {
+        let kept = kept(now);
+        let length = match self {
+            Self::Quarter => 15,
+            Self::Hour => 60,
+            Self::SixHours => HOURS * 60,
+        };
+        kept.end.saturating_sub(length)..kept.end
+    }
+}
+
+/// The minutes of one hour, for example `2026-11-21T14`, in UTC; without an hour, those of the period.
+pub(super) fn minutes_of(hour: Option<&str>, period: Period, span: Span) -> Result<Range<u32>, HourError> {
     let kept = kept(span.now);
-    let Some(hour) = hour else { return Ok(kept) };
+    let Some(hour) = hour else { return Ok(period.minutes(span.now)) };
     match begin_of(hour) {
         None => Err(HourError::Malformed),
         Some(begin) if begin >= kept.end => Err(HourError::Future),
@@ -52,7 +97,7 @@ fn begin_of(hour: &str) -> Option<u32> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{HourError, hours, minutes_of};
+    use super::{HourError, Period, hours, minutes_of};
     use crate::error_store::readiness::Span;
 
     const NOON: u64 = 1_795_262_400_000;
@@ -80,7 +125,7 @@ mod tests {
             (Some("2026-11-21"), 50, Err(HourError::Malformed)),
             (Some("<script>"), 50, Err(HourError::Malformed)),
         ] {
-            assert_eq!(minutes_of(hour, span(since)), request, "{hour:?}");
+            assert_eq!(minutes_of(hour, Period::SixHours, span(since)), request, "{hour:?}");
         }
     }
 
@@ -91,15 +136,24 @@ mod tests {
             let named: Vec<_> = hours(span(since)).collect();
             assert!(named.len() <= 7, "{named:?}");
             for hour in named {
-                assert!(minutes_of(Some(&hour), span(since)).is_ok(), "{hour}");
+                assert!(minutes_of(Some(&hour), Period::Hour, span(since)).is_ok(), "{hour}");
             }
         }
+    }
+
+    #[test]
+    fn a_period_ends_with_the_current_minute() {
+        for (query, length) in [("last=15m", 15), ("last=1h", 60), ("last=6h", 360)] {
+            let period = Period::parse(Some(query)).expect("a period");
+            assert_eq!(period.minutes(NOON), MINUTE + 1 - length..MINUTE + 1, "{query}");
+        }
+        assert_eq!(Period::parse(Some("last=1d")), None);
     }
 
     proptest! {
         #[test]
         fn any_text_is_an_hour_or_none(hour in "\\PC{0,20}|[0-9T-]{13}") {
-            let _ = minutes_of(Some(&hour), span(3));
+            let _ = minutes_of(Some(&hour), Period::Hour, span(3));
         }
     }
 }

@@ -58,7 +58,7 @@ impl Events {
         errors.retain(|it| self.filter.fits(it.route.as_deref(), it.kind.code.as_str()));
         let too_many = errors.len().saturating_sub(MOST_ROWS);
         let left_out = too_many as u64 + if self.filter.matches_all() { gone } else { 0 };
-        let rows = errors[too_many..].iter().map(|error| row_event(error, now));
+        let rows = errors[too_many..].iter().map(|error| row_event(error));
         let left_out = (left_out > 0).then(|| format!("event: left-out\ndata: {left_out}\n\n"));
         let events: String = left_out.into_iter().chain(rows).collect();
         (!events.is_empty()).then_some(events)
@@ -78,8 +78,8 @@ impl Events {
     }
 }
 
-fn row_event(error: &Entry, now: u64) -> String {
-    let html = super::errors::row(error, now).into_string();
+fn row_event(error: &Entry) -> String {
+    let html = super::errors::row(error).into_string();
     // A carriage return ends a line of the stream, too.
     let lines: String = html.split(['\n', '\r']).map(|line| format!("data: {line}\n")).collect();
     format!("id: {}\nevent: row\n{lines}\n", error.number)

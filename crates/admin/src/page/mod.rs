@@ -12,6 +12,8 @@ mod frame;
 mod hour;
 mod live;
 mod metrics_table;
+mod moment;
+mod now;
 mod one_route;
 mod paging;
 mod part;
@@ -28,8 +30,10 @@ use tokio::time::Instant;
 
 use self::frame::Frame;
 use self::live::Events;
+use self::moment::Moment;
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
+use crate::change::Denied;
 use crate::error_store::query::{Filter, value};
 use crate::error_store::readiness::Span;
 use crate::error_store::{LIVE, search, store};
@@ -41,11 +45,9 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/errors/{id}", one),
     get(LIVE, events),
     get("/charts", charts),
-    get("/policy/view", |request| {
-        page("Policy", policy_tables::answer(request.shared(), request.query, span(request)))
-    }),
-    get("/metrics/view", |request| page("Metrics", metrics_table::answer(request))),
-    get("/switch", |request| page("Kill switch", (StatusCode::OK, switch::question(request.shared(), request.query)))),
+    get("/policy/view", |request| page(request, "Policy", policy_tables::answer(request.shared(), request.query))),
+    get("/metrics/view", |request| page(request, "Metrics", metrics_table::answer(request))),
+    get("/switch", |request| page(request, "Kill switch", switch::answer(request, None))),
     get("/page.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/page.css"))),
     get("/page.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/page.js"))),
     get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
@@ -53,25 +55,20 @@ pub(crate) static ROWS: &[Endpoint] = &[
 
 /// `/`: the whole errors page.
 pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
-    let span = span(request);
-    request.admin.look_at_counters();
-    let routes = routes::Routes::new(request.shared(), span);
-    let (count, entries) = {
-        let kept = request.shared().store.recent();
-        (kept.count, kept.entries().cloned().collect::<Vec<_>>())
-    };
-    let errors = errors::LastErrors::new(entries, request.query, span);
+    let moment = Moment::take(request);
+    let span = moment.span;
+    let routes = routes::Routes::new(request.shared(), &moment.tallies, span);
+    let errors = errors::LastErrors::new(&moment.entries, request.query, span);
     let live = errors.live();
-    let frame =
-        Frame { title: "Errors", live: live.as_deref().map(|live| (live, count)), is_home: true, ..Frame::default() };
+    let live = live.as_deref().map(|live| (live, moment.count));
+    let frame = Frame { title: "Errors", live, is_home: true, now: span.now, ..Frame::default() };
     let content = html! {
-        (routes.summary())
-        (charts::overview(&request.shared().store, span))
-        (routes.section(request.query))
+        (moment.section(routes.policy.as_ref()))
+        (charts::overview(&moment, request.query))
         (errors.section(routes.shows_bodies()))
-        (routes.switch())
+        (routes.section(request.query))
     };
-    framed(StatusCode::OK, &frame, &content)
+    framed(request, StatusCode::OK, &frame, &content)
 }
 
 /// `/errors?id=…`: by an id, from a client's report.
@@ -87,25 +84,36 @@ pub(super) fn one(request: &AdminRequest<'_>) -> Answer {
 /// `/charts`: the counts by time.
 fn charts(request: &AdminRequest<'_>) -> Answer {
     request.admin.look_at_counters();
-    page("Charts", charts::answer(&request.shared().store, request.query, span(request)))
+    page(request, "Charts", charts::answer(&request.shared().store, request.query, span(request)))
 }
 
 fn answer_of(request: &AdminRequest<'_>, wanted: &str) -> Answer {
     let (status, content) = found::answer(request.shared(), wanted, search::id_in(wanted), span(request));
-    let frame = Frame { title: "One error", searched: wanted, ..Frame::default() };
-    framed(status, &frame, &content)
+    let frame = Frame { title: "One error", searched: wanted, now: store::now(), ..Frame::default() };
+    framed(request, status, &frame, &content)
+}
+
+/// The form again, after a change that was refused.
+pub(crate) fn denied(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
+    page(request, "Kill switch", switch::answer(request, Some(denied)))
+}
+
+/// The page of a path that is not served.
+pub(crate) fn not_found(request: &AdminRequest<'_>) -> Answer {
+    let content = html! { h1 { "No such page" } p.lead { "The links above lead to the pages that are served." } };
+    page(request, "No such page", (StatusCode::NOT_FOUND, content))
 }
 
 fn span(request: &AdminRequest<'_>) -> Span {
     Span { since: request.shared().store.since, now: store::now() }
 }
 
-fn page(title: &str, (status, content): (StatusCode, Markup)) -> Answer {
-    framed(status, &Frame { title, ..Frame::default() }, &content)
+fn page(request: &AdminRequest<'_>, title: &str, (status, content): (StatusCode, Markup)) -> Answer {
+    framed(request, status, &Frame { title, now: store::now(), ..Frame::default() }, &content)
 }
 
-fn framed(status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
-    let mut answer = answer::html(status, frame.around(content).into_string());
+fn framed(request: &AdminRequest<'_>, status: StatusCode, frame: &Frame<'_>, content: &Markup) -> Answer {
+    let mut answer = answer::html(status, frame.around(request, content).into_string());
     // `no-referrer` would hide the page from other sites too, but the browser would then send no origin with this page's
     // forms.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -22,7 +22,7 @@ impl RouteErrors {
                 (self.kinds(span))
                 (self.forms(span))
                 (self.next())
-                (self.example(span))
+                (self.example())
                 (self.drafts(span))
             }
         }
@@ -43,7 +43,7 @@ impl RouteErrors {
                         }
                     }
                     tbody {
-                        @for (count, of) in &kinds { (kind_row(*count, of, span)) }
+                        @for (count, of) in &kinds { (kind_row(*count, of)) }
                         @if others > 0 {
                             tr { td.number { (others) } td colspan="5" { "of rarer kinds, counted together" } }
                         }
@@ -86,11 +86,11 @@ impl RouteErrors {
         }
     }
 
-    fn example(&self, span: Span) -> Markup {
+    fn example(&self) -> Markup {
         html! {
             @if let Some(example) = &self.tally.example {
                 div.example {
-                    h3 { "For example " (time(example.at, span.now)) }
+                    h3 { "For example " (time(example.at)) }
                     (bodies::sides(example))
                     p { a href={ "/errors/" (example.id) } { (example.id) } }
                 }
@@ -125,7 +125,7 @@ fn is_alone(kind: &Kind, kinds: &[(u64, &OfKind)]) -> bool {
     same.all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())
 }
 
-fn kind_row(count: u64, of: &OfKind, span: Span) -> Markup {
+fn kind_row(count: u64, of: &OfKind) -> Markup {
     let kind = &of.kind;
     html! {
         tr {
@@ -138,7 +138,7 @@ fn kind_row(count: u64, of: &OfKind, span: Span) -> Markup {
                 @if let Some(unknown) = &kind.unknown { " " span.quiet { "sent " code { (foreign(unknown)) } } }
             }
             td { (decided(kind)) }
-            td { (time(of.last, span.now)) }
+            td { (time(of.last)) }
         }
     }
 }

@@ -7,10 +7,9 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::part::PartSearch;
-use super::text::{counted, foreign, grouped, head_row, time};
+use super::text::{counted, effective_mode, foreign, grouped, head_row, time};
 use crate::admin::Shared;
 use crate::error_store::clock::milliseconds;
-use crate::error_store::readiness::Span;
 
 /// One table of the policy.
 struct Row<'p> {
@@ -22,20 +21,17 @@ struct Row<'p> {
     table: Option<&'p OutlineTable>,
 }
 
-pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
+pub(super) fn answer(shared: &Shared, query: Option<&str>) -> (StatusCode, Markup) {
     let Some(status) = shared.policy_status() else {
         let content = html! { h1 { "Policy" } p.lead { "No layer is wired to this address yet." } };
         return (StatusCode::SERVICE_UNAVAILABLE, content);
     };
     let content = html! {
         h1 { "Policy" }
-        @if shared.switch.is_off() {
-            div.banner role="note" { p { strong { "Every route is in off." } " The kill switch is thrown: the policy below holds once it is taken back." } }
-        }
-        @if let Some(rejection) = status.rejection() { (refusal(rejection, span)) }
-        (facts(&status, span))
+        @if let Some(rejection) = status.rejection() { (refusal(rejection)) }
+        (facts(&status, shared.switch.is_off()))
         (files(&status))
-        (tables(&status, query))
+        (tables(&status, shared.switch.is_off(), query))
         p.quiet {
             "What holds for one request, key by key: " code { "error-envelope check --effective METHOD URL FILE" }
             ". For programs: " a href="/policy" { code { "/policy" } } "."
@@ -44,7 +40,7 @@ pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (Statu
     (StatusCode::OK, content)
 }
 
-fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
+fn refusal(rejection: &PolicyRejection) -> Markup {
     let since = milliseconds(rejection.since());
     html! {
         section.refused id="refused" aria-labelledby="refused-title" {
@@ -52,20 +48,20 @@ fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
                 @if rejection.is_current() { "The file was refused: the policy before it stays active" }
                 @else { "Refused before, and put right since" }
             }
-            p { (time(since, span.now)) }
+            p { (time(since)) }
             pre.copy tabindex="0" { code { (crate::visible::lines(rejection.why())) "\n" } }
         }
     }
 }
 
-fn facts(status: &PolicyStatus, span: Span) -> Markup {
+fn facts(status: &PolicyStatus, is_off: bool) -> Markup {
     let figures: PolicySummary<'_> = status.policy().summary();
     html! {
         dl.facts {
             div { dt { "Policy" } dd { (foreign(figures.origin())) } }
             div { dt { "Hash of its files" } dd { (figures.hash().unwrap_or("none")) } }
-            div { dt { "Active since" } dd { (time(milliseconds(status.since()), span.now)) } }
-            div { dt { "Mode, where nothing else is set" } dd { (figures.mode().as_str()) } }
+            div { dt { "Active since" } dd { (time(milliseconds(status.since()))) } }
+            div { dt { "Mode, where nothing else is set" } dd { (effective_mode(figures.mode().as_str(), is_off)) } }
             div { dt { "Body limit" } dd {
                 @match figures.body_limit() { Some(limit) => { (grouped(limit)) " bytes" }, None => "none" }
             } }
@@ -88,7 +84,7 @@ fn files(status: &PolicyStatus) -> Markup {
     }
 }
 
-fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
+fn tables(status: &PolicyStatus, is_off: bool, query: Option<&str>) -> Markup {
     let mut search = PartSearch::new(query, "/policy/view", "tables", "table");
     let rows: Vec<_> = rows(status).into_iter().filter(|row| row.fits(&search.part)).collect();
     let shown = search.page(&rows);
@@ -96,7 +92,7 @@ fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
         section id="tables" aria-labelledby="tables-title" {
             div.title { h2 id="tables-title" { "What holds where" } }
             (search.form("Find routes", "Pattern, scope or file contains"))
-            @if rows.is_empty() { p.empty { "No routes." } } @else { (table(shown)) }
+            @if rows.is_empty() { p.empty { "No routes." } } @else { (table(shown, is_off)) }
             (search.links())
         }
     }
@@ -118,11 +114,11 @@ fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     rows
 }
 
-fn table(rows: &[Row<'_>]) -> Markup {
+fn table(rows: &[Row<'_>], is_off: bool) -> Markup {
     html! {
         table.tables role="table" {
             (head_row(&["Route", "Mode", "Sets", "From"], &[]))
-            tbody role="rowgroup" { @for row in rows { (row.markup()) } }
+            tbody role="rowgroup" { @for row in rows { (row.markup(is_off)) } }
         }
     }
 }
@@ -157,14 +153,14 @@ impl<'p> Row<'p> {
         }
     }
 
-    fn markup(&self) -> Markup {
+    fn markup(&self, is_off: bool) -> Markup {
         html! {
             tr role="row" {
                 th.route role="rowheader" scope="row" {
                     @match self.pattern { Some(pattern) => code { (foreign(pattern)) }, None => "Defaults" }
                     @if let Some(scope) = self.scope() { " " span.quiet { "in " (foreign(scope)) } }
                 }
-                td role="cell" data-name="Mode" { @match self.mode { Some(mode) => (mode), None => span.none { "see Sets" } } }
+                td role="cell" data-name="Mode" { @match self.mode { Some(mode) => (effective_mode(mode, is_off)), None => span.none { "see Sets" } } }
                 td.sets role="cell" data-name="Sets" {
                     @for setting in self.settings() { p { code { (setting.key()) " = " (foreign(setting.value())) } } }
                     @if self.settings().is_empty() { span.none { "nothing of its own" } }

@@ -5,22 +5,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyStatus, SwitchChange};
+use error_envelope_runtime::PolicyStatus;
 use maud::{Markup, html};
 
 use super::errors;
 use super::paging::Paging;
-use super::text::{counted, foreign, head_row, more_row};
+use super::text::{counted, effective_mode, foreign, grouped, head_row, more_row, share};
 use crate::admin::Shared;
 use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
 use crate::visible;
 
-/// Routes that are open without a click: those that need attention.
-const MOST_OPEN: usize = 1;
 /// Rows of one page.
-const ROWS: usize = 20;
+const ROWS: usize = 10;
 /// Routes without errors that are named: a policy may have thousands.
 const MOST_QUIET: usize = 200;
 
@@ -33,7 +31,6 @@ pub(super) struct Routes {
     /// The active policy; `None` if no layer is connected.
     pub(super) policy: Option<PolicyStatus>,
     pub(super) is_off: bool,
-    pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
 }
 
@@ -64,7 +61,7 @@ impl RouteErrors {
 }
 
 impl Routes {
-    pub(super) fn new(shared: &Shared, span: Span) -> Self {
+    pub(super) fn new(shared: &Shared, tallies: &[(Option<Arc<str>>, Tally)], span: Span) -> Self {
         let status = shared.policy_status();
         let mut modes = status.as_ref().map(modes).unwrap_or_default();
         let with_errors = |(route, tally): (Option<Arc<str>>, Tally)| {
@@ -74,16 +71,9 @@ impl Routes {
             };
             RouteErrors::new(route, known, tally, span)
         };
-        let mut loud: Vec<_> = tallies_with_errors(shared, span.today()).into_iter().map(with_errors).collect();
+        let mut loud: Vec<_> = tallies.iter().cloned().map(with_errors).collect();
         loud.sort_by_cached_key(|it| it.urgency(span.today()));
-        Self {
-            loud,
-            quiet: by_mode(modes),
-            policy: status,
-            is_off: shared.switch.is_off(),
-            switched: shared.switch.last_change(),
-            span,
-        }
+        Self { loud, quiet: by_mode(modes), policy: status, is_off: shared.switch.is_off(), span }
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
@@ -96,10 +86,11 @@ impl Routes {
         let shown = paging.part(&self.loud, ROWS);
         html! {
             section id="routes" aria-labelledby="routes-title" {
-                div.title { h2 id="routes-title" { "Routes" } }
+                div.title { h2 id="routes-title" { "Routes, and their next mode" } }
+                (self.figures())
                 @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table(shown)) }
                 (paging.links(|page| format!("{}#routes", link("/", page.into_iter()))))
-                @for (mode, routes) in &self.quiet { (quiet(mode, routes)) }
+                @for (mode, routes) in &self.quiet { (quiet(&effective_mode(mode, self.is_off), routes)) }
             }
         }
     }
@@ -109,15 +100,14 @@ impl Routes {
             table.routes role="table" {
                 caption { "What each route returns " (self.span.in_words()) ", those that need something first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
-                @for (at, it) in shown.iter().enumerate() { (self.route(at, it)) }
+                @for it in shown { (self.route(it)) }
             }
         }
     }
 
-    fn route(&self, at: usize, it: &RouteErrors) -> Markup {
+    fn route(&self, it: &RouteErrors) -> Markup {
         let today = self.span.today();
         let (inner, without) = (it.tally.inner.sum(today), it.tally.without_code.sum(today));
-        let is_open = at < MOST_OPEN && it.readiness.verdict == Verdict::NotReady;
         let where_ = format!(" on {}", visible::line(route_word(it.route.as_deref())));
         html! {
             tbody role="rowgroup" {
@@ -126,12 +116,12 @@ impl Routes {
                         (errors::route(it.route.as_deref()))
                         @if !it.is_known { " " span.tag { "not in the policy" } }
                     }
-                    td.mode role="cell" data-name="Mode" { (it.mode.as_str()) }
-                    td.number role="cell" data-name="Errors" { (it.tally.errors.sum(today)) }
-                    td.number role="cell" data-name="Without a code" { (without) (share(without, inner)) }
+                    td.mode role="cell" data-name="Mode" { (effective_mode(it.mode.as_str(), self.is_off)) }
+                    td.number role="cell" data-name="Errors" { (grouped(it.tally.errors.sum(today))) }
+                    td.number role="cell" data-name="Without a code" { (grouped(without)) @if without > 0 && inner > 0 { " " span.quiet { "(" (share(without, inner)) ")" } } }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
                 }
-                (more_row(5, is_open, ("What it returns, and what comes next", &where_), &it.explained(self.span)))
+                (more_row(5, ("What it returns, and what comes next", &where_), &it.explained(self.span)))
             }
         }
     }
@@ -146,12 +136,6 @@ fn modes(status: &PolicyStatus) -> HashMap<&str, Mode> {
     modes
 }
 
-fn tallies_with_errors(shared: &Shared, today: u32) -> Vec<(Option<Arc<str>>, Tally)> {
-    let kept = shared.store.recent();
-    let tallies = kept.tallies().filter(|(_, tally)| tally.errors.sum(today) > 0);
-    tallies.map(|(route, tally)| (route.cloned(), tally.clone())).collect()
-}
-
 fn by_mode(modes: HashMap<&str, Mode>) -> BTreeMap<&'static str, Vec<String>> {
     let mut routes: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (route, mode) in modes {
@@ -161,7 +145,7 @@ fn by_mode(modes: HashMap<&str, Mode>) -> BTreeMap<&'static str, Vec<String>> {
     routes
 }
 
-fn quiet(mode: &str, routes: &[String]) -> Markup {
+fn quiet(mode: &Markup, routes: &[String]) -> Markup {
     let more = routes.len().saturating_sub(MOST_QUIET);
     html! {
         details.quiet-routes {
@@ -197,8 +181,4 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Unseen => "not seen yet",
         Verdict::Done => "done",
     }
-}
-
-fn share(part: u64, whole: u64) -> Markup {
-    html! { @if part > 0 && whole > 0 { " " span.quiet { "(" ((part * 100).div_ceil(whole)) " %)" } } }
 }

@@ -1,87 +1,28 @@
-//! The summary of the start page: whether anything is wrong, and what can be done at once.
+//! The errors since the beginning, in short.
 
-use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::routes::Routes;
-use super::switch::back;
-use super::text::{foreign, time};
-use crate::error_store::clock;
+use super::text::{grouped, time};
 use crate::error_store::readiness::Verdict;
 use crate::error_store::tally::Tally;
 use crate::error_store::week::Week;
 
 impl Routes {
-    /// The summary that shows whether anything is wrong.
-    pub(super) fn summary(&self) -> Markup {
-        html! {
-            h1.visually-hidden { "What the services send, and what their clients get" }
-            @if self.is_off {
-                div.banner role="note" {
-                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services send." }
-                    (self.switched())
-                    (back())
-                }
-            }
-            @if self.policy.as_ref().and_then(PolicyStatus::rejection).is_some_and(PolicyRejection::is_current) {
-                div.banner role="note" {
-                    p {
-                        strong { "The policy file was refused." } " The one before it stays active: "
-                        a href="/policy/view" { "why" } "."
-                    }
-                }
-            }
-            (self.figures())
-        }
-    }
-
-    fn figures(&self) -> Markup {
+    /// The errors since the beginning, in short.
+    pub(super) fn figures(&self) -> Markup {
         let today = self.span.today();
         let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
         let last = self.loud.iter().map(|it| it.tally.last).max();
         let waits = self.loud.iter().filter(|it| it.readiness.verdict == Verdict::NotReady).count();
         html! {
             dl.figures aria-label="In short" {
-                div { dt { "Errors " (self.span.in_words()) } dd { (sum(|it| &it.errors)) } }
-                div { dt { "Without a code" } dd { (sum(|it| &it.without_code)) } }
+                div { dt { "Errors " (self.span.in_words()) } dd { (grouped(sum(|it| &it.errors))) } }
+                div { dt { "Without a code" } dd { (grouped(sum(|it| &it.without_code))) } }
                 div { dt { "Routes that need something" } dd { (waits) } }
                 div { dt { "Last error" } dd {
-                    @match last { Some(last) => (time(last, self.span.now)), None => span.none { "none" } }
+                    @match last { Some(last) => (time(last)), None => span.none { "none" } }
                 } }
-                @if let Some(it) = &self.policy {
-                    div.wide { dt { "Policy" } dd {
-                        (foreign(it.policy().summary().origin())) " " span.quiet { "since " (clock::short(clock::milliseconds(it.since()), self.span.now)) }
-                    } }
-                }
-            }
-        }
-    }
-
-    /// The last change of the switch: its time, author and reason.
-    fn switched(&self) -> Markup {
-        let Some(change) = &self.switched else { return html! {} };
-        let done = if change.is_off() { "Thrown " } else { "Taken back " };
-        html! {
-            p.quiet {
-                (done) (time(clock::milliseconds(change.changed_at()), self.span.now))
-                @if let Some(by) = change.by() { " by " (foreign(by)) }
-                @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
-            }
-        }
-    }
-
-    /// The kill switch, for the operator on call.
-    pub(super) fn switch(&self) -> Markup {
-        html! {
-            section id="switch" aria-labelledby="switch-title" {
-                div.title { h2 id="switch-title" { "Kill switch" } }
-                @if self.is_off {
-                    p { "It is thrown: every route is in off." }
-                    (self.switched())
-                } @else {
-                    (self.switched())
-                    p { a href="/switch" { "Put every route to off" } " needs a confirmation." }
-                }
             }
         }
     }

@@ -1,55 +1,79 @@
-//! Explains what the kill switch changes, before it is thrown.
+//! The kill switch: what it changes, and one form that throws it or takes it back.
 
+use error_envelope_runtime::SwitchChange;
+use http::StatusCode;
 use maud::{Markup, html};
 
-use super::text::counted;
+use super::text::{counted, foreign, time};
 use crate::admin::Shared;
-use crate::error_store::query::{link, value};
+use crate::admin_request::AdminRequest;
+use crate::change::Denied;
+use crate::error_store::clock;
+use crate::error_store::query::value;
 use crate::visible::line;
 
-/// The question, with its subject; if the switch is thrown, how to take it back.
-pub(super) fn question(shared: &Shared, query: Option<&str>) -> Markup {
-    let parameter = |name| value(query, name).unwrap_or_default();
-    let (by, reason) = (parameter("by"), parameter("reason"));
-    let pairs = [("by", &*by), ("reason", &*reason)].into_iter().filter(|(_, text)| !text.is_empty());
-    let off = link("/mode/off", pairs);
-    html! {
+/// The page. `denied` is why the last change was refused.
+pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (StatusCode, Markup) {
+    let is_off = request.shared().switch.is_off();
+    let page = html! {
         h1 { "Kill switch" }
-        @if shared.switch.is_off() {
-            p.lead { "It is thrown: every route is in off." }
-            (back())
+        @if let Some(denied) = denied { div.banner.danger role="alert" { p { strong { "Nothing was changed." } " " (denied.why) "." } } }
+        @if is_off {
+            p.lead { "It is thrown: every route is in off. Taken back, the policy's modes apply again, at once." }
         } @else {
-            (changes(shared))
-            (who_and_why(&by, &reason))
-            (confirmation(&off))
+            (changes(request.shared()))
+        }
+        @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
+        @if request.admin.is_read_only() { (read_only()) } @else { (form(request, is_off)) }
+    };
+    (denied.map_or(StatusCode::OK, |denied| denied.status), page)
+}
+
+/// The last change of the switch: its time, author, reason and sender.
+pub(super) fn last_change(change: &SwitchChange) -> Markup {
+    let done = if change.is_off() { "Thrown " } else { "Taken back " };
+    html! {
+        p {
+            (done) (time(clock::milliseconds(change.changed_at())))
+            @if let Some(by) = change.by() { " by " (foreign(by)) }
+            @if let Some(peer) = change.peer() { " (from " (peer) ")" }
+            @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
         }
     }
 }
 
-fn confirmation(off: &str) -> Markup {
+/// One form: what is written in it stays if the change is refused, except for the token.
+fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
+    let given = |written: &str, name| {
+        if written.is_empty() { value(request.query, name).unwrap_or_default() } else { written.to_owned() }
+    };
+    let (by, reason) = (given(&request.change.by, "by"), given(&request.change.reason, "reason"));
     html! {
-        form.sure method="post" action=(off) {
-            label { input type="checkbox" name="sure" required; " Clients are to get what the services send, on every route" }
-            p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
+        form.sure method="post" action=(if is_off { "/mode/policy" } else { "/mode/off" }) {
+            label { "Your name" input name="by" value=(line(&by)) maxlength="200" autocomplete="name"; }
+            label { "Reason" input name="reason" value=(line(&reason)) maxlength="200"; }
+            p.quiet { "Both go to the log and to this page. Nothing proves them." }
+            @if request.admin.token.is_some() {
+                label { "Admin token" input name="token" type="password" required autocomplete="off"; }
+                p.quiet { "From the file of --admin-token-file. It is not stored." }
+            }
+            @if is_off {
+                p.choice { button.grave type="submit" { "Let the policy hold again" } " " a href="/" { "Leave it in off" } }
+            } @else {
+                label.tick { input type="checkbox" name="sure" required; " Clients are to get what the services send, on every route" }
+                p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
+            }
         }
     }
 }
 
-/// The link back.
-pub(super) fn back() -> Markup {
-    html! { form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } } }
-}
-
-/// Name and reason for the log and the page. A form of its own: its fields go into the address, since bodies are
-/// never read.
-fn who_and_why(by: &str, reason: &str) -> Markup {
-    let is_noted = !by.is_empty() || !reason.is_empty();
+fn read_only() -> Markup {
     html! {
-        form.filters action="/switch" method="get" aria-label="Who and why" {
-            label { "Your name" input name="by" value=(line(by)) maxlength="200" autocomplete="name"; }
-            label { "Reason" input name="reason" value=(line(reason)) maxlength="200"; }
-            button type="submit" { "Note" }
-            @if is_noted { span.quiet { "Noted: it goes to the log and to the page." } }
+        div.banner.warning role="note" {
+            p {
+                strong { "This address is read-only." } " Others than this machine reach it, and no token protects changes. Start with "
+                code { "--admin-token-file FILE" } ", or restart with " code { "--mode off" } "."
+            }
         }
     }
 }

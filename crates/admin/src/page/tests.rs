@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use error_envelope_core::exchange::{DecidedBy, Origin};
+use error_envelope_core::exchange::{DecidedBy, KnownMethod, Origin};
 use error_envelope_core::policy::Mode;
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -12,7 +12,8 @@ use regex::Regex;
 use crate::admin::Admin;
 use crate::admin_request::AdminRequest;
 use crate::answer::Answer;
-use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
+use crate::change::Change;
+use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, RequestLine, Side};
 use crate::error_store::redact::Hidden;
 use crate::error_store::store;
 use crate::page;
@@ -25,6 +26,12 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     let by = Some(DecidedBy::Status);
     let code = Code::Any(code.into());
     let seen = ErrorRecord {
+        request: RequestLine {
+            method: Some(KnownMethod::from(&http::Method::GET)),
+            path: Some(dropped.into()),
+            client: Some(before.into()),
+            ..RequestLine::default()
+        },
         id: ID.parse().expect("an id"),
         at: store::now(),
         route: Some(route),
@@ -57,7 +64,18 @@ fn another() -> ErrorRecord<'static> {
     let id = ID.parse().expect("an id");
     let (dropped, cause, form) = (None, None, None);
     let (at, mode) = (store::now(), Mode::Observe);
-    ErrorRecord { id, at, route: Some("/b"), mode, kind, dropped, has_bodies: false, cause, form }
+    ErrorRecord {
+        id,
+        at,
+        request: RequestLine::default(),
+        route: Some("/b"),
+        mode,
+        kind,
+        dropped,
+        has_bodies: false,
+        cause,
+        form,
+    }
 }
 
 fn read(answer: Answer) -> String {
@@ -70,16 +88,15 @@ fn read(answer: Answer) -> String {
 
 /// The pages that show everything, and what the live stream adds.
 fn pages(admin: &Admin, query: &str) -> Vec<String> {
-    let request =
-        |name: &'static str| AdminRequest { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
+    let request = |name: &'static str| AdminRequest {
+        admin,
+        headers: Box::leak(Box::new(HeaderMap::new())),
+        name,
+        query: None,
+        change: Change::default(),
+    };
     let with_query = AdminRequest { query: Some(query), ..request("") };
-    let live = admin
-        .shared
-        .store
-        .recent()
-        .entries()
-        .map(|entry| super::errors::row(entry, store::now()).into_string())
-        .collect();
+    let live = admin.shared.store.recent().entries().map(|entry| super::errors::row(entry).into_string()).collect();
     vec![
         read(page::home(&request(""))),
         read(page::home(&with_query)),
@@ -186,7 +203,13 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     let admin = Admin::new();
     let ask = |id: &'static str| {
         let (headers, query) = (HeaderMap::new(), format!("id={id}"));
-        let answer = page::find(&AdminRequest { admin: &admin, headers: &headers, name: "", query: Some(&query) });
+        let answer = page::find(&AdminRequest {
+            admin: &admin,
+            headers: &headers,
+            name: "",
+            query: Some(&query),
+            change: Change::default(),
+        });
         (answer.status().as_u16(), read(answer))
     };
     let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
@@ -210,7 +233,15 @@ fn without_errors_there_is_a_page_that_says_so() {
 #[test]
 fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     let admin = Admin::new();
-    let page = || read(page::one(&AdminRequest { admin: &admin, headers: &HeaderMap::new(), name: ID, query: None }));
+    let page = || {
+        read(page::one(&AdminRequest {
+            admin: &admin,
+            headers: &HeaderMap::new(),
+            name: ID,
+            query: None,
+            change: Change::default(),
+        }))
+    };
     let errors = |count| (0..count).for_each(|_| keep(&admin, ["/a", "conflict", "E", "d", "text/plain", "b", "a"]));
     errors(100);
     assert!(!page().contains("that have this id"));

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::error_store::clock;
-pub(super) use crate::error_store::readiness::counted;
+pub(super) use crate::error_store::readiness::{counted, grouped};
 use crate::visible;
 
 /// A text that a stranger chose, on one line, without effect on the direction of the text around it.
@@ -11,21 +11,24 @@ pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible::line(text)) } }
 }
 
-pub(super) fn time(at: u64, now: u64) -> Markup {
-    html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at, now)) } }
+/// The mode that applies now: `off` while the kill switch is thrown, with the policy's own behind it.
+pub(super) fn effective_mode(mode: &str, is_off: bool) -> Markup {
+    html! {
+        @if is_off && mode != "off" { b { "off" } " " span.quiet { "(policy: " (mode) ")" } } @else { (mode) }
+    }
 }
 
-/// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 2);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+pub(super) fn time(at: u64) -> Markup {
+    html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at)) } }
+}
+
+/// `5 %`; less than one in a hundred, and yet some, is `under 1 %`.
+pub(super) fn share(part: u64, whole: u64) -> String {
+    match part.saturating_mul(100).checked_div(whole) {
+        None => "–".to_owned(),
+        Some(0) if part > 0 => "under 1 %".to_owned(),
+        Some(percent) => format!("{percent} %"),
     }
-    out
 }
 
 /// The head of a table; `numbers` are the columns of figures.
@@ -43,11 +46,11 @@ pub(super) fn head_row(columns: &[&str], numbers: &[&str]) -> Markup {
 }
 
 /// A row below another one that opens on a click. `behind` adds words for readers who cannot see its place.
-pub(super) fn more_row(columns: u8, is_open: bool, (words, behind): (&str, &str), content: &Markup) -> Markup {
+pub(super) fn more_row(columns: u8, (words, behind): (&str, &str), content: &Markup) -> Markup {
     html! {
         tr.more role="row" {
             td role="cell" colspan=(columns) {
-                details open[is_open] {
+                details {
                     summary { (words) span.visually-hidden { (behind) } }
                     (content)
                 }

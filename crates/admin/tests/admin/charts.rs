@@ -61,7 +61,7 @@ async fn an_hour_that_cannot_be_shown_is_refused_with_what_there_is() {
     ] {
         let page = ask(&admin, "GET", &format!("/charts?hour={hour}")).await;
         assert_eq!(page.status, status, "{hour}");
-        assert!(page.body.contains(told) && page.body.contains("Last 6 hours"), "{}", page.body);
+        assert!(page.body.contains(told) && page.body.contains("6 hours"), "{}", page.body);
     }
     let first = ask(&admin, "GET", "/charts").await.body;
     let hour = first.split("/charts?hour=").nth(1).and_then(|rest| rest.get(..13)).expect("the hour that runs");

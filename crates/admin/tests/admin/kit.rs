@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use error_envelope_admin::{Admin, PrometheusHandle};
+use error_envelope_admin::{Admin, AdminBody, PrometheusHandle};
 use error_envelope_runtime::describe_metrics;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
@@ -45,7 +45,10 @@ pub(crate) async fn ask_with(admin: &Admin, method: &str, path: &str, headers: &
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = admin.service().oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    read(admin.service().oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap()).await
+}
+
+pub(crate) async fn read(response: Response<AdminBody>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }

@@ -47,7 +47,7 @@ async fn the_kill_switch_remembers_who_when_and_why() {
     let long = format!("/mode/policy?by={}&reason=%3Cb%3E", "x".repeat(5000));
     let back = mode("POST", &long).await;
     assert_eq!((back["mode"].as_str(), back["changed_by"].as_str().map(str::len)), (Some("policy"), Some(200)));
-    let page = ask(&admin, "GET", "/").await.body;
+    let page = ask(&admin, "GET", "/switch").await.body;
     assert!(page.contains("Taken back") && page.contains("<bdi>&lt;b&gt;</bdi>"), "{page}");
 }
 

@@ -65,7 +65,7 @@ async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask()
         for (name, value) in &headers {
             live = live.header(*name, *value);
         }
-        let live = admin.service().oneshot(live.body(()).expect("a request")).await.expect("an answer");
+        let live = admin.service().oneshot(live.body(String::new()).expect("a request")).await.expect("an answer");
         assert_eq!(live.status(), status, "{headers:?}");
         let read = ask_with(&admin, "GET", "/mode", &headers).await;
         assert_eq!((read.status.as_u16(), read.header("access-control-allow-origin")), (200, None));

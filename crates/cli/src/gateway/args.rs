@@ -19,7 +19,8 @@ use super::url::{self, Http2};
 /// Forwards requests to a service; a scope in the policy may name another one. Reloads the policy file when it changes,
 /// and adds a request id to every response. The first line on standard output has the address. Ctrl-C and SIGTERM stop
 /// the gateway once requests in flight have ended; SIGHUP reloads the policy and the certificate. TIME needs a unit,
-/// such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB.
+/// such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. An environment variable may set each flag, such as
+/// ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command line wins.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
@@ -77,6 +78,9 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
+    /// Start in this mode: off starts with the kill switch on, until it is turned off at the admin address or by a restart
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
+    pub(super) mode: StartMode,
     /// Set the format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
@@ -117,6 +121,15 @@ impl Args {
         };
         tls.map(Some)
     }
+}
+
+/// The mode at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartMode {
+    /// Apply the policy's modes.
+    Policy,
+    /// Put every route in mode off.
+    Off,
 }
 
 /// Whether clients need a certificate.

@@ -33,21 +33,25 @@ use error_envelope_gateway::{
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
+use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
 pub(crate) use self::args::Args;
-use self::args::Front;
+use self::args::{Front, StartMode};
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
 use crate::failure::{CommandError, block_on, print_line, with_help};
 
 /// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
-pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?;
     let log = args.front.log.init()?;
     let mut access_log = None;
     let outcome = block_on(async {
         log.log_drops();
+        for variable in unread_variables {
+            tracing::warn!(variable, "no flag reads this environment variable; see error-envelope gateway --help-all");
+        }
         let takeover = match &args.upgrade_socket {
             Some(path) => Some(begin(path, &mut sockets).await?),
             None => None,
@@ -77,7 +81,12 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
         Some(file) => layer.watching(file).map_err(|error| all_that_is_wrong(file, &error))?,
         None => layer,
     };
+    let switch = on_call.map_or_else(KillSwitch::new, |on_call| on_call.admin.kill_switch());
+    if front.mode == StartMode::Off {
+        switch.off_with(SwitchNote::new().reason("--mode off at the start"));
+    }
     // It gets the events, and has the kill switch.
+    let layer = layer.kill_switch(switch);
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use error_envelope_admin::{Admin, install_metrics};
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
@@ -20,6 +21,10 @@ pub(crate) struct AdminArgs {
     /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
+    /// Require the token in this file, of at least 32 bytes, for each change on the admin address; without it, changes are
+    /// refused unless the address is loopback. Read for each change
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<PathBuf>,
 }
 
 /// The admin address.
@@ -44,9 +49,21 @@ impl AdminListener {
         let address = listener.local_addr().map_err(|error| refused(&error, None))?;
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
-        let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
+        let admin = Admin::new().metrics(metrics).name(host_and_process());
+        let admin = args.admin_host.iter().fold(admin, |admin, name| admin.allow_host(name));
+        let admin = match &args.admin_token_file {
+            Some(file) => {
+                admin.token_file(file).map_err(|error| CommandError::Io(format!("--admin-token-file {error}")))?
+            }
+            None => admin,
+        };
         Ok(Some(Self { admin, listener, address }))
     }
+}
+
+/// The name on the pages: two gateways may run on one host.
+fn host_and_process() -> String {
+    format!("{}, process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
 }
 
 fn host(name: &str) -> Result<String, String> {

@@ -1,11 +1,13 @@
 //! The request to one gateway.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ValueEnum;
 use form_urlencoded::Serializer;
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
@@ -13,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::failure::CommandError;
 use crate::text::{cut, one_line, with_causes};
 
 const MOST_OF_ANSWER: usize = 64 * 1024;
@@ -35,6 +38,17 @@ pub(super) struct Order {
     /// The resulting mode.
     mode: Option<&'static str>,
     patience: Duration,
+    authorization: Option<HeaderValue>,
+}
+
+/// The token of a file, as a header.
+pub(super) fn token(file: &Path) -> Result<HeaderValue, CommandError> {
+    let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--token-file {}: {why}", file.display()));
+    let token = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+        .map_err(|_| refused(&"the token has characters that a header cannot carry; write one line of plain text"))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 impl Order {
@@ -50,7 +64,11 @@ impl Order {
         }
         let note = note.finish();
         let target = if note.is_empty() { path.to_owned() } else { format!("{path}?{note}") };
-        Self { method, target, mode, patience }
+        Self { method, target, mode, patience, authorization: None }
+    }
+
+    pub(super) fn token(self, authorization: Option<HeaderValue>) -> Self {
+        Self { authorization, ..self }
     }
 
     pub(super) async fn send(&self, admin: &Uri) -> Result<Answer, String> {
@@ -73,7 +91,8 @@ impl Order {
         parts.path_and_query = self.target.parse().ok();
         let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
         let request = Request::builder().method(self.method.clone()).uri(uri).body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| error.to_string())?;
+        let mut request = request.map_err(|error| error.to_string())?;
+        request.headers_mut().extend(self.authorization.clone().map(|token| (AUTHORIZATION, token)));
         let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
         let response = client.request(request).await.map_err(|error| with_causes(&error))?;
         let (head, body) = response.into_parts();
@@ -99,7 +118,12 @@ impl Answer {
         let state = (status == StatusCode::OK).then(|| serde_json::from_slice(body).ok()).flatten();
         state.as_ref().and_then(Self::parse).ok_or_else(|| {
             let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
-            format!("returned {status} without a mode; use an admin address: {text}")
+            let advice = match status {
+                StatusCode::UNAUTHORIZED => "use --token-file",
+                StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "the switch is as before",
+                _ => "use an admin address",
+            };
+            format!("returned {status} without a mode; {advice}: {text}")
         })
     }
 

@@ -55,7 +55,11 @@ impl Running {
 
     /// A command that becomes this one.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// One that was started, with its output.
+    pub(crate) fn of(mut process: Child) -> Self {
         let out = process.stdout.take().map(BufReader::new);
         Self { process, out }
     }

@@ -150,3 +150,72 @@ fn a_fleet_that_is_wrong_is_told_by_line_and_asked_nothing() {
     let run = run(&["mode", "off", "--fleet", "no-such-fleet.txt"]);
     assert!(run.code == Some(2) && run.err.starts_with("no-such-fleet.txt: "), "{}", run.err);
 }
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// A gateway whose log is read, and what it writes to it from now on.
+fn logged(args: &[&str], variables: &[(&str, &str)]) -> (Running, Receiver<String>) {
+    let mut command = crate::kit::command(&[&["gateway", "--listen", "127.0.0.1:0"], args].concat());
+    command.envs(variables.iter().copied()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (log, lines) = channel();
+    let errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    thread::spawn(move || errors.map_while(Result::ok).try_for_each(|line| log.send(line)));
+    (Running::of(child), lines)
+}
+
+fn line_with(lines: &Receiver<String>, text: &str) -> String {
+    let next = || lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line has {text:?}"));
+    std::iter::repeat_with(next).find(|line| line.contains(text)).unwrap()
+}
+
+#[test]
+fn a_change_needs_the_token_and_the_log_has_its_sender() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("admin-token");
+    let wrong = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    std::fs::write(&wrong, TOKEN.replace('0', "z")).unwrap();
+    let [file, wrong] = [file.to_str().unwrap(), wrong.to_str().unwrap()];
+    let (mut process, lines) = logged(&["--admin", "0", "--admin-token-file", file, "--log", "json"], &[]);
+    let (_, admin) = (process.says("listening on http://"), process.says("admin on http://"));
+    let mode = |to: &str, more: &[&str]| {
+        run(&[&["mode", to, "--admin", &admin, "--by", "maria", "--reason", "orders"], more].concat())
+    };
+    for (more, has_token) in [(&[][..], false), (&["--token-file", wrong], true)] {
+        let refused = mode("off", more);
+        assert!(refused.code == Some(1) && refused.err.contains("use --token-file"), "{}", refused.err);
+        let line = line_with(&lines, "rejected a change");
+        assert!(
+            line.contains(&format!(r#""has_token":{has_token}"#)) && line.contains(r#""peer":"127.0.0.1""#),
+            "{line}"
+        );
+        assert!(!line.contains("zzz"), "{line}");
+    }
+    assert_eq!(mode("off", &["--token-file", file]).code, Some(0));
+    let line = line_with(&lines, "kill switch turned on");
+    for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""peer":"127.0.0.1""#] {
+        assert!(line.contains(field), "{field} in {line}");
+    }
+    let page = get(&admin, "/").unwrap();
+    assert!(page.contains("by <bdi>maria</bdi> (from 127.0.0.1): <bdi>orders</bdi>"), "{page}");
+    assert!(page.contains(&format!(", process {}", process.id())), "{page}");
+}
+
+#[test]
+fn a_gateway_starts_with_the_switch_on_by_flag_or_variable() {
+    let by_variables = [("ERROR_ENVELOPE_MODE", "off"), ("ERROR_ENVELOPE_ADMIN", "0"), ("ERROR_ENVELOPE_MDOE", "off")];
+    for (args, variables, says) in [
+        (&["--admin", "0", "--mode", "off"][..], &[][..], "off since"),
+        (&[], &by_variables, "off since"),
+        (&["--mode", "policy"], &by_variables, "policy: the policy's modes apply"),
+    ] {
+        let (mut process, lines) = logged(args, variables);
+        let (_, admin) = (process.says("listening on http://"), process.says("admin on http://"));
+        let status = run(&["mode", "status", "--admin", &admin]).out;
+        assert!(status.starts_with(says), "{args:?}: {status}");
+        assert_eq!(status.contains("(--mode off at the start)"), says == "off since", "{status}");
+        if !variables.is_empty() {
+            line_with(&lines, "variable=\"ERROR_ENVELOPE_MDOE\"");
+        }
+    }
+}

@@ -72,6 +72,7 @@ pub use self::event_stream::EventStream;
 pub use self::fault_cause::fault_cause;
 pub use self::header_use::{is_read, is_removed};
 pub use self::method::KnownMethod;
+use self::notes::RequestFacts;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 pub use self::observed_error::ObservedError;
 pub use self::outcome::{

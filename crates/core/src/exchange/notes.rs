@@ -1,6 +1,9 @@
 //! The fields of an event besides its code and its status: where the error came from, what of it was not read, and further
 //! notes on the request.
 
+use std::time::SystemTime;
+
+use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode};
 
 use super::BodyCapture;
@@ -54,7 +57,17 @@ pub struct EventFields {
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) path_form: Option<Box<str>>,
+    /// Only if an observer is registered.
+    pub(super) request: Option<RequestFacts>,
     pub(super) captured: Option<BodyCapture>,
+}
+
+/// The facts of a request that an observer gets, and the log does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestFacts {
+    pub(super) path: Option<PathAndQuery>,
+    pub(super) forwarded_for: Option<HeaderValue>,
+    pub(super) began: SystemTime,
 }
 
 /// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) returns its line.
@@ -169,6 +182,26 @@ impl EventFields {
         self.path_form.as_deref()
     }
 
+    /// The path of the request as sent, without its query. Only set if an observer is registered; it is not for the log.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        Some(self.request.as_ref()?.path.as_ref()?.path())
+    }
+
+    /// The client as the nearest hop names it: the last address in `x-forwarded-for`, which a gateway sets. Anyone who reaches a
+    /// service directly may send it. Only set if an observer is registered; it is not for the log.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
+        addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
+    }
+
+    /// When the request came. Only set if an observer is registered.
+    #[must_use]
+    pub fn began(&self) -> Option<SystemTime> {
+        self.request.as_ref().map(|request| request.began)
+    }
+
     /// Whether the log has no further fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -184,6 +217,7 @@ impl EventFields {
             counts_whole,
             policy_status,
             path_form: _,
+            request: _,
             captured: _,
         } = self;
         let texts = [client_request_id, upstream_request_id, removed_headers, dropped_fields, unknown_code];

@@ -29,6 +29,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         let began = Instant::now();
         let fetched = https.get(&target).await.and_then(|answer| take(&keys, &answer));
         log.write(&fetched, keys.has_set());
+        keys.note_failure(fetched.as_ref().err().map(String::as_str));
         keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;

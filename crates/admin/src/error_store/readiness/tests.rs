@@ -4,7 +4,7 @@ use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
-use super::super::error_record::{Code, ErrorRecord, Kind};
+use super::super::error_record::{Code, ErrorRecord, Kind, RequestLine};
 use super::super::recent_errors::RecentErrors;
 use super::super::tally::Tally;
 use super::{Span, Verdict, assess};
@@ -35,6 +35,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
         let id = RequestId::from_parts(NOON, at as u128);
         let at = NOON - 60_000;
         kept.insert(ErrorRecord {
+            request: RequestLine::default(),
             id,
             at,
             route: Some("/a"),
@@ -61,7 +62,7 @@ fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
         let readiness = assess(mode, &Tally::new(mode), SPAN);
         assert_eq!((readiness.next, readiness.verdict), (next, verdict), "{mode:?}");
         assert!(
-            readiness.reasons.iter().any(|it| it == "0 errors without a code since 11:00 UTC."),
+            readiness.reasons.iter().any(|it| it == "0 errors without a code since 21 Nov 11:00 UTC."),
             "{:?}",
             readiness.reasons
         );
@@ -79,7 +80,7 @@ fn a_code_that_is_missing_holds_a_route_back() {
     for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
         let readiness = assess(mode, &tally, SPAN);
         assert_eq!(readiness.verdict, Verdict::NotReady, "{mode:?}");
-        let words = "12 of 480 errors without a code since 11:00 UTC, last at 11:59:00.";
+        let words = "12 of 480 errors without a code since 21 Nov 11:00 UTC, last at 21 Nov 11:59:00.";
         assert!(readiness.reasons.iter().any(|it| it == words), "{:?}", readiness.reasons);
     }
 }
@@ -89,7 +90,7 @@ fn a_status_that_says_it_all_holds_nothing_back() {
     let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
     let readiness = assess(Mode::Fill, &tally, SPAN);
     assert_eq!(readiness.verdict, Verdict::Ready);
-    assert_eq!(readiness.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status is enough."]);
+    assert_eq!(readiness.reasons, ["0 errors without a code since 21 Nov 11:00 UTC; 2 more whose status is enough."]);
 }
 
 #[test]
@@ -97,7 +98,10 @@ fn a_request_that_would_be_refused_holds_back_own_alone() {
     let tally = tally([refused(), inner_error(DecidedBy::Rule, 404)]);
     let readiness = assess(Mode::Observe, &tally, SPAN);
     assert_eq!(readiness.verdict, Verdict::NotReady);
-    assert_eq!(readiness.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
+    assert_eq!(
+        readiness.reasons[0],
+        "1 request that own would have refused since 21 Nov 11:00 UTC, last at 21 Nov 11:59:00."
+    );
     assert_eq!(assess(Mode::Fill, &tally, SPAN).verdict, Verdict::Ready);
 }
 

@@ -6,7 +6,7 @@ use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
-use super::super::error_record::{Bodies, Code, Side};
+use super::super::error_record::{Bodies, Code, RequestLine, Side};
 use super::super::redact;
 use super::super::tally::MOST_KINDS;
 use super::super::week;
@@ -16,6 +16,7 @@ const NOON: u64 = 1_795_262_400_000;
 
 fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> ErrorRecord<'a> {
     ErrorRecord {
+        request: RequestLine::default(),
         id: RequestId::from_parts(NOON + number, u128::from(number)),
         at: NOON + number,
         route,

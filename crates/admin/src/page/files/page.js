@@ -5,6 +5,8 @@
   const MOST_ROWS = 25;
   const ANNOUNCE_EVERY_MS = 3000;
   const HIGHLIGHT_MS = 4000;
+  const REFRESH_MS = 1000;
+  const IDLE_MS = 15000;
 
   const byId = (id) => document.getElementById(id);
 
@@ -30,35 +32,76 @@
     }
   };
 
+  // Figures, charts and rows come from one page, so that they are of one moment.
+  const PARTS = ['source', 'now', 'time'];
+
   const follow = (address, after) => {
     const table = document.querySelector('table.errors');
     const [place, state, pause, announce] = ['live', 'live-state', 'pause', 'announce'].map(byId);
-    let [paused, held, announced, leftOut] = [false, [], [], 0];
+    let [paused, waiting, isFetching, lastFetch, leftOut, announced] = [false, 0, false, 0, 0, []];
 
     const setState = (text, isLive) => {
       state.textContent = text;
       place.classList.toggle('is-live', isLive);
     };
 
+    // A row that a reader has open stays where it is.
+    const isHeld = () => paused || table.querySelector('details[open]') !== null;
+    const showWaiting = () => setState(`${paused ? 'Paused' : 'Held while a row is open'}, ${waiting} new`, false);
+
     const show = (row) => {
-      table.tHead.after(row);
       row.classList.add('new');
       setTimeout(() => row.classList.remove('new'), HIGHLIGHT_MS);
       byId('empty').hidden = true;
       const words = ['.statuses', '.code', '.route'].map((part) => row.querySelector(part).textContent.trim());
       announced.push(words.join(' '));
+    };
+
+    const addRows = (rows) => {
+      const newest = Number(table.tBodies[0]?.dataset.number ?? 0);
+      const added = rows.filter((row) => Number(row.dataset.number) > newest);
+      table.tHead.after(...added);
+      added.forEach(show);
       while (table.tBodies.length > MOST_ROWS) {
         table.tBodies[table.tBodies.length - 1].remove();
       }
+      // A body may have come after its row.
+      for (const row of rows.slice(added.length)) {
+        const shown = table.querySelector(`tbody[data-number="${row.dataset.number}"]`);
+        if (shown && shown.innerHTML !== row.innerHTML) shown.innerHTML = row.innerHTML;
+      }
     };
 
-    const stateOfPause = () => setState(`Paused, ${held.length} new`, false);
+    const refresh = async () => {
+      if (isFetching || isHeld()) return;
+      [isFetching, lastFetch] = [true, Date.now()];
+      try {
+        const response = await fetch(location.href, { cache: 'no-store' });
+        const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+        const rows = page.querySelector('table.errors');
+        if (!response.ok || !rows || isHeld()) return;
+        PARTS.forEach((id) => byId(id).replaceWith(page.getElementById(id)));
+        addRows([...rows.tBodies]);
+        waiting = 0;
+        setState('Live', true);
+      } catch {
+        setState('Connecting again', false);
+      } finally {
+        isFetching = false;
+      }
+    };
+
+    setInterval(() => {
+      if (isHeld() && waiting > 0) showWaiting();
+      const age = Date.now() - lastFetch;
+      if ((waiting > 0 && age >= REFRESH_MS) || (age >= IDLE_MS && !document.hidden)) refresh();
+    }, 250);
 
     setInterval(() => {
       if (announced.length === 1) {
         announce.textContent = `New error: ${announced[0]}`;
       } else if (announced.length > 1) {
-        announce.textContent = `${announced.length + leftOut} new errors, the last one ${announced[announced.length - 1]}`;
+        announce.textContent = `${announced.length + leftOut} new errors, the last one ${announced[0]}`;
       }
       [announced, leftOut] = [[], 0];
     }, ANNOUNCE_EVERY_MS);
@@ -68,35 +111,25 @@
       pause.setAttribute('aria-pressed', String(paused));
       pause.textContent = paused ? 'Go on' : 'Pause';
       if (paused) {
-        stateOfPause();
+        showWaiting();
       } else {
-        held.forEach(show);
-        held = [];
         setState('Live', true);
+        refresh();
       }
     });
 
     const url = new URL(address, location.href);
     url.searchParams.set('after', after);
     const events = new EventSource(url);
-    events.addEventListener('open', () => { if (!paused) setState('Live', true); });
+    events.addEventListener('open', () => { if (!isHeld()) setState('Live', true); });
     events.addEventListener('error', () => {
       setState(events.readyState === EventSource.CLOSED ? 'Not live: load the page again' : 'Connecting again', false);
     });
     events.addEventListener('left-out', (event) => { leftOut += Number(event.data); });
-    events.addEventListener('row', (event) => {
-      const template = document.createElement('template');
-      template.innerHTML = `<table>${event.data}</table>`;
-      const row = template.content.querySelector('tbody');
-      if (paused) {
-        held = [...held, row].slice(-MOST_ROWS);
-        stateOfPause();
-      } else {
-        show(row);
-      }
-    });
+    events.addEventListener('row', () => { waiting += 1; });
     setState('Connecting', false);
     place.hidden = false;
+    lastFetch = Date.now() - REFRESH_MS;
   };
 
   addCopyButtons(document);

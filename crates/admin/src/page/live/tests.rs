@@ -6,7 +6,7 @@ use error_envelope_core::request_id::RequestId;
 use http_body_util::BodyExt;
 
 use super::*;
-use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind};
+use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, RequestLine};
 use crate::error_store::listeners::{MOST_LISTENERS, SLOW_AFTER};
 
 fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry> {
@@ -15,6 +15,7 @@ fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry
     let kind = Kind { origin, code, sent: Some(409), would_be: None, grpc: None, dialect: None, by, unknown: None };
     let (id, at) = (RequestId::from_parts(1, u128::from(number)), store::now());
     let seen = ErrorRecord {
+        request: RequestLine::default(),
         id,
         at,
         route: Some(route),

@@ -3,14 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::identity::TRACEPARENT;
 use super::{HeaderFlags, RequestView};
-use crate::exchange::{Event, EventFields, ExchangeConfig};
+use crate::exchange::{Event, EventFields, ExchangeConfig, RequestFacts};
 use crate::fault::Fault;
 use crate::fields;
 use crate::policy::{BodyLimitPer, ResponseSettings};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Rarely used state, boxed so that other requests stay small.
 #[derive(Debug, Default)]
@@ -58,7 +60,7 @@ impl ColdState {
         config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
-        if notes.is_none() && !is_traced && !config.policy().needs_request_facts() && view.sent.call.is_none() {
+        if notes.is_none() && !is_traced && !config.policy().needs_request_facts() && view.sent.call.is_none() && config.observer().is_none() {
             return None;
         }
         Self::noted(view, notes, settings, config)
@@ -67,10 +69,16 @@ impl ColdState {
     #[inline(never)]
     fn noted(
         view: &RequestView<'_>,
-        notes: Option<Box<EventFields>>,
+        mut notes: Option<Box<EventFields>>,
         settings: &ResponseSettings,
         config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
+        if config.observer().is_some() {
+            let path = view.head.uri.path_and_query().cloned();
+            let forwarded_for = view.head.headers.get_all(X_FORWARDED_FOR).into_iter().next_back().cloned();
+            let began = (config.clock)();
+            notes.get_or_insert_default().request = Some(RequestFacts { path, forwarded_for, began });
+        }
         let uses_path = config.policy().rules_use_path(settings);
         let has_time = config.policy().dialect(settings).spec().has_time;
         let deadline = view.sent.call.and_then(|call| call.timeout);

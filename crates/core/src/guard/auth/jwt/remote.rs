@@ -21,6 +21,7 @@ struct Shared {
     url: Box<str>,
     set: RwLock<Option<Arc<KeySet>>>,
     is_resting: AtomicBool,
+    failure: RwLock<Option<Arc<str>>>,
     fetcher: Box<dyn Any + Send + Sync>,
 }
 
@@ -31,6 +32,7 @@ impl RemoteKeys {
             url: url.into(),
             set: RwLock::default(),
             is_resting: AtomicBool::new(false),
+            failure: RwLock::default(),
             fetcher: Box::new(fetcher),
         }))
     }
@@ -77,6 +79,17 @@ impl RemoteKeys {
         let count = keys.len();
         *self.0.set.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(KeySet(keys)));
         Ok(count)
+    }
+
+    /// Stores why the last fetch failed; `None` if it succeeded.
+    pub fn note_failure(&self, why: Option<&str>) {
+        *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
+    }
+
+    /// Why the last fetch failed; `None` if it succeeded, or if there was none.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sets whether fetches rest. While they do, no fetch runs or may begin, so tokens do not wait for one.

@@ -1,0 +1,67 @@
+//! What the first page shows, read at one moment: its figures, charts and rows agree.
+
+use std::sync::Arc;
+
+use super::chart::Counts;
+use crate::admin_request::AdminRequest;
+use crate::error_store::error_record::{Code, Entry, Severity};
+use crate::error_store::minutes::kept;
+use crate::error_store::query::Filter;
+use crate::error_store::readiness::Span;
+use crate::error_store::requests::RouteTotals;
+use crate::error_store::store;
+use crate::error_store::tally::Tally;
+
+/// Minutes that count as now: long enough for a rate, short enough to end with its cause.
+pub(super) const NOW_MINUTES: u32 = 15;
+
+/// A route's errors with one code.
+pub(super) type OfCode = (Option<Arc<str>>, Code, u64);
+
+pub(super) struct Moment {
+    pub(super) span: Span,
+    /// How many errors there were.
+    pub(super) count: u64,
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) tallies: Vec<(Option<Arc<str>>, Tally)>,
+    pub(super) faults: Vec<OfCode>,
+    pub(super) refusals: Vec<OfCode>,
+    /// By the counters of requests, which also count 5xx that the policy lets pass; `None` without counters.
+    pub(super) failing: Option<Vec<(Option<Arc<str>>, RouteTotals)>>,
+    /// Of all the minutes that are kept.
+    pub(super) errors: Counts,
+    pub(super) requests: Option<Counts>,
+    /// The metrics of this process, as Prometheus reads them.
+    pub(super) metrics: Option<String>,
+}
+
+impl Moment {
+    pub(super) fn take(request: &AdminRequest<'_>) -> Self {
+        let store = &request.shared().store;
+        let metrics = request.admin.look_at_counters();
+        let requests = store.requests();
+        let recent = store.recent();
+        let span = Span { since: store.since, now: store::now() };
+        let minutes = kept(span.now);
+        let now = minutes.end - NOW_MINUTES.min(minutes.end)..minutes.end;
+        let with_errors = |(_, tally): &(_, &Tally)| tally.errors.sum(span.today()) > 0;
+        let timeline = &recent.timeline;
+        let named = |(route, totals): (&str, RouteTotals)| ((route != store::NO_ROUTE).then(|| route.into()), totals);
+        let with_faults = |all| Counts { all, faults: requests.fault_counts(None, minutes.clone()) };
+        Self {
+            span,
+            count: recent.count,
+            entries: recent.entries().cloned().collect(),
+            tallies: recent.tallies().filter(with_errors).map(|(route, it)| (route.cloned(), it.clone())).collect(),
+            faults: timeline.totals_of(Severity::Fault, &now),
+            refusals: timeline.totals_of(Severity::Refusal, &now),
+            failing: requests.failing(&now).map(|rows| rows.into_iter().map(named).collect()),
+            errors: Counts {
+                all: timeline.counts(&Filter::default(), minutes.clone()),
+                faults: timeline.counts_of(Severity::Fault, minutes.clone()),
+            },
+            requests: requests.counts(None, minutes.clone()).map(with_faults),
+            metrics,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What is wrong now: what needs somebody first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use error_envelope_core::policy::UpstreamUrl;
+use error_envelope_runtime::{PolicyRejection, PolicyStatus};
+use maud::{Markup, html};
+
+use super::errors;
+use super::moment::{Moment, NOW_MINUTES, OfCode};
+use super::text::{counted, foreign, grouped, head_row, share};
+use crate::error_store::clock;
+use crate::error_store::query::Filter;
+use crate::visible;
+
+/// Routes of a table: the worst ones.
+const MOST_ROUTES: usize = 8;
+/// The alert on certificates pages a week before the end.
+const URGENT_DAYS: u64 = 7;
+const SOON_DAYS: u64 = 21;
+
+/// A route that fails or refuses.
+struct Affected {
+    route: Option<Arc<str>>,
+    count: u64,
+    /// All its requests, if they are counted.
+    requests: Option<u64>,
+    codes: Vec<(String, u64)>,
+}
+
+/// One line, worse or less so.
+struct Problem {
+    is_danger: bool,
+    text: Markup,
+}
+
+impl Moment {
+    pub(super) fn section(&self, policy: Option<&PolicyStatus>) -> Markup {
+        let (failing, refusing) = (self.failing_routes(), affected(&self.refusals));
+        let problems = self.problems(policy);
+        let is_well = failing.is_empty() && refusing.is_empty() && problems.is_empty();
+        html! {
+            section id="now" aria-labelledby="now-title" {
+                h1 id="now-title" { "What is wrong now?" }
+                @if is_well {
+                    p.well { span.sign.yes aria-hidden="true" { "✓" } " Nothing needs you: no 5xx and no refusal in " (NOW_MINUTES) " minutes." }
+                }
+                @if !problems.is_empty() { ul.problems { @for problem in &problems { (problem.item()) } } }
+                (self.table("fault", "5xx", &failing))
+                (self.table("refusal", "Refused", &refusing))
+            }
+        }
+    }
+
+    /// By the counters of requests, else by the errors that were seen.
+    fn failing_routes(&self) -> Vec<Affected> {
+        let mut seen = affected(&self.faults);
+        let Some(counted) = &self.failing else { return seen };
+        let with_codes = |(route, totals): &(Option<Arc<str>>, _)| {
+            let totals: &crate::error_store::requests::RouteTotals = totals;
+            let codes = seen.iter_mut().find(|it| it.route == *route).map(|it| std::mem::take(&mut it.codes));
+            Affected {
+                route: route.clone(),
+                count: totals.faults,
+                requests: Some(totals.all),
+                codes: codes.unwrap_or_default(),
+            }
+        };
+        sorted(counted.iter().map(with_codes).collect())
+    }
+
+    fn table(&self, class: &str, what: &str, rows: &[Affected]) -> Markup {
+        let more = rows.len().saturating_sub(MOST_ROUTES);
+        html! {
+            @if !rows.is_empty() {
+                table.affected.(class) role="table" {
+                    caption { (what) " by route and service in the last " (NOW_MINUTES) " minutes" }
+                    (head_row(&["Route", "Service", what, "Share of requests", "Codes"], &[what, "Share of requests"]))
+                    tbody role="rowgroup" { @for row in rows.iter().take(MOST_ROUTES) { (self.row(what, row)) } }
+                }
+                @if more > 0 { p.quiet { "And " (counted(more as u64, "route")) " more, with fewer of them." } }
+            }
+        }
+    }
+
+    fn row(&self, what: &str, it: &Affected) -> Markup {
+        let last = Filter::by_route(it.route.as_deref()).link("/") + "#errors";
+        let mark = if what == "5xx" { "✕" } else { "!" };
+        html! {
+            tr role="row" {
+                th.route role="rowheader" scope="row" { span.mark aria-hidden="true" { (mark) } " " a href=(last) { (errors::route(it.route.as_deref())) } }
+                td role="cell" data-name="Service" { @match self.service(it.route.as_deref()) { Some(service) => (service), None => span.none { "not known" } } }
+                td.number role="cell" data-name=(what) { (grouped(it.count)) }
+                td.number role="cell" data-name="Share" {
+                    @match it.requests { Some(all) => { (share(it.count, all)) " of " (grouped(all)) }, None => span.none { "not counted" } }
+                }
+                td role="cell" data-name="Codes" {
+                    @for (at, (code, count)) in it.codes.iter().enumerate() { @if at > 0 { ", " } code { (foreign(code)) } " " (grouped(*count)) }
+                    @if it.codes.is_empty() { span.none { "passed unread" } }
+                }
+            }
+        }
+    }
+
+    fn service(&self, route: Option<&str>) -> Option<&UpstreamUrl> {
+        self.tallies.iter().find(|(it, _)| it.as_deref() == route)?.1.service.as_ref()
+    }
+
+    fn problems(&self, policy: Option<&PolicyStatus>) -> Vec<Problem> {
+        let refused = policy.and_then(PolicyStatus::rejection).filter(|it| it.is_current()).map(policy_refused);
+        let key_sets = policy.map(key_sets).unwrap_or_default();
+        refused.into_iter().chain(key_sets).chain(self.certificates()).collect()
+    }
+
+    fn certificates(&self) -> Vec<Problem> {
+        let value = |name: &str| {
+            let lines = self.metrics.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix(name));
+            lines.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).reduce(f64::min)
+        };
+        let refused = value("error_envelope_certificate_refused").filter(|value| *value > 0.0).map(|_| Problem {
+            is_danger: true,
+            text: html! { strong { "The new certificate was refused." } " The one before it stays active; the log has the reason." },
+        });
+        let ends =
+            value("error_envelope_certificate_not_after_timestamp_seconds").and_then(|at| self.certificate_ends(at));
+        refused.into_iter().chain(ends).collect()
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in seconds is a whole number")]
+    fn certificate_ends(&self, at_seconds: f64) -> Option<Problem> {
+        let at = at_seconds as u64 * 1000;
+        let hours = at.saturating_sub(self.span.now) / 3_600_000;
+        let left = if hours < 72 { counted(hours, "hour") } else { counted(hours / 24, "day") };
+        (hours / 24 < SOON_DAYS).then(|| Problem {
+            is_danger: hours / 24 < URGENT_DAYS,
+            text: html! {
+                strong { @if at <= self.span.now { "The certificate has ended" } @else { "The certificate ends in " (left) } }
+                ": " (clock::short(at)) " UTC. Renew it, and replace certificate and key."
+            },
+        })
+    }
+}
+
+impl Problem {
+    fn item(&self) -> Markup {
+        let (class, mark, word) =
+            if self.is_danger { ("danger", "✕", "Danger: ") } else { ("warning", "!", "Warning: ") };
+        html! { li class=(class) { span.mark aria-hidden="true" { (mark) } " " span.visually-hidden { (word) } (self.text) } }
+    }
+}
+
+fn policy_refused(_: &PolicyRejection) -> Problem {
+    let text = html! { strong { "The policy file was refused." } " The one before it stays active: " a href="/policy/view" { "why" } "." };
+    Problem { is_danger: true, text }
+}
+
+fn key_sets(policy: &PolicyStatus) -> Vec<Problem> {
+    let missing = policy.missing_key_sets();
+    let problem = |(url, why): (&str, Arc<str>)| {
+        let is_missing = missing.contains(&url);
+        let text = html! {
+            strong { "The key set at " (foreign(url)) " cannot be fetched" } ": " (foreign(&why)) ". "
+            @if is_missing { "Requests that need it get 503." } @else { "The keys fetched before stay active." }
+        };
+        Problem { is_danger: is_missing, text }
+    };
+    policy.failing_key_sets().into_iter().map(problem).collect()
+}
+
+/// The counts of each route, with its codes.
+fn affected(of_codes: &[OfCode]) -> Vec<Affected> {
+    let mut routes: BTreeMap<Option<&Arc<str>>, Affected> = BTreeMap::new();
+    for (route, code, count) in of_codes {
+        let empty = || Affected { route: route.clone(), count: 0, requests: None, codes: Vec::new() };
+        let it = routes.entry(route.as_ref()).or_insert_with(empty);
+        it.count += count;
+        it.codes.push((visible::line(code.as_str()).into_owned(), *count));
+    }
+    sorted(routes.into_values().collect())
+}
+
+/// The worst first.
+fn sorted(mut all: Vec<Affected>) -> Vec<Affected> {
+    all.sort_by_key(|it| (Reverse(it.count), it.route.clone()));
+    all.iter_mut().for_each(|it| it.codes.sort_by_key(|(code, count)| (Reverse(*count), code.clone())));
+    all
+}
