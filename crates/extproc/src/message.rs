@@ -200,6 +200,9 @@ fn grpc_status(headers: &HeaderMap) -> Option<u32> {
 /// Notes the id for Envoy's own replies, and an error for access logs.
 pub(crate) fn with_note(message: ProcessingResponse, id: &HeaderValue, event: Option<&Event>) -> ProcessingResponse {
     let mut noted = vec![("request_id", id.to_str().unwrap_or_default())];
+    if matches!(message.response, Some(Verdict::ImmediateResponse(_))) {
+        noted.push(("local_reply", METADATA));
+    }
     if let Some(event) = event {
         let code = event.code().map_or("none", |code| code.as_str());
         noted.extend([("code", code), ("origin", event.origin().as_str()), ("mode", event.mode().as_str())]);
