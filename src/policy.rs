@@ -14,7 +14,7 @@ pub use error_envelope_core::loader::{
 };
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, NoTransform, Paths, PolicyBuilder,
-    PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes, UpstreamTimeouts,
-    UpstreamUrl,
+    BodyLimitPer, BodyShape, ErrorPage, EventStreams, ExtProcBodies, HostUpstreams, LetterCase, NoTransform, Paths,
+    PolicyBuilder, PolicySummary, Preflight, Protocols, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
+    UpstreamTimeouts, UpstreamUrl,
 };

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use error_envelope_runtime::FilterPolicy;
 use tower_error_envelope::PolicyError;
+use tower_error_envelope::auth::RemoteKeys;
 use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 /// A secret that stands for one that is not set here. It is as long as the longest hash requires.
@@ -73,6 +74,15 @@ pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
 /// All errors.
 pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
+}
+
+/// As [`read`], but as in the external processor, which has no verifiers either.
+///
+/// # Errors
+///
+/// All errors.
+pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
+    read_by(FilterPolicy::loader().key_sets(|url| Ok(RemoteKeys::never_fetched(url))), |loader| loader.check(path))
 }
 
 /// As [`read_in_envoy`], for the text in an Envoy configuration.

@@ -12,6 +12,9 @@
 mod catch;
 mod clock;
 mod count;
+#[cfg(feature = "envoy")]
+#[cfg_attr(docsrs, doc(cfg(feature = "envoy")))]
+pub mod envoy;
 #[cfg(feature = "policy-file")]
 mod file_reader;
 #[cfg(feature = "policy-file")]

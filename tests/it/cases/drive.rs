@@ -190,7 +190,9 @@ pub(super) fn say(line: &str) {
 fn named(driver: &str, case: &Case) -> bool {
     let Some(drivers) = &case.drivers else { return true };
     let kind = driver.split('-').next().unwrap_or_default();
-    drivers.iter().any(|name| name == driver || name == kind || kind == "envoy" && name == "gateway")
+    drivers
+        .iter()
+        .any(|name| name == driver || name == kind || ["envoy", "ext_proc"].contains(&kind) && name == "gateway")
 }
 
 fn report(case: &Case, problems: &Problems, run: &Run) -> String {

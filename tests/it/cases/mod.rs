@@ -121,6 +121,18 @@ fn envoy_holds_the_contract_over_http1() {
 
 #[test]
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_with_the_processor_holds_the_contract_over_http1() {
+    drive::all(&envoy::ExtProc::Http1);
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_with_the_processor_holds_the_contract_over_http2() {
+    drive::all(&envoy::ExtProc::Http2);
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
 fn envoy_holds_the_contract_over_http2() {
     drive::all(&envoy::Envoy::Http2);
 }

@@ -41,33 +41,7 @@ pub(super) struct Process {
 
 impl Proxy for Process {
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
-        let folder = case.policy.is_some().then(|| Folder::with(case));
-        let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
-        let file = folder.as_ref().map(Folder::policy).or(file);
-        let mut command = Command::new(binary());
-        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{upstream}")]);
-        if let Some(file) = file {
-            command.arg("--policy").arg(file);
-        }
-        // What replaces an id in a success is logged at TRACE.
-        command.env("RUST_LOG", "info,tower_error_envelope=trace").envs(&case.env);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the gateway starts");
-        let log = Arc::<Mutex<Vec<u8>>>::default();
-        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
-        let mut output = BufReader::new(child.stdout.take().expect("piped"));
-        let address = listening(&mut output);
-        // Whatever it prints later must not fill the pipe.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        match address {
-            Some(address) => Ok(Self { child, address, log, collecting: Some(collecting), folder }),
-            None => {
-                let status = child.wait().expect("it has ended");
-                // The pipe ends with the process: what it said last is there when its reader is through.
-                collecting.join().expect("no panic while reading");
-                Err(refusal(status, &log, folder.as_ref()))
-            }
-        }
+        Self::start_as(case, &["gateway", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{upstream}")])
     }
 
     fn address(&self) -> SocketAddr {
@@ -103,7 +77,38 @@ impl Proxy for Process {
 }
 
 impl Process {
-    fn signal(&self, signal: &str) {
+    /// The command with these words, and the case's policy.
+    pub(super) fn start_as(case: &Case, words: &[&str]) -> Result<Self, String> {
+        let folder = case.policy.is_some().then(|| Folder::with(case));
+        let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
+        let file = folder.as_ref().map(Folder::policy).or(file);
+        let mut command = Command::new(binary());
+        command.args(words);
+        if let Some(file) = file {
+            command.arg("--policy").arg(file);
+        }
+        // What replaces an id in a success is logged at TRACE.
+        command.env("RUST_LOG", "info,tower_error_envelope=trace").envs(&case.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the gateway starts");
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let address = listening(&mut output);
+        // Whatever it prints later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        match address {
+            Some(address) => Ok(Self { child, address, log, collecting: Some(collecting), folder }),
+            None => {
+                let status = child.wait().expect("it has ended");
+                // The pipe ends with the process: what it said last is there when its reader is through.
+                collecting.join().expect("no panic while reading");
+                Err(refusal(status, &log, folder.as_ref()))
+            }
+        }
+    }
+
+    pub(super) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success(), "kill {signal} {pid}");
     }

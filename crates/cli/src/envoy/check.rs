@@ -8,6 +8,7 @@ mod disabled;
 mod findings;
 mod lines;
 mod manager;
+mod processor;
 
 use std::fmt::Write;
 use std::fs;
@@ -86,13 +87,17 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
     let mut managers = Vec::new();
     find(config, "", &mut managers);
     if managers.is_empty() {
-        findings.warn("the file", "no HttpConnectionManager found, so the module cannot be in use");
+        findings
+            .warn("the file", "no HttpConnectionManager found, so neither the module nor the processor can be in use");
     }
     for (place, manager) in &managers {
         manager::check(place, manager, findings);
     }
     disabled::check(config, &managers, findings);
-    check_search_path(search, findings);
+    let has_processor = managers.iter().any(|(_, manager)| manager::has_processor(manager));
+    if !has_processor {
+        check_search_path(search, findings);
+    }
 }
 
 fn check_search_path(search: Option<&Path>, findings: &mut Findings) {

@@ -6,18 +6,19 @@ use std::path::PathBuf;
 
 use error_envelope_runtime::FilterConfig;
 
+use super::processor;
 use super::services::Services;
 use super::yaml::{Address, address, indented, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
-/// Generate an Envoy configuration that loads the module
+/// Generate an Envoy configuration that loads the module, or uses the external processor
 ///
 /// Envoy finds the module by an environment variable: set ENVOY_DYNAMIC_MODULES_SEARCH_PATH to the folder that contains
 /// liberror_envelope.so.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Use this policy file; Envoy reads it from this path and reloads it when it changes
+    /// Use this policy file; the module reads it from this path and reloads it when it changes
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Make Envoy listen on this address; port 0 picks a free port
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     admin: Option<SocketAddr>,
+    /// Use the external processor at this address (`error-envelope ext-proc`) instead of the module
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, conflicts_with = "admin")]
+    ext_proc: Option<Address>,
     /// Print only the parts to merge into an existing connection manager and its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "envoy_admin"])]
     snippet: bool,
@@ -43,18 +47,18 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    // Envoy would refuse a policy that is refused here: it is better reported now.
-    let read = policy::read_in_envoy(&args.policy)?;
-    let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
-    let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
-    let filters = filters(file, args.admin);
-    let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&filters)) };
+    // A policy that is refused here would be refused when it runs: it is better reported now.
+    let (read, part) = match &args.ext_proc {
+        Some(address) => (policy::read_for_processor(&args.policy)?, Part::processor(address)),
+        None => (policy::read_in_envoy(&args.policy)?, Part::module(args)?),
+    };
+    let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&part)) };
     let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.upstream_h2);
     if services.is_empty() {
         let why = "no service: no scope of the policy names one\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
-    print(&bootstrap(&filters, listen, &services, args.envoy_admin.as_ref()))
+    print(&bootstrap(&part, listen, &services, args.envoy_admin.as_ref()))
 }
 
 /// The settings of the listener.
@@ -63,26 +67,63 @@ const LISTENER: &str = include_str!("listener.yaml");
 /// The settings of the connection manager.
 const MANAGER: &str = include_str!("manager.yaml");
 
-/// The filters.
-fn filters(file: &str, address: Option<SocketAddr>) -> String {
-    let admin = address.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
-    let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
-    format!(include_str!("filters.yaml"), config = config)
+/// The access log, whose fields the module and the processor write alike.
+const ACCESS_LOG: &str = include_str!("access_log.yaml");
+
+/// The parts of a configuration that the module and the processor do not share.
+struct Part {
+    /// How to run it.
+    about: &'static str,
+    filters: String,
+    local_replies: String,
+    cluster: String,
 }
 
-fn snippet(filters: &str) -> String {
-    format!(
+impl Part {
+    fn module(args: &Args) -> Result<Self, CommandError> {
+        let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
+        let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
+        let admin = args.admin.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
+        let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
+        Ok(Self {
+            about: "# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n",
+            filters: format!(include_str!("filters.yaml"), config = config),
+            local_replies: include_str!("local_replies.yaml").to_owned(),
+            cluster: String::new(),
+        })
+    }
+
+    fn processor(address: &Address) -> Self {
+        Self {
+            about: "# Run it beside `error-envelope ext-proc`, which reads the policy.\n",
+            filters: processor::filters(),
+            local_replies: processor::local_replies(),
+            cluster: processor::cluster(address),
+        }
+    }
+
+    fn manager(&self) -> String {
+        [MANAGER, &self.local_replies, ACCESS_LOG].concat()
+    }
+}
+
+fn snippet(part: &Part) -> String {
+    let (manager, filters) = (part.manager(), &part.filters);
+    let mut text = format!(
         "\
 # Into the listener:
 {LISTENER}
 # Into its envoy.filters.network.http_connection_manager:
-{MANAGER}{filters}"
-    )
+{manager}{filters}"
+    );
+    if !part.cluster.is_empty() {
+        let _ = write!(text, "\n# Into static_resources:\nclusters:\n{}", part.cluster);
+    }
+    text
 }
 
-fn bootstrap(filters: &str, listen: &Address, services: &Services<'_>, admin: Option<&Address>) -> String {
-    let mut text =
-        String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
+fn bootstrap(part: &Part, listen: &Address, services: &Services<'_>, admin: Option<&Address>) -> String {
+    let mut text = String::from(part.about);
     if let Some(admin) = admin {
         let _ = writeln!(text, "admin:\n  address: {}", admin.yaml());
     }
@@ -91,10 +132,10 @@ fn bootstrap(filters: &str, listen: &Address, services: &Services<'_>, admin: Op
         include_str!("bootstrap.yaml"),
         listen = listen.yaml(),
         routes = indented(&services.routes(), 12),
-        clusters = indented(&services.clusters(), 2),
+        clusters = indented(&[services.clusters(), part.cluster.clone()].concat(), 2),
         listener = indented(LISTENER, 4),
-        manager = indented(MANAGER, 10),
-        filters = indented(filters, 10),
+        manager = indented(&part.manager(), 10),
+        filters = indented(&part.filters, 10),
     );
     text
 }

@@ -194,7 +194,7 @@ pub(crate) fn time(text: &str) -> Result<Time, String> {
 }
 
 /// A time that may be 0.
-fn delay(text: &str) -> Result<Time, String> {
+pub(crate) fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write a time such as 500ms or 2s"))?;
     if time > FOREVER { Err("write a time of at most 365days".to_owned()) } else { Ok(time.into()) }

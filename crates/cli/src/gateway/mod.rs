@@ -9,7 +9,7 @@ pub(crate) mod access_log;
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
-mod log;
+pub(crate) mod log;
 mod log_fields;
 mod log_json;
 #[cfg(test)]
@@ -17,7 +17,7 @@ mod log_lines_tests;
 mod log_text;
 mod log_time;
 pub(crate) mod on_call;
-mod service_manager;
+pub(crate) mod service_manager;
 mod services;
 pub(crate) mod signals;
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use sd_notify::NotifyState;
 
 /// Reports that it serves, and is the main process from now on: another one may have been until it took over.
-pub(super) fn ready() {
+pub(crate) fn ready() {
     notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
 }
 
 /// Reports the stop as soon as it begins. A gateway that was taken over reports none: the service goes on.
-pub(super) async fn stopping_after(stop: impl Future<Output = ()>) {
+pub(crate) async fn stopping_after(stop: impl Future<Output = ()>) {
     stop.await;
     notify(&[NotifyState::Stopping]);
 }

@@ -22,7 +22,7 @@ use crate::classify::{self, Explanation, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
-use crate::policy::Mode;
+use crate::policy::{ExtProcBodies, Mode};
 use crate::request_id::RequestId;
 
 /// A request on its way in.
@@ -120,6 +120,12 @@ impl Exchange {
     #[inline]
     pub fn may_restore(&self) -> bool {
         self.state.settings.mode == Mode::Fill
+    }
+
+    /// Whether the route has an external processor read an error whose length is not declared.
+    #[must_use]
+    pub fn buffers_unsized_errors(&self) -> bool {
+        self.state.settings.ext_proc_bodies == ExtProcBodies::Buffered
     }
 
     /// Whether a response of this status passes without its head or body being parsed. It then gets [`Exchange::id_header`] as

@@ -118,6 +118,16 @@ impl BodyMeter {
         self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
+    /// Whether a decision depends on the body's data, so that an adapter to which data does not come by itself must ask for
+    /// it. `declared`: the head has the body's length, which the guards have checked.
+    #[must_use]
+    pub fn needs_data(&self, declared: bool) -> bool {
+        let shared = &self.flags.0;
+        let counts = shared.limit.is_some() || shared.watched.is_some();
+        let by_head = declared && matches!(self.measured, Measured::Whole(_));
+        shared.seen.is_some() || counts && !by_head
+    }
+
     /// Whether the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
     pub fn rest_is_free(&self) -> bool {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)

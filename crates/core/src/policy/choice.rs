@@ -110,6 +110,15 @@ words! {
         AppendError = "append_error",
     }
 
+    /// What the external processor does with an inner error whose length is not declared (rule R4).
+    ExtProcBodies {
+        /// The head of the error decides.
+        #[default]
+        Head = "head",
+        /// Envoy buffers the body, within its own limit, and the processor reads it.
+        Buffered = "buffered",
+    }
+
     /// Whether the guards hold for a CORS preflight (rule G0).
     Preflight {
         /// A preflight passes the guards: browsers never send credentials with it.

@@ -15,7 +15,7 @@
 //! second: the reader of files has these tests.
 
 use super::choice::{
-    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
+    BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
 };
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 use crate::dialect::DialectName;
@@ -261,6 +261,10 @@ macro_rules! for_each_key {
             /// (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams, reply EventStreams;
+            /// Whether the external processor answers an error without a declared length by its head, or has Envoy buffer
+            /// its body. No other gateway reads this key (R4).
+            #[manual = r#""buffered": the external processor reads errors without a length"#]
+            ext_proc_bodies: ExtProcBodies, reply ExtProcBodies;
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
             /// of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]

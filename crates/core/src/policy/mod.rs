@@ -56,7 +56,8 @@ pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{
-    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes,
+    BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust,
+    UnknownCodes,
 };
 use self::cors::{Cors, CorsSettings};
 pub use self::error::PolicyError;

@@ -162,6 +162,13 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets what the external processor does with an error whose length is not declared (rule R4): by default its head
+            /// decides.
+            pub fn ext_proc_bodies(mut self, bodies: $crate::policy::ExtProcBodies) -> Self {
+                self.$($keys).+.ext_proc_bodies = Some(bodies);
+                self
+            }
+
             /// Sets the error page for clients that prefer `text/html` to JSON (rule R16); `true` is the built-in page.
             /// By default there is none.
             pub fn html(mut self, page: impl Into<$crate::policy::ErrorPage>) -> Self {

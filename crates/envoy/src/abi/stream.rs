@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
+use error_envelope_runtime::envoy::HeaderLines;
+
 use super::callbacks as envoy;
 use crate::buffer::{Buffer, Line};
 
@@ -11,12 +13,12 @@ use crate::buffer::{Buffer, Line};
 #[derive(Clone, Copy)]
 pub(crate) struct HeaderList<'l>(&'l [Line]);
 
-impl<'l> HeaderList<'l> {
-    pub(crate) fn len(self) -> usize {
+impl<'l> HeaderLines<'l> for HeaderList<'l> {
+    fn count(self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
+    fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
         // SAFETY: what the lines point to is lent for `'l`.
         self.0.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) })
     }

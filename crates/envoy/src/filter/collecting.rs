@@ -142,7 +142,7 @@ impl Filter {
     }
 
     pub(super) fn watch_trailers(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
-        if let Some(mut trailers) = stream.lines(Head::ResponseTrailers, heads::trailers) {
+        if let Some(mut trailers) = stream.lines(Head::ResponseTrailers, |lines| heads::trailers(lines)) {
             let event = watch.response_trailers(&mut trailers);
             let changes = stream.lines(Head::ResponseTrailers, |lines| HeaderMutations::from_lines(lines, &trailers));
             changes.apply(stream, Head::ResponseTrailers);

@@ -1,6 +1,7 @@
 //! Responses of Envoy's own, which take the place of the service's (V2, V3).
 
-use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ProxyError, ProxyFailure, ResponsePlan};
+use error_envelope_core::exchange::{BoxError, Event, Exchange, PendingPeek, ResponsePlan};
+use error_envelope_runtime::envoy;
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::state::{EnvoyLocalReply, Filter, code_of};
@@ -52,7 +53,7 @@ pub(super) struct OwnHead {
 
 impl OwnHead {
     pub(super) fn new(stream: &Stream<'_>, by: ReplyOrigin, local: Option<EnvoyLocalReply>, end: bool) -> Self {
-        let head = stream.lines(Head::Response, heads::response);
+        let head = stream.lines(Head::Response, |lines| heads::response(lines));
         let failure = local.and_then(|local| local.failure(head.as_ref()));
         let is_local = failure.is_some();
         let failure = failure.or_else(|| head.is_none().then(|| (StatusCode::BAD_GATEWAY, "no proper head".into())));
@@ -75,20 +76,7 @@ impl EnvoyLocalReply {
 
     /// Envoy's details, with the type of the failure where they have one (L4).
     fn cause(self) -> BoxError {
-        let has = |part| self.details.contains(part);
-        let kind = match self.status {
-            _ if has("connection_timeout") => ProxyError::ConnectionTimeout,
-            _ if has("connection_failure") => ProxyError::ConnectionRefused,
-            _ if has("response_timeout") => ProxyError::HttpResponseTimeout,
-            _ if has("upstream_reset") => ProxyError::ConnectionTerminated,
-            _ if has("overflow") => ProxyError::ConnectionLimitReached,
-            _ if has("route_not_found") || has("cluster_not_found") => ProxyError::DestinationNotFound,
-            _ if has("no_healthy_upstream") => ProxyError::DestinationUnavailable,
-            504 => ProxyError::HttpResponseTimeout,
-            400..500 => ProxyError::HttpRequestError,
-            _ => return self.details.into(),
-        };
-        ProxyFailure::new(kind, self.details).into()
+        envoy::local_reply_cause(self.status(), self.details)
     }
 }
 

@@ -4,6 +4,7 @@ use error_envelope_core::exchange::{
     Admission, BodyMeter, DrainBudget, Exchange, FirstByte, MeterAction, PendingPeek, RpcResponse,
 };
 use error_envelope_runtime as runtime;
+use error_envelope_runtime::envoy::HeaderLines as _;
 use http::Version;
 
 use super::redirect;
@@ -50,7 +51,7 @@ impl Filter {
     /// Passes the head to the guards; returns their decision and the changed head.
     fn admit(&self, lines: HeaderList<'_>, version: Version, end: bool) -> (Admission, HeaderMutations) {
         let config = self.config();
-        let all = config.reads_any() || lines.len() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
+        let all = config.reads_any() || lines.count() > heads::MAX_COPIED_LINES || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
         let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || followed.unwrap_or_else(runtime::new_request_id);

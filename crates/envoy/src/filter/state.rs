@@ -226,6 +226,8 @@ impl Filter {
 
     #[cfg(feature = "panics")]
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
+        use error_envelope_runtime::envoy::HeaderLines as _;
+
         let state =
             |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
         assert!(!stream.lines(Head::Request, state), "the panic that the request names, in {hook}");

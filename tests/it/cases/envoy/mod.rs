@@ -9,6 +9,7 @@ mod holds;
 mod on_call;
 mod operators;
 mod paths;
+mod processor;
 mod service;
 
 use std::io::{BufReader, Read as _, Write as _};
@@ -31,6 +32,8 @@ pub(super) enum Envoy {
     Http1,
     Http2,
 }
+
+pub(super) use self::processor::ExtProc;
 
 impl Driver for Envoy {
     type Session = Option<Session<Running>>;
@@ -216,7 +219,11 @@ fn profile() -> PathBuf {
 
 fn configuration(policy: &Path, upstream: SocketAddr) -> String {
     // What the command refuses is Envoy's to refuse here.
-    let text = written(policy, upstream).unwrap_or_else(|| with_refused(policy, upstream));
+    as_sent(&written(policy, upstream).unwrap_or_else(|| with_refused(policy, upstream)))
+}
+
+/// With what the cases ask of paths and of HTTP/1.0.
+fn as_sent(text: &str) -> String {
     let as_sent = [
         ("normalize_path: true", "normalize_path: false"),
         ("merge_slashes: true", "merge_slashes: false"),
@@ -228,16 +235,21 @@ fn configuration(policy: &Path, upstream: SocketAddr) -> String {
             "enable_trailers: true, accept_http_10: true, default_host_for_http_10: test.example }\n          upgrade",
         ),
     ];
-    as_sent.iter().fold(text, |text, (from, to)| {
+    as_sent.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "the configuration says {from}");
         text.replace(from, to)
     })
 }
 
 fn written(policy: &Path, upstream: SocketAddr) -> Option<String> {
+    written_with(policy, upstream, &[])
+}
+
+/// As the command writes it with these words more.
+fn written_with(policy: &Path, upstream: SocketAddr, more: &[&str]) -> Option<String> {
     let mut command = Command::new(profile().join("error-envelope"));
     command.args(["envoy-config", "--listen", "127.0.0.1:0", "--envoy-admin", "127.0.0.1:0"]);
-    command.args(["--upstream", &upstream.to_string(), "--policy"]).arg(policy);
+    command.args(["--upstream", &upstream.to_string(), "--policy"]).arg(policy).args(more);
     let output = command.output().expect("`cargo build -p error-envelope-cli` makes it");
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,4 +1,4 @@
-//! Finds the places where the module is switched off: requests there pass no guard (V4).
+//! Finds the places where the module or the processor is switched off: requests there pass no guard (V4).
 //!
 //! The filter's own entry may be disabled, and so may any `typed_per_filter_config` under the entry's name: of a route, a
 //! virtual host, a weighted cluster or a whole route configuration, also one that a connection manager loads by its name.
@@ -9,8 +9,8 @@ use super::config::{children, is_a, proto_name};
 use super::findings::Findings;
 use super::manager::is_ours;
 
-/// The name that `envoy-config` gives to the filter.
-const USUAL_NAME: &str = "envoy.filters.http.dynamic_modules";
+/// The names that `envoy-config` gives to the filter.
+const USUAL_NAMES: [&str; 2] = ["envoy.filters.http.dynamic_modules", "envoy.filters.http.ext_proc"];
 
 pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mut Findings) {
     let mut names = Vec::new();
@@ -21,13 +21,13 @@ pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mu
             names.extend(filter["name"].as_str().map(proto_name));
             if filter["disabled"] == true {
                 let place = format!("{place}/http_filters/{index}/disabled");
-                findings.error(place, format!("the module is disabled: {UNGUARDED}; remove `disabled: true`"));
+                findings.error(place, format!("the filter is disabled: {UNGUARDED}; remove `disabled: true`"));
             }
         }
     }
     // Routes may be in a file of their own.
     if names.is_empty() {
-        names.push(USUAL_NAME.to_owned());
+        names.extend(USUAL_NAMES.map(str::to_owned));
     }
     look(config, "", &names, findings);
 }
@@ -51,13 +51,16 @@ fn of_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String],
         let advice = "remove this entry, and open the route in the policy if that is intended";
         findings.error(
             format!("{place}/{name}"),
-            format!("the module is disabled for the {kind}{named}: {UNGUARDED}; {advice}"),
+            format!("the filter is disabled for the {kind}{named}: {UNGUARDED}; {advice}"),
         );
     }
 }
 
 /// A `FilterConfig` that disables its filter, as it is or as a `TypedStruct` of that type.
 fn is_disabled(config: &Value) -> bool {
+    if is_a(config, "ExtProcPerRoute") && config["disabled"] == true {
+        return true;
+    }
     let typed = config["type_url"].as_str().is_some_and(|kind| kind.rsplit('.').next() == Some("FilterConfig"));
     is_a(config, "FilterConfig") && config["disabled"] == true
         || is_a(config, "TypedStruct") && typed && config["value"]["disabled"] == true

@@ -10,11 +10,12 @@ use tower_error_envelope::PolicyError;
 
 use super::config::{has_key, is_a};
 use super::findings::Findings;
+use super::processor;
 use crate::policy;
 
 /// The required fields of a connection manager, their accepted values, and what breaks without them.
 const MANAGER: [(&str, &[&str], &str); 6] = [
-    ("generate_request_id", &["false"], "Envoy generates a second id beside the module's (I1)"),
+    ("generate_request_id", &["false"], "Envoy generates a second id beside the policy's (I1)"),
     ("preserve_external_request_id", &["true"], "Envoy removes the id that a trusted client sent (I2)"),
     ("normalize_path", &["true"], "Envoy may choose another route than the policy (G0)"),
     ("merge_slashes", &["true"], "Envoy may choose another route than the policy (G0)"),
@@ -65,11 +66,16 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     let place = if place.is_empty() { "the connection manager" } else { place };
     let empty = Vec::new();
     let filters = manager["http_filters"].as_array().unwrap_or(&empty);
-    let Some(at) = filters.iter().position(is_ours) else {
-        findings.warn(place, "the module error_envelope is not among its http_filters: the contract is not applied");
+    let module = filters.iter().position(is_module);
+    let Some(at) = module.or_else(|| filters.iter().position(processor::is_ours)) else {
+        let what = "neither the module error_envelope nor its external processor is among its http_filters: the contract is not applied";
+        findings.warn(place, what);
         return;
     };
-    of_module(place, manager, &filters[at], findings);
+    match module {
+        Some(at) => of_module(place, manager, &filters[at], findings),
+        None => processor::check(&format!("{place}/http_filters/{at}/typed_config"), &filters[at], findings),
+    }
     of_neighbours(place, filters, at, findings);
     for (key, wanted, breaks) in MANAGER {
         let value = match &manager[key] {
@@ -125,8 +131,18 @@ fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mu
     }
 }
 
-/// Whether a filter is the module.
+/// Whether a filter is the module or the processor.
 pub(super) fn is_ours(filter: &Value) -> bool {
+    is_module(filter) || processor::is_ours(filter)
+}
+
+/// Whether a connection manager has the processor, and not the module.
+pub(super) fn has_processor(manager: &Value) -> bool {
+    let mut filters = manager["http_filters"].as_array().into_iter().flatten();
+    filters.any(processor::is_ours)
+}
+
+fn is_module(filter: &Value) -> bool {
     filter["typed_config"]["dynamic_module_config"]["name"] == MODULE
 }
 
@@ -198,6 +214,7 @@ fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
 fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
     let empty = Vec::new();
     let mappers = config["mappers"].as_array().unwrap_or(&empty);
+    // The module and the processor mark their own replies in the same metadata.
     let ours = |mapper: &Value| mapper["filter"]["metadata_filter"]["matcher"]["filter"] == MODULE;
     let Some(at) = mappers.iter().position(ours) else {
         findings.warn(place, "local_reply_config has no mapper for the module's replies: if reading an error fails, clients get Envoy's own text (V3); copy the mapper from `envoy-config --snippet`");

@@ -23,7 +23,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "generate_request_id: false",
             String::new(),
-            "generate_request_id is its default; write false: Envoy generates a second id beside the module's (I1)",
+            "generate_request_id is its default; write false: Envoy generates a second id beside the policy's (I1)",
         ),
         (
             "preserve_external_request_id: true",
@@ -58,7 +58,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "name: error_envelope, do_not",
             "name: another, do_not".to_owned(),
-            "the module error_envelope is not among its http_filters: ",
+            "neither the module error_envelope nor its external processor is among its http_filters: ",
         ),
         (
             route,
@@ -195,30 +195,30 @@ fn v4_where_the_module_is_disabled_is_an_error_with_its_line() {
         (
             route,
             format!("- {{ name: health, {usual}, match: {{ prefix: / }}, route: {{ "),
-            "the module is disabled for the route \"health\": ",
+            "the filter is disabled for the route \"health\": ",
         ),
-        (route, format!("- {{ {typed}, match: {{ prefix: / }}, route: {{ "), "the module is disabled for the route: "),
-        (route, weighted, "the module is disabled for the weighted cluster \"upstream\": "),
+        (route, format!("- {{ {typed}, match: {{ prefix: / }}, route: {{ "), "the filter is disabled for the route: "),
+        (route, weighted, "the filter is disabled for the weighted cluster \"upstream\": "),
         (
             "domains: [\"*\"]\n",
             format!("domains: [\"*\"]\n              {usual}\n"),
-            "the module is disabled for the virtual host \"upstream\": ",
+            "the filter is disabled for the virtual host \"upstream\": ",
         ),
         (
             "virtual_hosts:\n",
             format!("{usual}\n            virtual_hosts:\n"),
-            "the module is disabled for the route configuration \"upstream\": ",
+            "the filter is disabled for the route configuration \"upstream\": ",
         ),
         // A route configuration that comes by its name.
         (
             "  clusters:\n  - name: upstream",
             format!("  rds:\n    name: edge\n    {usual}\n  clusters:\n  - name: upstream"),
-            "the module is disabled for the route configuration \"edge\": ",
+            "the filter is disabled for the route configuration \"edge\": ",
         ),
         (
             filter,
             format!("{filter}            disabled: true\n"),
-            "the module is disabled: the contract is not applied",
+            "the filter is disabled: the contract is not applied",
         ),
     ] {
         assert!(config.contains(from), "{from}");

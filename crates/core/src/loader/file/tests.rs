@@ -14,8 +14,8 @@ use crate::loader::file::keys::tests::as_text;
 use crate::outward::OutwardRule;
 use crate::policy::keys::TableSettings;
 use crate::policy::{
-    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder, Preflight,
-    Protocols, Route, Scope, Trust, UnknownCodes,
+    BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder,
+    Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
 };
 
 const EVERY_KEY: &str = r#"
@@ -50,6 +50,7 @@ preflight = "guard"
 paths = "refuse"
 case = "exact"
 event_streams = "append_error"
+ext_proc_bodies = "buffered"
 html = true
 expose_headers = false
 
@@ -163,6 +164,7 @@ fn built() -> Policy {
         .paths(Paths::Refuse)
         .case(LetterCase::Exact)
         .event_streams(EventStreams::AppendError)
+        .ext_proc_bodies(ExtProcBodies::Buffered)
         .html(true)
         .expose_headers(false)
         .rpc_domain("orders.example.com")

@@ -1,0 +1,123 @@
+//! `error-envelope ext-proc`: the command line of [`error_envelope_extproc`].
+
+use std::path::PathBuf;
+
+use error_envelope_core::policy::Policy;
+use error_envelope_extproc::{Processor, ProcessorLimits, policy_loader};
+use error_envelope_gateway::{ListeningSockets, SocketPurpose};
+use error_envelope_runtime::PolicyHandle;
+use humantime::Duration as Time;
+use tokio::signal::unix::SignalKind;
+
+use crate::failure::{CommandError, block_on, print_line};
+use crate::gateway::args::workers;
+use crate::gateway::limits::{delay, time};
+use crate::gateway::log::Log;
+use crate::gateway::on_call::{AdminArgs, AdminListener};
+use crate::gateway::signals::{self, ShutdownSignal};
+use crate::gateway::{no_signals, service_manager};
+
+/// Run an external processor, by which Envoy applies the policy
+///
+/// For gateways that cannot load the module. `envoy-config --ext-proc` writes Envoy's part. The policy file is reloaded when it
+/// changes, and at SIGHUP. The first line on standard output has the address. Ctrl-C and SIGTERM stop the processor once
+/// requests in flight have ended. The address also serves gRPC health checks; it has no TLS, so keep it on loopback or in
+/// a trusted network. TIME needs a unit, such as 500ms or 30s.
+#[derive(Debug, clap::Args)]
+#[command(after_help = crate::flags::MORE)]
+pub(crate) struct Args {
+    /// Listen on this address; port 0 picks a free port
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT)]
+    listen: String,
+    /// Apply this policy file [default: the built-in settings]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Set the format of the log on standard error; RUST_LOG sets the filter
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+    /// Serve Envoy on this many threads [default: the processors that the process may use]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Limit the concurrent requests on a connection; Envoy opens another connection for more
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
+    max_streams: u32,
+    /// Keep accepting connections for this time after a stop signal, while health checks report that the processor ends
+    #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
+    drain_delay: Time,
+    /// Limit the time that a stop waits for requests in flight
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    stop_timeout: Time,
+    #[command(flatten)]
+    on_call: AdminArgs,
+}
+
+const DEFAULT: &str = "127.0.0.1:9002";
+
+/// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let log = args.log.init()?;
+    block_on(async {
+        log.log_drops();
+        let mut sockets = ListeningSockets::from_systemd()?;
+        let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
+        let handle = policy(args, on_call.as_ref())?;
+        let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
+        let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
+        let (stop, at_once) = signals::stop().map_err(no_signals)?;
+        reload_at_hangup(&handle)?;
+        let processor = Processor::listening(listener, handle, limits(args));
+        let processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
+        print_line(format_args!("listening on http://{}", processor.local_addr()))?;
+        let processor = with_admin(processor, on_call)?;
+        service_manager::ready();
+        let ended = processor.serve_until(service_manager::stopping_after(stop), at_once).await;
+        let cut_short = ended.map_err(|error| CommandError::Io(format!("cannot serve: {error}")))?;
+        Ok(cut_short.map_or(0, ShutdownSignal::code))
+    })
+}
+
+fn policy(args: &Args, on_call: Option<&AdminListener>) -> Result<PolicyHandle, CommandError> {
+    let handle = match &args.policy {
+        None => PolicyHandle::fixed(Policy::default()),
+        Some(file) => {
+            PolicyHandle::watching(file, policy_loader()).map_err(|first| match policy_loader().check(file) {
+                Err(all) => CommandError::from(all),
+                // The file was corrected meanwhile.
+                Ok(_) => CommandError::from_error(&first),
+            })?
+        }
+    };
+    let handle = on_call.into_iter().fold(handle, |handle, on_call| on_call.admin.attach(handle));
+    handle.announce();
+    Ok(handle)
+}
+
+fn with_admin(processor: Processor, on_call: Option<AdminListener>) -> Result<Processor, CommandError> {
+    let Some(AdminListener { admin, listener, address }) = on_call else { return Ok(processor) };
+    print_line(format_args!("admin on http://{address}"))?;
+    Ok(processor.admin(admin, listener))
+}
+
+fn limits(args: &Args) -> ProcessorLimits {
+    ProcessorLimits {
+        workers: workers(args.workers),
+        max_streams: args.max_streams,
+        drain_delay: *args.drain_delay,
+        stop_timeout: *args.stop_timeout,
+    }
+}
+
+fn cannot_listen(args: &Args, problem: &str) -> CommandError {
+    let help = "choose another address, or port 0 for a free one";
+    CommandError::Io(format!("--listen {}: {problem}\n = help: {help}", args.listen))
+}
+
+fn reload_at_hangup(handle: &PolicyHandle) -> Result<(), CommandError> {
+    let handle = handle.clone();
+    let reload = move || match handle.reload() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
+        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
+    };
+    signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)
+}

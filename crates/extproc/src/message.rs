@@ -1,0 +1,224 @@
+//! The messages for Envoy, and the lines of those from Envoy.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::{
+    HeaderMap as EnvoyHeaders, HeaderValue as EnvoyLine, HeaderValueOption,
+};
+use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Verdict;
+use envoy_types::pb::envoy::service::ext_proc::v3::{
+    BodyMutation, BodyResponse, CommonResponse, GrpcStatus, HeaderMutation, HeadersResponse, ImmediateResponse,
+    ProcessingResponse, TrailersResponse,
+};
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Duration as EnvoyDuration, Struct, Value};
+use error_envelope_core::exchange::Event;
+use error_envelope_runtime::envoy::{HeaderLines, changed_status, mutations};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, response};
+
+use crate::mode::Mode;
+
+/// The name of the filter's attributes in a message, and of the metadata that the processor writes.
+const FILTER: &str = "envoy.filters.http.ext_proc";
+const METADATA: &str = "error_envelope";
+
+/// The lines of a head as Envoy sends them.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'l>(&'l [EnvoyLine]);
+
+impl<'l> Lines<'l> {
+    pub(crate) fn new(headers: Option<&'l EnvoyHeaders>) -> Self {
+        Self(headers.map_or(&[], |headers| &headers.headers))
+    }
+}
+
+impl<'l> HeaderLines<'l> for Lines<'l> {
+    fn count(self) -> usize {
+        self.0.len()
+    }
+
+    fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
+        // Envoy fills one of the two.
+        let value =
+            |line: &'l EnvoyLine| if line.raw_value.is_empty() { line.value.as_bytes() } else { &line.raw_value };
+        self.0.iter().map(move |line| (line.key.as_bytes(), value(line)))
+    }
+}
+
+/// An attribute of the request, as the filter's configuration has Envoy send it.
+pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str) -> Option<&'a str> {
+    match attributes.get(FILTER)?.fields.get(name)?.kind.as_ref()? {
+        Kind::StringValue(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The changes that make a head of these lines to the changed one.
+pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
+    let mut mutation = HeaderMutation::default();
+    for changed in mutations(lines, after) {
+        set(&mut mutation, &changed.name, changed.values());
+    }
+    mutation
+}
+
+/// As [`changes`], with the status.
+pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> HeaderMutation {
+    let mut mutation = changes(lines, &after.headers);
+    if let Some(status) = changed_status(lines, after) {
+        let action = HeaderAppendAction::OverwriteIfExistsOrAdd;
+        mutation.set_headers.push(line(":status", status.as_str().as_bytes(), action));
+    }
+    mutation
+}
+
+/// Sets the request id, and changes nothing else.
+pub(crate) fn only_request_id(id: &HeaderValue) -> HeaderMutation {
+    let line = line("x-request-id", id.as_bytes(), HeaderAppendAction::OverwriteIfExistsOrAdd);
+    HeaderMutation { set_headers: vec![line], remove_headers: Vec::new() }
+}
+
+/// Replaces the lines of this name; without values it is removed.
+fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
+    let mut action = HeaderAppendAction::OverwriteIfExistsOrAdd;
+    let before = mutation.set_headers.len();
+    for value in values {
+        mutation.set_headers.push(line(name.as_str(), value.as_bytes(), action));
+        action = HeaderAppendAction::AppendIfExistsOrAdd;
+    }
+    if mutation.set_headers.len() == before {
+        mutation.remove_headers.push(name.as_str().to_owned());
+    }
+}
+
+fn line(name: &str, value: &[u8], action: HeaderAppendAction) -> HeaderValueOption {
+    // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is.
+    let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
+    HeaderValueOption {
+        header: Some(header),
+        append_action: action.into(),
+        keep_empty_value: value.is_empty(),
+        ..HeaderValueOption::default()
+    }
+}
+
+/// The request goes on.
+pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingResponse {
+    let verdict = Verdict::RequestHeaders(HeadersResponse { response: Some(common(changes)) });
+    ProcessingResponse { mode_override: Some(mode.message()), ..message(verdict) }
+}
+
+/// The response's head goes on, or is held back until its body is read.
+pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
+    let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });
+    ProcessingResponse { mode_override: mode.map(Mode::message), ..message(verdict) }
+}
+
+/// Has Envoy wait this long for the next reply, instead of its own time limit.
+pub(crate) fn wait_for(time: Duration) -> ProcessingResponse {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let time = EnvoyDuration { seconds, nanos: time.subsec_nanos().cast_signed() };
+    ProcessingResponse { override_message_timeout: Some(time), ..ProcessingResponse::default() }
+}
+
+/// A piece of the request's body goes on.
+pub(crate) fn request_body() -> ProcessingResponse {
+    message(Verdict::RequestBody(BodyResponse::default()))
+}
+
+pub(crate) fn request_trailers() -> ProcessingResponse {
+    message(Verdict::RequestTrailers(TrailersResponse::default()))
+}
+
+/// A piece of the response's body goes on, or these bytes in its place.
+pub(crate) fn response_body(data: Option<Bytes>) -> ProcessingResponse {
+    let replaced = data.map(|data| BodyMutation { mutation: Some(Mutation::Body(data.to_vec())) });
+    let common = CommonResponse { body_mutation: replaced, ..CommonResponse::default() };
+    message(Verdict::ResponseBody(BodyResponse { response: Some(common) }))
+}
+
+/// A buffered response goes on with a changed head.
+pub(crate) fn buffered_response(changes: HeaderMutation) -> ProcessingResponse {
+    message(Verdict::ResponseBody(BodyResponse { response: Some(common(changes)) }))
+}
+
+pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
+    message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
+}
+
+/// The reply that Envoy sends instead of everything else. `is_head`: the request was HEAD.
+pub(crate) fn immediate(reply: Response<Bytes>, code: &str, is_head: bool) -> ProcessingResponse {
+    let (head, body) = reply.into_parts();
+    let mut changes = HeaderMutation::default();
+    // Envoy frames the reply itself.
+    for name in head.headers.keys().filter(|name| **name != CONTENT_LENGTH) {
+        set(&mut changes, name, head.headers.get_all(name).iter());
+    }
+    let status = grpc_status(&head.headers);
+    let body = match status {
+        Some(_) => grpc_message(&head.headers),
+        None if is_head => unsent_body(&head.headers),
+        None => body.to_vec(),
+    };
+    message(Verdict::ImmediateResponse(ImmediateResponse {
+        status: Some(HttpStatus { code: i32::from(head.status.as_u16()) }),
+        headers: Some(changes),
+        body,
+        grpc_status: status.map(|status| GrpcStatus { status }),
+        // Where the log of Envoy has its own details for other replies.
+        details: format!("tee_{code}"),
+    }))
+}
+
+/// Envoy takes the length of a reply to HEAD from its body, which it does not send (E5).
+fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
+    const MOST: u32 = 1024 * 1024;
+
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    vec![b' '; length.unwrap_or(0).min(MOST) as usize]
+}
+
+/// Envoy encodes the message of a gRPC reply itself.
+fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
+    let text = headers.get("grpc-message").map_or(&b""[..], HeaderValue::as_bytes);
+    percent_encoding::percent_decode(text).collect()
+}
+
+/// The status of a gRPC reply. One of gRPC-Web is plain HTTP to Envoy.
+fn grpc_status(headers: &HeaderMap) -> Option<u32> {
+    let media_type = headers.get(CONTENT_TYPE)?.as_bytes().strip_prefix(b"application/grpc")?;
+    let is_grpc = media_type.first().is_none_or(|next| *next != b'-');
+    headers.get("grpc-status").filter(|_| is_grpc)?.to_str().ok()?.parse().ok()
+}
+
+/// Notes the id for Envoy's own replies, and an error for access logs.
+pub(crate) fn with_note(message: ProcessingResponse, id: &HeaderValue, event: Option<&Event>) -> ProcessingResponse {
+    let mut noted = vec![("request_id", id.to_str().unwrap_or_default())];
+    if matches!(message.response, Some(Verdict::ImmediateResponse(_))) {
+        noted.push(("local_reply", METADATA));
+    }
+    if let Some(event) = event {
+        let code = event.code().map_or("none", |code| code.as_str());
+        noted.extend([("code", code), ("origin", event.origin().as_str()), ("mode", event.mode().as_str())]);
+        noted.extend(event.route().map(|route| ("route", route)));
+    }
+    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    let noted = noted.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
+    let noted = Value { kind: Some(Kind::StructValue(Struct { fields: noted })) };
+    let fields = HashMap::from([(METADATA.to_owned(), noted)]);
+    ProcessingResponse { dynamic_metadata: Some(Struct { fields }), ..message }
+}
+
+fn common(changes: HeaderMutation) -> CommonResponse {
+    CommonResponse { header_mutation: Some(changes), ..CommonResponse::default() }
+}
+
+fn message(verdict: Verdict) -> ProcessingResponse {
+    ProcessingResponse { response: Some(verdict), ..ProcessingResponse::default() }
+}

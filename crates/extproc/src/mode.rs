@@ -1,0 +1,76 @@
+//! What Envoy sends next: the processing modes that the processor asks for.
+//!
+//! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not among them: then a
+//! limit is not counted, or an error passes as it is. So the generated configuration lists the modes of [`override_modes`], which
+//! are all that this crate can ask for.
+
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{BodySendMode, HeaderSendMode};
+
+/// The fields of a processing mode in Envoy's configuration, with their values.
+pub type ModeFields = [(&'static str, &'static str); 6];
+
+/// How much of the messages after this one Envoy sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// The request's body comes in pieces, and its trailers.
+    pub(crate) counts_request: bool,
+    pub(crate) response: ResponseMode,
+}
+
+/// How much of the response comes after its head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ResponseMode {
+    #[default]
+    Head,
+    /// Envoy holds the head back, and sends the body as a whole.
+    Buffered,
+    /// The body passes in pieces, and the trailers.
+    Streamed,
+    /// The body passes unseen, the trailers are sent.
+    Trailers,
+}
+
+impl ResponseMode {
+    const ALL: [Self; 4] = [Self::Head, Self::Buffered, Self::Streamed, Self::Trailers];
+}
+
+/// Every mode that the processor can ask for, for `allowed_override_modes`.
+pub fn override_modes() -> impl Iterator<Item = ModeFields> {
+    let pairs = [false, true].into_iter().flat_map(|counts| ResponseMode::ALL.map(|response| (counts, response)));
+    pairs.map(|(counts_request, response)| fields(&Mode { counts_request, response }.message()))
+}
+
+fn fields(mode: &ProcessingMode) -> ModeFields {
+    [
+        ("request_header_mode", mode.request_header_mode().as_str_name()),
+        ("response_header_mode", mode.response_header_mode().as_str_name()),
+        ("request_body_mode", mode.request_body_mode().as_str_name()),
+        ("response_body_mode", mode.response_body_mode().as_str_name()),
+        ("request_trailer_mode", mode.request_trailer_mode().as_str_name()),
+        ("response_trailer_mode", mode.response_trailer_mode().as_str_name()),
+    ]
+}
+
+impl Mode {
+    pub(crate) fn message(self) -> ProcessingMode {
+        let (body, trailers) = match self.response {
+            ResponseMode::Head => (BodySendMode::None, HeaderSendMode::Skip),
+            ResponseMode::Buffered => (BodySendMode::Buffered, HeaderSendMode::Skip),
+            ResponseMode::Streamed => (BodySendMode::Streamed, HeaderSendMode::Send),
+            ResponseMode::Trailers => (BodySendMode::None, HeaderSendMode::Send),
+        };
+        let (request_body, request_trailers) = match self.counts_request {
+            false => (BodySendMode::None, HeaderSendMode::Skip),
+            true => (BodySendMode::Streamed, HeaderSendMode::Send),
+        };
+        ProcessingMode {
+            request_header_mode: HeaderSendMode::Send.into(),
+            response_header_mode: HeaderSendMode::Send.into(),
+            request_body_mode: request_body.into(),
+            response_body_mode: body.into(),
+            request_trailer_mode: request_trailers.into(),
+            response_trailer_mode: trailers.into(),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Listens for Envoy, and stops without losing a request.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as Socket};
+use std::thread;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
+use error_envelope_admin::Admin;
+use error_envelope_runtime::PolicyHandle;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use crate::service::PolicyService;
+
+const LOG: &str = "error_envelope::extproc";
+
+/// An idle connection to an Envoy that is gone ends after this time, and as long again for the reply to a ping.
+const PING: Duration = Duration::from_secs(30);
+
+/// An external processor, which listens for Envoy.
+pub struct Processor {
+    listener: Socket,
+    address: SocketAddr,
+    handle: PolicyHandle,
+    limits: ProcessorLimits,
+    admin: Option<(Admin, TcpListener)>,
+}
+
+/// How much a processor serves at once, and how it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessorLimits {
+    /// The threads besides the caller's; 0 serves on the caller's thread. Default: 0.
+    pub workers: usize,
+    /// The requests at a time on a connection; Envoy opens another connection for more. Default: 10,000.
+    pub max_streams: u32,
+    /// How long new connections are accepted after a stop, while the health service reports that the processor ends. Default: 0.
+    pub drain_delay: Duration,
+    /// How long a stop waits for requests in flight. Default: 10 s.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ProcessorLimits {
+    fn default() -> Self {
+        Self { workers: 0, max_streams: 10_000, drain_delay: Duration::ZERO, stop_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// How near a processor is to its end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serving,
+    /// Connections end once their requests have (GOAWAY).
+    Stopping,
+    /// Requests in flight are dropped.
+    Ended,
+}
+
+impl Processor {
+    /// A processor with this policy, on a socket that listens.
+    ///
+    /// # Errors
+    ///
+    /// If the socket has no address, or cannot be used without blocking.
+    pub fn listening(listener: TcpListener, handle: PolicyHandle, limits: ProcessorLimits) -> io::Result<Self> {
+        let (address, listener) = (listener.local_addr()?, listener.into_std()?);
+        Ok(Self { listener, address, handle, limits, admin: None })
+    }
+
+    /// Serves an admin address as well, until the last request has ended. It takes its policy by [`Admin::attach`].
+    #[must_use]
+    pub fn admin(self, admin: Admin, listener: TcpListener) -> Self {
+        Self { admin: Some((admin, listener)), ..self }
+    }
+
+    /// The address that it listens on. If the port was 0, this has the chosen one.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` and for the drain delay after it, and then to the end of the requests in flight. They end at once
+    /// when `at_once` is ready; its output is returned.
+    ///
+    /// # Errors
+    ///
+    /// If a thread or a runtime cannot be started, or the socket fails.
+    pub async fn serve_until<T>(
+        self,
+        stop: impl Future<Output = ()>,
+        at_once: impl Future<Output = T>,
+    ) -> io::Result<Option<T>> {
+        let Self { listener, handle, limits, admin, .. } = self;
+        let (stages, stage) = watch::channel(Stage::Serving);
+        let health = HealthReporter::new();
+        health.set_serving::<ExternalProcessorServer<PolicyService>>().await;
+        let worker = Worker { service: PolicyService::new(handle), health: health.clone(), limits, stage };
+        let workers = worker.start(listener)?;
+        let draining = admin.as_ref().map(|(admin, _)| admin.clone());
+        let open = stages.subscribe();
+        let serve = async {
+            let outcome = tokio::select! {
+                signal = at_once => Some(signal),
+                () = run(stop, health, draining, limits, &stages, workers) => None,
+            };
+            stages.send_replace(Stage::Ended);
+            outcome
+        };
+        Ok(match admin {
+            None => serve.await,
+            Some((admin, listener)) => tokio::join!(admin.serve(listener, reached(open, Stage::Ended)), serve).1,
+        })
+    }
+}
+
+/// Drains after `stop`, and waits for the workers.
+async fn run(
+    stop: impl Future<Output = ()>,
+    health: HealthReporter,
+    admin: Option<Admin>,
+    limits: ProcessorLimits,
+    stages: &watch::Sender<Stage>,
+    workers: Vec<oneshot::Receiver<()>>,
+) {
+    stop.await;
+    health.set_not_serving::<ExternalProcessorServer<PolicyService>>().await;
+    health.set_service_status("", ServingStatus::NotServing).await;
+    admin.iter().for_each(Admin::drain);
+    tokio::time::sleep(limits.drain_delay).await;
+    tracing::info!(target: LOG, "stopping: waiting for requests in flight");
+    stages.send_replace(Stage::Stopping);
+    let all = async {
+        for worker in workers {
+            let _ = worker.await;
+        }
+    };
+    if tokio::time::timeout(limits.stop_timeout, all).await.is_err() {
+        tracing::warn!(target: LOG, limit = ?limits.stop_timeout, "stopped with requests in flight: they took longer than --stop-timeout");
+    }
+}
+
+async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
+    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+/// What each worker serves.
+#[derive(Clone)]
+struct Worker {
+    service: PolicyService,
+    health: HealthReporter,
+    limits: ProcessorLimits,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Worker {
+    /// Each worker accepts for itself. Each returned receiver is ready once its worker has ended.
+    fn start(self, listener: Socket) -> io::Result<Vec<oneshot::Receiver<()>>> {
+        if self.limits.workers == 0 {
+            let (ended, end) = oneshot::channel();
+            let serve = self.serve(TcpListener::from_std(listener)?);
+            tokio::spawn(async {
+                serve.await;
+                drop(ended);
+            });
+            return Ok(vec![end]);
+        }
+        (0..self.limits.workers).map(|_| self.clone().spawn(listener.try_clone()?)).collect()
+    }
+
+    /// A worker on a thread of its own. A connection stays on its thread.
+    fn spawn(self, listener: Socket) -> io::Result<oneshot::Receiver<()>> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (ended, end) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(async {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => self.serve(listener).await,
+                    Err(error) => tracing::error!(target: LOG, %error, "a worker cannot accept connections"),
+                }
+            });
+            runtime.shutdown_background();
+            drop(ended);
+        };
+        thread::Builder::new().name("ext-proc-worker".to_owned()).spawn(run)?;
+        Ok(end)
+    }
+
+    async fn serve(self, listener: TcpListener) {
+        let Self { service, health, limits, stage } = self;
+        let (stopping, ended) = (reached(stage.clone(), Stage::Stopping), reached(stage, Stage::Ended));
+        let resets = Some(limits.max_streams as usize);
+        let router = Server::builder()
+            .max_concurrent_streams(limits.max_streams)
+            // Envoy resets each stream that it needs no more: that is no attack.
+            .http2_max_pending_accept_reset_streams(resets)
+            .http2_max_local_error_reset_streams(resets)
+            .http2_keepalive_interval(Some(PING))
+            .http2_keepalive_timeout(Some(PING))
+            .add_service(HealthServer::new(HealthService::from_health_reporter(health)))
+            .add_service(ExternalProcessorServer::new(service));
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        tokio::select! {
+            served = router.serve_with_incoming_shutdown(incoming, stopping) => {
+                if let Err(error) = served {
+                    tracing::error!(target: LOG, %error, "a worker has stopped serving");
+                }
+            }
+            () = ended => {}
+        }
+    }
+}

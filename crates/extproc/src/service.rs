@@ -1,0 +1,71 @@
+//! The gRPC service: a stream of messages for each request.
+
+use std::pin::Pin;
+
+use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessor;
+use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use error_envelope_core::loader::PolicyLoader;
+use error_envelope_runtime::{FilterPolicy, KeyFetcher, PolicyHandle, RequestMetrics};
+use futures_util::{Stream, stream};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::stream::ProcessingStream;
+
+/// A loader for policies as they can apply in a processor: without a verifier in Rust, and with key sets that are fetched.
+#[must_use]
+pub fn policy_loader() -> PolicyLoader {
+    FilterPolicy::loader().key_sets(|url| Ok(KeyFetcher::shared().keys(url)))
+}
+
+/// The policy, for every stream.
+#[derive(Clone)]
+pub(crate) struct PolicyService {
+    handle: PolicyHandle,
+    metrics: RequestMetrics,
+}
+
+type Messages = Pin<Box<dyn Stream<Item = Result<ProcessingResponse, Status>> + Send>>;
+
+impl PolicyService {
+    pub(crate) fn new(handle: PolicyHandle) -> Self {
+        Self { handle, metrics: RequestMetrics::default() }
+    }
+}
+
+#[tonic::async_trait]
+impl ExternalProcessor for PolicyService {
+    type ProcessStream = Messages;
+
+    async fn process(&self, request: Request<Streaming<ProcessingRequest>>) -> Result<Response<Messages>, Status> {
+        let stream = ProcessingStream::new(self.handle.clone(), self.metrics.clone());
+        Ok(Response::new(Box::pin(replies(stream, request.into_inner()))))
+    }
+}
+
+/// The replies to these messages. The last one is an error: a stream that ended well before a verdict would let its request
+/// pass (V4).
+pub(crate) fn replies<S>(
+    stream: ProcessingStream,
+    messages: S,
+) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send
+where
+    S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
+{
+    stream::unfold(Some((Ending(stream), messages)), |state| async {
+        let (mut stream, mut messages) = state?;
+        match stream.0.next(&mut messages).await {
+            Some(Ok(reply)) => Some((Ok(reply), Some((stream, messages)))),
+            Some(Err(status)) => Some((Err(status), None)),
+            None => Some((Err(Status::aborted("the stream has ended")), None)),
+        }
+    })
+}
+
+/// A stream, which logs its end wherever it is dropped.
+struct Ending(ProcessingStream);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}

@@ -1,0 +1,95 @@
+//! One stream: the messages of one request, and what was decided.
+//!
+//! | state | meaning |
+//! |---|---|
+//! | `New` | no message has come |
+//! | `Verifying` | keys are fetched before the guards can decide (G2) |
+//! | `Peeking` | the request's first body byte decides (G3) |
+//! | `Called` | the request is on its way to the service |
+//! | `Collecting` | Envoy buffers an error's body (R4) |
+//! | `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes in pieces |
+//! | `Done` | no message changes anything any more |
+//!
+//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but an immediate response is
+//! accepted at any time: so a time limit ends a wait by one.
+
+mod failed;
+mod request;
+mod response;
+mod state;
+mod wait;
+
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
+use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use error_envelope_core::exchange::{Collected, Event};
+use error_envelope_runtime as runtime;
+use tonic::Status;
+
+pub(crate) use self::state::ProcessingStream;
+use self::state::State;
+use self::wait::{Input, Wait};
+use crate::message;
+
+/// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
+type Reply = Result<Option<ProcessingResponse>, Status>;
+
+impl ProcessingStream {
+    /// Takes an input. A panic becomes the answer to the request (F2).
+    fn handle(&mut self, input: Input) -> Reply {
+        match runtime::catch(|| self.decide(input)) {
+            Ok(reply) => reply,
+            Err(panic) => runtime::catch(|| self.panicked(panic))
+                .unwrap_or_else(|_| Err(Status::internal("the processor panicked twice"))),
+        }
+    }
+
+    fn decide(&mut self, input: Input) -> Reply {
+        match input {
+            Input::Message(message) => self.received(*message),
+            Input::KeysFetched => self.verified(),
+            Input::Elapsed(Wait::Verify) => self.verified(),
+            Input::Elapsed(Wait::Peek) => self.peeked_in_vain(),
+            Input::Elapsed(Wait::Collect) => self.collected_too_late(),
+            Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
+        }
+    }
+
+    fn received(&mut self, message: ProcessingRequest) -> Reply {
+        let attributes = &message.attributes;
+        match message.request {
+            Some(Received::RequestHeaders(head)) => {
+                self.request_head(head, message::attribute(attributes, "request.protocol"))
+            }
+            Some(Received::RequestBody(body)) => self.request_body(&body.body, body.end_of_stream),
+            Some(Received::RequestTrailers(_)) => self.request_ended(),
+            Some(Received::ResponseHeaders(head)) => {
+                self.response_head(&head, message::attribute(attributes, "response.code_details"))
+            }
+            Some(Received::ResponseBody(body)) => self.response_body(body.body, body.end_of_stream),
+            Some(Received::ResponseTrailers(trailers)) => self.response_trailers(&trailers),
+            None => {
+                Err(Status::invalid_argument("the message has no request; this processor reads those of Envoy 1.40"))
+            }
+        }
+    }
+
+    /// Envoy has ended the stream: a request whose end is not logged yet is logged now (F2).
+    pub(crate) fn ended(&mut self) {
+        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
+        if let Some(event) = event {
+            runtime::log_event(event);
+        }
+    }
+
+    fn last_event(&mut self) -> Option<Event> {
+        match self.take_state() {
+            State::Verifying(verifying) => Some(verifying.pending.abandoned()),
+            State::Peeking(pending) => Some(pending.abandoned()),
+            State::Called(exchange) => Some(exchange.abandoned()),
+            State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
+            State::Copying(copying) => Some(copying.observed.finish(Collected::Unreadable(&copying.copy))),
+            // Envoy does not show how the body of a call or of an event stream has ended.
+            State::New | State::Watching(_) | State::Streaming(_) | State::Done => None,
+        }
+    }
+}

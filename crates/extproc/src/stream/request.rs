@@ -1,0 +1,223 @@
+//! The request: the guards check its head, and its body is counted where a limit needs it (G0–G5, V4).
+
+use std::pin::Pin;
+
+use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
+use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, ProcessingResponse};
+use error_envelope_core::exchange::{
+    Admission, BodyMeter, Exchange, FirstByte, KnownMethod, MeterAction, PendingPeek, PendingVerification,
+};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::KeyFetcher;
+use error_envelope_runtime::envoy::{self, HeaderLines as _};
+use http::HeaderValue;
+use tonic::Status;
+
+use super::Reply;
+use super::state::{ProcessingStream, State, Verifying};
+use super::wait::Wait;
+use crate::message::{self, Lines};
+use crate::mode::{Mode, ResponseMode};
+
+impl ProcessingStream {
+    pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {
+        if !matches!(self.state, State::New) {
+            // The guards have checked the first head: another one would reach the service unchecked.
+            return Err(Status::failed_precondition("a second request head in one stream"));
+        }
+        let config = self.config();
+        let lines = Lines::new(message.headers.as_ref());
+        let all = config.reads_any()
+            || cfg!(feature = "panics")
+            || lines.count() > envoy::MAX_COPIED_LINES
+            || envoy::has_removed(lines);
+        let read = envoy::request(lines, envoy::version(protocol.map(str::as_bytes)), all);
+        self.facts = envoy::request_facts(&read.parts, message.end_of_stream);
+        self.head = read.parts;
+        if let Some(cause) = read.unread {
+            let exchange = self.unread();
+            return self.answer(exchange.malformed(cause.into()));
+        }
+        inject(&self.head, "request_headers");
+        let begin = if all { Exchange::begin } else { Exchange::begin_copy };
+        let id = &mut self.id;
+        let admission = begin(config, &mut self.head, self.facts, || *id.insert(runtime::new_request_id()));
+        self.begin_timer(&admission);
+        self.admitted(admission, message.headers, all)
+    }
+
+    fn begin_timer(&mut self, admission: &Admission) {
+        self.id = Some(admission.request_id());
+        let method = KnownMethod::from(&self.head.method);
+        let labels = || (admission.scope(), admission.shared_route());
+        self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
+    }
+
+    /// `all`: the head has all lines, and its changes are the request's.
+    fn admitted(&mut self, admission: Admission, lines: Option<EnvoyHeaders>, all: bool) -> Reply {
+        match admission {
+            Admission::Forward(exchange, meter, unenforced) => {
+                runtime::log_unenforced(unenforced);
+                let changes = self.request_changes(lines.as_ref(), all, exchange.id_header());
+                Ok(Some(self.forward(exchange, meter, changes)))
+            }
+            Admission::Answer(answered) => self.answer(*answered),
+            Admission::Verify(pending, timeout) => {
+                self.timers.start(Wait::Verify, timeout);
+                let fetched = fetched(&pending);
+                self.state = State::Verifying(Box::new(Verifying { pending, lines, all, fetched }));
+                Ok(Some(message::wait_for(timeout)))
+            }
+            Admission::Peek(pending, timeout) => {
+                let changes = self.request_changes(lines.as_ref(), all, pending.id_header());
+                let id = pending.id_header().clone();
+                self.mode = Mode { counts_request: true, response: ResponseMode::Head };
+                self.timers.start(Wait::Peek, timeout);
+                self.state = State::Peeking(Box::new(pending));
+                Ok(Some(message::with_note(message::request_head(changes, self.mode), &id, None)))
+            }
+        }
+    }
+
+    fn request_changes(&self, lines: Option<&EnvoyHeaders>, all: bool, id: &HeaderValue) -> HeaderMutation {
+        if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) }
+    }
+
+    /// The request is on its way.
+    fn forward(&mut self, exchange: Exchange, meter: Option<BodyMeter>, changes: HeaderMutation) -> ProcessingResponse {
+        let declared = self.facts.upper.is_some();
+        self.meter = meter.filter(|meter| meter.needs_data(declared));
+        self.mode = Mode { counts_request: self.meter.is_some(), response: ResponseMode::Head };
+        let id = exchange.id_header().clone();
+        self.called(exchange);
+        message::with_note(message::request_head(changes, self.mode), &id, None)
+    }
+
+    fn called(&mut self, exchange: Exchange) {
+        if let Some(time) = exchange.deadline() {
+            self.timers.start_call(time);
+        }
+        self.state = State::Called(Box::new(exchange));
+    }
+
+    /// The keys were fetched, or their time is over: the guards decide with those that are there.
+    pub(super) fn verified(&mut self) -> Reply {
+        let State::Verifying(verifying) = self.take_state() else { return Ok(None) };
+        self.timers.stop();
+        let Verifying { pending, lines, all, .. } = *verifying;
+        let outcome = Err("the processor has no verifier for this scheme".into());
+        let admission = pending.verified(&mut self.head, outcome);
+        self.admitted(admission, lines, all)
+    }
+
+    /// Counts a piece, before the service sees it.
+    pub(super) fn request_body(&mut self, data: &[u8], end: bool) -> Reply {
+        inject(&self.head, "request_body");
+        if matches!(self.state, State::Peeking(_)) {
+            return self.peeked(data, end);
+        }
+        let Some(meter) = &mut self.meter else { return Ok(Some(message::request_body())) };
+        let counted = meter.request_data(data);
+        if end {
+            meter.body_ended();
+        }
+        match counted {
+            MeterAction::Within => Ok(Some(message::request_body())),
+            MeterAction::Over(_) => self.overran(),
+        }
+    }
+
+    /// The body ran over its limit (G4): the answer, if no response has begun.
+    fn overran(&mut self) -> Reply {
+        self.meter = None;
+        match self.take_state() {
+            State::Called(exchange) => self.answer(exchange.overran()),
+            State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
+            // Two streams of one client would not share their end; here the response breaks off with the request.
+            _ => Err(Status::resource_exhausted("the request's body ran over its limit behind a response")),
+        }
+    }
+
+    pub(super) fn request_ended(&mut self) -> Reply {
+        if let Some(meter) = &mut self.meter {
+            meter.body_ended();
+        }
+        if let State::Peeking(pending) = self.take_if_peeking() {
+            return self.first_byte(*pending, FirstByte::End, message::request_trailers());
+        }
+        Ok(Some(message::request_trailers()))
+    }
+
+    /// The first piece, or the end, of a body whose presence decides (G3).
+    fn peeked(&mut self, data: &[u8], end: bool) -> Reply {
+        let first = match (data.is_empty(), end) {
+            (true, false) => return Ok(Some(message::request_body())),
+            (true, true) => FirstByte::End,
+            (false, _) => FirstByte::Data,
+        };
+        match self.take_if_peeking() {
+            State::Peeking(pending) => self.first_byte(*pending, first, message::request_body()),
+            _ => Ok(Some(message::request_body())),
+        }
+    }
+
+    pub(super) fn peeked_in_vain(&mut self) -> Reply {
+        match self.take_if_peeking() {
+            State::Peeking(pending) => match pending.first_byte(FirstByte::TooSlow) {
+                Admission::Answer(answered) => self.answer(*answered),
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn take_if_peeking(&mut self) -> State {
+        if matches!(self.state, State::Peeking(_)) { self.take_state() } else { State::Done }
+    }
+
+    fn first_byte(&mut self, pending: PendingPeek, first: FirstByte, passes: ProcessingResponse) -> Reply {
+        self.timers.stop();
+        match pending.first_byte(first) {
+            Admission::Forward(exchange, _, unenforced) => {
+                runtime::log_unenforced(unenforced);
+                self.called(exchange);
+                Ok(Some(passes))
+            }
+            Admission::Answer(answered) => self.answer(*answered),
+            // One peek decides, and comes last: the exchange requests nothing more.
+            Admission::Peek(pending, _) => self.answer(pending.panicked("a second peek".into())),
+            Admission::Verify(pending, _) => self.answer(pending.panicked("a verifier after the peek".into())),
+        }
+    }
+
+    /// Ends a call whose client's deadline has passed (P1).
+    pub(super) fn end_at_call_deadline(&mut self) -> Reply {
+        match self.take_state() {
+            State::Called(exchange) => self.answer(exchange.timed_out()),
+            State::Collecting(collecting) => self.answer(collecting.exchange.timed_out()),
+            state => {
+                self.state = state;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited for.
+fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match pending.keys() {
+        Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
+        None => Box::pin(std::future::ready(())),
+    }
+}
+
+/// A panic that the request names, for tests.
+#[cfg(feature = "panics")]
+pub(super) fn inject(head: &http::request::Parts, message: &str) {
+    let names = head.headers.get("x-panic-in").is_some_and(|value| value == message);
+    assert!(!names, "the panic that the request names, in {message}");
+}
+
+#[cfg(not(feature = "panics"))]
+#[inline]
+pub(super) fn inject(_: &http::request::Parts, _: &str) {}

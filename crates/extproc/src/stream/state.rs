@@ -1,0 +1,146 @@
+//! What a stream keeps between two messages.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
+use error_envelope_core::exchange::{
+    BodyFacts, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, LocalReply, ObservedError, PendingPeek,
+    PendingVerification, RpcResponse,
+};
+use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
+use http::{HeaderValue, Method, Response, StatusCode, request, response};
+
+use super::Reply;
+use super::wait::Timers;
+use crate::message;
+use crate::mode::Mode;
+
+/// One request.
+pub(crate) struct ProcessingStream {
+    pub(super) handle: PolicyHandle,
+    pub(super) metrics: RequestMetrics,
+    /// The config that the request began with (M3).
+    pub(super) config: Option<Arc<ExchangeConfig>>,
+    pub(super) state: State,
+    pub(super) meter: Option<BodyMeter>,
+    pub(super) timers: Timers,
+    /// The request's head, as far as it was read: the form of an answer depends on it.
+    pub(super) head: request::Parts,
+    pub(super) facts: BodyFacts,
+    pub(super) id: Option<RequestId>,
+    pub(super) mode: Mode,
+    /// A response's head has left: no other response can be sent.
+    pub(super) has_head_left: bool,
+    pub(super) timer: Option<RequestTimer>,
+    pub(super) started: Option<Started>,
+}
+
+#[derive(Default)]
+pub(super) enum State {
+    #[default]
+    New,
+    Verifying(Box<Verifying>),
+    Peeking(Box<PendingPeek>),
+    Called(Box<Exchange>),
+    Collecting(Box<Collecting>),
+    Copying(Box<Copying>),
+    Watching(Box<RpcResponse>),
+    Streaming(Box<EventStream>),
+    Done,
+}
+
+/// A request whose guards wait for keys.
+pub(super) struct Verifying {
+    pub(super) pending: PendingVerification,
+    pub(super) lines: Option<EnvoyHeaders>,
+    /// The head has all lines of the request.
+    pub(super) all: bool,
+    /// Ready once the keys are there.
+    pub(super) fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// An error whose body Envoy buffers.
+pub(super) struct Collecting {
+    pub(super) exchange: Exchange,
+    pub(super) head: response::Parts,
+    pub(super) lines: EnvoyHeaders,
+    pub(super) max_bytes: u64,
+}
+
+/// An error that passes, and is copied (M1).
+pub(super) struct Copying {
+    pub(super) observed: Box<ObservedError>,
+    pub(super) copy: Vec<u8>,
+    pub(super) passed: u64,
+    pub(super) max_bytes: u64,
+    pub(super) until: tokio::time::Instant,
+}
+
+impl ProcessingStream {
+    pub(crate) fn new(handle: PolicyHandle, metrics: RequestMetrics) -> Self {
+        Self {
+            handle,
+            metrics,
+            config: None,
+            state: State::New,
+            meter: None,
+            timers: Timers::default(),
+            head: http::Request::new(()).into_parts().0,
+            facts: BodyFacts::default(),
+            id: None,
+            mode: Mode::default(),
+            has_head_left: false,
+            timer: None,
+            started: Started::now(),
+        }
+    }
+
+    pub(super) fn config(&mut self) -> Arc<ExchangeConfig> {
+        self.config.get_or_insert_with(|| self.handle.config()).clone()
+    }
+
+    /// The state, until it is put back; without that nothing else is decided.
+    pub(super) fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Done)
+    }
+
+    /// The exchange of a request that was not admitted, from what was read of its head.
+    pub(super) fn unread(&mut self) -> Exchange {
+        let (config, id) = (self.config(), self.id);
+        let exchange = Exchange::unread(config, &self.head, self.facts, || id.unwrap_or_else(runtime::new_request_id));
+        self.id = Some(exchange.request_id());
+        exchange
+    }
+
+    /// Ends the stream with a reply instead of the service's.
+    pub(super) fn answer(&mut self, mut answered: LocalReply) -> Reply {
+        runtime::log_reply(&mut answered);
+        self.send(answered.reply, &answered.event)
+    }
+
+    /// Sends a response instead of the service's; its event is logged already.
+    pub(super) fn send(&mut self, reply: Response<Bytes>, event: &Event) -> Reply {
+        self.state = State::Done;
+        self.timers.clear();
+        self.head_left(reply.status());
+        let code = event.code().map_or("none", |code| code.as_str()).to_owned();
+        let sent = message::immediate(reply, &code, self.head.method == Method::HEAD);
+        Ok(Some(message::with_note(sent, &id_value(event.request_id()), Some(event))))
+    }
+
+    /// A head of this status goes to the client: counts the request (L2).
+    pub(super) fn head_left(&mut self, status: StatusCode) {
+        self.has_head_left = true;
+        if let Some(mut timer) = self.timer.take() {
+            timer.head(status);
+        }
+    }
+}
+
+pub(super) fn id_value(id: RequestId) -> HeaderValue {
+    HeaderValue::from_bytes(&id.text()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

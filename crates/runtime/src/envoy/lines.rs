@@ -1,0 +1,60 @@
+//! Lines of a head as Envoy lends them, and their copies as headers of the crate `http`.
+
+use bytes::Bytes;
+use error_envelope_core::exchange::BodyFacts;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The lines of a head as Envoy passes them: its target and its status are lines, too, such as `:path`.
+pub trait HeaderLines<'l>: Copy {
+    /// How many there are.
+    fn count(self) -> usize;
+
+    /// Their names and values, in Envoy's order.
+    fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
+}
+
+/// The lines with a copy of their values, which has one allocation for all.
+pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
+    let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
+    lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
+    let mut left = Bytes::from(joined);
+    lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
+}
+
+/// Whether the crate `http` takes a line unchanged. False if it takes the line in another form, or refuses it.
+pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
+    // To the last byte, as vectors go.
+    let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
+    let of_value = |plain, byte: &u8| plain & (((*byte >= b' ') & (*byte != 0x7f)) | (*byte == b'\t'));
+    (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)
+}
+
+/// The facts about a body with these headers.
+#[must_use]
+#[inline]
+pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
+    if ended {
+        return BodyFacts { ended, lower: 0, upper: Some(0) };
+    }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let length = match (lines.next(), lines.next()) {
+        (Some(only), None) => only.to_str().ok().and_then(|length| length.parse::<u64>().ok()),
+        _ => None,
+    };
+    BodyFacts { ended, lower: length.unwrap_or(0), upper: length }
+}
+
+pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), String> {
+    let unread = || {
+        format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>())
+    };
+    let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value)) {
+        (Ok(name), Ok(value)) => (name, value),
+        _ => return Err(unread()),
+    };
+    headers
+        .try_append(parsed, value)
+        .map(drop)
+        .map_err(|_| "Envoy's message has more header lines than can be stored".to_owned())
+}

@@ -1,0 +1,90 @@
+//! Envoy with the external processor: two processes, between a raw upstream and a raw client.
+
+use std::net::SocketAddr;
+
+use super::super::drive::{Driver, Outcome};
+use super::super::format::Case;
+use super::super::gateway::{self, Session};
+use super::super::policy::Folder;
+use super::super::process::{Process, Proxy};
+use super::{Running, as_sent, not_by_envoy, written_with};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum ExtProc {
+    Http1,
+    Http2,
+}
+
+impl Driver for ExtProc {
+    type Session = Option<Session<Processed>>;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Http1 => "ext_proc-h1",
+            Self::Http2 => "ext_proc-h2",
+        }
+    }
+
+    fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
+        gateway::lots(cases)
+    }
+
+    fn run(&self, session: &mut Self::Session, case: &Case) -> Outcome {
+        let http2 = *self == Self::Http2;
+        match gateway::not_here(case, http2).or_else(|| not_by_envoy(case)) {
+            Some(why) => Outcome::NotMine(why),
+            None => gateway::run(session, case, http2),
+        }
+    }
+}
+
+/// An Envoy and its processor.
+pub(in super::super) struct Processed {
+    pub(super) processor: Process,
+    pub(super) envoy: Running,
+}
+
+impl Proxy for Processed {
+    fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
+        Self::start_with(case, upstream, as_sent)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.envoy.address()
+    }
+
+    fn log_from(&self, start: usize) -> String {
+        self.processor.log_from(start)
+    }
+
+    fn log_length(&self) -> usize {
+        self.processor.log_length()
+    }
+
+    fn reload(&self, policy: &str) {
+        self.processor.reload(policy);
+    }
+
+    fn end(&mut self) {
+        self.envoy.end();
+        self.processor.end();
+    }
+}
+
+impl Processed {
+    /// With the command's configuration, changed so.
+    pub(super) fn start_with(
+        case: &Case,
+        upstream: SocketAddr,
+        change: impl FnOnce(&str) -> String,
+    ) -> Result<Self, String> {
+        let processor = Process::start_as(case, &["ext-proc", "--listen", "127.0.0.1:0", "--workers", "1"])?;
+        let folder = Folder::with(case);
+        let policy = folder.path().join("any.toml");
+        std::fs::write(&policy, "version = 1\n").expect("a temporary folder");
+        let more = ["--ext-proc", &processor.address().to_string()];
+        let text = written_with(&policy, upstream, &more).expect("a policy that is right");
+        let envoy = Running::start_with(case, folder, &change(&text))?;
+        Ok(Self { processor, envoy })
+    }
+}
