@@ -43,10 +43,18 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
         (KeptForm::Page, ParsedBody::Envelope(head)) if parsed.known.page && decision.code == head.code => {
             Some(Retained::Page)
         }
-        (KeptForm::Nothing, _) if parsed.stays => Some(if decision.passes { Retained::Whole } else { Retained::Names }),
+        (KeptForm::Nothing, _) if parsed.stays => {
+            let is_whole = decision.passes && (parsed.is_vouched || !has_names_alone(parsed));
+            Some(if is_whole { Retained::Whole } else { Retained::Names })
+        }
         (KeptForm::Nothing, _) if parsed.is_own && decision.passes && parsed.status.is_client_error() => {
             Some(Retained::Negotiated)
         }
         _ => None,
     }
+}
+
+/// Whether a service's error keeps its names alone, whatever decided (R10).
+fn has_names_alone(parsed: &Parsed<'_, '_>) -> bool {
+    parsed.status.is_server_error() && parsed.known.dialect.spec().has_names_alone_on_5xx
 }

@@ -80,6 +80,8 @@ pub(crate) struct DialectSpec {
     pub(crate) has_time: bool,
     /// Its bodies have the id of the call in the request's body (R10).
     pub(crate) has_call_id: bool,
+    /// Of a service's 5xx in this shape the names alone stay, whatever decided its code (R10).
+    pub(crate) has_names_alone_on_5xx: bool,
     /// Its bodies repeat the time of `retry-after`.
     pub(crate) has_wait: bool,
     /// The name of the event that ends a broken event stream (F6), where its clients expect one.
@@ -117,6 +119,7 @@ impl DialectSpec {
             has_codes: true,
             has_time: false,
             has_call_id: false,
+            has_names_alone_on_5xx: false,
             has_wait: false,
             error_event: Some("error"),
             typed_event: None,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Object, Writer, quoted, with_members};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::outgoing::{Outgoing, PreservedBody, WrittenAdvice, is_name};
 use super::parsed_error::{Body, ParsedError};
 use crate::code::is_well_formed;
 
@@ -15,6 +15,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     has_call_id: true,
     // Clients of MCP read events without a name alone.
     error_event: None,
+    has_names_alone_on_5xx: true,
     reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
     ..DialectSpec::new("jsonrpc", read, write, rewrite_in_place)
 };
@@ -76,11 +77,16 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let id = kept.body.raw("id").filter(|id| is_name(id) || id.get() == "null").map(|id| id.get());
         let id = id.or_else(|| out.call?.id.as_deref()).unwrap_or("null");
         let number = error.number("code").map_or_else(|| number(out).to_string(), str::to_owned);
-        return written(out, id, &number);
+        return written(&Outgoing { details: None, ..*out }, id, &number);
     }
     let mut set = vec![("message", quoted(out.message))];
+    if error.number("code").is_none() {
+        set.push(("code", number(out).to_string().into()));
+    }
     match error.object("data") {
-        Some(data) if data.string("request_id").is_some() => set.push(("data", readdressed(&data, out))),
+        Some(data) if data.string("request_id").is_some() => {
+            set.push(("data", readdressed(&data, out.request_id, out.advice)));
+        }
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
     }
@@ -89,10 +95,10 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 /// The data of a layer inside, with this layer's id and advice (E7).
-fn readdressed(data: &Object<'_>, out: &Outgoing<'_>) -> Vec<u8> {
-    let mut set = vec![("request_id", quoted(out.request_id))];
-    set.extend(out.advice.retry.map(|retry| ("retry", quoted(retry))));
-    set.extend(out.advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
+fn readdressed(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
+    let mut set = vec![("request_id", quoted(request_id))];
+    set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
+    set.extend(advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
     with_members(data, &set, |_, _| true)
 }
 
@@ -103,11 +109,11 @@ pub(crate) fn is_layers(body: &[u8]) -> bool {
     data.is_some_and(|data| is_code(&data) && data.string("request_id").is_some())
 }
 
-/// A body that a layer has written, with another id (E7).
-pub(crate) fn with_id(body: &[u8], request_id: &str) -> Vec<u8> {
+/// A body that a layer has written, with another id and the outer advice (E7, E10).
+pub(crate) fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>) -> Vec<u8> {
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;
-        let data = with_members(&error.object("data")?, &[("request_id", quoted(request_id))], |_, _| true);
+        let data = readdressed(&error.object("data")?, request_id, advice);
         let error = with_members(&error, &[("data", data)], |_, _| true);
         Some(with_members(&body, &[("error", error)], |_, _| true))
     });
@@ -120,7 +126,6 @@ mod tests {
     use super::*;
     use crate::code::ErrorCode;
     use crate::dialect::json_rpc_call::JsonRpcCall;
-    use crate::dialect::outgoing::WrittenAdvice;
     use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+use super::charset;
 use crate::syntax::end_of_quoted;
 
 /// The longest id that an error repeats, in bytes: no client has longer ones.
@@ -21,11 +22,15 @@ pub(crate) struct JsonRpcCall {
 impl JsonRpcCall {
     /// Reads the body, or its first part.
     pub(crate) fn parse(seen: &[u8], is_whole: bool) -> Self {
+        let seen = seen.strip_prefix("\u{feff}".as_bytes()).unwrap_or(seen);
         // A body that does not begin as text is compressed: it may be JSON after all.
         let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
         let is_text = seen.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b' '..=b'~'))
             && !seen.iter().take(64).any(is_control);
-        let is_json = || str::from_utf8(seen).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let parses = |body: &[u8]| serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        // Python's parser reads `NaN`, too.
+        let is_lenient = || charset::lenient(seen).is_some_and(|body| parses(&body));
+        let is_json = || str::from_utf8(seen).is_ok() && (parses(seen) || is_lenient());
         if is_text && is_whole && !is_json() {
             return Self { id: None, is_malformed: true };
         }
@@ -125,6 +130,9 @@ mod tests {
             (r#"{"method":"\"id\":3","id":"\u00e9\""}"#, Some(r#""\u00e9\"""#)),
             (&format!("{{\"id\":{long}}}"), Some(&*long)),
             (&format!("{{\"id\":\"{}\"}}", "x".repeat(255)), None),
+            (r#"{"id":7,"params":{"x":NaN,"y":-Infinity}}"#, Some("7")),
+            ("\u{feff}{\"id\":7}", Some("7")),
+            (r#"{"id":NaN}"#, None),
             (r#"{"id":null}"#, None),
             (r#"{"id":true}"#, None),
             (r#"{"id":[1]}"#, None),

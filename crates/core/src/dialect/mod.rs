@@ -219,7 +219,8 @@ fn read_object<'a>(
 /// The protocol of a body. On a route whose dialect is JSON-RPC, a JSON-RPC error counts as an ordinary error: `None`.
 fn protocol_of(body: &Body<'_, '_>, known: &Readable<'_>) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && known.dialect == Dialect::JsonRpc;
-    let is_ordinary_error = |protocol| body.error.is_some() && is_own_dialect(protocol);
+    // A response with neither a result nor a well-formed error is one of the dialect's, too: its clients need an error.
+    let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
     protocol::detect(body).filter(|protocol| !is_ordinary_error(*protocol))
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
     /// Whether the body's fields pass; its names pass in any case (R3).
     pub(crate) whole: bool,
+    /// The inner status was a 5xx.
+    pub(crate) failed: bool,
     /// The client requested it: code, details and id are the layer's (R11).
     pub(crate) negotiated: bool,
 }
@@ -188,7 +190,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn preserved(body: &str, whole: bool) -> PreservedBody<'_> {
-        PreservedBody { body: Object::parse(body).unwrap(), whole, negotiated: false }
+        PreservedBody { body: Object::parse(body).unwrap(), whole, failed: false, negotiated: false }
     }
 
     pub(crate) fn text(body: Vec<u8>) -> String {

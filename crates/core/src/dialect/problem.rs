@@ -49,7 +49,10 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let mut set = Vec::new();
     for (name, ours) in [("type", &*type_of(out)), ("title", out.title())] {
-        if !kept.whole || kept.body.words(name).is_none() {
+        if !kept.whole
+            || kept.body.words(name).is_none()
+            || (kept.failed && name == "type" && out.advice.docs.is_some())
+        {
             set.push((name, quoted(ours)));
         }
     }

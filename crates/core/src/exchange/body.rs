@@ -149,7 +149,10 @@ impl<'e> ErrorForm<'e> {
                 let whole = || if status.is_client_error() { body.to_vec() } else { Vec::new() };
                 Some(protocol.filtered(body, status, &fault.text()).unwrap_or_else(whole).into())
             }
-            Retained::LayersJsonRpc => Some(json_rpc::with_id(body, self.id.to_str().unwrap_or_default()).into()),
+            Retained::LayersJsonRpc => {
+                let (id, advice) = (self.id.to_str().unwrap_or_default(), self.policy.advice().of(fault));
+                Some(json_rpc::with_id(body, id, &advice).into())
+            }
             Retained::Page => Some(page::with_id(body, headers.get(X_REQUEST_ID), self.id)),
             Retained::Whole | Retained::Negotiated | Retained::Names => None,
         }
@@ -217,6 +220,7 @@ impl<'e> ErrorForm<'e> {
             Some(PreservedBody {
                 body: Object::of_body(kept.body)?,
                 whole: kept.part == Retained::Whole || negotiated,
+                failed: kept.status.is_server_error(),
                 negotiated,
             })
         });

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use http::StatusCode;
-
 use super::Origin;
 use crate::cause::{chain, find};
 use crate::code::ErrorCode;
@@ -116,11 +114,11 @@ impl ProxyError {
                 .or_else(|| Self::of_io(cause))
         };
         match origin {
+            // The client's connection failed, not the service's.
+            Origin::Error if fault.status_code().is_client_error() => Some(Self::HttpRequestError),
             Origin::Fault => find::<ProxyFailure>(fault).map(|failure| failure.kind),
             Origin::Guard if fault.status_code().is_client_error() => Some(Self::HttpRequestDenied),
-            Origin::Error | Origin::Proxy => {
-                of_cause().or_else(|| Some(Self::of_code(fault.code(), fault.status_code())))
-            }
+            Origin::Error | Origin::Proxy => of_cause().or_else(|| Some(Self::of_code(fault.code()))),
             Origin::Inner => Some(Self::HttpProtocolError),
             Origin::Guard | Origin::Panic => Some(Self::ProxyInternalError),
             Origin::Abandoned => None,
@@ -146,15 +144,13 @@ impl ProxyError {
     }
 
     /// The type where no cause is known.
-    fn of_code(code: &ErrorCode, status: StatusCode) -> Self {
+    fn of_code(code: &ErrorCode) -> Self {
         if *code == ErrorCode::GATEWAY_TIMEOUT {
             Self::HttpResponseTimeout
         } else if *code == ErrorCode::OTHER {
             Self::ConnectionTerminated
         } else if *code == ErrorCode::WORKER_AT_CAPACITY {
             Self::ConnectionLimitReached
-        } else if status.is_client_error() {
-            Self::HttpRequestError
         } else {
             Self::ProxyInternalError
         }
@@ -181,6 +177,7 @@ mod tests {
             (Origin::Error, ErrorCode::OTHER, None, Some("connection_terminated")),
             (Origin::Error, ErrorCode::GATEWAY_TIMEOUT, None, Some("http_response_timeout")),
             (Origin::Error, ErrorCode::BAD_REQUEST, None, Some("http_request_error")),
+            (Origin::Error, ErrorCode::REQUEST_TIMEOUT, io(io::ErrorKind::UnexpectedEof), Some("http_request_error")),
             (Origin::Error, ErrorCode::INTERNAL_ERROR, None, Some("proxy_internal_error")),
             (Origin::Fault, ErrorCode::NOT_FOUND, None, None),
             (Origin::Panic, ErrorCode::INTERNAL_ERROR, None, Some("proxy_internal_error")),

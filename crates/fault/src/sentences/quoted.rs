@@ -160,6 +160,11 @@ impl Quoting {
 
     /// The rest of a sentence without its value.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
+        // The padding of base64 is no assignment.
+        let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));
+        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| is_named(name))) {
+            return Cow::Owned([name, self.behind].concat());
+        }
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.message) };
         let last = self.before.rsplit('}').next().unwrap_or_default();
         let text = sentence[before.len()..].split(last).next().unwrap_or_default();
@@ -208,6 +213,10 @@ mod tests {
             ("a@s3cret.test is invalid", "Is invalid"),
             ("2024-13-01 is not an ISO 8601 date", "Not an ISO 8601 date"),
             ("17 is not allowed", "Not allowed"),
+            ("limit=0 is invalid", "limit is invalid"),
+            ("margin_pct=120.0 is invalid (must be < 100%)", "margin_pct is invalid (must be < 100%)"),
+            ("dXNlcjpwYXNz= is invalid", "Is invalid"),
+            ("dXNlcjpwYXNz== is invalid", "Is invalid"),
             ("Invalid data {\"a\":\"s3cret\"} for parameter \"page\".", "Invalid data for parameter \"page\"."),
             ("The callback is not a valid URL", "The callback is not a valid URL"),
             ("callback is not a valid URL", "callback is not a valid URL"),

@@ -107,7 +107,9 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             // hapi's `source` is one.
             return !text.trim().is_empty() && takes_texts && !is_part(&text) && self.text(place, text);
         }
-        value.is_object() && (self.entry(place, value) || self.object(place, value, depth + 1))
+        // An empty object beside texts is data of an error, and the texts are, too.
+        let is_data = takes_texts && value.children().next().is_none();
+        value.is_object() && !is_data && (self.entry(place, value) || self.object(place, value, depth + 1))
     }
 
     fn list(&mut self, place: &mut Place, list: Node<'t, 'a>, depth: usize) -> bool {
