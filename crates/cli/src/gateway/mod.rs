@@ -9,7 +9,7 @@ pub(crate) mod access_log;
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
-mod log;
+pub(crate) mod log;
 mod log_fields;
 mod log_json;
 #[cfg(test)]

@@ -24,9 +24,9 @@ pub(crate) struct AdminArgs {
 
 /// The admin address.
 pub(crate) struct AdminListener {
-    pub(super) admin: Admin,
-    pub(super) listener: TcpListener,
-    pub(super) address: SocketAddr,
+    pub(crate) admin: Admin,
+    pub(crate) listener: TcpListener,
+    pub(crate) address: SocketAddr,
 }
 
 impl AdminListener {
