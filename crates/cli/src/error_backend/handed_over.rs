@@ -139,7 +139,7 @@ mod tests {
         let found = parse("/", &headers).unwrap();
         assert_eq!(
             (&found.head.headers["accept"], &*found.source),
-            (&"text/html", "handed over by shop/web for orders:80")
+            (&HeaderValue::from_static("text/html"), "handed over by shop/web for orders:80")
         );
         assert_eq!(parse("/", &[("x-code", "502")]).unwrap().source, "handed over by another gateway");
         let long = parse("/", &[("x-code", "502"), ("x-service-name", &"x".repeat(4000))]).unwrap();

@@ -27,7 +27,7 @@ fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pa
         Segment::Literal(literal) => Some(&**literal),
         Segment::One => None,
     });
-    if let Some(literal) = literals.filter(|literal| is_like(literal)).last() {
+    if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
         let wrong = format!("a pattern is no regular expression: only the path with the text {literal:?} matches");
         let advice = "write {one} for any segment, and {*rest} at the end for any rest of the path";
         report.warn("pattern-like-expression", at, wrong, advice);
