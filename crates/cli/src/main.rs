@@ -3,8 +3,8 @@
 //!
 //! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; [`schema`] describes them to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
-//! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
-//! in front of one that misbehaves; [`ext_proc`] decides for Envoy; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
+//! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, [`demo`] in front of one that
+//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`flags`] refuses former names of flags. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
 //! cannot be read. [`man`] and [`completions`] are written from the text of `--help`; [`files`] writes whole files.
@@ -19,6 +19,7 @@ mod confidential;
 mod demo;
 mod diff;
 mod envoy;
+mod error_backend;
 mod explain;
 mod ext_proc;
 mod failure;
@@ -75,6 +76,7 @@ enum Verb {
     Replay(replay::Args),
     Gateway(Box<gateway::Args>),
     ExtProc(ext_proc::Args),
+    ErrorBackend(error_backend::Args),
     Demo(Box<demo::Args>),
     Mode(mode::Args),
 }
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Gateway(args) => gateway::run(&args, &flags::unread_variables(&Args::command())),
         Verb::ExtProc(args) => ext_proc::run(&args),
+        Verb::ErrorBackend(args) => error_backend::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Mode(args) => mode::run(&args),
     };

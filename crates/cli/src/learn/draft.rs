@@ -11,10 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
+use std::fs;
 
 use error_envelope_admin::drafting::{self, code_of_status, is_in_catalogue, quoted, rule, status_says_all};
 use serde_json::{Value, json};
 use tower_error_envelope::ErrorCode;
+use tower_error_envelope::policy::PolicyFile;
 
 use super::message_template::Template;
 use super::observed::ObservedErrors;
@@ -72,10 +74,12 @@ struct Tally {
 type Counted<'a> = (&'a Kind, &'a Tally);
 
 /// The observed errors, by kind.
-pub(super) struct Drafts {
+pub(super) struct Drafts<'p> {
     kinds: HashMap<Kind, Tally>,
     /// Routes and statuses whose errors differ by more than the status.
     distinguished: HashSet<(u16, String)>,
+    /// The policy that the drafts are for, and the texts of its files.
+    policy: Option<(&'p PolicyFile, String)>,
     own: HashMap<String, ErrorCode>,
     errors: usize,
     /// Errors to which a draft could add nothing beyond their status.
@@ -84,12 +88,14 @@ pub(super) struct Drafts {
     has_texts: bool,
 }
 
-impl Drafts {
-    /// `own` are the codes of the policy that the drafts are for.
-    pub(super) fn new(own: &[ErrorCode], has_texts: bool) -> Self {
-        let own = own.iter().map(|code| (code.as_str().to_owned(), code.clone())).collect();
+impl<'p> Drafts<'p> {
+    pub(super) fn new(policy: Option<&'p PolicyFile>, has_texts: bool) -> Self {
+        let own = policy.into_iter().flat_map(|file| file.policy().own_codes());
+        let own = own.map(|code| (code.as_str().to_owned(), code.clone())).collect();
+        let text = |file: &PolicyFile| file.files().filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let policy = policy.map(|file| (file, text(file)));
         let (kinds, distinguished) = (HashMap::new(), HashSet::new());
-        Self { kinds, distinguished, own, errors: 0, by_status_alone: 0, has_texts }
+        Self { kinds, distinguished, policy, own, errors: 0, by_status_alone: 0, has_texts }
     }
 
     pub(super) fn add(&mut self, seen: ObservedErrors) {
@@ -101,11 +107,21 @@ impl Drafts {
             self.by_status_alone += 1;
             return;
         }
-        let Some(kind) = Kind::of_error(&seen) else { return };
+        let Some(kind) = Kind::of_error(&seen).filter(|kind| !self.is_drafted(kind, &seen)) else { return };
         let tally = self.kinds.entry(kind).or_default();
         tally.count += 1;
         *tally.becomes.entry(seen.becomes).or_default() += 1;
         tally.routes.extend(seen.route);
+    }
+
+    /// Whether the policy has the draft already: as a rule that was added after the log was written, or as a comment.
+    fn is_drafted(&self, kind: &Kind, seen: &ObservedErrors) -> bool {
+        let Some((file, texts)) = &self.policy else { return false };
+        let rule = rule(seen.status, &condition(kind), "", "", false);
+        let comment: String = rule.lines().take_while(|line| !line.starts_with("to = ")).map(commented).collect();
+        let is_rule =
+            file.has_rule_for(seen.scope.as_deref(), seen.status, seen.code.as_deref(), seen.route.as_deref());
+        is_rule || seen.status >= 500 && texts.contains(&comment)
     }
 
     /// The drafts and the comments, each in the order in which they are written.
@@ -184,9 +200,12 @@ impl Drafts {
         if status < 500 {
             return head + &tables;
         }
-        let comment = tables.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n");
-        head + DETAILS_OF_5XX + &comment.collect::<String>()
+        head + DETAILS_OF_5XX + &tables.lines().map(commented).collect::<String>()
     }
+}
+
+fn commented(line: &str) -> String {
+    format!("# {line}").trim_end().to_owned() + "\n"
 }
 
 /// The description of the errors in a comment.

@@ -101,6 +101,7 @@ fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     Some(ObservedErrors {
         status,
         route: text("route"),
+        scope: text("scope"),
         becomes: text("code").filter(|code| is_code(code))?,
         code: text("unknown_code").filter(|code| is_code(code)),
         text: None,

@@ -2,7 +2,7 @@
 //!
 //! 1. A service's errors are [`observed`] in the layer's log ([`log`]), or in a HAR by a trial of each.
 //! 2. Equal errors are one kind; those with only a status are left out.
-//! 3. Each is drafted ([`draft`]), the most frequent first. Text that may be a value is not written ([`message_template`]).
+//! 3. Each that the policy has no rule for is drafted ([`draft`]), the most frequent first. Text that may be a value is not written ([`message_template`]).
 
 mod draft;
 mod log;
@@ -11,7 +11,7 @@ mod observed;
 
 use std::path::PathBuf;
 
-use tower_error_envelope::{ErrorCode, Mode};
+use tower_error_envelope::Mode;
 
 use self::draft::Drafts;
 use self::observed::ObservedErrors;
@@ -26,7 +26,7 @@ use crate::trial::Trial;
 /// to a policy, the most frequent first, without the variable parts of messages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Use the codes of this policy, and its rules if the input is a HAR file [default: the built-in settings]
+    /// Draft what this policy lacks: it may have rules and codes already [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the output format
@@ -40,9 +40,8 @@ pub(crate) struct Args {
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let trial = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
-    let own: Vec<ErrorCode> = trial.file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
     let source = Source::open(&args.file)?;
-    let mut drafts = Drafts::new(&own, source.is_har);
+    let mut drafts = Drafts::new(trial.file.as_ref(), source.is_har);
     if source.is_har {
         source.each(|recorded| {
             let outcome = trial.run(&recorded, Some(Mode::Enforce), None);

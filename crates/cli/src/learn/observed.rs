@@ -12,6 +12,8 @@ pub(super) struct ObservedErrors {
     pub(super) status: u16,
     /// The pattern of its route, if there is one.
     pub(super) route: Option<String>,
+    /// The name of its scope, if there is one.
+    pub(super) scope: Option<String>,
     /// The code that the layer gives it.
     pub(super) becomes: String,
     /// The service's own code, if it is not in the catalogue.
@@ -32,6 +34,7 @@ impl ObservedErrors {
         Some(Self {
             status: recorded.response.status().as_u16(),
             route: event.route().map(str::to_owned),
+            scope: event.scope().map(str::to_owned),
             becomes: event.code().map(|code| code.as_str().to_owned()).unwrap_or_default(),
             code: event.notes().unknown_code().map(str::to_owned),
             text: explanation.message.as_deref().and_then(Template::from_text),

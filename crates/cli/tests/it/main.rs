@@ -4,6 +4,7 @@
 mod check;
 mod diff;
 mod envoy;
+mod error_backend;
 mod exports;
 mod kit;
 mod numbers;

@@ -242,6 +242,8 @@ message = \"Not found.\"
     );
     let (checked, _, code) = folder.sh("error-envelope check policy.toml");
     assert_eq!((checked.as_str(), code), ("1 file: no errors, no warnings, no notes\n", 0));
+    let (again, ..) = folder.sh("error-envelope learn --policy policy.toml a.har");
+    assert_eq!(again, "# 13 inner errors, each with a code.\n");
     // A 5xx has its rule once its # are gone.
     let text = folder.read("policy.toml");
     let (above, below) = text.split_once("take the # away once you have looked at them.\n").unwrap();
@@ -250,6 +252,39 @@ message = \"Not found.\"
     folder.put("policy.toml", format!("{above}\n{rules}"));
     let (again, err, _) = folder.sh("error-envelope learn --policy policy.toml a.har");
     assert_eq!((again.as_str(), err.as_str()), ("# 13 inner errors, each with a code.\n", ""));
+}
+
+#[test]
+fn learn_drafts_nothing_twice_from_one_log() {
+    let folder = Folder::with_files();
+    let line = |status: u16, rest: &str| {
+        format!(
+            "{{\"fields\":{{\"code\":\"x\",\"status\":{status},\"origin\":\"inner\",\"dialect\":\"message\",\"mode\":\"observe\",\"decided_by\":\"status\",{rest}}},\"target\":\"tower_error_envelope\"}}\n"
+        )
+    };
+    let lines = [
+        line(409, r#""route":"GET /a","unknown_code":"TAKEN""#),
+        line(400, r#""route":"GET /a""#),
+        line(500, r#""route":"GET /a","unknown_code":"DB_DOWN""#),
+        line(409, r#""route":"GET /b","unknown_code":"GONE","scope":"b.example""#),
+    ];
+    folder.put("log", lines.concat());
+    folder.put("policy.toml", "version = 1\ninclude = [\"b.toml\"]\n[[route]]\nmatch = \"GET /a\"\n");
+    folder.put(
+        "b.toml",
+        "version = 1\n[scope]\nhosts = [\"b.example\"]\n[[map]]\nstatus = 409\ncode = \"GONE\"\nto = \"conflict\"\n",
+    );
+    let (drafts, err, code) = folder.sh("error-envelope learn --policy policy.toml log | tee -a policy.toml");
+    assert_eq!((err.as_str(), code), ("", 0));
+    assert_eq!(drafts.matches("[[map]]").count(), 3, "{drafts}");
+    // The owner renames a code.
+    folder.put("policy.toml", folder.read("policy.toml").replace("\"taken\"", "\"room_taken\""));
+    let (again, err, _) = folder.sh("error-envelope learn --policy policy.toml log");
+    assert_eq!((again.as_str(), err.as_str()), ("# 4 inner errors, each with a code.\n", ""));
+    // A rule of one scope is none for the requests outside.
+    folder.put("log", line(409, r#""route":"GET /b","unknown_code":"GONE""#));
+    let (other, ..) = folder.sh("error-envelope learn --policy policy.toml log");
+    assert!(other.contains("code = \"GONE\""), "{other}");
 }
 
 #[test]

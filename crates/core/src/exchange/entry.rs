@@ -70,6 +70,22 @@ impl Exchange {
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 
+    /// A request that another gateway handed over once it had failed: its guards are that gateway's, and it has its route.
+    ///
+    /// `head` is that of the client's request. It ends with [`Exchange::proxy_failed`].
+    pub fn handed_over(
+        config: Arc<ExchangeConfig>,
+        head: &Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Self {
+        let policy = config.policy();
+        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let settings =
+            policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
+        Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
+    }
+
     /// The request's id.
     #[must_use]
     #[inline]

@@ -5,13 +5,15 @@
 //!
 //! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
 //!    lift credentials, open routes under closed ones; [`overlap`]: routes that change nothing, routes that cross;
-//!    [`methods`]: methods that no client sends;
+//!    [`methods`]: methods that no client sends; [`expressions`]: patterns that look like regular expressions; [`shadows`]:
+//!    settings that an included file takes the place of;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
 //! 4. [`names`]: schemes and headers that nothing requires, keys that have expired, tokens for any audience;
 //! 5. [`overrides`]: what a file sets instead of its bases;
 //! 6. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
 
+mod expressions;
 mod methods;
 mod names;
 mod overlap;
@@ -19,6 +21,7 @@ mod overrides;
 mod report;
 mod routes;
 mod rules;
+mod shadows;
 mod shapes;
 mod upstreams;
 
@@ -37,6 +40,8 @@ impl PolicyFile {
         routes::lint(&mut report, &witnesses);
         overlap::lint(&mut report);
         methods::lint(&mut report);
+        expressions::lint(&mut report);
+        shadows::lint(&mut report, &witnesses);
         rules::lint(&mut report, &witnesses);
         shapes::lint(&mut report);
         names::lint(&mut report, now);

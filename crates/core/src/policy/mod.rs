@@ -180,6 +180,10 @@ impl CompiledScope {
     pub(crate) fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]
     }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
 }
 
 /// How ids are made, and whether the service's own is kept (rules I2, I3, I4).

@@ -111,7 +111,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
     if path.contains('\\') {
-        return Err(advise(wrong("a backslash"), "write /"));
+        return Err(advise(wrong("a backslash"), "write /, or {one} for any segment: it is no regular expression"));
     }
     if path.contains(['?', '#']) {
         return Err(advise(wrong("a query or fragment"), "leave it out: a route is matched by its path alone"));
@@ -195,7 +195,7 @@ mod tests {
             ("/a/", "doubled and trailing slashes"),
             ("/./a", "resolves to"),
             ("/a/..", "resolves to"),
-            ("/a\\b", "write /"),
+            ("/a\\b", "write /, or {one} for any segment: it is no regular expression"),
             ("/a%20b", "the decoded character"),
             ("/a?b", "its path alone"),
             ("/a#b", "its path alone"),

@@ -95,7 +95,8 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
     if reported.insert((NAME, place.clone(), None)) {
         let line = report.location(place, (wider, "auth"));
-        let wrong = format!("the route requires no credentials, but a wider setting is auth = {names:?} ({line})");
+        let what = if matches!(place, TablePath::Route(..)) { "route" } else { "scope" };
+        let wrong = format!("the {what} requires no credentials, but a wider setting is auth = {names:?} ({line})");
         report.note(NAME, (place, "auth"), wrong, "fine for a health check or a login; otherwise remove auth here");
     }
 }

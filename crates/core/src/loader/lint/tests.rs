@@ -379,3 +379,65 @@ fn an_override_that_weakens_a_guard_is_told_from_one_that_does_not() {
     assert!(!keys("mode = \"own\"").weakens(&keys("mode = \"enforce\""), "mode"), "the guards are the same");
     assert!(!keys("auth = [\"a\"]").weakens(&keys("auth = []"), "auth"));
 }
+
+#[test]
+fn g0_patterns_that_look_like_regular_expressions() {
+    for pattern in ["/users/[0-9]+", "/a/.*", "/(a|b)/c", "/a$", "GET /a.+"] {
+        let found = lints(&format!("[[route]]\nmatch = {pattern:?}\nmode = \"own\"\n"));
+        assert_eq!(found.iter().map(Lint::name).collect::<Vec<_>>(), ["pattern-like-expression"], "{pattern}");
+    }
+    for pattern in ["/v1.2/{id}", "/odata/$metadata", "/Users(1)/a", "/a+b", "/~me/a:b@c"] {
+        assert_lints(&format!("[[route]]\nmatch = {pattern:?}\nmode = \"own\"\n"), &[]);
+    }
+    assert_lints(
+        "[[map]]\nstatus = 404\nroute = \"/a/.*\"\nto = \"conflict\"\n",
+        &[
+            "pattern-like-expression p.toml:4: map[0].route: a pattern is no regular expression: only the path with the text \
+           \".*\" matches; write {one} for any segment, and {*rest} at the end for any rest of the path",
+        ],
+    );
+}
+
+/// The lints of a policy that includes a file with a scope.
+fn lints_with(name: &str, top: &str, scope: &str) -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let keys = format!("[auth.a]\nscheme = \"bearer\"\nkeys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]\n");
+    std::fs::write(folder.join("p.toml"), format!("version = 1\ninclude = [\"a.toml\"]\n{top}{keys}")).unwrap();
+    std::fs::write(folder.join("a.toml"), format!("version = 1\n[scope]\n{scope}")).unwrap();
+    let file = PolicyLoader::new().load(folder.join("p.toml")).unwrap();
+    let text = |lint: &Lint| format!("{} {lint}", lint.name()).replace(&format!("{}/", folder.display()), "");
+    file.lints(SystemTime::UNIX_EPOCH).iter().map(text).collect()
+}
+
+#[test]
+fn m2_an_include_that_shadows_a_route_around_it() {
+    let route = "[[route]]\nmatch = \"/orders/admin/{*rest}\"\nauth = [\"a\"]\n";
+    let scope = "prefix = \"/orders\"\n[defaults]\nauth = []\n";
+    let found = lints_with("shadows", route, scope);
+    let shadowed: Vec<_> = found.iter().filter(|lint| lint.starts_with("shadowed-by-include")).collect();
+    assert_eq!(
+        shadowed,
+        ["shadowed-by-include p.toml:5: route[0].auth: this never applies: auth = [] of an included file comes first \
+          (a.toml:5); set it in a route of that file, or remove it here"]
+    );
+    let is_found = |scope: &str| lints_with("shadows", route, scope).iter().any(|lint| lint.starts_with("shadowed"));
+    // On another host the route applies, and another key shadows nothing.
+    assert!(!is_found("hosts = [\"a.example\"]\nprefix = \"/orders\"\n[defaults]\nauth = []\n"));
+    assert!(!is_found("prefix = \"/orders\"\n[defaults]\nmode = \"own\"\n"));
+    assert!(!is_found("prefix = \"/orders/admin/x\"\n[defaults]\nauth = []\n"));
+    assert!(is_found("prefix = \"/orders\"\n[[route]]\nmatch = \"/orders/{*rest}\"\nauth = []\n"));
+}
+
+/// `auth = []` of a whole scope under a closed policy is noted as that of a route is.
+#[test]
+fn g2_a_scope_that_opens_what_is_closed_around_it() {
+    let found = lints_with("opens", "[defaults]\nauth = [\"a\"]\n", "prefix = \"/a\"\n[defaults]\nauth = []\n");
+    assert_eq!(
+        found,
+        [
+            "open-under-closed a.toml:5: defaults.auth: the scope requires no credentials, but a wider setting is auth = [\"a\"] \
+          (p.toml:4); fine for a health check or a login; otherwise remove auth here"
+        ]
+    );
+}

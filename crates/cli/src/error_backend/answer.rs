@@ -1,0 +1,43 @@
+//! The error for a request that another gateway handed over.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use error_envelope_core::exchange::{BodyFacts, Exchange, ExchangeConfig, ProxyError, ProxyFailure, ResponsePlan};
+use error_envelope_runtime::{log_event, new_request_id};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+
+use super::handed_over::HandedOver;
+
+/// Writes the error, and logs it; `ok` for a health check.
+pub(super) fn answer<B>(config: Arc<ExchangeConfig>, request: Request<B>) -> Response<Full<Bytes>> {
+    let HandedOver { head, status, source } = match HandedOver::parse(request.into_parts().0) {
+        Some(handed_over) => handed_over,
+        None => return Response::new(Full::from("ok\n")),
+    };
+    let exchange = Exchange::handed_over(config, &head, BodyFacts::default(), new_request_id);
+    let mut reply = Response::new(()).into_parts().0;
+    reply.status = status;
+    // Only the other gateway has the cause.
+    let cause = ProxyFailure::new(kind_of(status), source);
+    let body = match exchange.proxy_failed(&mut reply, cause.into()) {
+        ResponsePlan::Rewrite(written) => {
+            log_event(written.event);
+            written.body
+        }
+        // Nothing was cut here: a failure is always written.
+        _ => Bytes::new(),
+    };
+    Response::from_parts(reply, Full::from(body))
+}
+
+/// What RFC 9209 calls a status that a gateway gives for its service.
+fn kind_of(status: StatusCode) -> ProxyError {
+    match status {
+        StatusCode::GATEWAY_TIMEOUT => ProxyError::HttpResponseTimeout,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => ProxyError::DestinationUnavailable,
+        _ if status.is_client_error() => ProxyError::HttpRequestError,
+        _ => ProxyError::ProxyInternalError,
+    }
+}

@@ -1,0 +1,85 @@
+//! `error-envelope error-backend`: the errors of another gateway, which hands them over by HTTP.
+//!
+//! 1. [`handed_over`] reads the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
+//! 2. In [`answer`](mod@answer) the exchange writes the error as one of a proxy around the service (V2): with the dialect, page, id and advice that the
+//!    policy has for the request's route. No guard runs: the other gateway has admitted the request.
+//! 3. [`serve`] listens. It logs and counts each error as the gateway does.
+
+mod answer;
+mod handed_over;
+mod serve;
+
+use std::path::PathBuf;
+
+use error_envelope_gateway::{ListeningSockets, SocketPurpose};
+use error_envelope_runtime::PolicyHandle;
+use tokio::signal::unix::SignalKind;
+
+use crate::failure::{CommandError, block_on, print_line};
+use crate::gateway::log::Log;
+use crate::gateway::on_call::{AdminArgs, AdminListener};
+use crate::gateway::{no_signals, signals};
+use crate::policy;
+
+/// Serve the errors that another gateway hands over, such as ingress-nginx, nginx or Traefik
+///
+/// Reads the status from X-Code or from the path /{status}, and the failed request from X-Original-URI or ?url=. Returns
+/// the error as the policy has it for that route. GET /healthz returns 200. The first line on standard output has the
+/// address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Apply this policy file, which is reloaded when it changes [default: the built-in settings]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Set the format of the log on standard error; RUST_LOG sets the filter
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+    #[command(flatten)]
+    on_call: AdminArgs,
+}
+
+const DEFAULT: &str = "127.0.0.1:8081";
+
+/// Serves until a signal stops it.
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let mut sockets = ListeningSockets::from_systemd()?;
+    let log = args.log.init()?;
+    block_on(async {
+        log.log_drops();
+        let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
+        let policy = policy_of(args)?;
+        let policy = on_call.iter().fold(policy, |policy, on_call| on_call.admin.attach(policy));
+        policy.announce();
+        let listener = sockets.listen(SocketPurpose::Clients, args.listen.as_deref(), DEFAULT).await?;
+        let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
+        let reloaded = policy.clone();
+        let reload = move || match reloaded.reload() {
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
+        };
+        signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
+        let (stop, at_once) = signals::stop().map_err(no_signals)?;
+        print_line(format_args!("listening on http://{address}"))?;
+        if let Some(AdminListener { admin, listener, address }) = on_call {
+            print_line(format_args!("admin on http://{address}"))?;
+            tokio::spawn(async move { admin.serve(listener, std::future::pending()).await });
+        }
+        tokio::select! {
+            () = serve::serve(listener, move |request| answer::answer(policy.config(), request), stop) => Ok(0),
+            signal = at_once => Ok(signal.code()),
+        }
+    })
+}
+
+fn policy_of(args: &Args) -> Result<PolicyHandle, CommandError> {
+    let Some(file) = &args.policy else { return Ok(PolicyHandle::fixed(tower_error_envelope::Policy::default())) };
+    let loader = policy::loader_without_credentials();
+    PolicyHandle::watching(file, loader).map_err(|first| match policy::read(file) {
+        Err(all) => CommandError::from(all),
+        // The file was corrected meanwhile.
+        Ok(_) => CommandError::from_error(&first),
+    })
+}

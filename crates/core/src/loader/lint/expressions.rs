@@ -1,0 +1,35 @@
+//! Patterns that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and guards nothing.
+
+use super::report::Report;
+use crate::guard::pattern::{Pattern, Segment};
+use crate::policy::error::TablePath;
+
+/// No API has these in a path. A `$` at its beginning and brackets without an operator are OData's.
+const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
+
+pub(super) fn lint(report: &mut Report<'_>) {
+    for (part, patterns) in report.loaded.patterns().iter().enumerate() {
+        for (index, pattern) in patterns.iter().enumerate() {
+            like_expression(report, (&TablePath::Route(part, index), "match"), pattern);
+        }
+        let scope = &report.loaded.policy.parts[part];
+        for (index, rule) in scope.own_rules().iter().enumerate() {
+            if let Some(pattern) = rule.route() {
+                like_expression(report, (&TablePath::Map(part, index), "route"), pattern);
+            }
+        }
+    }
+}
+
+fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
+    let is_like = |literal: &str| OPERATORS.iter().any(|it| literal.contains(it)) || literal.ends_with('$');
+    let literals = pattern.segments().iter().filter_map(|segment| match segment {
+        Segment::Literal(literal) => Some(&**literal),
+        Segment::One => None,
+    });
+    if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
+        let wrong = format!("a pattern is no regular expression: only the path with the text {literal:?} matches");
+        let advice = "write {one} for any segment, and {*rest} at the end for any rest of the path";
+        report.warn("pattern-like-expression", at, wrong, advice);
+    }
+}
