@@ -150,7 +150,7 @@ pub(crate) fn log_switched(change: &SwitchChange) {
         off = change.is_off(),
         claimed_by = change.by(),
         claimed_reason = change.reason(),
-        peer = change.peer().map(tracing::field::display),
+        client_address = change.peer().map(tracing::field::display),
         "{message}"
     );
 }

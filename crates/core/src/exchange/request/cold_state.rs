@@ -60,7 +60,12 @@ impl ColdState {
         config: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
-        if notes.is_none() && !is_traced && !config.policy().needs_request_facts() && view.sent.call.is_none() && config.observer().is_none() {
+        if notes.is_none()
+            && !is_traced
+            && !config.policy().needs_request_facts()
+            && view.sent.call.is_none()
+            && config.observer().is_none()
+        {
             return None;
         }
         Self::noted(view, notes, settings, config)
