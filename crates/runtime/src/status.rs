@@ -94,9 +94,10 @@ impl PolicyStatus {
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
-        let failing = self.policy.remote_keys().filter_map(|keys| {
-            Some((keys.url().split('?').next().unwrap_or_default(), keys.failure()?))
-        });
+        let failing = self
+            .policy
+            .remote_keys()
+            .filter_map(|keys| Some((keys.url().split('?').next().unwrap_or_default(), keys.failure()?)));
         #[cfg(feature = "jwt")]
         let failing = failing.collect();
         #[cfg(not(feature = "jwt"))]
