@@ -36,6 +36,10 @@ pub(crate) struct Args {
     /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     admin: Option<SocketAddr>,
+    /// Require the token in this file for each change on the module's admin address; without it, changes are refused
+    /// unless the address is loopback
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<String>,
     /// Print only the parts to merge into an existing connection manager and its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "envoy_admin"])]
     snippet: bool,
@@ -47,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let read = policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
-    let filters = filters(file, args.admin);
+    let filters = filters(file, args.admin, args.admin_token_file.as_deref());
     let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&filters)) };
     let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.upstream_h2);
     if services.is_empty() {
@@ -64,9 +68,10 @@ const LISTENER: &str = include_str!("listener.yaml");
 const MANAGER: &str = include_str!("manager.yaml");
 
 /// The filters.
-fn filters(file: &str, address: Option<SocketAddr>) -> String {
+fn filters(file: &str, address: Option<SocketAddr>, token_file: Option<&str>) -> String {
     let admin = address.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
-    let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
+    let token = token_file.map(|file| format!("\nadmin_token_file = {}", quoted(file))).unwrap_or_default();
+    let config = quoted(&format!("policy_file = {}{admin}{token}", quoted(file)));
     format!(include_str!("filters.yaml"), config = config)
 }
 
