@@ -82,12 +82,12 @@ impl Admin {
                        from the machine itself to a loopback address";
             return if self.is_exposed { Err(Denied::new(StatusCode::FORBIDDEN, why)) } else { Ok(()) };
         };
-        let peer = peer.map(tracing::field::display);
+        let client_address = peer.map(tracing::field::display);
         match file.accepts(token.unwrap_or_default().as_bytes()).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 tracing::warn!(
-                    peer,
+                    client_address,
                     has_token = token.is_some(),
                     "rejected a change: the admin token is missing or wrong"
                 );
@@ -95,7 +95,7 @@ impl Admin {
                 Err(Denied::new(StatusCode::UNAUTHORIZED, why))
             }
             Err(error) => {
-                tracing::error!(peer, %error, "rejected a change: cannot read the admin token file");
+                tracing::error!(client_address, %error, "rejected a change: cannot read the admin token file");
                 Err(Denied::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "cannot read the admin token file; the log has the reason",

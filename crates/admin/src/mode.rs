@@ -22,7 +22,7 @@ pub(crate) fn describe(request: &AdminRequest<'_>) -> Answer {
         "changed_at": last.as_ref().map(|it| time(it.changed_at())),
         "changed_by": last.as_ref().and_then(|it| it.by()),
         "reason": last.as_ref().and_then(|it| it.reason()),
-        "peer": last.as_ref().and_then(|it| it.peer()),
+        "client_address": last.as_ref().and_then(|it| it.peer()),
     }))
 }
 

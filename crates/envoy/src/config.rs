@@ -54,7 +54,8 @@ fn read(given: FilterConfig) -> Result<(PolicyHandle, Option<AdminRegistration>)
     timer::start().map_err(|error| format!("its timer cannot be started: {error}"))?;
     let in_force = read_policy(given.policy).map_err(|error| error.to_string())?;
     match given.admin {
-        Some(address) => AdminRegistration::wire(address, in_force).map(|(named, in_force)| (in_force, Some(named))),
+        Some(address) => AdminRegistration::wire(address, given.admin_token_file.as_deref(), in_force)
+            .map(|(named, in_force)| (in_force, Some(named))),
         None => Ok((in_force, None)),
     }
 }

@@ -47,14 +47,20 @@ static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new
 
 impl AdminRegistration {
     /// Shows this policy at the address, and returns it wired to it.
-    pub(crate) fn wire(address: SocketAddr, in_force: PolicyHandle) -> Result<(Self, PolicyHandle), String> {
+    ///
+    /// The first configuration that names an address decides its token file.
+    pub(crate) fn wire(
+        address: SocketAddr,
+        token_file: Option<&str>,
+        in_force: PolicyHandle,
+    ) -> Result<(Self, PolicyHandle), String> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
 
         let mut all = locked(&ALL);
         let served = match all.entry(address) {
             Entry::Occupied(served) => served.into_mut(),
             Entry::Vacant(place) => place.insert(
-                AdminAddress::start(address).map_err(|error| format!("admin: no thread can be started: {error}"))?,
+                AdminAddress::start(address, token_file).map_err(|error| format!("admin: cannot start: {error}"))?,
             ),
         };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -82,8 +88,12 @@ impl Drop for AdminRegistration {
 }
 
 impl AdminAddress {
-    fn start(address: SocketAddr) -> io::Result<Self> {
+    fn start(address: SocketAddr, token_file: Option<&str>) -> io::Result<Self> {
         let admin = Admin::new().metrics_elsewhere(METRICS);
+        let admin = match token_file {
+            Some(file) => admin.token_file(file)?,
+            None => admin,
+        };
         let (wanted, wait) = watch::channel(false);
         let serving = admin.clone();
         std::thread::Builder::new()

@@ -1,6 +1,6 @@
 //! One client: its name in the log and for the service, and the end of its requests that the gateway ends.
 //!
-//! The log has its address as the field `client.address` of a span. HTTP/1 runs on the task of its connection, which the span is
+//! The log has its address as the field `client_address` of a span. HTTP/1 runs on the task of its connection, which the span is
 //! around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A disabled span
 //! costs nothing.
 
@@ -29,7 +29,7 @@ impl Client {
     pub(super) fn new(peer: SocketAddr, forwarding: Forwarding, tls: bool, tracker: Arc<RequestTracker>) -> Self {
         // On a socket for both, IPv4 looks like IPv6.
         let address: IpAddr = peer.ip().to_canonical();
-        let span = tracing::info_span!(target: "tower_error_envelope::client", "client", client.address = %address);
+        let span = tracing::info_span!(target: "tower_error_envelope::client", "client", client_address = %address);
         Self { span, hop: Hop::new(forwarding, address, tls), tracker }
     }
 

@@ -12,6 +12,7 @@ use http::header::{ALLOW, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
+use tower_error_envelope::auth::Identity;
 use tower_error_envelope::policy::{UpstreamTimeouts, UpstreamUrl};
 use tower_error_envelope::{ErrorCode, Fault};
 
@@ -95,6 +96,8 @@ impl<B: ForwardBody> Proxy<B> {
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
+            let caller = request.extensions().get::<Identity>().and_then(Identity::id);
+            caller.into_iter().for_each(|id| record.authenticated(id));
         }
         let upgrades = matches!(self.connections, Connections::Http1 { .. });
         let upgrade_request = upgrades.then(|| UpgradeRequest::take_from(&mut request, hop)).flatten();

@@ -26,13 +26,15 @@ pub struct FilterConfig {
     pub policy: FilterPolicy,
     /// The admin address; `None` unless the configuration names one.
     pub admin: Option<SocketAddr>,
+    /// The file of the token that changes on the admin address need.
+    pub admin_token_file: Option<String>,
     /// Whether each error is written to Envoy's dynamic metadata, for access logs.
     pub metadata: bool,
 }
 
 impl Default for FilterConfig {
     fn default() -> Self {
-        Self { policy: FilterPolicy::Nowhere, admin: None, metadata: true }
+        Self { policy: FilterPolicy::Nowhere, admin: None, admin_token_file: None, metadata: true }
     }
 }
 
@@ -64,6 +66,7 @@ impl FilterConfig {
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
                 ("admin", entry) => config.admin = Some(of_admin(entry.as_str())?),
+                ("admin_token_file", entry) => config.admin_token_file = Some(of_token_file(entry.as_str())?),
                 ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
@@ -82,6 +85,7 @@ impl FilterConfig {
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
         let admin = table.remove("admin").map(|admin| of_admin(admin.as_str())).transpose()?;
+        let token_file = table.remove("admin_token_file").map(|file| of_token_file(file.as_str())).transpose()?;
         let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
         let has_own = table.len() < all;
         let policy = match (table.get("policy_file"), table.len()) {
@@ -101,7 +105,7 @@ impl FilterConfig {
             }
             (None, _) => FilterPolicy::Here(text.to_owned()),
         };
-        Ok(Self { policy, admin, metadata: metadata.unwrap_or(true) })
+        Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
     }
 
     /// Reads an admin address: an IP address and a port, or a port on loopback. A name would have to be looked up while
@@ -123,6 +127,11 @@ fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
+fn of_token_file(file: Option<&str>) -> Result<String, String> {
+    let why = "filter_config: admin_token_file is not a text; write admin_token_file = \"/etc/envoy/admin-token\"";
+    file.map(str::to_owned).ok_or_else(|| why.to_owned())
+}
+
 fn of_metadata(given: Option<bool>) -> Result<bool, String> {
     given.ok_or_else(|| {
         "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata"
@@ -136,8 +145,8 @@ fn other_keys(value: &Value) -> String {
         let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
     }
     format!(
-        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and beside it \"admin\", a text, and \
-         \"metadata\", true or false"
+        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and beside it \"admin\" and \
+         \"admin_token_file\", texts, and \"metadata\", true or false"
     )
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::BorrowMut;
 use std::error::Error;
 use std::fmt::Write;
+use std::net::IpAddr;
 #[cfg(feature = "policy-file")]
 use std::path::Path;
 
@@ -19,7 +20,6 @@ use error_envelope_core::request_id::RequestId;
 
 use crate::catch::catch;
 use crate::count;
-use crate::switch::SwitchChange;
 
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
@@ -140,19 +140,19 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// The kill switch was thrown, or taken back. Its name and its reason are what the sender claims.
-pub(crate) fn log_switched(change: &SwitchChange) {
-    count::record_switch(if change.is_off() { "off" } else { "policy" });
-    let message = if change.is_off() {
+pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
+    count::record_switch(if off { "off" } else { "policy" });
+    let message = if off {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
     tracing::warn!(
         target: "tower_error_envelope",
-        off = change.is_off(),
-        claimed_by = change.by(),
-        claimed_reason = change.reason(),
-        peer = change.peer().map(tracing::field::display),
+        off,
+        claimed_by = by,
+        claimed_reason = reason,
+        client_address = client.map(tracing::field::display),
         "{message}"
     );
 }

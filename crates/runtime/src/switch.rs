@@ -182,7 +182,7 @@ impl KillSwitch {
         let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
         if changed {
             let change = SwitchChange { off, at: clock::now(), note };
-            log::log_switched(&change);
+            log::log_switched(off, [change.by(), change.reason()], change.peer());
             *last = Some(change);
         }
         changed

@@ -37,7 +37,7 @@ fn each_line_of_an_error_has_its_clients_address() {
         output_of("curl", &["-sS", version, &gateway.url("/missing")]);
     }
     until("both are logged", || when(spans(&gateway.log_from(0)).len() == 2, gateway.log_from(0)));
-    let client = json!([{"name": "client", "client.address": "127.0.0.1"}]);
+    let client = json!([{"name": "client", "client_address": "127.0.0.1"}]);
     assert_eq!(spans(&gateway.stopped()), [client.clone(), client]);
 }
 
@@ -50,7 +50,7 @@ fn addresses_stay_out_of_a_log_that_is_configured_so() {
     output_of("curl", &["-sS", &gateway.url("/missing")]);
     let log = gateway.stopped();
     assert_eq!(spans(&log), [json!([])], "{log}");
-    assert!(!log.contains("client.address"), "{log}");
+    assert!(!log.contains("client_address"), "{log}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn requests_cut_by_a_stop_are_distinct_from_those_that_clients_gave_up() {
     assert_eq!(status.code(), Some(0), "{log}");
     let warning = log.lines().find(|line| line.contains("stopped with requests in flight")).expect("a warning");
     assert!(warning.contains(r#""requests":3"#), "{warning}");
-    let client = json!({"name": "client", "client.address": "127.0.0.1"});
+    let client = json!({"name": "client", "client_address": "127.0.0.1"});
     let stopped = json!({"name": "stopped", "by": "--stop-timeout ran out"});
     let by_us = vec![client.clone(), stopped];
     // Each line stands in the span of its request, too.

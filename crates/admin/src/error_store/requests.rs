@@ -77,16 +77,14 @@ impl Requests {
         sum.counts(minutes)
     }
 
-    /// Each route with 5xx in these minutes, and its counts; `None` if there are no counters.
-    pub(crate) fn failing(&self, minutes: &Range<u32>) -> Option<Vec<(&str, RouteTotals)>> {
+    /// Each route with requests in these minutes, and its counts; `None` if there are no counters.
+    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<Vec<(&str, RouteTotals)>> {
         self.all.as_ref()?;
         let sum = |row: &Row| row.minutes.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let totals = |(route, faults): (&'_ Box<str>, &Row)| {
-            let all = self.routes.get(route).map_or(0, sum);
-            RouteTotals { all, faults: sum(faults) }
-        };
-        let rows = self.faults.iter().map(|row| (&**row.0, totals(row)));
-        Some(rows.filter(|(_, totals)| totals.faults > 0).collect())
+        let faults = |route| self.faults.get(route).map_or(0, sum);
+        let rows =
+            self.routes.iter().map(|(route, all)| (&**route, RouteTotals { all: sum(all), faults: faults(route) }));
+        Some(rows.filter(|(_, totals)| totals.all > 0).collect())
     }
 }
 
@@ -131,9 +129,10 @@ mod tests {
         assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
         assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
         assert_eq!(requests.counts(Some("/b"), minutes()), None);
-        let failing = vec![("/a", RouteTotals { all: 9, faults: 1 })];
-        assert_eq!(requests.failing(&minutes()), Some(failing), "the share of 5xx is that of the same minutes");
-        assert_eq!(requests.failing(&(MINUTE + 1..MINUTE + 3)), Some(vec![]));
+        let of_a = |minutes| requests.totals(&minutes).unwrap().into_iter().find(|(route, _)| *route == "/a");
+        let both = RouteTotals { all: 9, faults: 1 };
+        assert_eq!(of_a(minutes()), Some(("/a", both)), "the share of 5xx is that of the same minutes");
+        assert_eq!(of_a(MINUTE + 1..MINUTE + 2), None);
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Bars<'_> {
                 }
                 div.axis aria-hidden="true" { @for time in self.times() { span { (time) } } }
                 p.unit aria-hidden="true" {
-                    span { (unit) ", by UTC" }
+                    span { (unit) ", times in UTC" }
                     @if !self.faults.is_empty() { span.key { span.swatch {} " 5xx of them" } }
                 }
             }
@@ -131,7 +131,7 @@ mod tests {
             "<path class=\"faults\" d=\"M1 40v-1.0h1v1.0z\">",
             "viewBox=\"0 0 3 40\"",
             "role=\"img\"",
-            "errors per minute, by UTC",
+            "errors per minute, times in UTC",
             "<span>1,000,000</span><span>0</span>",
         ] {
             assert!(drawn.contains(part), "{part} in {drawn}");

@@ -110,7 +110,7 @@ fn nothing(id: RequestId, span: Span) -> Markup {
     let made = id.timestamp_ms();
     html! {
         (title(id))
-        p.lead { "It is not among the last " (MOST_IDS) " errors " (span.in_words()) "." }
+        p.lead { "It is not among the last " (grouped(MOST_IDS as u64)) " errors " (span.in_words()) "." }
         ul {
             li { "The request began at " (clock::rfc3339(made)) ", if this layer made its id." }
             @if made < span.since {

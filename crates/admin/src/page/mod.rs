@@ -66,7 +66,7 @@ pub(super) fn home(request: &AdminRequest<'_>) -> Answer {
         (moment.section(routes.policy.as_ref()))
         (charts::overview(&moment, request.query))
         (errors.section(routes.shows_bodies()))
-        (routes.section(request.query))
+        (routes.section(request.query, &routes.figures()))
     };
     framed(request, StatusCode::OK, &frame, &content)
 }

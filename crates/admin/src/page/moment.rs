@@ -1,5 +1,6 @@
 //! What the first page shows, read at one moment: its figures, charts and rows agree.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::chart::Counts;
@@ -26,8 +27,8 @@ pub(super) struct Moment {
     pub(super) tallies: Vec<(Option<Arc<str>>, Tally)>,
     pub(super) faults: Vec<OfCode>,
     pub(super) refusals: Vec<OfCode>,
-    /// By the counters of requests, which also count 5xx that the policy lets pass; `None` without counters.
-    pub(super) failing: Option<Vec<(Option<Arc<str>>, RouteTotals)>>,
+    /// Of each route now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without counters.
+    pub(super) totals: Option<HashMap<Option<Arc<str>>, RouteTotals>>,
     /// Of all the minutes that are kept.
     pub(super) errors: Counts,
     pub(super) requests: Option<Counts>,
@@ -55,7 +56,7 @@ impl Moment {
             tallies: recent.tallies().filter(with_errors).map(|(route, it)| (route.cloned(), it.clone())).collect(),
             faults: timeline.totals_of(Severity::Fault, &now),
             refusals: timeline.totals_of(Severity::Refusal, &now),
-            failing: requests.failing(&now).map(|rows| rows.into_iter().map(named).collect()),
+            totals: requests.totals(&now).map(|rows| rows.into_iter().map(named).collect()),
             errors: Counts {
                 all: timeline.counts(&Filter::default(), minutes.clone()),
                 faults: timeline.counts_of(Severity::Fault, minutes.clone()),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
 use error_envelope_core::policy::UpstreamUrl;
@@ -13,6 +14,7 @@ use super::moment::{Moment, NOW_MINUTES, OfCode};
 use super::text::{counted, foreign, grouped, head_row, share};
 use crate::error_store::clock;
 use crate::error_store::query::Filter;
+use crate::error_store::requests::RouteTotals;
 use crate::visible;
 
 /// Routes of a table: the worst ones.
@@ -25,8 +27,6 @@ const SOON_DAYS: u64 = 21;
 struct Affected {
     route: Option<Arc<str>>,
     count: u64,
-    /// All its requests, if they are counted.
-    requests: Option<u64>,
     codes: Vec<(String, u64)>,
 }
 
@@ -57,18 +57,12 @@ impl Moment {
     /// By the counters of requests, else by the errors that were seen.
     fn failing_routes(&self) -> Vec<Affected> {
         let mut seen = affected(&self.faults);
-        let Some(counted) = &self.failing else { return seen };
-        let with_codes = |(route, totals): &(Option<Arc<str>>, _)| {
-            let totals: &crate::error_store::requests::RouteTotals = totals;
-            let codes = seen.iter_mut().find(|it| it.route == *route).map(|it| std::mem::take(&mut it.codes));
-            Affected {
-                route: route.clone(),
-                count: totals.faults,
-                requests: Some(totals.all),
-                codes: codes.unwrap_or_default(),
-            }
+        let Some(totals) = &self.totals else { return seen };
+        let with_codes = |(route, totals): (&Option<Arc<str>>, &RouteTotals)| {
+            let codes = seen.iter_mut().find(|it| it.route == *route).map(|it| mem::take(&mut it.codes));
+            Affected { route: route.clone(), count: totals.faults, codes: codes.unwrap_or_default() }
         };
-        sorted(counted.iter().map(with_codes).collect())
+        sorted(totals.iter().filter(|(_, totals)| totals.faults > 0).map(with_codes).collect())
     }
 
     fn table(&self, class: &str, what: &str, rows: &[Affected]) -> Markup {
@@ -94,7 +88,10 @@ impl Moment {
                 td role="cell" data-name="Service" { @match self.service(it.route.as_deref()) { Some(service) => (service), None => span.none { "not known" } } }
                 td.number role="cell" data-name=(what) { (grouped(it.count)) }
                 td.number role="cell" data-name="Share" {
-                    @match it.requests { Some(all) => { (share(it.count, all)) " of " (grouped(all)) }, None => span.none { "not counted" } }
+                    @match self.totals.as_ref().map(|totals| totals.get(&it.route).map_or(0, |totals| totals.all)) {
+                        Some(all) => { (share(it.count, all)) " of " (grouped(all)) },
+                        None => span.none { "not counted" },
+                    }
                 }
                 td role="cell" data-name="Codes" {
                     @for (at, (code, count)) in it.codes.iter().enumerate() { @if at > 0 { ", " } code { (foreign(code)) } " " (grouped(*count)) }
@@ -173,7 +170,7 @@ fn key_sets(policy: &PolicyStatus) -> Vec<Problem> {
 fn affected(of_codes: &[OfCode]) -> Vec<Affected> {
     let mut routes: BTreeMap<Option<&Arc<str>>, Affected> = BTreeMap::new();
     for (route, code, count) in of_codes {
-        let empty = || Affected { route: route.clone(), count: 0, requests: None, codes: Vec::new() };
+        let empty = || Affected { route: route.clone(), count: 0, codes: Vec::new() };
         let it = routes.entry(route.as_ref()).or_insert_with(empty);
         it.count += count;
         it.codes.push((visible::line(code.as_str()).into_owned(), *count));

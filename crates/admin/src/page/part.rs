@@ -7,7 +7,7 @@ use crate::error_store::query::{link, value};
 use crate::visible;
 
 /// Rows of one page.
-const ROWS: usize = 50;
+const ROWS: usize = 40;
 
 /// A table whose rows are found by a part of their texts.
 pub(super) struct PartSearch {

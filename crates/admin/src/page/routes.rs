@@ -81,13 +81,13 @@ impl Routes {
         self.policy.as_ref().is_none_or(|it| it.policy().summary().observes_bodies())
     }
 
-    pub(super) fn section(&self, query: Option<&str>) -> Markup {
+    pub(super) fn section(&self, query: Option<&str>, figures: &Markup) -> Markup {
         let mut paging = Paging::new(query, "routes", "route");
         let shown = paging.part(&self.loud, ROWS);
         html! {
             section id="routes" aria-labelledby="routes-title" {
                 div.title { h2 id="routes-title" { "Routes, and their next mode" } }
-                (self.figures())
+                (figures)
                 @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table(shown)) }
                 (paging.links(|page| format!("{}#routes", link("/", page.into_iter()))))
                 @for (mode, routes) in &self.quiet { (quiet(&effective_mode(mode, self.is_off), routes)) }

@@ -214,7 +214,7 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     };
     let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
     assert_eq!(status, 404);
-    assert!(page.contains("It is not among the last 10000 errors since"), "{page}");
+    assert!(page.contains("It is not among the last 10,000 errors since"), "{page}");
     assert!(page.contains(&format!("grep -F '{ID}' service.log")), "{page}");
     assert!(page.contains("That is before this process began"), "{page}");
     let (status, page) = ask("%3Cb%3E");

@@ -28,8 +28,8 @@ type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 const CANONICAL: &str =
     r#"{"error":{"code":"seat_taken","message":"Seat 7 is taken"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 
-/// What Prometheus adds by itself.
-const ADDED: [&str; 2] = ["job", "instance"];
+/// What Prometheus adds by itself, and the scope, which policies without scopes lack.
+const ADDED: [&str; 3] = ["job", "instance", "scope"];
 
 /// What stands for a metric that a rule records, whose own expression is held to what there is.
 const A_METRIC: &str = "error_envelope_requests_total";
@@ -97,6 +97,7 @@ async fn exposed() -> Exposed {
     metrics::counter!("error_envelope_upstream_requests_total", &labels).increment(1);
     metrics::counter!("error_envelope_access_log_dropped_total").increment(1);
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "taken").increment(1);
+    metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => "failed").increment(1);
     read(&handle.render())
 }
 
@@ -243,8 +244,25 @@ fn each_alert_has_a_runbook_that_is_there() {
     let named: BTreeSet<_> = texts(&alerts, "alert").into_iter().collect();
     assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), sections);
     let runbooks: BTreeSet<_> = texts(&alerts, "runbook_url").into_iter().collect();
-    let expected: BTreeSet<_> = named.iter().map(|name| format!("manual/operate.md#{}", name.to_lowercase())).collect();
+    let expected: BTreeSet<_> =
+        named.iter().map(|name| format!("https://runbooks.example/operate.html#{}", name.to_lowercase())).collect();
     assert_eq!(runbooks, expected);
     let tested: Value = serde_saphyr::from_str(&deployed("prometheus-rules.test.yml")).unwrap();
     assert_eq!(texts(&tested, "alertname").into_iter().collect::<BTreeSet<_>>(), named);
+}
+
+#[test]
+fn the_pod_monitor_reads_the_admin_port_of_the_gateways_pods() {
+    let monitor: Value = serde_saphyr::from_str(&deployed("prometheus-podmonitor.yaml")).unwrap();
+    assert_eq!((&monitor["kind"], &monitor["apiVersion"]), (&"PodMonitor".into(), &"monitoring.coreos.com/v1".into()));
+    let (name, label) = ("app.kubernetes.io/name", &monitor["spec"]["selector"]["matchLabels"]);
+    let manifest = deployed("kubernetes/gateway.yaml");
+    let deployment = manifest.split("---").find(|part| part.contains("kind: Deployment")).unwrap();
+    let deployment: Value = serde_saphyr::from_str(deployment).unwrap();
+    let pod = &deployment["spec"]["template"];
+    assert!(label[name].is_string() && label[name] == pod["metadata"]["labels"][name], "{label}");
+    let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];
+    assert_eq!((&endpoint["port"], &endpoint["path"]), (&"admin".into(), &"/metrics".into()));
+    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+    assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{ports:?}");
 }

@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// Use the external processor at this address (`error-envelope ext-proc`) instead of the module
     #[arg(long, value_name = "HOST:PORT", value_parser = address, conflicts_with = "admin")]
     ext_proc: Option<Address>,
+    /// Require the token in this file for each change on the module's admin address; without it, changes are refused
+    /// unless the address is loopback
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<String>,
     /// Print only the parts to merge into an existing connection manager and its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "envoy_admin"])]
     snippet: bool,
@@ -84,7 +88,9 @@ impl Part {
         let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
         let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
         let admin = args.admin.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
-        let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
+        let token = args.admin_token_file.as_ref();
+        let token = token.map(|file| format!("\nadmin_token_file = {}", quoted(file))).unwrap_or_default();
+        let config = quoted(&format!("policy_file = {}{admin}{token}", quoted(file)));
         Ok(Self {
             about: "# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n",
             filters: format!(include_str!("filters.yaml"), config = config),

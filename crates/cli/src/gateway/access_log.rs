@@ -21,7 +21,7 @@ pub(crate) struct AccessArgs {
     /// Set the format of a line
     #[arg(long, value_enum, requires = "access_log")]
     access_log_format: Option<Form>,
-    /// Write these fields to a JSON line, in this order, such as time,status,route [default: all]
+    /// Write these fields to a JSON line, in this order, such as timestamp,status,route [default: all]
     #[arg(long, value_name = "NAMES", requires = "access_log", value_delimiter = ',', value_parser = field)]
     access_log_fields: Option<Vec<AccessField>>,
 }

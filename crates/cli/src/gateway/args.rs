@@ -78,7 +78,7 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Start in this mode: off starts with the kill switch on, until it is turned off at the admin address or by a restart
+    /// Start in this mode: off starts with the kill switch on, until someone turns it off at the admin address
     #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
     pub(super) mode: StartMode,
     /// Set the format of the log on standard error; RUST_LOG sets the filter

@@ -15,6 +15,9 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::log_fields::{Value, write_fields};
 use super::log_time::write_time;
 
+/// The target of the access log, where it goes to the log.
+const ACCESS_LOG: &str = "error_envelope::gateway::access";
+
 /// Lines for programs.
 pub(super) struct JsonLine;
 
@@ -36,9 +39,13 @@ where
         line.write_str(metadata.level().as_str())?;
         line.write_str("\",\"fields\":{")?;
         let mut comma = "";
+        let is_access = metadata.target() == ACCESS_LOG;
         write_fields(event, |name, value| {
             line.write_str(mem::replace(&mut comma, ","))?;
-            field(&mut line, name, value)
+            match &value {
+                Value::Other(message) if is_access => fields_or_message(&mut line, &format!("{message:?}")),
+                _ => field(&mut line, name, value),
+            }
         })?;
         line.write_str("},\"target\":")?;
         string(&mut line, metadata.target())?;
@@ -46,6 +53,14 @@ where
             spans(&mut line, &innermost)?;
         }
         line.write_str("}\n")
+    }
+}
+
+/// A line of the access log is an object already, unless it has another format.
+fn fields_or_message(line: &mut Writer<'_>, text: &str) -> fmt::Result {
+    match text.strip_prefix('{').and_then(|fields| fields.strip_suffix('}')) {
+        Some(fields) => line.write_str(fields),
+        None => field(line, "message", Value::Text(text)),
     }
 }
 

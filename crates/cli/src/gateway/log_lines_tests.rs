@@ -67,7 +67,7 @@ fn lines_are_those_of_tracing_subscriber() {
         info!("plain");
         warn!(target: "a::target", status = 404_u16, small = -3_i8, yes = true, part = 0.5, not = f64::NAN, none, "with fields");
         error!(id = %"01J", debug = ?vec!["a", "b\n"], text = "a \"quoted\" \\ \u{1b}[31m ü text", r#type = "raw");
-        let _outer = info_span!("client", client.address = %"127.0.0.1", zone = "a").entered();
+        let _outer = info_span!("client", client_address = %"127.0.0.1", zone = "a").entered();
         debug!(message = "a message \u{1b}[31m \u{85} as text");
         let _inner = info_span!("empty").entered();
         trace!("{}", "formatted \u{7} \u{9b} \"here\"");

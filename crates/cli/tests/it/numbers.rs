@@ -186,7 +186,7 @@ fn the_access_log_has_a_line_for_each_request_without_its_query_or_credentials()
         assert_eq!(first[field], value, "{field}: {first}");
     }
     assert_eq!((&first["status"], &first["response_bytes"], &first["code"]), (&200.into(), &5.into(), &Value::Null));
-    assert!(first["duration_ms"].as_f64().unwrap() > 0.0 && first["time"].as_str().unwrap().ends_with('Z'));
+    assert!(first["duration_ms"].as_f64().unwrap() > 0.0 && first["timestamp"].as_str().unwrap().ends_with('Z'));
 
     ask(&gateway.address, "POST", "/missing", "content-length: 0\r\n");
     let second = line(&file, 2);

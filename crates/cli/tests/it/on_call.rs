@@ -186,14 +186,14 @@ fn a_change_needs_the_token_and_the_log_has_its_sender() {
         assert!(refused.code == Some(1) && refused.err.contains("use --token-file"), "{}", refused.err);
         let line = line_with(&lines, "rejected a change");
         assert!(
-            line.contains(&format!(r#""has_token":{has_token}"#)) && line.contains(r#""peer":"127.0.0.1""#),
+            line.contains(&format!(r#""has_token":{has_token}"#)) && line.contains(r#""client_address":"127.0.0.1""#),
             "{line}"
         );
         assert!(!line.contains("zzz"), "{line}");
     }
     assert_eq!(mode("off", &["--token-file", file]).code, Some(0));
     let line = line_with(&lines, "kill switch turned on");
-    for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""peer":"127.0.0.1""#] {
+    for field in [r#""claimed_by":"maria""#, r#""claimed_reason":"orders""#, r#""client_address":"127.0.0.1""#] {
         assert!(line.contains(field), "{field} in {line}");
     }
     let page = get(&admin, "/").unwrap();
@@ -218,4 +218,37 @@ fn a_gateway_starts_with_the_switch_on_by_flag_or_variable() {
             line_with(&lines, "variable=\"ERROR_ENVELOPE_MDOE\"");
         }
     }
+}
+
+#[test]
+fn l1_a_line_of_the_access_log_is_json_in_the_log_with_the_names_of_the_error_log_and_the_caller() {
+    let (url, _came, go) = upstream();
+    (0..2).for_each(|_| go.send(()).unwrap());
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("callers.toml");
+    // printf %s trial-key-1 | sha256sum
+    let digest = "2689dea79b707f313df3fdd8897920e49a824b0c812ac462f2ed63a261fbb0ce";
+    let policy = format!(
+        "version = 1\n[auth.app]\nscheme = \"header\"\nheader = \"x-api-key\"\n[[auth.app.keys]]\nid = \"acme\"\nsha256 = \"{digest}\"\n\
+         [[route]]\nmatch = \"/seats/{{id}}\"\nauth = [\"app\"]\n"
+    );
+    std::fs::write(&file, policy).unwrap();
+    let args = ["--upstream", &url, "--policy", file.to_str().unwrap(), "--access-log", "log", "--log", "json"];
+    let (mut process, lines) = logged(&args, &[]);
+    let address = process.says("listening on http://");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(&line_with(&lines, text)).unwrap();
+    ask(&address, "GET", "/seats/7", "x-api-key: trial-key-1\r\n").unwrap();
+    let (error, access) = (json("\"request failed\""), json("error_envelope::gateway::access"));
+    assert_eq!((&access["fields"]["caller"], &access["fields"]["outcome"]), (&"acme".into(), &"complete".into()));
+    for name in ["request_id", "code", "status", "route", "method", "upstream"] {
+        assert_eq!(access["fields"][name], error["fields"][name], "{name}: {access} {error}");
+    }
+    assert_eq!(access["fields"]["client_address"], error["span"]["client_address"]);
+    assert!(!access.to_string().contains("trial-key-1") && access["fields"]["timestamp"].is_string(), "{access}");
+    ask(&address, "GET", "/seats/7", "x-api-key: another\r\n").unwrap();
+    let (refused, access) = (json("\"request refused\""), json("error_envelope::gateway::access"));
+    assert_eq!(
+        (&access["fields"]["caller"], &access["fields"]["upstream"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    assert_eq!(refused["fields"]["cause"], "scheme app: invalid credentials");
 }

@@ -61,7 +61,9 @@ impl PendingPeek {
                 return forward(exchange.state);
             }
             FirstByte::Data => (refusal, None),
-            FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
+            FirstByte::TooSlow => {
+                (Fault::new(ErrorCode::REQUEST_TIMEOUT), Some("the first byte of the body came too late".into()))
+            }
             FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
         Admission::Answer(Box::new(ErrorReply { state: exchange.state }.refuse(fault, cause)))

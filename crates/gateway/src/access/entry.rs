@@ -38,6 +38,7 @@ pub(crate) struct Entry {
     pub(super) client: IpAddr,
     pub(super) slot: RequestSlot,
     pub(super) upstream: OnceLock<Arc<str>>,
+    pub(super) caller: OnceLock<Box<str>>,
     pub(super) status: OnceLock<StatusCode>,
     pub(super) code: OnceLock<HeaderValue>,
     request_bytes: AtomicU64,
@@ -62,6 +63,7 @@ impl Entry {
             client,
             slot: RequestSlot::default(),
             upstream: OnceLock::new(),
+            caller: OnceLock::new(),
             status: OnceLock::new(),
             code: OnceLock::new(),
             request_bytes: AtomicU64::new(0),
@@ -75,6 +77,11 @@ impl Entry {
     /// The request goes to this service.
     pub(crate) fn forwarded(&self, upstream: &Arc<str>) {
         let _ = self.upstream.set(Arc::clone(upstream));
+    }
+
+    /// The request passed the guards, and is this caller's.
+    pub(crate) fn authenticated(&self, caller: &str) {
+        let _ = self.caller.set(caller.into());
     }
 
     /// Adds bytes that were read of the request's body.

@@ -37,7 +37,7 @@ macro_rules! fields {
 }
 
 fields! {
-    Time "time" "When the request head came, in RFC 3339.",
+    Timestamp "timestamp" "When the request head came, in RFC 3339.",
     RequestId "request_id" "The request id, as the response and the error log have it.",
     Method "method" "The method as sent.",
     Path "path" "The path as sent, without the query.",
@@ -48,6 +48,7 @@ fields! {
     DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
     RequestBytes "request_bytes" "Bytes of the request body that were read; upgraded bytes included.",
     ResponseBytes "response_bytes" "Bytes of the response body that were sent; upgraded bytes included.",
+    Caller "caller" "The caller's id, as its scheme of the policy names it; never a key. Null without credentials.",
     ClientAddress "client_address" "The address of the client's connection.",
     UserAgent "user_agent" "The header user-agent.",
     Host "host" "The host that the client requested.",

@@ -32,7 +32,7 @@ impl Serialize for JsonLine<'_> {
             let entry = self.entry;
             let header = |value: Option<&http::HeaderValue>| value.map(|value| text(&lossy(value)).into_owned());
             match field {
-                AccessField::Time => line.serialize_value(&format_rfc3339_millis(entry.time).to_string()),
+                AccessField::Timestamp => line.serialize_value(&format_rfc3339_millis(entry.time).to_string()),
                 AccessField::RequestId => line.serialize_value(&entry.slot.request_id().map(|id| id.to_string())),
                 AccessField::Method => line.serialize_value(&text(entry.method.as_str())),
                 AccessField::Path => line.serialize_value(&text(entry.path())),
@@ -43,6 +43,7 @@ impl Serialize for JsonLine<'_> {
                 AccessField::DurationMs => line.serialize_value(&milliseconds(entry)),
                 AccessField::RequestBytes => line.serialize_value(&entry.bytes().0),
                 AccessField::ResponseBytes => line.serialize_value(&entry.bytes().1),
+                AccessField::Caller => line.serialize_value(&entry.caller.get().map(|caller| text(caller))),
                 AccessField::ClientAddress => line.serialize_value(&entry.client.to_string()),
                 AccessField::UserAgent => line.serialize_value(&header(entry.user_agent.as_ref())),
                 AccessField::Host => line.serialize_value(&entry.host.as_deref().map(text)),

@@ -2,7 +2,7 @@
 'use strict';
 
 (() => {
-  const MOST_ROWS = 25;
+  const MOST_ROWS = 15;
   const ANNOUNCE_EVERY_MS = 3000;
   const HIGHLIGHT_MS = 4000;
   const REFRESH_MS = 1000;
