@@ -16,7 +16,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{Duration as EnvoyDuration, Struct, Value};
+use envoy_types::pb::google::protobuf::{BoolValue, Duration as EnvoyDuration, Struct, Value};
 use error_envelope_core::exchange::Event;
 use error_envelope_runtime::envoy::{HeaderLines, changed_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -72,39 +72,42 @@ pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
 pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> HeaderMutation {
     let mut mutation = changes(lines, &after.headers);
     if let Some(status) = changed_status(lines, after) {
-        let action = HeaderAppendAction::OverwriteIfExistsOrAdd;
-        mutation.set_headers.push(line(":status", status.as_str().as_bytes(), action));
+        mutation.set_headers.push(line(":status", status.as_str().as_bytes(), true));
     }
     mutation
 }
 
 /// Sets the request id, and changes nothing else.
 pub(crate) fn only_request_id(id: &HeaderValue) -> HeaderMutation {
-    let line = line("x-request-id", id.as_bytes(), HeaderAppendAction::OverwriteIfExistsOrAdd);
+    let line = line("x-request-id", id.as_bytes(), true);
     HeaderMutation { set_headers: vec![line], remove_headers: Vec::new() }
 }
 
 /// Replaces the lines of this name; without values it is removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
-    let mut action = HeaderAppendAction::OverwriteIfExistsOrAdd;
     let before = mutation.set_headers.len();
     for value in values {
-        mutation.set_headers.push(line(name.as_str(), value.as_bytes(), action));
-        action = HeaderAppendAction::AppendIfExistsOrAdd;
+        let is_first = mutation.set_headers.len() == before;
+        mutation.set_headers.push(line(name.as_str(), value.as_bytes(), is_first));
     }
     if mutation.set_headers.len() == before {
         mutation.remove_headers.push(name.as_str().to_owned());
     }
 }
 
-fn line(name: &str, value: &[u8], action: HeaderAppendAction) -> HeaderValueOption {
+/// A line that replaces those of its name, or one more.
+#[allow(
+    deprecated,
+    reason = "without `append` Envoy replaces the line before, since APPEND_IF_EXISTS_OR_ADD is no value on the wire"
+)]
+fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
     HeaderValueOption {
         header: Some(header),
-        append_action: action.into(),
+        append: (!replaces).then_some(BoolValue { value: true }),
+        append_action: if replaces { HeaderAppendAction::OverwriteIfExistsOrAdd.into() } else { 0 },
         keep_empty_value: value.is_empty(),
-        ..HeaderValueOption::default()
     }
 }
 
