@@ -17,6 +17,7 @@ mod gather;
 mod key_value;
 pub(super) mod keys;
 mod lock;
+mod misplaced;
 mod mistakes;
 mod read;
 mod reader;

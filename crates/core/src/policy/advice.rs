@@ -58,7 +58,7 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     if is_https_uri(address) {
         return Ok(());
     }
-    let right = "write one such as \"https://docs.example.com/errors\", of at most 1,024 bytes";
+    let right = "write one such as \"https://docs.example.com/errors#{{code}}\", of at most 1,024 bytes";
     Err(SettingError::new("docs", "this is not an https address", right))
 }
 

@@ -77,5 +77,6 @@ fn a_policy_s_hash_does_not_depend_on_its_folder() {
     };
     assert_eq!(hash("/a/policy.toml", "version = 1"), hash("/b/c/other.toml", "version = 1"));
     assert_ne!(hash("a.toml", "version = 1"), hash("a.toml", "version = 1 "));
+    assert_eq!(hash("a.toml", "version = 1\n"), hash("a.toml", "\u{feff}version = 1\r\n"));
     assert_eq!(hash("a.toml", "version = 1").len(), 16);
 }

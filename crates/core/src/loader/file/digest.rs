@@ -23,7 +23,9 @@ pub(super) fn digest_of_files(texts: &[Text], more: &[NamedFile]) -> String {
     let mut hasher = Sha256::new();
     for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        for part in [&name, text] {
+        // An editor's line ends and byte order mark make no other policy.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        for part in [&name, &text] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
+use super::misplaced::right_syntax;
 use super::mistakes::{KnownMistakes, MAX_MISTAKES, Mistakes};
 use super::sources::line_of;
 use crate::policy::error::PolicyError;
@@ -56,7 +57,7 @@ impl<'a> Document<'a> {
         let twice = error.message() == "duplicate key";
         let name = self.text.get(span.clone()).filter(|_| twice);
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
-        PolicyError::new(key.map(str::to_owned), wrong, "see https://toml.io for the syntax")
+        PolicyError::new(key.map(str::to_owned), wrong, right_syntax(error.message()))
             .in_file(self.file, Some(line))
             .spanning(span)
     }

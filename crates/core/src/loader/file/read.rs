@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Document, is_word};
+use super::misplaced::place_of;
 use super::mistakes::{KnownMistakes, Mistakes};
 use super::sources::TableAt;
 use super::value::Value;
@@ -128,7 +129,7 @@ impl<'a> Table<'a> {
             let renamed = RENAMED.iter().find(|(old, new)| name == old && known.contains(new));
             let right = match renamed {
                 Some((_, new)) => format!("the key is called {new:?} now"),
-                None => nearest(name, known.iter().copied()),
+                None => place_of(name, known).map_or_else(|| nearest(name, known.iter().copied()), str::to_owned),
             };
             let wrong = format!("unknown key {name:?}");
             self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));

@@ -60,7 +60,8 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {
-        let elements = self.value.as_array().ok_or_else(|| self.mistyped("a list in brackets"))?;
+        let elements =
+            self.value.as_array().ok_or_else(|| self.mistyped("a list in brackets, such as [\"a\"] or []"))?;
         let element = |(index, element): (usize, &'a Spanned<DeValue<'a>>)| Self {
             document: self.document,
             key: format!("{}[{index}]", self.key),
