@@ -148,8 +148,12 @@ impl Problem {
     }
 }
 
-fn policy_refused(_: &PolicyRejection) -> Problem {
-    let text = html! { strong { "The policy file was refused." } " The one before it stays active: " a href="/policy/view" { "why" } "." };
+fn policy_refused(rejection: &PolicyRejection) -> Problem {
+    let why = rejection.why().lines().next().unwrap_or_default();
+    let text = html! {
+        strong { "The policy file was refused" } ": " code { (foreign(why)) } ". The one before it stays active: "
+        a href="/policy/view" { "all that is wrong" } "."
+    };
     Problem { is_danger: true, text }
 }
 

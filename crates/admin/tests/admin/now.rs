@@ -76,7 +76,12 @@ async fn a_policy_that_was_refused_is_a_danger() {
     std::fs::write(&file, "version = 2\n").unwrap();
     assert!(layer.reload().is_err());
     let now = now(&admin).await;
-    assert!(now.contains("<li class=\"danger\">") && now.contains("The policy file was refused."), "{now}");
+    assert!(
+        now.contains("<li class=\"danger\">")
+            && now.contains("The policy file was refused")
+            && now.contains("version 2 is not supported"),
+        "{now}"
+    );
 }
 
 #[tokio::test]
