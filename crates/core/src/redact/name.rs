@@ -9,7 +9,7 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
     remember-web card-number credit-card client-assertion jwt csrf xsrf code-verifier \
-    auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
+    dbpass userpass smtppass mailpass auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
@@ -22,10 +22,13 @@ const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
 /// Whole names that mark a credential, in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
-    "pass pin otp totp auth sid sig ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
+    "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
+
+/// Last words of names that mark a credential, in texts as well: `smtp_pass`.
+pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
 /// Further whole names.
-const WHOLE: &str = "xauth connectsid pan card ccnumber passw pw";
+const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
 /// Headers with credentials: the text behind one of them in a list is always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
@@ -38,6 +41,9 @@ const SENT: &str = "input value val headervalue given received actual got provid
 /// Last words of names whose numbers count something.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
+
+/// Last words of names whose values are kinds of credentials.
+const KINDS: &str = "type kind";
 
 /// No name is longer; a text may be.
 const LONGEST: usize = 64;
@@ -56,8 +62,10 @@ pub fn is_telling(name: &str) -> bool {
     });
 
     let plain = plain(name);
-    PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
-        || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
+    !is_kind(name)
+        && (PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
+            || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
+            || has_word(LAST_WORDS, last_word(name)))
 }
 
 /// Whether a value under this name is what a client sent.
@@ -67,7 +75,20 @@ pub(super) fn is_sent(name: &str) -> bool {
 
 /// Whether a text is the name of a credential and nothing else, so that the text behind it in a list may be its value.
 pub(super) fn is_just(text: &str) -> bool {
-    text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
+}
+
+/// Whether a text with the name of a credential in it is one that a user chose: `Password123`. Names have few digits and no
+/// such signs.
+fn is_chosen(text: &str) -> bool {
+    let text = text.trim_matches(|it: char| it.is_ascii_punctuation());
+    let is_digit = |it: u8| it.is_ascii_digit();
+    let has_number = text.as_bytes().windows(2).any(|two| two.iter().all(|it| is_digit(*it)));
+    let is_capital = text.starts_with(char::is_uppercase) && text.bytes().last().is_some_and(is_digit);
+    let is_joined = text.contains(['-', '_']);
+    has_number
+        || is_capital && !is_joined
+        || text.contains(['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'])
 }
 
 /// Whether a text is the name of a header with a credential.
@@ -75,15 +96,29 @@ pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
 
+/// Whether a text is the option of a command whose argument is a user and a password: `["curl", "-u", …]`.
+pub(super) fn is_flag(text: &str) -> bool {
+    matches!(text, "-u" | "--user" | "--proxy-user")
+}
+
 /// Whether numbers under this name measure credentials, and are none: `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
     }
+    let last = last_word(name);
+    has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
+}
+
+/// Whether values under this name are kinds of credentials, and are none: `token_type`.
+pub(super) fn is_kind(name: &str) -> bool {
+    name.len() <= LONGEST && has_word(KINDS, last_word(name))
+}
+
+fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let last = name.rfind(|it: char| !it.is_alphanumeric() || it.is_uppercase()).unwrap_or(0);
-    let last = name[last..].trim_start_matches(|it: char| !it.is_alphanumeric());
-    has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
+    name[last..].trim_start_matches(|it: char| !it.is_alphanumeric())
 }
 
 /// Whether a list has this word, in any letter case.

@@ -14,18 +14,18 @@ const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization sche
 
 /// Words that describe a credential, and are none.
 const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
-    api are as at audience auth \
-    authentication authorization bad basic be bearer because been before being below between blank blocked both but by can \
+    api are array as at audience auth \
+    authentication authorization bad basic be bearer because been before being below between blank blocked boolean both but by can \
     cannot can't case changed character characters \
     check checked claim compromised contain contains correct corrupt could credential credentials current damaged decode defined denied deprecated \
     different digit digits disabled do does doesn't don't done due either empty enabled encrypted end endpoint ensure equal \
     error even exactly exist exists expected \
     expired expires expiring expiry failed failure false field fields fine flow for forbidden format found from generated given good has \
     hashed have header headers id identical if ignored in inactive include incomplete incorrect input insecure inside \
-    insufficient invalid is isn't issued it issuer jwt \
+    insufficient integer invalid is isn't issued it issuer jwt \
     just key known leaked least length less letter letters limited locked long longer lower lowercase made malformed managed \
     mandatory match matched max maximum may method \
-    methods min minimum mismatch missing more most must name need needed needs never new no none not null number of off ok old on one only \
+    methods min minimum mismatch missing more most must name need needed needs never new no none not null number object of off ok old on one only \
     optional or out outdated over parse part password passwords please policy possible present prohibited protected provide \
     provided provider rate reached \
     read refresh rejected request required reset reused revoked role rotation rules same scheme scope see sent server service \
@@ -71,8 +71,27 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !is_word
         && !is_about_value(word)
         && !word.contains("://")
+        && !is_date(word)
         && word.contains(char::is_alphanumeric)
         && !name::has_word(ALGORITHMS, word)
+}
+
+/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon.
+pub(super) fn is_mixed(word: &str) -> bool {
+    const SHORTEST: usize = 10;
+
+    word.len() >= SHORTEST
+        && word.contains(char::is_alphabetic)
+        && word.contains(|it: char| it.is_ascii_digit())
+        && word.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~+/=%".contains(&it))
+        && !is_date(word)
+}
+
+/// Whether it begins with a date: 2026-01-01T00:00:00Z.
+fn is_date(word: &str) -> bool {
+    let shape = b"0000-00-00";
+    word.len() >= shape.len()
+        && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
 /// A name, a word or several joined by signs: no credential that could be recognised.
