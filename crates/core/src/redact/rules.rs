@@ -390,7 +390,7 @@ fn forms() -> Vec<Pattern> {
             With::Between,
         ),
         (r"[0-9](?:[ \-]?[0-9]){12,}".to_owned(), With::Card),
-        (r"()[\w.+%\-]+(?:@|%40)(?:[\w\-]+\.)+\p{L}{2,}(\W|$)".to_owned(), With::Between),
+        (r"[\w.+%\-]+(?:@|%40)(?:[\w\-]+\.)+(?:[A-Za-z]{2,}(?-u:\b)|[\p{L}--A-Za-z]\p{L}+)".to_owned(), With::Taken),
     ]
 }
 

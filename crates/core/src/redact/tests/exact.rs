@@ -2,7 +2,7 @@
 
 use super::super::{Strictness, text};
 
-const REPLACED: [(&str, &str); 68] = [
+const REPLACED: [(&str, &str); 69] = [
     // A scheme, a cookie or a list behind `=`.
     ("headers {Authorization=ApiKey abc123def456, X=1}", "headers {Authorization=[redacted]"),
     ("Authorization=AWS AKID1A:frJIUN8DYpKDtOLCwo==", "Authorization=[redacted]"),
@@ -91,6 +91,7 @@ const REPLACED: [(&str, &str); 68] = [
     ("<td class='password'>hunter 2</td>", "<td class='password'>[redacted]</td>"),
     ("é <td>Password:</td> <td>hunter 2</td>", "é <td>Password:</td> <td>[redacted]</td>"),
     ("éa@mail.example, é", "[redacted], é"),
+    ("ада@почта.рф, é", "[redacted], é"),
     ("GET /cb?code=4%2F0AX4XfWhabcdef failed", "GET /cb?code=[redacted] failed"),
     ("secret \"hunter2x9\" is wrong", "secret [redacted] is wrong"),
     ("é password hunter2x9 é", "é password [redacted] é"),
