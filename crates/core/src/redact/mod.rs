@@ -9,6 +9,7 @@
 mod bodies;
 mod card;
 mod json;
+mod keys;
 mod level;
 mod name;
 mod rules;

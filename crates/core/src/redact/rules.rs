@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Strictness, name};
+use super::{Strictness, keys, name};
 
 /// Replaces what was taken out.
 pub const TAKEN: &str = "[redacted]";
@@ -36,6 +36,10 @@ const VALUE_OF_PAIR: &str =
 /// What parsers report of a text: these tokens are no credentials.
 const OF_PARSERS: &str =
     r"(?i-u:\b(?:unexpected|illegal|unknown|next|first|end|near|max(?:imum)?|min(?:imum)?|[0-9]+)[ \t]+tokens?\b)";
+
+/// What stands before credentials in a header.
+const SCHEME: &str =
+    r"(?i-u:api[\-_]?key|aws[\w\-]*|sharedkey(?:lite)?|token|oauth|hmac[\w\-]*|hawk|ntlm|bearer|basic|digest)";
 
 /// What stands between the name of a credential and the colon before its value.
 const STATE: &str = r"(?i-u:not|found|is|was|does|did|match|mismatch|invalid|incorrect|wrong|unknown|unrecognized|malformed|revoked|expired|rejected|exists?|already|used|header|value|hash|for[ \t]+(?:user[ \t]+)?(?u:[^\s:]+))";
@@ -133,7 +137,7 @@ fn notations() -> Vec<Pattern> {
         (r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#.to_owned(), With::Between),
         // Oracle's `user/password@name`, where a command or an error shows that it is one.
         (
-            r#"((?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp|connect)\b)[^\r\n]*?[ \t"'=][\w$.\-]+/)[^\s"'<>@/]+(@)"#
+            r#"((?:(?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp)\b)[^\r\n]*?[ \t"'=]|(?i-u:\bconnect)[ \t]+["']?)[\w$.\-]+/)[^\s"'<>@/]+(@)"#
                 .to_owned(),
             With::Between,
         ),
@@ -240,7 +244,7 @@ fn assignments(strictness: Strictness) -> Vec<Pattern> {
             ),
             // X-Api-Key=[…, …]
             (format!(r"((?:{names})\\*{close}=\s*)(\[[^\]\r\n<]+\]?)"), With::Line),
-            (format!(r"((?:{names})\\*{close}=\s*)({values}|[^\s&<;]+)"), With::Word),
+            (format!(r"((?:{names})\\*{close}=\s*(?:{SCHEME}[ \t]+)?)({values}|[^\s&<;]+)"), With::Word),
         ],
     };
     // A `&` before no further name is part of a password.
@@ -264,7 +268,7 @@ fn commands() -> Vec<Pattern> {
         // sshpass -p …, mongosh -p …, redis-cli -a …, docker login -p …
         (
             format!(
-                r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli|login)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*)(?:{VALUE}|[^\s<]+)"
+                r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*|(?i-u:\blogin\b)[^\r\n;|]*?[ \t]-p[ \t=]+)(?:{VALUE}|[^\s<]+)"
             ),
             With::Between,
         ),
@@ -294,7 +298,6 @@ fn sentences(strictness: Strictness) -> Vec<Pattern> {
             ),
             With::MadeUp,
         ),
-        (format!(r"(\[redacted\][ \t]+{COMPARED}[ \t:]+(?:{COMPARED}[ \t:]+)*)([^\s<>]+)"), With::MadeUp),
         // password is "…"; "…" is no password.
         (
             format!(r#"{stays}|((?:{names})["'`]?(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+\(?)))({QUOTED})"#),
@@ -321,67 +324,16 @@ fn sentences(strictness: Strictness) -> Vec<Pattern> {
         ),
         // password …, where no word about one could be
         (format!(r"{stays}|((?:{names})[ \t]+)([^\s<>]+)"), With::MadeUp),
+        // … expected …, got …
+        (format!(r"(\[redacted\][ \t]+{COMPARED}[ \t:=]+(?:{COMPARED}[ \t:=]+)*)([^\s<>]+)"), With::MadeUp),
     ]
-}
-
-/// The keys of the better-known services: their makers' prefix, and what follows it.
-const KEYS: [(&str, &str); 38] = [
-    ("sk-", r"[A-Za-z0-9_\-]{6,}"),
-    ("[spr]k_(?:live|test)_", "[A-Za-z0-9_]{8,}"),
-    ("gh[pousr]_", "[A-Za-z0-9]{4,}"),
-    ("github_pat_", "[A-Za-z0-9_]+"),
-    ("A(?:KIA|SIA|ROA|IDA)", "[A-Z0-9]{6,}"),
-    ("xox[a-z]-", r"[A-Za-z0-9_\-]+"),
-    ("xapp-", r"[A-Za-z0-9_\-]+"),
-    ("gl(?:pat|rt|dt|ptt|cbt|soat|ft|imt|agent|oas)-", r"[A-Za-z0-9_\-]{6,}"),
-    ("AIza", r"[A-Za-z0-9_\-]{16,}"),
-    ("GOCSPX-", r"[A-Za-z0-9_\-]+"),
-    (r"ya29\.", r"[A-Za-z0-9_.\-]+"),
-    ("npm_", "[A-Za-z0-9]{16,}"),
-    ("hf_", "[A-Za-z0-9]{16,}"),
-    (r"SG\.", r"[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+"),
-    ("whsec_", r"[A-Za-z0-9_+/=]+"),
-    ("shp(?:at|ss|ca|pa)_", "[A-Za-z0-9_]+"),
-    ("do[opr]_v1_", "[A-Za-z0-9_]+"),
-    ("pypi-", r"[A-Za-z0-9_\-]{16,}"),
-    ("gsk_", "[A-Za-z0-9]{16,}"),
-    ("xai-", "[A-Za-z0-9_]{16,}"),
-    ("nvapi-", r"[A-Za-z0-9_\-]{16,}"),
-    ("glsa_", "[A-Za-z0-9_]{16,}"),
-    (r"hv[sb]\.", r"[A-Za-z0-9_\-]{16,}"),
-    ("dckr_pat_", r"[A-Za-z0-9_\-]+"),
-    ("sbp_", "[A-Za-z0-9_]{16,}"),
-    ("lin_api_", "[A-Za-z0-9_]+"),
-    ("ATATT", r"[A-Za-z0-9_\-=]{16,}"),
-    ("dapi", "[a-f0-9]{32}"),
-    ("NRAK-", "[A-Z0-9]{16,}"),
-    ("sntry[su]_", r"[A-Za-z0-9_+/=.\-]{16,}"),
-    ("figd_", r"[A-Za-z0-9_\-]{16,}"),
-    ("ntn_", "[A-Za-z0-9]{16,}"),
-    ("tskey-", r"[A-Za-z0-9]+-[A-Za-z0-9\-]+"),
-    ("pul-", "[a-f0-9]{16,}"),
-    // Telegram's, which URLs have behind `bot`.
-    ("(?:bot)?[0-9]{8,10}:", r"[A-Za-z0-9_\-]{30,}"),
-    // Hashes of passwords: bcrypt, crypt, argon2, PBKDF2.
-    (r"\$(?:2[abxy]?|[1567]|g?y)\$", "[./A-Za-z0-9=,$]{16,}"),
-    (r"\$(?:argon2|scrypt)", r"[^\s\x22'<>]{16,}"),
-    (r"\$?pbkdf2[_:\-]", r"[a-z0-9_:\-]+\$[^\s\x22'<>]{16,}"),
-];
-
-/// What keys of services begin with.
-pub(super) fn beginnings() -> String {
-    KEYS.map(|(beginning, _)| beginning).join("|")
 }
 
 /// What is a secret by its form.
 fn forms() -> Vec<Pattern> {
-    let of = |is_word: bool| {
-        let keys = KEYS.iter().filter(|(beginning, _)| beginning.starts_with('\\') != is_word);
-        keys.map(|(beginning, rest)| format!("{beginning}{rest}")).collect::<Vec<_>>().join("|")
-    };
     vec![
         // Keys before tokens, which may be a part of one.
-        (format!(r"(?-u:\b)(?:{})|{}", of(true), of(false)), With::Taken),
+        (keys::pattern(), With::Taken),
         (r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*".to_owned(), With::Taken),
         // The path of a webhook is its key.
         (

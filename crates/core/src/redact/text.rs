@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::{Captures, Regex};
 
 use super::rules::{self, TAKEN, With, rules};
-use super::{Strictness, card, name, words};
+use super::{Strictness, card, keys, name, words};
 
 /// As few as the number of a card has.
 const FEWEST_DIGITS: usize = 13;
@@ -17,7 +17,7 @@ const FEWEST_DIGITS: usize = 13;
 /// little.
 fn is_suspect(text: &str) -> bool {
     static BEGINNINGS: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", rules::beginnings())).ok());
+        LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
 
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
@@ -93,7 +93,7 @@ fn may_match(text: &str) -> bool {
         let names = rules::names();
         let of_rules = r"\\u00|-----BEGIN|[@=(]|%(?:25)*40|%3[AaDd]|eyJ|[0-9](?:[ \-]?[0-9]){12}";
         let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|login|hooks\.slack|api/webhooks|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
-        let keys = rules::beginnings();
+        let keys = keys::beginnings();
         Regex::new(&format!("{of_rules}|{words}|{keys}|{names}")).ok()
     });
 
@@ -165,7 +165,7 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
 /// Whether it is what `Basic` sends: a name and a password in base64, which may have letters only.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
-    STANDARD_NO_PAD.decode(word.trim_end_matches('=')).is_ok_and(is_text)
+    STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
 }
 
 /// Whether a number is no credential, as its name shows.

@@ -13,7 +13,7 @@ const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization sche
     challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
 /// Words that describe a credential, and are none.
-const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
+const ABOUT_VALUES: &str = "a about above absent accepted account active after again algorithm all allowed already also always an and any \
     api are array as at audience auth \
     authentication authorization bad basic be bearer because been before being below between blank blocked boolean both but by can \
     cannot can't case changed character characters \
@@ -62,8 +62,7 @@ fn trimmed(word: &str) -> &str {
 /// recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
-    const ALGORITHMS: &str =
-        "oauth2 oauth2.0 http/1.1 http/2 hs256 rs256 es256 sha256 sha-256 sha512 base64 utf-8 e.g i.e a-z a-za-z";
+    const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
 
     let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
     let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
@@ -76,13 +75,14 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon.
+/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon, no identifier with a number.
 pub(super) fn is_mixed(word: &str) -> bool {
     const SHORTEST: usize = 10;
+    const FEWEST_CHANGES: usize = 3;
 
+    let is_digit: Vec<bool> = word.bytes().filter(u8::is_ascii_alphanumeric).map(|it| it.is_ascii_digit()).collect();
     word.len() >= SHORTEST
-        && word.contains(char::is_alphabetic)
-        && word.contains(|it: char| it.is_ascii_digit())
+        && is_digit.windows(2).filter(|two| two[0] != two[1]).count() >= FEWEST_CHANGES
         && word.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~+/=%".contains(&it))
         && !is_date(word)
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Strictness, text};
 
-const REPLACED: [(&str, &str); 69] = [
+const REPLACED: [(&str, &str); 72] = [
     // A scheme, a cookie or a list behind `=`.
     ("headers {Authorization=ApiKey abc123def456, X=1}", "headers {Authorization=[redacted]"),
     ("Authorization=AWS AKID1A:frJIUN8DYpKDtOLCwo==", "Authorization=[redacted]"),
@@ -14,6 +14,8 @@ const REPLACED: [(&str, &str); 69] = [
     ("{X-Api-Key=[k1, k2], Host=[a.example]}", "{X-Api-Key=[redacted], Host=[a.example]}"),
     ("Authorization=Basic dXNlcjpwYXNz", "Authorization=[redacted]"),
     ("got Basic dXNlcjpwYXNz", "got Basic [redacted]"),
+    ("Map(authorization -> Basic dXNlcjpwYXNz)", "Map(authorization -> Basic [redacted]"),
+    ("auth=ApiKey abc123def456, x", "auth=ApiKey [redacted] x"),
     // A `&` ends a value only before a further name.
     ("login failed: password=Hun&ter2x9", "login failed: password=[redacted]"),
     ("password=Hun&ter2x9 is wrong", "password=[redacted] is wrong"),
@@ -36,6 +38,7 @@ const REPLACED: [(&str, &str); 69] = [
     ("Key Hash (Token) =d748a1b2", "Key Hash (Token) =[redacted]"),
     ("HMAC does not match: d748a1b2", "HMAC does not match: [redacted]"),
     ("Signature mismatch: expected d748a1, got e859b2", "Signature mismatch: expected [redacted] got [redacted]"),
+    ("Expected signature d748a1b2, got e859b2c3", "Expected signature [redacted] got [redacted]"),
     // What is too long and mixed for a parser's token.
     ("Unknown token d748a1b2c3d4", "Unknown token [redacted]"),
     ("unknown token: d748a1b2c3d4", "unknown token: [redacted]"),
@@ -97,7 +100,7 @@ const REPLACED: [(&str, &str); 69] = [
     ("é password hunter2x9 é", "é password [redacted] é"),
 ];
 
-const ORDINARY: [&str; 44] = [
+const ORDINARY: [&str; 51] = [
     // Clients parse these limits.
     "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for claude-x-4-5",
     "prompt is too long: 210000 tokens > 200000 maximum",
@@ -132,6 +135,7 @@ const ORDINARY: [&str; 44] = [
     "password=[This field is required.]",
     "Authorization=required",
     "tokens=[]",
+    "token=Bearer is invalid",
     "illegal token 'function' at line 12",
     "Unexpected token } in JSON at position 1024",
     "unknown token: `abc_def`",
@@ -146,6 +150,12 @@ const ORDINARY: [&str; 44] = [
     "Duplicate entry 'ada' for key 'users.name_unique'",
     "Value 'x' at 'name' failed to satisfy constraint",
     "npm login -h shows help",
+    "the login failed - please try -a later",
+    "failed to connect to redis/redis-stack@sha256:abcdef",
+    "HMAC: unsupported algorithm sha1",
+    "illegal token: ILLEGAL_IDENTIFIER_123",
+    "GET /?key=products-2024-list is empty",
+    "configmap \"x\" and secret \"y2\" already exists",
 ];
 
 #[test]
