@@ -9,7 +9,8 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
     remember-web card-number credit-card client-assertion jwt csrf xsrf code-verifier \
-    dbpass userpass smtppass mailpass auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
+    dbpass userpass smtppass mailpass \
+    auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
@@ -81,6 +82,8 @@ pub(super) fn is_just(text: &str) -> bool {
 /// Whether a text with the name of a credential in it is one that a user chose: `Password123`. Names have few digits and no
 /// such signs.
 fn is_chosen(text: &str) -> bool {
+    let mut steps = text.rsplit(['.', '/', '[', ']']);
+    let text = steps.find(|step| step.contains(char::is_alphabetic)).unwrap_or(text);
     let text = text.trim_matches(|it: char| it.is_ascii_punctuation());
     let is_digit = |it: u8| it.is_ascii_digit();
     let has_number = text.as_bytes().windows(2).any(|two| two.iter().all(|it| is_digit(*it)));
@@ -115,10 +118,13 @@ pub(super) fn is_kind(name: &str) -> bool {
     name.len() <= LONGEST && has_word(KINDS, last_word(name))
 }
 
+/// The last word of a name: `userPass`, `DB_PASS`.
 fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
-    let last = name.rfind(|it: char| !it.is_alphanumeric() || it.is_uppercase()).unwrap_or(0);
-    name[last..].trim_start_matches(|it: char| !it.is_alphanumeric())
+    let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
+    let small = name.rfind(char::is_lowercase).map_or(0, |last| name[..last].rfind(char::is_uppercase).unwrap_or(0));
+    let big = name.len() - name.trim_end_matches(char::is_uppercase).len();
+    if big == 0 { &name[small..] } else { &name[name.len() - big..] }
 }
 
 /// Whether a list has this word, in any letter case.
@@ -132,7 +138,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_measure, is_sent, is_telling};
+    use super::{is_just, is_measure, is_sent, is_telling};
 
     #[test]
     fn names_of_credentials_are_known_however_they_are_written() {
@@ -171,12 +177,28 @@ mod tests {
             ("code", false),
             ("received", false),
             ("conclave", false),
+            ("X_PASS", true),
+            ("userPW", true),
+            ("dbSig", true),
+            ("compass", false),
+            ("token_type", false),
             ("", false),
         ] {
             assert_eq!(is_telling(name), is, "{name}");
         }
         for (name, is) in [("rejectedValue", true), ("got", true), ("received", true), ("password", false)] {
             assert_eq!(is_sent(name), is, "{name}");
+        }
+        for (name, is) in [
+            ("users[10].password", true),
+            ("/users/12/tokens/11", true),
+            ("password2", true),
+            ("X-Token-V2", true),
+            ("Password2", false),
+            ("password22", false),
+            ("token!a", false),
+        ] {
+            assert_eq!(is_just(name), is, "{name}");
         }
         for (name, is) in [
             ("max_tokens", true),

@@ -262,7 +262,7 @@ fn commands() -> Vec<Pattern> {
     vec![
         // mysql -p…, with nothing between: else it prompts.
         (
-            format!(r#"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?(?:[ \t]|[ \t,]["'])-p)(?:{VALUE}|[^\s<"']+)"#),
+            format!(r#"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?(?:[ \t]|[ \t,]["'])-p)(?:{VALUE}|[^\s<]+)"#),
             With::Between,
         ),
         // sshpass -p …, mongosh -p …, redis-cli -a …, docker login -p …

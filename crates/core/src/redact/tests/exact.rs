@@ -63,7 +63,7 @@ const REPLACED: [(&str, &str); 72] = [
         "[SQL: INSERT INTO users (email, password) VALUES (?, ?)]\n[parameters: [redacted]",
     ),
     ("spawn [\"curl\",\"-u\",\"ada:x\"] failed", "spawn [\"curl\",\"-u\",\"[redacted]\"] failed"),
-    ("spawn [\"mysql\",\"-px\"] failed", "spawn [\"mysql\",\"-p[redacted]\"] failed"),
+    ("spawn [\"mysql\",\"-px\"] failed", "spawn [\"mysql\",\"-p[redacted] failed"),
     ("password = \"\"\"hun\"ter\"\"\" is wrong", "password = [redacted] is wrong"),
     // Keys by their form.
     (
