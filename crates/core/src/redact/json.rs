@@ -71,6 +71,7 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
     let mut reader = Reader {
         tokens: Tokens::new(text),
         strictness,
+        is_rpc: strictness == Strictness::Readable && text.contains("\"jsonrpc\""),
         levels: Vec::new(),
         texts: Vec::new(),
         edits: Vec::new(),
@@ -111,6 +112,7 @@ fn edited(text: &str, mut edits: Vec<Edit>) -> String {
 struct Reader<'a> {
     tokens: Tokens<'a>,
     strictness: Strictness,
+    is_rpc: bool,
     levels: Vec<Level<'a>>,
     /// Texts of issues whose place may still follow.
     texts: Vec<(Range<usize>, Cow<'a, str>)>,
@@ -154,6 +156,9 @@ impl<'a> Reader<'a> {
             bracket @ ('{' | '[') => self.enter(bracket, start, is_taken),
             '"' => {
                 let text = self.tokens.string()?;
+                if self.is_call_id() {
+                    return Ok(self.after_value(start));
+                }
                 self.put_text(start, &text, is_taken);
                 if !is_taken && self.is_of_issue() {
                     self.texts.push((start..self.tokens.at(), text.clone()));
@@ -179,6 +184,16 @@ impl<'a> Reader<'a> {
         } else {
             level.is_telling || is_strict && level.before.is_some()
         }
+    }
+
+    /// Whether the next value is the `id` of a JSON-RPC response: the caller finds its request by it.
+    fn is_call_id(&self) -> bool {
+        let is_outermost = match &*self.levels {
+            [response] => response.is_object,
+            [batch, response] => !batch.is_object && response.is_object,
+            _ => false,
+        };
+        self.is_rpc && is_outermost && self.levels.last().is_some_and(|level| level.name == "id")
     }
 
     fn put_text(&mut self, start: usize, text: &str, is_taken: bool) {
@@ -217,14 +232,18 @@ impl<'a> Reader<'a> {
 
     fn put_literal(&mut self, start: usize, is_taken: bool) -> Result<(), Stop> {
         let Literal { text, is_number } = self.tokens.literal()?;
-        let digits = text.trim_start_matches('-');
-        let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
         let is_measure = || self.levels.last().is_some_and(|level| level.meaning.is_measure);
-        if is_number && (is_card || is_taken && !is_measure()) {
+        if is_number && (is_taken && !is_measure() || self.is_card(text)) {
             self.taken.push(text.to_owned());
             self.take(start);
         }
         Ok(())
+    }
+
+    /// For a client a number stays one: a time or an id may look like a card's.
+    fn is_card(&self, number: &str) -> bool {
+        let is_strict = self.strictness == Strictness::Strict;
+        is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
     }
 
     fn enter(&mut self, bracket: char, start: usize, is_taken: bool) -> Result<Step, Stop> {
@@ -350,7 +369,8 @@ impl<'a> Reader<'a> {
         } else {
             let is_behind_name = self.strictness == Strictness::Strict && level.before.is_some();
             level.ends_with_step = false;
-            level.before = Some(text).filter(|_| is_name && !is_behind_name);
+            let is_behind_flag = name::is_flag(&text);
+            level.before = Some(text).filter(|_| (is_name || is_behind_flag) && !is_behind_name);
         }
     }
 
@@ -389,7 +409,15 @@ fn quoted(text: &str) -> String {
 
 /// Whether the text behind the name of a credential in a list is its value. Lists of names have words.
 fn is_value_of(name: &str, text: &str) -> bool {
-    !name::is_just(text) && (name::is_header(name) || !words::is_plain(text))
+    if name::is_flag(name) {
+        return text.contains(':');
+    }
+    let is_numbered = text.ends_with(|it: char| it.is_ascii_digit());
+    if name::is_header(name) {
+        !name::is_just(text) || is_numbered
+    } else {
+        !name::is_just(text) && !words::is_plain(text)
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 //!
 //! 1. Values of fields and headers whose names mark them as credentials, in JSON, in other notations, and in sentences.
 //! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
-//!    prefixes, private keys, passwords in URLs and command lines, numbers of cards; and e-mail addresses.
+//!    prefixes, private keys, hashes of passwords, passwords in URLs and command lines, numbers of cards; and e-mail addresses.
 //!
 //! There is one set of rules. [`Strictness`] decides where it is not certain that something is a secret.
 
 mod bodies;
 mod card;
 mod json;
+mod keys;
 mod level;
 mod name;
 mod rules;

@@ -9,6 +9,7 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
     remember-web card-number credit-card client-assertion jwt csrf xsrf code-verifier \
+    dbpass userpass smtppass mailpass \
     auth-code otp-code verification-code verify-code security-code access-code one-time-code recovery-code backup-code \
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
@@ -22,10 +23,13 @@ const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
 /// Whole names that mark a credential, in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
-    "pass pin otp totp auth sid sig ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
+    "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
+
+/// Last words of names that mark a credential, in texts as well: `smtp_pass`.
+pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
 /// Further whole names.
-const WHOLE: &str = "xauth connectsid pan card ccnumber passw pw";
+const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
 /// Headers with credentials: the text behind one of them in a list is always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
@@ -38,6 +42,9 @@ const SENT: &str = "input value val headervalue given received actual got provid
 /// Last words of names whose numbers count something.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
+
+/// Last words of names whose values are kinds of credentials.
+const KINDS: &str = "type kind";
 
 /// No name is longer; a text may be.
 const LONGEST: usize = 64;
@@ -56,8 +63,10 @@ pub fn is_telling(name: &str) -> bool {
     });
 
     let plain = plain(name);
-    PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
-        || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
+    !is_kind(name)
+        && (PLAIN_PARTS.as_ref().is_none_or(|parts| parts.is_match(&plain))
+            || [WHOLE_IN_TEXTS, WHOLE].iter().any(|names| has_word(names, &plain))
+            || has_word(LAST_WORDS, last_word(name)))
 }
 
 /// Whether a value under this name is what a client sent.
@@ -67,7 +76,22 @@ pub(super) fn is_sent(name: &str) -> bool {
 
 /// Whether a text is the name of a credential and nothing else, so that the text behind it in a list may be its value.
 pub(super) fn is_just(text: &str) -> bool {
-    text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
+}
+
+/// Whether a text with the name of a credential in it is one that a user chose: `Password123`. Names have few digits and no
+/// such signs.
+fn is_chosen(text: &str) -> bool {
+    let mut steps = text.rsplit(['.', '/', '[', ']']);
+    let text = steps.find(|step| step.contains(char::is_alphabetic)).unwrap_or(text);
+    let text = text.trim_matches(|it: char| it.is_ascii_punctuation());
+    let is_digit = |it: u8| it.is_ascii_digit();
+    let has_number = text.as_bytes().windows(2).any(|two| two.iter().all(|it| is_digit(*it)));
+    let is_capital = text.starts_with(char::is_uppercase) && text.bytes().last().is_some_and(is_digit);
+    let is_joined = text.contains(['-', '_']);
+    has_number
+        || is_capital && !is_joined
+        || text.contains(['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'])
 }
 
 /// Whether a text is the name of a header with a credential.
@@ -75,15 +99,32 @@ pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
 
+/// Whether a text is the option of a command whose argument is a user and a password: `["curl", "-u", …]`.
+pub(super) fn is_flag(text: &str) -> bool {
+    matches!(text, "-u" | "--user" | "--proxy-user")
+}
+
 /// Whether numbers under this name measure credentials, and are none: `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
     }
-    let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
-    let last = name.rfind(|it: char| !it.is_alphanumeric() || it.is_uppercase()).unwrap_or(0);
-    let last = name[last..].trim_start_matches(|it: char| !it.is_alphanumeric());
+    let last = last_word(name);
     has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
+}
+
+/// Whether values under this name are kinds of credentials, and are none: `token_type`.
+pub(super) fn is_kind(name: &str) -> bool {
+    name.len() <= LONGEST && has_word(KINDS, last_word(name))
+}
+
+/// The last word of a name: `userPass`, `DB_PASS`.
+fn last_word(name: &str) -> &str {
+    let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
+    let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
+    let small = name.rfind(char::is_lowercase).map_or(0, |last| name[..last].rfind(char::is_uppercase).unwrap_or(0));
+    let big = name.len() - name.trim_end_matches(char::is_uppercase).len();
+    if big == 0 { &name[small..] } else { &name[name.len() - big..] }
 }
 
 /// Whether a list has this word, in any letter case.
@@ -97,7 +138,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_measure, is_sent, is_telling};
+    use super::{is_just, is_measure, is_sent, is_telling};
 
     #[test]
     fn names_of_credentials_are_known_however_they_are_written() {
@@ -136,12 +177,28 @@ mod tests {
             ("code", false),
             ("received", false),
             ("conclave", false),
+            ("X_PASS", true),
+            ("userPW", true),
+            ("dbSig", true),
+            ("compass", false),
+            ("token_type", false),
             ("", false),
         ] {
             assert_eq!(is_telling(name), is, "{name}");
         }
         for (name, is) in [("rejectedValue", true), ("got", true), ("received", true), ("password", false)] {
             assert_eq!(is_sent(name), is, "{name}");
+        }
+        for (name, is) in [
+            ("users[10].password", true),
+            ("/users/12/tokens/11", true),
+            ("password2", true),
+            ("X-Token-V2", true),
+            ("Password2", false),
+            ("password22", false),
+            ("token!a", false),
+        ] {
+            assert_eq!(is_just(name), is, "{name}");
         }
         for (name, is) in [
             ("max_tokens", true),

@@ -2,12 +2,14 @@
 //!
 //! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond its
 //! match: if the end of a value is missed, everything that was read is taken out.
+//!
+//! A `\b` is that of ASCII (`(?-u:\b)`): that of Unicode makes the search some 25 times slower in a text that is not ASCII.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Strictness, name};
+use super::{Strictness, keys, name};
 
 /// Replaces what was taken out.
 pub const TAKEN: &str = "[redacted]";
@@ -20,19 +22,30 @@ const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*�
 const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
 
 /// Also within a text that is itself quoted.
-const VALUE: &str = r#"\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
+const VALUE: &str =
+    r#"\\+"[^"]*"?|"{3}(?s:.*?)(?:"{3}|\z)|'{3}(?s:.*?)(?:'{3}|\z)|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
 
 /// Names under which an error repeats what a client sent, as in [`name`](super::name).
 const SENT: &str = r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)";
 
 /// The names of a name and a value that stand beside each other.
-const NAME_OF_PAIR: &str = r"\b(?i-u:name|key|header|field|k|param(?:eter)?)";
+const NAME_OF_PAIR: &str = r"(?i-u:\b(?:name|key|header|field|k|param(?:eter)?))";
 const VALUE_OF_PAIR: &str =
-    r"\b(?i-u:input|(?:\w*[_\-])?val(?:ue)?|v|given|received|actual|got|provided|supplied|submitted)";
+    r"(?i-u:\b(?:input|(?:\w*[_\-])?val(?:ue)?|v|given|received|actual|got|provided|supplied|submitted))";
 
 /// What parsers report of a text: these tokens are no credentials.
 const OF_PARSERS: &str =
-    r"\b(?i-u:unexpected|illegal|unknown|next|first|end|near|max(?:imum)?|min(?:imum)?|[0-9]+)[ \t]+(?i-u:tokens?)\b";
+    r"(?i-u:\b(?:unexpected|illegal|unknown|next|first|end|near|max(?:imum)?|min(?:imum)?|[0-9]+)[ \t]+tokens?\b)";
+
+/// What stands before credentials in a header.
+const SCHEME: &str =
+    r"(?i-u:api[\-_]?key|aws[\w\-]*|sharedkey(?:lite)?|token|oauth|hmac[\w\-]*|hawk|ntlm|bearer|basic|digest)";
+
+/// What stands between the name of a credential and the colon before its value.
+const STATE: &str = r"(?i-u:not|found|is|was|does|did|match|mismatch|invalid|incorrect|wrong|unknown|unrecognized|malformed|revoked|expired|rejected|exists?|already|used|header|value|hash|for[ \t]+(?:user[ \t]+)?(?u:[^\s:]+))";
+
+/// What stands before one of two values that differ.
+const COMPARED: &str = r"(?i-u:but|expected|got|received|computed|calculated|actual|was)";
 
 /// A line break, also one that is escaped.
 const BREAK: &str = r"(?:\r?\n|(?:\\+r)?\\+n)";
@@ -49,6 +62,8 @@ pub(super) enum With {
     Word,
     /// The same if it looks like a word, or like an address.
     MadeUp,
+    /// The same unless it is long and mixes letters with digits.
+    Mixed,
     /// The same for the rest of a line.
     Line,
     /// The first group stays, and so does the third, which is quoted, if it is a word. The second is there if that is right
@@ -60,7 +75,6 @@ pub(super) enum With {
     Letter,
     TagWithoutValues,
     Card,
-    Email,
 }
 
 type Rules = Vec<(Regex, With)>;
@@ -84,9 +98,9 @@ fn compiled(strictness: Strictness) -> Rules {
 
 type Pattern = (String, With);
 
-/// What closes a name: its quote, and a bracket.
+/// What closes a name: its quote, a bracket, and those of a list's name (`password[]`).
 fn close() -> String {
-    format!(r#"(?:\\*["'`]|{ENTITY})?\]?\s*"#)
+    format!(r#"(?:\\*["'`]|{ENTITY})?(?:\]|%5[Dd])?(?:\)[ \t]+)?(?i-u:\[\w*\]|%5B\w*%5D)*\s*"#)
 }
 
 fn quote() -> String {
@@ -121,6 +135,12 @@ fn notations() -> Vec<Pattern> {
         // Oracle's `user/password@//host`, and with any host behind a scheme.
         (r#"()[\w.$\-]+/[^\s"'<>@/]+(@//)"#.to_owned(), With::Between),
         (r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#.to_owned(), With::Between),
+        // Oracle's `user/password@name`, where a command or an error shows that it is one.
+        (
+            r#"((?:(?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp)\b)[^\r\n]*?[ \t"'=]|(?i-u:\bconnect)[ \t]+["']?)[\w$.\-]+/)[^\s"'<>@/]+(@)"#
+                .to_owned(),
+            With::Between,
+        ),
         // Content-Disposition: form-data; name="password", and its value below.
         (
             format!(
@@ -148,9 +168,12 @@ fn markup() -> Vec<Pattern> {
         ),
         // <input name="password" value="…">, whatever comes first.
         (format!(r"<[^<>]*(?:{names})[^<>]*(?:>|$)"), With::TagWithoutValues),
-        // <password>…</password>, <td>PASSWORD</td><td>…</td>.
+        // <password>…</password>, <td>PASSWORD</td><td>…</td>, which may break off. `<token>` alone stands for a value, and
+        // Map<Token, Order> is a type.
         (
-            format!(r"((?:{names})(?:[^<>]*[^<>=\-])?(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"),
+            format!(
+                r"((?:<[^<>]*(?:{names})[^<>]*>(?:\s*<[^<>]*>)*|(?:{names})(?:[^<>]*[^<>=\-])?(?:\s*<[^<>]*>)+)\s*)(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*$)"
+            ),
             With::Between,
         ),
     ]
@@ -178,14 +201,20 @@ fn pairs(strictness: Strictness) -> Vec<Pattern> {
             ),
             With::Between,
         ),
+        // Amazon's `Value '…' at 'password' failed to satisfy constraint`.
+        (format!(r"((?i-u:\bvalue)[ \t]+)'[^'\r\n]*'([ \t]+at[ \t]+'[\w.\-]*?(?:{names}))"), With::Between),
+        // SQLAlchemy's `[SQL: INSERT INTO users (password) …] [parameters: (…)]`.
+        (format!(r"((?i-u:\[SQL: )[^\[\]]*?(?:{names})[^\[\]]*\]\s*(?i-u:\[parameters: ))[^\r\n]*"), With::Between),
         // ('Authorization', '…'), ["Authorization","…", b'Cookie', b'…'.
         (format!(r"({quote}[\w\-.]*?(?:{names}){quote}\s*,\s*)b?({VALUE})(\s*[:=])?"), With::Listed),
     ];
-    if strictness == Strictness::Strict {
-        // `Duplicate entry '…' for key`, `duplicate key value is (…)`.
-        pairs.push((r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?((?i-u: for key\b)|$)".to_owned(), With::Between));
-        pairs.push((r"((?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)".to_owned(), With::Between));
-    }
+    // `Duplicate entry '…' for key`, `duplicate key value is (…)`.
+    let (key, table) = match strictness {
+        Strictness::Strict => ("(?i-u: for key\\b)|$".to_owned(), String::new()),
+        Strictness::Readable => (format!("(?i-u: for key )[^\\r\\n]*?(?:{names})"), format!("(?:{names})[^\\r\\n]*?")),
+    };
+    pairs.push((format!(r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?({key})"), With::Between));
+    pairs.push((format!(r"({table}(?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)"), With::Between));
     pairs
 }
 
@@ -206,14 +235,24 @@ fn assignments(strictness: Strictness) -> Vec<Pattern> {
             ),
         ],
         Strictness::Readable => vec![
-            (format!(r"{OF_PARSERS}|((?:{names})\\*{close}(?::|=>)\s*)({values}|[^\r\n<\s][^\r\n<]*)"), With::Line),
-            (format!(r"((?:{names})\\*{close}=\s*)({values}|[^\s&<;]+)"), With::Word),
+            // Credentials behind a scheme, and cookies, have several words, also behind `=`.
+            (
+                format!(
+                    r"{OF_PARSERS}|((?:(?:{names})\\*{close}(?::|=>)|(?i-u:authorization|cookie)\\*{close}=)\s*)({values}|[^\r\n<\s][^\r\n<]*)"
+                ),
+                With::Line,
+            ),
+            // X-Api-Key=[…, …]
+            (format!(r"((?:{names})\\*{close}=\s*)(\[[^\]\r\n<]+\]?)"), With::Line),
+            (format!(r"((?:{names})\\*{close}=\s*(?:{SCHEME}[ \t]+)?)({values}|[^\s&<;]+)"), With::Word),
         ],
     };
+    // A `&` before no further name is part of a password.
+    rules.push((r"(=)\[redacted\](?:&[^\s&<;=]+)+([\s&<]|$)".to_owned(), With::Between));
     rules.push((
-        r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))[^\s&"'<>#;]+"#
+        r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))([^\s&"'<>#;]+)"#
             .to_owned(),
-        With::Between,
+        if strictness == Strictness::Strict { With::Word } else { With::Mixed },
     ));
     rules
 }
@@ -222,12 +261,19 @@ fn commands() -> Vec<Pattern> {
     let names = names();
     vec![
         // mysql -p…, with nothing between: else it prompts.
-        (format!(r"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?[ \t]-p)(?:{VALUE}|[^\s<]+)"), With::Between),
-        // sshpass -p …, mongosh -p …, redis-cli -a …
         (
-            format!(r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*)(?:{VALUE}|[^\s<]+)"),
+            format!(r#"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?(?:[ \t]|[ \t,]["'])-p)(?:{VALUE}|[^\s<]+)"#),
             With::Between,
         ),
+        // sshpass -p …, mongosh -p …, redis-cli -a …, docker login -p …
+        (
+            format!(
+                r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*|(?i-u:\blogin\b)[^\r\n;|]*?[ \t]-p[ \t=]+)(?:{VALUE}|[^\s<]+)"
+            ),
+            With::Between,
+        ),
+        // ["curl", "-u", "name:…"]
+        (r#"(["'`](?:-u|--(?:proxy-)?user)["'`],[ \t]*["'`])[^"'`:]*:[^"'`]*"#.to_owned(), With::Between),
         // curl -u name:…, --password …
         (
             r#"(?m)((?:^|[\s"'`])(?:-u[ \t]*|--(?:proxy-)?user[ \t=]+))(?:"[^":]*:[^"]*"?|'[^':]*:[^']*'?|[^\s:"']*:\S+)"#
@@ -240,10 +286,21 @@ fn commands() -> Vec<Pattern> {
 
 fn sentences(strictness: Strictness) -> Vec<Pattern> {
     let names = names();
+    // Kubernetes names a secret.
+    let stays = format!(r#"{OF_PARSERS}|(?i-u:\bsecrets?[ \t]+"[a-z0-9.\-]+"[ \t]+(?:already exists|not found))"#);
     vec![
+        // A token that is long and mixed is none of a parser's.
+        (format!(r#"({OF_PARSERS}[ \t]*:?[ \t]*["'`]?)([^\s"'`<>,;]+)"#), With::Mixed),
+        // API key not found: …, Password for ada: …, Signature mismatch: expected …, got …
+        (
+            format!(
+                r"{OF_PARSERS}|((?:{names})(?:[ \t]+{STATE}){{1,4}}[ \t]*[:=][ \t]*(?:{COMPARED}[ \t]+)*)([^\s<>]+)"
+            ),
+            With::MadeUp,
+        ),
         // password is "…"; "…" is no password.
         (
-            format!(r#"{OF_PARSERS}|((?:{names})["'`]?(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+\(?)))({QUOTED})"#),
+            format!(r#"{stays}|((?:{names})["'`]?(?:(?:[ \t]+[A-Za-z]+){{1,3}}[ \t]+|([ \t]+\(?)))({QUOTED})"#),
             With::Quoted,
         ),
         (format!(r"()()({QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{names}))"), With::Quoted),
@@ -254,41 +311,38 @@ fn sentences(strictness: Strictness) -> Vec<Pattern> {
         // password is …, with password …
         (
             format!(
-                r"{OF_PARSERS}|((?:{names})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{names})[ \t]+)([^\s<>]+)"
+                r"{stays}|((?:{names})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{names})[ \t]+)([^\s<>]+)"
             ),
             if strictness == Strictness::Strict { With::Word } else { With::MadeUp },
         ),
         // API key provided: …
         (
             format!(
-                r"{OF_PARSERS}|((?:{names})[ \t]+(?i-u:provided|given|received|supplied|used|specified|submitted|sent|passed|value)[ \t]*[:=][ \t]*)([^\s<>]+)"
+                r"{stays}|((?:{names})[ \t]+(?i-u:provided|given|received|supplied|used|specified|submitted|sent|passed|value)[ \t]*[:=][ \t]*)([^\s<>]+)"
             ),
             With::Word,
         ),
         // password …, where no word about one could be
-        (format!(r"{OF_PARSERS}|((?:{names})[ \t]+)([^\s<>]+)"), With::MadeUp),
+        (format!(r"{stays}|((?:{names})[ \t]+)([^\s<>]+)"), With::MadeUp),
+        // … expected …, got …
+        (format!(r"(\[redacted\][ \t]+{COMPARED}[ \t:=]+(?:{COMPARED}[ \t:=]+)*)([^\s<>]+)"), With::MadeUp),
     ]
 }
 
 /// What is a secret by its form.
 fn forms() -> Vec<Pattern> {
     vec![
+        // Keys before tokens, which may be a part of one.
+        (keys::pattern(), With::Taken),
         (r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*".to_owned(), With::Taken),
+        // The path of a webhook is its key.
         (
-            concat!(
-                r"\b(?:sk-[A-Za-z0-9_\-]{6,}|[spr]k_(?:live|test)_\w+|gh[pousr]_[A-Za-z0-9]{4,}|github_pat_\w+",
-                r"|A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{6,}|xox[a-z]-[\w\-]+|xapp-[\w\-]+|glpat-[\w\-]+|AIza[\w\-]{16,}",
-                r"|ya29\.[\w.\-]+|npm_\w{16,}|hf_\w{16,}|SG\.[\w\-]+\.[\w\-]+|whsec_\w+|shp(?:at|ss|ca|pa)_\w+",
-                r"|dop_v1_\w+|pypi-[\w\-]{16,}|gsk_\w{16,}|xai-\w{16,}|nvapi-[\w\-]{16,}|glsa_\w{16,}|hv[sb]\.[\w\-]{16,}",
-                r"|dckr_pat_[\w\-]+|sbp_\w{16,}|lin_api_\w+|ATATT[\w\-=]{16,}|[0-9]{8,10}:[A-Za-z0-9_\-]{35})"
-            )
-            .to_owned(),
-            With::Taken,
+            r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/)[A-Za-z0-9_/\-]+"
+                .to_owned(),
+            With::Between,
         ),
-        // bcrypt.
-        (r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{16,}".to_owned(), With::Taken),
-        (r"\d(?:[ \-]?\d){12,}".to_owned(), With::Card),
-        (r"[\w.+%\-]+(?:@|%40)(?:[\w\-]+\.)+\p{L}{2,}\b".to_owned(), With::Email),
+        (r"[0-9](?:[ \-]?[0-9]){12,}".to_owned(), With::Card),
+        (r"[\w.+%\-]+(?:@|%40)(?:[\w\-]+\.)+(?:[A-Za-z]{2,}(?-u:\b)|[\p{L}--A-Za-z]\p{L}+)".to_owned(), With::Taken),
     ]
 }
 
@@ -297,7 +351,10 @@ pub(super) fn names() -> String {
     let parts = name::PARTS.split_ascii_whitespace().collect::<Vec<_>>().join("|").replace('-', r"[\-_ ]?");
     let others = name::PARTS_OF_OTHERS.split_ascii_whitespace().collect::<Vec<_>>().join("|");
     let whole = name::WHOLE_IN_TEXTS.split_ascii_whitespace().collect::<Vec<_>>().join("|");
-    format!(r"(?:(?i-u:(?:{parts}|rejected[\-_ ]?value)[\w.\-\]]*|\b(?:{whole})\b)|(?i:{others})[\w.\-\]]*)")
+    let last = name::LAST_WORDS.split_ascii_whitespace().collect::<Vec<_>>().join("|");
+    format!(
+        r"(?:(?i-u:(?:{parts}|rejected[\-_ ]?value)[\w.\-\]]*|\b(?:{whole})\b|_(?:{last})\b)|(?i:{others})[\w.\-\]]*)"
+    )
 }
 
 #[cfg(test)]
@@ -306,7 +363,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(rules(Strictness::Strict).len(), 38);
-        assert_eq!(rules(Strictness::Readable).len(), 35);
+        assert_eq!(rules(Strictness::Strict).len(), 46);
+        assert_eq!(rules(Strictness::Readable).len(), 46);
     }
 }

@@ -1,5 +1,7 @@
 //! Texts of errors as people reported them in public, with other secrets: no secret is left, and ordinary words stay.
 
+mod exact;
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;
@@ -225,6 +227,9 @@ fn r17_time_of_the_longest_bodies() {
         ("small texts", "[\"pin a\"],"),
         ("fields", "{\"token\":\"a b\"},"),
         ("nested", "{\"a\":"),
+        ("é @", "é @ "),
+        ("é words", "é an ordinary message about an order, "),
+        ("é names", "é password "),
     ] {
         let body = unit.repeat(64 * 1024 / unit.len());
         let forms = if unit.ends_with("},") || unit.ends_with("],") {
@@ -241,7 +246,22 @@ fn r17_time_of_the_longest_bodies() {
 }
 
 /// What a body may consist of, over and over.
-const UNITS: [&str; 68] = [
+const UNITS: [&str; 83] = [
+    "é @ ",
+    "é password ",
+    "é ",
+    "ora-12154 a/",
+    "[SQL: password",
+    "[SQL: password][parameters: ",
+    "duplicate entry ",
+    "token duplicate key value is ",
+    "password=[",
+    "=[redacted]&a",
+    "[\"-u\",\"a",
+    "password for a ",
+    "[redacted] got ",
+    "value 'a' at '",
+    "password=\"\"\"",
     "\"",
     "'",
     "`",

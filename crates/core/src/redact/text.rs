@@ -3,52 +3,12 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::{Captures, Regex};
 
 use super::rules::{self, TAKEN, With, rules};
-use super::{Strictness, card, name, words};
-
-/// The beginnings of keys of the better-known services.
-const BEGINNINGS: [&str; 38] = [
-    "sk-",
-    "sk_",
-    "pk_",
-    "rk_",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "AKIA",
-    "ASIA",
-    "AROA",
-    "AIDA",
-    "xox",
-    "xapp-",
-    "glpat-",
-    "AIza",
-    "ya29.",
-    "npm_",
-    "hf_",
-    "SG.",
-    "whsec_",
-    "shp",
-    "dop_v1_",
-    "pypi-",
-    "gsk_",
-    "xai-",
-    "nvapi-",
-    "glsa_",
-    "hvs.",
-    "hvb.",
-    "dckr_pat_",
-    "sbp_",
-    "lin_api_",
-    "ATATT",
-    "eyJ",
-    "--",
-];
+use super::{Strictness, card, keys, name, words};
 
 /// As few as the number of a card has.
 const FEWEST_DIGITS: usize = 13;
@@ -56,10 +16,13 @@ const FEWEST_DIGITS: usize = 13;
 /// Whether a text may contain a match. Names hardly ever do, and are not checked any closer: an error must cost
 /// little.
 fn is_suspect(text: &str) -> bool {
+    static BEGINNINGS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
+
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
         || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS
-        || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
+        || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
 /// Compiles the rules for clients, which takes some milliseconds: else the first error does.
@@ -128,9 +91,9 @@ fn by_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
-        let of_rules = r"\\u00|-----BEGIN|[@=(]|%(?:25)*40|%3[AaDd]|eyJ|\d(?:[ \-]?\d){12}";
-        let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
-        let keys = r"sk-|[spr]k_|gh[pousr]_|github_pat_|A(?:KIA|SIA|ROA|IDA)|xox|xapp-|glpat-|AIza|ya29\.|npm_|hf_|SG\.|whsec_|shp|dop_v1_|pypi-|gsk_|xai-|nvapi-|glsa_|hv[sb]\.|dckr_|sbp_|lin_api_|ATATT|\d{8}:";
+        let of_rules = r"\\u00|-----BEGIN|[@=(]|%(?:25)*40|%3[AaDd]|eyJ|[0-9](?:[ \-]?[0-9]){12}";
+        let words = r"(?i-u:bearer|basic|digest|negotiate|duplicate|input|val|given|received|actual|got|provided|supplied|submitted|mysql|mariadb|sshpass|mongo|redis-cli|login|hooks\.slack|api/webhooks|[ \t\x22'`]-u|--user|--proxy-user|^-u)";
+        let keys = keys::beginnings();
         Regex::new(&format!("{of_rules}|{words}|{keys}|{names}")).ok()
     });
 
@@ -162,16 +125,18 @@ impl With {
             Self::Word | Self::MadeUp | Self::Line | Self::Quoted | Self::Listed if found.get(1).is_none() => {
                 whole.to_owned()
             }
+            Self::Word | Self::Line if is_kind(group(1), group(2)) => whole.to_owned(),
             Self::Word if words::is_about_value(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
             Self::MadeUp if !words::is_made_up(group(2)) || is_measure(group(1), group(2)) => whole.to_owned(),
-            Self::Word | Self::MadeUp => taken(group(1), group(2), ""),
+            Self::Mixed if !words::is_mixed(group(2)) => whole.to_owned(),
+            Self::Word | Self::MadeUp | Self::Mixed => taken(group(1), group(2), ""),
             Self::Line if is_measure(group(1), group(2)) || is_scope(group(1), group(2)) => whole.to_owned(),
             Self::Line => match words::about(group(2), false) {
                 Some(Cow::Borrowed(_)) => whole.to_owned(),
                 Some(Cow::Owned(less)) => format!("{}{less}", group(1)),
                 None => taken(group(1), group(2), ""),
             },
-            Self::Quoted if is_readable && stays_quoted(group(3), !group(2).is_empty()) => whole.to_owned(),
+            Self::Quoted if is_readable && stays_quoted(group(1), group(3), !group(2).is_empty()) => whole.to_owned(),
             Self::Quoted => taken(group(1), group(3), group(4)),
             Self::Listed if found.get(3).is_some() => whole.to_owned(),
             Self::Listed if is_readable && stays_in_list(group(1), group(2)) => whole.to_owned(),
@@ -181,7 +146,7 @@ impl With {
             }
             Self::TagWithoutValues => without_values(whole),
             Self::Card if !card::is_in(whole) => whole.to_owned(),
-            Self::Card | Self::Email => taken("", whole, ""),
+            Self::Card => taken("", whole, ""),
         }
     }
 }
@@ -194,7 +159,13 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
         && !words::is_made_up(word)
         && word.len() < LONGEST_WORD
         || ["sha256:", "sha512:", "md5:"].iter().any(|hash| word.starts_with(hash));
-    is_word || words::is_about_scheme(word)
+    !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
+}
+
+/// Whether it is what `Basic` sends: a name and a password in base64, which may have letters only.
+fn is_user_and_password(word: &str) -> bool {
+    let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
+    STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
 }
 
 /// Whether a number is no credential, as its name shows.
@@ -212,11 +183,17 @@ fn is_scope(name: &str, value: &str) -> bool {
     is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
+/// Whether it is a kind of credential: `token_type: MAC`.
+fn is_kind(name: &str, value: &str) -> bool {
+    name::is_kind(name) && words::is_plain(unquoted(value))
+}
+
 /// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one about
-/// it.
-fn stays_quoted(quoted: &str, is_right_behind: bool) -> bool {
+/// it, and behind `in` it may be several: `column 'token' in 'field list'`.
+fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
-    words::is_about_value(inside) || name::is_just(inside) || !is_right_behind && words::is_plain(inside)
+    let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
+    words::is_about_value(inside) || name::is_just(inside) || !is_right_behind && words::is_plain(inside) || is_place()
 }
 
 /// Behind the name of a header stands its value, behind any other name perhaps a further name.
@@ -232,7 +209,7 @@ fn unquoted(quoted: &str) -> &str {
 
 fn without_values(tag: &str) -> String {
     static VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"(?is)(\b(?:value|content|data-[\w\-]*)\s*=\s*)(?:"[^"]*"?|'[^']*'?|[^\s>]+)"#).ok()
+        Regex::new(r#"(?is)((?-u:\b)(?:value|content|data-[\w\-]*)\s*=\s*)(?:"[^"]*"?|'[^']*'?|[^\s>]+)"#).ok()
     });
 
     match VALUE.as_ref() {

@@ -13,19 +13,19 @@ const ABOUT_SCHEMES: &str = "token tokens auth authentication authorization sche
     challenge error is or and format not was in must expected access type prefix has missing invalid for with realm";
 
 /// Words that describe a credential, and are none.
-const ABOUT_VALUES: &str = "a about above absent accepted account active after again all allowed already also always an and any \
-    api are as at audience auth \
-    authentication authorization bad basic be bearer because been before being below between blank blocked both but by can \
+const ABOUT_VALUES: &str = "a about above absent accepted account active after again algorithm all allowed already also always an and any \
+    api are array as at audience auth \
+    authentication authorization bad basic be bearer because been before being below between blank blocked boolean both but by can \
     cannot can't case changed character characters \
     check checked claim compromised contain contains correct corrupt could credential credentials current damaged decode defined denied deprecated \
     different digit digits disabled do does doesn't don't done due either empty enabled encrypted end endpoint ensure equal \
     error even exactly exist exists expected \
     expired expires expiring expiry failed failure false field fields fine flow for forbidden format found from generated given good has \
     hashed have header headers id identical if ignored in inactive include incomplete incorrect input insecure inside \
-    insufficient invalid is isn't issued it issuer jwt \
+    insufficient integer invalid is isn't issued it issuer jwt \
     just key known leaked least length less letter letters limited locked long longer lower lowercase made malformed managed \
     mandatory match matched max maximum may method \
-    methods min minimum mismatch missing more most must name need needed needs never new no none not null number of off ok old on one only \
+    methods min minimum mismatch missing more most must name need needed needs never new no none not null number object of off ok old on one only \
     optional or out outdated over parse part password passwords please policy possible present prohibited protected provide \
     provided provider rate reached \
     read refresh rejected request required reset reused revoked role rotation rules same scheme scope see sent server service \
@@ -62,8 +62,7 @@ fn trimmed(word: &str) -> &str {
 /// recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
-    const ALGORITHMS: &str =
-        "oauth2 oauth2.0 http/1.1 http/2 hs256 rs256 es256 sha256 sha-256 sha512 base64 utf-8 e.g i.e a-z a-za-z";
+    const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
 
     let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
     let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
@@ -71,8 +70,28 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !is_word
         && !is_about_value(word)
         && !word.contains("://")
+        && !is_date(word)
         && word.contains(char::is_alphanumeric)
         && !name::has_word(ALGORITHMS, word)
+}
+
+/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon, no identifier with a number.
+pub(super) fn is_mixed(word: &str) -> bool {
+    const SHORTEST: usize = 10;
+    const FEWEST_CHANGES: usize = 3;
+
+    let is_digit: Vec<bool> = word.bytes().filter(u8::is_ascii_alphanumeric).map(|it| it.is_ascii_digit()).collect();
+    word.len() >= SHORTEST
+        && is_digit.windows(2).filter(|two| two[0] != two[1]).count() >= FEWEST_CHANGES
+        && word.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.~+/=%".contains(&it))
+        && !is_date(word)
+}
+
+/// Whether it begins with a date: 2026-01-01T00:00:00Z.
+fn is_date(word: &str) -> bool {
+    let shape = b"0000-00-00";
+    word.len() >= shape.len()
+        && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
 /// A name, a word or several joined by signs: no credential that could be recognised.
