@@ -263,7 +263,7 @@ macro_rules! for_each_key {
             event_streams: EventStreams, reply EventStreams;
             /// Whether the external processor answers an error without a declared length by its head, or has Envoy buffer
             /// its body. No other gateway reads this key (R4).
-            #[manual = r#""buffered": the external processor reads errors without a length"#]
+            #[manual = r#""buffered": ext-proc reads unsized errors"#]
             ext_proc_bodies: ExtProcBodies, reply ExtProcBodies;
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
             /// of at most 64 KiB (R16).

@@ -17,6 +17,8 @@ mod failed;
 mod request;
 mod response;
 mod state;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;

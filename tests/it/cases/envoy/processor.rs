@@ -1,6 +1,6 @@
 //! Envoy with the external processor: two processes, between a raw upstream and a raw client.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use super::super::drive::{Driver, Outcome};
 use super::super::format::Case;
@@ -8,6 +8,7 @@ use super::super::gateway::{self, Session};
 use super::super::policy::Folder;
 use super::super::process::{Process, Proxy};
 use super::{Running, as_sent, not_by_envoy, written_with};
+use crate::wait::until;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ExtProc {
@@ -85,6 +86,8 @@ impl Processed {
         let more = ["--ext-proc", &processor.address().to_string()];
         let text = written_with(&policy, upstream, &more).expect("a policy that is right");
         let envoy = Running::start_with(case, folder, &change(&text))?;
+        // Its listener has an address before the first health check of the processor has ended, and accepts after that.
+        until("Envoy accepts", || TcpStream::connect(envoy.address()));
         Ok(Self { processor, envoy })
     }
 }
