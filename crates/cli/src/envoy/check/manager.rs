@@ -139,8 +139,10 @@ fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findin
         Ok(given) => given,
     };
     if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
-        findings
-            .note(place, "admin is not on loopback: anyone who can reach it can read errors; changes need admin_token_file");
+        findings.note(
+            place,
+            "admin is not on loopback: anyone who can reach it can read errors; changes need admin_token_file",
+        );
     }
     if !given.metadata && manager["access_log"].to_string().contains("DYNAMIC_METADATA(error_envelope") {
         findings.note(place, "metadata is false, but the access_log reads the module's metadata: it writes a dash");
