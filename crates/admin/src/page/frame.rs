@@ -30,7 +30,7 @@ impl Frame<'_> {
                     a.skip href="#content" { "Skip to the content" }
                     header { div.bar { (self.name()) (pages()) (self.search()) } (self.source(request)) }
                     main id="content" tabindex="-1" {
-                        @if request.shared().switch.is_off() { (self.thrown(request)) }
+                        div id="thrown" { @if request.shared().switch.is_off() { (self.thrown(request)) } }
                         (content)
                     }
                     footer { p { "Times are UTC. What is counted is in the memory of this process, and begins with it." } }

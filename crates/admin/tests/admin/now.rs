@@ -133,6 +133,7 @@ async fn each_page_names_its_gateway_its_version_and_its_policy() {
         let page = ask_with(&admin, "GET", path, &[("host", "localhost"), ("accept", "text/html")]).await;
         assert_eq!(page.status, status, "{path}");
         for told in [
+            "<div id=\"thrown\">",
             "<bdi>orders-1, process 7</bdi>",
             env!("CARGO_PKG_VERSION"),
             "<bdi>policy.toml</bdi>, since",

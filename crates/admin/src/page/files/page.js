@@ -33,7 +33,7 @@
   };
 
   // Figures, charts and rows come from one page, so that they are of one moment.
-  const PARTS = ['source', 'now', 'time'];
+  const PARTS = ['source', 'thrown', 'now', 'time'];
 
   const follow = (address, after) => {
     const table = document.querySelector('table.errors');
