@@ -211,7 +211,9 @@ fn pairs(strictness: Strictness) -> Vec<Pattern> {
     // `Duplicate entry '…' for key`, `duplicate key value is (…)`.
     let (key, table) = match strictness {
         Strictness::Strict => ("(?i-u: for key\\b)|$".to_owned(), String::new()),
-        Strictness::Readable => (format!("(?i-u: for key )[^\\r\\n]*?(?:{names})"), format!("(?:{names})[^\\r\\n]*?")),
+        Strictness::Readable => {
+            (format!("(?i-u: for key )['\"`]?[\\w.\\-]*?(?:{names})"), format!("(?:{names})[^\\r\\n]*?"))
+        }
     };
     pairs.push((format!(r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?({key})"), With::Between));
     pairs.push((format!(r"({table}(?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)"), With::Between));
