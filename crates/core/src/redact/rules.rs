@@ -91,7 +91,8 @@ pub(super) fn rules(strictness: Strictness) -> &'static Rules {
 }
 
 fn compiled(strictness: Strictness) -> Rules {
-    let patterns = notations().into_iter().chain(markup()).chain(pairs(strictness)).chain(assignments(strictness));
+    let patterns =
+        notations().into_iter().chain(markup(strictness)).chain(pairs(strictness)).chain(assignments(strictness));
     let patterns = patterns.chain(commands()).chain(sentences(strictness)).chain(forms());
     patterns.filter_map(|(pattern, with)| Regex::new(&pattern).ok().map(|regex| (regex, with))).collect()
 }
@@ -158,8 +159,12 @@ fn notations() -> Vec<Pattern> {
     ]
 }
 
-fn markup() -> Vec<Pattern> {
+fn markup(strictness: Strictness) -> Vec<Pattern> {
     let names = names();
+    let value = match strictness {
+        Strictness::Strict => r"[^<\s][^<]*",
+        Strictness::Readable => r"(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*<?$)",
+    };
     vec![
         // <password><![CDATA[…]]></password>
         (
@@ -172,7 +177,7 @@ fn markup() -> Vec<Pattern> {
         // Map<Token, Order> is a type.
         (
             format!(
-                r"((?:<[^<>]*(?:{names})[^<>]*>(?:\s*<[^<>]*>)*|(?:{names})(?:[^<>]*[^<>=\-])?(?:\s*<[^<>]*>)+)\s*)(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*$)"
+                r"((?:<[^<>]*(?:{names})[^<>]*>(?:\s*<[^<>]*>)*|(?:{names})(?:[^<>]*[^<>=\-])?(?:\s*<[^<>]*>)+)\s*){value}"
             ),
             With::Between,
         ),
