@@ -79,19 +79,19 @@ pub(super) fn is_just(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_chosen(text)
 }
 
-/// Whether a text with the name of a credential in it is one that a user chose: `Password123`. Names have few digits and no
-/// such signs.
+/// Whether a text with the name of a credential in it is one that a user chose, and no name: `Password123`. A name has no such
+/// signs, and a number only in a word of its own: `sha256_password`.
 fn is_chosen(text: &str) -> bool {
+    const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
+
     let mut steps = text.rsplit(['.', '/', '[', ']']);
-    let text = steps.find(|step| step.contains(char::is_alphabetic)).unwrap_or(text);
-    let text = text.trim_matches(|it: char| it.is_ascii_punctuation());
-    let is_digit = |it: u8| it.is_ascii_digit();
-    let has_number = text.as_bytes().windows(2).any(|two| two.iter().all(|it| is_digit(*it)));
-    let is_capital = text.starts_with(char::is_uppercase) && text.bytes().last().is_some_and(is_digit);
-    let is_joined = text.contains(['-', '_']);
-    has_number
-        || is_capital && !is_joined
-        || text.contains(['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'])
+    let step = steps.find(|step| step.contains(char::is_alphabetic)).unwrap_or(text);
+    let step = step.trim_matches(|it: char| it.is_ascii_punctuation());
+    let is_joined = step.contains(['-', '_']);
+    let last = step.len() - step.trim_end_matches(|it: char| it.is_ascii_digit()).len();
+    let is_numbered = last > 1 || last == 1 && !is_joined && step.starts_with(char::is_uppercase);
+    let has_number = step.as_bytes().windows(2).any(|two| two.iter().all(u8::is_ascii_digit));
+    is_numbered || has_number && !is_joined || step.contains(SIGNS)
 }
 
 /// Whether a text is the name of a header with a credential.
@@ -194,7 +194,10 @@ mod tests {
             ("/users/12/tokens/11", true),
             ("password2", true),
             ("X-Token-V2", true),
+            ("caching_sha256_password", true),
             ("Password2", false),
+            ("Token123abc", false),
+            ("my-token-47", false),
             ("password22", false),
             ("token!a", false),
         ] {

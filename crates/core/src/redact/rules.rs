@@ -91,7 +91,8 @@ pub(super) fn rules(strictness: Strictness) -> &'static Rules {
 }
 
 fn compiled(strictness: Strictness) -> Rules {
-    let patterns = notations().into_iter().chain(markup()).chain(pairs(strictness)).chain(assignments(strictness));
+    let patterns =
+        notations().into_iter().chain(markup(strictness)).chain(pairs(strictness)).chain(assignments(strictness));
     let patterns = patterns.chain(commands()).chain(sentences(strictness)).chain(forms());
     patterns.filter_map(|(pattern, with)| Regex::new(&pattern).ok().map(|regex| (regex, with))).collect()
 }
@@ -158,8 +159,12 @@ fn notations() -> Vec<Pattern> {
     ]
 }
 
-fn markup() -> Vec<Pattern> {
+fn markup(strictness: Strictness) -> Vec<Pattern> {
     let names = names();
+    let value = match strictness {
+        Strictness::Strict => r"[^<\s][^<]*",
+        Strictness::Readable => r"(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*<?$)",
+    };
     vec![
         // <password><![CDATA[…]]></password>
         (
@@ -172,7 +177,7 @@ fn markup() -> Vec<Pattern> {
         // Map<Token, Order> is a type.
         (
             format!(
-                r"((?:<[^<>]*(?:{names})[^<>]*>(?:\s*<[^<>]*>)*|(?:{names})(?:[^<>]*[^<>=\-])?(?:\s*<[^<>]*>)+)\s*)(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*$)"
+                r"((?:<[^<>]*(?:{names})[^<>]*>(?:\s*<[^<>]*>)*|(?:{names})(?:[^<>]*[^<>=\-])?(?:\s*<[^<>]*>)+)\s*){value}"
             ),
             With::Between,
         ),
@@ -211,7 +216,9 @@ fn pairs(strictness: Strictness) -> Vec<Pattern> {
     // `Duplicate entry '…' for key`, `duplicate key value is (…)`.
     let (key, table) = match strictness {
         Strictness::Strict => ("(?i-u: for key\\b)|$".to_owned(), String::new()),
-        Strictness::Readable => (format!("(?i-u: for key )[^\\r\\n]*?(?:{names})"), format!("(?:{names})[^\\r\\n]*?")),
+        Strictness::Readable => {
+            (format!("(?i-u: for key )['\"`]?[\\w.\\-]*?(?:{names})"), format!("(?:{names})[^\\r\\n]*?"))
+        }
     };
     pairs.push((format!(r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?({key})"), With::Between));
     pairs.push((format!(r"({table}(?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)"), With::Between));

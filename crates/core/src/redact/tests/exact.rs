@@ -100,7 +100,7 @@ const REPLACED: [(&str, &str); 72] = [
     ("é password hunter2x9 é", "é password [redacted] é"),
 ];
 
-const ORDINARY: [&str; 51] = [
+const ORDINARY: [&str; 54] = [
     // Clients parse these limits.
     "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for claude-x-4-5",
     "prompt is too long: 210000 tokens > 200000 maximum",
@@ -147,7 +147,10 @@ const ORDINARY: [&str; 51] = [
     "Basic subscription plan",
     "connect to github.com/owner/repo@v1",
     "cannot connect to npm registry for @scope/name@1.2.3",
-    "Duplicate entry 'ada' for key 'users.name_unique'",
+    "Duplicate entry 'ada' for key 'users_name' before the token",
+    "I like List<Token> and Map<String, Token>.",
+    "<b>Password</b> must have <i>8</i> characters",
+    "Authentication plugin 'caching_sha256_password' cannot be loaded",
     "Value 'x' at 'name' failed to satisfy constraint",
     "npm login -h shows help",
     "the login failed - please try -a later",
