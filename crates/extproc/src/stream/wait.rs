@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingRequest;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
@@ -61,22 +61,8 @@ impl Timers {
 }
 
 impl ProcessingStream {
-    /// The next message for Envoy; `None` once Envoy has ended the stream.
-    pub(crate) async fn next<S>(&mut self, messages: &mut S) -> Option<Result<ProcessingResponse, Status>>
-    where
-        S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
-    {
-        loop {
-            let input = self.input(messages).await?;
-            match self.handle(input) {
-                Ok(None) => {}
-                Ok(Some(reply)) => return Some(Ok(reply)),
-                Err(status) => return Some(Err(status)),
-            }
-        }
-    }
-
-    async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
+    /// The next input; `None` once Envoy has ended the stream.
+    pub(super) async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
     {
