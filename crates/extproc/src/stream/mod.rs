@@ -19,6 +19,7 @@ mod response;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
@@ -30,7 +31,8 @@ use tonic::Status;
 
 pub(crate) use self::state::ProcessingStream;
 use self::state::{Reply, State};
-use self::wait::{Input, Wait};
+use self::timers::Wait;
+use self::wait::Input;
 use crate::message;
 
 impl ProcessingStream {

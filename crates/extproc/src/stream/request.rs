@@ -14,7 +14,7 @@ use http::HeaderValue;
 use tonic::Status;
 
 use super::state::{ProcessingStream, Reply, State, Verifying};
-use super::wait::Wait;
+use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::{Mode, ResponseMode};
 

@@ -14,7 +14,7 @@ use http::{Response, response};
 use super::failed::{ReplyOrigin, plan_failure};
 use super::request::inject;
 use super::state::{Collecting, Copying, ProcessingStream, Reply, State, id_value};
-use super::wait::Wait;
+use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::{Mode, ResponseMode};
 

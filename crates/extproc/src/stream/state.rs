@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Response, StatusCode, request, response};
 
 use tonic::Status;
 
-use super::wait::Timers;
+use super::timers::Timers;
 use crate::message;
 use crate::mode::Mode;
 
