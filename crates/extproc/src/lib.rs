@@ -6,7 +6,7 @@
 //!
 //! 1. The request's head comes first. The guards answer it with an immediate response, or it goes on with its id.
 //! 2. The request's body comes in pieces where its limit must be counted, and not at all elsewhere.
-//! 3. The response's head comes only because the answer to the request's head asks for it. So errors of Envoy's codec, which
+//! 3. The response's head comes only because the reply to the request's head requests it. So errors of Envoy's codec, which
 //!    have no request head, stay Envoy's own: its `local_reply_config` shapes them.
 //! 4. An error whose head is enough is answered at once. One with a declared length within the policy's budget is buffered by
 //!    Envoy and read. One without a length is answered from its head, unless the route has `ext_proc_bodies = "buffered"`.

@@ -1,8 +1,8 @@
-//! What Envoy sends next: the processing modes that the processor asks for.
+//! What Envoy sends next: the processing modes that the processor requests.
 //!
 //! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not among them: then a
 //! limit is not counted, or an error passes as it is. So the generated configuration lists the modes of [`override_modes`], which
-//! are all that this crate can ask for.
+//! are all that this crate can request.
 
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{BodySendMode, HeaderSendMode};
@@ -35,7 +35,7 @@ impl ResponseMode {
     const ALL: [Self; 4] = [Self::Head, Self::Buffered, Self::Streamed, Self::Trailers];
 }
 
-/// Every mode that the processor can ask for, for `allowed_override_modes`.
+/// Every mode that the processor can request, for `allowed_override_modes`.
 pub fn override_modes() -> impl Iterator<Item = ModeFields> {
     let pairs = [false, true].into_iter().flat_map(|counts| ResponseMode::ALL.map(|response| (counts, response)));
     pairs.map(|(counts_request, response)| fields(&Mode { counts_request, response }.message()))

@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::stream::ProcessingStream;
 
 /// A loader for policies as they can apply in a processor: without a verifier in Rust, and with key sets that are fetched.
-#[must_use]
 pub fn policy_loader() -> PolicyLoader {
     FilterPolicy::loader().key_sets(|url| Ok(KeyFetcher::shared().keys(url)))
 }

@@ -133,7 +133,8 @@ impl Tally {
     }
 
     fn add(&mut self, driver: &str, name: String, result: Judged) {
-        let disputed = super::DISPUTED.iter().find(|(row, drivers, _)| *row == name && drivers.contains(&driver));
+        let mut rows = super::DISPUTED.iter().chain(super::envoy::DIFFERS);
+        let disputed = rows.find(|(row, drivers, _)| *row == name && drivers.contains(&driver));
         match (result, disputed) {
             (Judged::Fails(_), Some((_, _, rule))) => self.disputed.push(format!("{name} against {rule}")),
             (Judged::Holds, Some(_)) => self.failed.push(format!("{name} holds: take it off the disputed rows")),

@@ -1,15 +1,14 @@
 //! Replies of Envoy's own, and panics (V2, V4, F2).
 
 use envoy_types::pb::envoy::service::ext_proc::v3::HttpHeaders;
-use error_envelope_core::exchange::{Exchange, PendingPeek, PendingVerification};
+use error_envelope_core::exchange::{Exchange, PendingPeek, PendingVerification, ResponsePlan};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{HeaderMap, StatusCode, response};
 use tonic::Status;
 
-use super::Reply;
-use super::state::{ProcessingStream, id_value};
-use crate::message::{self, Lines};
+use super::state::{ProcessingStream, Reply};
+use crate::message::Lines;
 
 /// Where the request was when its response came.
 pub(super) enum ReplyOrigin {
@@ -19,36 +18,6 @@ pub(super) enum ReplyOrigin {
 }
 
 impl ProcessingStream {
-    /// Envoy answers by itself with this head, or the head cannot be used.
-    pub(super) fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
-        let lines = Lines::new(message.headers.as_ref());
-        let read = envoy::response(lines);
-        let Some(status) = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details))
-        else {
-            return self.own_success(origin, message);
-        };
-        let mut head = read.unwrap_or_else(|| http::Response::new(()).into_parts().0);
-        head.status = status;
-        let cause = envoy::local_reply_cause(Some(status), details.to_owned());
-        let plan = match origin {
-            ReplyOrigin::Exchange(exchange) => exchange.proxy_failed(&mut head, cause),
-            ReplyOrigin::Peeking(pending) => pending.proxy_failed(&mut head, cause),
-            ReplyOrigin::Verifying(pending) => pending.proxy_failed(&mut head, cause),
-        };
-        self.carry_out(plan, head, message)
-    }
-
-    /// A redirect or another success of Envoy's own: it keeps its shape, and gets the request's id.
-    fn own_success(&mut self, origin: ReplyOrigin, message: &HttpHeaders) -> Reply {
-        match origin {
-            ReplyOrigin::Exchange(exchange) => self.service_head(exchange, message),
-            ReplyOrigin::Peeking(_) | ReplyOrigin::Verifying(_) => {
-                let id = self.id.unwrap_or_else(runtime::new_request_id);
-                Ok(Some(message::response_head(message::only_request_id(&id_value(id)), None)))
-            }
-        }
-    }
-
     /// A message panicked: 500, or, if the response's head has left, the stream ends as an error (F2, F4, V4).
     pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
         let state = self.take_state();
@@ -60,6 +29,27 @@ impl ProcessingStream {
         }
         self.answer(exchange.unready_panicked(text))
     }
+}
+
+/// The plan for a head that Envoy wrote by itself, or for one that cannot be used, and the head; the origin again for a
+/// success.
+pub(super) fn plan_failure(
+    origin: ReplyOrigin,
+    message: &HttpHeaders,
+    details: &str,
+) -> Result<(ResponsePlan, response::Parts), Box<ReplyOrigin>> {
+    let read = envoy::response(Lines::new(message.headers.as_ref()));
+    let status = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details));
+    let Some(status) = status else { return Err(Box::new(origin)) };
+    let mut head = read.unwrap_or_else(|| http::Response::new(()).into_parts().0);
+    head.status = status;
+    let cause = envoy::local_reply_cause(Some(status), details.to_owned());
+    let plan = match origin {
+        ReplyOrigin::Exchange(exchange) => exchange.proxy_failed(&mut head, cause),
+        ReplyOrigin::Peeking(pending) => pending.proxy_failed(&mut head, cause),
+        ReplyOrigin::Verifying(pending) => pending.proxy_failed(&mut head, cause),
+    };
+    Ok((plan, head))
 }
 
 /// The status of an error of Envoy's own; `None` for a success. A gRPC client gets 200 and a gRPC status, which Envoy has made of

@@ -19,23 +19,38 @@ mod response;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
 use error_envelope_core::exchange::{Collected, Event};
 use error_envelope_runtime as runtime;
+use futures_util::Stream;
 use tonic::Status;
 
 pub(crate) use self::state::ProcessingStream;
-use self::state::State;
-use self::wait::{Input, Wait};
+use self::state::{Reply, State};
+use self::timers::Wait;
+use self::wait::Input;
 use crate::message;
 
-/// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
-type Reply = Result<Option<ProcessingResponse>, Status>;
-
 impl ProcessingStream {
+    /// The next message for Envoy; `None` once Envoy has ended the stream.
+    pub(crate) async fn next<S>(&mut self, messages: &mut S) -> Option<Result<ProcessingResponse, Status>>
+    where
+        S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
+    {
+        loop {
+            let input = self.input(messages).await?;
+            match self.handle(input) {
+                Ok(None) => {}
+                Ok(Some(reply)) => return Some(Ok(reply)),
+                Err(status) => return Some(Err(status)),
+            }
+        }
+    }
+
     /// Takes an input. A panic becomes the answer to the request (F2).
     fn handle(&mut self, input: Input) -> Reply {
         match runtime::catch(|| self.decide(input)) {

@@ -13,9 +13,8 @@ use error_envelope_runtime::envoy::{self, HeaderLines as _};
 use http::HeaderValue;
 use tonic::Status;
 
-use super::Reply;
-use super::state::{ProcessingStream, State, Verifying};
-use super::wait::Wait;
+use super::state::{ProcessingStream, Reply, State, Verifying};
+use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::{Mode, ResponseMode};
 

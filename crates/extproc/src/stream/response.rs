@@ -11,11 +11,10 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{Response, response};
 
-use super::Reply;
-use super::failed::ReplyOrigin;
+use super::failed::{ReplyOrigin, plan_failure};
 use super::request::inject;
-use super::state::{Collecting, Copying, ProcessingStream, State, id_value};
-use super::wait::Wait;
+use super::state::{Collecting, Copying, ProcessingStream, Reply, State, id_value};
+use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::{Mode, ResponseMode};
 
@@ -41,8 +40,21 @@ impl ProcessingStream {
         }
     }
 
+    /// Envoy answers by itself with this head, or the head cannot be used.
+    fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
+        match plan_failure(origin, message, details).map_err(|origin| *origin) {
+            Ok((plan, head)) => self.carry_out(plan, head, message),
+            // A redirect or another success of Envoy's own keeps its shape, and gets the request's id.
+            Err(ReplyOrigin::Exchange(exchange)) => self.service_head(exchange, message),
+            Err(ReplyOrigin::Peeking(_) | ReplyOrigin::Verifying(_)) => {
+                let id = self.id.unwrap_or_else(runtime::new_request_id);
+                Ok(Some(message::response_head(message::only_request_id(&id_value(id)), None)))
+            }
+        }
+    }
+
     /// The head is the service's.
-    pub(super) fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
+    fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
         if envoy::can_pass_unparsed(lines, |status| exchange.passes_unparsed(*sent.insert(status)))
@@ -62,7 +74,7 @@ impl ProcessingStream {
         self.carry_out(plan, head, message)
     }
 
-    pub(super) fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
+    fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
         match plan {
             ResponsePlan::Pass(_, notes) => {
                 self.log_notes(notes);

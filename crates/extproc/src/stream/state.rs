@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
+use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use error_envelope_core::exchange::{
     BodyFacts, BodyMeter, Event, EventStream, Exchange, ExchangeConfig, LocalReply, ObservedError, PendingPeek,
     PendingVerification, RpcResponse,
@@ -14,10 +15,14 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
 use http::{HeaderValue, Method, Response, StatusCode, request, response};
 
-use super::Reply;
-use super::wait::Timers;
+use tonic::Status;
+
+use super::timers::Timers;
 use crate::message;
 use crate::mode::Mode;
+
+/// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
+pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;
 
 /// One request.
 pub(crate) struct ProcessingStream {

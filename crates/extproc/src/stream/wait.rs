@@ -1,13 +1,12 @@
 //! The next input of a stream: a message of Envoy's, or the end of a wait.
 
-use std::time::Duration;
-
-use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingRequest;
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tonic::Status;
 
 use super::state::{ProcessingStream, State};
+use super::timers::Wait;
 
 /// What came.
 pub(super) enum Input {
@@ -16,67 +15,9 @@ pub(super) enum Input {
     Elapsed(Wait),
 }
 
-/// What a time limit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    Verify,
-    Peek,
-    Collect,
-    /// The whole call (P1).
-    Deadline,
-}
-
-/// The ends of the waits: one of the waiting state, one of the whole call.
-#[derive(Default)]
-pub(super) struct Timers {
-    state: Option<(Instant, Wait)>,
-    call: Option<Instant>,
-}
-
-/// Longer waits are cut to this: clocks end.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-impl Timers {
-    pub(super) fn start(&mut self, wait: Wait, time: Duration) {
-        self.state = Some((Instant::now() + time.min(LONGEST), wait));
-    }
-
-    pub(super) fn start_call(&mut self, time: Duration) {
-        self.call = Some(Instant::now() + time.min(LONGEST));
-    }
-
-    /// The state waits no longer.
-    pub(super) fn stop(&mut self) {
-        self.state = None;
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    fn next(&self) -> Option<(Instant, Wait)> {
-        let call = self.call.map(|at| (at, Wait::Deadline));
-        self.state.into_iter().chain(call).min_by_key(|(at, _)| *at)
-    }
-}
-
 impl ProcessingStream {
-    /// The next message for Envoy; `None` once Envoy has ended the stream.
-    pub(crate) async fn next<S>(&mut self, messages: &mut S) -> Option<Result<ProcessingResponse, Status>>
-    where
-        S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
-    {
-        loop {
-            let input = self.input(messages).await?;
-            match self.handle(input) {
-                Ok(None) => {}
-                Ok(Some(reply)) => return Some(Ok(reply)),
-                Err(status) => return Some(Err(status)),
-            }
-        }
-    }
-
-    async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
+    /// The next input; `None` once Envoy has ended the stream.
+    pub(super) async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
     {
@@ -99,15 +40,6 @@ impl ProcessingStream {
                 self.timers.elapsed(wait);
                 Some(Input::Elapsed(wait))
             }
-        }
-    }
-}
-
-impl Timers {
-    fn elapsed(&mut self, wait: Wait) {
-        match wait {
-            Wait::Deadline => self.call = None,
-            Wait::Verify | Wait::Peek | Wait::Collect => self.state = None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Envoy {
     Http2,
 }
 
-pub(super) use self::processor::ExtProc;
+pub(super) use self::processor::{DIFFERS, ExtProc};
 
 impl Driver for Envoy {
     type Session = Option<Session<Running>>;

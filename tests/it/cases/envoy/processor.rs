@@ -39,6 +39,31 @@ impl Driver for ExtProc {
     }
 }
 
+/// Rows that differ with the processor, the drivers that show it, and the reason. A row that holds is no longer one of them.
+pub(in super::super) const DIFFERS: &[(&str, &[&str], &str)] = &[
+    ("answer-before-the-body/reads-late", &["ext_proc-h1"], CLOSES),
+    ("drain", &["ext_proc-h1"], CLOSES),
+    (
+        "code-of-the-catalogue-without-envelope-status",
+        BOTH,
+        "R3: an error without a declared length has the catalogue's text",
+    ),
+    ("error-in-body/chunked", BOTH, BREAKS),
+    ("error-in-body/length", BOTH, BREAKS),
+    ("stream-break/coded", BOTH, BREAKS),
+    ("stream-break/declared", BOTH, BREAKS),
+    ("stream-break/inside", BOTH, BREAKS),
+    ("stream-break/route", BOTH, BREAKS),
+    ("grpc-web", BOTH, NO_TYPE),
+    ("rpc-claimed/grpc-web", &["ext_proc-h1"], NO_TYPE),
+    ("rpc-said/on-one-message-too-large", &["ext_proc-h1"], NO_TYPE),
+];
+
+const BOTH: &[&str] = &["ext_proc-h1", "ext_proc-h2"];
+const CLOSES: &str = "R6: Envoy takes `connection` off an immediate response, and closes the connection by itself";
+const BREAKS: &str = "F4: the head waits for the processor, and Envoy answers 502 for a body that breaks off meanwhile";
+const NO_TYPE: &str = "P2: Envoy takes the content type off an immediate response without a body";
+
 /// An Envoy and its processor.
 pub(in super::super) struct Processed {
     pub(super) processor: Process,
