@@ -93,7 +93,7 @@ fn it_says_what_is_in_force() {
     let text = "version = 1\n[defaults]\nbody_limit = \"64 KiB\"\n[[route]]\nmatch = \"/a\"\n";
     assert_eq!(
         says(Policy::from_toml("shop/policy.toml", text).unwrap()),
-        r#" policy="shop/policy.toml" scopes=0 routes=1 map_rules=0 own_codes=0 mode="enforce" body_limit=65536 classifier=false"#
+        r#" policy="shop/policy.toml" hash="3f858e5f2439e9c8" scopes=0 routes=1 map_rules=0 own_codes=0 mode="enforce" body_limit=65536 classifier=false"#
     );
 }
 
