@@ -48,6 +48,7 @@ use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 pub struct ErrorEnvelopeLayer {
     policy: PolicyHandle,
     verifiers: Verifiers,
+    counted: Arc<AtomicBool>,
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
     metrics: RequestMetrics,
@@ -61,6 +62,7 @@ impl ErrorEnvelopeLayer {
         Self {
             policy: PolicyHandle::fixed(Policy::default()).with_config(config),
             verifiers: Verifiers::default(),
+            counted: Arc::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
             metrics: RequestMetrics::default(),
@@ -72,6 +74,7 @@ impl ErrorEnvelopeLayer {
     /// Sets the policy. The policy may be shared. Services that were made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = self.policy.with_policy(policy.into());
+        self.counted = Arc::default();
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         self
@@ -233,6 +236,7 @@ impl ErrorEnvelopeLayer {
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
+        self.counted = Arc::default();
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         Ok(self)
@@ -303,9 +307,12 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Logs the active policy once. axum wraps each route by a clone of the layer, a server each connection: they share
+    /// Counts and logs the active policy once. axum wraps each route by a clone of the layer, a server each connection: they share
     /// the mark. If no subscriber takes the event yet, the next clone logs it.
     fn announce(&self) {
+        if !self.counted.swap(true, Ordering::Relaxed) {
+            self.policy.record();
+        }
         if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO)
             || self.announced.swap(true, Ordering::Relaxed)
         {

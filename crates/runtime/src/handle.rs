@@ -19,7 +19,7 @@ use error_envelope_core::policy::PolicyError;
 use crate::reloader::PolicyReloader;
 use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
-use crate::{clock, log};
+use crate::{clock, count, log};
 
 /// The active policy with the other settings for every request (M3). A clone returns the same.
 ///
@@ -166,7 +166,12 @@ impl PolicyHandle {
         }
     }
 
-    /// Logs the active policy in figures.
+    /// Counts the active policy by the hash of its files (rule L2).
+    pub fn record(&self) {
+        count::record_policy(self.policy().summary().hash());
+    }
+
+    /// Counts and logs the active policy in figures.
     pub fn announce(&self) {
         log::log_policy(&self.policy(), None, "error envelopes are active");
     }

@@ -120,7 +120,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     }
 }
 
-/// Logs the active policy in figures, and whether the layer has a classifier, if that is known.
+/// Counts and logs the active policy in figures, and whether the layer has a classifier, if that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     count::record_policy(figures.hash());

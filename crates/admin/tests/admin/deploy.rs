@@ -28,14 +28,15 @@ type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 const CANONICAL: &str =
     r#"{"error":{"code":"seat_taken","message":"Seat 7 is taken"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 
-/// What Prometheus adds by itself, and the scope, which policies without scopes lack.
-const ADDED: [&str; 3] = ["job", "instance", "scope"];
+/// What Prometheus adds by itself.
+const ADDED: [&str; 2] = ["job", "instance"];
 
 /// What stands for a metric that a rule records, whose own expression is held to what there is.
 const A_METRIC: &str = "error_envelope_requests_total";
 
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "sum",
+    "count",
     "max",
     "avg",
     "group",

@@ -32,7 +32,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
     let since = first["since"].take();
     assert!(since.as_str().unwrap().starts_with("20") && since.as_str().unwrap().ends_with('Z'));
     let expected = json!({
-        "policy": "built in Rust", "since": null, "kill_switch": false, "files": [], "last_refusal": null,
+        "policy": "built in Rust", "since": null, "kill_switch": false, "files": [], "hash": null, "last_refusal": null,
         "mode": "enforce", "body_limit": 1_048_576, "scopes": 1, "map_rules": 0, "own_codes": 0, "observes_bodies": true,
         "routes": [
             {"route": "GET /a/{id}", "mode": "observe"},
