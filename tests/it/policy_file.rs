@@ -75,7 +75,7 @@ fn written(name: &str, bytes: &[u8]) -> PathBuf {
 fn a_file_is_read_with_either_line_end_and_with_a_byte_order_mark() {
     let path = written("policy-crlf.toml", b"\xef\xbb\xbfversion = 1\r\n[defaults]\r\nmode = \"off\"\r\n");
     let read = Policy::from_file(&path).unwrap();
-    let problems = Policy::from_toml(&path.display().to_string(), "version = 1\ndefaults.mode = \"off\"").unwrap();
+    let problems = Policy::from_toml(&path.display().to_string(), "version = 1\n[defaults]\nmode = \"off\"\n").unwrap();
     assert_eq!(format!("{read:?}"), format!("{problems:?}"));
     let wrong = written("policy-crlf-wrong.toml", b"\xef\xbb\xbfversion = 1\r\n\r\n[defaults]\r\nmod = \"off\"\r\n");
     assert_eq!(Policy::from_file(wrong).unwrap_err().line(), Some(4));
