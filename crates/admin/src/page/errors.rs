@@ -154,7 +154,7 @@ pub(super) fn row(entry: &Entry) -> Markup {
 /// `GET → http://orders:8080, 12 ms`. The page of one error has its path and its client: they may name people.
 fn request_line(request: &RequestLine) -> Markup {
     html! {
-        @if let Some(method) = request.method { (method.as_str()) " " }
+        @if let Some(method) = request.method { (method.as_str()) }
         @if let Some(service) = &request.service { " → " (service) }
         @if let Some(ms) = request.duration_ms { ", " (grouped(ms)) " ms" }
     }
