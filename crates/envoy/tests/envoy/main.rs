@@ -261,7 +261,7 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     assert!(was_requested, "nobody asked the main thread");
     world.on_main_thread();
     world.on_main_thread();
-    assert_eq!(counted(), [("auth_missing 401 none guard /counted enforce none".to_owned(), 1)]);
+    assert_eq!(counted(), [("auth_missing 401 none guard /counted none enforce none".to_owned(), 1)]);
     assert_eq!(callbacks::committed(NUMBER), 1);
     world.end();
 }
