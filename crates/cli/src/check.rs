@@ -28,7 +28,7 @@ use crate::text::counted;
 /// Check policy files for errors
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Check these policy files, each with the files that it includes; a file with a [scope] is checked as a part of
+    /// Check these policy files, each with the files that it includes; a file with a scope is checked as a part of
     /// the policy that includes it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
