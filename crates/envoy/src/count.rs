@@ -16,8 +16,11 @@ use crate::timer;
 
 /// Each counter's name, and its labels.
 const COUNTERS: [(&str, &[&str]); 4] = [
-    ("error_envelope_errors_total", &["code", "status", "would_be_status", "origin", "route", "mode", "dialect"]),
-    ("error_envelope_unread_errors_total", &["reason", "route"]),
+    (
+        "error_envelope_errors_total",
+        &["code", "status", "would_be_status", "origin", "route", "scope", "mode", "dialect"],
+    ),
+    ("error_envelope_unread_errors_total", &["reason", "route", "scope"]),
     ("error_envelope_policy_reloads_total", &["outcome"]),
     ("error_envelope_kill_switch_total", &["to"]),
 ];

@@ -135,7 +135,7 @@ fn envoy_l2_errors_and_reloads_are_counted_among_envoy_s_stats() {
         let [code, status, would_be, origin, route, mode] = labels;
         format!(
             "envoy_dynamicmodulescustom_error_envelope_errors_total{{code=\"{code}\",status=\"{status}\",\
-             would_be_status=\"{would_be}\",origin=\"{origin}\",route=\"{route}\",mode=\"{mode}\",dialect=\"…\"}} {count}"
+             would_be_status=\"{would_be}\",origin=\"{origin}\",route=\"{route}\",scope=\"none\",mode=\"{mode}\",dialect=\"…\"}} {count}"
         )
     };
     let mut wanted = [
