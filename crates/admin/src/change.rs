@@ -71,7 +71,7 @@ impl Change {
 }
 
 impl Admin {
-    /// Whether no change is accepted, whoever sends it.
+    /// Whether every change is refused.
     pub(crate) fn is_read_only(&self) -> bool {
         self.token.is_none() && self.is_exposed
     }

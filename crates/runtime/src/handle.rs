@@ -173,6 +173,7 @@ impl PolicyHandle {
 
     /// Counts and logs the active policy in figures.
     pub fn announce(&self) {
+        self.record();
         log::log_policy(&self.policy(), None, "error envelopes are active");
     }
 }

@@ -120,10 +120,9 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     }
 }
 
-/// Counts and logs the active policy in figures, and whether the layer has a classifier, if that is known.
+/// Logs the active policy in figures, and whether the layer has a classifier, if that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
-    count::record_policy(figures.hash());
     tracing::info!(
         target: "tower_error_envelope",
         policy = figures.origin(),
@@ -161,6 +160,7 @@ pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: O
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::record_reload("taken");
+    count::record_policy(policy.summary().hash());
     log_policy(policy, None, "reloaded the policy");
 }
 

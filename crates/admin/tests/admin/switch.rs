@@ -1,4 +1,4 @@
-//! The kill switch: its form, its token, and where nobody may change it.
+//! The kill switch: its form, its token, and where changes are refused.
 
 use std::path::PathBuf;
 

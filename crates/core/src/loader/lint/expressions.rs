@@ -8,17 +8,7 @@ use crate::policy::error::TablePath;
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint(report: &mut Report<'_>) {
-    for (part, patterns) in report.loaded.patterns().iter().enumerate() {
-        for (index, pattern) in patterns.iter().enumerate() {
-            like_expression(report, (&TablePath::Route(part, index), "match"), pattern);
-        }
-        let scope = &report.loaded.policy.parts[part];
-        for (index, rule) in scope.own_rules().iter().enumerate() {
-            if let Some(pattern) = rule.route() {
-                like_expression(report, (&TablePath::Map(part, index), "route"), pattern);
-            }
-        }
-    }
+    report.for_each_pattern(like_expression);
 }
 
 fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {

@@ -17,17 +17,7 @@ const REGISTERED: &str = "\
 const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
 
 pub(super) fn lint(report: &mut Report<'_>) {
-    for (part, patterns) in report.loaded.patterns().iter().enumerate() {
-        for (index, pattern) in patterns.iter().enumerate() {
-            unregistered(report, (&TablePath::Route(part, index), "match"), pattern);
-        }
-        let scope = &report.loaded.policy.parts[part];
-        for (index, rule) in scope.own_rules().iter().enumerate() {
-            if let Some(pattern) = rule.route() {
-                unregistered(report, (&TablePath::Map(part, index), "route"), pattern);
-            }
-        }
-    }
+    report.for_each_pattern(unregistered);
 }
 
 fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::policy::error::{PolicyError, TablePath};
 
@@ -103,6 +104,21 @@ impl Report<'_> {
     fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         if let Some(at) = self.loaded.span_of(place, key) {
             self.lints.push(Lint { name, note, finding: PolicyError::spanned(&at, wrong, advice) });
+        }
+    }
+
+    /// Calls a lint for the pattern of each route and of each `[[map]]` rule that has one.
+    pub(super) fn for_each_pattern(&mut self, lint: impl Fn(&mut Self, (&TablePath, &str), &Pattern)) {
+        let loaded = self.loaded;
+        for (part, patterns) in loaded.patterns().iter().enumerate() {
+            for (index, pattern) in patterns.iter().enumerate() {
+                lint(self, (&TablePath::Route(part, index), "match"), pattern);
+            }
+            for (index, rule) in loaded.policy.parts[part].own_rules().iter().enumerate() {
+                if let Some(pattern) = rule.route() {
+                    lint(self, (&TablePath::Map(part, index), "route"), pattern);
+                }
+            }
         }
     }
 
