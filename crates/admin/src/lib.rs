@@ -10,7 +10,7 @@
 //! | `GET /readyz` | `ready`, or 503 once it drains, and while a key set was never fetched |
 //! | `GET /metrics` | the metrics, in Prometheus' format |
 //! | `GET /policy` | the active policy: since when, from which files, its routes, the last rejection |
-//! | `GET /mode` | whether the kill switch is thrown, since when, by whom and why |
+//! | `GET /mode` | whether the kill switch is on, since when, by whom and why |
 //! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is stored |
 //!
 //! ```no_run

@@ -151,7 +151,7 @@ impl Problem {
 fn switched_off() -> Problem {
     let text = html! {
         strong { "The kill switch is on" } ": errors pass as the services send them. They are neither logged nor counted, so the "
-        "lists and charts of errors stay empty. " a href="/switch" { "Turn it off" } "."
+        "lists and charts of errors stay empty. " a href="/switch" { "Who turned it on, and why" } "."
     };
     Problem { is_danger: true, text }
 }

@@ -157,7 +157,7 @@ async fn the_kill_switch_is_shown_and_offered() {
     ask(&admin, "POST", "/mode/off").await;
     through(&layer, "/names/ada", 409, "{}").await;
     let page = ask(&admin, "GET", "/").await.body;
-    assert!(page.contains("every route is in off.") && page.contains("href=\"/switch\""), "{page}");
+    assert!(page.contains("every route is in mode off.") && page.contains("href=\"/switch\""), "{page}");
     assert!(ask(&admin, "GET", "/switch").await.body.contains("action=\"/mode/policy\""));
 }
 

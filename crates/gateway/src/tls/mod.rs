@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use error_envelope_runtime::files;
 use error_envelope_runtime::files::{FileReader, Look, Patience, Unread, WatchedFolders};
+use humantime::format_rfc3339_seconds;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -41,6 +42,9 @@ pub struct ServerTls {
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
+
+/// The alert on certificates pages a week before the end.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 type Content = Result<Read, Error>;
 
@@ -82,7 +86,7 @@ impl ServerTls {
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
         count::record_active_certificate(not_after);
-        warn_if_expired(&pair, not_after);
+        warn_of_expiry(&pair, not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
         let refused = count::RefusedClients::default();
         let tls = Arc::new(Self { pair, active: RwLock::new(config), reader, last, refused });
@@ -139,8 +143,9 @@ impl ServerTls {
         count::record_active_certificate(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
-            tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
-            warn_if_expired(&self.pair, not_after);
+            let expires = not_after.and_then(time_of).map(|at| tracing::field::display(format_rfc3339_seconds(at)));
+            tracing::info!(target: LOG, files = %self.pair, expires, "reloaded the certificate");
+            warn_of_expiry(&self.pair, not_after);
         }
     }
 
@@ -161,14 +166,22 @@ impl ServerTls {
     }
 }
 
-/// Warns of an expired certificate. It stays active: a clock may be wrong, and a client may accept it.
-fn warn_if_expired(pair: &Pair, not_after: Option<i64>) {
-    let Some(expired) = not_after.and_then(|second| u64::try_from(second).ok()) else { return };
-    let expired = SystemTime::UNIX_EPOCH + Duration::from_secs(expired);
-    if expired < SystemTime::now() {
-        let expired = humantime::format_rfc3339_seconds(expired);
-        tracing::warn!(target: LOG, files = %pair, %expired, "the active certificate has expired; replace it");
+/// Warns of a certificate that has expired, or soon will. It stays active: a clock may be wrong, and a client may accept it.
+fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
+    let Some(at) = not_after.and_then(time_of) else { return };
+    let (left, at) = (at.duration_since(SystemTime::now()), format_rfc3339_seconds(at));
+    match left {
+        Err(_) => tracing::warn!(target: LOG, files = %pair, expired = %at, "the active certificate has expired; replace it"),
+        Ok(left) if left < WEEK => {
+            tracing::warn!(target: LOG, files = %pair, expires = %at, "the active certificate expires within a week; replace it");
+        }
+        Ok(_) => {}
     }
+}
+
+/// A time in seconds since the Unix epoch.
+fn time_of(second: i64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(second).ok()?))
 }
 
 /// Watched first, so that a change during the read has an event. A swapped link leads to other folders.
