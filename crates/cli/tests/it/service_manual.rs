@@ -57,7 +57,7 @@ fn each_command_of_the_page_says_what_it_shows() {
         run += 1;
     }
     assert!(run >= 7, "{run} commands");
-    for written in ["envoy.json", "probe.xml"] {
+    for written in ["envoy.yaml", "probe.xml"] {
         assert!(fs::metadata(folder.join(written)).unwrap().len() > 1000, "{written}");
     }
     fs::remove_dir_all(folder).unwrap();
