@@ -72,7 +72,7 @@ impl PolicyLoader {
             certificate_advice: None,
             #[cfg(feature = "jwt")]
             key_sets: Box::new(|_| {
-                Err("use jwks_file, or load the policy by a layer with the feature \"jwks-url\"".to_owned())
+                Err("use jwks_file, or load the policy with a layer that has the feature \"jwks-url\"".to_owned())
             }),
         }
     }
@@ -89,8 +89,8 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source such a URL is refused.
-    /// It is called while a policy is read, which may be refused still.
+    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source such a URL is
+    /// refused. It is called while a policy is read, which may be refused still.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
@@ -132,8 +132,8 @@ impl PolicyLoader {
 
     /// As [`PolicyLoader::load`], for an operator who mends the file: it reports all mistakes at once.
     ///
-    /// A mistake that only follows from another one is left out: a name whose table has one. Lines that are not TOML are
-    /// reported with the separate mistakes in the rest of the files; names are checked once all files are TOML.
+    /// A mistake that only follows from another one is left out: a name whose table has one. Lines that are not TOML
+    /// are reported with the separate mistakes in the rest of the files; names are checked once all files are TOML.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ pub struct PolicyReading {
 }
 
 impl PolicyLoader {
-    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is called
-    /// with `false` before each file is read, and with `true` after it.
+    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is
+    /// called with `false` before each file is read, and with `true` after it.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
         let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::held_to_locks);

@@ -1,10 +1,10 @@
 //! How a canonical code leaves in another dialect (rule R12).
 //!
 //! 1. The status is the `[[outward]]` entry's, else it stays.
-//! 2. The code is the entry's name, else the one that the first `[[map]]` rule turns into it, else the dialect's own name
-//!    for it, else the code itself.
-//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule turns into the code, if only one
-//!    names a text, else the catalogue's.
+//! 2. The code is the entry's name, else the one that the first `[[map]]` rule turns into it, else the dialect's own
+//!    name for it, else the code itself.
+//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule turns into the code, if only
+//!    one names a text, else the catalogue's.
 //!
 //! Each key is the first entry's that has it, the narrowest scope's entries first.
 
@@ -51,14 +51,15 @@ impl OutwardRule {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
-    /// Sets the dialect's own code: one printable line. The default comes from the `[[map]]` rules, read backwards, else it is
-    /// the canonical code.
+    /// Sets the dialect's own code: one printable line. The default comes from the `[[map]]` rules, read backwards,
+    /// else it is the canonical code.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the text of an error that has none of its own. The default comes from the `[[map]]` rules, else the catalogue.
+    /// Sets the text of an error that has none of its own. The default comes from the `[[map]]` rules, else the
+    /// catalogue.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
@@ -72,11 +73,11 @@ impl OutwardRule {
 
     pub(crate) fn compile(self) -> Result<Outward, SettingError> {
         if self.codes.is_empty() {
-            return Err(SettingError::new("codes", "the rule has no code", "name at least one"));
+            return Err(SettingError::new("codes", "the outward rule has no code", "list at least one"));
         }
         if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
-            let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
+            let wrong = format!("the policy and the catalogue have no code {:?}", code.as_str());
+            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or define your own"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
             return Err(SettingError::new(
@@ -141,7 +142,8 @@ impl<'a> OutwardForm<'a> {
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this route.
+    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this
+    /// route.
     pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,

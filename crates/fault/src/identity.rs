@@ -74,7 +74,8 @@ impl Identity {
         self.0.id.as_deref()
     }
 
-    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another type.
+    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another
+    /// type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -154,7 +155,7 @@ impl Identity {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {
             return Err(mistake(format!(
-                "the scheme {} has no claims: only tokens of scheme \"jwt\" have",
+                "the scheme {} has no claims: only tokens of scheme \"jwt\" have claims",
                 self.scheme()
             )));
         };
@@ -169,7 +170,7 @@ fn misfit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
-        Ok(_) => "they have more than one value".to_owned(),
+        Ok(_) => "the claims are more than one JSON value".to_owned(),
     };
     format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
 }

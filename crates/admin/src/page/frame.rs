@@ -33,7 +33,7 @@ impl Frame<'_> {
                         div id="thrown" { @if request.shared().switch.is_off() { (self.thrown(request)) } }
                         (content)
                     }
-                    footer { p { "Times are UTC. What is counted is in the memory of this process, and begins with it." } }
+                    footer { p { "Times are in UTC. Counts are kept in memory and start with this process." } }
                 }
             }
         }
@@ -78,9 +78,9 @@ impl Frame<'_> {
     fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             div.banner.danger role="note" {
-                p { strong { "Kill switch: every route is in off." } " Clients get what the services send." }
+                p { strong { "Kill switch on: every route is in mode off." } " Clients get the services' own errors." }
                 @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
-                p { a href="/switch" { "Take it back" } }
+                p { a href="/switch" { "Turn it off" } }
             }
         }
     }

@@ -19,7 +19,7 @@ impl Routes {
             dl.figures aria-label="In short" {
                 div { dt { "Errors " (self.span.in_words()) } dd { (grouped(sum(|it| &it.errors))) } }
                 div { dt { "Without a code" } dd { (grouped(sum(|it| &it.without_code))) } }
-                div { dt { "Routes that need something" } dd { (waits) } }
+                div { dt { "Routes that need work" } dd { (waits) } }
                 div { dt { "Last error" } dd {
                     @match last { Some(last) => (time(last)), None => span.none { "none" } }
                 } }

@@ -19,7 +19,7 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (St
         h1 { "Kill switch" }
         @if let Some(denied) = denied { div.banner.danger role="alert" { p { strong { "Nothing was changed." } " " (denied.why) "." } } }
         @if is_off {
-            p.lead { "It is thrown: every route is in off. Taken back, the policy's modes apply again, at once." }
+            p.lead { "The switch is on: every route is in mode off. Turn it off to apply the policy's modes again at once." }
         } @else {
             (changes(request.shared()))
         }
@@ -31,7 +31,7 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (St
 
 /// The last change of the switch: its time, author, reason and sender.
 pub(super) fn last_change(change: &SwitchChange) -> Markup {
-    let done = if change.is_off() { "Thrown " } else { "Taken back " };
+    let done = if change.is_off() { "Turned on " } else { "Turned off " };
     html! {
         p {
             (done) (time(clock::milliseconds(change.changed_at())))
@@ -52,16 +52,16 @@ fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
         form.sure method="post" action=(if is_off { "/mode/policy" } else { "/mode/off" }) {
             label { "Your name" input name="by" value=(line(&by)) maxlength="200" autocomplete="name"; }
             label { "Reason" input name="reason" value=(line(&reason)) maxlength="200"; }
-            p.quiet { "Both go to the log and to this page. Nothing proves them." }
+            p.quiet { "Both appear in the log and on this page. They are not verified." }
             @if request.admin.token.is_some() {
                 label { "Admin token" input name="token" type="password" required autocomplete="off"; }
-                p.quiet { "From the file of --admin-token-file. It is not stored." }
+                p.quiet { "The token in the file of --admin-token-file. The browser does not store it." }
             }
             @if is_off {
-                p.choice { button.grave type="submit" { "Let the policy hold again" } " " a href="/" { "Leave it in off" } }
+                p.choice { button.grave type="submit" { "Apply the policy again" } " " a href="/" { "Leave the switch on" } }
             } @else {
-                label.tick { input type="checkbox" name="sure" required; " Clients are to get what the services send, on every route" }
-                p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
+                label.tick { input type="checkbox" name="sure" required; " Clients may get the services' own errors on every route" }
+                p.choice { button.grave type="submit" { "Put every route in mode off" } " " a href="/" { "Leave the switch off" } }
             }
         }
     }
@@ -71,7 +71,7 @@ fn read_only() -> Markup {
     html! {
         div.banner.warning role="note" {
             p {
-                strong { "This address is read-only." } " Others than this machine reach it, and no token protects changes. Start with "
+                strong { "This address is read-only." } " Other machines can reach it, and no token protects changes. Start with "
                 code { "--admin-token-file FILE" } ", or restart with " code { "--mode off" } "."
             }
         }
@@ -80,16 +80,16 @@ fn read_only() -> Markup {
 
 fn changes(shared: &Shared) -> Markup {
     html! {
-        p.lead { "Put every route to off?" }
+        p.lead { "Put every route in mode off?" }
         ul.changes {
             @if let Some(status) = shared.policy_status() {
                 @let figures = status.policy().summary();
-                li { (counted(figures.routes() as u64, "route")) " of the policy, and what no route matches, go to off: now the policy's mode is " (figures.mode().as_str()) "." }
+                li { (counted(figures.routes() as u64, "route")) " of the policy, and requests without a route, change to mode off. The policy's default mode is " (figures.mode().as_str()) "." }
             }
-            li { "Errors of the services pass as they are, with their own texts and details. Guards refuse nothing more." }
+            li { "Errors of the services pass unchanged, with their texts and details. Guards refuse no requests." }
             li { "Credentials are required as before, and every response keeps its request id." }
-            li { "It holds at once, for new requests of this process, until it is taken back here or the process ends." }
-            li { "It is logged and counted." }
+            li { "The change applies at once to new requests of this process, until you turn the switch off here or the process ends." }
+            li { "The change is logged and counted." }
         }
     }
 }

@@ -48,7 +48,7 @@ async fn the_kill_switch_remembers_who_when_and_why() {
     let back = mode("POST", &long).await;
     assert_eq!((back["mode"].as_str(), back["changed_by"].as_str().map(str::len)), (Some("policy"), Some(200)));
     let page = ask(&admin, "GET", "/switch").await.body;
-    assert!(page.contains("Taken back") && page.contains("<bdi>&lt;b&gt;</bdi>"), "{page}");
+    assert!(page.contains("Turned off") && page.contains("<bdi>&lt;b&gt;</bdi>"), "{page}");
 }
 
 #[tokio::test]

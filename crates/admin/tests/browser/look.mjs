@@ -111,7 +111,7 @@ try {
     assert.match(await routeOf(page, '/names/{name}').innerText(), /route = "\/names\/\{name\}"\nto = "names_conflict"/);
     const tenants = routeOf(page, '/tenants/{*rest}');
     await tenants.locator('summary').click();
-    assert.match(await tenants.innerText(), /3 requests that own would have refused since/);
+    assert.match(await tenants.innerText(), /Mode own would have refused 3 requests since/);
     assert.match(await page.locator('#routes').innerText(), /1 route in off without errors/);
   });
 
@@ -354,19 +354,19 @@ try {
   await step('the kill switch is thrown and taken back on the page', async () => {
     await page.goto(ADMIN);
     await page.getByRole('link', { name: 'Kill switch' }).click();
-    await page.getByText('Put every route to off?').waitFor();
+    await page.getByText('Put every route in mode off?').waitFor();
     await page.getByLabel('Your name').fill('maria');
     await page.getByLabel('Reason').fill('orders loses texts');
-    await page.getByRole('button', { name: 'Put every route to off' }).click();
+    await page.getByRole('button', { name: 'Put every route in mode off' }).click();
     assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false, 'nothing happens by one click');
     await page.getByRole('checkbox').focus();
     await page.keyboard.press('Space');
-    await page.getByRole('button', { name: 'Put every route to off' }).click();
-    await page.getByText(/^Thrown .* by maria \(from 127\.0\.0\.1\): orders loses texts$/).waitFor();
+    await page.getByRole('button', { name: 'Put every route in mode off' }).click();
+    await page.getByText(/^Turned on .* by maria \(from 127\.0\.0\.1\): orders loses texts$/).waitFor();
     assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, true);
-    await page.getByRole('link', { name: 'Take it back' }).click();
-    await page.getByRole('button', { name: 'Let the policy hold again' }).click();
-    await page.getByRole('link', { name: 'Take it back' }).waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'Turn it off' }).click();
+    await page.getByRole('button', { name: 'Apply the policy again' }).click();
+    await page.getByRole('link', { name: 'Turn it off' }).waitFor({ state: 'detached' });
     assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false);
   });
 

@@ -103,8 +103,8 @@ impl MapRule {
         self
     }
 
-    /// Sets the status that is sent instead of the inner one (400–599). What of the body may pass follows from the inner status
-    /// (rules R1, R3).
+    /// Sets the status that is sent instead of the inner one (400–599). What of the body may pass follows from the
+    /// inner status (rules R1, R3).
     pub fn to_status(mut self, status: u16) -> Self {
         self.to_status = Some(status);
         self
@@ -144,8 +144,8 @@ impl MapRule {
     pub(crate) fn compile(self) -> Result<Rule, SettingError> {
         self.refuse_conditions()?;
         if self.to.is_foreign() {
-            let wrong = format!("the code is unknown to the policy: {:?}", self.to.as_str());
-            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or declare your own"));
+            let wrong = format!("the policy and the catalogue have no code {:?}", self.to.as_str());
+            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or define your own"));
         }
         self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
         Ok(Rule {
@@ -166,14 +166,14 @@ impl MapRule {
     fn refuse_conditions(&self) -> Result<(), SettingError> {
         let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         let (key, wrong, right) = if self.message.is_some() && self.message_pattern.is_some() {
-            ("message_pattern", "message and message_pattern exclude each other", "keep one of them")
+            ("message_pattern", "message and message_pattern are mutually exclusive", "keep one of them")
         } else if self.code.as_deref() == Some("") {
-            ("code", "the code is empty", "name a code, or remove the key")
+            ("code", "the code is empty, so no error matches", "write a code, or remove the key")
         } else if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            ("message", "no body has a blank message", "name a code, or remove the key")
+            ("message", "the message is blank, so no error matches", "name a code, or remove the key")
         } else if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            ("", "the map rule has no condition and would catch every error", right)
+            ("", "the map rule has no condition and would match every error", right)
         } else {
             return Ok(());
         };

@@ -32,7 +32,7 @@ impl MediaTypes {
         match accept {
             Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).with_stored_reply(), types }),
             _ => {
-                Err(SettingError::new(KEY, "the list names no media type", "name at least one, or leave the guard out"))
+                Err(SettingError::new(KEY, "the list has no media type", "list at least one, or remove the guard"))
             }
         }
     }

@@ -155,7 +155,7 @@ impl PolicyFile {
         let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
             Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
             Unmatched::TooManyReadings => {
-                let wrong = format!("{url:?} can be read in more than 256 ways, or in more than 64 KiB of them");
+                let wrong = format!("{url:?} has more than 256 readings, or more than 64 KiB of readings");
                 PolicyError::new(None, wrong, "the layer answers such a request with 400".to_owned())
             }
         })?;
@@ -245,10 +245,10 @@ impl fmt::Display for Effective {
         writeln!(f)?;
         self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
         if self.is_refused {
-            writeln!(f, "\nthe layer answers 400: its readings meet different guards (paths = \"refuse\")")?;
+            writeln!(f, "\nthe layer answers 400: readings of the path match different guards (paths = \"refuse\")")?;
         }
         for other in &self.others {
-            writeln!(f, "\nits guards hold, too: {} {}", other.method, other.path)?;
+            writeln!(f, "\nthe guards of this reading apply, too: {} {}", other.method, other.path)?;
             other.write_routes(f)?;
             writeln!(f)?;
             other.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))?;

@@ -20,7 +20,7 @@ use crate::guard::pattern::SettingError;
 /// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
 /// assert_eq!(
 ///     error.to_string(),
-///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"off\", \
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? The choices are \"off\", \
 ///      \"observe\", \"own\", \"fill\" and \"enforce\""
 /// );
 /// ```

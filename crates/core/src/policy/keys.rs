@@ -1,8 +1,9 @@
-//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule G0).
+//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule
+//! G0).
 //!
 //! A new key needs its row, a setter and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
-//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is the
-//! comment in the manual.
+//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is
+//! the comment in the manual.
 //!
 //! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
 //!
@@ -261,8 +262,8 @@ macro_rules! for_each_key {
             /// (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams, reply EventStreams;
-            /// Whether the external processor answers an error without a declared length by its head, or has Envoy buffer
-            /// its body. No other gateway reads this key (R4).
+            /// Whether the external processor answers an error without a declared length by its head, or has Envoy
+            /// buffer its body. No other gateway reads this key (R4).
             #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies, reply ExtProcBodies;
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
@@ -294,7 +295,7 @@ impl TableSettings {
         match (self.json, &self.content_types) {
             (Some(true), Some(types)) if !types.is_empty() => {
                 let right = "keep one of them; a list may name application/json, too";
-                Err(SettingError::new("content_types", "json = true and content_types exclude each other", right))
+                Err(SettingError::new("content_types", "json = true and content_types are mutually exclusive", right))
             }
             (Some(true), _) => Ok(json()),
             (_, Some(types)) => Ok(Some(types.clone())),

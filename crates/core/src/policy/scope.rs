@@ -5,8 +5,8 @@
 //! 2. Of two scopes that overlap one is the narrower (the other way round they are refused), so that the scopes of one
 //!    request form a chain. The narrowest holds first, then the next wider one, at last the policy itself.
 //!
-//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes that
-//! do not cover the request are never looked at.
+//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes
+//! that do not cover the request are never looked at.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -131,12 +131,12 @@ impl Scope {
 
     pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
         if self.hosts.is_empty() && self.prefix.is_none() {
-            return Err(SettingError::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
+            return Err(SettingError::new("", "the scope covers all requests", "give it hosts, a prefix, or both"));
         }
         let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
         if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
             let wrong = format!("{:?} is listed twice", self.hosts[twice]);
-            return Err(SettingError::new("hosts", wrong, "name each host once"));
+            return Err(SettingError::new("hosts", wrong, "write each host once"));
         }
         let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
         Ok(ScopeMatcher { hosts, prefix })
@@ -248,7 +248,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
         return Err(SettingError::new(
             "prefix",
             "\"/\" covers every path",
-            "leave it out, or write one such as \"/orders\"",
+            "remove it, or write one such as \"/orders\"",
         ));
     }
     if !written.starts_with('/') {

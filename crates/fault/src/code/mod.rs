@@ -39,7 +39,7 @@ impl ErrorCode {
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
         assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
-        assert!(status >= 400 && status <= 599, "an error's status is 400-599");
+        assert!(status >= 400 && status <= 599, "an error status is 400 to 599");
         Self(Repr::Plain { name, status })
     }
 
@@ -138,7 +138,7 @@ impl ErrorCode {
         };
         assert!(
             row.details.is_none(),
-            "the details of `{}` are the catalogue's, whose schema every client has: use a code of your own",
+            "the catalogue fixes the details of `{}`: use a code of your own",
             row.name
         );
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
@@ -324,7 +324,7 @@ impl ErrorCode {
             return Err("a code of the catalogue cannot be redefined");
         }
         if !(400..=599).contains(&status) {
-            return Err("an error's status is 400-599");
+            return Err("an error status is 400 to 599");
         }
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
@@ -337,7 +337,7 @@ impl ErrorCode {
         }
         match &mut self.0 {
             Repr::Own(own) => set(Arc::make_mut(own)),
-            _ => panic!("`{self}` is not a code of your own, and cannot be changed: make one by `ErrorCode::custom`"),
+            _ => panic!("`{self}` cannot be changed: it was not created with `ErrorCode::custom`"),
         }
         self
     }

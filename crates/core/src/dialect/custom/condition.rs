@@ -46,7 +46,8 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
-    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's (E8).
+    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's
+    /// (E8).
     Issues,
     /// No value: the body has no such place.
     Absent,
@@ -113,7 +114,7 @@ impl Expected {
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => f.write_str("there"),
+            Self::Any => f.write_str("present"),
             Self::Null => f.write_str("null"),
             Self::String => f.write_str("a string"),
             Self::NonBlank => f.write_str("a string that is not blank"),

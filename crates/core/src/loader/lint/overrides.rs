@@ -50,7 +50,7 @@ fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_v
         let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
         report.warn("weakens-base", (place, key), format!("this requires less of requests than {what}"), advice);
     } else {
-        let advice = "fine if it is meant; the base applies if this file sets nothing";
+        let advice = "fine if intended; otherwise remove it here, so that the base applies";
         report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);
     }
 }
