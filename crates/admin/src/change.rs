@@ -78,8 +78,7 @@ impl Admin {
 
     async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Denied> {
         let Some(file) = &self.token else {
-            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
-                       from the machine itself to a loopback address";
+            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change to a loopback address on the same machine";
             return if self.is_exposed { Err(Denied::new(StatusCode::FORBIDDEN, why)) } else { Ok(()) };
         };
         let client_address = peer.map(tracing::field::display);
@@ -118,7 +117,7 @@ async fn form<B: Body>(headers: &HeaderMap, body: B) -> Result<String, Denied> {
     text.ok_or_else(|| {
         Denied::new(
             StatusCode::BAD_REQUEST,
-            "the form is too long, too slow or broken off; send at most 16 KiB within 5 s",
+            "the form is too long, too slow or incomplete; send at most 16 KiB within 5 s",
         )
     })
 }

@@ -104,8 +104,13 @@ impl ShapeIssues {
     fn compile(&self) -> Result<IssuePlaces, SettingError> {
         let list = pointer("issues", &self.list)?;
         if !self.list.ends_with("/*") {
-            let right = format!("write \"{}/*\", which stands for all elements of the list", self.list.trim_end_matches('/'));
-            return Err(SettingError::new("issues", format!("{:?} does not end in /*, as a list does", self.list), right));
+            let right =
+                format!("write \"{}/*\", which stands for all elements of the list", self.list.trim_end_matches('/'));
+            return Err(SettingError::new(
+                "issues",
+                format!("{:?} does not end in /*, as a list does", self.list),
+                right,
+            ));
         }
         let inside = |place: &Option<String>| match place.as_deref() {
             Some(place) if place.split('/').any(|step| step == "*") => {

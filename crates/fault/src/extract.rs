@@ -56,7 +56,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Identity {
     }
 }
 
-/// The layer is not around the handler, so requests have no id.
+/// No layer wraps the service, so requests have no id.
 #[derive(Debug)]
 pub struct MissingRequestId(());
 

@@ -1,4 +1,4 @@
-//! The caller of a request, and what proved it.
+//! The caller of a request, and the proof of its identity.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller that the credentials identify (rule G2). Each request that a scheme let in has it in its extensions.
+/// The caller that the credentials identify (rule G2). Each request with accepted credentials has it in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -37,7 +37,7 @@ struct Inner {
 /// A scheme's data about the caller, besides the id.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// A key or a certificate has nothing more.
+    /// A key or a certificate has only an id.
     #[default]
     IdAlone,
     /// The claims of a token: a JSON object.
@@ -115,7 +115,7 @@ impl Identity {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// The claims of the caller's token, all of them, as a JSON object; `None` if no token identified the caller.
+    /// All claims of the caller's token, as a JSON object; `None` if no token identified the caller.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {

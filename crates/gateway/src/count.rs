@@ -32,8 +32,8 @@ const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 pub(super) fn describe() {
     describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
     describe_gauge!(STREAMS, "Requests whose response has not ended.");
-    describe_gauge!(UPSTREAM_CONNECTIONS, "Connections to the service, with those that are being opened.");
-    describe_gauge!(UPSTREAM_LIMIT, "The most connections to the service that there may be.");
+    describe_gauge!(UPSTREAM_CONNECTIONS, "Connections to the service, including those that are being opened.");
+    describe_gauge!(UPSTREAM_LIMIT, "Limit of the connections to the service.");
     describe_gauge!(UPSTREAM_REQUESTS, "Requests that have a connection to the service.");
     describe_gauge!(UPSTREAM_QUEUE, "Requests that wait for a connection to the service.");
     describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");

@@ -38,15 +38,16 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the end, h2
-/// reports the difference.
+/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the
+/// end, h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
 
 /// The error of a body that is [cut off](is_cut_off).
 pub(crate) fn within_body(peer: &str) -> BoxError {
-    io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream within its body")).into()
+    io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
+        .into()
 }
 
 /// The error of a client's body. Separates a client that is gone from one that frames its body wrongly (F1a).

@@ -33,7 +33,7 @@ impl StallLimit {
             self.waits = true;
         }
         ready!(self.timer.as_mut().poll(cx));
-        let text = format!("the service paused for more than {:?} within its response", self.limit);
+        let text = format!("the service paused for more than {:?} in the middle of its response", self.limit);
         // A connection that failed is the service's fault (F1).
         let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
         Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))

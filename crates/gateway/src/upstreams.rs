@@ -1,9 +1,11 @@
 //! The services behind a gateway: that of each scope that names one, and one for the rest.
 //!
-//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules G0, M3).
+//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules
+//!    G0, M3).
 //! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service does not use the resources
 //!    of another one. Scopes with the same URL share them.
-//! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight keeps them.
+//! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight
+//!    keeps them.
 //! 4. A request that has no service is `not_found`.
 
 use std::collections::{HashMap, HashSet};
@@ -27,8 +29,8 @@ use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Prepared, Proxy, refuse};
 use super::upstream::Upstream;
 
-/// How often to check which services the active policy names. Until then, the last idle connections of a removed service stay
-/// open.
+/// How often to check which services the active policy names. Until then, the last idle connections of a removed
+/// service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The services behind a gateway: those that scopes of the policy name (`[scope] upstream`), and one for all other
@@ -174,7 +176,7 @@ impl<B: ForwardBody> Proxies<B> {
                 return Err(Fault::new(ErrorCode::NOT_FOUND)
                     .caused_by(ProxyFailure::new(
                         ProxyError::DestinationNotFound,
-                        "no scope names a service for the request",
+                        "no scope has a service for the request",
                     ))
                     .into());
             }
@@ -195,8 +197,8 @@ impl<B: ForwardBody> Proxies<B> {
         Ok(Arc::clone(by_url.entry(url.clone()).or_insert(fresh)))
     }
 
-    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so does one that began by an older
-    /// policy: at the next look that one ends as well.
+    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so
+    /// does one that began by an older policy: at the next look that one ends as well.
     fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
         // The policy is read under the lock, so it also names each service that a newer policy has put into the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
@@ -205,7 +207,7 @@ impl<B: ForwardBody> Proxies<B> {
         let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
         drop(by_url);
         for (url, _) in &ended {
-            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "the policy no longer names this service; closing its idle connections");
+            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "the policy no longer uses this service; closing its idle connections");
         }
     }
 }

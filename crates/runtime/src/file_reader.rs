@@ -1,10 +1,11 @@
-//! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and never answer.
+//! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and
+//! never answer.
 //!
 //! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
-//! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both found is
-//!    returned, and only if the system reports no change in between.
-//! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no more are
-//!    started. Once one continues, the files are read again.
+//! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both
+//!    found is returned, and only if the system reports no change in between.
+//! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no
+//!    more are started. Once one continues, the files are read again.
 //! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;
@@ -258,10 +259,10 @@ impl Unread {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Busy => "wait until that reading has ended",
-            Self::Silent => "check the file system that the files are on; the next change or reload reads them again",
-            Self::Unsettled => "write the new file beside the old one, and rename it over that",
-            Self::Panicked => "report the panic on standard error as a bug",
+            Self::Busy => "wait until the current read has ended",
+            Self::Silent => "check the file system of the files; the next change or reload reads them again",
+            Self::Unsettled => "write a new file beside the old one, then rename it over the old one",
+            Self::Panicked => "report a bug with the panic on standard error",
         }
     }
 }

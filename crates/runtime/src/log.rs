@@ -52,8 +52,8 @@ fn log_and_count(event: &mut Event) {
     }
 }
 
-/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of success:
-/// then it is its code's.
+/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of
+/// success: then it is its code's.
 fn error_status(event: &Event) -> Option<StatusCode> {
     let status = event.would_be().or(event.status());
     if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
@@ -88,7 +88,7 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
-            "the policy's routes match only the path before a router stripped its prefix; both paths are guarded"
+            "the policy's routes match only the path before a router stripped its prefix; the guards of both paths apply"
         );
     }
 }
@@ -103,7 +103,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
                 target: "tower_error_envelope",
                 request_id = %id,
                 removed_headers = names,
-                "removed request headers that a service may take for others"
+                "removed request headers that a service may confuse with others"
             );
         }
         if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
@@ -190,16 +190,16 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even a
-/// disabled span has a cost.
+/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even
+/// a disabled span has a cost.
 #[inline]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
     wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
 }
 
-/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and where a
-/// future is dropped.
+/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and
+/// where a future is dropped.
 fn span_of_line(event: &Event) -> Option<Span> {
     let is_inside = Span::current().metadata().is_some_and(|span| span.target() == REQUEST);
     if is_inside { None } else { request_span(event.request_id()) }
@@ -263,8 +263,8 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
-/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has none, its
-/// own text and the paths of its issues.
+/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has
+/// none, its own text and the paths of its issues.
 fn unsaid_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -292,7 +292,7 @@ fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
         }
         text
     });
-    bounded(text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}")))
+    bounded(text.unwrap_or_else(|panic| format!("an error whose Display implementation panicked: {panic}")))
 }
 
 fn bounded(mut text: String) -> String {

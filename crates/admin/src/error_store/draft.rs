@@ -22,7 +22,8 @@ pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = distinguish(kind, route, status, alone)?;
     let toml = rule(status, &condition, &name, &message, !is_in_catalogue(&name));
-    let note = (status >= 500).then_some("With this rule, clients get the details of a 5xx error: check first that they contain no secrets.");
+    let note = (status >= 500)
+        .then_some("With this rule, clients get the details of a 5xx error: check first that they contain no secrets.");
     Ok(Draft { toml, note })
 }
 
@@ -39,7 +40,9 @@ fn distinguish(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Re
         (None, Some(route)) if alone => {
             Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), stock()))
         }
-        (None, Some(_)) => Err("The route has other errors with this status: add message = \"…\" to match this one by its text."),
+        (None, Some(_)) => {
+            Err("The route has other errors with this status: add message = \"…\" to match this one by its text.")
+        }
         (None, None) => {
             Err("First add a [[route]] for these requests: a rule with only a status applies to every route.")
         }

@@ -12,7 +12,9 @@ pub(super) fn answer(request: &AdminRequest<'_>) -> (StatusCode, Markup) {
         #[cfg(feature = "prometheus")]
         Metrics::Here(_) => (StatusCode::OK, here::page(request)),
         Metrics::Elsewhere(place) => (StatusCode::NOT_FOUND, none(place)),
-        Metrics::Nowhere => (StatusCode::NOT_FOUND, none("Nothing is counted, because no metrics recorder is installed.")),
+        Metrics::Nowhere => {
+            (StatusCode::NOT_FOUND, none("Nothing is counted, because no metrics recorder is installed."))
+        }
     }
 }
 

@@ -190,7 +190,7 @@ try {
     const held = await asks.names();
     await page.getByText('Paused, 1 new').waitFor();
     assert.equal(await rowOf(page, held).count(), 0);
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await rowOf(page, held).waitFor();
     assert.ok(await page.evaluate(() => globalThis.isTheSamePage));
     const number = (at) => page.locator('table.errors tbody').nth(at).getAttribute('data-number').then(Number);

@@ -135,7 +135,7 @@ fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
         &["check", "--deny-warnings", &file],
         0,
         "\
-crates/cli/tests/policies/tokens.toml:8: secret_env: note: there is no environment variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not checked
+crates/cli/tests/policies/tokens.toml:8: secret_env: note: the environment variable \"ERROR_ENVELOPE_TEST_SECRET\" is not set, so the secret was not checked
   |
 8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^

@@ -38,6 +38,6 @@ fn classified(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Fai
 
 /// The client waits no longer for a call: the inner service's own time-out (F1).
 pub(super) fn out_of_time() -> (Failure, super::BoxError) {
-    let cause = "the client's own time-out for the call ran out";
+    let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
 }

@@ -31,9 +31,7 @@ impl MediaTypes {
         let accept = HeaderValue::from_str(&types.join(", "));
         match accept {
             Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).with_stored_reply(), types }),
-            _ => {
-                Err(SettingError::new(KEY, "the list has no media type", "list at least one, or remove the guard"))
-            }
+            _ => Err(SettingError::new(KEY, "the list has no media type", "list at least one, or remove the guard")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `[cors]`: the origins whose scripts may read what the layer answers by itself (rule R6a).
+//! `[cors]`: the origins whose scripts may read the layer's own responses (rule R6a).
 
 use http::header::ORIGIN;
 use http::uri::Authority;

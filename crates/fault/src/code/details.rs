@@ -182,8 +182,10 @@ impl Reader {
                 match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
                     Some(other) => {
                         let other = other.name;
-                        Err(self
-                            .wrong(format!("{name} and {other} are mutually exclusive"), format!("keep {name} or {other}")))
+                        Err(self.wrong(
+                            format!("{name} and {other} are mutually exclusive"),
+                            format!("keep {name} or {other}"),
+                        ))
                     }
                     None => self.are_of_the_type(&schema[name], &types(schema)),
                 }
@@ -224,7 +226,9 @@ impl Reader {
             self.is(one, one.is_string(), "the name of a type, or a list of them")?;
             let name = one.as_str().unwrap_or_default();
             if !TYPES.contains(&name) {
-                return Err(self.wrong(format!("unknown type {name:?}"), format!("the choices are {}", TYPES.join(", "))));
+                return Err(
+                    self.wrong(format!("unknown type {name:?}"), format!("the choices are {}", TYPES.join(", ")))
+                );
             }
         }
         self.is_not_empty(list.len(), "name a type")

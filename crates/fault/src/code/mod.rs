@@ -1,10 +1,10 @@
 //! The error codes: one table, open at the end.
 //!
-//! A row of the table makes the constant, its text, its default status, its gRPC status, what a client may do next and
-//! the default message. Nothing else in the crate lists codes.
+//! A row of the table defines the constant, its text, its default status, its gRPC status, the retry advice and the
+//! default message. Nothing else in the crate lists codes.
 //!
-//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process defines
-//! passes by name.
+//! The set is open (rule E2): an organisation adds its own codes, and a code that only an inner process defines passes
+//! by its name.
 
 mod code_set;
 pub mod details;
@@ -25,7 +25,7 @@ pub use error_code::{ErrorCode, Retry};
 pub use table::names;
 
 impl ErrorCode {
-    /// An organisation's own code, with the status that the layer uses if nothing else sets one.
+    /// Creates an organisation's own code, with the status that the layer uses if nothing else sets one.
     ///
     /// Until you set them, its gRPC status, retry advice and message are those of the status's generic code. A policy
     /// that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every [`Fault`](crate::fault::Fault)
@@ -136,11 +136,7 @@ impl ErrorCode {
             Repr::Described(described) => described.row,
             _ => return self.with(|own| own.details = Some(details)),
         };
-        assert!(
-            row.details.is_none(),
-            "the catalogue fixes the details of `{}`: use a code of your own",
-            row.name
-        );
+        assert!(row.details.is_none(), "the catalogue fixes the details of `{}`: use a code of your own", row.name);
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
@@ -169,7 +165,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status that the layer uses if nothing else sets one. A code of which only the name is known has 500.
+    /// The HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
@@ -225,7 +221,7 @@ impl ErrorCode {
         }
     }
 
-    /// The message that is used if there is no better one. It is for people and free to change.
+    /// The message that is used if there is no better one. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -411,7 +407,7 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// Whether a name may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
+/// Whether a name is safe where texts are not allowed: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

@@ -1,4 +1,4 @@
-//! A service's own errors as faults, by `?`.
+//! Converts a service's own errors to faults, for `?`.
 
 use std::error::Error;
 

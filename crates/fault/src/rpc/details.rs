@@ -5,7 +5,8 @@
 //! 3. `RetryInfo`: how long to wait, where there is a `retry-after`.
 //! 4. `BadRequest`: the issue list (E8), field by field.
 //!
-//! The length is bounded, since gRPC has all of it in one header: metadata and violations are written as far as they fit.
+//! The length is bounded, since gRPC has all of it in one header: metadata and violations are written as far as they
+//! fit.
 //!
 //! Without the feature `protobuf` none of it is written in bytes, and only the id is read from others' bytes (E7). In
 //! JSON the same messages are a dialect (R2), which needs no feature.
@@ -73,7 +74,7 @@ pub fn replaced(text: &[u8], piece: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// All parts of an error that an RPC protocol writes.
+/// All parts of an error in an RPC protocol.
 #[derive(Clone, Copy)]
 pub struct RpcError<'a> {
     pub status: Status,

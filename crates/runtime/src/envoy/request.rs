@@ -64,7 +64,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
-                        Err(_) => cannot("its host cannot be read".to_owned()),
+                        Err(_) => cannot("the request's host cannot be read".to_owned()),
                     }
                 }
             }
@@ -81,7 +81,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     }
     match Method::from_bytes(target.method) {
         Ok(method) => parts.method = method,
-        Err(_) => cannot("its method is none".to_owned()),
+        Err(_) => cannot("the request's method is not valid".to_owned()),
     }
     match target.uri(&parts.method, version) {
         Ok(uri) => parts.uri = uri,
@@ -104,11 +104,11 @@ impl Target<'_> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
             uri.authority = self.named.or_else(|| Authority::try_from(self.authority).ok());
-            return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
+            return Uri::from_parts(uri).map_err(|_| "the request's authority cannot be read".to_owned());
         }
-        let path = self.path.ok_or("it has no path")?;
+        let path = self.path.ok_or("the request has no path")?;
         let is_all = path == b"*"[..];
-        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "its path cannot be read".to_owned())?;
+        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "the request's path cannot be read".to_owned())?;
         uri.path_and_query = Some(path);
         if version >= Version::HTTP_2 && !is_all {
             uri.authority = self.named;
@@ -116,7 +116,7 @@ impl Target<'_> {
                 uri.scheme = Scheme::try_from(self.scheme).ok().or(Some(Scheme::HTTP));
             }
         }
-        Uri::from_parts(uri).map_err(|_| "its target cannot be read".to_owned())
+        Uri::from_parts(uri).map_err(|_| "the request's target cannot be read".to_owned())
     }
 }
 

@@ -74,7 +74,7 @@ impl Https {
             roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
         }
         match roots.is_empty() {
-            true => Err(invalid(&"there is no certificate in it")),
+            true => Err(invalid(&"the file has no certificate")),
             false => Ok(Self { roots: Some(Arc::new(roots)), config: Arc::default() }),
         }
     }

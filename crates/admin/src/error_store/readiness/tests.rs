@@ -90,7 +90,10 @@ fn a_status_that_says_it_all_holds_nothing_back() {
     let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
     let readiness = assess(Mode::Fill, &tally, SPAN);
     assert_eq!(readiness.verdict, Verdict::Ready);
-    assert_eq!(readiness.reasons, ["0 errors without a code since 21 Nov 11:00 UTC; 2 more need no code, since the status is enough."]);
+    assert_eq!(
+        readiness.reasons,
+        ["0 errors without a code since 21 Nov 11:00 UTC; 2 more need no code, since the status is enough."]
+    );
 }
 
 #[test]

@@ -105,7 +105,10 @@ impl Template {
 impl Node {
     fn parse(json: &str, found: &[(Placeholder, bool)], depth: usize) -> Result<Self, TemplateError> {
         if depth == 0 {
-            return Err((format!("the template is more than {MAX_DEPTH} levels deep"), "write a template with fewer levels".to_owned()));
+            return Err((
+                format!("the template is more than {MAX_DEPTH} levels deep"),
+                "write a template with fewer levels".to_owned(),
+            ));
         }
         let at = json.strip_prefix("\"{{").and_then(|rest| rest.strip_suffix("}}\""));
         if let Some((placeholder, is_optional)) = at.and_then(|at| found.get(at.parse::<usize>().ok()?)) {

@@ -58,7 +58,7 @@ impl AuthFailure {
             Self::Invalid => "invalid credentials",
             Self::NoEmail => "no verified email",
             Self::Expired => "expired or revoked credentials",
-            Self::Unavailable => "no answer from the verifier",
+            Self::Unavailable => "no response from the verifier",
         }
     }
 }

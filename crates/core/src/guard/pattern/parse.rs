@@ -93,7 +93,10 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
         let (rest, name) = name.strip_prefix('*').map_or((false, name), |name| (true, name));
         refuse_name(segment, name, &names)?;
         if rest && written.peek().is_some() {
-            return Err(advise(format!("{segment} is not the last segment"), "put {*rest} at the end, or write {one} for one segment"));
+            return Err(advise(
+                format!("{segment} is not the last segment"),
+                "put {*rest} at the end, or write {one} for one segment",
+            ));
         }
         if rest {
             return Ok((segments, true));
@@ -111,7 +114,10 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
     if path.contains('\\') {
-        return Err(advise(wrong("a backslash"), "write /, or {one} for any segment: a path pattern is not a regular expression"));
+        return Err(advise(
+            wrong("a backslash"),
+            "write /, or {one} for any segment: a path pattern is not a regular expression",
+        ));
     }
     if path.contains(['?', '#']) {
         return Err(advise(wrong("a query or fragment"), "remove it: only the path decides which route matches"));
@@ -153,9 +159,10 @@ fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
     match segment {
         "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
         // Other routers' syntax: taken literally, it would guard nothing.
-        _ if segment.starts_with([':', '*', '<']) => {
-            Err(advise(format!("{segment:?} is not a parameter here"), "write {one} for one segment, or {*rest} for all that follow"))
-        }
+        _ if segment.starts_with([':', '*', '<']) => Err(advise(
+            format!("{segment:?} is not a parameter here"),
+            "write {one} for one segment, or {*rest} for all that follow",
+        )),
         _ => Ok(Segment::Literal(segment.into())),
     }
 }

@@ -170,7 +170,9 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (Some(variable), None, None) => read_secret(&variable, files.env).map(JwtKeys::secret),
         (None, Some(file), None) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
         (None, None, Some(url)) => read_url(&url, files.env).map(JwtKeys::remote),
-        (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file are mutually exclusive", ONE_OF_THEM)),
+        (Some(_), Some(other), None) => {
+            Err(other.error("secret_env and jwks_file are mutually exclusive", ONE_OF_THEM))
+        }
         (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url are mutually exclusive", ONE_OF_THEM)),
         (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url are mutually exclusive", ONE_OF_THEM)),
         // Stands in for a key whose mistake is reported already. Without it, `algorithms` would be refused as well.

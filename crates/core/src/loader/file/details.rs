@@ -65,7 +65,9 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         DeValue::Integer(_) => Json::Number(value.integer()?.into()),
         DeValue::Float(number) => {
             let number = number.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
-            Json::Number(number.ok_or_else(|| value.error("JSON cannot represent this number", "write a finite number"))?)
+            Json::Number(
+                number.ok_or_else(|| value.error("JSON cannot represent this number", "write a finite number"))?,
+            )
         }
         DeValue::Datetime(_) => {
             return Err(value.error("JSON has no type for dates", "write a text in quotes"));

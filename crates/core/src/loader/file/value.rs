@@ -56,7 +56,8 @@ impl<'a> Value<'a> {
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
-        fitting.ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number from {from} to {to}")))
+        fitting
+            .ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number from {from} to {to}")))
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {

@@ -34,8 +34,7 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
     if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
-        let wrong =
-            format!("JSON bodies of {taken} are accepted{}", nearer.with_location(report, other));
+        let wrong = format!("JSON bodies of {taken} are accepted{}", nearer.with_location(report, other));
         let advice = "a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\"";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }

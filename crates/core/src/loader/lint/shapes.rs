@@ -35,12 +35,16 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
     let it = shape.description();
     let mut losses = Vec::new();
     if !template.has(Placeholder::Code) && !template.has(Placeholder::Name) {
-        losses
-            .push(("the bodies have no code: clients find it only in the header x-error-code".to_owned(), "add {{name}} or {{code}}"));
+        losses.push((
+            "the bodies have no code: clients find it only in the header x-error-code".to_owned(),
+            "add {{name}} or {{code}}",
+        ));
     }
     if !template.has(Placeholder::RequestId) {
-        losses
-            .push(("the bodies have no request id: clients find it only in the header x-request-id".to_owned(), "add {{request_id}}"));
+        losses.push((
+            "the bodies have no request id: clients find it only in the header x-request-id".to_owned(),
+            "add {{request_id}}",
+        ));
     }
     let places = [
         ("code", &*it.code, &[Placeholder::Name, Placeholder::Code][..]),
@@ -58,7 +62,10 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
         }
     }
     if let Some(sign) = it.when.iter().find(|sign| !template.may_fulfil(sign)) {
-        let wrong = format!("a body that the template writes is not recognised as this shape: it has no {:?}", sign.at.to_string());
+        let wrong = format!(
+            "a body that the template writes is not recognised as this shape: it has no {:?}",
+            sign.at.to_string()
+        );
         losses.push((wrong, "write into the template what `when` requires"));
     }
     losses

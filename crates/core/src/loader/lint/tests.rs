@@ -321,8 +321,10 @@ fn r15_shapes_that_lose_something() {
     );
     assert_lints(
         "[shape.a]\nwhen.\"/v\" = 2\nwrite = '{\"v\":2,\"m\":{{message}},\"i\":{{request_id}}}'\n",
-        &["shape-template p.toml:4: shape.a.write: the bodies have no code: clients find it only in the header x-error-code; add \
-           {{name}} or {{code}}"],
+        &[
+            "shape-template p.toml:4: shape.a.write: the bodies have no code: clients find it only in the header x-error-code; add \
+           {{name}} or {{code}}",
+        ],
     );
 }
 

@@ -1,4 +1,4 @@
-//! Distinct lists, so that equal ones have one place: it shows which routes require the same.
+//! Stores each distinct list once, so that equal lists have the same index.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -174,7 +174,11 @@ impl Lists {
     pub(in crate::policy) fn intern_names(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
         refuse_twice("keep_fields", names)?;
         if names.iter().any(String::is_empty) {
-            return Err(SettingError::new("keep_fields", "a field name is empty", "write the names of fields of the body"));
+            return Err(SettingError::new(
+                "keep_fields",
+                "a field name is empty",
+                "write the names of fields of the body",
+            ));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
         let right = "let services that keep nearly the same fields share a list";

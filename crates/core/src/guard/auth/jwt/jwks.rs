@@ -62,7 +62,10 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
         .iter()
         .any(|key| PRIVATE.iter().any(|member| key.contains_key(*member)) || text(key, "kty") == Some("oct"))
     {
-        return refused("the key set contains a private or symmetric key".to_owned(), "keep only the public keys in it");
+        return refused(
+            "the key set contains a private or symmetric key".to_owned(),
+            "keep only the public keys in it",
+        );
     }
     let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
     if keys.is_empty() {

@@ -177,7 +177,8 @@ fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
         return Err(SettingError::new("algorithms", wrong, NAME_ALGORITHMS));
     }
     name.parse().map_err(|_| {
-        let right = "the choices are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
+        let right =
+            "the choices are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
         SettingError::new("algorithms", format!("{name:?} is not a supported algorithm"), right)
     })
 }
