@@ -7,7 +7,7 @@
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue
 //!    list: the path of the error, what was expected there, and a code. Data of the client is never quoted, neither in
-//!    a response nor in the log. The issue names the path parameter, even if it is the only one or in a tuple. serde
+//!    a response nor in the log. The issue has the name of the path parameter, even if it is the only one or in a tuple. serde
 //!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors, and
 //!    `?` converts their reports.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a

@@ -1,5 +1,5 @@
-//! A shape of an organisation's own, as a policy describes it: where a body has its parts, and how it is written
-//! (rule R15).
+//! An organisation's own shape of error bodies, as a policy describes it: the places of a body's parts, and its
+//! template (rule R15).
 
 use http::HeaderName;
 
@@ -14,10 +14,10 @@ use crate::guard::pattern::SettingError;
 ///
 /// It defines the signs of a body in the shape ([`when`](Self::when)), and where such a body has its code, message,
 /// details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers (RFC
-/// 6901), in which `*` stands for the elements of a list. A missing place is where the template has it.
+/// 6901), in which `*` stands for the elements of a list. If a place is not set, the place in the template is used.
 ///
-/// A policy reads its shapes before the built-in ones, in the order in which they were added. One with a template can
-/// be a route's dialect, by its name.
+/// A policy reads its shapes before the built-in ones, in the order in which they were added. A shape with a template
+/// can be a route's dialect, by its name.
 ///
 /// ```
 /// use tower_error_envelope::policy::{BodyShape, Expected, ShapeIssues};
@@ -81,7 +81,7 @@ macro_rules! places {
 }
 
 impl ShapeIssues {
-    /// The issues of the list whose elements are at this place, which ends in `/*`.
+    /// Issues in the list whose elements are at this place, which ends in `/*`.
     pub fn new(list: impl Into<String>) -> Self {
         Self { list: list.into(), path: None, message: None, code: None, notation: PathNotation::Dotted }
     }
@@ -125,7 +125,7 @@ impl ShapeIssues {
 }
 
 impl BodyShape {
-    /// A shape of that name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
+    /// Creates a shape with a name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -142,7 +142,7 @@ impl BodyShape {
         }
     }
 
-    /// Adds a sign of the shape; a body has all of them.
+    /// Adds a condition of the shape; a body in the shape fulfils all of them.
     pub fn when(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
         self.when.push((place.into(), expected.into()));
         self
@@ -185,8 +185,8 @@ impl BodyShape {
         self
     }
 
-    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. Of two names for one
-    /// code the first is written.
+    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. If a code has two
+    /// names, the first one is written.
     pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
         self.codes.push((name.into(), code));
         self

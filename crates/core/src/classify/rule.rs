@@ -1,7 +1,7 @@
-//! Map rules (rule R1): the content of an inner error → a code. The first rule that fits decides.
+//! Map rules (rule R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule fits where all its conditions hold; it has at least one. The inner code is compared as the body wrote it, the
-//! message without the white space around it, the media type in any letter case, the path in its normalised spelling.
+//! A rule matches if all its conditions match; it has at least one. The inner code is compared exactly, the message
+//! without surrounding white space, the media type in any letter case, and the path in its normalised spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -50,7 +50,7 @@ pub struct MapRule {
 }
 
 impl MapRule {
-    /// A rule that leads to `code`; it still needs a condition.
+    /// Creates a rule that maps to `code`; it still needs a condition.
     pub fn to(code: ErrorCode) -> Self {
         Self {
             to: code,
@@ -65,25 +65,25 @@ impl MapRule {
         }
     }
 
-    /// Where the inner status is this one (400–599).
+    /// Adds a condition: the inner status is this one (400–599).
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Where the inner body's own code is this one, letter for letter.
+    /// Adds a condition: the inner body's own code is exactly this one.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Where the inner body's message is exactly this one.
+    /// Adds a condition: the inner body's message is exactly this one.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Where a regular expression is found in the inner body's message.
+    /// Adds a condition: a regular expression is found in the inner body's message.
     #[cfg(feature = "pattern")]
     #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -91,20 +91,20 @@ impl MapRule {
         self
     }
 
-    /// Where the inner body has this media type.
+    /// Adds a condition: the inner body has this media type.
     pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
         self.content_type = Some(media_type.into());
         self
     }
 
-    /// Where the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
+    /// Adds a condition: the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
     pub fn route(mut self, pattern: impl Into<String>) -> Self {
         self.route = Some(pattern.into());
         self
     }
 
-    /// Sets the status that is sent instead of the inner one (400–599). What of the body may pass follows from the
-    /// inner status (rules R1, R3).
+    /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
+    /// the body may pass (rules R1, R3).
     pub fn to_status(mut self, status: u16) -> Self {
         self.to_status = Some(status);
         self

@@ -1,4 +1,4 @@
-//! A request on its way in: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
+//! Admits a request: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
 
 use std::cell::LazyCell;
 use std::sync::Arc;

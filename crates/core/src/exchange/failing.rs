@@ -1,4 +1,4 @@
-//! Errors of the inner service: what each is, and where it came from (rules F1, F3).
+//! Classifies errors of the inner service, with their origin (rules F1, F3).
 
 use std::error::Error;
 

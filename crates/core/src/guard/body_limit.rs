@@ -1,8 +1,8 @@
-//! The body's size: declared, and counted as it comes (rule G4).
+//! The limit of the body's size, declared or counted (rule G4).
 //!
-//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It travels with
-//! the body into whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream
-//! each message is measured by itself, by the length before it (rules P1–P3).
+//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It stays with
+//! the body in whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream each message is
+//! measured separately, by the length before it (rules P1–P3).
 
 use std::error::Error;
 use std::io;
@@ -118,8 +118,8 @@ impl BodyMeter {
         self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the body's data, so that an adapter to which data does not come by itself must ask for
-    /// it. `declared`: the head has the body's length, which the guards have checked.
+    /// Whether a decision depends on the body's data, so that an adapter to which data does not come by itself must ask
+    /// for it. `declared`: the head has the body's length, which the guards have checked.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;

@@ -1,4 +1,4 @@
-//! From an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
+//! Compiles an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use super::Identity;
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),
-    /// A verifier of the user's own decides, or keys that are fetched.
+    /// The user's own verifier decides, or keys that must be fetched.
     NeedsVerifier,
 }
 

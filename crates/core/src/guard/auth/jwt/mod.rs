@@ -1,4 +1,4 @@
-//! JSON web tokens (RFC 7519), as far as rule G2 needs them.
+//! JSON web tokens (RFC 7519), as rule G2 requires them.
 
 mod jwks;
 mod remote;
