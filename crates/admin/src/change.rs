@@ -1,8 +1,8 @@
-//! A request that changes something, and whether its sender may.
+//! Decides whether the sender of a request may change something.
 //!
 //! 1. With a token file, a change needs the token: as `Authorization: Bearer`, or as `token` of the form.
 //! 2. Without one, changes are refused if an address other than loopback is served: anyone could reach it.
-//! 3. Who and why come from the form, else from the query. Nothing proves them.
+//! 3. The operator's name and the reason come from the form, else from the query. They are not verified.
 
 use std::net::IpAddr;
 use std::time::Duration;

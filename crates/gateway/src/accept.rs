@@ -1,4 +1,4 @@
-//! Accepts clients on each worker, or in the caller's runtime without workers, until it is to pause or to end.
+//! Accepts clients on each worker, or in the caller's runtime without workers, until it must pause or end.
 
 use std::convert::Infallible;
 use std::future;

@@ -3,9 +3,9 @@
 //! | gauge | labels |
 //! |---|---|
 //! | `error_envelope_connections` | `protocol`: `http/1`, `http/2`, or `none` for a client that has sent no request yet |
-//! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose answers are not through |
-//! | `error_envelope_upstream_connections` | `upstream`: connections to the service, with those that are being opened |
-//! | `error_envelope_upstream_connections_limit` | `upstream`: how many there may be |
+//! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose responses have not ended |
+//! | `error_envelope_upstream_connections` | `upstream`: connections to the service, including those that are being opened |
+//! | `error_envelope_upstream_connections_limit` | `upstream`: the limit of connections |
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!

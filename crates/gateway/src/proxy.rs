@@ -1,6 +1,6 @@
 //! Forwards a request to the service and returns its response.
 //!
-//! It never answers by itself: it returns failures as errors, and the layer around it makes the answer.
+//! It never creates a response itself: it returns failures as errors, and the layer around it creates the response.
 //! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Serves clients until it is to stop, then waits for what is in flight.
+//! Serves clients until the stop, then waits for requests in flight.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! How long a service may pause within its response body (`[scope] stall_timeout`).
+//! The time limit for a service's pauses within its response body (`[scope] stall_timeout`).
 
 use std::io;
 use std::pin::Pin;

@@ -1,12 +1,12 @@
-//! The services behind a gateway: that of each scope that names one, and one for the rest.
+//! The services behind a gateway: one for each scope that has a URL, and one for all other requests.
 //!
 //! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules
 //!    G0, M3).
-//! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service does not use the resources
+//! 2. Each URL has its own connections, queue, limits and TLS: a slow or missing service does not use the resources
 //!    of another one. Scopes with the same URL share them.
-//! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight
-//!    keeps them.
-//! 4. A request that has no service is `not_found`.
+//! 3. They are created for the first request. They end after the active policy no longer has the URL, and all
+//!    requests in flight have ended.
+//! 4. A request without a service gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -33,8 +33,7 @@ use super::upstream::Upstream;
 /// service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services behind a gateway: those that scopes of the policy name (`[scope] upstream`), and one for all other
-/// requests.
+/// The services behind a gateway: those of the policy's scopes (`[scope] upstream`), and one for all other requests.
 ///
 /// ```no_run
 /// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
@@ -58,12 +57,12 @@ pub struct Upstreams {
 type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
 
 impl Upstreams {
-    /// Uses the services that the policy of `layer` names, also after a reload. `layer` must be the gateway's layer.
+    /// Uses the services in the policy of `layer`, also after a reload. `layer` must be the gateway's layer.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
 
-    /// Sets the service for requests whose scope names no service. Without it, they get 404 `not_found`.
+    /// Sets the service for requests whose scope has none. Without it, they get 404 `not_found`.
     pub fn rest(mut self, upstream: Upstream) -> Self {
         self.rest = Some(upstream);
         self
@@ -97,8 +96,8 @@ impl Upstreams {
 }
 
 impl Upstream {
-    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It takes
-    /// every request, whatever service a scope names: see [`Upstreams`].
+    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It handles
+    /// every request, whatever service a scope has: see [`Upstreams`].
     ///
     /// # Errors
     /// If [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.

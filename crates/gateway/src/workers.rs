@@ -1,8 +1,8 @@
-//! Threads that serve clients, each with a runtime of its own.
+//! Threads that serve clients, each with its own runtime.
 //!
-//! Each accepts for itself, so that one which is busy leaves new clients to the others. A connection stays on its
+//! Each thread accepts its own clients, so a busy thread leaves new clients to the others. A connection stays on its
 //! thread. The connections to the service stay there, too, if possible: the [pool](super::pool) prefers those that were
-//! opened [`here`]. What they share is what holds for the process: limits, and the connections to a service.
+//! opened [`here`]. They share the limits of the process, and the connections to a service.
 
 use std::cell::Cell;
 use std::io;
@@ -20,8 +20,8 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 const EVENTS_AT_ONCE: usize = 16;
 
 /// Makes a runtime that runs on one thread, for a gateway on one core. The threads of [`GatewayConfig::workers`] use
-/// the same. A program may use any other tokio runtime with I/O and time. This one handles 16 ready sockets at a time,
-/// which costs less with many connections.
+/// the same kind. A program may use any other tokio runtime with I/O and time. This one handles 16 ready sockets at a
+/// time, which costs less with many connections.
 ///
 /// # Errors
 ///

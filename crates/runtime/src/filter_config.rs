@@ -1,4 +1,4 @@
-//! The part of a policy that Envoy is given: read by the module, and by the command that checks a configuration.
+//! The configuration of Envoy's filter: parsed by the module, and by the command that checks a configuration.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -109,8 +109,8 @@ impl FilterConfig {
         Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
     }
 
-    /// Reads an admin address: an IP address and a port, or a port on loopback. A name would have to be looked up while
-    /// Envoy waits.
+    /// Reads an admin address: an IP address and a port, or a port on loopback. A host name is not accepted, because
+    /// Envoy would wait for its lookup.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl FilterPolicy {
     /// The name of an inline policy text in errors.
     pub const INLINE: &str = "filter_config";
 
-    /// A loader for policies as they can apply inside Envoy: without a verifier in Rust.
+    /// A loader for policies inside Envoy, where no verifier in Rust is available.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

@@ -13,9 +13,10 @@ use error_envelope_core::policy::{Mode, Policy};
 
 /// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until it is taken back.
 ///
-/// In `off` nothing changes but the id, and failures still get an answer; credentials are required as before (rule M1): no access
-/// is opened. Requests keep the config that they began with (rule M3). A policy that is reloaded meanwhile is accepted, and takes
-/// effect when the switch is taken back. It is logged as a warning, and counted. It lasts as long as the process.
+/// In `off`, only request ids and responses to failures are added. Credentials are still required (rule M1). Requests
+/// keep the config that they began with (rule M3). A policy that is reloaded meanwhile applies when the switch is
+/// turned off. Each change of the switch is logged as a warning, and counted. The switch is kept in memory: a restart
+/// clears it.
 ///
 /// ```
 /// use tower_error_envelope::middleware::KillSwitch;
@@ -38,8 +39,8 @@ struct State {
     last: RwLock<Option<SwitchChange>>,
 }
 
-/// Who throws a [`KillSwitch`] or takes it back, and why: for the log and for the next reader, never a metric's label. Either may
-/// be left out.
+/// The operator who turns a [`KillSwitch`] on or off, and the reason: for the log and the admin page, never a metric's
+/// label. Both are optional.
 ///
 /// ```
 /// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};

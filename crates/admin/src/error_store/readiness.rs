@@ -1,4 +1,4 @@
-//! The changes of a route's next mode for clients, and whether the route is ready for it.
+//! The effects of a route's next mode on clients, and whether the route is ready for it.
 
 use error_envelope_core::policy::Mode;
 
@@ -21,7 +21,7 @@ pub(crate) struct Readiness {
 pub(crate) enum Verdict {
     Ready,
     NotReady,
-    /// The route's mode passes errors without a look at them, so nothing is known.
+    /// The route's mode passes errors without examining them, so nothing is known.
     Unseen,
     /// The route is in `enforce`: nothing is left to do.
     Done,

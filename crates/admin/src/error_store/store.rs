@@ -1,4 +1,4 @@
-//! The observer of errors: it counts them at once, and a thread of its own handles their bodies.
+//! The observer of errors: it counts them at once, and a separate thread handles their bodies.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

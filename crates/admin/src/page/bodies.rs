@@ -1,4 +1,4 @@
-//! Before and after, side by side.
+//! The bodies of an error before and after the layer, side by side.
 
 use error_envelope_core::exchange::Origin;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! The frame of every page: its head, where it comes from, the switch, the navigation, and the search.
+//! The frame of every page: its head, its source, the switch, the navigation, and the search.
 
 use maud::{DOCTYPE, Markup, html};
 

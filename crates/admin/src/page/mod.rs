@@ -1,6 +1,6 @@
 //! The pages of the errors page.
 //!
-//! 1. Any text that a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
+//! 1. Any text that a client may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be reloaded.
 
 mod bodies;

@@ -1,4 +1,4 @@
-//! What the first page shows, read at one moment: its figures, charts and rows agree.
+//! The data of the first page, read at one moment, so that figures, charts and rows agree.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +27,8 @@ pub(super) struct Moment {
     pub(super) tallies: Vec<(Option<Arc<str>>, Tally)>,
     pub(super) faults: Vec<OfCode>,
     pub(super) refusals: Vec<OfCode>,
-    /// Of each route now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without counters.
+    /// Of each route now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without
+    /// counters.
     pub(super) totals: Option<HashMap<Option<Arc<str>>, RouteTotals>>,
     /// Of all the minutes that are kept.
     pub(super) errors: Counts,

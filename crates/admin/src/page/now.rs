@@ -1,4 +1,4 @@
-//! What is wrong now: what needs somebody first.
+//! The current problems: the first section of the first page.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

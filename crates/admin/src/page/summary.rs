@@ -1,4 +1,4 @@
-//! The errors since the beginning, in short.
+//! A summary of the errors since the process started.
 
 use maud::{Markup, html};
 
@@ -9,7 +9,7 @@ use crate::error_store::tally::Tally;
 use crate::error_store::week::Week;
 
 impl Routes {
-    /// The errors since the beginning, in short.
+    /// A summary of the errors since the process started.
     pub(super) fn figures(&self) -> Markup {
         let today = self.span.today();
         let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };

@@ -1,4 +1,4 @@
-//! The kill switch: what it changes, and one form that throws it or takes it back.
+//! The kill switch: its effects, and a form that turns it on or off.
 
 use error_envelope_runtime::SwitchChange;
 use http::StatusCode;

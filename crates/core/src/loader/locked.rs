@@ -389,7 +389,7 @@ mod tests {
         assert!(error.to_string().contains("org.toml:2"), "{error}");
         let text = "version = 1\nlocked = [\"auth\"]\n[scope]\nprefix = \"/a\"\n";
         let error = PolicyLoader::new().parse("a.toml", text).unwrap_err();
-        assert!(error.to_string().contains("locks nothing"), "{error}");
+        assert!(error.to_string().contains("cannot lock settings"), "{error}");
         assert!(read("locked = [\"dialect\"]", "", "").unwrap_err().to_string().contains("can be locked"));
     }
 }

@@ -34,11 +34,11 @@ const CHECK_EVERY: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessSink {
-    /// A file that lines are appended to.
+    /// Append lines to this file.
     File(PathBuf),
     /// Standard output.
     Stdout,
-    /// The log: an event at INFO for each line, of the target `error_envelope::gateway::access`.
+    /// The log: an event at INFO for each line, with the target `error_envelope::gateway::access`.
     Log,
 }
 

@@ -1,4 +1,4 @@
-//! Listening sockets that were given to this process.
+//! Listening sockets that this process got at its start.
 
 use std::fmt;
 use std::io;

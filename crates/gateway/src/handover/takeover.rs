@@ -1,4 +1,4 @@
-//! The side of the new process.
+//! The new process's side of the hand-over.
 
 use std::io;
 use std::os::unix::net::UnixListener as BlockingListener;
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
 const MOST_ENDS: usize = 3;
 
-/// A take-over that has begun: from the gateway at an upgrade socket, or from none.
+/// A take-over that has begun; the upgrade socket may have no gateway yet.
 #[must_use]
 pub struct Takeover {
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Takeover {
     /// has handed them over, `sockets` are used.
     ///
     /// # Errors
-    /// If the process that listens there belongs to another user or hands nothing over, or if its sockets cannot be
+    /// If the process that listens there belongs to another user or refuses to hand over, or if its sockets cannot be
     /// used.
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
         let mut ends = 0;

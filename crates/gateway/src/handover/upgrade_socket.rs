@@ -1,4 +1,4 @@
-//! The side of the gateway that serves.
+//! The serving gateway's side of the hand-over.
 
 use std::convert::Infallible;
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! Certificates of clients: which authorities sign them, and which name they carry.
+//! Certificates of clients: the authorities that sign them, and the name in them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

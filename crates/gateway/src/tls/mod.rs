@@ -1,12 +1,12 @@
-//! TLS for clients: a certificate and its key, read again when their files change.
+//! TLS for clients: a certificate and its key, which are reloaded when their files change.
 //!
-//! 1. At the start both must be there, and fit: else the gateway does not start.
-//! 2. Later a valid pair takes effect with the next handshake; existing connections stay as they are. No client
-//!    resumes a session of the old certificate: each pair has its own memory of sessions.
-//! 3. A pair that cannot be read or does not fit leaves the old one active, and is logged once with what and where: a
-//!    deployment that replaces the two files one after the other does not fit in between.
+//! 1. At the start both files must be readable and belong together; otherwise the gateway does not start.
+//! 2. Later a valid pair takes effect with the next handshake; existing connections do not change. No client resumes
+//!    a session of the old certificate, because each pair stores its own sessions.
+//! 3. If a pair cannot be read, or does not belong together, the old pair stays active and the error is logged once.
+//!    This also happens between the two steps of a deployment that replaces one file after the other.
 //! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read
-//!    as a policy's are: twice, on a thread that no other thread waits for, while no lock is held.
+//!    like a policy's: twice, on a separate thread, and without holding a lock.
 //!
 //! [`pair`] reads the files, [`count`] records metrics for operators.
 

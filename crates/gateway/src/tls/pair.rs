@@ -1,4 +1,4 @@
-//! A certificate and its key, as two files of PEM.
+//! A certificate and its key, in two PEM files.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;

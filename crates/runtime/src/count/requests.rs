@@ -1,8 +1,8 @@
-//! Every request, by scope, route, method and status class: how many, how long, how large (rule L2).
+//! Counts, times and sizes of requests, by scope, route, method and status class (rule L2).
 //!
-//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them by two
-//! texts and two places, and make no label. They are registered again every ten seconds: an exporter with an idle time-out drops a
-//! metric, and what its old handle counts is lost.
+//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them
+//! by two texts and two places, and make no label. They are registered again every ten seconds: an exporter with an
+//! idle time-out drops a metric, and what its old handle counts is lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const NO_HEAD: usize = CLASSES.len() - 1;
 /// Far more routes than a scope and a framework have: further ones are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
-/// The numbers of a layer's requests. Clones share them.
+/// The metrics of a layer's requests. Clones share them.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(Arc<RwLock<Table>>);
 
@@ -59,7 +59,7 @@ type Place<'r> = (Option<&'r str>, Option<&'r Arc<str>>);
 #[derive(Default)]
 struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 
-/// The numbers of a route and a method. Clones share them.
+/// The metrics of a route and a method. Clones share them.
 #[derive(Clone)]
 pub struct RouteMetrics(Arc<Handles>);
 
@@ -185,7 +185,8 @@ impl ClassMetrics {
     }
 }
 
-/// A request, from its head to the end of its response: counted at the response's head, and timed until this is dropped.
+/// A request, from its head to the end of its response: counted at the response's head, and timed until this is
+/// dropped.
 pub struct RequestTimer {
     metrics: RouteMetrics,
     started: Instant,

@@ -1,4 +1,4 @@
-//! Why Envoy answers by itself (V2).
+//! The reason for which Envoy itself returned a response (V2).
 
 use error_envelope_core::exchange::{BoxError, ProxyError, ProxyFailure};
 use http::StatusCode;

@@ -18,7 +18,7 @@ pub struct RequestHead {
     pub has_id: bool,
 }
 
-/// The version that Envoy names; HTTP/1.1 if it names none.
+/// The version that Envoy passes; HTTP/1.1 if it passes none.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -90,7 +90,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     RequestHead { parts, unread, has_id }
 }
 
-/// Whether a line is [removed](is_removed) from the head of a request that goes on.
+/// Whether a line is [removed](is_removed) from the head of a forwarded request.
 pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
@@ -120,7 +120,7 @@ impl Target<'_> {
     }
 }
 
-/// The facts about a request's body. After an upgrade come the bytes of another protocol, which are no body.
+/// The facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a body.
 #[must_use]
 #[inline]
 pub fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {

@@ -1,4 +1,4 @@
-//! One `GET` over https, and nothing more: no redirect, no proxy, no connection that stays.
+//! One `GET` over https, without redirects, proxies or connections that stay open.
 
 use std::fmt::Display;
 use std::io;

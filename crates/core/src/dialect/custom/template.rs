@@ -319,7 +319,7 @@ mod tests {
             (r#"{"a":{{code}}{{code}}}"#, "not JSON"),
             (r#"{"a":1{{code}}}"#, "not JSON"),
             (r#"{"a":[1,{{code?}}]}"#, "in a list"),
-            (r#"{"a":1,"a":2}"#, "is there twice"),
+            (r#"{"a":1,"a":2}"#, "appears twice"),
             ("{{code}}", "not a JSON object"),
             ("[{{code}}]", "not a JSON object"),
             ("", "not JSON"),

@@ -198,7 +198,8 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// A size as the policy file writes it, for flags that are read alike. The inner `None` is a size too large to count.
+/// Parses a size in the notation of the policy file, also for flags. The inner `None` is a size that is too large to
+/// count.
 pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -1,4 +1,4 @@
-//! What a file sets instead of a base (POLICY.md): a note, and a warning if it requires less of a request.
+//! Settings that replace those of a base (POLICY.md): a note, or a warning if the setting requires less of a request.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Settings of a route that should be looked at, whichever table sets them.
+//! Settings of a route that an operator should check, whichever table sets them.
 
 use std::collections::HashSet;
 

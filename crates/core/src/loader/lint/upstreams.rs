@@ -1,4 +1,4 @@
-//! What a scope's `upstream` does, and where no service is named.
+//! The effect of a scope's `upstream`, and requests without a service.
 
 use super::report::Report;
 use crate::policy::error::TablePath;
