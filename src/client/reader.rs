@@ -145,7 +145,7 @@ impl ErrorReader {
     ///
     /// # Errors
     ///
-    /// If the response is an error. A body that breaks off, or is too long or too late, counts as missing.
+    /// If the response is an error. A body that is cut off, or is too long or too late, counts as missing.
     ///
     /// # Panics
     ///

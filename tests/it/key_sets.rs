@@ -315,7 +315,8 @@ fn m2_a_loader_that_fetches_nothing_says_what_else_there_is() {
     let refused = Policy::from_toml("policy.toml", text).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "policy.toml:4: auth.a.jwks_url: this program does not fetch key sets; use jwks_file, or load the policy with a layer that has the feature \"jwks-url\""
+        "policy.toml:4: auth.a.jwks_url: this program does not fetch key sets; use jwks_file, or load the policy with \
+         a layer that has the feature \"jwks-url\""
     );
 }
 

@@ -78,7 +78,8 @@ impl Admin {
 
     async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Denied> {
         let Some(file) = &self.token else {
-            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change to a loopback address on the same machine";
+            let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
+                       to a loopback address on the same machine";
             return if self.is_exposed { Err(Denied::new(StatusCode::FORBIDDEN, why)) } else { Ok(()) };
         };
         let client_address = peer.map(tracing::field::display);

@@ -27,7 +27,7 @@ use super::short_write::{JoinBuffer, join_short};
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped, unless the client has closed its side already, or a reset must show the
-/// client that its body broke off. A client that lets nothing be written for a while is reset.
+/// client that its body was cut off. A client that lets nothing be written for a while is reset.
 ///
 /// A connection among many has left all caches when its next request comes: the fields of each read and write are kept
 /// close together, and the rest in a box.

@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Whether a connection's last body broke off in a way that only a reset shows.
+/// Whether a connection's last body was cut off in a way that only a reset shows.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -21,7 +21,7 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// A body broke off: a client of HTTP/1.0 would take it for whole.
+    /// A body was cut off: a client of HTTP/1.0 would take it for whole.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();

@@ -206,7 +206,10 @@ impl<B: ForwardBody> Proxies<B> {
         let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
         drop(by_url);
         for (url, _) in &ended {
-            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "the policy no longer uses this service; closing its idle connections");
+            tracing::info!(
+                target: "error_envelope::gateway::upstreams", upstream = %url,
+                "the policy no longer uses this service; closing its idle connections"
+            );
         }
     }
 }

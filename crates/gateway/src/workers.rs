@@ -152,7 +152,10 @@ impl Drop for Workers {
         };
         let stuck = self.0.iter().filter(is_stuck).count();
         if stuck > 0 {
-            tracing::warn!(target: "error_envelope::gateway::workers", threads = stuck, "ended without waiting for blocked threads");
+            tracing::warn!(
+                target: "error_envelope::gateway::workers", threads = stuck,
+                "ended without waiting for blocked threads"
+            );
         }
     }
 }

@@ -101,7 +101,9 @@ impl FilterConfig {
             (None, _) if has_own => {
                 let (key, value) = if admin.is_some() { ("admin", "\"…\"") } else { ("metadata", "false") };
                 return Err(format!(
-                    "filter_config: {key} cannot be used if filter_config is the policy's own text; write both in a google.protobuf.Struct, {{\"policy\": \"…\", \"{key}\": {value}}}, or put the policy into a file: policy_file = \"…\""
+                    "filter_config: {key} cannot be used if filter_config is the policy's own text; write both in a \
+                     google.protobuf.Struct, {{\"policy\": \"…\", \"{key}\": {value}}}, or put the policy into a file: \
+                     policy_file = \"…\""
                 ));
             }
             (None, _) => FilterPolicy::Here(text.to_owned()),
@@ -146,7 +148,8 @@ fn other_keys(value: &Value) -> String {
         let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
     }
     format!(
-        "filter_config has the keys {keys}; write either \"policy\" or \"policy_file\", and optionally \"admin\", \"admin_token_file\" and \"metadata\" (true or false)"
+        "filter_config has the keys {keys}; write either \"policy\" or \"policy_file\", and optionally \"admin\", \
+         \"admin_token_file\" and \"metadata\" (true or false)"
     )
 }
 
@@ -161,12 +164,14 @@ impl FilterPolicy {
              ext_authz, jwt_authn or oauth2, and remove the scheme from `auth`",
         );
         let loader = loader.no_certificates(
-            "inside Envoy, let the listener's TLS context require certificates, and check their names with Envoy's own filter rbac",
+            "inside Envoy, let the listener's TLS context require certificates, and check their names with Envoy's own \
+             filter rbac",
         );
         #[cfg(feature = "jwt")]
         let loader = loader.key_sets(|_| {
             let instead =
-                "inside Envoy, use jwks_file, or put Envoy's own filter jwt_authn before this one, which fetches key sets";
+                "inside Envoy, use jwks_file, or put Envoy's own filter jwt_authn before this one, which fetches key \
+                 sets";
             Err(instead.to_owned())
         });
         loader

@@ -88,7 +88,8 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
-            "the policy's routes match only the path before a router stripped its prefix; the guards of both paths apply"
+            "the policy's routes match only the path before a router stripped its prefix; the guards of both paths \
+             apply"
         );
     }
 }

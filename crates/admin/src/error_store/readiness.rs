@@ -129,10 +129,12 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
 fn unseen(mode: Mode) -> &'static str {
     match mode {
         Mode::Off => {
-            "Mode off examines no errors. Mode observe changes no response, and this page then shows what mode enforce would do."
+            "Mode off examines no errors. Mode observe changes no response, and this page then shows what mode enforce \
+             would do."
         }
         Mode::Own => {
-            "Mode own does not examine the service's errors. To see them here, set the route to mode observe for a while."
+            "Mode own does not examine the service's errors. To see them here, set the route to mode observe for a \
+             while."
         }
         _ => "Mode fill does not examine JSON errors. To see them here, set the route to mode observe for a while.",
     }

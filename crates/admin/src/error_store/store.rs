@@ -73,7 +73,8 @@ impl Store {
             match worker.spawn(move || work(&receiver, &kept)) {
                 Ok(_) => Some(sender),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows no bodies");
+                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows no \
+                                            bodies");
                     None
                 }
             }

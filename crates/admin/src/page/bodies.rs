@@ -50,7 +50,8 @@ fn no_inner_body(entry: &Entry) -> &'static str {
                 "The service answered the request, which a guard would refuse in mode enforce. The body was not stored."
             }
             (Some(_), None) => {
-                "The request was forwarded because of auth_observe. In mode enforce without it, a guard would refuse the request."
+                "The request was forwarded because of auth_observe. In mode enforce without it, a guard would refuse \
+                 the request."
             }
         },
         Origin::Fault => "A fault in this process.",

@@ -221,7 +221,8 @@ fn how_to_show_bodies() -> Markup {
             pre.copy tabindex="0" { code { "[observe]\nbodies = true\n" } }
             p {
                 "This process then stores the bodies of the last " (MOST_ENTRIES) " errors, and one of each route, in memory: "
-                "their first 8 KiB, without anything that looks like a credential. Bodies are never written to the log or to a file. "
+                "their first 8 KiB, without anything that looks like a credential. Bodies are never written to the log \
+                 or to a file. "
                 "Anyone who can reach this address can read them, and they may contain personal data."
             }
         }

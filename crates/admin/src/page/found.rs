@@ -129,7 +129,8 @@ fn in_the_log(id: RequestId) -> Markup {
     html! {
         section.log aria-labelledby="log-title" {
             h2 id="log-title" { "In the log" }
-            p { "Each error is one line of the log. Lines that the service logs inside the layer's span have the id, too:" }
+            p { "Each error is one line of the log. Lines that the service logs inside the layer's span have the id, \
+                 too:" }
             pre.copy tabindex="0" { code { "grep -F '" (id) "' service.log\n" } }
             @let trace = id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             p { "The same id as a trace id: " code.wrap { (trace) } "." }

@@ -60,7 +60,8 @@ mod here {
     fn table(rows: &[Row<'_>]) -> Markup {
         html! {
             table.metrics role="table" id="rows" {
-                caption { "For a histogram: the number of values, their mean, and the bucket that contains 95 % of them" }
+                caption { "For a histogram: the number of values, their mean, and the bucket that contains 95 % of \
+                           them" }
                 (head_row(&["Name", "Labels", "Value"], &["Value"]))
                 tbody role="rowgroup" {
                     @for (at, row) in rows.iter().enumerate() {

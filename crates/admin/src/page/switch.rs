@@ -19,7 +19,8 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (St
         h1 { "Kill switch" }
         @if let Some(denied) = denied { div.banner.danger role="alert" { p { strong { "Nothing was changed." } " " (denied.why) "." } } }
         @if is_off {
-            p.lead { "The switch is on: every route is in mode off. Turn it off to apply the policy's modes again at once." }
+            p.lead { "The switch is on: every route is in mode off. Turn it off to apply the policy's modes again at \
+                      once." }
         } @else {
             (changes(request.shared()))
         }
@@ -71,7 +72,8 @@ fn read_only() -> Markup {
     html! {
         div.banner.warning role="note" {
             p {
-                strong { "This address is read-only." } " Other machines can reach it, and no token protects changes. Start with "
+                strong { "This address is read-only." } " Other machines can reach it, and no token protects changes. \
+                                                         Start with "
                 code { "--admin-token-file FILE" } ", or restart with " code { "--mode off" } "."
             }
         }
@@ -88,7 +90,8 @@ fn changes(shared: &Shared) -> Markup {
             }
             li { "Errors of the services pass unchanged, with their texts and details. Guards refuse no requests." }
             li { "Credentials are required as before, and every response keeps its request id." }
-            li { "The change applies at once to new requests of this process, until you turn the switch off here or the process ends." }
+            li { "The change applies at once to new requests of this process, until you turn the switch off here or \
+                  the process ends." }
             li { "The change is logged and counted." }
         }
     }

@@ -26,7 +26,8 @@ use crate::failure::CommandError;
 /// for each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
-const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in warn,tower_error_envelope=info; or unset the variable";
+const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
+                           warn,tower_error_envelope=info; or unset the variable";
 
 /// The lines that wait to be written: some seconds of a busy gateway, and less than 16 MiB.
 const LINES: usize = 16 * 1024;

@@ -123,7 +123,7 @@ fn stream_fault(failure: Failure) -> Fault {
     Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
-/// Whether the route has an event for a response that breaks off, and this body can have one.
+/// Whether the route has an event for a response that is cut off, and this body can have one.
 #[inline(always)]
 pub(super) fn appends_error(state: &RequestState, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
     state.settings.event_streams == EventStreams::AppendError && may_append(state, head, body())

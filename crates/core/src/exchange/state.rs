@@ -180,7 +180,7 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// The client's part in a failure: its body broke off, or came too slowly (F1).
+    /// The client's part in a failure: its body was cut off, or came too slowly (F1).
     pub(super) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {

@@ -106,7 +106,7 @@ impl BodyMeter {
         }
     }
 
-    /// Notes that the body failed: it arrived too slowly, broke off, or was badly framed.
+    /// Notes that the body failed: it arrived too slowly, was cut off, or was badly framed.
     ///
     /// The limit or typed fault of an outer layer is not a failure of the client's connection, and does not change.
     pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {

@@ -1,6 +1,7 @@
 //! The operations of an existing document, in OpenAPI 3.0 or 3.1.
 //!
-//! References within the document are followed; others are left alone. Nothing in it can make the reading endless.
+//! References within the document are followed, and others are ignored. Circular references do not make the reading
+//! endless.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub struct Operation<'d> {
 pub struct OperationInput {
     /// Whether there are parameters in its path or query.
     pub has_parameters: bool,
-    /// The media types of its body, in lower case and without parameters; empty where it takes no body.
+    /// The media types of its body, in lower case and without parameters; empty if it has no body.
     pub media_types: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The envelope of one error as JSON Schema 2020-12, which OpenAPI 3.1 shares.
+//! The envelope of one error as JSON Schema 2020-12, as in OpenAPI 3.1.
 
 use serde_json::{Map, Value};
 

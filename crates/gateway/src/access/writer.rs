@@ -176,7 +176,10 @@ impl Thread {
                 tracing::error!(target: LOG, %error, "cannot write the access log; lines are dropped and counted");
             }
         } else if mem::take(&mut self.failed) {
-            tracing::info!(target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed), "the access log accepts lines again");
+            tracing::info!(
+                target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed),
+                "the access log accepts lines again"
+            );
         }
         self.batch = batch;
         self.batch.clear();
@@ -189,7 +192,8 @@ impl Thread {
         if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < WARN_EVERY) {
             return;
         }
-        tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they could be written");
+        tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they \
+                                              could be written");
         self.reported = Some((dropped, Instant::now()));
     }
 }
@@ -218,7 +222,10 @@ impl Sink {
             match append(path) {
                 Ok(opened) => *file = opened,
                 Err(error) => {
-                    tracing::error!(target: LOG, path = %path.display(), %error, "cannot reopen the access log; the old file stays in use");
+                    tracing::error!(
+                        target: LOG, path = %path.display(), %error,
+                        "cannot reopen the access log; the old file stays in use"
+                    );
                 }
             }
         }

@@ -170,7 +170,10 @@ impl Successor {
         tracing::info!(target: LOG, process, "another gateway took over");
         match timeout(STANDS_BY, message::receive(&stream)).await {
             Ok(Err(error)) => {
-                tracing::warn!(target: LOG, process, %error, "the gateway that took over has ended; this one accepts clients again");
+                tracing::warn!(
+                    target: LOG, process, %error,
+                    "the gateway that took over has ended; this one accepts clients again"
+                );
                 Err(error)
             }
             // `RELEASED`, or the time is over.

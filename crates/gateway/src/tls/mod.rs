@@ -103,7 +103,8 @@ impl ServerTls {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
         if self.refused.is_first_of(reason) {
-            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further refusals are only counted");
+            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further refusals are only \
+                                                         counted");
         } else {
             tracing::debug!(target: LOG, %error, reason, "TLS handshake with a client failed");
         }

@@ -57,7 +57,8 @@ const ANSWERING: [&str; 11] = [
     "ext_proc",
 ];
 
-const NOT_TRACED: &str = "Envoy traces no request: it samples by UUID request ids, and generate_request_id is false; set request_id_extension with use_request_id_for_trace_sampling: false";
+const NOT_TRACED: &str = "Envoy traces no request: it samples by UUID request ids, and generate_request_id is false; \
+                          set request_id_extension with use_request_id_for_trace_sampling: false";
 
 pub(super) const MODULE: &str = "error_envelope";
 
@@ -67,7 +68,8 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     let filters = manager["http_filters"].as_array().unwrap_or(&empty);
     let module = filters.iter().position(is_module);
     let Some(at) = module.or_else(|| filters.iter().position(processor::is_ours)) else {
-        let what = "http_filters has neither the module error_envelope nor its external processor: the contract is not applied";
+        let what = "http_filters has neither the module error_envelope nor its external processor: the contract is not \
+                    applied";
         findings.warn(place, what);
         return;
     };
@@ -126,7 +128,11 @@ fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mu
         findings.note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true removes them");
     }
     if manager["server_header_transformation"] != "PASS_THROUGH" {
-        findings.note(place, "every response has Envoy's `server` header; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
+        findings.note(
+            place,
+            "every response has Envoy's `server` header; server_header_transformation: PASS_THROUGH \
+                              keeps the service's (R6)",
+        );
     }
 }
 

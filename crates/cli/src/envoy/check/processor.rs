@@ -75,7 +75,8 @@ fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     let missing = override_modes().filter(|wanted| !is_allowed(wanted)).count();
     if missing > 0 {
         let what = format!(
-            "allowed_override_modes lacks {missing} of the processor's modes, which Envoy then ignores: a limit is not counted, or an error passes unchanged (G4, R1); copy the list from `envoy-config --ext-proc`"
+            "allowed_override_modes lacks {missing} of the processor's modes, which Envoy then ignores: a limit is not \
+             counted, or an error passes unchanged (G4, R1); copy the list from `envoy-config --ext-proc`"
         );
         findings.error(place.to_owned(), what);
     }
@@ -93,7 +94,8 @@ fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
     }
     let metadata = &config["metadata_options"]["receiving_namespaces"]["untyped"];
     if !metadata.as_array().is_some_and(|names| names.iter().any(|name| name == "error_envelope")) {
-        let what = "metadata_options.receiving_namespaces.untyped lacks error_envelope: local_reply_config then replaces the processor's responses as if they were Envoy's own (E1)";
+        let what = "metadata_options.receiving_namespaces.untyped lacks error_envelope: local_reply_config then \
+                    replaces the processor's responses as if they were Envoy's own (E1)";
         findings.warn(place, what);
     }
 }

@@ -41,7 +41,8 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
         (
             400,
             unknown,
-            "  issues       the body has no list of invalid fields\n  status       400 Bad Request  <- decides: bad_request\n\n",
+            "  issues       the body has no list of invalid fields\n  status       400 Bad Request  <- decides: \
+             bad_request\n\n",
         ),
         (404, &long, "(R4, R5)\n  status       404 Not Found  <- decides: not_found\n\n"),
         (

@@ -223,7 +223,8 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
     if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
         return Err(variable.error(format!("there is no environment variable {name:?}"), "set it to the secret"));
     }
-    let right = "write the name of the variable that has the secret, as in \"JWT_SECRET\"; a policy never has the secret itself";
+    let right = "write the name of the variable that has the secret, as in \"JWT_SECRET\"; a policy never has the \
+                 secret itself";
     Err(variable.error("there is no such environment variable", right))
 }
 

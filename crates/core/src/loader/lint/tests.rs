@@ -45,9 +45,9 @@ fn p1_json_counted_by_message() {
         "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
     assert_lints(
         text,
-        &[
-            "json-limit-per-message p.toml:5: route[0].json: the body limit counts single messages, but JSON is decoded from the whole body (body_limit_per: line 2); a JSON body is held in memory as a whole: set \"auto\" or \"body\" here",
-        ],
+        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts single messages, but JSON is \
+             decoded from the whole body (body_limit_per: line 2); a JSON body is held in memory as a whole: set \
+             \"auto\" or \"body\" here"],
     );
     assert_lints(&text.replace("\"message\"", "\"auto\""), &[]);
     assert_lints(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
@@ -337,7 +337,9 @@ fn a_scope_s_service_is_the_gateway_s() {
     assert_lints(
         text,
         &[
-            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is set outside of scopes: without --upstream, the gateway answers 404 there; start the gateway with --upstream URL if clients send requests outside of these scopes",
+            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is set outside of scopes: without --upstream, \
+             the gateway answers 404 there; start the gateway with --upstream URL if clients send requests outside of \
+             these scopes",
             "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
              module ignore it; if neither is used, remove it",
         ],
