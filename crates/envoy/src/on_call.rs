@@ -44,7 +44,7 @@ struct AdminAddress {
     wanted: watch::Sender<bool>,
 }
 
-/// All that were ever named: a thrown switch stays so if a listener is removed and added again.
+/// All addresses that were ever configured: a switch stays on if a listener is removed and added again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {

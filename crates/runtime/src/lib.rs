@@ -57,7 +57,7 @@ pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-/// Files that are read again when they change: a policy, or a certificate.
+/// Files that are reloaded when they change: a policy, or a certificate.
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {

@@ -24,13 +24,13 @@ use crate::count;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// Logs the events of an answer.
+/// Logs the events of a reply.
 pub fn log_reply(answered: &mut LocalReply) {
     log_unenforced(answered.unenforced.take());
     log_event(&mut answered.event);
 }
 
-/// Logs an event, and drops its cause: that is the user's own, and may panic in both (F2).
+/// Logs an event, and drops its cause. Both may call the user's own code, which may panic (F2).
 pub fn log_event(mut event: impl BorrowMut<Event>) {
     log_and_count(event.borrow_mut());
 }
@@ -73,7 +73,7 @@ fn show(observer: &dyn Observer, event: &Event) {
     }
 }
 
-/// Requests that `auth_observe` has let through although a guard would refuse them (M1).
+/// Logs requests that `auth_observe` let through although a guard would refuse them (M1).
 #[inline]
 pub fn log_unenforced(event: Option<Box<Event>>) {
     if let Some(event) = event {
@@ -94,7 +94,7 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
     }
 }
 
-/// Notes that no error carries to the log (I2, I3, G0, G1).
+/// Logs notes of requests without an error (I2, I3, G0, G1).
 #[inline]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
@@ -139,7 +139,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
     );
 }
 
-/// The kill switch was thrown, or taken back. Its name and its reason are what the sender claims.
+/// Logs a change of the kill switch. The name and the reason are not verified.
 pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {

@@ -74,7 +74,7 @@ impl Frame<'_> {
         }
     }
 
-    /// On every page, as long as the switch is thrown.
+    /// The notice on every page while the switch is on.
     fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             div.banner.danger role="note" {

@@ -58,7 +58,7 @@ pub enum MeterAction {
     Over(DrainBudget),
 }
 
-/// How much of the rest of a request is read and dropped, so that the client receives the response (G5).
+/// Limits for reading and dropping the rest of a request, so that the client receives the response (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
     /// At most this many bytes.
@@ -118,8 +118,8 @@ impl BodyMeter {
         self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the body's data, so that an adapter to which data does not come by itself must ask
-    /// for it. `declared`: the head has the body's length, which the guards have checked.
+    /// Whether a decision depends on the body's data, so that an adapter that does not get all data by default must
+    /// request it. `declared`: the head has the body's length, which the guards have checked.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;

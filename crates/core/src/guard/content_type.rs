@@ -1,6 +1,6 @@
 //! The content type (rule G3): the request's declared type, against the types that the route decodes.
 //!
-//! Two headers, or one that cannot be parsed, are refused; parameters must parse, and do not matter otherwise.
+//! Two headers, or one that cannot be parsed, are refused. Parameters must be valid, but are not compared.
 
 use http::header::{ACCEPT, HeaderValue};
 

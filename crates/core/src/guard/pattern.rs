@@ -1,10 +1,10 @@
 //! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
 //!
-//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment
-//! that is not empty; `{*rest}`, as the last segment, for zero or more remaining segments.
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment matches itself. `{one}` matches one whole segment
+//! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
-//! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
-//! refused, because a guard that never runs looks like one that does.
+//! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that no normalised path could ever match
+//! is refused, because a guard that never runs looks like one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;

@@ -88,7 +88,7 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    /// The missing files that the policy names; for a pattern that matches nothing, the pattern in each folder that was
+    /// The missing files of the policy; for a pattern that matches nothing, the pattern in each folder that was
     /// searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)

@@ -1,4 +1,4 @@
-//! The service that a scope names: `upstream` under `[scope]`, and how long a gateway waits for it.
+//! The service of a scope: `upstream` under `[scope]`, and the gateway's time limits for it.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -13,7 +13,7 @@ use crate::guard::pattern::SettingError;
 
 /// The URL of a service: `http` or `https`, a host, and a port unless it is the scheme's default.
 ///
-/// Two URLs of the same service are equal, however they are written. A clone costs no allocation. The
+/// Two URLs of the same service are equal, even if they are written differently. A clone costs no allocation. The
 /// [exchange](crate::exchange::Exchange::begin) puts the URL of a request's scope into the request's extensions.
 ///
 /// ```

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use self::https::{Https, Target};
 use self::rotation::Rounds;
 
-/// Fetches the key sets of `jwks_url`s, and keeps them fresh. A clone fetches the same.
+/// Fetches the key sets of `jwks_url`s, and keeps them fresh. Clones share the sets.
 ///
 /// Most programs do not need their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates
 /// (or those of the file in the environment variable `SSL_CERT_FILE`). It connects to providers directly, and ignores
@@ -76,8 +76,8 @@ impl KeyFetcher {
         Self(Arc::new(Registry { https, known: Mutex::default() }))
     }
 
-    /// The same with the future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It ends
-    /// when the fetcher and all its sets are dropped.
+    /// The same fetcher with a future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It
+    /// ends when the fetcher and all its sets are dropped.
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);

@@ -1,4 +1,4 @@
-//! Reading a pattern, and the advice for one that is refused.
+//! Parses a pattern, with advice if it is refused.
 
 use http::Method;
 
