@@ -127,8 +127,8 @@
 //! `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain secrets:
 //! the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
 //!
-//! The server's own responses never reach the layer: hyper sends 400 for a malformed head, 431 for a head that is too
-//! large, and nothing for a head that never ends. The gateway limits these.
+//! The server's own responses never reach the layer. hyper sends 400 for a malformed head and 431 for one that is too
+//! large, and waits for a head that never ends. The gateway limits these.
 //!
 //! # Features
 //!

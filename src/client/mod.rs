@@ -23,10 +23,10 @@
 //! # Ok::<_, http::Error>(())
 //! ```
 //!
-//! The first match decides the code: a canonical envelope; `x-error-code`, which goes with every error that the layer
-//! writes (E4); an RPC status's reason; a name of the dialect that the catalogue or [`ErrorReader::codes`] has; a list
-//! of issues; the status. A canonical code that the reader does not list counts as transient, as the contract requires.
-//! If another service's code is not listed, the status decides, and [`ClientError::raw_code`] returns the code.
+//! The first match decides the code: a canonical envelope; `x-error-code`, which every error of the layer has (E4); the
+//! reason in an RPC status; a code of the dialect that the catalogue or [`ErrorReader::codes`] has; a list of issues;
+//! the status. A canonical code that the reader does not list counts as transient, as the contract requires. If another
+//! service's code is not listed, the status decides, and [`ClientError::raw_code`] returns the code.
 //!
 //! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without them, only the
 //! head decides.

@@ -81,8 +81,9 @@ struct Settings {
 pub struct Idempotent;
 
 impl RetryPolicy {
-    /// At most 4 attempts, back-off of at most 100 ms doubling to at most 10 s, 60 s of waits in all; a [`TpsBudget`] with
-    /// its defaults (10 repetitions a second, and one for each five requests).
+    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in all. The bound of a wait is 100 ms at
+    /// first, and doubles up to 10 s. The budget is a [`TpsBudget`] with its defaults: 10 repetitions a second, and one
+    /// for every five requests.
     pub fn new() -> Self {
         let settings = Settings {
             schedule: Schedule::DEFAULT,

@@ -30,11 +30,11 @@ use error_envelope_runtime::PolicyStatus;
 use error_envelope_runtime::RequestMetrics;
 use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 
-/// Wraps a service so that each of its clients' errors has one shape.
+/// Wraps a service so that all errors for its clients have the same shape.
 ///
-/// Without a policy it enforces the defaults on every route: a request id, bodies of at most 1 MiB, every inner 4xx/5xx
-/// rewritten into the envelope, panics and errors turned into responses. RPC clients get errors of their own protocol
-/// instead.
+/// Without a policy it enforces the defaults on every route. Each request gets an id, and bodies are limited to 1 MiB.
+/// Every inner 4xx and 5xx is rewritten into the envelope, and panics and errors become responses. RPC clients get
+/// errors of their own protocol instead.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};

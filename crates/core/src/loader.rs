@@ -124,8 +124,8 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its file, line and key; a file that cannot be read, is not a regular file (a pipe, a
-    /// device), is larger than 4 MiB or is not UTF-8; an environment variable that is not set.
+    /// The first mistake, with its file, line and key. A file is refused if it cannot be read, is not a regular file,
+    /// is larger than 4 MiB, or is not UTF-8. So is an environment variable that is not set.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         PolicyFile::from_file(path.as_ref(), self)?.held_to_locks()
     }

@@ -1,8 +1,8 @@
 //! Connections to the service that still read the service's last response.
 //!
-//! A service that refuses an upload answers and closes while the body is still on its way, and the next write fails.
-//! hyper would give up there, with the answer unread in its socket: the client would get a 502 instead of the 403. So a
-//! failed write counts as written, and the service's answer is read; if there is none, reading fails soon enough.
+//! A service that refuses an upload responds and closes while the body is still on its way, and the next write fails.
+//! hyper would then give up with the response unread in its socket, and the client would get 502 instead of 403. So a
+//! failed write counts as written, and the service's response is read. If there is none, reading fails soon after.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -153,8 +153,8 @@ impl Changes {
     }
 }
 
-/// The folders that show a change of this file: its own, or its nearest existing ancestor, those of every symbolic link
-/// on the way to it and of the link's target, and that of the file at their end.
+/// The folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the folders
+/// of symbolic links on the way and of their targets, and the folder of the final file.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));

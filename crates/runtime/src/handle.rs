@@ -151,9 +151,9 @@ impl PolicyHandle {
         }
     }
 
-    /// Reads a watched policy's files again, whether they seem changed or not; `true` where another policy is active
-    /// now. A policy that is not watched stays. It blocks its thread: at most 5 s while the files are being written, 10
-    /// s where their file system does not answer, and as long again while another reload reads them.
+    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if another policy is active now. A
+    /// policy that is not watched does not change. It blocks its thread: at most 5 s while the files are being written,
+    /// or 10 s if their file system does not respond. If another reload runs, it takes up to twice as long.
     ///
     /// # Errors
     ///

@@ -45,8 +45,8 @@ macro_rules! headers {
             }
         }
 
-        /// Whether a request header of this name, in lower case, is read whatever the policy: for its route (G0), its
-        /// id (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [read
+        /// Whether a request header with this lower-case name is read by every policy: for the route (G0), the id (I2),
+        /// the guards (G1–G4), the protocol (section P), or the response (R11, G5). A policy may [read
         /// others](super::ExchangeConfig::reads_any).
         ///
         /// ```
@@ -112,9 +112,9 @@ impl HeaderUse {
     }
 }
 
-/// Whether a request header of this name, in lower case, is removed whatever the policy: a CGI-like service would
-/// confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself.
-/// (gunicorn trusts `script_name` and `path_info` from a proxy on the same machine: they would bypass the guards, G0.)
+/// Whether a request header with this lower-case name is removed by every policy. A CGI-like service would confuse it
+/// with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself. For example,
+/// gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would bypass the guards (G0).
 /// An adapter that [copies](is_read) only some lines of a head must copy the whole head if it has such a line.
 ///
 /// ```

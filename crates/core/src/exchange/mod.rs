@@ -19,13 +19,17 @@
 //!
 //! It has no clock, no random source, no body type, no future and no log: the adapter has those.
 //!
-//! The steps of a request, in files that call only later ones: `entry` has what an adapter calls; `admission`
-//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding`
-//! plans by a response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error`
-//! decides what an inner error is, `failing` what an error without a response is; `reply` ends the request with an
-//! error that `writer` writes, with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`,
-//! `EventStream` and `ObservedError` are separate from `passing`, because they follow a body. What the steps share is
-//! the `RequestState` in `state`.
+//! The steps of a request, in files that call only later ones:
+//!
+//! 1. `entry` has the methods for adapters.
+//! 2. `admission` admits a request, with `auth`, `request`, and `waiting` if it must wait. It creates the [`BodyMeter`].
+//! 3. `responding` plans by a response's head (`calls` for RPC, `passing` for responses that pass), and `collected` by
+//!    its body. `RpcResponse`, `EventStream` and `ObservedError` are separate, because they follow a body.
+//! 4. `inner_error` classifies inner errors, and `failing` errors without a response.
+//! 5. `reply` ends the request with an error that `writer` writes: its `head` and its `body` (or `rpc`).
+//! 6. `event` is the data for the log.
+//!
+//! The steps share the `RequestState` in `state`.
 
 mod accept;
 mod admission;

@@ -140,8 +140,8 @@ impl ErrorCode {
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
-    /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
-    /// `worker_at_capacity`; a 4xx without a code of its own is `bad_request`, any other status `internal_error`.
+    /// The generic code of an error status (rule R1). 422 is `invalid_request`, 502 and 520–527 are `other`, and 529 is
+    /// `worker_at_capacity`. A 4xx without its own code is `bad_request`, and any other status is `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
