@@ -310,7 +310,7 @@ fn layer(explanation: &Explanation) -> String {
     match (&explanation.envelope, &explanation.header) {
         (Some(code), _) => format!("a canonical envelope has the code {code}"),
         (None, Some(code)) => format!("its x-error-code is {code}"),
-        (None, None) => "the response is no canonical envelope, and has no x-error-code of one".to_owned(),
+        (None, None) => "the response is not a canonical envelope, and has no x-error-code".to_owned(),
     }
 }
 

@@ -34,7 +34,7 @@ struct Inner {
     proof: Proof,
 }
 
-/// A scheme's data about the caller, besides the id.
+/// A scheme's data about the caller, in addition to the id.
 #[derive(Clone, Default)]
 pub enum Proof {
     /// A key or a certificate has only an id.

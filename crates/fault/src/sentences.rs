@@ -22,7 +22,7 @@ use crate::tree::Node;
 /// A longer text is no list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
 
-/// Where a text stands.
+/// The context of a text.
 #[derive(Clone, Copy, Default)]
 pub struct Context<'c> {
     pub in_list: bool,

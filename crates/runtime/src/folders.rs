@@ -126,7 +126,7 @@ impl fmt::Debug for WatchedFolders {
 
 impl Changes {
     /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `of`,
-    /// which holds the [`WatchedFolders`], is dropped.
+    /// which has the [`WatchedFolders`], is dropped.
     pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
         let of = Arc::downgrade(of);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;

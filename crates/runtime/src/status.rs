@@ -77,8 +77,8 @@ impl PolicyStatus {
         &self.outline
     }
 
-    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may hold credentials:
-    /// requests with a token of theirs get 503.
+    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may contain credentials.
+    /// Requests with a token of such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]

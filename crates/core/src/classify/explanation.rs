@@ -6,7 +6,7 @@ use super::inner::Inner;
 use super::parse::{KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 
-/// What an inner error contains, and how each rule of the policy treats it (rule R1).
+/// The content of an inner error, and the result of each rule of the policy (rule R1).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explanation {

@@ -70,7 +70,7 @@ impl<'e> ErrorKind<'e> {
     }
 }
 
-/// What a cause means, the most specific first.
+/// The kind of a cause, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseKind {
     /// A body was longer than its limit: `payload_too_large`.
@@ -86,7 +86,7 @@ pub enum CauseKind {
     Connection,
 }
 
-/// What a [`Recogniser`] returns.
+/// The result of a [`Recogniser`].
 #[derive(Debug)]
 pub enum Recognised {
     /// The error is this fault, whatever its causes.

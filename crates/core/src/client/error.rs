@@ -89,7 +89,7 @@ impl ClientError {
         &self.0.code
     }
 
-    /// The body's own name for its code, where it differs, such as OpenAI's `model_not_found`: 1–64 of
+    /// The body's own name for its code, if it differs, such as OpenAI's `model_not_found`: 1–64 of
     /// `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {

@@ -68,7 +68,7 @@ macro_rules! shapes {
             /// Every shape that needs no policy.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+ $(Self::$shape,)+];
 
-            /// The name in the log, and in the policy file where it can be written there.
+            /// The name in the log and, for dialects, in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -195,7 +195,7 @@ impl Dialect {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
-    /// The word that stands for it in the policy file.
+    /// The word for it in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.spec().name

@@ -29,10 +29,10 @@ use crate::request_id::RequestId;
 impl Exchange {
     /// Begins a request from its head: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id; it is called only if no other id is used (I1). The head of a request that goes on is
-    /// changed: `x-request-id`; `traceparent` and the headers of `forward_id` where the policy sets them; the
-    /// [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
-    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) that the request's scope names, go into the extensions.
+    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
+    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
     #[inline]
     pub fn begin(
         config: Arc<ExchangeConfig>,
@@ -108,7 +108,7 @@ impl Exchange {
     }
 
     /// The time that an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that an
-    /// adapter calls [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the
+    /// adapter calls [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) after the
     /// head.
     #[must_use]
     #[inline]

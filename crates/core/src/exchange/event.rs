@@ -236,8 +236,8 @@ impl Event {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did not have
-    /// to be read. It may also be `None` with an adapter that reads bodies in its own way.
+    /// The reason why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did
+    /// not have to be read. It may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         self.unread

@@ -14,7 +14,7 @@ impl KnownMethod {
     /// The number of methods, including `other`.
     pub const COUNT: usize = 10;
 
-    /// Any method that is none of the known ones.
+    /// Any other method.
     pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
 
     /// The method's number, from 0: an index for arrays of counters.

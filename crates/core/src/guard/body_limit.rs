@@ -327,8 +327,8 @@ pub(crate) fn too_large(limit: u64) -> Fault {
 /// The answer to a body that is no sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
-        .with_stock_message("The body is no sequence of messages.")
-        .caused_by("body limit: the body is no sequence of messages")
+        .with_stock_message("The body is not a sequence of messages.")
+        .caused_by("body limit: the body is not a sequence of messages")
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Its parameters, those of its path before its own: of two with one name in one place its own counts.
+    /// Its parameters: first those of the path, then its own. If two have the same name and place, its own is used.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());

@@ -118,7 +118,7 @@ fn error_code(codes: &Codes) -> Json {
     object([
         ("type", text("string")),
         ("pattern", text(CODE)),
-        ("description", text(format!("What clients match on. The set is open. {RETRYABLE}"))),
+        ("description", text(format!("The code that clients match on. The set is open. {RETRYABLE}"))),
         ("anyOf", list(codes.iter().map(listed_code).chain([any_other]))),
     ])
 }
@@ -138,7 +138,7 @@ fn validation_details(at: &str) -> Json {
         ("type", text("object")),
         ("properties", object([("issues", issues)])),
         ("required", list(["issues"])),
-        ("description", text("The details of an invalid_request. Other members may stand beside the list.")),
+        ("description", text("The details of an invalid_request. Other fields may be present beside the list.")),
     ])
 }
 

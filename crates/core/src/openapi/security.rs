@@ -10,7 +10,7 @@ use super::route::RouteErrors;
 #[derive(Clone, Debug)]
 pub struct Security {
     /// The operation's `security`: any one of them is enough. An empty list is an open operation, and an empty object
-    /// in the list stands for a request without credentials.
+    /// in the list means that credentials are optional.
     pub requirements: Value,
     /// The schemes by name, for `components.securitySchemes`.
     pub schemes: BTreeMap<String, Value>,

@@ -131,7 +131,7 @@ impl PolicyError {
     }
 
     /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
-    /// Rust. `None` where the file cannot be read or parsed.
+    /// Rust. `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

@@ -43,12 +43,12 @@ pub const DOMAIN: &str = "tower-error-envelope";
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
 pub const MAX_SECONDS: u64 = 315_576_000_000;
 
-/// The most bytes of `grpc-status-details-bin`, alone and together with `grpc-message`. By default clients accept 8 KiB
+/// The most bytes of `grpc-status-details-bin`, also together with `grpc-message`. By default clients accept 8 KiB
 /// of headers, and near that grpcio refuses responses at random.
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// The bytes of details, before base64, that fit beside an encoded message of this length.
+/// The bytes of details, before base64, that fit next to an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
@@ -138,7 +138,7 @@ pub fn issue_code(reason: &str) -> Option<String> {
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// The contents of details besides their issue list: a text for each name.
+/// The contents of details without their issue list: a text for each name.
 pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);

@@ -27,7 +27,8 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 ///   begin after that.
 /// - A request is counted when the head of its response is sent. If the client disconnects before, the status class
 ///   is `none`. Its time is measured to that head, and to the end of the response's body. `method` is one of RFC 9110's
-///   or `PATCH`, else `other`. The bytes are those of the bodies that the service read and that left the layer.
+///   or `PATCH`, else `other`. Bytes are counted for request bodies that the service read, and for response bodies that
+///   left the layer.
 /// - Each error is counted once, as it is logged (L1); a request that its client abandoned has the origin `abandoned`.
 ///   `dialect` is the shape of an inner error that was rewritten, or would be in `observe`. A label that does not apply
 ///   is `none`.

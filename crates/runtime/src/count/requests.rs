@@ -63,7 +63,7 @@ struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 #[derive(Clone)]
 pub struct RouteMetrics(Arc<Handles>);
 
-/// When a request began, and the address of the recorder that it began with.
+/// The time at which a request began, and the address of its recorder.
 #[derive(Clone, Copy)]
 pub struct Started {
     pub(super) recorder: usize,
@@ -162,7 +162,7 @@ impl RouteMetrics {
         Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
     }
 
-    /// This many bytes of a request's body came.
+    /// Counts bytes of the request's body.
     #[inline]
     pub fn received(&self, bytes: usize) {
         self.0.received.increment(bytes as u64);
@@ -195,7 +195,7 @@ pub struct RequestTimer {
 }
 
 impl Started {
-    /// Now; `None` where no recorder is installed.
+    /// The current time; `None` if no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
@@ -212,7 +212,7 @@ impl RequestTimer {
         self.metrics.clone()
     }
 
-    /// The response's head goes out.
+    /// Notes that the response's head is sent.
     pub fn head(&mut self, status: StatusCode) {
         self.class = u8::try_from(status.as_u16() / 100).unwrap_or(0).saturating_sub(1).min(NO_HEAD as u8);
         self.record(|numbers, time| {
@@ -232,7 +232,7 @@ impl RequestTimer {
         }
     }
 
-    /// This many bytes of the response's body go out.
+    /// Counts bytes of the response's body.
     #[inline]
     pub fn sent(&self, bytes: usize) {
         self.metrics.0.sent.increment(bytes as u64);

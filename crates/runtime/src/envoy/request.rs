@@ -12,7 +12,7 @@ use super::lines::{HeaderLines, append, facts, is_plain, shared};
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,
-    /// Why the head must not be forwarded; `None` if all of it was parsed.
+    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
     pub unread: Option<String>,
     /// The request has an id already (I2).
     pub has_id: bool,

@@ -85,7 +85,7 @@ impl RemoteKeys {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Why the last fetch failed; `None` if it succeeded, or if there was none.
+    /// The reason why the last fetch failed; `None` if it succeeded, or if there was none.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
