@@ -101,9 +101,9 @@ impl Patience {
 }
 
 impl<C: Send + 'static> FileReader<C> {
-    /// Nothing is read yet.
+    /// Creates a reader, which reads nothing yet.
     ///
-    /// `look` reads, and watches where a change will show; it is called again where it did not watch that before.
+    /// `look` reads the files, and watches their folders. It is called again if it watches a new folder.
     ///
     /// # Errors
     ///
