@@ -57,24 +57,25 @@
 /// assert_eq!(codes, ["conflict", "seat_taken", "card_declined", "worker_at_capacity", "internal_error", "not_found"]);
 /// ```
 ///
-/// `#[fault(…)]` goes on a variant or a struct, and takes
+/// `#[fault(…)]` goes on a variant or a struct. It accepts:
 ///
-/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), a path of your own constant, or
-///   `custom("seat_taken", 409)`;
-/// - `with = code_of` in place of a code: a function of the wrapped error, by reference, that returns an
-///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The wrapped
-///   error is the only field, or the source as thiserror has it;
+/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), a path of your
+///   own constant, or `custom("seat_taken", 409)`;
+/// - `with = code_of` instead of a code: a function of the wrapped error, by reference, that returns an
+///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The
+///   wrapped error is the only field, or the field that thiserror uses as the source;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
 ///   Without it the client gets the code's standard message, never the error's `Display`;
-/// - `details(left, 0 = "seat")`: the fields of `details`, by their own names or others; one that is `None` is left out;
+/// - `details(left, 0 = "seat")`: the fields of `details`, under their own or other names; a field that is `None` is
+///   left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
-/// - `status = 422`, if it is not the code's;
-/// - `transparent`, without any other: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
+/// - `status = 422`, to replace the code's status;
+/// - `transparent`, on its own: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
 ///
-/// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a
-/// `Status` by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES`
-/// lists its codes, except those that a function returns. A generic type must have the bounds of its parameters:
-/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// With the feature `axum` the error implements `IntoResponse`, so handlers can return it. With `tonic`, `?` turns it
+/// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its
+/// `CODES` lists its codes, except those that a function returns. A generic type must have the bounds of its
+/// parameters: `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
 pub use error_envelope_fault::fault::AsFault;

@@ -1,9 +1,10 @@
 //! One error shape for every client of an HTTP API.
 //!
-//! A Tower layer that gives every error of an HTTP API one shape, whatever made it: a handler, a framework, a panic, a proxy.
-//! Clients match on one code, people read one message, and the id in the body finds the cause in your log.
+//! This Tower layer gives every error of an HTTP API the same shape, whether it comes from a handler, a framework, a
+//! panic or a proxy. Clients match on one code, people read one message, and the id in the body finds the cause in your
+//! log.
 //!
-//! With the features `axum` and `derive`, a whole service:
+//! A complete service, with the features `axum` and `derive`:
 //!
 //! ```no_run
 //! use axum::{Router, routing::post};
@@ -46,7 +47,7 @@
 //! }
 //! ```
 //!
-//! An order of four lamps where three are left, sent by `curl` with `{"sku":"lamp","quantity":4}`, returns
+//! If a client orders four lamps (`{"sku":"lamp","quantity":4}`) and three are left, it gets
 //!
 //! ```text
 //! HTTP/1.1 409 Conflict
@@ -55,26 +56,28 @@
 //! {"error":{"code":"conflict","message":"Only 3 left.","details":{"left":3}},"request_id":"req_01M830K8KGFAKQ37M5SWHDVN87"}
 //! ```
 //!
-//! and logs a line with that id and the text that the client does not get. Bad input, unknown paths, panics and time-outs have
-//! the same shape; RPC clients get an error of their own protocol: gRPC, gRPC-Web, Connect.
+//! The log has a line with that id and with the text that the client does not get. Errors about bad input, unknown
+//! paths, panics and time-outs have the same shape. Clients of gRPC, gRPC-Web and Connect get errors of their protocol.
 //!
 //! # Where things are
 //!
-//! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
-//! 2. It reports each error as an event: [`exchange`] has the types of observers. The decisions themselves are in the crate
-//!    `error-envelope-core`, without I/O, so that other adapters can use them.
-//! 3. The [`Policy`] sets what applies on which route: limits, required headers, custom codes and rules.
+//! 1. [`ErrorEnvelopeLayer`] wraps a service. Its [`middleware`] forwards bodies, applies time limits, catches
+//!    panics and logs.
+//! 2. The layer reports each error as an event: [`exchange`] has the types for observers. The crate
+//!    `error-envelope-core` makes the decisions, without I/O, so that other adapters can use them.
+//! 3. The [`Policy`] has the settings of each route: limits, required headers, custom codes and rules.
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
-//! axum's extractors may stay as they are. Those of this crate (feature `axum`) report more. For `{"sku":1}`, axum's
-//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string", this crate's
-//! "Expected a string, got a number."
+//! You can keep axum's extractors. The extractors of this crate (feature `axum`) report more. For `{"sku":1}`, axum's
+//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string", this
+//! crate's "Expected a string, got a number."
 //!
 //! # Where to add the layer
 //!
-//! Add it last, on the outermost router. `Router::layer` covers 404 and 405 as well; `route_layer` does not cover the 404. A route
-//! or fallback that you add after `.layer` is outside: its faults are a status without a body, and are not logged.
+//! Add it last, on the outermost router. `Router::layer` covers 404 and 405 as well; `route_layer` does not cover the
+//! 404. A route or fallback that you add after `.layer` is outside the layer: its faults become a status without a
+//! body, and are not logged.
 //!
 //! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then has no route.
 //!
@@ -89,18 +92,22 @@
 //! # }
 //! ```
 //!
-//! - CORS goes outside: a browser reads an error only with CORS headers. Expose `x-request-id`, `x-error-code` and `retry-after`.
-//! - Compression goes outside. A compressed error from inside is read with the feature `decompress`; otherwise its status decides.
-//! - Decompression of requests goes outside: inside, the body limit counts compressed bytes, and 10 KB can become 10 MB.
-//! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside: their errors become `gateway_timeout`,
-//!   `worker_at_capacity` or `service_unavailable`.
-//! - Tracing goes inside if its lines are to have the request id: they are in the span `request`.
-//! - Remove other layers for request ids, caught panics and body limits.
+//! - CORS goes outside: browsers let scripts read an error only if it has CORS headers. Expose `x-request-id`,
+//!   `x-error-code` and `retry-after`.
+//! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`; otherwise the
+//!   error's status decides.
+//! - Decompression of requests goes outside: inside, the body limit counts compressed bytes, and 10 KB can become 10
+//!   MB.
+//! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside: their errors become
+//!   `gateway_timeout`, `worker_at_capacity` or `service_unavailable`.
+//! - Tracing goes inside if its lines should have the request id: they are then in the span `request`.
+//! - Remove other layers that set request ids, catch panics or limit bodies.
 //!
 //! # Limits and the log
 //!
-//! Request bodies are limited to 1 MiB unless the policy sets another limit, RPC streams message by message. axum's own limit is
-//! 2 MiB; raise both for one route. axum's 413 has the same code, without `limit_bytes`.
+//! Request bodies are limited to 1 MiB unless the policy sets another limit; in RPC streams the limit applies to each
+//! message. axum's own limit is 2 MiB: to accept larger bodies on a route, raise both. axum's 413 has the same code,
+//! without `limit_bytes`.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -116,37 +123,38 @@
 //! # Ok::<_, tower_error_envelope::PolicyError>(())
 //! ```
 //!
-//! Install a tracing subscriber: without one, the texts that clients do not get are lost. The log begins with the line `error
-//! envelopes are active`, which names the policy. Bodies are not logged, because they may hold secrets: a handler that returns
-//! `(StatusCode, String)` with a 5xx loses its text. Return an error instead.
+//! Install a tracing subscriber: without one, the texts that clients do not get are lost. The log begins with the line
+//! `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain secrets:
+//! the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
 //!
-//! The server's own responses never reach the layer: hyper sends 400 for a malformed head, 431 for a head that is too large,
-//! and nothing for a head that never ends. The gateway limits these.
+//! The server's own responses never reach the layer. hyper sends 400 for a malformed head and 431 for one that is too
+//! large, and waits for a head that never ends. The gateway limits these.
 //!
 //! # Features
 //!
-//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details of
-//! `google.rpc`). Without them a build is smaller, and a guard that needs one does not compile.
+//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details
+//! of `google.rpc`). Without these features the build is smaller, and code that uses a guard of a missing feature does
+//! not compile.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | `Fault` as a response, extractors with field errors, axum's errors by `?`; `ws` adds those of WebSockets |
+//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `ws` adds errors of WebSockets |
 //! | `derive` | `#[derive(AsFault)]` |
-//! | `garde`, `validator`, `anyhow`, `sqlx` | their errors by `?` |
+//! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
-//! | `redact` | `Route::redact`: secrets in the texts of foreign errors are replaced; part of `policy-file` |
+//! | `redact` | `Route::redact` replaces secrets in the texts of foreign errors; part of `policy-file` |
 //! | `jwt`, `jwks-url` | session tokens (HS, RS, PS, ES, EdDSA); keys fetched from an identity provider |
 //! | `client` | for callers: errors of any dialect, and retries for `tower::retry` |
 //! | `decompress` | compressed error bodies are read: gzip, deflate, br, zstd |
-//! | `metrics` | counters and times by the crate `metrics` |
-//! | `prometheus` | `install_metrics`: these for Prometheus |
+//! | `metrics` | counters and times through the crate `metrics` |
+//! | `prometheus` | `install_metrics` exports these metrics for Prometheus |
 //! | `testing` | assertions on envelopes, for tests |
 //! | `full` | all of these but `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
 //!
-//! The numbers of rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
+//! Numbers such as E1 or R3 on these pages refer to rules of the wire contract, which the tests check.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

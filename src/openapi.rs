@@ -1,5 +1,5 @@
-//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`, and [`PolicyResponses`] adds the possible
-//! answers of the policy's guards to each operation of a document.
+//! OpenAPI documents by utoipa (feature `utoipa`): a [`Fault`] is `IntoResponses`, and [`PolicyResponses`] adds the
+//! possible answers of the policy's guards to each operation of a document.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
 ///    the type `http`; `Session header="x-session"` is a key in that header.
 ///
-/// An error's type declares all of its codes wherever it is named. [`PolicyResponses::operation`] lists the codes of one
-/// operation.
+/// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] lists the
+/// codes of one operation.
 ///
-/// A document's paths must be those that the layer gets. If the first of its `servers` has a path, it is put in front.
-/// [`PolicyResponses::also`] adds the errors of other layers of the stack.
+/// The document's paths must be the paths that the layer gets. If the first of its `servers` has a path, that path is
+/// put in front. [`PolicyResponses::also`] adds the errors of other layers of the stack.
 ///
 /// ```
 /// use tower_error_envelope::openapi::PolicyResponses;

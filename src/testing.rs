@@ -1,9 +1,9 @@
 //! For the tests of services (feature `testing`): assertions on envelopes that show differences.
 //!
-//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework. It fails unless they are the
-//! envelope to the letter (E1–E4), or an error that the layer wrote in another dialect: a built-in one, gRPC or Connect.
-//! [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions hold for all of them, on the content.
-//! They fail with the whole response, the expected lines marked `-` and the actual ones `+`:
+//! [`Envelope::parse`] takes the headers and the bytes of a response, from any framework. It fails unless they are
+//! exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one, gRPC or Connect.
+//! [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of these, because they
+//! compare the content. A failure prints the whole response, with `-` at expected lines and `+` at actual ones:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -17,8 +17,8 @@
 //!      "message": "The resource is gone."
 //! ```
 //!
-//! It is a feature and not a crate: it checks what this version writes. Put it into `[dev-dependencies]`:
-//! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
+//! It is a feature instead of a separate crate, because it checks the output of exactly this version. Put it into
+//! `[dev-dependencies]`: `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
 mod dialects;
 mod fits;

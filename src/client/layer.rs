@@ -17,7 +17,7 @@ use super::reader::ErrorReader;
 /// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body unchanged.
 ///
 /// So a [`RetryPolicy`](super::RetryPolicy) around it has the code even if a service does not send it in the head.
-/// Other responses pass unread. [`ErrorReader::check`] lists what the caller must read to its end.
+/// Other responses pass unread. [`ErrorReader::check`] describes which responses the caller must read to their end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ReadErrorLayer {

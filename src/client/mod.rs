@@ -1,9 +1,10 @@
 //! For callers (feature `client`): what an error response contains, and whether and when to retry.
 //!
-//! 1. [`ErrorReader`] makes a [`ClientError`] of a response: the canonical envelope, every dialect that the layer writes
-//!    or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an error within bounds and
-//!    lets everything else pass.
-//! 2. [`ReadErrorLayer`] does so for a `tower` client: the error is in the response's extensions, its body is kept.
+//! 1. [`ErrorReader`] turns a response into a [`ClientError`]. It parses the canonical envelope, every dialect that
+//!    the layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an
+//!    error within bounds and lets everything else pass.
+//! 2. [`ReadErrorLayer`] does this for a `tower` client: it puts the error into the response's extensions, and keeps
+//!    the body.
 //! 3. [`RetryPolicy`] is a [`tower::retry::Policy`] that follows the contract's advice.
 //!
 //! ```
@@ -22,13 +23,13 @@
 //! # Ok::<_, http::Error>(())
 //! ```
 //!
-//! The first match decides the code: a canonical envelope; `x-error-code`, which goes with every error that the layer
-//! writes (E4); an RPC status's reason; a name of the dialect that the catalogue or [`ErrorReader::codes`] has; a list of
-//! issues; the status. A canonical code that is not known here counts as transient, as the contract requires; a name of
-//! another service stays readable as [`ClientError::raw_code`], and the status decides.
+//! The first match decides the code: a canonical envelope; `x-error-code`, which every error of the layer has (E4); the
+//! reason in an RPC status; a code of the dialect that the catalogue or [`ErrorReader::codes`] has; a list of issues;
+//! the status. A canonical code that the reader does not list counts as transient, as the contract requires. If another
+//! service's code is not listed, the status decides, and [`ClientError::raw_code`] returns the code.
 //!
-//! Without the feature `protobuf` the details of RPC errors are not read, without `decompress` compressed bodies are not:
-//! then the head alone decides.
+//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without them, only the
+//! head decides.
 
 mod bodies;
 

@@ -1,4 +1,4 @@
-//! How error responses are read: which codes are known, and within which bounds.
+//! Settings for reading error responses: the known codes, and the limits.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -52,7 +52,7 @@ pub struct BufferedResponse<'a> {
     pub head: &'a response::Parts,
     /// All bytes of the body, unchanged.
     pub body: &'a [u8],
-    /// The trailers: gRPC states there how a call ended.
+    /// The trailers, which in gRPC contain the result of a call.
     pub trailers: Option<&'a HeaderMap>,
 }
 
@@ -145,7 +145,7 @@ impl ErrorReader {
     ///
     /// # Errors
     ///
-    /// If the response is an error. A body that breaks off, or is too long or too late, counts as missing.
+    /// If the response is an error. A body that is cut off, or is too long or too late, counts as missing.
     ///
     /// # Panics
     ///

@@ -81,8 +81,9 @@ struct Settings {
 pub struct Idempotent;
 
 impl RetryPolicy {
-    /// At most 4 attempts, back-off of at most 100 ms doubling to at most 10 s, 60 s of waits in all; a [`TpsBudget`] with
-    /// its defaults (10 repetitions a second, and one for each five requests).
+    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in all. The bound of a wait is 100 ms at
+    /// first, and doubles up to 10 s. The budget is a [`TpsBudget`] with its defaults: 10 repetitions a second, and one
+    /// for every five requests.
     pub fn new() -> Self {
         let settings = Settings {
             schedule: Schedule::DEFAULT,
@@ -93,7 +94,7 @@ impl RetryPolicy {
         Self { settings: Arc::new(settings), progress: Progress::default() }
     }
 
-    /// The most attempts, including the first: 0 and 1 repeat nothing.
+    /// Sets the most attempts, including the first: 0 and 1 repeat nothing.
     pub fn attempts(self, attempts: u32) -> Self {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
@@ -103,17 +104,18 @@ impl RetryPolicy {
         self.with(|settings| (settings.schedule.base, settings.schedule.most) = (base, most))
     }
 
-    /// The longest total wait for one request, between its attempts.
+    /// Sets the longest total wait for one request, between its attempts.
     pub fn total_wait(self, total: Duration) -> Self {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// How to read heads if no [`ReadErrorLayer`](super::ReadErrorLayer) did: the known codes, and the clock.
+    /// Sets the reader for heads, with the known codes and the clock, if there is no
+    /// [`ReadErrorLayer`](super::ReadErrorLayer).
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }
 
-    /// The budget for the repetitions of all clones. Each request adds to it once.
+    /// Sets the budget for the repetitions of all clones. Each request adds to it once.
     pub fn budget(self, budget: impl Budget + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.budget = Arc::new(budget))
     }

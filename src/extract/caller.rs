@@ -11,7 +11,7 @@ use error_envelope_core::guard::auth::Identity;
 
 /// The claims of the caller's JSON web token, as a type of the service (feature `jwt`).
 ///
-/// If no scheme let the request in, the rejection is `auth_missing`. If the claims do not fit `T`, it is
+/// If the request has no accepted credentials, the rejection is `auth_missing`. If the claims do not fit `T`, it is
 /// `internal_error`, with the claim's name in the log: see [`Identity::claims`]. `Option<Claims<T>>` is `None` for a
 /// caller without a token.
 ///
@@ -65,8 +65,8 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 /// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
 ///
-/// If no scheme let the request in, the rejection is `auth_missing`. If no `T` was attached for the caller, it is
-/// `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a caller.
+/// If the request has no accepted credentials, the rejection is `auth_missing`. If no `T` was attached for the caller,
+/// it is `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a caller.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -110,7 +110,7 @@ impl<T: Clone + Send + Sync + 'static, S: Sync> FromRequestParts<S> for CallerDa
         let caller = <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let missing = || {
             let (scheme, name) = (caller.scheme(), std::any::type_name::<T>());
-            let cause = format!("the scheme {scheme} attached no {name}: let its verifier call Verified::with");
+            let cause = format!("the scheme {scheme} attached no {name}: call Verified::with in its verifier");
             Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause)
         };
         caller.data().cloned().map(Self).ok_or_else(missing)

@@ -1,8 +1,7 @@
-//! Converts a deserializer error into an issue (rule E8): the place, and what was expected there.
+//! Converts a deserializer error into an issue (rule E8): the place, and the expected value.
 //!
 //! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The part that the program wrote is
-//! kept; what the client sent is left out. A text in any other form may quote anything, and becomes
-//! "Not valid.".
+//! kept; data of the client is left out. A text in any other form may quote anything, and becomes "Not valid.".
 
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};

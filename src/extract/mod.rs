@@ -1,20 +1,23 @@
 //! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
 //!
-//! axum's own extractors may stay: their rejections are parsed (rule R13), and a client gets the same statuses and codes
-//! from both. The exception is where axum's text does not name the source: a route's only parameter is `bad_request` there,
-//! and so is a body that came too slowly. The extractors here describe errors for readers who do not write Rust:
+//! You can keep axum's own extractors: the layer parses their rejections (rule R13), and clients get the same statuses
+//! and codes from both. There are two exceptions, because axum's text does not name the source: an error in a route's
+//! only parameter and a body that came too slowly are both `bad_request`. The extractors here describe errors for
+//! readers who do not write Rust:
 //!
-//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list: the
-//!    path of the error, what was expected there, and a code. What the client sent is never quoted, in a response or in
-//!    the log. A path parameter is named, also alone or in a tuple. serde stops at the first error,
-//!    and so the list has one issue; `garde` and `validator` (features) find all of them, and `?` takes their reports.
-//! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another takes
-//!    `Result<Json<T>, Fault>` and sets [`Fault::status`].
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue
+//!    list: the path of the error, what was expected there, and a code. Data of the client is never quoted, neither in
+//!    a response nor in the log. The issue has the name of the path parameter, even if it is the only one or in a tuple. serde
+//!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors, and
+//!    `?` converts their reports.
+//! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
+//!    parameter `Result<Json<T>, Fault>` and sets [`Fault::status`].
 //! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
-//!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`; one that came too
-//!    slowly `request_timeout`.
-//! 4. [`Multipart`] is axum's with such a rejection, and `?` converts errors of its fields to faults.
-//! 5. A route without the parameters that its handler requires is the program's fault: `internal_error`.
+//!    `unsupported_media_type`; one over a limit is `payload_too_large`; an incomplete one is `bad_request`; one that
+//!    came too slowly is `request_timeout`.
+//! 4. [`Multipart`] is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
+//! 5. If a route lacks a parameter that its handler requires, the program is wrong, and the client gets
+//!    `internal_error`.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -45,12 +48,13 @@
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
-//! Each rejection and error of axum's own is [`AsFault`](trait@crate::AsFault): `?` takes `MultipartError`, `JsonRejection`,
-//! `BytesRejection` and all others, with axum's status; `WebSocketUpgradeRejection` with the feature `ws`.
+//! All of axum's own rejections and errors implement [`AsFault`](trait@crate::AsFault): `?` converts `MultipartError`,
+//! `JsonRejection`, `BytesRejection` and all others, with axum's status. `WebSocketUpgradeRejection` needs the feature
+//! `ws`.
 //!
-//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is what a verifier attached to
-//! the caller, and `Claims` (feature `jwt`) the content of its token. An `Option` of each of them is for routes whose
-//! [credentials are optional](crate::Route::optional_auth).
+//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is the value that a
+//! verifier attached to the caller, and `Claims` (feature `jwt`) the content of the caller's token. Use an `Option` of
+//! them on routes whose [credentials are optional](crate::Route::optional_auth).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::status`]: crate::Fault::status

@@ -9,9 +9,9 @@ use error_envelope_core::fault::Fault;
 
 /// A `multipart/form-data` body, field by field: axum's [`Multipart`](AxumMultipart) with a [`Fault`] as its rejection.
 ///
-/// `?` takes the errors of axum's methods, with axum's status: a body over a limit is `payload_too_large`, one that broke off
-/// or is badly formed `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their route, and of more
-/// than 1 MiB the layer's `body_limit`.
+/// `?` converts the errors of axum's methods, with axum's status: a body over a limit is `payload_too_large`, an
+/// incomplete or badly formed one is `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their
+/// route, and of more than 1 MiB the layer's `body_limit`.
 ///
 /// ```
 /// use tower_error_envelope::Fault;

@@ -13,7 +13,7 @@ use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, 
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-/// The error of a response body that broke off after its head was sent. The cause is in the log, under the request's
+/// The error of a response body that was cut off after its head was sent. The cause is in the log, under the request's
 /// id.
 #[derive(Debug)]
 pub struct ResponseBodyError(pub(super) &'static str);

@@ -30,10 +30,11 @@ use error_envelope_runtime::PolicyStatus;
 use error_envelope_runtime::RequestMetrics;
 use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 
-/// Wraps a service so that each of its clients' errors has one shape.
+/// Wraps a service so that all errors for its clients have the same shape.
 ///
-/// Without a policy it enforces the defaults on every route: a request id, bodies of at most 1 MiB, every inner 4xx/5xx
-/// rewritten into the envelope, panics and errors turned into responses. RPC clients get errors of their own protocol instead.
+/// Without a policy it enforces the defaults on every route. Each request gets an id, and bodies are limited to 1 MiB.
+/// Every inner 4xx and 5xx is rewritten into the envelope, and panics and errors become responses. RPC clients get
+/// errors of their own protocol instead.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
@@ -71,7 +72,7 @@ impl ErrorEnvelopeLayer {
         }
     }
 
-    /// Sets the policy. The policy may be shared. Services that were made before keep theirs.
+    /// Sets the policy. The policy may be shared. Services that exist already keep their policy.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = self.policy.with_policy(policy.into());
         self.counted = Arc::default();
@@ -115,8 +116,7 @@ impl ErrorEnvelopeLayer {
     }
 
     /// Logs, counts and reports a request as abandoned because its client did not read the response. Only the server
-    /// can see what happens to a body that has left the layer. The route is no longer known, and the mode is the
-    /// policy's own.
+    /// can observe a body that has left the layer. The route is no longer known, and the mode is the policy's own.
     pub fn not_taken(&self, id: RequestId) {
         runtime::log_event(self.policy.config().not_taken(id));
     }
@@ -127,7 +127,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The active policy: since when, from which files, and the last rejection. A [`KillSwitch`] does not affect it.
+    /// The active policy: its age, its files, and the last rejection. A [`KillSwitch`] does not affect it.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
@@ -149,7 +149,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If it is set twice, the last one holds.
+    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If it is set twice, the last one is used.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
@@ -213,9 +213,9 @@ impl ErrorEnvelopeLayer {
 
     /// Sets the policy to that of a file, and watches it.
     ///
-    /// A request keeps the policy that it began with (rule M3). If files are refused, or missing, the old policy stays
-    /// active; that is logged as an error and counted (rule M2). Secrets from the environment do not change while the
-    /// process runs. Give the layer its verifiers first: a scheme without its verifier is refused.
+    /// A request keeps the policy that was active when it began (rule M3). If the files are missing or have errors, the
+    /// old policy stays active, and the rejection is logged and counted (rule M2). Secrets from the environment do not
+    /// change while the process runs. Give the layer its verifiers first: a scheme without its verifier is refused.
     ///
     /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
     /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
@@ -256,8 +256,8 @@ impl ErrorEnvelopeLayer {
     /// another policy is active now. A policy that is not watched does not change.
     ///
     /// It blocks its thread for 100 ms and the time of reading: up to 5 s while the files are being written, 10 s if
-    /// their file system does not answer. If another reload runs, it takes up to twice as long. No lock is held
-    /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's
+    /// their file system does not answer. If another reload runs, it takes up to twice as long. Meanwhile the layer
+    /// keeps serving requests: no lock is held. Call it from a thread that may wait, such as those of tokio's
     /// `spawn_blocking`.
     ///
     /// # Errors
@@ -307,8 +307,8 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Counts and logs the active policy once. axum wraps each route by a clone of the layer, a server each connection: they share
-    /// the mark. If no subscriber takes the event yet, the next clone logs it.
+    /// Counts and logs the active policy once. axum wraps each route by a clone of the layer, a server each connection:
+    /// they share the mark. If no subscriber takes the event yet, the next clone logs it.
     fn announce(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();

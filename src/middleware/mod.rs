@@ -1,11 +1,12 @@
 //! The Tower adapter: it moves bytes, waits, catches panics, drains and logs, and decides nothing.
 //!
-//! - [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes an [`ErrorEnvelopeService`](crate::ErrorEnvelopeService) of any service.
+//! - [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes an [`ErrorEnvelopeService`](crate::ErrorEnvelopeService)
+//!   of any service.
 //! - [`ResponseFuture`] follows one request: it calls the inner service, reads an error's body, or replies itself.
 //! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
 //!
-//! The happy path boxes nothing and spawns nothing. User code that panics is caught where it is called, polled or
-//! dropped (rule F2); with `panic = "abort"` nothing can be caught.
+//! A request without an error needs no box and no spawned task. User code that panics is caught where it is called,
+//! polled or dropped (rule F2); with `panic = "abort"` nothing can be caught.
 
 mod admitted;
 mod broken;

@@ -1,4 +1,4 @@
-//! The response body that goes to the server below.
+//! The response body that the HTTP server gets.
 
 use std::convert::Infallible;
 use std::fmt;

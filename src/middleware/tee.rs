@@ -44,7 +44,7 @@ impl Tee {
         self.log_end(true);
     }
 
-    /// The body broke off, or is not read further.
+    /// The body was cut off, or is not read further.
     pub(super) fn broke_off(&mut self) {
         self.log_end(false);
     }

@@ -15,9 +15,9 @@ use error_envelope_runtime::DropGuarded;
 
 /// Identifies the owner of a request's credentials: the scheme `custom` of a policy (rule G2).
 ///
-/// If a verifier errs, panics or takes longer than the scheme's time-out (2 s by default), the request gets 503
+/// If a verifier fails, panics or needs more time than the scheme allows (2 s by default), the request gets 503
 /// `service_unavailable`. It must not block its thread, because nothing can interrupt a blocked thread. A verifier that
-/// was dropped at its time-out may already have had side effects.
+/// is dropped at its time limit may already have had side effects.
 ///
 /// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is a verifier. A verifier with state implements the
 /// trait:

@@ -8,7 +8,7 @@ use error_envelope_core::code::details::types;
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
-        return if fits { Vec::new() } else { vec![format!("{at}: {value} has none of the forms that it may have")] };
+        return if fits { Vec::new() } else { vec![format!("{at}: {value} fits none of the allowed schemas")] };
     }
     let misfit = |what: String| vec![format!("{at}: {value} is {what}")];
     let is_of_one = |types: &[&str]| types.iter().any(|name| is_of(value, name));
@@ -45,7 +45,7 @@ fn of_object(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     for (name, member) in value.as_object().into_iter().flatten() {
         let at = format!("{at}.{name}");
         match schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]) {
-            Value::Bool(false) => wrong.push(format!("{at}: there is no such member")),
+            Value::Bool(false) => wrong.push(format!("{at}: this field is not allowed")),
             schema => wrong.extend(misfits(schema, member, &at)),
         }
     }

@@ -156,7 +156,7 @@ fn m2_a_mistake_in_a_schemas_file_is_reported_with_its_line() {
         (
             "word",
             "{\n  \"type\": \"object\",\n  \"properties\": {\n    \"n\": {\n      \"type\": \"numbre\"\n    }\n  }\n}",
-            ":5: properties.n.type: unknown type \"numbre\"; known are",
+            ":5: properties.n.type: unknown type \"numbre\"; the choices are",
         ),
         (
             "keyword",

@@ -1,5 +1,5 @@
-//! `jwks_url` (G2): a provider that rotates its keys, is down, or sends something that is not a key set, while tokens are presented. Time
-//! is simulated; the provider is a real one, over TLS.
+//! `jwks_url` (G2): a provider that rotates its keys, is down, or sends something that is not a key set, while tokens
+//! are presented. Time is simulated; the provider is a real one, over TLS.
 
 mod provider;
 
@@ -74,8 +74,8 @@ fn assert_spaced(fetches: &[Instant]) {
     assert!(fetches.windows(2).all(apart), "{fetches:?}");
 }
 
-/// A real OpenID provider's flow in miniature: new keys are published ahead of their use, old ones stay for a while. Somebody
-/// sends tokens of keys that do not exist all the time.
+/// A real OpenID provider's flow in miniature: new keys are published ahead of their use, old ones stay for a while.
+/// Somebody sends tokens of keys that do not exist all the time.
 #[test]
 fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
     let (fetches, _) = simulated(async {
@@ -315,13 +315,13 @@ fn m2_a_loader_that_fetches_nothing_says_what_else_there_is() {
     let refused = Policy::from_toml("policy.toml", text).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "policy.toml:4: auth.a.jwks_url: this program does not fetch key sets; use jwks_file, or load the policy by a \
-         layer with the feature \"jwks-url\""
+        "policy.toml:4: auth.a.jwks_url: this program does not fetch key sets; use jwks_file, or load the policy with \
+         a layer that has the feature \"jwks-url\""
     );
 }
 
-/// The gateway has the fetcher that layers share, on a thread of its own, with the platform's certificates: here those of a
-/// file.
+/// The gateway has the fetcher that layers share, on a thread of its own, with the platform's certificates: here those
+/// of a file.
 #[test]
 fn g2_the_gateway_fetches_what_its_policy_names() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

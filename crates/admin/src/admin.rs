@@ -62,8 +62,8 @@ impl Admin {
 
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread reads
-    /// it once a minute, for the charts of requests.
+    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one. A thread
+    /// reads it once a minute, for the charts of requests.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
         sampler::follow(handle.clone(), &self.shared.store);
         self.metrics = Metrics::Here(handle);
@@ -89,8 +89,8 @@ impl Admin {
         self
     }
 
-    /// Requires the token in this file for each change: as `Authorization: Bearer`, or in the page's form. The file is read
-    /// for each change, so that a new token applies at once. White space around the token is ignored.
+    /// Requires the token in this file for each change: as `Authorization: Bearer`, or in the page's form. The file is
+    /// read for each change, so that a new token applies at once. White space around the token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
     ///
@@ -118,7 +118,7 @@ impl Admin {
         self.shared.store.clone()
     }
 
-    /// The switch that `POST /mode/off` throws.
+    /// The switch that `POST /mode/off` turns on.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.shared.switch.clone()
@@ -133,7 +133,7 @@ impl Admin {
         }
     }
 
-    /// Makes `/readyz` return 503 from now on: the process drains, and should get no new requests.
+    /// Makes `/readyz` return 503 from now on: the process is stopping, and should get no new requests.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }

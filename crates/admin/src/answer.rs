@@ -69,7 +69,7 @@ pub(crate) fn see(page: &'static str) -> Answer {
 }
 
 pub(crate) fn not_found(paths: &str) -> Answer {
-    text(StatusCode::NOT_FOUND, format!("nothing is served here; there are {paths}"))
+    text(StatusCode::NOT_FOUND, format!("this path does not exist; the paths are {paths}"))
 }
 
 pub(crate) fn method_not_allowed(allowed: &str) -> Answer {

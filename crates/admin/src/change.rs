@@ -1,8 +1,8 @@
-//! A request that changes something, and whether its sender may.
+//! Decides whether the sender of a request may change something.
 //!
 //! 1. With a token file, a change needs the token: as `Authorization: Bearer`, or as `token` of the form.
 //! 2. Without one, changes are refused if an address other than loopback is served: anyone could reach it.
-//! 3. Who and why come from the form, else from the query. Nothing proves them.
+//! 3. The operator's name and the reason come from the form, else from the query. They are not verified.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Admin {
     async fn check_change(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Denied> {
         let Some(file) = &self.token else {
             let why = "read-only: this address is not loopback; start with --admin-token-file FILE, or send the change \
-                       from the machine itself to a loopback address";
+                       to a loopback address on the same machine";
             return if self.is_exposed { Err(Denied::new(StatusCode::FORBIDDEN, why)) } else { Ok(()) };
         };
         let client_address = peer.map(tracing::field::display);
@@ -118,7 +118,7 @@ async fn form<B: Body>(headers: &HeaderMap, body: B) -> Result<String, Denied> {
     text.ok_or_else(|| {
         Denied::new(
             StatusCode::BAD_REQUEST,
-            "the form is too long, too slow or broken off; send at most 16 KiB within 5 s",
+            "the form is too long, too slow or incomplete; send at most 16 KiB within 5 s",
         )
     })
 }

@@ -22,7 +22,8 @@ pub fn code_of_status(status: u16) -> ErrorCode {
     StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
 }
 
-/// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are `session_not_found`.
+/// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are
+/// `session_not_found`.
 #[must_use]
 pub fn name_of(code: &str) -> String {
     truncated(snake(code))
@@ -35,7 +36,7 @@ pub fn name_on_route(route: &str, status: u16) -> String {
     truncated(format!("{}_{}", snake(literal.unwrap_or("route")), code_of_status(status).as_str()))
 }
 
-/// A code of the service's as a sentence: `SessionNotFound` as `Session not found.`
+/// A service's code as a sentence: `SessionNotFound` as `Session not found.`
 #[must_use]
 pub fn sentence(code: &str) -> String {
     let words = snake(code).replace('_', " ");

@@ -1,10 +1,10 @@
-//! Decides which requests are accepted: none from another site's page in an operator's browser.
+//! Refuses requests from pages of other sites in an operator's browser.
 //!
-//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed: a stranger's name may be pointed at
-//!    this address (DNS rebinding), and the browser then treats the stranger's page as one of ours. A number cannot be
-//!    pointed anywhere. A request without a `Host` comes from no browser.
-//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site. So is one that
-//!    holds one of the few live places: a stranger's page could take all of them, though it reads none.
+//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name
+//!    at this address (DNS rebinding), and the browser then treats the attacker's page as one of ours. An IP address
+//!    cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
+//! 2. A request that changes something is refused if `Origin` or `Sec-Fetch-Site` names another site. So is a
+//!    request for live errors, because a page of another site could use up all of the few connections for them.
 
 use std::net::IpAddr;
 

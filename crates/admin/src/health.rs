@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it should get requests.
+//! Whether the process runs, and whether it should get requests.
 
 use http::StatusCode;
 

@@ -6,12 +6,12 @@
 //! | `GET /charts` | errors and requests per minute of the last hours, by route and by code |
 //! | `GET /policy/view` | the active policy as a page: its settings, and their files |
 //! | `GET /metrics/view` | the metrics, as a table |
-//! | `GET /healthz` | `ok` while the process answers at all |
-//! | `GET /readyz` | `ready`, or 503 once it drains, and while a key set was never fetched |
+//! | `GET /healthz` | `ok` while the process responds |
+//! | `GET /readyz` | `ready`, or 503 while the process stops or waits for its first key sets |
 //! | `GET /metrics` | the metrics, in Prometheus' format |
-//! | `GET /policy` | the active policy: since when, from which files, its routes, the last rejection |
-//! | `GET /mode` | whether the kill switch is on, since when, by whom and why |
-//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is stored |
+//! | `GET /policy` | the active policy: its age, files and routes, and the last rejection |
+//! | `GET /mode` | whether the kill switch is on, with the time, the operator and the reason |
+//! | `POST /mode/off`, `POST /mode/policy` | turns the kill switch on or off; `?by=NAME&reason=TEXT` is stored |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]
@@ -32,11 +32,12 @@
 //! # }
 //! ```
 //!
-//! Anybody who reaches the address may read all of it: it has no users, and belongs on loopback or in a network of the
-//! operators alone. A change needs the token of [`Admin::token_file`], if there is one. Without one, [`Admin::serve`]
-//! accepts changes on loopback alone. It is guarded against pages in an operator's browser: a `Host` that is a name is
-//! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a stranger can point a name here
-//! (DNS rebinding), and a request of another site that changes something is refused.
+//! Anyone who can reach the address can read everything: it has no users. Serve it on loopback, or in a network that
+//! only operators use. A change needs the token of [`Admin::token_file`], if one is set. Without a token,
+//! [`Admin::serve`] accepts changes only on loopback.
+//!
+//! Pages of other sites in an operator's browser have no access: a `Host` must be an IP address, `localhost` or an
+//! [allowed](Admin::allow_host) name (against DNS rebinding), and changes from other sites are refused.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

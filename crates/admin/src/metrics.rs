@@ -30,6 +30,8 @@ pub(crate) fn shown(request: &AdminRequest<'_>) -> Answer {
             answer
         }
         Metrics::Elsewhere(place) => answer::text(StatusCode::NOT_FOUND, &**place),
-        Metrics::Nowhere => answer::text(StatusCode::NOT_FOUND, "nothing is counted: no recorder was given"),
+        Metrics::Nowhere => {
+            answer::text(StatusCode::NOT_FOUND, "nothing is counted, because no metrics recorder is installed")
+        }
     }
 }

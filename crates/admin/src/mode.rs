@@ -1,6 +1,6 @@
-//! The kill switch, by hand.
+//! The kill switch, for operators.
 //!
-//! The form or the query may name the operator and the reason: `POST /mode/off?by=NAME&reason=TEXT`.
+//! The form or the query may have the operator's name and the reason: `POST /mode/off?by=NAME&reason=TEXT`.
 
 use error_envelope_runtime::{KillSwitch, SwitchNote};
 use http::StatusCode;

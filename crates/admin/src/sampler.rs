@@ -71,8 +71,8 @@ mod tests {
                     error_envelope_requests_total_of_others{route=\"/a\"} 9\n";
         let mut totals: Vec<_> = totals(text).into_iter().map(|(place, it)| (place, it.all, it.faults)).collect();
         totals.sort();
-        let [none, of_shop, a] =
-            [("none", None), ("none", Some("/shop")), ("/a", None)].map(|(route, scope)| Place::from_labels(route, scope));
+        let [none, of_shop, a] = [("none", None), ("none", Some("/shop")), ("/a", None)]
+            .map(|(route, scope)| Place::from_labels(route, scope));
         assert_eq!(totals, [(none, 1, 0), (of_shop, 3, 3), (a, 7, 2)]);
     }
 }

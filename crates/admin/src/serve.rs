@@ -1,7 +1,6 @@
 //! Serves the admin address: HTTP/1.1, one response a connection.
 //!
-//! It shares its process with the traffic, and must not be a way to take that down: heads, waits and
-//! connections are capped.
+//! It shares its process with the traffic, and must never harm it: heads, waits and connections are limited.
 
 use std::borrow::Borrow;
 use std::future::Future;
@@ -44,8 +43,8 @@ impl Admin {
     /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
     ///
     /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. If the address is not
-    /// loopback, it logs a warning, and accepts no change without a [token](Self::token_file). A borrowed listener can be served again later.
-    /// Until then, its clients wait.
+    /// loopback, it logs a warning, and accepts no change without a [token](Self::token_file). A borrowed listener can
+    /// be served again later. Until then, its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
         let mut served = self.clone();
         if let Ok(address) = listener.borrow().local_addr() {

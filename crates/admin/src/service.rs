@@ -16,7 +16,7 @@ use crate::answer::Answer;
 use crate::change::Change;
 use crate::{answer, table};
 
-/// The service of [`Admin::service`]. It reads the body of a change alone: at most 16 KiB, within 5 seconds.
+/// The service of [`Admin::service`]. It reads a body only for changes: at most 16 KiB, within 5 seconds.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
@@ -26,8 +26,8 @@ pub struct AdminBody(answer::Body);
 
 impl Admin {
     /// Returns a service to mount in your own server, at the root of a host or an address: its pages link to
-    /// each other by absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime. Changes
-    /// need a [token](Self::token_file) if there is one; else your server must restrict who reaches them.
+    /// each other by absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime.
+    /// Changes need a [token](Self::token_file) if one is set; otherwise your server must restrict access to them.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }

@@ -1,4 +1,4 @@
-//! Writes invisible characters, and those that turn the direction of writing, as their numbers.
+//! Writes invisible characters, and characters that change the direction of writing, as their numbers.
 
 use std::borrow::Cow;
 use std::fmt::Write;

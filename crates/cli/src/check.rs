@@ -2,8 +2,8 @@
 //! mistakes.
 //!
 //! 1. Each file is a policy by itself, with all that it includes; or it is a part of one, with which it is checked
-//!    ([`including`](crate::including)): then other files' warnings and notes are left out. All errors are reported at once, in the order of the
-//!    lines; errors that only follow from another error are not.
+//!    ([`including`](crate::including)): then other files' warnings and notes are left out. All errors are reported at
+//!    once, in the order of the lines; errors that only follow from another error are not.
 //! 2. A valid policy is linted: a warning is likely to be a mistake, a note may well be intended.
 //! 3. Secrets that the environment does not have are noted: they could not be checked.
 //! 4. Or, with `--effective`, it prints the settings that apply to one request, and the line of each.
@@ -32,7 +32,8 @@ pub(crate) struct Args {
     /// the policy that includes it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Check the files as parts of this policy [default: the one that includes the file, in its folder or above]
+    /// Check the files as parts of this policy [default: the policy in the file's folder or above that includes the
+    /// file]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Also exit with 1 if there are warnings; notes never change the exit code
@@ -93,7 +94,7 @@ fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) ->
         print_unless_closed(&report.add(&Finding::of_lint(lint)))?;
     }
     for (name, at) in read.missing() {
-        let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
+        let wrong = format!("the environment variable {name:?} is not set, so the secret was not checked");
         let finding = Finding::for_missing_secret(&file.policy, at.as_ref(), &wrong);
         if finding.file.as_deref().is_none_or(|at| file.covers(at)) {
             print_unless_closed(&report.add(&finding))?;

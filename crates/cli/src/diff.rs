@@ -1,7 +1,7 @@
 //! `error-envelope diff`: the settings that a change of a policy changes, with those of its bases and included files.
 //!
-//! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints, weaker
-//! guards first.
+//! The core compares ([`PolicyFile::changes_to`](tower_error_envelope::policy::PolicyFile::changes_to)); this prints,
+//! weaker guards first.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::text::{counted, cut, one_line};
 
 /// Show how settings differ between two policies
 ///
-/// Compares all settings, with those of bases and included files. Lists weaker guards first, then changed schemes,
+/// Compares all settings, including those of bases and included files. Lists weaker guards first, then changed schemes,
 /// headers and scopes, then the rest. Exits with 1 if a guard is weaker.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -70,7 +70,7 @@ impl Changes {
         let lines: String = self.all.iter().map(|change| self.line(change)).collect();
         let sums = KINDS.iter().map(|(kind, _, name)| (self.count(*kind), name)).filter(|(count, _)| *count > 0);
         let sums: Vec<_> = sums.map(|(count, name)| counted(count, name)).collect();
-        let sum = if sums.is_empty() { "no changes of settings".to_owned() } else { sums.join(", ") };
+        let sum = if sums.is_empty() { "no settings changed".to_owned() } else { sums.join(", ") };
         format!("{lines}{sum}\n")
     }
 

@@ -1,7 +1,7 @@
 //! `error-envelope explain`: why a recorded error is rewritten as it is, and what a client gets.
 //!
-//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the bytes,
-//! in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
+//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
+//! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
 
 use std::fmt::{self, Write};
 use std::path::PathBuf;
@@ -21,8 +21,9 @@ use crate::trial::{Trial, TrialResult};
 
 /// Explain how the layer answers a recorded error
 ///
-/// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and dialect.
-/// Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are examples.
+/// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and
+/// dialect. Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are
+/// examples.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// The service's response: status line, headers, empty line, body
+    /// Read the service's response from this file: status line, headers, empty line, body
     #[arg(value_name = "RESPONSE.http")]
     response: PathBuf,
 }
@@ -112,7 +113,7 @@ impl Explained<'_> {
                 format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
         };
-        format!("{place}: {method} {path} was answered with {}\n{settings}\n", phrase(status))
+        format!("{place}: the service answered {method} {path} with {}\n{settings}\n", phrase(status))
     }
 
     /// The source that decided, and those tried before it.
@@ -120,16 +121,16 @@ impl Explained<'_> {
         match (&self.enforced.explanation, &self.enforced.event) {
             (_, Some(event)) if is_refusal(&self.enforced) => {
                 let (when, here) = match is_refusal(&self.real) {
-                    true => ("A guard", "The service would not have received it"),
-                    false => ("In mode enforce a guard", "Here the service received it"),
+                    true => ("A guard", "The service would not have received this request"),
+                    false => ("In mode enforce a guard", "In this recording the service received it"),
                 };
-                format!("{when} refuses the request: {}. {here}.\n", code_of(event))
+                format!("{when} refuses this request: {}. {here}.\n", code_of(event))
             }
             (Some(explanation), event) => self.tried(explanation, event.as_ref()),
             (None, _) if self.enforced.passes() => {
                 "This is not an error: it passes through, and no rule is tried.\n".into()
             }
-            (None, _) => "This is not an error status, and clients never receive it (E5, E6).\n".into(),
+            (None, _) => "The service's status is not an error status, and clients never receive it (E5, E6).\n".into(),
         }
     }
 
@@ -139,7 +140,7 @@ impl Explained<'_> {
             let what = match (event.map(Event::origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
-                _ => "The response was decided before it was read",
+                _ => "The response was decided before its body was read",
             };
             return format!("{what}: no rule is tried.\n");
         };
@@ -176,13 +177,15 @@ impl Explained<'_> {
 
     fn rule_steps(&self, explanation: &Explanation) -> Vec<Step> {
         if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
-            return vec![Step::passed_over(DecidedBy::Rule, "the policy has no rule here".to_owned())];
+            return vec![Step::passed_over(DecidedBy::Rule, "the policy has no map rule for this request".to_owned())];
         }
         let step = |(rule, misses): (&MapRuleId, &Option<_>)| {
             let place = self.trial.file.as_ref().and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             match misses {
-                Some(key) => Step::passed_over(DecidedBy::Rule, format!("{place}: no, its `{key}` is another")),
+                Some(key) => {
+                    Step::passed_over(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
+                }
                 None => Step::new(DecidedBy::Rule, format!("{place}: fits")),
             }
         };
@@ -274,10 +277,11 @@ fn settings(effective: &Effective) -> String {
     }
     for other in effective.others() {
         let (route, path) = (first_route(other, "no route"), printable(other.path()));
-        let _ = writeln!(out, "  reading  {} {path} matches {route}: its guards apply, too", other.method());
+        let _ =
+            writeln!(out, "  reading  {} {path} matches {route}: the guards of that route apply, too", other.method());
     }
     if effective.is_refused() {
-        out.push_str("  refused  its readings match different guards (paths = \"refuse\")\n");
+        out.push_str("  refused  readings of the path match different guards (paths = \"refuse\")\n");
     }
     out
 }
@@ -288,9 +292,15 @@ fn first_route(reading: &PathReading, none: &str) -> String {
 
 /// The check of some statuses before the status itself.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
-    let issues = if explanation.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
+    let issues = if explanation.lists_issues {
+        "the body lists the invalid fields"
+    } else {
+        "the body has no list of invalid fields"
+    };
     match status.as_u16() {
-        401 => Some(Step::new(DecidedBy::Credentials, "what the request sent, and www-authenticate".to_owned())),
+        401 => {
+            Some(Step::new(DecidedBy::Credentials, "the credentials of the request, and www-authenticate".to_owned()))
+        }
         400 | 422 => Some(Step::new(DecidedBy::Issues, issues.to_owned())),
         _ => None,
     }
@@ -300,16 +310,16 @@ fn layer(explanation: &Explanation) -> String {
     match (&explanation.envelope, &explanation.header) {
         (Some(code), _) => format!("a canonical envelope has the code {code}"),
         (None, Some(code)) => format!("its x-error-code is {code}"),
-        (None, None) => "no canonical envelope, and no x-error-code of one".to_owned(),
+        (None, None) => "the response is not a canonical envelope, and has no x-error-code".to_owned(),
     }
 }
 
 fn dialect(explanation: &Explanation) -> String {
-    let Some(shape) = explanation.shape else { return "the body has no supported shape".to_owned() };
+    let Some(shape) = explanation.shape else { return "the body has no known shape".to_owned() };
     let codes = explanation.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
     match codes.is_empty() {
-        true => format!("read as {}, which names no code", shape.as_str()),
-        false => format!("read as {}, with the code {codes}", shape.as_str()),
+        true => format!("parsed as {}, which has no code", shape.as_str()),
+        false => format!("parsed as {}, with the code {codes}", shape.as_str()),
     }
 }
 

@@ -17,12 +17,12 @@ use crate::gateway::on_call::{AdminArgs, AdminListener};
 use crate::gateway::signals::{self, ShutdownSignal};
 use crate::gateway::{no_signals, service_manager};
 
-/// Run an external processor, by which Envoy applies the policy
+/// Run an external processor for Envoy, which applies the policy
 ///
-/// For gateways that cannot load the module. `envoy-config --ext-proc` writes Envoy's part. The policy file is reloaded when it
-/// changes, and at SIGHUP. The first line on standard output has the address. Ctrl-C and SIGTERM stop the processor once
-/// requests in flight have ended. The address also serves gRPC health checks; it has no TLS, so keep it on loopback or in
-/// a trusted network. TIME needs a unit, such as 500ms or 30s.
+/// Use it if Envoy cannot load the module; `envoy-config --ext-proc` generates Envoy's configuration. The policy file
+/// is reloaded when it changes, and on SIGHUP. The first line on standard output has the address. Ctrl-C and SIGTERM
+/// stop the processor once requests in flight have ended. The address also serves gRPC health checks; it has no TLS, so
+/// keep it on loopback or in a trusted network. TIME needs a unit, such as 500ms or 30s.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
@@ -41,7 +41,8 @@ pub(crate) struct Args {
     /// Limit the concurrent requests on a connection; Envoy opens another connection for more
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
     max_streams: u32,
-    /// Keep accepting connections for this time after a stop signal, while health checks report that the processor ends
+    /// Keep accepting connections for this time after a stop signal, while health checks report that the processor is
+    /// stopping
     #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
     drain_delay: Time,
     /// Limit the time that a stop waits for requests in flight

@@ -93,8 +93,8 @@ impl<'a> Finding<'a> {
             line: None,
             key: Some("scope"),
             span: None,
-            wrong: "no policy in the folder of this file or above includes it, so it was checked alone",
-            advice: "if it is part of a policy, name that: check --policy FILE",
+            wrong: "no policy in this folder or above includes this file, so it was checked alone",
+            advice: "if it is part of a policy, add --policy FILE",
             refused: false,
         }
     }

@@ -13,7 +13,7 @@ const RENAMED: [(&str, &str, &str); 4] = [
 ];
 
 /// The end of the help of a command that hides flags.
-pub(crate) const MORE: &str = "Limits that hardly any service needs are listed by --help-all.";
+pub(crate) const MORE: &str = "--help-all also lists the limits that few services need.";
 
 /// Lists the flags that hardly any service needs, too.
 const HELP_ALL: &str = "--help-all";
@@ -58,7 +58,7 @@ pub(crate) fn refused(words: &[OsString]) -> Option<String> {
         words.iter().any(|word| word == command) && flags().any(|flag| flag == *old)
     };
     let (_, old, new) = RENAMED.iter().find(is_used)?;
-    Some(format!("error: {old} has another name\n = help: write {new}"))
+    Some(format!("error: {old} is now called {new}\n = help: write {new}"))
 }
 
 /// The command and the words to parse: with `--help-all`, no flag is hidden.

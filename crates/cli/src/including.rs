@@ -1,4 +1,5 @@
-//! The policy to check for a file: a team's own file is a part of another policy, which has its names and its locks.
+//! Finds the policy to check for a file: a team's own file is part of another policy, which has its names and its
+//! locks.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -21,16 +21,16 @@ use crate::text::counted;
 
 /// Turn the kill switch of running gateways on or off
 ///
-/// `off` puts every route in mode off at once. The service's errors then pass unchanged, with a request id; credentials
+/// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id, and credentials
 /// are still checked. `policy` applies the policy's own modes again. `status` shows the current state, its time, and
-/// who set it and why. The switch is kept in memory: a restart clears it. All gateways get the request at the same
-/// time. The exit code is 1 if one of them failed.
+/// who set it and why. The switch is kept in memory: a restart clears it. The command sends the request to all gateways
+/// at the same time. The exit code is 1 if one of them failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Set the switch to this state, or show the current one
     #[arg(value_enum)]
     to: To,
-    /// Connect to this admin address, which was given to `gateway --admin`; may be repeated [default:
+    /// Connect to this admin address, as set by `gateway --admin`; repeatable [default:
     /// http://127.0.0.1:9901]
     #[arg(long, value_name = "URL", value_parser = gateways::address)]
     admin: Vec<http::Uri>,

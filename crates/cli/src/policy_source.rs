@@ -1,7 +1,7 @@
 //! A policy as a command names it: a file, or `REVISION:FILE` as `git show` has it, with all files that it includes.
 //!
-//! The tree of the revision is written to a temporary folder, by an index of its own: the work tree and its index stay as they
-//! are. Names in reports are those of the revision.
+//! The tree of the revision is written to a temporary folder, by an index of its own: the work tree and its index stay
+//! as they are. Names in reports are those of the revision.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,7 +80,7 @@ fn git(args: &[&str], index: Option<&Path>, revision: &str) -> Result<String, Co
     let output = command.output().map_err(|error| failed(revision, &format!("git cannot be run: {error}")))?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(failed(revision, if why.is_empty() { "Git has no such revision here" } else { &why }));
+        return Err(failed(revision, if why.is_empty() { "Git does not find this revision here" } else { &why }));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

@@ -23,7 +23,7 @@ pub(crate) enum OutputFormat {
     /// Print text for people
     #[default]
     Human,
-    /// Print one JSON object; manual/exit-codes.md names its fields
+    /// Print one JSON object; manual/exit-codes.md lists its fields
     Json,
 }
 

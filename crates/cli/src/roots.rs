@@ -13,11 +13,11 @@ use crate::failure::CommandError;
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {
-            CommandError::Io(format!("{}: {what}\n = help: name a file of PEM certificates", file.display()))
+            CommandError::Io(format!("{}: {what}\n = help: name a PEM file certificates", file.display()))
         }),
         None => platform_roots().map_err(|why| {
             CommandError::Io(format!(
-                "cannot load the system's trusted root certificates: {why}; name others with {flag} FILE"
+                "cannot load the system's trusted root certificates: {why}; set others with {flag} FILE"
             ))
         }),
     }

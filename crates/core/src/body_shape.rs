@@ -1,5 +1,5 @@
-//! A shape of an organisation's own, as a policy describes it: where a body has its parts, and how it is written
-//! (rule R15).
+//! An organisation's own shape of error bodies, as a policy describes it: the places of a body's parts, and its
+//! template (rule R15).
 
 use http::HeaderName;
 
@@ -13,11 +13,11 @@ use crate::guard::pattern::SettingError;
 /// A shape of error bodies that services send, or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
 /// It defines the signs of a body in the shape ([`when`](Self::when)), and where such a body has its code, message,
-/// details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers (RFC 6901), in
-/// which `*` stands for the elements of a list. A missing place is where the template has it.
+/// details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers (RFC
+/// 6901), in which `*` stands for the elements of a list. If a place is not set, the place in the template is used.
 ///
-/// A policy reads its shapes before the built-in ones, in the order in which they were added. One with a template can be a
-/// route's dialect, by its name.
+/// A policy reads its shapes before the built-in ones, in the order in which they were added. A shape with a template
+/// can be a route's dialect, by its name.
 ///
 /// ```
 /// use tower_error_envelope::policy::{BodyShape, Expected, ShapeIssues};
@@ -81,7 +81,7 @@ macro_rules! places {
 }
 
 impl ShapeIssues {
-    /// The issues of the list whose elements are at this place, which ends in `/*`.
+    /// Issues in the list whose elements are at this place, which ends in `/*`.
     pub fn new(list: impl Into<String>) -> Self {
         Self { list: list.into(), path: None, message: None, code: None, notation: PathNotation::Dotted }
     }
@@ -104,13 +104,18 @@ impl ShapeIssues {
     fn compile(&self) -> Result<IssuePlaces, SettingError> {
         let list = pointer("issues", &self.list)?;
         if !self.list.ends_with("/*") {
-            let right = format!("end it with the elements of the list: \"{}/*\"", self.list.trim_end_matches('/'));
-            return Err(SettingError::new("issues", format!("{:?} is not a list", self.list), right));
+            let right =
+                format!("write \"{}/*\", which stands for all elements of the list", self.list.trim_end_matches('/'));
+            return Err(SettingError::new(
+                "issues",
+                format!("{:?} does not end in /*, as a list does", self.list),
+                right,
+            ));
         }
         let inside = |place: &Option<String>| match place.as_deref() {
             Some(place) if place.split('/').any(|step| step == "*") => {
-                let right = "write the place inside of one issue, such as \"/field\"";
-                Err(SettingError::new("issues", format!("{place:?} is a list"), right))
+                let right = "write a place inside one issue, such as \"/field\"";
+                Err(SettingError::new("issues", format!("{place:?} stands for all elements of a list"), right))
             }
             place => place.map(|place| pointer("issues", place)).transpose(),
         };
@@ -120,7 +125,7 @@ impl ShapeIssues {
 }
 
 impl BodyShape {
-    /// A shape of that name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
+    /// Creates a shape with a name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -137,7 +142,7 @@ impl BodyShape {
         }
     }
 
-    /// Adds a sign of the shape; a body has all of them.
+    /// Adds a condition of the shape; a body in the shape fulfils all of them.
     pub fn when(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
         self.when.push((place.into(), expected.into()));
         self
@@ -169,8 +174,8 @@ impl BodyShape {
         /// Sets a further header with the request id.
         id_header,
         /// Sets the template of bodies: JSON, with `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`, `{{details}}`,
-        /// `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) where a whole value stands. A
-        /// placeholder without a value is `null`; one such as `{{details?}}` leaves its field out.
+        /// `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) where a whole value stands.
+        /// A placeholder without a value is `null`; one such as `{{details?}}` leaves its field out.
         write,
     }
 
@@ -180,8 +185,8 @@ impl BodyShape {
         self
     }
 
-    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. Of two names for one code
-    /// the first is written.
+    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. If a code has two
+    /// names, the first one is written.
     pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
         self.codes.push((name.into(), code));
         self
@@ -233,7 +238,7 @@ fn refuse_name(name: &str) -> Result<(), SettingError> {
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(is_plain);
     if !is_name || name.len() > 63 {
         let right = "write a lower-case letter, then at most 62 of a-z, 0-9, _ and -";
-        return Err(SettingError::new("", format!("{name:?} is not a name of a shape"), right));
+        return Err(SettingError::new("", format!("{name:?} is not a valid shape name"), right));
     }
     let built_in = Dialect::ALL.iter().map(|it| it.as_str()).chain(Shape::ALL.iter().map(|it| it.as_str()));
     if built_in.into_iter().any(|it| it == name) {
@@ -245,7 +250,7 @@ fn refuse_name(name: &str) -> Result<(), SettingError> {
 fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     Pointer::parse(place).ok_or_else(|| {
         let right = format!(
-            "begin it with /, as in \"/{}\"; ~ is written ~0, and / in a name ~1",
+            "begin it with /, as in \"/{}\"; inside a name, write ~ as ~0 and / as ~1",
             place.trim_start_matches('/').replace('.', "/")
         );
         SettingError::new(key, format!("{place:?} is not a JSON pointer"), right)
@@ -256,7 +261,7 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
 fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     let inside = pointer(key, place)?;
     if place.is_empty() || place.starts_with("/*") {
-        let wrong = format!("{place:?} is the whole body, or an element of it");
+        let wrong = format!("{place:?} is the whole body or a list element");
         return Err(SettingError::new(key, wrong, "name a field of the body, as in \"/error\""));
     }
     Ok(inside)
@@ -266,8 +271,8 @@ fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingEr
     let mut compiled: Vec<(Box<str>, Box<str>)> = Vec::new();
     for (name, code) in codes {
         if code.is_foreign() {
-            let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
+            let wrong = format!("the policy and the catalogue have no code {:?}", code.as_str());
+            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or define your own"));
         }
         if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
             return Err(SettingError::new(
@@ -292,7 +297,7 @@ fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
     let is_json = parts.is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"));
     if !is_json {
         let right = "write one such as \"application/vnd.acme+json\", without parameters";
-        return Err(SettingError::new("media_type", format!("{media_type:?} is not a media type of JSON"), right));
+        return Err(SettingError::new("media_type", format!("{media_type:?} is not a JSON media type"), right));
     }
     Ok(media_type.into())
 }
@@ -312,9 +317,9 @@ fn header_name(name: &str) -> Result<Box<str>, SettingError> {
     ];
 
     let wrong = |wrong: String| SettingError::new("id_header", wrong, "write a name such as \"x-trace-id\"");
-    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is not a header's name")))?;
+    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is not a valid header name")))?;
     if RESERVED.contains(&header.as_str()) || header.as_str().starts_with("content-") {
-        return Err(wrong(format!("{name:?} has another meaning")));
+        return Err(wrong(format!("the header {name:?} has another meaning")));
     }
     Ok(header.as_str().into())
 }

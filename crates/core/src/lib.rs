@@ -1,13 +1,14 @@
-//! The decisions of [`tower-error-envelope`](https://docs.rs/tower-error-envelope), without I/O: for authors of adapters.
+//! The decisions of [`tower-error-envelope`](https://docs.rs/tower-error-envelope) without I/O, for authors of
+//! adapters.
 //!
-//! A service uses the Tower layer of that crate, which re-exports the parts of this one that its users need. An adapter for
-//! another proxy or framework drives an [`exchange`](exchange::Exchange) by hand:
+//! Services use the Tower layer of that crate, which re-exports the parts of this crate that its users need. An adapter
+//! for another proxy or framework calls the methods of an [`Exchange`](exchange::Exchange) itself:
 //!
 //! 1. A [`fault::Fault`] has a [`code::ErrorCode`]; a [`dialect::Dialect`] writes it as an envelope.
-//! 2. The [`guard`]s decide which requests are refused for their head, or for the count of their body.
-//! 3. [`classify`] decides what an inner error means, [`outward`] how a code leaves.
+//! 2. The [`guard`]s refuse requests by their head or by the size of their body.
+//! 3. [`classify`] chooses the code of an inner error, and [`outward`] the code's name, message and status for clients.
 //! 4. The [`policy::Policy`] has the settings of each route.
-//! 5. One [`exchange::Exchange`] follows one request through all of that.
+//! 5. One [`exchange::Exchange`] follows one request through all of these steps.
 //!
 //! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, decisions are
 //! values. One module reads files, and only if it is enabled: `loader` (feature `policy-file`).

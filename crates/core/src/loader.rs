@@ -1,4 +1,4 @@
-//! Reading policies from files, with their inputs: the environment, and the layer's verifiers.
+//! Reads policies from files, with their inputs: the environment, and the layer's verifiers.
 
 mod chain;
 mod compare;
@@ -32,8 +32,8 @@ pub const ROUTE_KEYS: &[&str] = TableSettings::NAMES;
 
 /// Reads policy files: [`PolicyLoader::load`].
 ///
-/// By default secrets come from the process's environment, and a scheme that needs a verifier of the user's own is
-/// refused: `ErrorEnvelopeLayer`'s own loading methods use those of the layer.
+/// By default secrets come from the process's environment, and a scheme that needs the user's own verifier is refused.
+/// `ErrorEnvelopeLayer`'s own loading methods use the layer's verifiers.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -72,25 +72,25 @@ impl PolicyLoader {
             certificate_advice: None,
             #[cfg(feature = "jwt")]
             key_sets: Box::new(|_| {
-                Err("use jwks_file, or load the policy by a layer with the feature \"jwks-url\"".to_owned())
+                Err("use jwks_file, or load the policy with a layer that has the feature \"jwks-url\"".to_owned())
             }),
         }
     }
 
-    /// Sets where secrets come from, instead of the process's environment.
+    /// Sets the source of secrets, instead of the process's environment.
     pub fn environment(mut self, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.environment = Box::new(variable);
         self
     }
 
-    /// Sets the names of the verifiers that the layer has; a scheme of another name is refused.
+    /// Sets the names of the layer's verifiers; a custom scheme with another name is refused.
     pub fn verifiers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source such a URL is refused.
-    /// It is called while a policy is read, which may be refused still.
+    /// Sets the source of the keys of a `jwks_url`; an error is advice for the operator. Without a source, such a URL
+    /// is refused. The function is called while a policy is read, even if the policy is refused later.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
@@ -120,20 +120,21 @@ impl PolicyLoader {
         self
     }
 
-    /// Reads a policy file and all that it includes. Relative names in a file are relative to it.
+    /// Reads a policy file and its included files. Relative names in a file are relative to that file.
     ///
     /// # Errors
     ///
-    /// The first mistake, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
-    /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not set.
+    /// The first mistake, with its file, line and key. A file is refused if it cannot be read, is not a regular file,
+    /// is larger than 4 MiB, or is not UTF-8. So is an environment variable that is not set.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         PolicyFile::from_file(path.as_ref(), self)?.held_to_locks()
     }
 
-    /// As [`PolicyLoader::load`], for an operator who mends the file: it reports all mistakes at once.
+    /// Like [`PolicyLoader::load`], but reports all mistakes at once, for an operator who corrects the file.
     ///
-    /// A mistake that only follows from another one is left out: a name whose table has one. Lines that are not TOML are
-    /// reported with the separate mistakes in the rest of the files; names are checked once all files are TOML.
+    /// A mistake that only follows from another one is left out, such as a name whose table has a mistake. Lines that
+    /// are not TOML are reported with the separate mistakes in the rest of the files; names are checked once all files
+    /// are TOML.
     ///
     /// # Errors
     ///
@@ -160,13 +161,13 @@ pub struct PolicyReading {
     pub file: Result<PolicyFile, PolicyError>,
     /// Equal for the same files with the same texts, valid or not.
     pub texts: u64,
-    /// Each file that was read, or could not be.
+    /// Each file that was read, or could not be read.
     pub files: Vec<PathBuf>,
 }
 
 impl PolicyLoader {
-    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is called
-    /// with `false` before each file is read, and with `true` after it.
+    /// As [`PolicyLoader::load`], with the files and texts that were read, even if the policy is refused. `has_file` is
+    /// called with `false` before each file is read, and with `true` after it.
     pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
         let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
         let file = PolicyFile::from_file(path, &recording).and_then(PolicyFile::held_to_locks);
@@ -258,7 +259,7 @@ impl PolicyEnv for PolicyLoader {
 }
 
 impl Policy {
-    /// Reads a policy file and all that it includes, as [`PolicyLoader::new`] does.
+    /// Reads a policy file and its included files, with [`PolicyLoader::new`].
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
-//! How a canonical code leaves in another dialect (rule R12).
+//! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is the `[[outward]]` entry's, else it stays.
-//! 2. The code is the entry's name, else the one that the first `[[map]]` rule turns into it, else the dialect's own name
-//!    for it, else the code itself.
-//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule turns into the code, if only one
-//!    names a text, else the catalogue's.
+//! 1. The status is that of the `[[outward]]` entry, else it does not change.
+//! 2. The code is the entry's name, else the code that the first `[[map]]` rule maps to it, else the dialect's own
+//!    name, else the canonical code.
+//! 3. The text is the fault's own, else the entry's, else the text that a `[[map]]` rule maps to the code, if only
+//!    one rule has a text, else the catalogue's.
 //!
-//! Each key is the first entry's that has it, the narrowest scope's entries first.
+//! Each key comes from the first entry that has it; entries of narrower scopes come first.
 
 mod body;
 
@@ -22,7 +22,8 @@ use crate::fault::Fault;
 use crate::guard::pattern::SettingError;
 use crate::message;
 
-/// How codes leave on a route with another dialect than the standard one: `[[outward]]` in the policy file (rule R12).
+/// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
+/// (rule R12).
 ///
 /// It has at least one code, and sets at least one of name, message and status. A mistake in it is refused when
 /// the policy is built.
@@ -46,19 +47,20 @@ pub struct OutwardRule {
 }
 
 impl OutwardRule {
-    /// A rule for these codes; it still needs a name, message or status.
+    /// Creates a rule for these codes; it still needs a name, message or status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
-    /// Sets the dialect's own code: one printable line. The default comes from the `[[map]]` rules, read backwards, else it is
-    /// the canonical code.
+    /// Sets the dialect's own code: one printable line. By default it is the code of a `[[map]]` rule that leads to
+    /// this code, else the canonical code.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the text of an error that has none of its own. The default comes from the `[[map]]` rules, else the catalogue.
+    /// Sets the text of errors without their own text. The default comes from the `[[map]]` rules, else the
+    /// catalogue.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
@@ -72,11 +74,11 @@ impl OutwardRule {
 
     pub(crate) fn compile(self) -> Result<Outward, SettingError> {
         if self.codes.is_empty() {
-            return Err(SettingError::new("codes", "the rule has no code", "name at least one"));
+            return Err(SettingError::new("codes", "the outward rule has no code", "list at least one"));
         }
         if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
-            let wrong = format!("the code is unknown to the policy: {:?}", code.as_str());
-            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or declare your own"));
+            let wrong = format!("the policy and the catalogue have no code {:?}", code.as_str());
+            return Err(SettingError::new("codes", wrong, "use a code of the catalogue, or define your own"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
             return Err(SettingError::new(
@@ -141,7 +143,8 @@ impl<'a> OutwardForm<'a> {
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this route.
+    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this
+    /// route.
     pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,

@@ -1,5 +1,5 @@
-//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]`, the same with `with = …` in place of the code, and
-//! `#[fault(transparent)]`.
+//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]`, the same with `with = …` in place of the
+//! code, and `#[fault(transparent)]`.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -46,10 +46,10 @@ impl FaultAttribute {
         }
         match (all.transparent, &all.with) {
             (Some(span), _) if all.has_more() => {
-                Err(Error::new(span, "`transparent` stands alone: all comes from the field's error"))
+                Err(Error::new(span, "`transparent` cannot be combined: everything comes from the field's error"))
             }
             (_, Some(with)) if all.code.is_some() => {
-                Err(Error::new(with.span(), "`with` stands in place of a code: keep one of the two"))
+                Err(Error::new(with.span(), "`with` replaces a code: keep one of the two"))
             }
             _ => Ok(all),
         }
@@ -113,13 +113,13 @@ fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {
         Ok(400..=599) => Ok(status),
-        _ => Err(Error::new(status.span(), "an error's status is 400-599")),
+        _ => Err(Error::new(status.span(), "an error status is 400 to 599")),
     }
 }
 
 fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
     match place.replace(value) {
-        Some(_) => Err(Error::new(span, "given more than once")),
+        Some(_) => Err(Error::new(span, "this is set more than once")),
         None => Ok(()),
     }
 }

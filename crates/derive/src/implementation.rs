@@ -43,7 +43,7 @@ pub(crate) fn write(input: &DeriveInput, library: &Ident) -> Result<TokenStream>
 fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
     match &input.data {
         Data::Enum(data) => {
-            refuse(&input.attrs, "`#[fault(…)]` belongs on a variant")?;
+            refuse(&input.attrs, "put `#[fault(…)]` on a variant")?;
             data.variants.iter().map(|each| variant(Some(&each.ident), &each.fields, &each.attrs)).collect()
         }
         Data::Struct(data) => Ok(vec![variant(None, &data.fields, &input.attrs)?]),
@@ -52,7 +52,7 @@ fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
 }
 
 fn variant<'a>(name: Option<&Ident>, fields: &'a Fields, attributes: &[Attribute]) -> Result<Variant<'a>> {
-    let why = "`#[fault(…)]` belongs on the variant, not on its field";
+    let why = "put `#[fault(…)]` on the variant, not on its field";
     fields.iter().try_for_each(|field| refuse(&field.attrs, why))?;
     Variant::new(name, fields, attributes)
 }
@@ -64,7 +64,8 @@ fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// A type with parameters may be an error with some of them alone. For one without, the compiler reports what is missing.
+/// A type with parameters may be an error with some of them alone. For one without, the compiler reports what is
+/// missing.
 fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
     let mut bounded = generics.clone();
     if generics.type_params().next().is_some() {
@@ -118,7 +119,8 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// The codes of a type: its own, and those of its transparent errors, but not those that a function of an error returns.
+/// The codes of a type: its own, and those of its transparent errors, but not those that a function of an error
+/// returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

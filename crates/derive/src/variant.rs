@@ -192,7 +192,7 @@ impl<'a> Variant<'a> {
         let Some((at, field)) = self.field(detail) else {
             return Err(Error::new(
                 detail.field.span(),
-                format!("there is no field `{}` here", name_of(&detail.field)),
+                format!("the variant has no field `{}`", name_of(&detail.field)),
             ));
         };
         let (name, value) = (detail_name(detail), binding(at, field));

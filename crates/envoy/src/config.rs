@@ -1,9 +1,9 @@
 //! The filter's configuration: a policy, or the file that has one (M2, V4).
 //!
 //! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
-//! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy. Beside
-//! `policy_file`, and in a Struct next to `policy`, `admin` may name the admin address for operators, and `metadata` sets whether
-//! errors are written to dynamic metadata.
+//! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy.
+//! Beside `policy_file`, and in a Struct next to `policy`, `admin` may name the admin address for operators, and
+//! `metadata` sets whether errors are written to dynamic metadata.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl FilterModule {
 }
 
 fn read(given: FilterConfig) -> Result<(PolicyHandle, Option<AdminRegistration>), String> {
-    timer::start().map_err(|error| format!("its timer cannot be started: {error}"))?;
+    timer::start().map_err(|error| format!("the module's timer cannot be started: {error}"))?;
     let in_force = read_policy(given.policy).map_err(|error| error.to_string())?;
     match given.admin {
         Some(address) => AdminRegistration::wire(address, given.admin_token_file.as_deref(), in_force)

@@ -1,16 +1,16 @@
-//! tower-error-envelope inside Envoy: a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
+//! Runs tower-error-envelope inside Envoy, as a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
 //!
-//! One [`Exchange`](error_envelope_core::exchange::Exchange) decides the handling of one stream, as it does in the layer (V1).
-//! This crate passes it the input of Envoy's hooks, and returns its output:
+//! One [`Exchange`](error_envelope_core::exchange::Exchange) decides the handling of one stream, as it does in the
+//! layer (V1). This crate passes it the input of Envoy's hooks, and returns its output:
 //!
-//! 1. `hooks` is what Envoy calls, each for the stream that is `current`; every hook catches panics (V4). `abi` is what Envoy
-//!    offers. Nothing but these three is `unsafe`.
-//! 2. `config` reads the filter's configuration: a policy, or the file that has one. Errors in it are logged, and Envoy refuses
-//!    the configuration (M2, V4).
-//! 3. `filter` is one stream: which hooks have come, and what was decided. Envoy may call them in any order.
-//! 4. `heads` turns Envoy's lines into heads and back; `timer` is the one thread that ends waits; `log`, `count` and `recorder`
-//!    show the decisions to operators.
-//! 5. `on_call` is the admin address, where the configuration names one.
+//! 1. `hooks` is what Envoy calls, each for the stream that is `current`; every hook catches panics (V4). `abi` is
+//!    what Envoy offers. Nothing but these three is `unsafe`.
+//! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in it are logged,
+//!    and Envoy refuses the configuration (M2, V4).
+//! 3. `filter` is one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any order.
+//! 4. `heads` turns Envoy's lines into heads and back; `timer` is the one thread that ends waits; `log`, `count` and
+//!    `recorder` show the decisions to operators.
+//! 5. `on_call` is the admin address, if the configuration has one.
 //!
 //! Tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
 

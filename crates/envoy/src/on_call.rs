@@ -1,8 +1,8 @@
 //! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
-//! Envoy makes a configuration for each listener, and a new one next to the old at every update. So an address has one [`Admin`]
-//! in the process, whose switch and errors outlive configurations; it shows the newest that names it. It is served while one
-//! names it.
+//! Envoy makes a configuration for each listener, and a new one next to the old at every update. So an address has one
+//! [`Admin`] in the process, whose switch and errors outlive configurations; it shows the newest that names it. It is
+//! served while one names it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -23,8 +23,10 @@ use crate::abi::{self, Level};
 use crate::lock::locked;
 
 /// Where the metrics are instead.
-const METRICS: &str = "Envoy counts: its own administration has them at /stats?format=prometheus&filter=error_envelope";
-/// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for minutes.
+const METRICS: &str =
+    "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
+/// For retries while another process holds the address: the Envoy that this one replaces (hot restart) holds it for
+/// minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// A configuration among those that name an address, until it is dropped.
@@ -42,7 +44,7 @@ struct AdminAddress {
     wanted: watch::Sender<bool>,
 }
 
-/// All that were ever named: a thrown switch stays so if a listener is removed and added again.
+/// All addresses that were ever configured: a switch stays on if a listener is removed and added again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {

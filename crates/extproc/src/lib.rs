@@ -1,21 +1,22 @@
-//! An external processor for Envoy (`envoy.service.ext_proc.v3`): the policy of `tower-error-envelope` for gateways that load no
-//! module.
+//! An external processor for Envoy (`envoy.service.ext_proc.v3`): applies the policy of `tower-error-envelope` if Envoy
+//! cannot load the module.
 //!
-//! One stream of messages is one request, and one [`Exchange`](error_envelope_core::exchange::Exchange) decides it, as in the
-//! layer and in the module:
+//! One stream of messages is one request, and one [`Exchange`](error_envelope_core::exchange::Exchange) decides it, as
+//! in the layer and in the module:
 //!
-//! 1. The request's head comes first. The guards answer it with an immediate response, or it goes on with its id.
-//! 2. The request's body comes in pieces where its limit must be counted, and not at all elsewhere.
-//! 3. The response's head comes only because the reply to the request's head requests it. So errors of Envoy's codec, which
-//!    have no request head, stay Envoy's own: its `local_reply_config` shapes them.
-//! 4. An error whose head is enough is answered at once. One with a declared length within the policy's budget is buffered by
-//!    Envoy and read. One without a length is answered from its head, unless the route has `ext_proc_bodies = "buffered"`.
+//! 1. The request's head comes first. The guards refuse it with an immediate response, or it is forwarded with its id.
+//! 2. The request's body comes in pieces if its bytes must be counted, and otherwise not at all.
+//! 3. The response's head comes only because the reply to the request's head requests it. Errors of Envoy's codec
+//!    have no request head, so only Envoy's `local_reply_config` shapes them.
+//! 4. If an error's head is enough, the processor replies at once. If the error has a declared length within the
+//!    policy's limit, Envoy buffers the body and the processor reads it. Without a length the head decides, unless the
+//!    route has `ext_proc_bodies = "buffered"`.
 //!
-//! It fails closed. A stream that ends without an error lets Envoy forward the request unguarded, so every stream of this
-//! crate ends with one. A panic is a 500 with the request's id.
+//! It fails closed: if a stream ended without an error, Envoy would forward the request unguarded, so every stream ends
+//! with an error. A panic is a 500 with the request's id.
 //!
-//! `service` is the gRPC service, `stream` one request, `message` builds what Envoy gets, `mode` what it sends next, and
-//! `server` listens and stops.
+//! `service` is the gRPC service, `stream` one request, `message` builds the replies to Envoy, `mode` chooses what
+//! Envoy sends next, and `server` listens and stops.
 //!
 //! Tested with Envoy 1.40.0.
 

@@ -40,7 +40,8 @@ pub struct ProcessorLimits {
     pub workers: usize,
     /// The requests at a time on a connection; Envoy opens another connection for more. Default: 10,000.
     pub max_streams: u32,
-    /// How long new connections are accepted after a stop, while the health service reports that the processor ends. Default: 0.
+    /// How long new connections are accepted after a stop, while the health service reports that the processor ends.
+    /// Default: 0.
     pub drain_delay: Duration,
     /// How long a stop waits for requests in flight. Default: 10 s.
     pub stop_timeout: Duration,
@@ -73,7 +74,7 @@ impl Processor {
         Ok(Self { listener, address, handle, limits, admin: None })
     }
 
-    /// Serves an admin address as well, until the last request has ended. It takes its policy by [`Admin::attach`].
+    /// Serves an admin address as well, until the last request has ended. It gets its policy from [`Admin::attach`].
     #[must_use]
     pub fn admin(self, admin: Admin, listener: TcpListener) -> Self {
         Self { admin: Some((admin, listener)), ..self }
@@ -85,8 +86,8 @@ impl Processor {
         self.address
     }
 
-    /// Serves until `stop` and for the drain delay after it, and then to the end of the requests in flight. They end at once
-    /// when `at_once` is ready; its output is returned.
+    /// Serves until `stop` and for the drain delay after it, and then to the end of the requests in flight. Requests in
+    /// flight end at once when `at_once` is ready; its output is returned.
     ///
     /// # Errors
     ///

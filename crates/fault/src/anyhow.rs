@@ -1,4 +1,4 @@
-//! anyhow's errors as faults, by `?` (feature `anyhow`).
+//! Converts anyhow's errors to faults, for `?` (feature `anyhow`).
 
 use anyhow::Error;
 
@@ -8,8 +8,8 @@ use crate::fault::Fault;
 
 /// The fault of an `anyhow::Error`; the error itself, with its contexts, is the cause for the log.
 ///
-/// 1. A [`Fault`], else an [`ErrorCode`], that is its context (`.context(ErrorCode::GONE)`) or was converted to it: the outermost
-///    of its type.
+/// 1. A [`Fault`], else an [`ErrorCode`], that is its context (`.context(ErrorCode::GONE)`) or was converted to it:
+///    the outermost of its type.
 /// 2. An error of a crate that the features bring (`sqlx`, `garde`, `validator`), whatever its contexts.
 /// 3. A [`Fault`] among the sources of the error.
 /// 4. Else `internal_error`, as for any error without a mapping. An error of your own is an example: convert it to a

@@ -26,8 +26,8 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list is complete. It lacks the codes of a function of `with = …`, and those of a transparent error
-    /// with a handwritten [`AsFault`](trait@AsFault).
+    /// Whether the list is complete. The list lacks the codes that a function of `with = …` returns, and the codes of a
+    /// transparent error with a handwritten [`AsFault`](trait@AsFault).
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)

@@ -1,5 +1,5 @@
-//! Implementations that the orphan rule keeps next to the types (feature `axum`): a [`Fault`] is a response, [`RequestId`]
-//! and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
+//! Implementations that the orphan rule keeps next to the types (feature `axum`): a [`Fault`] is a response,
+//! [`RequestId`] and [`Identity`] are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
 
 mod rejection;
 
@@ -56,13 +56,13 @@ impl<S: Sync> OptionalFromRequestParts<S> for Identity {
     }
 }
 
-/// The layer is not around the handler, so requests have no id.
+/// No layer wraps the service, so requests have no id.
 #[derive(Debug)]
 pub struct MissingRequestId(());
 
 impl std::fmt::Display for MissingRequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the handler extracts a RequestId, but no ErrorEnvelopeLayer wraps it")
+        f.write_str("the handler extracts a RequestId, but no ErrorEnvelopeLayer wraps the service")
     }
 }
 

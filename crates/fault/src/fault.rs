@@ -28,7 +28,7 @@ use crate::message;
 /// Return it as a service's error, or put it into a response's extensions. The layer writes it as the envelope, with
 /// its message and details. The status is that of its code, unless another is set. The source is only for the log.
 ///
-/// One word wide, so that a `Result` that carries it stays small. A fault that has only a code of the catalogue
+/// It is one word wide, so that a `Result` with it stays small. A fault that has only a code of the catalogue
 /// allocates nothing.
 ///
 /// ```
@@ -152,7 +152,8 @@ impl Fault {
 
     /// Sets `retry-after`: the time until a client may try again, in whole seconds, rounded up.
     ///
-    /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule R8).
+    /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule
+    /// R8).
     ///
     /// ```
     /// use std::time::Duration;

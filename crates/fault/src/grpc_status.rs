@@ -1,12 +1,13 @@
 //! For tonic handlers (feature `tonic`): a [`Fault`] is a [`tonic::Status`], and a status is a fault.
 //!
-//! 1. A service's method fails with a [`Fault`] by `?`. Its code gives the gRPC status, its text the message; code, details
-//!    and issues are in the status's details as `google.rpc.ErrorInfo` and `BadRequest`, its headers are metadata, and
-//!    `x-error-code` carries the code to the layer around, which adds the request id.
-//! 2. A handler that calls another service turns the status that it got into a fault by `?`: the reason in its `ErrorInfo`
-//!    is the code, where it is one of the catalogue or of a service that has the layer; else its status decides. Violations
-//!    become an issue list, metadata become details, `RetryInfo` becomes `retry-after`. The text of a status without such a
-//!    reason passes where the status is a client's error, and else stays in the log, as does the status itself.
+//! 1. A service's method fails with a [`Fault`] by `?`. Its code sets the gRPC status, and its text the message;
+//!    code, details and issues are in the status's details as `google.rpc.ErrorInfo` and `BadRequest`, its headers are
+//!    metadata, and `x-error-code` passes the code to the layer, which adds the request id.
+//! 2. In a handler that calls another service, `?` turns the received status into a fault. The code is the reason in
+//!    its `ErrorInfo`, if the reason is in the catalogue or from a service with the layer; else the status decides.
+//!    Violations become an issue list, metadata become details, `RetryInfo` becomes `retry-after`. Without such a
+//!    reason, the client gets the text only if the status is a client error; otherwise the text is only logged. The
+//!    status itself is always logged.
 //! 3. A service whose `Error` has a [`tonic::Status`] among its causes is answered likewise.
 //!
 //! ```

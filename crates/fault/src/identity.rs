@@ -1,4 +1,4 @@
-//! The caller of a request, and what proved it.
+//! The caller of a request, and the proof of its identity.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use crate::{code::ErrorCode, fault::Fault, sentences::without_values};
 
-/// The caller that the credentials identify (rule G2). Each request that a scheme let in has it in its extensions.
+/// The caller that the credentials identify (rule G2). Each request with accepted credentials has it in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -34,10 +34,10 @@ struct Inner {
     proof: Proof,
 }
 
-/// A scheme's data about the caller, besides the id.
+/// A scheme's data about the caller, in addition to the id.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// A key or a certificate has nothing more.
+    /// A key or a certificate has only an id.
     #[default]
     IdAlone,
     /// The claims of a token: a JSON object.
@@ -74,7 +74,8 @@ impl Identity {
         self.0.id.as_deref()
     }
 
-    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another type.
+    /// The value that the verifier attached with [`Verified::with`]; `None` if it attached none, or one of another
+    /// type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -114,7 +115,7 @@ impl Identity {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// The claims of the caller's token, all of them, as a JSON object; `None` if no token identified the caller.
+    /// All claims of the caller's token, as a JSON object; `None` if no token identified the caller.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {
@@ -154,7 +155,7 @@ impl Identity {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(cause);
         let Some(claims) = self.claims_json() else {
             return Err(mistake(format!(
-                "the scheme {} has no claims: only tokens of scheme \"jwt\" have",
+                "the scheme {} has no claims: only tokens of scheme \"jwt\" have claims",
                 self.scheme()
             )));
         };
@@ -169,7 +170,7 @@ fn misfit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
-        Ok(_) => "they have more than one value".to_owned(),
+        Ok(_) => "the claims are more than one JSON value".to_owned(),
     };
     format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
 }

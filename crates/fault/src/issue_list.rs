@@ -74,7 +74,7 @@ impl List {
         self.len == MAX_ISSUES || self.more > 0
     }
 
-    /// How many issues it has.
+    /// The number of issues.
     #[inline]
     pub fn len(&self) -> usize {
         self.len

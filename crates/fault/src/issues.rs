@@ -1,4 +1,4 @@
-//! Issue lists: what a validation found wrong, field by field (rule E8).
+//! Issue lists: the errors that a validation found, field by field (rule E8).
 //!
 //! The canonical list has the shape of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Laravel's and
 //! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.

@@ -1,8 +1,9 @@
-//! What a handler of a service needs to report an error: an [`ErrorCode`], a [`Fault`], and
-//! [`AsFault`](trait@AsFault) for errors of its own, without the Tower layer of
-//! [`tower-error-envelope`](https://docs.rs/tower-error-envelope), which writes them to clients.
+//! The types with which a handler reports an error: [`ErrorCode`], [`Fault`], and [`AsFault`](trait@AsFault) for the
+//! service's own errors. The Tower layer that sends these errors to clients is in
+//! [`tower-error-envelope`](https://docs.rs/tower-error-envelope).
 //!
-//! A crate of handlers can depend on this one alone: a service with the layer gets the same types under the layer's names.
+//! A crate that only has handlers can depend on this crate instead of the layer's: the layer's crate re-exports the
+//! same types.
 //!
 //! ```
 //! use error_envelope_fault::{ErrorCode, Fault};
@@ -15,10 +16,10 @@
 //! assert_eq!((fault.status_code().as_u16(), fault.details_json()), (409, Some(r#"{"channel_id":7}"#)));
 //! ```
 //!
-//! The orphan rule ties the integrations with other crates to these types. Each is a feature: `axum` (a fault is a response,
-//! axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow` and `sqlx`.
+//! Integrations with other crates are here, too, because of the orphan rule. Each is a feature: `axum` (a fault is a
+//! response, axum's own errors are faults), `ws`, `tonic`, `utoipa`, `garde`, `validator`, `anyhow` and `sqlx`.
 //!
-//! Modules that are hidden here are for the other crates of the workspace. Their names may change in any version.
+//! Hidden modules are only for the other crates of the workspace, and may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]

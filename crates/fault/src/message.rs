@@ -1,4 +1,4 @@
-//! Text that may reach a client: one printable line (rule E2), and texts that are no message at all (rule R3).
+//! Prepares text for clients: one printable line (rule E2), without texts that are not messages (rule R3).
 
 mod bytes;
 
@@ -167,8 +167,8 @@ fn is_break(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The characters that [`clean`] drops: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without which
-/// Persian, Indic scripts and emoji are not readable, and the stand-ins for a letter without a shape.
+/// The characters that [`clean`] drops: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without
+/// which Persian, Indic scripts and emoji are not readable, and the stand-ins for a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -182,7 +182,7 @@ pub fn is_unprintable(character: char) -> bool {
     is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
 }
 
-/// Whether a character shows nothing, breaks a line or turns the direction of writing: controls, separators, marks of
+/// Whether a character is invisible, breaks a line or changes the direction of writing: controls, separators, marks of
 /// direction, joiners, fillers and variation selectors. A text for operators writes each as its number.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {

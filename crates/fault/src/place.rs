@@ -1,4 +1,4 @@
-//! Where something is wrong: a place, parsed from the notation that it is written in (rule R13).
+//! The place of an error in a request, parsed from its notation (rule R13).
 //!
 //! Clients choose some of the names: a place has a limited number of steps, each of limited length.
 

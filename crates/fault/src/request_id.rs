@@ -47,7 +47,7 @@ impl RequestId {
         if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
     }
 
-    /// When the id was made, in milliseconds since the Unix epoch.
+    /// The time at which the id was generated, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
         self.ulid().timestamp_ms()

@@ -1,4 +1,4 @@
-//! Sentences that name the wrong field, or that quote what was sent (rule R13).
+//! Sentences that contain the name of the wrong field, or quote data of the client (rule R13).
 //!
 //! One table (`table.rs`): a row is a pattern, the part of it that a client may get, and where it was seen.
 
@@ -22,7 +22,7 @@ use crate::tree::Node;
 /// A longer text is no list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
 
-/// Where a text stands.
+/// The context of a text.
 #[derive(Clone, Copy, Default)]
 pub struct Context<'c> {
     pub in_list: bool,
@@ -103,8 +103,8 @@ fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Re
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Whether a text is serde's own message and nothing else, as poem reports a query. Such a text inside quotation marks was
-/// sent by the client.
+/// Whether a text is serde's own message and nothing else, as poem reports a query. Such a text inside quotation marks
+/// was sent by the client.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))

@@ -17,7 +17,7 @@ use crate::details::compose;
 use crate::fault::Fault;
 use crate::issues::written::{NamedIssue, of_parameters};
 
-/// One wrong value of a request: where it is, what is wrong, and a code for programs. For [`Fault::invalid`].
+/// One wrong value of a request: its place, the problem, and a code for programs. For [`Fault::invalid`].
 ///
 /// ```
 /// use tower_error_envelope::{Fault, Issue};

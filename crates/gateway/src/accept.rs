@@ -1,4 +1,4 @@
-//! Accepts clients on each worker, or in the caller's runtime without workers, until it is to pause or to end.
+//! Accepts clients on each worker, or in the caller's runtime without workers, until it must pause or end.
 
 use std::convert::Infallible;
 use std::future;
@@ -58,7 +58,8 @@ struct Acceptor<F> {
 impl Acceptors {
     /// Gives each client to `serve`, in the runtime that accepts it.
     ///
-    /// Where there are no workers, the future that is returned accepts, and is to be polled all the while. It never ends.
+    /// Where there are no workers, the future that is returned accepts, and is to be polled all the while. It never
+    /// ends.
     pub(super) fn start<F>(listeners: &mut Listeners, serve: F) -> (Self, impl Future<Output = Infallible> + use<F>)
     where
         F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>) + Clone + Send + 'static,
@@ -81,8 +82,8 @@ impl Acceptors {
         (Self { state, acknowledged, pauses: 0, has_blocked: false }, here)
     }
 
-    /// Stops all accepting until [`resume`](Self::resume). A blocked thread is not waited for beyond a second: it accepts no
-    /// client when it continues either.
+    /// Stops all accepting until [`resume`](Self::resume). A blocked thread is not waited for beyond a second: it
+    /// accepts no client when it continues either.
     pub(super) async fn pause(&mut self) {
         self.pauses += 1;
         let mut left = self.acknowledged.sender_strong_count();
@@ -96,7 +97,7 @@ impl Acceptors {
         };
         self.has_blocked = timeout(PAUSED_WITHIN, all).await.is_err();
         if self.has_blocked {
-            tracing::warn!(target: LOG, threads = left, "waited no longer for threads that are blocked: they accept nobody");
+            tracing::warn!(target: LOG, threads = left, "stopped waiting for blocked threads: they accept no clients");
         }
     }
 

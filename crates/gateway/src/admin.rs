@@ -1,4 +1,4 @@
-//! The admin address of a gateway. It is up until the last request has ended.
+//! The admin address of a gateway. It is served until the last request has ended.
 
 use error_envelope_admin::Admin;
 use tokio::net::TcpListener;

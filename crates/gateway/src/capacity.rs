@@ -1,7 +1,8 @@
-//! How many requests may be with the service at once.
+//! Limits the requests that the service handles at the same time.
 //!
-//! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the service. A
-//! request is over once both its bodies are, or its upgraded connection is: tower's own limit ends with the response head.
+//! Clients do not bound them: over HTTP/2 each has many, and over HTTP/1.1 each of those takes a connection to the
+//! service. A request ends with both its bodies, or with its upgraded connection. (tower's own limit ends with the
+//! response head.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -25,8 +26,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a place now or not at all: a request that waited would hold a body meanwhile. From the error the layer makes 503
-    /// `worker_at_capacity`.
+    /// Takes a place now or not at all: a request that waited would hold a body meanwhile. From the error the layer
+    /// makes 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit::Own(Room(Arc::clone(&self.0)))).map_err(|_| Overloaded::new())

@@ -1,8 +1,8 @@
-//! One client: its name in the log and for the service, and the end of its requests that the gateway ends.
+//! One client: its name for the log and the service, and the requests that the gateway ends.
 //!
-//! The log has its address as the field `client_address` of a span. HTTP/1 runs on the task of its connection, which the span is
-//! around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as well. A disabled span
-//! costs nothing.
+//! The log has its address as the field `client_address` of a span. HTTP/1 runs on the task of its connection, which
+//! the span is around; each HTTP/2 stream has a task of its own, so that the span is around its future and its body as
+//! well. A disabled span costs nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -67,8 +67,9 @@ impl ClientRequest {
         self.going.is_closing() && !self.has_own_task
     }
 
-    /// Drops unfinished parts, with a log entry that names the cause if the gateway ends them. `lost` is the id of a response
-    /// that is not whole: a client that leaves within a body has its reasons; a gateway that ends it has to log it.
+    /// Drops unfinished parts, with a log entry that names the cause if the gateway ends them. `lost` is the id of a
+    /// response that is not whole: a client that leaves within a body has its reasons; a gateway that ends it has to
+    /// log it.
     pub(super) fn end(&self, lost: Option<&HeaderValue>, drop_unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let ended_by = self.going.why_it_ends();

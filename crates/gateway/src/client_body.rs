@@ -1,10 +1,10 @@
-//! The body of a client's request: its pauses are capped, and its rest is read when it is dropped before its end.
+//! The body of a client's request: its pauses are limited, and if it is dropped early, the rest is read.
 //!
 //! A client that pauses within its body gets an error, from which the layer makes 408.
 //!
-//! h2 resets a stream whose body has no reader as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer, but
-//! curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well. HTTP/1 leaves the rest to
-//! the socket, which [`linger`](super::linger) closes.
+//! h2 resets a stream whose body has no reader as soon as its answer has left. RFC 9113 §8.1 has clients keep the
+//! answer, but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
+//! HTTP/1 leaves the rest to the socket, which [`linger`](super::linger) closes.
 
 use std::io;
 use std::pin::Pin;

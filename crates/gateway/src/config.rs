@@ -26,13 +26,14 @@ pub struct GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// A configuration with `layer` around the service. A clone of it reloads the policy while the gateway runs.
+    /// A configuration with `layer` around the service. Use a clone of the layer to reload the policy while the gateway
+    /// runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
         Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None, workers: 0 }
     }
 
-    /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default they are served over plain TCP, with the same
+    /// Serves clients over TLS, with HTTP/2 and HTTP/1.1. By default clients are served over plain TCP, with the same
     /// versions.
     pub fn tls(mut self, tls: Arc<ServerTls>) -> Self {
         self.tls = Some(tls);
@@ -67,9 +68,9 @@ impl GatewayConfig {
         self
     }
 
-    /// Hands the listening sockets to the next process that connects there. The gateway stands by for two seconds, then
-    /// ends. Its connections get `connection: close` or GOAWAY, and have [`ClientLimits::idle_timeout`] to end.
-    /// Requests in flight then have [`ClientLimits::stop_timeout`].
+    /// Hands the listening sockets to the next process that connects there. The gateway waits for two seconds, then
+    /// ends. Its connections get `connection: close` or GOAWAY, and must end within [`ClientLimits::idle_timeout`].
+    /// Requests in flight must end within a further [`ClientLimits::stop_timeout`].
     pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {
         self.upgrade = Some(socket);
         self

@@ -1,8 +1,8 @@
-//! Connections to the service that still read its last response.
+//! Connections to the service that still read the service's last response.
 //!
-//! A service that refuses an upload answers and closes while the body is still on its way, and the next write fails. hyper would
-//! give up there, with the answer unread in its socket: the client would get a 502 instead of the 403. So a failed write counts
-//! as written, and the service's answer is read; if there is none, reading fails soon enough.
+//! A service that refuses an upload responds and closes while the body is still on its way, and the next write fails.
+//! hyper would then give up with the response unread in its socket, and the client would get 502 instead of 403. So a
+//! failed write counts as written, and the service's response is read. If there is none, reading fails soon after.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -72,8 +72,8 @@ fn proxy_error(error: &io::Error) -> ProxyError {
 pub(crate) struct Probe(Weak<TcpStream>);
 
 impl Probe {
-    /// Whether the service has closed the connection, or sent bytes without a request. This checks with the system: the runtime
-    /// learns of a close a moment later, and a request that crosses with it is lost.
+    /// Whether the service has closed the connection, or sent bytes without a request. This checks with the system: the
+    /// runtime learns of a close a moment later, and a request that crosses with it is lost.
     pub(crate) fn has_ended(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return true };
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
@@ -107,8 +107,8 @@ struct ServiceStream {
 }
 
 impl ServiceStream {
-    /// Calls once the socket is ready. After a short call it counts as not ready until the system reports it ready again: the
-    /// next call would be in vain.
+    /// Calls once the socket is ready. After a short call it counts as not ready until the system reports it ready
+    /// again: the next call would be in vain.
     fn poll_try(
         &self,
         cx: &mut Context<'_>,

@@ -1,8 +1,8 @@
 //! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
 //!
-//! Every wait for a client has a cap here, since no layer sees it: the handshake, the first byte, a request head, a pause within
-//! a body, an unread answer. hyper's own answers (a malformed head 400, too large a one 431) have no envelope and no id (rule
-//! F5).
+//! Every wait for a client has a limit here, since no layer can limit it: the handshake, the first byte, a request
+//! head, a pause within a body, an unread response. hyper's own responses (400 for a malformed head, 431 for one that
+//! is too large) have no envelope and no id (rule F5).
 
 use std::convert::Infallible;
 use std::future;

@@ -278,7 +278,7 @@ impl ResponseProgress {
         self.connection().activity.is_owing()
     }
 
-    /// The client has got what came before the body broke off.
+    /// The client has got what came before the body was cut off.
     pub(crate) fn ends_broken(&self) {
         self.connection().reset.body_broke_off();
     }

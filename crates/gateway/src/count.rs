@@ -3,9 +3,9 @@
 //! | gauge | labels |
 //! |---|---|
 //! | `error_envelope_connections` | `protocol`: `http/1`, `http/2`, or `none` for a client that has sent no request yet |
-//! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose answers are not through |
-//! | `error_envelope_upstream_connections` | `upstream`: connections to the service, with those that are being opened |
-//! | `error_envelope_upstream_connections_limit` | `upstream`: how many there may be |
+//! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose responses have not ended |
+//! | `error_envelope_upstream_connections` | `upstream`: connections to the service, including those that are being opened |
+//! | `error_envelope_upstream_connections_limit` | `upstream`: the limit of connections |
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
@@ -32,8 +32,8 @@ const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 pub(super) fn describe() {
     describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
     describe_gauge!(STREAMS, "Requests whose response has not ended.");
-    describe_gauge!(UPSTREAM_CONNECTIONS, "Connections to the service, with those that are being opened.");
-    describe_gauge!(UPSTREAM_LIMIT, "The most connections to the service that there may be.");
+    describe_gauge!(UPSTREAM_CONNECTIONS, "Connections to the service, including those that are being opened.");
+    describe_gauge!(UPSTREAM_LIMIT, "Limit of the connections to the service.");
     describe_gauge!(UPSTREAM_REQUESTS, "Requests that have a connection to the service.");
     describe_gauge!(UPSTREAM_QUEUE, "Requests that wait for a connection to the service.");
     describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");

@@ -1,4 +1,5 @@
-//! Reasons to end a connection besides its client: an unread response, a pause between requests, and the gateway's own end.
+//! Reasons to end a connection besides its client: an unread response, a pause between requests, and the gateway's own
+//! end.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(crate) struct Deadlines {
 pub(crate) enum End {
     /// The connection closes at once.
     Closed,
-    /// After the requests that are under way.
+    /// The connection closes after the requests in flight.
     Graceful,
 }
 

@@ -1,8 +1,8 @@
-//! Which client sent the request, for the service: `forwarded` (RFC 7239), and `x-forwarded-for` with `x-forwarded-proto`, which
+//! Describes the client for the service: `forwarded` (RFC 7239), and `x-forwarded-for` with `x-forwarded-proto`, which
 //! more services read.
 //!
-//! A client's own values there count as forged unless a proxy in front is trusted: they are replaced by default. Made once for
-//! each connection.
+//! By default, a client's own values are replaced, because they may be forged. The headers are created once for each
+//! connection.
 
 use std::net::IpAddr;
 
@@ -35,11 +35,11 @@ const ELEMENT: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// The client's headers are dropped, and its address and scheme are set: no proxy in front is trusted.
+    /// The client's headers are replaced by its address and scheme: use it if no trusted proxy is in front.
     Replace,
-    /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
+    /// The client's address is added: use it if all clients come through a trusted proxy.
     Append,
-    /// The client's headers pass as they come, and nothing is added.
+    /// The client's headers pass unchanged.
     Pass,
 }
 

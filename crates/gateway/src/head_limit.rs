@@ -1,4 +1,4 @@
-//! How long a service may take to the head of its response. One clock serves all requests of a runtime.
+//! The time limit for a service's response head. One clock serves all requests of a runtime.
 //!
 //! A timer for each request goes into tokio's wheel and out of it again, and hardly one ever fires. The requests of a
 //! service have the same limit: a request that begins while the clock sleeps is not due before the clock wakes. Each
@@ -51,8 +51,8 @@ impl HeadLimit {
         Self(Arc::new(Shared { limit, waiting: Mutex::default() }))
     }
 
-    /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. Its time begins with its first poll, and
-    /// stops while the client is the slow one, by `pace`.
+    /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`. Its time begins with its first
+    /// poll, and stops while the client is the slow one, by `pace`.
     pub(crate) fn apply<F>(&self, head: F, pace: Option<Pace>) -> LimitedHead<'_, F> {
         LimitedHead { head, pace, guard: WaitGuard { shared: &self.0, key: None } }
     }
@@ -63,8 +63,8 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the requests that are late. Returns the time of the next check; `None` if nothing waits: then the clock of `runtime`
-    /// has ended.
+    /// Wakes the requests that are late. Returns the time of the next check; `None` if nothing waits: then the clock of
+    /// `runtime` has ended.
     fn wake_late(&self, runtime: runtime::Id) -> Option<Instant> {
         let mut late = Vec::new();
         let mut waiting = self.waiting();

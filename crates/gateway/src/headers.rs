@@ -1,6 +1,6 @@
-//! Headers that belong to one hop alone (RFC 9110 §7.6.1), and what the next hop gets instead.
+//! Headers that belong to a single hop (RFC 9110 §7.6.1), and their replacements for the next hop.
 //!
-//! Everything else passes as it came: the target byte for byte, the other headers in number, and in order within a name.
+//! Everything else passes unchanged: the bytes of the target, and all other header lines, in order within a name.
 
 use error_envelope_core::exchange::lines;
 use http::header::{
@@ -75,8 +75,8 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 
 /// Makes a client's request one of the gateway's own.
 ///
-/// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
-/// §8.3.1).
+/// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC
+/// 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
     let trailers = hop.have(&TE) && has_token(&head.headers, &TE, "trailers");
     hop.strip(&mut head.headers);
@@ -128,8 +128,8 @@ pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -
 
 /// Keeps only those trailers of a request that confirm that the body is whole.
 ///
-/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name that the
-/// policy requires would bypass the guards (RFC 9110 §6.5.1 lets a forwarding recipient discard them).
+/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name
+/// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a forwarding recipient discard them).
 pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
     // RFC 9530 and its predecessors, and those that object stores use.
     const WHOLE: [&str; 6] =

@@ -1,4 +1,4 @@
-//! Connections without a request for a while, in any HTTP version.
+//! Closes connections that have been without a request for a while, in any HTTP version.
 //!
 //! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends
 //! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever. That timer is also set for
@@ -59,10 +59,11 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for a while, and all of the last responses have left: hyper is between two requests.
+    /// Resolves once nothing was in flight for a while, and all of the last responses have left: hyper is between two
+    /// requests.
     ///
-    /// The while is `least`, and doubles up to `most` each time that a check finds that a request has just ended: a check costs a
-    /// busy connection a wake-up.
+    /// The while is `least`, and doubles up to `most` each time that a check finds that a request has just ended: a
+    /// check costs a busy connection a wake-up.
     pub(crate) async fn rests_for(&self, least: Duration, most: Duration) {
         let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {

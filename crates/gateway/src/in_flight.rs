@@ -15,9 +15,9 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Serving,
-    /// Another process accepts clients: connections end where no request can be lost.
+    /// Another process accepts clients: connections end as soon as no request can be lost.
     HandedOver,
-    /// Connections end that have no request in flight.
+    /// Connections without a request in flight end.
     Stopping,
 }
 

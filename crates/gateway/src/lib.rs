@@ -1,5 +1,5 @@
-//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of services, over HTTP/1.1 and
-//! HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
+//! A reverse proxy that returns every error as one JSON envelope: [`tower_error_envelope`] in front of services, over
+//! HTTP/1.1 and HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
 //!
 //! ```no_run
 //! use error_envelope_gateway::{Gateway, GatewayConfig, Upstream};
@@ -16,21 +16,25 @@
 //! # }
 //! ```
 //!
-//! A program of its own keeps the layer and the [`ServerTls`], to reload the policy and the certificate on demand; both also
-//! follow their files. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those of the crate
-//! `metrics`.
+//! Keep clones of the layer and of the [`ServerTls`] to reload the policy and the certificate on demand; both also
+//! reload when their files change. Log events have the same targets as in the command (`error_envelope::gateway::…`).
+//! Metrics use the crate `metrics`.
 //!
-//! Read on in this order: `serve` runs until the stop, `accept` accepts, `connection` serves one client, by `tls` or without;
-//! `served` runs hyper over a `client_stream` with reads of a `read_size`, and `requests` are what it gets, each with a
-//! `client_body`; `client` names the client to the log and, as `forwarded` has it, to the service; `answer` is the way of a
-//! response to the client, with a `response_body` of `tracked_data`. `upstreams` chooses a service, `proxy` forwards to the
-//! `upstream` over `http1` or `http2`, as many requests at once as there is `capacity` for, by a `pool` of connections to an
-//! address that `resolve` finds. `headers` handles what belongs to one hop alone, `upgrade` joins two connections;
-//! `connection_state` is what they share of a connection, with its `last_body`; `pace`, `idle` and `deadlines` keep the clocks,
-//! some of which are a `poll_on_wake`, and `date` is the time in a response; `admin` is the admin address; `access` writes a
-//! line for each request; `workers` are the threads of all that; `in_flight` is what a stop ends; `handover` gives the listening
-//! sockets to the next process; `connect`, `linger` and `reset` are about how connections end; `socket_options` and
-//! `short_write` are about sockets; `count` counts.
+//! The modules, in the order of a request:
+//!
+//! 1. `serve` runs until the stop, and `accept` accepts clients. `connection` serves one client, over `tls` or plain TCP.
+//!    `workers` are the threads.
+//! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, each with
+//!    a `client_body`. `client` describes the client for the log, and `forwarded` for the service.
+//! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, within its `capacity`. A
+//!    `pool` has the connections, to addresses that `resolve` finds.
+//! 4. `answer` sends the response to the client, with a `response_body` of `tracked_data`. `headers` replaces the headers
+//!    of a single hop, and `upgrade` joins two connections.
+//! 5. `connection_state` is the shared state of a connection, with its `last_body`. `pace`, `idle` and `deadlines` are
+//!    clocks, some of which use `poll_on_wake`. `date` is the time in a response.
+//! 6. `connect`, `linger` and `reset` end connections; `socket_options` and `short_write` are about sockets.
+//! 7. `in_flight` counts the requests for which a stop waits. `handover` gives the listening sockets to the next process.
+//! 8. `admin` is the admin address, `access` writes a line for each request, and `count` has the metrics.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 

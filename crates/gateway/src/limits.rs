@@ -44,15 +44,15 @@ macro_rules! limits {
 }
 
 limits! {
-    /// The limits on clients. A value out of its range becomes the nearest that is in it; `UP_TO_A_YEAR` is more than zero and at
-    /// most 365 days.
+    /// The limits on clients. A value out of its range becomes the nearest value inside; `UP_TO_A_YEAR` is more than
+    /// zero and at most 365 days.
     ClientLimits {
         /// How many clients may be connected at once; further ones wait to be accepted.
         max_connections: u32 = 10_000, 1..=u32::MAX;
         /// Time limit for a client's TLS handshake.
         tls_handshake_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
-        /// How long the next request head may take to arrive, from the end of a request or from the connect; then the connection is
-        /// closed.
+        /// How long the next request head may take to arrive, from the end of a request or from the connect; then the
+        /// connection is closed.
         idle_timeout: Duration = 30 * SECOND, UP_TO_A_YEAR;
         /// How long a client may pause within a request body.
         body_timeout: Duration = 10 * SECOND, UP_TO_A_YEAR;
@@ -64,8 +64,9 @@ limits! {
         // More than a browser sends at once.
         /// How many requests may run at once on an HTTP/2 connection; further ones are refused.
         max_streams: u32 = 200, 1..=u32::MAX;
-        /// How many bytes of a body wait on the client's side: unsent in its socket, in a piece that is read of a request, or in
-        /// an HTTP/2 stream. Over HTTP/1 a body that moves fast gets four times as much, while the process has 64 MiB for all.
+        /// How many bytes of a body wait on the client's side: unsent in its socket, in a piece that is read of a
+        /// request, or in an HTTP/2 stream. Over HTTP/1 a body that moves fast gets four times as much, while the
+        /// process has 64 MiB for all.
         stream_buffer: u32 = 128 * KIB, KIB..=1024 * MIB;
         // This many uploads may stand still before they hold up the others: sixteen.
         /// How many bytes of all requests on an HTTP/2 connection may be on the way before they are read.
@@ -91,20 +92,20 @@ limits! {
 }
 
 limits! {
-    /// The limits on the way to the service. A value out of its range becomes the nearest that is in it; `UP_TO_A_YEAR` is more
-    /// than zero and at most 365 days.
+    /// The limits on the way to the service. A value out of its range becomes the nearest value inside; `UP_TO_A_YEAR`
+    /// is more than zero and at most 365 days.
     UpstreamLimits {
         // One for each client that may be connected, an upgraded one as well: clients over HTTP/1.1 never reach it. It bounds
         // clients over HTTP/2, each of which has many requests.
-        /// How many requests are with the service or wait for a connection to it, upgraded ones included; further ones get 503
-        /// `worker_at_capacity`.
+        /// How many requests are with the service or wait for a connection to it, upgraded ones included; further ones
+        /// get 503 `worker_at_capacity`.
         requests: u32 = 10_000, 1..=u32::MAX;
         // More than services with a worker for each connection have (Apache: 256), and fewer than a system gives descriptors.
         /// How many connections to the service there are, upgraded ones included.
         connections: u32 = 1024, 1..=u32::MAX;
         // A client hardly notices this wait. After a longer one an error helps it more.
-        /// How long a request waits for a connection while all are in use, as a part of [`response_timeout`]; then it gets 503
-        /// `worker_at_capacity`.
+        /// How long a request waits for a connection while all are in use, as a part of [`response_timeout`]; then it
+        /// gets 503 `worker_at_capacity`.
         ///
         /// [`response_timeout`]: crate::Upstream::response_timeout
         queue_time: Duration = SECOND, UP_TO_A_YEAR;
@@ -115,8 +116,9 @@ limits! {
         // at 512 some 1,200 instructions.
         /// How many header lines an HTTP/1.1 response may have; one with more gets 502.
         headers: u32 = HEADERS, 1..=100_000;
-        /// How many bytes a piece of an HTTP/1.1 response has, two of which are held for a client that does not read; four times as
-        /// many in one that moves fast, while the process has 64 MiB for all. A response head has to fit too.
+        /// How many bytes a piece of an HTTP/1.1 response has, two of which are held for a client that does not read;
+        /// four times as many in one that moves fast, while the process has 64 MiB for all. A response head has to fit
+        /// too.
         buffer: u32 = 128 * KIB, 8 * KIB..=1024 * MIB;
         /// How many bytes of an HTTP/2 body that its reader does not take are held, each way.
         stream_window: u32 = 128 * KIB, KIB..=1024 * MIB;

@@ -1,8 +1,8 @@
-//! Sockets that are closed politely.
+//! Closes sockets so that the client still gets the response.
 //!
 //! A kernel that closes a socket with unread bytes in it resets the connection, and the reset overtakes the answer: a
-//! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes is
-//! read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
+//! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes
+//! is read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,11 +26,11 @@ use super::short_write::{JoinBuffer, join_short};
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
-/// A stream that lingers when it is dropped, unless the client has closed its side already, or a reset must show the client that
-/// its body broke off. A client that lets nothing be written for a while is reset.
+/// A stream that lingers when it is dropped, unless the client has closed its side already, or a reset must show the
+/// client that its body was cut off. A client that lets nothing be written for a while is reset.
 ///
-/// A connection among many has left all caches when its next request comes: the fields of each read and write are kept close
-/// together, and the rest in a box.
+/// A connection among many has left all caches when its next request comes: the fields of each read and write are kept
+/// close together, and the rest in a box.
 pub(crate) struct Lingering {
     /// Only `drop` takes it.
     open: Option<(TcpStream, Box<SocketState>)>,
@@ -49,8 +49,8 @@ struct SocketState {
 
 /// How much unsent data the kernel takes.
 ///
-/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them have left: a stalled
-/// client and a slow one would look alike. A client that is fast gets more at once, as its room lasts.
+/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them have left:
+/// a stalled client and a slow one would look alike. A client that is fast gets more at once, as its room lasts.
 struct Unsent {
     small: u32,
     room: Option<Room>,

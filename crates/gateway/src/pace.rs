@@ -1,7 +1,7 @@
-//! Whether the client or the service holds up a request.
+//! Whether a request waits for the client or for the service.
 //!
-//! A service that keeps its head back is a 504 ([`HeadLimit`](super::head_limit::HeadLimit)), and its clock stops while the
-//! client is the slow one: an upload that takes longer than the service may take to answer is no fault of the service.
+//! A service that sends no head in time causes a 504 ([`HeadLimit`](super::head_limit::HeadLimit)). Its clock stops
+//! while the client is slow: a slow upload is not the service's fault.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

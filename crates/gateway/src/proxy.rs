@@ -1,7 +1,7 @@
 //! Forwards a request to the service and returns its response.
 //!
-//! It never answers by itself: it returns failures as errors, and the layer around it makes the answer. [`pool`](super::pool)
-//! decides what is sent twice, and over which connection.
+//! It never creates a response itself: it returns failures as errors, and the layer around it creates the response.
+//! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,8 +61,8 @@ impl<B: ForwardBody> Proxy<B> {
         match (&mut upstream.tls, *upstream.url.scheme() == Scheme::HTTPS) {
             (Some(tls), true) => tls.offer(upstream.version),
             (None, false) => {}
-            (None, true) => return Err(Error::invalid("an https URL needs certificates to trust: call Upstream::tls")),
-            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: leave Upstream::tls out")),
+            (None, true) => return Err(Error::invalid("an https URL needs trusted certificates: call Upstream::tls")),
+            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: remove the call of Upstream::tls")),
         }
         let (limits, timeout) = (upstream.limits, upstream.response_timeout);
         let bounds = Bounds {
@@ -87,8 +87,8 @@ impl<B: ForwardBody> Proxy<B> {
         Ok(Self { connections, url, head_limit: HeadLimit::new(timeout), scope_limits: Mutex::default(), capacity })
     }
 
-    /// Makes the service's request of one that is not [refused](refuse): all steps that need no wait, since a future moves its
-    /// contents.
+    /// Makes the service's request of one that is not [refused](refuse): all steps that need no wait, since a future
+    /// moves its contents.
     pub(crate) fn prepare(&self, mut request: Request<B>, hop: HopHeaders) -> Result<Prepared<B>, BoxError> {
         let record = AccessRecord::take_from(&mut request);
         let binding = Binding::take_from(request.extensions_mut());
@@ -172,9 +172,9 @@ impl<B: ForwardBody> Proxy<B> {
     }
 }
 
-/// Refuses requests that are not for forwarding. CONNECT opens a tunnel past every guard (405: the method is known and not for
-/// here). A target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2).
-/// A body in a coding that is not removed here would arrive without its name (RFC 9112 §6.1).
+/// Refuses requests that are not for forwarding. CONNECT opens a tunnel past every guard (405: the method is known and
+/// not for here). A target that is neither a path, a URI nor `*` names nothing; a request without one host has no route
+/// (RFC 9112 §3.2). A body in a coding that is not removed here would arrive without its name (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
@@ -182,7 +182,7 @@ pub(crate) fn refuse<B>(request: &Request<B>, hop: HopHeaders) -> Result<(), Fau
     if request.method() == Method::CONNECT {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         let fault = Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow);
-        return Err(fault.caused_by(failure("CONNECT opens no tunnel here")));
+        return Err(fault.caused_by(failure("CONNECT is not supported")));
     }
     if uri.scheme().is_none() && uri.authority().is_some() {
         return bad("The request target is neither a path nor a URI.");

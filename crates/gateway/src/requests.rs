@@ -1,4 +1,4 @@
-//! The requests of a connection, on their way to the layer.
+//! Passes the requests of a connection to the layer.
 
 use std::convert::Infallible;
 use std::sync::Arc;

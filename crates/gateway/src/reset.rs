@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Whether a connection's last body broke off in a way that only a reset shows.
+/// Whether a connection's last body was cut off in a way that only a reset shows.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -21,7 +21,7 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// A body broke off: a client of HTTP/1.0 would take it for whole.
+    /// A body was cut off: a client of HTTP/1.0 would take it for whole.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();
@@ -38,15 +38,16 @@ impl ResetOnBreak {
     }
 }
 
-/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the end, h2
-/// reports the difference.
+/// Whether a body over HTTP/2 without more frames was not sent to its end: hyper takes a reset with `NO_ERROR` for the
+/// end, h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
 
 /// The error of a body that is [cut off](is_cut_off).
 pub(crate) fn within_body(peer: &str) -> BoxError {
-    io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream within its body")).into()
+    io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
+        .into()
 }
 
 /// The error of a client's body. Separates a client that is gone from one that frames its body wrongly (F1a).

@@ -1,9 +1,10 @@
-//! The addresses of a service, and which of them takes a connection.
+//! Finds the addresses of a service, and connects to one of them.
 //!
 //! 1. A name is looked up for each new connection, so that its current addresses count. Only one lookup of a name runs
 //!    at a time, and all waiting requests share it. A lookup occupies a thread while its resolver hangs, and other
 //!    services' names need threads, too.
-//! 2. Its addresses are tried in their order: the next one if one refuses, or has not answered within its part of the time.
+//! 2. The addresses are tried in order. The next one is tried if one refuses, or does not respond within its part of
+//!    the time.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,9 +1,9 @@
-//! The body of a response to a client, which signals as its last act that it broke off.
+//! The body of a response to a client, which also signals that it was cut off.
 //!
-//! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the only
-//! other signal. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sends both. But RST_STREAM drops what the
-//! stream has not written yet, its head too (h2's `send_reset` clears the queue). The task that writes is another one: it is
-//! given a moment first.
+//! To HTTP/1.0 a body without a length ends with the connection, so that one that was cut off looks whole. A reset is the
+//! only other signal. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sends both. But RST_STREAM drops
+//! what the stream has not written yet, its head too (h2's `send_reset` clears the queue). The task that writes is
+//! another one: it is given a moment first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
 use super::tracked_data::TrackedData;
 
-/// How long a broken body waits for its last bytes to be written: many times as long as a write takes, and too short for a
-/// client to notice.
+/// How long a broken body waits for its last bytes to be written: many times as long as a write takes, and too short
+/// for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 pin_project! {
-    /// A response body that reports when it breaks off, and when it is not taken.
+    /// A response body that reports when it is cut off, and when it is not taken.
     pub(super) struct ResponseBody<B: Body> {
         #[pin]
         body: Option<B>,

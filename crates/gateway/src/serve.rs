@@ -1,4 +1,4 @@
-//! Serves clients until it is to stop, then waits for what is in flight.
+//! Serves clients until the stop, then waits for requests in flight.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -32,10 +32,11 @@ use super::{count, date, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
-/// This many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as many).
+/// This many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as
+/// many).
 ///
-/// The handshake of a client that finds no room there is tried again a second later, then three, then seven. 128, the length of
-/// bound listeners, is less than the number of simultaneous clients after a deployment.
+/// The handshake of a client that finds no room there is tried again a second later, then three, then seven. 128, the
+/// length of bound listeners, is less than the number of simultaneous clients after a deployment.
 const QUEUE: i32 = 4096;
 
 /// A reverse proxy with the layer, which listens for clients.
@@ -187,7 +188,7 @@ impl Ending {
 
     /// Serves the connections that are left after a hand-over until they end, the idle timeout has passed, or `stop`.
     async fn serve_remaining(&self, stop: impl Future<Output = ()>) {
-        tracing::info!(target: LOG, "handed over: serving what is connected");
+        tracing::info!(target: LOG, "handed over: serving the connected clients until they leave");
         self.tracker.close();
         self.stages.send_replace(Stage::HandedOver);
         tokio::select! {
@@ -281,7 +282,7 @@ async fn accept_to_the_end(
             let successor = tokio::select! {
                 () = stop.as_mut() => None,
                 successor = handover.successor() => Some(successor),
-                () = acceptors.ended() => panic!("nobody accepts clients any more"),
+                () = acceptors.ended() => panic!("no thread accepts clients any more"),
             };
             // Otherwise it would serve next to the successor if this gateway died now, and after a stop by an operator.
             handover.releaser()();

@@ -1,4 +1,4 @@
-//! How long a service may pause within its response body (`[scope] stall_timeout`).
+//! The time limit for a service's pauses within its response body (`[scope] stall_timeout`).
 
 use std::io;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ impl StallLimit {
             self.waits = true;
         }
         ready!(self.timer.as_mut().poll(cx));
-        let text = format!("the service paused for more than {:?} within its response", self.limit);
+        let text = format!("the service paused for more than {:?} in the middle of its response", self.limit);
         // A connection that failed is the service's fault (F1).
         let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
         Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))

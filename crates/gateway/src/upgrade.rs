@@ -1,4 +1,4 @@
-//! Upgrades: after a 101 the two connections are joined and every byte passes as it comes.
+//! Upgrades: after a 101 the two connections are joined, and all bytes pass unchanged.
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{HeaderName, Request, Response, StatusCode, Version};

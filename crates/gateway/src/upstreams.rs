@@ -1,10 +1,12 @@
-//! The services behind a gateway: that of each scope that names one, and one for the rest.
+//! The services behind a gateway: one for each scope that has a URL, and one for all other requests.
 //!
-//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules G0, M3).
-//! 2. Each URL has connections, a line, bounds and TLS of its own: a slow or missing service does not use the resources
+//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it (rules
+//!    G0, M3).
+//! 2. Each URL has its own connections, queue, limits and TLS: a slow or missing service does not use the resources
 //!    of another one. Scopes with the same URL share them.
-//! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight keeps them.
-//! 4. A request that has no service is `not_found`.
+//! 3. They are created for the first request. They end after the active policy no longer has the URL, and all
+//!    requests in flight have ended.
+//! 4. A request without a service gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -27,12 +29,11 @@ use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Prepared, Proxy, refuse};
 use super::upstream::Upstream;
 
-/// How often to check which services the active policy names. Until then, the last idle connections of a removed service stay
-/// open.
+/// How often to check which services the active policy names. Until then, the last idle connections of a removed
+/// service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services behind a gateway: those that scopes of the policy name (`[scope] upstream`), and one for all other
-/// requests.
+/// The services behind a gateway: those of the policy's scopes (`[scope] upstream`), and one for all other requests.
 ///
 /// ```no_run
 /// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
@@ -56,12 +57,12 @@ pub struct Upstreams {
 type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
 
 impl Upstreams {
-    /// Uses the services that the policy of `layer` names, also after a reload. `layer` must be the gateway's layer.
+    /// Uses the services in the policy of `layer`, also after a reload. `layer` must be the gateway's layer.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
 
-    /// Sets the service for requests whose scope names no service. Without it, they get 404 `not_found`.
+    /// Sets the service for requests whose scope has none. Without it, they get 404 `not_found`.
     pub fn rest(mut self, upstream: Upstream) -> Self {
         self.rest = Some(upstream);
         self
@@ -95,8 +96,8 @@ impl Upstreams {
 }
 
 impl Upstream {
-    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It takes
-    /// every request, whatever service a scope names: see [`Upstreams`].
+    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It handles
+    /// every request, whatever service a scope has: see [`Upstreams`].
     ///
     /// # Errors
     /// If [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
@@ -174,7 +175,7 @@ impl<B: ForwardBody> Proxies<B> {
                 return Err(Fault::new(ErrorCode::NOT_FOUND)
                     .caused_by(ProxyFailure::new(
                         ProxyError::DestinationNotFound,
-                        "no scope names a service for the request",
+                        "no scope has a service for the request",
                     ))
                     .into());
             }
@@ -195,8 +196,8 @@ impl<B: ForwardBody> Proxies<B> {
         Ok(Arc::clone(by_url.entry(url.clone()).or_insert(fresh)))
     }
 
-    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so does one that began by an older
-    /// policy: at the next look that one ends as well.
+    /// Drops the proxies of services that the policy no longer names. A request keeps its own until its end, and so
+    /// does one that began by an older policy: at the next look that one ends as well.
     fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
         // The policy is read under the lock, so it also names each service that a newer policy has put into the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
@@ -205,7 +206,10 @@ impl<B: ForwardBody> Proxies<B> {
         let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
         drop(by_url);
         for (url, _) in &ended {
-            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "the policy no longer names this service; closing its idle connections");
+            tracing::info!(
+                target: "error_envelope::gateway::upstreams", upstream = %url,
+                "the policy no longer uses this service; closing its idle connections"
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Threads that serve clients, each with a runtime of its own.
+//! Threads that serve clients, each with its own runtime.
 //!
-//! Each accepts for itself, so that one which is busy leaves new clients to the others. A connection stays on its
+//! Each thread accepts its own clients, so a busy thread leaves new clients to the others. A connection stays on its
 //! thread. The connections to the service stay there, too, if possible: the [pool](super::pool) prefers those that were
-//! opened [`here`]. What they share is what holds for the process: limits, and the connections to a service.
+//! opened [`here`]. They share the limits of the process, and the connections to a service.
 
 use std::cell::Cell;
 use std::io;
@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// How many ready sockets a runtime takes from the system before it works on them. Measured, not derived: over 1,024 connections a
-/// request costs a twentieth less processor time than with tokio's default of 1,024, over 32 connections the same.
+/// How many ready sockets a runtime takes from the system before it works on them. Measured, not derived: over 1,024
+/// connections a request costs a twentieth less processor time than with tokio's default of 1,024, over 32 connections
+/// the same.
 const EVENTS_AT_ONCE: usize = 16;
 
 /// Makes a runtime that runs on one thread, for a gateway on one core. The threads of [`GatewayConfig::workers`] use
-/// the same. A program may use any other tokio runtime with I/O and time. This one handles 16 ready sockets at a time,
-/// which costs less with many connections.
+/// the same kind. A program may use any other tokio runtime with I/O and time. This one handles 16 ready sockets at a
+/// time, which costs less with many connections.
 ///
 /// # Errors
 ///
@@ -111,7 +112,7 @@ impl Worker {
             }
         };
         std::thread::Builder::new().name("gateway-worker".into()).spawn(serve)?;
-        reports.recv().unwrap_or_else(|_| Err(io::Error::other("a thread ended as it began")))?;
+        reports.recv().unwrap_or_else(|_| Err(io::Error::other("a thread ended when it started")))?;
         Ok(Self { jobs: Some(jobs), go: Some(go), reports })
     }
 }
@@ -151,7 +152,10 @@ impl Drop for Workers {
         };
         let stuck = self.0.iter().filter(is_stuck).count();
         if stuck > 0 {
-            tracing::warn!(target: "error_envelope::gateway::workers", threads = stuck, "ended without threads that are blocked");
+            tracing::warn!(
+                target: "error_envelope::gateway::workers", threads = stuck,
+                "ended without waiting for blocked threads"
+            );
         }
     }
 }

@@ -41,8 +41,8 @@ fn a_url_that_leads_nowhere_is_refused() {
     for (url, why) in [
         ("ftp://a", format!("only http and https are supported; {URLS}")),
         ("/a", format!("this is not a URL with a scheme and a host; {URLS}")),
-        ("http://a/b", format!("paths are forwarded as they come; {URLS}, without a path, a query or a fragment")),
-        ("http://a:99999", format!("the port is not a number of 1 to 65535; {URLS}")),
+        ("http://a/b", format!("paths are forwarded unchanged; {URLS}, without a path, a query or a fragment")),
+        ("http://a:99999", format!("the port is not a number from 1 to 65535; {URLS}")),
         ("http://anna:hunter2@a", "the URL has credentials, which are never sent; leave them out".to_owned()),
     ] {
         let error = url.parse::<Upstream>().unwrap_err();

@@ -1,4 +1,4 @@
-//! Panics of the user's code, kept as their text (rule F2).
+//! Catches panics of the user's code, and returns their text (rule F2).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -10,10 +10,10 @@ thread_local! {
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
-/// Runs the user's code; a panic becomes its text (F2). A payload is not `Sync`, its text is. Nothing can be caught with
-/// `panic = "abort"`.
+/// Runs the user's code; a panic returns its text as the error (F2), since a panic's payload is not `Sync`. With `panic
+/// = "abort"` nothing can be caught.
 ///
-/// Values that the code used are dropped afterwards, or the user keeps them consistent, as across any await.
+/// Values that the code used are dropped afterwards, or must stay consistent, as across any await.
 ///
 /// # Errors
 ///
@@ -22,11 +22,11 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
-/// Lets the log state where a panic was: its cause then ends in `(at src/orders.rs:41)`.
+/// Adds the place of a panic to the log: its cause then ends in `(at src/orders.rs:41)`.
 ///
-/// It wraps the process's panic hook, which is called as before. Call it once at the start, after any hook of your own is
-/// set: a later hook takes its place. Calls after the first change nothing. A panic of another thread that is resumed has no
-/// place. Requests that do not panic cost nothing more.
+/// It wraps the process's panic hook, which is called as before. Call it once at the start, after you set your own
+/// hook, because a later hook replaces this one. Calls after the first change nothing. A resumed panic of another
+/// thread has no place. Requests that do not panic have no extra cost.
 ///
 /// ```
 /// tower_error_envelope::middleware::log_panic_places();
@@ -54,13 +54,14 @@ fn note_place(panic: &PanicHookInfo<'_>) {
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
 }
 
-/// The place of the panic with this text, if it was this thread's last one: a hook is not called where a panic is resumed.
+/// The place of the panic with this text, if it was this thread's last one: a hook is not called where a panic is
+/// resumed.
 fn place_of(text: &str) -> Option<String> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
     (*last.0 == *text).then_some(last.1)
 }
 
-/// A value of the user's, dropped inside a catch wherever its last owner is.
+/// A value of the user, which is always dropped inside a catch.
 pub struct DropGuarded<T>(Option<T>);
 
 impl<T> DropGuarded<T> {

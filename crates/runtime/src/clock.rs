@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::request_id::RequestId;
 
-/// A new id of now, with 80 bits of the thread's CSPRNG: ChaCha, seeded by the system, drawn in blocks.
+/// Generates an id with the current time, and 80 bits of the thread's CSPRNG: ChaCha, seeded by the system.
 #[inline]
 #[must_use]
 pub fn new_request_id() -> RequestId {

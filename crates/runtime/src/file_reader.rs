@@ -1,11 +1,11 @@
-//! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and never answer.
+//! Reads files on separate threads, so that a file system that never responds blocks no caller.
 //!
-//! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
-//! 2. Two looks read the files, with a pause between, each on a thread of its own that holds no lock. Only what both found is
-//!    returned, and only if the system reports no change in between.
-//! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is left behind; after a few of them no more are
-//!    started. Once one continues, the files are read again.
-//! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
+//! 1. If the system reports that a writer has a file open, reading waits for it ([`OpenWriters`]).
+//! 2. The files are read twice, with a pause between, each time on a separate thread without a lock. The content is
+//!    returned only if both reads agree, and the system reports no change in between.
+//! 3. The caller waits no longer than [`Patience`] allows. A blocked thread is abandoned; after a few of them no
+//!    more are started. Once one continues, the files are read again.
+//! 4. The wait is longer for a thread that has read its files and computes: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,7 +34,7 @@ pub struct Look<C> {
     pub watched: Result<(), notify::Error>,
 }
 
-/// How long files are waited for.
+/// Limits of the wait for files.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Between two looks.
@@ -53,12 +53,12 @@ pub struct Patience {
 #[derive(Debug, Default)]
 pub struct Progress(AtomicBool);
 
-/// Why files were not read.
+/// The reason why files were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// Another caller still reads them.
     Busy,
-    /// The file system does not answer.
+    /// The file system does not respond.
     Silent,
     /// The files change faster than they are read.
     Unsettled,
@@ -96,14 +96,14 @@ impl Patience {
         threads: 4,
     };
 
-    /// Where files changed: folders that are never quiet leave threads for requested reloads.
+    /// For changed files: folders that change all the time must leave threads for requested reloads.
     pub const CHANGED: Self = Self { threads: 2, ..Self::REQUESTED };
 }
 
 impl<C: Send + 'static> FileReader<C> {
-    /// Nothing is read yet.
+    /// Creates a reader, which reads nothing yet.
     ///
-    /// `look` reads, and watches where a change will show; it is called again where it did not watch that before.
+    /// `look` reads the files, and watches their folders. It is called again if it watches a new folder.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<C: Send + 'static> FileReader<C> {
         Ok((Self(Arc::new(shared)), changes))
     }
 
-    /// Reads the files, and applies the result before another caller reads them. It blocks its own thread only.
+    /// Reads the files, and applies the result before another caller reads them. It blocks only its own thread.
     pub fn read<T>(&self, patience: &Patience, apply: impl FnOnce(Result<Look<C>, Unread>) -> T) -> T {
         match self.0.turn(patience.answer) {
             Some(_turn) => apply(self.0.settled(patience)),
@@ -254,14 +254,14 @@ impl<C> Drop for Turn<'_, C> {
 }
 
 impl Unread {
-    /// What to do about it.
+    /// The advice for the operator.
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Busy => "wait until that reading has ended",
-            Self::Silent => "check the file system that the files are on; the next change or reload reads them again",
-            Self::Unsettled => "write the new file beside the old one, and rename it over that",
-            Self::Panicked => "report the panic on standard error as a bug",
+            Self::Busy => "wait until the current read has ended",
+            Self::Silent => "check the file system of the files; the next change or reload reads them again",
+            Self::Unsettled => "write a new file beside the old one, then rename it over the old one",
+            Self::Panicked => "report a bug with the panic on standard error",
         }
     }
 }

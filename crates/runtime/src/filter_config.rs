@@ -1,4 +1,4 @@
-//! The part of a policy that Envoy is given: read by the module, and by the command that checks a configuration.
+//! The configuration of Envoy's filter: parsed by the module, and by the command that checks a configuration.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -94,7 +94,9 @@ impl FilterConfig {
                 let why = "filter_config: policy_file is not a text; write policy_file = \"/etc/envoy/policy.toml\"";
                 return Err(why.to_owned());
             }
-            (Some(_), _) => return Err("filter_config: a policy beside policy_file; keep one of them".to_owned()),
+            (Some(_), _) => {
+                return Err("filter_config: policy and policy_file are mutually exclusive; keep one of them".to_owned());
+            }
             (None, 0) if has_own => FilterPolicy::Nowhere,
             (None, _) if has_own => {
                 let (key, value) = match (&admin, &token_file) {
@@ -103,8 +105,9 @@ impl FilterConfig {
                     (None, None) => ("metadata", "false"),
                 };
                 return Err(format!(
-                    "filter_config: {key} beside a policy's own text; write both in a google.protobuf.Struct, \
-                     {{\"policy\": \"…\", \"{key}\": {value}}}, or the policy in a file: policy_file = \"…\""
+                    "filter_config: {key} cannot be used if filter_config is the policy's own text; write both in a \
+                     google.protobuf.Struct, {{\"policy\": \"…\", \"{key}\": {value}}}, or put the policy into a file: \
+                     policy_file = \"…\""
                 ));
             }
             (None, _) => FilterPolicy::Here(text.to_owned()),
@@ -112,8 +115,8 @@ impl FilterConfig {
         Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
     }
 
-    /// Reads an admin address: an IP address and a port, or a port on loopback. A name would have to be looked up while
-    /// Envoy waits.
+    /// Reads an admin address: an IP address and a port, or a port on loopback. A host name is not accepted, because
+    /// Envoy would wait for its lookup.
     ///
     /// # Errors
     ///
@@ -121,13 +124,13 @@ impl FilterConfig {
     pub fn address(text: &str) -> Result<SocketAddr, String> {
         let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         port.or_else(|_| text.parse()).map_err(|_| {
-            format!("{text:?} is not an IP address with a port; say \"127.0.0.1:9902\", or \"9902\" for the same")
+            format!("{text:?} is not an IP address with a port; write \"127.0.0.1:9902\", or \"9902\" for the same")
         })
     }
 }
 
 fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
-    let text = text.ok_or("filter_config: admin is not a text; say \"127.0.0.1:9902\"")?;
+    let text = text.ok_or("filter_config: admin is not a text; write admin = \"127.0.0.1:9902\"")?;
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
@@ -149,8 +152,8 @@ fn other_keys(value: &Value) -> String {
         let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
     }
     format!(
-        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and beside it \"admin\" and \
-         \"admin_token_file\", texts, and \"metadata\", true or false"
+        "filter_config has the keys {keys}; write either \"policy\" or \"policy_file\", and optionally \"admin\", \
+         \"admin_token_file\" and \"metadata\" (true or false)"
     )
 }
 
@@ -158,19 +161,21 @@ impl FilterPolicy {
     /// The name of an inline policy text in errors.
     pub const INLINE: &str = "filter_config";
 
-    /// A loader for policies as they can apply inside Envoy: without a verifier in Rust.
+    /// A loader for policies inside Envoy, where no verifier in Rust is available.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \
              ext_authz, jwt_authn or oauth2, and remove the scheme from `auth`",
         );
         let loader = loader.no_certificates(
-            "inside Envoy let the listener's TLS context require certificates, and use Envoy's own filter rbac for their names",
+            "inside Envoy, let the listener's TLS context require certificates, and check their names with Envoy's own \
+             filter rbac",
         );
         #[cfg(feature = "jwt")]
         let loader = loader.key_sets(|_| {
             let instead =
-                "inside Envoy use jwks_file, or Envoy's own filter jwt_authn before this one, which fetches key sets";
+                "inside Envoy, use jwks_file, or put Envoy's own filter jwt_authn before this one, which fetches key \
+                 sets";
             Err(instead.to_owned())
         });
         loader

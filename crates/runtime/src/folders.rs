@@ -1,7 +1,8 @@
-//! Folders that show changes of files, for files that are reloaded when they change: a policy, a certificate.
+//! Watches the folders of files that are reloaded when they change: a policy, a certificate.
 //!
 //! 1. Folders are watched, not files: editors and deployments replace files by renaming, Kubernetes swaps a link.
-//! 2. A thread waits, and calls once the folders are quiet. It ends with the value that it calls.
+//! 2. A thread waits for changes, and calls a function once the folders are quiet. It ends with the value that it
+//!    serves.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ const MOST_EVENTS: usize = 1000;
 /// Folders that come faster than they are read are looked at again at their next event.
 const MOST_LOOKS: usize = 16;
 
-/// The folders that are watched, as long as this is there.
+/// The folders that are watched while this value exists.
 pub struct WatchedFolders {
     watcher: Result<RecommendedWatcher, String>,
     watched: BTreeSet<PathBuf>,
@@ -79,7 +80,7 @@ impl WatchedFolders {
         })
     }
 
-    /// Watches these folders, and no other any more.
+    /// Watches these folders, and stops watching all others.
     pub fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         for gone in self.watched.difference(&folders) {
             // A folder that was deleted is not watched any more.
@@ -103,8 +104,8 @@ impl WatchedFolders {
         failed
     }
 
-    /// Reads files by a function that also watches their folders. A change between reading a folder and watching it had no event:
-    /// while the function watches others than before, it is called again.
+    /// Reads files by a function that also watches their folders. A change between reading a folder and watching it had
+    /// no event: while the function watches others than before, it is called again.
     pub fn read<T>(&mut self, mut read: impl FnMut(&mut Self) -> T) -> T {
         for _ in 0..MOST_LOOKS {
             self.grew = false;
@@ -125,7 +126,7 @@ impl fmt::Debug for WatchedFolders {
 
 impl Changes {
     /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `of`,
-    /// which holds the [`WatchedFolders`], is dropped.
+    /// which has the [`WatchedFolders`], is dropped.
     pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
         let of = Arc::downgrade(of);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;
@@ -152,8 +153,8 @@ impl Changes {
     }
 }
 
-/// The folders that show a change of this file: its own, or its nearest existing ancestor, those of every symbolic link on the
-/// way to it and of the link's target, and that of the file at their end.
+/// The folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the folders
+/// of symbolic links on the way and of their targets, and the folder of the final file.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));

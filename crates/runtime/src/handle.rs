@@ -1,4 +1,4 @@
-//! Where a service gets its config (rule M3): a request takes the config once, and keeps it to its end.
+//! The source of a service's config (rule M3): a request gets the config once, and keeps it to its end.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -21,7 +21,7 @@ use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
 use crate::{clock, count, log};
 
-/// The active policy with the other settings for every request (M3). A clone returns the same.
+/// The active policy with the other settings for every request (M3). Clones share them.
 ///
 /// ```
 /// use error_envelope_core::policy::{Mode, Policy};
@@ -64,7 +64,7 @@ impl PolicyHolder for PolicyHandle {
 }
 
 impl PolicyHandle {
-    /// A policy for good.
+    /// A policy that is never reloaded.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
         Self { source: Source::fixed(ExchangeConfig::new(policy, clock::now)), switched: None }
     }
@@ -86,13 +86,13 @@ impl PolicyHandle {
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// A handle with the policy of a file. A thread of its own reads it again whenever one of the policy's files changes,
-    /// and ends with the last clone. A policy that is refused leaves the old one active (M2).
+    /// A handle with the policy of a file. A separate thread reloads it whenever one of the policy's files changes, and
+    /// ends with the last clone. If the new policy is refused, the old one stays active (M2).
     ///
     /// # Errors
     ///
-    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose file
-    /// system does not answer.
+    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose
+    /// file system does not answer.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -141,7 +141,7 @@ impl PolicyHandle {
         self.config().policy().clone()
     }
 
-    /// The active policy, since when, from which files, and the last rejection. A thrown switch does not change it.
+    /// The active policy: its age, its files, and the last rejection. A kill switch does not change it.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
@@ -151,9 +151,9 @@ impl PolicyHandle {
         }
     }
 
-    /// Reads a watched policy's files again, whether they seem changed or not; `true` where another policy is active now. A
-    /// policy that is not watched stays. It blocks its thread: at most 5 s while the files are being written, 10 s where
-    /// their file system does not answer, and as long again while another reload reads them.
+    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if another policy is active now. A
+    /// policy that is not watched does not change. It blocks its thread: at most 5 s while the files are being written,
+    /// or 10 s if their file system does not respond. If another reload runs, it takes up to twice as long.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl PolicyHandle {
         count::record_policy(self.policy().summary().hash());
     }
 
-    /// Counts and logs the active policy in figures.
+    /// Counts the active policy, and logs its figures.
     pub fn announce(&self) {
         self.record();
         log::log_policy(&self.policy(), None, "error envelopes are active");

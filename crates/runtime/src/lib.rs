@@ -1,11 +1,12 @@
-//! The shared parts of every adapter of [`error_envelope_core`]: the active policy and its reloader, the log and counters, ids
-//! and the clock. The Tower layer and the module for Envoy are made of these parts.
+//! The shared parts of every adapter of [`error_envelope_core`]: the active policy and its reloader, the log and
+//! counters, ids and the clock. The Tower layer and the module for Envoy use these parts.
 //!
-//! 1. A [`PolicyHandle`] returns the config of a request, and follows the policy's files if it is to (feature `policy-file`). A
-//!    [`KillSwitch`] puts every route to `off`.
-//! 2. [`new_request_id`] makes ids.
-//! 3. [`catch`] keeps a panic of the user's code from going further (F2).
-//! 4. [`log_event`] and its siblings log and count what an exchange returns, under the target `tower_error_envelope`.
+//! 1. A [`PolicyHandle`] returns the config of a request, and can watch the policy's files (feature `policy-file`).
+//!    A [`KillSwitch`] puts every route in mode `off`.
+//! 2. [`new_request_id`] generates ids.
+//! 3. [`catch`] catches panics of the user's code (F2).
+//! 4. [`log_event`] and similar functions log and count the events of an exchange, with the target
+//!    `tower_error_envelope`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -56,7 +57,7 @@ pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-/// Files that are read again when they change: a policy, or a certificate.
+/// Files that are reloaded when they change: a policy, or a certificate.
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {

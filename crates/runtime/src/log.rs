@@ -24,13 +24,13 @@ use crate::count;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// Logs the events of an answer.
+/// Logs the events of a reply.
 pub fn log_reply(answered: &mut LocalReply) {
     log_unenforced(answered.unenforced.take());
     log_event(&mut answered.event);
 }
 
-/// Logs an event, and drops its cause: that is the user's own, and may panic in both (F2).
+/// Logs an event, and drops its cause. Both may call the user's own code, which may panic (F2).
 pub fn log_event(mut event: impl BorrowMut<Event>) {
     log_and_count(event.borrow_mut());
 }
@@ -52,8 +52,8 @@ fn log_and_count(event: &mut Event) {
     }
 }
 
-/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of success:
-/// then it is its code's.
+/// The status that decides the level. As the end of a stream a fault has none, and a service may send it with one of
+/// success: then it is its code's.
 fn error_status(event: &Event) -> Option<StatusCode> {
     let status = event.would_be().or(event.status());
     if status.map_or(event.origin() != Origin::Fault, |status| !is_success(status)) {
@@ -73,7 +73,7 @@ fn show(observer: &dyn Observer, event: &Event) {
     }
 }
 
-/// Requests that `auth_observe` has let through although a guard would refuse them (M1).
+/// Logs requests that `auth_observe` let through although a guard would refuse them (M1).
 #[inline]
 pub fn log_unenforced(event: Option<Box<Event>>) {
     if let Some(event) = event {
@@ -88,12 +88,13 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
-            "the policy's routes match only the path before a router stripped its prefix; both paths are guarded"
+            "the policy's routes match only the path before a router stripped its prefix; the guards of both paths \
+             apply"
         );
     }
 }
 
-/// Notes that no error carries to the log (I2, I3, G0, G1).
+/// Logs notes of requests without an error (I2, I3, G0, G1).
 #[inline]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
@@ -103,7 +104,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
                 target: "tower_error_envelope",
                 request_id = %id,
                 removed_headers = names,
-                "removed request headers that a service may take for others"
+                "removed request headers that a service may confuse with others"
             );
         }
         if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
@@ -138,7 +139,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
     );
 }
 
-/// The kill switch was thrown, or taken back. Its name and its reason are what the sender claims.
+/// Logs a change of the kill switch. The name and the reason are not verified.
 pub(crate) fn log_switched(off: bool, [by, reason]: [Option<&str>; 2], client: Option<IpAddr>) {
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
@@ -190,16 +191,16 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even a
-/// disabled span has a cost.
+/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even
+/// a disabled span has a cost.
 #[inline]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
     wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
 }
 
-/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and where a
-/// future is dropped.
+/// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and
+/// where a future is dropped.
 fn span_of_line(event: &Event) -> Option<Span> {
     let is_inside = Span::current().metadata().is_some_and(|span| span.target() == REQUEST);
     if is_inside { None } else { request_span(event.request_id()) }
@@ -263,8 +264,8 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
-/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has none, its
-/// own text and the paths of its issues.
+/// The text that the line does not have yet. For a [`Fault`] the line has the code: its causes are left, or, if it has
+/// none, its own text and the paths of its issues.
 fn unsaid_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -292,7 +293,7 @@ fn text_after(error: &(dyn Error + 'static), outermost: usize) -> String {
         }
         text
     });
-    bounded(text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}")))
+    bounded(text.unwrap_or_else(|panic| format!("an error whose Display implementation panicked: {panic}")))
 }
 
 fn bounded(mut text: String) -> String {

@@ -1,12 +1,12 @@
-//! A policy that is read again when its files change (rules M2, M3).
+//! Reloads a policy when its files change (rules M2, M3).
 //!
-//! 1. The folders of all files are watched, and those of every symbolic link on the way to them: editors and deployments replace
-//!    files by renaming, Kubernetes swaps a link. So are the folders in which an included file may appear, or their nearest
-//!    existing ancestors.
-//! 2. Once the folders are quiet, all files are read again by [`crate::file_reader`]: no lock is held meanwhile. A valid policy
-//!    takes effect between two requests; one that is refused, missing, or cannot be read leaves the old one active, and is logged
-//!    and counted once. Until it is corrected the folders of the wrong or missing files are watched, too, or their nearest
-//!    existing ancestors.
+//! 1. The folders of all files are watched, and those of every symbolic link on the way to them, because editors and
+//!    deployments rename files, and Kubernetes swaps a link. The folders in which an included file may appear are
+//!    watched, too, or their nearest existing ancestors.
+//! 2. Once the folders are quiet, all files are read again by [`crate::file_reader`]: no lock is held meanwhile. A
+//!    valid policy takes effect between two requests. If it is refused, missing or unreadable, the old one stays
+//!    active, and the rejection is logged and counted once. Until it is corrected, the folders of the wrong or missing
+//!    files are watched, too, or their nearest existing ancestors.
 //!
 //! The thread that waits ends with the last service and layer.
 

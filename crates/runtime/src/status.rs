@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use error_envelope_core::loader::OutlineTable;
 use error_envelope_core::policy::Policy;
 
-/// The active policy, since when, from which files, and the last rejection:
+/// The active policy: its age, its files, and the last rejection:
 /// [`PolicyHandle::status`](crate::PolicyHandle::status).
 ///
 /// ```
@@ -61,15 +61,15 @@ impl PolicyStatus {
         self.since
     }
 
-    /// The files that it was read from, and whose changes are watched: the policy, what it includes, and the files of keys
-    /// that it names. Empty where it is not watched.
+    /// The files of the policy, which are watched: the policy itself, its included files, and its key files. Empty if
+    /// it is not watched.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// The settings in those files: each table of defaults and each route, with its keys and their lines. Empty where it is not
-    /// watched.
+    /// The settings in those files: each table of defaults and each route, with its keys and their lines. Empty if the
+    /// policy is not watched.
     #[cfg(feature = "policy-file")]
     #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
     #[must_use]
@@ -77,8 +77,8 @@ impl PolicyStatus {
         &self.outline
     }
 
-    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may hold credentials: requests with
-    /// a token of theirs get 503.
+    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may contain credentials.
+    /// Requests with a token of such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
@@ -90,7 +90,8 @@ impl PolicyStatus {
         missing
     }
 
-    /// The URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set stays active.
+    /// The URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set stays
+    /// active.
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
@@ -113,7 +114,7 @@ impl PolicyStatus {
 }
 
 impl PolicyRejection {
-    /// When it was refused first for this reason.
+    /// The time at which it was first refused for this reason.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at

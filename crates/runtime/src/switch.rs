@@ -1,4 +1,4 @@
-//! The kill switch: every route in `off` at once, for operators on call.
+//! The kill switch, which puts every route in mode `off` at once, for operators on call.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,11 +11,12 @@ use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::{Mode, Policy};
 
-/// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until it is taken back.
+/// Puts every route into [`Mode::Off`] at once, whatever the policy sets, until the switch is turned off.
 ///
-/// In `off` nothing changes but the id, and failures still get an answer; credentials are required as before (rule M1): no access
-/// is opened. Requests keep the config that they began with (rule M3). A policy that is reloaded meanwhile is accepted, and takes
-/// effect when the switch is taken back. It is logged as a warning, and counted. It lasts as long as the process.
+/// In `off`, only request ids and responses to failures are added. Credentials are still required (rule M1). Requests
+/// keep the config that they began with (rule M3). A policy that is reloaded meanwhile applies when the switch is
+/// turned off. Each change of the switch is logged as a warning, and counted. The switch is kept in memory: a restart
+/// clears it.
 ///
 /// ```
 /// use tower_error_envelope::middleware::KillSwitch;
@@ -38,8 +39,8 @@ struct State {
     last: RwLock<Option<SwitchChange>>,
 }
 
-/// Who throws a [`KillSwitch`] or takes it back, and why: for the log and for the next reader, never a metric's label. Either may
-/// be left out.
+/// The operator who turns a [`KillSwitch`] on or off, and the reason: for the log and the admin page, never a metric's
+/// label. Both are optional.
 ///
 /// ```
 /// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
@@ -60,7 +61,7 @@ pub struct SwitchNote {
 }
 
 impl SwitchNote {
-    /// The longest name and the longest reason that are kept, in characters; what is longer is cut.
+    /// The largest number of characters of a name or a reason; longer texts are cut.
     pub const MAX_CHARS: usize = 200;
 
     /// An empty note.
@@ -78,7 +79,8 @@ impl SwitchNote {
         Self { reason: one_line(reason), ..self }
     }
 
-    /// Sets the address from which the change was requested. Unlike name and reason, it is no claim of the sender.
+    /// Sets the address from which the change was requested. Unlike the name and the reason, the sender cannot choose
+    /// it.
     pub fn peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
     }
@@ -90,7 +92,7 @@ fn one_line(text: &str) -> Option<Arc<str>> {
     Some(shown.trim()).filter(|text| !text.is_empty()).map(Into::into)
 }
 
-/// The last time that a [`KillSwitch`] was thrown or taken back.
+/// The last change of a [`KillSwitch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwitchChange {
     off: bool,
@@ -99,25 +101,25 @@ pub struct SwitchChange {
 }
 
 impl SwitchChange {
-    /// Whether it was thrown; else it was taken back.
+    /// Whether the switch was turned on; else it was turned off.
     #[must_use]
     pub const fn is_off(&self) -> bool {
         self.off
     }
 
-    /// When.
+    /// The time of the change.
     #[must_use]
     pub const fn changed_at(&self) -> SystemTime {
         self.at
     }
 
-    /// Who changed it, if the note names someone: a claim, as no proof of the name is required.
+    /// The name of the operator, if the note has one. It is not verified.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
         self.note.by.as_deref()
     }
 
-    /// Why, if the note has a reason.
+    /// The reason, if the note has one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.note.reason.as_deref()
@@ -131,28 +133,28 @@ impl SwitchChange {
 }
 
 impl KillSwitch {
-    /// A switch that is not thrown.
+    /// A switch that is off.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts every route to `off`; `false` where all of them are.
+    /// Puts every route in mode `off`. Returns `false` if they already are.
     pub fn off(&self) -> bool {
         self.off_with(SwitchNote::new())
     }
 
-    /// Lets the policy's own modes hold again; `false` where they do.
+    /// Applies the policy's own modes again. Returns `false` if they already apply.
     pub fn back(&self) -> bool {
         self.back_with(SwitchNote::new())
     }
 
-    /// As [`KillSwitch::off`], with the name and the reason. Where the switch is thrown already, the first note stays.
+    /// Like [`KillSwitch::off`], with a name and a reason. If the switch is on already, the first note stays.
     pub fn off_with(&self, note: SwitchNote) -> bool {
         self.set(true, note)
     }
 
-    /// As [`KillSwitch::back`], with the name and the reason.
+    /// Like [`KillSwitch::back`], with a name and a reason.
     pub fn back_with(&self, note: SwitchNote) -> bool {
         self.set(false, note)
     }
@@ -164,7 +166,7 @@ impl KillSwitch {
         self.0.off.load(Ordering::Relaxed)
     }
 
-    /// When it was thrown or taken back last; `None` if it never was.
+    /// The time of the last change; `None` if it never changed.
     #[must_use]
     pub fn changed_at(&self) -> Option<SystemTime> {
         self.last_change().map(|change| change.at)
@@ -195,7 +197,7 @@ impl fmt::Debug for KillSwitch {
     }
 }
 
-/// A switch, and the config while it is thrown.
+/// A switch, and the config while it is on.
 pub(crate) struct Switched {
     switch: KillSwitch,
     /// Made from the config in the same entry.

@@ -84,7 +84,7 @@ fn what_cannot_be_served_ends_the_start() {
     let listens = listener();
     let connected = connected.or_else(|_| TcpStream::connect(listens.local_addr().unwrap())).unwrap();
     let (code, printed) = outcome(activated(ONE, &service, connected, &[]));
-    assert!(code == Some(2) && printed.contains("the one for clients does not listen"), "{code:?} {printed}");
+    assert!(code == Some(2) && printed.contains("the socket for clients does not listen"), "{code:?} {printed}");
     let (code, printed) = outcome(activated(ONE, &service, listener(), &["--listen", "127.0.0.2:0"]));
     assert!(
         code == Some(2) && printed.contains("--listen 127.0.0.2:0: the socket that this process was given"),

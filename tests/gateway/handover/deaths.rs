@@ -135,9 +135,9 @@ fn a_new_process_that_dies_at_any_step_leaves_the_one_that_serves() {
     let place = Place::new("steps", &service);
     let old = place.gateway(&["--admin", "0"]);
     let steps: [(&[&str], &str); 3] = [
-        (&[], "the hand-over failed; this gateway serves on"),
-        (&["ready", "yours"], "the hand-over failed; this gateway serves on"),
-        (&["ready", "yours", "serving"], "the gateway that took over has ended; this one serves again"),
+        (&[], "the hand-over failed; this gateway keeps serving"),
+        (&["ready", "yours"], "the hand-over failed; this gateway keeps serving"),
+        (&["ready", "yours", "serving"], "the gateway that took over has ended; this one accepts clients again"),
     ];
     for (steps, log) in steps {
         let from = old.log_from(0).len();
@@ -160,7 +160,7 @@ fn a_new_process_that_dies_at_any_step_leaves_the_one_that_serves() {
     hangs.writes("ready");
     hangs.reads("yours");
     serves(&old);
-    hangs.reads("the new gateway did not serve within five seconds");
+    hangs.reads("the new gateway did not accept clients within five seconds");
     assert_eq!(hangs.0.read(&mut [0]).unwrap(), 0);
     assert!(!old.log_from(0).contains("handed over"));
     let new = place.gateway(&["--admin", "0"]);
@@ -258,7 +258,8 @@ fn the_log_names_the_process_that_served_and_not_the_one_that_first_did() {
     }
 }
 
-/// One that is stopped by SIGSTOP accepts nobody, and the kernel lets others connect: it dies before it has handed anything over.
+/// One that is stopped by SIGSTOP accepts nobody, and the kernel lets others connect: it dies before it has handed
+/// anything over.
 #[test]
 fn an_old_process_that_dies_before_it_hands_over_counts_as_absent() {
     let service = service();

@@ -75,7 +75,7 @@ fn what_waits_in_the_queue_is_served_by_the_next_one_and_the_old_one_drains() {
 
     let new = place.gateway(STOP);
     assert_eq!(new.address, old.address);
-    says(&old, "handed over: serving what is connected");
+    says(&old, "handed over: serving the connected clients until they leave");
     let mut printed = String::new();
     waits.read_to_string(&mut printed).unwrap();
     assert!(printed.starts_with("HTTP/1.1 200 OK\r\n"), "{printed}");
@@ -142,7 +142,7 @@ fn g2_a_process_without_its_key_sets_does_not_take_over() {
     let auth = "scheme = \"jwt\"\njwks_url = \"https://127.0.0.1:1/keys?a=b\"\nalgorithms = [\"RS256\"]";
     fs::write(&policy, format!("version = 1\n[auth.id]\n{auth}\n[defaults]\nauth = [\"id\"]\n")).unwrap();
     let (code, printed) = place.refused(&["--policy", policy.to_str().unwrap()]);
-    let why = "the key set at https://127.0.0.1:1/keys cannot be fetched; the gateway there serves on";
+    let why = "the key set at https://127.0.0.1:1/keys cannot be fetched; the other gateway keeps serving";
     assert!(code == Some(2) && printed.contains(why), "{code:?} {printed}");
     assert!(old.ask(GET).ends_with("done"));
 }
@@ -179,7 +179,7 @@ fn a_process_that_is_gone_once_it_was_ready_changes_nothing() {
     // What is written to it fails from here on, as after its end.
     first.shutdown(Shutdown::Read).unwrap();
     first.write_all(b"ready\n").unwrap();
-    says(&old, "the hand-over failed; this gateway serves on");
+    says(&old, "the hand-over failed; this gateway keeps serving");
     for _ in 0..8 {
         assert!(old.ask(GET).ends_with("done"));
     }
@@ -283,7 +283,7 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
         ("--admin", listen(&own, &["--admin", &port(listener.local_addr().unwrap())])),
     ] {
         let (code, printed) = outcome(command);
-        let given = printed.contains("the socket that this process was given listens on 127.0.0.1:");
+        let given = printed.contains("the socket passed to this process listens on 127.0.0.1:");
         assert!(
             code == Some(2) && printed.contains(flag) && given && printed.contains("keeps its address"),
             "{printed}"
@@ -298,8 +298,8 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
     assert_eq!(old.ended().0.code(), Some(0));
 }
 
-/// Of every socket that both processes had, the old one has none: nobody knows which of two would answer. The switch, which was
-/// kept in memory, is gone.
+/// Of every socket that both processes had, the old one has none: nobody knows which of two would answer. The switch,
+/// which was kept in memory, is gone.
 #[test]
 fn the_admin_address_is_the_new_process_s() {
     let (service, requested, go) = waiting();
@@ -341,10 +341,10 @@ fn another_user_gets_nothing_and_gives_nothing() {
     // Though somebody has opened it.
     fs::set_permissions(place.socket(), fs::Permissions::from_mode(0o666)).unwrap();
     let (code, printed) = of_nobody();
-    assert!(code == Some(2) && printed.contains("this process is of another user"), "{code:?} {printed}");
+    assert!(code == Some(2) && printed.contains("this process belongs to another user"), "{code:?} {printed}");
     assert!(old.ask(GET).ends_with("done"));
-    says(&old, "this process is of another user");
-    assert!(old.stopped().contains("the hand-over failed; this gateway serves on"));
+    says(&old, "this process belongs to another user");
+    assert!(old.stopped().contains("the hand-over failed; this gateway keeps serving"));
 
     // Nor does root take what a user's process hands over.
     fs::remove_file(place.socket()).unwrap();
@@ -353,7 +353,10 @@ fn another_user_gets_nothing_and_gives_nothing() {
     command.uid(NOBODY).gid(NOBODY);
     let foreign = Gateway::run(command);
     let (code, printed) = place.refused(&[]);
-    assert!(code == Some(2) && printed.contains("a process of another user listens there"), "{code:?} {printed}");
+    assert!(
+        code == Some(2) && printed.contains("the process that listens there belongs to another user"),
+        "{code:?} {printed}"
+    );
     assert!(foreign.ask(GET).ends_with("done"));
 }
 

@@ -1,5 +1,5 @@
-//! A client that never reads its answer is let go (`--write-timeout`): its connection is closed, the request is logged once
-//! as abandoned, and what it held is back.
+//! A client that never reads its answer is let go (`--write-timeout`): its connection is closed, the request is logged
+//! once as abandoned, and what it held is back.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -66,7 +66,7 @@ fn over_http1_it_is_let_go_logged_once_counted_and_shown() {
     assert!(counted.ends_with(&format!(" {MANY}")), "{counted}");
     for id in ids {
         let page = gateway.ask_admin("GET", &format!("/errors/{id}"));
-        assert!(page.contains("No error: the client went away before its answer."), "{page}");
+        assert!(page.contains("No error: the client closed the connection before it got a response."), "{page}");
     }
 }
 

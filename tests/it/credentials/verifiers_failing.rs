@@ -112,7 +112,7 @@ fn request() -> Request<AnyBody> {
 fn g2_whatever_a_verifier_does_wrong_is_503_within_its_time_and_lets_nobody_in() {
     for (wrong, milliseconds, cause) in [
         (Errs, 0, SECRET),
-        (ErrsBadly(Badly::Shown), 0, "an error whose Display panicked: s3cr3t"),
+        (ErrsBadly(Badly::Shown), 0, "an error whose Display implementation panicked: s3cr3t"),
         (ErrsBadly(Badly::Dropped), 0, SECRET),
         (PanicsAtOnce, 0, "the verifier panicked: s3cr3t"),
         (Panics, 0, "the verifier panicked: s3cr3t"),

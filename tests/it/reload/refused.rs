@@ -102,7 +102,7 @@ impl Unheard {
 fn m2_a_broken_file_is_logged_once_with_its_line_and_the_old_policy_stays() {
     let it = Unheard::new();
     it.write("version = 1\n[defaults]\nmode = \"of\"\n");
-    let right = "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"";
+    let right = "did you mean \"off\"? The choices are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"";
     it.expect_refusal(&format!("a/b/policy.toml:3: defaults.mode: unknown mode \"of\"; {right}"));
     it.write(&saying("two"));
     it.expect_taken("two");
@@ -138,7 +138,7 @@ fn m2_a_missing_included_file_is_logged_once_with_the_line_that_includes_it() {
     let it = Unheard::new();
     it.write(&including("gone.toml"));
     let gone = it.folder.path("a/b/gone.toml");
-    let right = "is not a file; create it, or remove its name here";
+    let right = "is not a file; create the file, or remove its name here";
     it.expect_refusal(&format!("a/b/policy.toml:2: include[0]: {} {right}", gone.display()));
 }
 

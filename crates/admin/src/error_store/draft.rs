@@ -16,13 +16,14 @@ pub(crate) fn status_suffices(kind: &Kind) -> bool {
     kind.unknown.is_none() && kind.sent.is_some_and(status_says_all)
 }
 
-/// A rule for errors of this kind on this route; `alone` means that all errors of its status there are of it. A kind that
-/// no rule can distinguish gets none, with the reason.
+/// A rule for errors of this kind on this route; `alone` means that all errors of its status there are of it. A kind
+/// that no rule can distinguish gets none, with the reason.
 pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = distinguish(kind, route, status, alone)?;
     let toml = rule(status, &condition, &name, &message, !is_in_catalogue(&name));
-    let note = (status >= 500).then_some("Such a rule lets the details of a 5xx reach clients: look at them first.");
+    let note = (status >= 500)
+        .then_some("With this rule, clients get the details of a 5xx error: check first that they contain no secrets.");
     Ok(Draft { toml, note })
 }
 
@@ -39,9 +40,11 @@ fn distinguish(kind: &Kind, route: Option<&str>, status: u16, alone: bool) -> Re
         (None, Some(route)) if alone => {
             Ok((format!("route = {}\n", quoted(route)), name_on_route(route, status), stock()))
         }
-        (None, Some(_)) => Err("Other errors of this status differ here: match the text, with message = \"…\"."),
+        (None, Some(_)) => {
+            Err("The route has other errors with this status: add message = \"…\" to match this one by its text.")
+        }
         (None, None) => {
-            Err("Give the requests a [[route]] of their own first: a rule by status alone holds everywhere.")
+            Err("First add a [[route]] for these requests: a rule with only a status applies to every route.")
         }
     }
 }

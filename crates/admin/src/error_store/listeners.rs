@@ -1,4 +1,4 @@
-//! The pages that get errors as they happen: a few, of which a slow one gives way to the next.
+//! The pages that get errors as they happen. Their number is limited: a new page replaces a slow one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The errors page: each route's errors, the responses of clients in the next mode, and the last errors.
 //!
 //! 1. An [observer](Store) counts each error at once, in bounded memory. Bodies, if the policy shows them, go to a
-//!    thread that takes out what looks like a credential before they are stored.
+//!    thread that removes anything that looks like a credential before they are stored.
 //! 2. The [pages](crate::page) are made from the stored errors at each request.
 //!
 //! The counts begin with the process, and end with it.

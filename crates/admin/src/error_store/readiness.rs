@@ -1,4 +1,4 @@
-//! The changes of a route's next mode for clients, and whether the route is ready for it.
+//! The effects of a route's next mode on clients, and whether the route is ready for it.
 
 use error_envelope_core::policy::Mode;
 
@@ -21,7 +21,7 @@ pub(crate) struct Readiness {
 pub(crate) enum Verdict {
     Ready,
     NotReady,
-    /// The route's mode passes errors without a look at them, so nothing is known.
+    /// The route's mode passes errors without examining them, so nothing is known.
     Unseen,
     /// The route is in `enforce`: nothing is left to do.
     Done,
@@ -76,14 +76,14 @@ fn verdict(mode: Mode, tally: &Tally, today: u32) -> Verdict {
     }
 }
 
-/// `2 requests that own would have refused since 14:02 UTC, last at 15:00:01.`
+/// `Mode own would have refused 2 requests since 14:02 UTC, last at 15:00:01.`
 fn refusals(tally: &Tally, span: Span) -> String {
     let refused = tally.would_refuse.sum(span.today());
     let last = match refused {
         0 => String::new(),
         _ => format!(", last at {}", clock::short(tally.last_would_refuse)),
     };
-    format!("{} that own would have refused {}{last}.", counted(refused, "request"), span.in_words())
+    format!("Mode own would have refused {} {}{last}.", counted(refused, "request"), span.in_words())
 }
 
 /// `12 of 480 errors without a code since 14:02 UTC, last at 15:00:01.`
@@ -103,7 +103,7 @@ fn codes(tally: &Tally, span: Span) -> String {
         }
     };
     if by_status > 0 {
-        words.push_str(&format!("; {} more whose status is enough", grouped(by_status)));
+        words.push_str(&format!("; {} more need no code, since the status is enough", grouped(by_status)));
     }
     words + "."
 }
@@ -128,29 +128,31 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
 
 fn unseen(mode: Mode) -> &'static str {
     match mode {
-        Mode::Off => "In off nothing is looked at: observe changes no byte, and shows here what enforce would do.",
+        Mode::Off => {
+            "Mode off examines no errors. Mode observe changes no response, and this page then shows what mode enforce \
+             would do."
+        }
         Mode::Own => {
-            "In own the service's errors pass unseen: put the route into observe for a while to see them here."
+            "Mode own does not examine the service's errors. To see them here, set the route to mode observe for a \
+             while."
         }
-        _ => {
-            "In fill errors with a shape of their own pass unseen: put the route into observe for a while to see them here."
-        }
+        _ => "Mode fill does not examine JSON errors. To see them here, set the route to mode observe for a while.",
     }
 }
 
 fn change(mode: Mode) -> &'static str {
     match mode {
         Mode::Off => {
-            "In observe nothing changes for clients. The log and this page begin to show what enforce would do."
+            "In mode observe nothing changes for clients. The log and this page show what mode enforce would do."
         }
         Mode::Observe => {
-            "In own the layer answers for itself: what its guards refuse gets an answer. The service's own errors still pass."
+            "In mode own the layer's guards refuse bad requests. The service's own errors still pass unchanged."
         }
         Mode::Own => {
-            "In fill errors without a shape (empty, HTML, plain text) become the envelope. JSON errors pass, byte for byte."
+            "In mode fill errors that are empty, HTML or plain text become the envelope. JSON errors pass unchanged."
         }
-        Mode::Fill => "In enforce every error becomes the envelope, whatever shape the service gave it.",
-        _ => "In enforce every error is the envelope. No mode follows.",
+        Mode::Fill => "In mode enforce every error becomes the envelope, whatever its shape.",
+        _ => "In mode enforce every error is the envelope. This is the last mode.",
     }
 }
 

@@ -127,7 +127,9 @@ mod tests {
                 at,
                 &totals
                     .iter()
-                    .map(|(route, total)| (Place::from_labels(route, None), RouteTotals { all: *total, faults: *total / 1_004 }))
+                    .map(|(route, total)| {
+                        (Place::from_labels(route, None), RouteTotals { all: *total, faults: *total / 1_004 })
+                    })
                     .collect(),
             )
         };
@@ -143,7 +145,9 @@ mod tests {
         assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
         assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
         assert_eq!(requests.counts(Some("/b"), minutes()), None);
-        let of_a = |minutes| requests.totals(&minutes).unwrap().into_iter().find(|(place, _)| place.route.as_deref() == Some("/a"));
+        let of_a = |minutes| {
+            requests.totals(&minutes).unwrap().into_iter().find(|(place, _)| place.route.as_deref() == Some("/a"))
+        };
         let both = RouteTotals { all: 9, faults: 1 };
         assert_eq!(of_a(minutes()).map(|(_, it)| it), Some(both), "the share of 5xx is that of the same minutes");
         assert_eq!(of_a(MINUTE + 1..MINUTE + 2), None);
@@ -155,7 +159,9 @@ mod tests {
         requests.look(TURN, &HashMap::new());
         requests.look(
             TURN + 30_000,
-            &(0..MOST_ROUTES + 10).map(|at| (Place::from_labels(&format!("/{at}"), None), RouteTotals { all: 1, faults: 0 })).collect(),
+            &(0..MOST_ROUTES + 10)
+                .map(|at| (Place::from_labels(&format!("/{at}"), None), RouteTotals { all: 1, faults: 0 }))
+                .collect(),
         );
         assert_eq!(requests.places.len(), MOST_ROUTES);
         assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), Some(vec![u32::try_from(MOST_ROUTES).unwrap() + 10]));

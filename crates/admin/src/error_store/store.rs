@@ -1,4 +1,4 @@
-//! The observer of errors: it counts them at once, and a thread of its own handles their bodies.
+//! The observer of errors: it counts them at once, and a separate thread handles their bodies.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -73,7 +73,8 @@ impl Store {
             match worker.spawn(move || work(&receiver, &kept)) {
                 Ok(_) => Some(sender),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows none");
+                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows no \
+                                            bodies");
                     None
                 }
             }

@@ -1,4 +1,4 @@
-//! One route's errors, in counts that always take the same room.
+//! One route's errors, counted in constant memory.
 
 use std::sync::Arc;
 

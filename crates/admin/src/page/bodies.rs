@@ -1,4 +1,4 @@
-//! Before and after, side by side.
+//! The bodies of an error before and after the layer, side by side.
 
 use error_envelope_core::exchange::Origin;
 use maud::{Markup, html};
@@ -9,7 +9,7 @@ use crate::visible;
 
 /// The service's response next to the one that the client got, or would get.
 pub(super) fn sides(entry: &Entry) -> Markup {
-    let sent = if entry.kind.would_be.is_some() { "In enforce clients would get" } else { "The client got" };
+    let sent = if entry.kind.would_be.is_some() { "In mode enforce the client would get" } else { "The client got" };
     let none = Bodies::default();
     let bodies = entry.bodies.get().unwrap_or(&none);
     html! {
@@ -35,9 +35,9 @@ fn shown(side: Option<&Side>, why_none: &str) -> Markup {
             Some("") => p.none { "No body." },
             Some(text) => {
                 pre.body tabindex="0" { code dir="ltr" { (visible::lines(text)) } }
-                @if !side.whole { p.none { "The rest was not kept." } }
+                @if !side.whole { p.none { "The rest was not stored." } }
             }
-            None => p.none { (side.length) " bytes that are not text." },
+            None => p.none { (side.length) " bytes that are not text" },
         }
     }
 }
@@ -47,25 +47,26 @@ fn no_inner_body(entry: &Entry) -> &'static str {
         Origin::Guard => match (entry.kind.would_be, entry.kind.sent) {
             (None, _) => "The service was not called: a guard refused the request.",
             (Some(_), Some(_)) => {
-                "The service answered the request, which a guard would refuse in enforce. Its body was not kept."
+                "The service answered the request, which a guard would refuse in mode enforce. The body was not stored."
             }
             (Some(_), None) => {
-                "The request was forwarded: auth_observe lets it pass, and a guard would refuse it in enforce."
+                "The request was forwarded because of auth_observe. In mode enforce without it, a guard would refuse \
+                 the request."
             }
         },
-        Origin::Fault => "A fault from this process.",
-        Origin::Error => "No response arrived: `cause` in the log has the reason.",
-        Origin::Panic => "A panic: the log has its text.",
-        Origin::Proxy => "The proxy answered by itself.",
-        _ if entry.has_bodies => "Not kept: too many came at once.",
-        _ => "Its body was not kept.",
+        Origin::Fault => "A fault in this process.",
+        Origin::Error => "No response arrived. `cause` in the log has the reason.",
+        Origin::Panic => "A panic in this process. The log has its text.",
+        Origin::Proxy => "The proxy itself returned the response.",
+        _ if entry.has_bodies => "Not stored: too many errors came at once.",
+        _ => "The body was not stored.",
     }
 }
 
 fn no_sent_body(entry: &Entry) -> &'static str {
     match entry.kind.sent {
-        None => "No status left for the client.",
-        Some(_) if entry.kind.would_be.is_some() => "Not made: its body was not read.",
-        Some(_) => "Its body was not kept.",
+        None => "No status was sent to the client.",
+        Some(_) if entry.kind.would_be.is_some() => "No response was made, because the service's body was not read.",
+        Some(_) => "The body was not stored.",
     }
 }

@@ -41,9 +41,9 @@ pub(super) fn answer(store: &Store, query: Option<&str>, span: Span) -> (StatusC
             let charts = Charts { store, filter: Filter::parse(query), minutes, span, hour, period };
             return (StatusCode::OK, charts.page());
         }
-        Err(HourError::Gone) => (StatusCode::GONE, "That hour is gone"),
-        Err(HourError::Future) => (StatusCode::NOT_FOUND, "That hour is yet to come"),
-        Err(HourError::Malformed) => (StatusCode::BAD_REQUEST, "That is not an hour"),
+        Err(HourError::Gone) => (StatusCode::GONE, "That hour is no longer stored"),
+        Err(HourError::Future) => (StatusCode::NOT_FOUND, "That hour is in the future"),
+        Err(HourError::Malformed) => (StatusCode::BAD_REQUEST, "The hour is not valid"),
     };
     (status, nothing(why, span))
 }
@@ -70,7 +70,7 @@ pub(super) fn overview(moment: &Moment, query: Option<&str>) -> Markup {
                 (moment.errors.last(minutes.clone()).figure("Errors"))
                 @match &moment.requests {
                     Some(counts) => (counts.last(minutes).figure("Requests")),
-                    None => p.empty { "Requests are not counted here." },
+                    None => p.empty { "Requests are not counted in this process." },
                 }
             }
         }
@@ -85,8 +85,8 @@ fn nothing(why: &str, span: Span) -> Markup {
     html! {
         h1 { (why) }
         p.lead {
-            "The last " (HOURS) " hours are kept, and no more than this process has lived: it began at "
-            (clock::rfc3339(span.since)) ". What was before is in the log, and where the metrics are stored."
+            "The last " (HOURS) " hours are stored, but none before this process started, at "
+            (clock::rfc3339(span.since)) ". For earlier errors, see the log and your metrics."
         }
         (hour_links(&Filter::default(), Err(""), span))
     }
@@ -151,7 +151,7 @@ impl Charts<'_> {
                 @match requests {
                     Some(counts) => (counts.last(minutes()).figure("Requests")),
                     None if self.filter.code.is_some() => {},
-                    None => p.empty { "Requests are not counted here." },
+                    None => p.empty { "Requests are not counted in this process." },
                 }
             }
         }
@@ -218,7 +218,7 @@ impl Charts<'_> {
                             }
                         }
                     }
-                    @if more > 0 { p.quiet { "And " (more) " more, with fewer errors." } }
+                    @if more > 0 { p.quiet { (more) " more, with fewer errors." } }
                 }
             }
         }
@@ -243,7 +243,7 @@ impl Charts<'_> {
         let others = self.store.recent().timeline.others(self.minutes.clone());
         html! {
             @if others > 0 {
-                p.quiet { (counted(others, "error")) " are counted above, but no longer by route and code: too many pairs had errors." }
+                p.quiet { (counted(others, "error")) " are counted above, but not by route and code: too many pairs of route and code had errors." }
             }
         }
     }

@@ -66,7 +66,7 @@ impl<'q> LastErrors<'q> {
                 (paging.links(|page| format!("{}#errors", self.filter.link_with("/", page))))
                 p.empty id="empty" hidden[!self.shown.is_empty()] {
                     @if self.filter.matches_all() { "No errors yet " (self.span.in_words()) "." }
-                    @else { "None of the last errors fits. " a href="/#errors" { "Show all" } }
+                    @else { "None of the last errors matches the filter. " a href="/#errors" { "Show all" } }
                 }
             }
         }
@@ -89,8 +89,8 @@ impl<'q> LastErrors<'q> {
         html! {
             table.errors role="table" {
                 caption {
-                    @if self.filter.matches_all() { "The last " (MOST_ENTRIES) " errors at most, the newest first" }
-                    @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
+                    @if self.filter.matches_all() { "At most the last " (MOST_ENTRIES) " errors, the newest first" }
+                    @else { "The errors of the last " (MOST_ENTRIES) " that match the filter, the newest first" }
                 }
                 (head_row(&["Time", "Status", "Code", "Route", "Origin", "Request id"], &[]))
                 @for entry in entries { (row(entry)) }
@@ -216,13 +216,14 @@ fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str,
 fn how_to_show_bodies() -> Markup {
     html! {
         details.note {
-            summary { "Bodies are not shown: the policy does not let them be seen" }
-            p { "To show what was sent before and after, write into the policy:" }
+            summary { "Bodies are not shown, because the policy does not allow it" }
+            p { "To show the service's body and the client's, add this to the policy:" }
             pre.copy tabindex="0" { code { "[observe]\nbodies = true\n" } }
             p {
-                "The bodies of the last " (MOST_ENTRIES) " errors, and one of each route, are then kept in this process's memory: "
-                "their first 8 KiB, without what looks like a credential. Nothing of them goes to the log or to a file. "
-                "Whoever reaches this address can read them, and they may name people."
+                "This process then stores the bodies of the last " (MOST_ENTRIES) " errors, and one of each route, in memory: "
+                "their first 8 KiB, without anything that looks like a credential. Bodies are never written to the log \
+                 or to a file. "
+                "Anyone who can reach this address can read them, and they may contain personal data."
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span:
     }
     let all = html! {
         (title(id))
-        @if some < count { p.lead { "The last " (some) " of " (count) " that have this id." } }
+        @if some < count { p.lead { "The last " (some) " of " (count) " errors with this id." } }
         @for entry in &entries { (shown(entry)) }
         @if entries.is_empty() { @for known in &ids { (remembered(known)) } }
         (in_the_log(id))
@@ -68,9 +68,9 @@ fn remembered(known: &Id) -> Markup {
         article.one {
             (facts(&known.kind, known.at, known.route.as_deref(), &statuses, &html! {}))
             @if known.kind.is_error() {
-                p { "It is no longer among the last errors, and its bodies are not kept any more." }
+                p { "This error is no longer among the last ones, so its bodies are not stored any more." }
             } @else {
-                p { "No error: the client went away before its answer." }
+                p { "No error: the client closed the connection before it got a response." }
             }
         }
     }
@@ -97,10 +97,10 @@ fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Ma
 
 fn no_id(wanted: &str) -> Markup {
     html! {
-        h1 { @if wanted.is_empty() { "Find an error by its id" } @else { "That is not a request id" } }
-        @if !wanted.is_empty() { p { "Nothing in " q { (foreign(&wanted.chars().take(80).collect::<String>())) } " is one." } }
+        h1 { @if wanted.is_empty() { "Find an error by its id" } @else { "This is not a request id" } }
+        @if !wanted.is_empty() { p { q { (foreign(&wanted.chars().take(80).collect::<String>())) } " contains no request id." } }
         p {
-            "An id is " code { "req_" } " and 26 letters and digits. Clients find it in the body of an error as "
+            "A request id is " code { "req_" } " and 26 letters and digits. Clients find it in the body of an error as "
             code { "request_id" } ", and in every response as the header " code { "x-request-id" } "."
         }
     }
@@ -110,15 +110,15 @@ fn nothing(id: RequestId, span: Span) -> Markup {
     let made = id.timestamp_ms();
     html! {
         (title(id))
-        p.lead { "It is not among the last " (grouped(MOST_IDS as u64)) " errors " (span.in_words()) "." }
+        p.lead { "This id is not among the last " (grouped(MOST_IDS as u64)) " errors " (span.in_words()) "." }
         ul {
-            li { "The request began at " (clock::rfc3339(made)) ", if this layer made its id." }
+            li { "The request began at " (clock::rfc3339(made)) ", if this layer generated the id." }
             @if made < span.since {
-                li { "That is before this process began, at " (clock::rfc3339(span.since)) ": look in the log." }
+                li { "That is before this process started, at " (clock::rfc3339(span.since)) ": search the log." }
             } @else if made > span.now {
-                li { "That is yet to come: this layer did not make it, unless a clock was set." }
+                li { "That time is in the future: this layer did not generate the id, unless the clock was changed." }
             } @else {
-                li { "A request that succeeded is not kept, nor one that another process answered." }
+                li { "Requests that succeeded are not stored here. Each process stores only its own errors." }
             }
         }
         (in_the_log(id))
@@ -132,7 +132,7 @@ fn in_the_log(id: RequestId) -> Markup {
             p { "Each error is one line in the log. Lines that the service logs during the request have the id, too:" }
             pre.copy tabindex="0" { code { "grep -F '" (id) "' gateway.log\n" } }
             @let trace = id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            p { "As a trace id it is " code.wrap { (trace) } "." }
+            p { "The same id as a trace id: " code.wrap { (trace) } "." }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The frame of every page: its head, where it comes from, the switch, the navigation, and the search.
+//! The frame of every page: its head, its source, the switch, the navigation, and the search.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -33,7 +33,7 @@ impl Frame<'_> {
                         div id="thrown" { @if request.shared().switch.is_off() { (self.thrown(request)) } }
                         (content)
                     }
-                    footer { p { "Times are UTC. What is counted is in the memory of this process, and begins with it." } }
+                    footer { p { "Times are in UTC. Counts are kept in memory and start with this process." } }
                 }
             }
         }
@@ -74,11 +74,11 @@ impl Frame<'_> {
         }
     }
 
-    /// On every page, as long as the switch is on.
+    /// The notice on every page while the switch is on.
     fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             div.banner.danger role="note" {
-                p { strong { "Kill switch: every route is in mode off." } " Clients get what the services send." }
+                p { strong { "Kill switch on: every route is in mode off." } " Clients get the services' own errors." }
                 @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
                 p { a href="/switch" { "Turn it off" } }
             }

@@ -1,8 +1,9 @@
 //! Errors as they happen, as server-sent events.
 //!
-//! Nothing is queued: a listener that is ready for more reads what came since. So it takes one event's room,
-//! whatever happens, and open pages add no cost to an error. In a storm it gets the last rows and the number of
-//! rows that were left out. One that takes nothing for a while is disconnected; its browser reconnects by itself.
+//! Nothing is queued: a listener that is ready for more reads the errors since its last read. So it needs the memory of
+//! one event, and open pages add no cost to an error. If many errors come at once, it gets the last rows and the number
+//! of rows that were left out. A listener that reads nothing for a while is disconnected; its browser reconnects by
+//! itself.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -12,7 +12,9 @@ pub(super) fn answer(request: &AdminRequest<'_>) -> (StatusCode, Markup) {
         #[cfg(feature = "prometheus")]
         Metrics::Here(_) => (StatusCode::OK, here::page(request)),
         Metrics::Elsewhere(place) => (StatusCode::NOT_FOUND, none(place)),
-        Metrics::Nowhere => (StatusCode::NOT_FOUND, none("Nothing is counted: no recorder was given.")),
+        Metrics::Nowhere => {
+            (StatusCode::NOT_FOUND, none("Nothing is counted, because no metrics recorder is installed."))
+        }
     }
 }
 
@@ -48,9 +50,9 @@ mod here {
         let shown = search.page(&rows);
         html! {
             h1 { "Metrics" }
-            p.lead { "As they are now. Prometheus reads them at " a href="/metrics" { code { "/metrics" } } "." }
+            p.lead { "The current values. Prometheus reads them at " a href="/metrics" { code { "/metrics" } } "." }
             (search.form("Find metrics", "Name or label contains"))
-            @if rows.is_empty() { p.empty id="rows" { "No name and no label has this in it." } } @else { (table(shown)) }
+            @if rows.is_empty() { p.empty id="rows" { "No name or label contains this text." } } @else { (table(shown)) }
             (search.links())
         }
     }
@@ -58,7 +60,8 @@ mod here {
     fn table(rows: &[Row<'_>]) -> Markup {
         html! {
             table.metrics role="table" id="rows" {
-                caption { "Of histograms: how many, their mean, and within which bucket 95 of 100 are" }
+                caption { "For a histogram: the number of values, their mean, and the bucket that contains 95 % of \
+                           them" }
                 (head_row(&["Name", "Labels", "Value"], &["Value"]))
                 tbody role="rowgroup" {
                     @for (at, row) in rows.iter().enumerate() {

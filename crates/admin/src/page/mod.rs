@@ -1,6 +1,6 @@
 //! The pages of the errors page.
 //!
-//! 1. Any text that a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
+//! 1. Any text that a client may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be reloaded.
 
 mod bodies;
@@ -100,7 +100,7 @@ pub(crate) fn denied(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
 
 /// The page of a path that is not served.
 pub(crate) fn not_found(request: &AdminRequest<'_>) -> Answer {
-    let content = html! { h1 { "No such page" } p.lead { "The links above lead to the pages that are served." } };
+    let content = html! { h1 { "No such page" } p.lead { "Use the links above to find a page." } };
     page(request, "No such page", (StatusCode::NOT_FOUND, content))
 }
 

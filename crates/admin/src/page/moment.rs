@@ -1,4 +1,4 @@
-//! What the first page shows, read at one moment: its figures, charts and rows agree.
+//! The data of the first page, read at one moment, so that figures, charts and rows agree.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is wrong now: what needs somebody first.
+//! The current problems: the first section of the first page.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ impl Moment {
             section id="now" aria-labelledby="now-title" {
                 h1 id="now-title" { "What is wrong now?" }
                 @if is_well {
-                    p.well { span.sign.yes aria-hidden="true" { "✓" } " Nothing needs you: no 5xx and no refusal in " (NOW_MINUTES) " minutes." }
+                    p.well { span.sign.yes aria-hidden="true" { "✓" } " No problems: no 5xx and no refused request in the last " (NOW_MINUTES) " minutes." }
                 }
                 @if !problems.is_empty() { ul.problems { @for problem in &problems { (problem.item()) } } }
                 (self.table("fault", "5xx", &failing))
@@ -98,7 +98,7 @@ impl Moment {
                 }
                 td role="cell" data-name="Codes" {
                     @for (at, (code, count)) in it.codes.iter().enumerate() { @if at > 0 { ", " } code { (foreign(code)) } " " (grouped(*count)) }
-                    @if it.codes.is_empty() { span.none { "passed unread" } }
+                    @if it.codes.is_empty() { span.none { "not examined" } }
                 }
             }
         }
@@ -118,7 +118,7 @@ impl Moment {
         };
         let refused = value("error_envelope_certificate_refused").filter(|value| *value > 0.0).map(|_| Problem {
             is_danger: true,
-            text: html! { strong { "The new certificate was refused." } " The one before it stays active; the log has the reason." },
+            text: html! { strong { "The new certificate was rejected." } " The old one stays active; the log has the reason." },
         });
         let ends =
             value("error_envelope_certificate_not_after_timestamp_seconds").and_then(|at| self.certificate_ends(at));
@@ -133,8 +133,8 @@ impl Moment {
         (hours / 24 < SOON_DAYS).then(|| Problem {
             is_danger: hours / 24 < URGENT_DAYS,
             text: html! {
-                strong { @if at <= self.span.now { "The certificate has ended" } @else { "The certificate ends in " (left) } }
-                ": " (clock::short(at)) " UTC. Renew it, and replace certificate and key."
+                strong { @if at <= self.span.now { "The certificate has expired" } @else { "The certificate expires in " (left) } }
+                ": " (clock::short(at)) " UTC. Renew it, and replace the certificate and key files."
             },
         })
     }
@@ -171,7 +171,7 @@ fn key_sets(policy: &PolicyStatus) -> Vec<Problem> {
         let is_missing = missing.contains(&url);
         let text = html! {
             strong { "The key set at " (foreign(url)) " cannot be fetched" } ": " (foreign(&why)) ". "
-            @if is_missing { "Requests that need it get 503." } @else { "The keys fetched before stay active." }
+            @if is_missing { "Requests that need it get 503." } @else { "The keys of the last fetch stay active." }
         };
         Problem { is_danger: is_missing, text }
     };

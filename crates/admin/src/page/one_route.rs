@@ -81,7 +81,7 @@ impl RouteErrors {
                 }
                 p { (self.readiness.change) }
                 ul { @for reason in &self.readiness.reasons { li { (reason) } } }
-                p { a href={ (Filter::by_route(self.route.as_deref()).link("/")) "#errors" } { "Its last errors" } }
+                p { a href={ (Filter::by_route(self.route.as_deref()).link("/")) "#errors" } { "Last errors of this route" } }
             }
         }
     }
@@ -107,11 +107,11 @@ impl RouteErrors {
         html! {
             @if !without.is_empty() {
                 div.drafts {
-                    h3 { "What to write into the policy" }
+                    h3 { "Rules to add to the policy" }
                     @for (count, of) in without { (draft_of(*count, &of.kind, draft(&of.kind))) }
                     p.quiet {
-                        "Names are a first guess. " code { "error-envelope learn" }
-                        " drafts rules from the log or a recording, by the texts of errors as well."
+                        "Choose better names where needed. " code { "error-envelope learn" }
+                        " drafts rules from the log or a recording, and also distinguishes errors by their texts."
                     }
                 }
             }
@@ -134,7 +134,7 @@ fn kind_row(count: u64, of: &OfKind) -> Markup {
                 @if let Some(would) = kind.would_be.filter(|would| Some(*would) != kind.sent) { " → " (would) } }
             td { (shape(kind)) }
             td {
-                @if kind.is_error() { (errors::bare_code(kind)) } @else { span.none { "the client went away" } }
+                @if kind.is_error() { (errors::bare_code(kind)) } @else { span.none { "the client closed the connection" } }
                 @if let Some(unknown) = &kind.unknown { " " span.quiet { "sent " code { (foreign(unknown)) } } }
             }
             td { (decided(kind)) }
@@ -148,7 +148,7 @@ fn draft_of(count: u64, kind: &Kind, draft: Result<draft::Draft, &'static str>) 
         p.for-kind {
             (counted(count, "time")) ": " @if let Some(sent) = kind.sent { (sent) }
             @match &kind.unknown {
-                Some(code) => { " with the code " code { (foreign(code)) } ", which is not defined" },
+                Some(code) => { " with the code " code { (foreign(code)) } ", which the policy does not define" },
                 None => { " " (shape(kind)) ", without a code" },
             }
         }

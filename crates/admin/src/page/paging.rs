@@ -1,4 +1,4 @@
-//! A long list, page by page; which one is in the address.
+//! A long list, page by page; the address has the page number.
 
 use maud::{Markup, html};
 
@@ -36,8 +36,8 @@ impl Paging {
         self.at == 0
     }
 
-    /// Links to the page before and to the next one; nothing if one page has all. `address` is that of the list, with the
-    /// page's number; without one for the first.
+    /// Links to the page before and to the next one; nothing if one page has all. `address` is that of the list, with
+    /// the page's number; without one for the first.
     pub(super) fn links(&self, address: impl Fn(Option<(&str, &str)>) -> String) -> Markup {
         let link = |page: usize| {
             let page = page.to_string();

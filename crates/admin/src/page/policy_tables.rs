@@ -23,7 +23,7 @@ struct Row<'p> {
 
 pub(super) fn answer(shared: &Shared, query: Option<&str>) -> (StatusCode, Markup) {
     let Some(status) = shared.policy_status() else {
-        let content = html! { h1 { "Policy" } p.lead { "No layer is wired to this address yet." } };
+        let content = html! { h1 { "Policy" } p.lead { "No layer is connected to this address yet." } };
         return (StatusCode::SERVICE_UNAVAILABLE, content);
     };
     let content = html! {
@@ -33,7 +33,7 @@ pub(super) fn answer(shared: &Shared, query: Option<&str>) -> (StatusCode, Marku
         (files(&status))
         (tables(&status, shared.switch.is_off(), query))
         p.quiet {
-            "What holds for one request, key by key: " code { "error-envelope check --effective METHOD URL FILE" }
+            "To see the settings that apply to one request, run " code { "error-envelope check --effective METHOD URL FILE" }
             ". For programs: " a href="/policy" { code { "/policy" } } "."
         }
     };
@@ -45,8 +45,8 @@ fn refusal(rejection: &PolicyRejection) -> Markup {
     html! {
         section.refused id="refused" aria-labelledby="refused-title" {
             h2 id="refused-title" {
-                @if rejection.is_current() { "The file was refused: the policy before it stays active" }
-                @else { "Refused before, and put right since" }
+                @if rejection.is_current() { "The new policy was rejected; the old one stays active" }
+                @else { "Rejected before, and corrected since" }
             }
             p { (time(since)) }
             pre.copy tabindex="0" { code { (crate::visible::lines(rejection.why())) "\n" } }
@@ -61,13 +61,13 @@ fn facts(status: &PolicyStatus, is_off: bool) -> Markup {
             div { dt { "Policy" } dd { (foreign(figures.origin())) } }
             div { dt { "Hash of its files" } dd { (figures.hash().unwrap_or("none")) } }
             div { dt { "Active since" } dd { (time(milliseconds(status.since()))) } }
-            div { dt { "Mode, where nothing else is set" } dd { (effective_mode(figures.mode().as_str(), is_off)) } }
+            div { dt { "Default mode" } dd { (effective_mode(figures.mode().as_str(), is_off)) } }
             div { dt { "Body limit" } dd {
                 @match figures.body_limit() { Some(limit) => { (grouped(limit)) " bytes" }, None => "none" }
             } }
             div { dt { "Scopes" } dd { (figures.scopes()) } }
             div { dt { "Map rules" } dd { (figures.map_rules()) } }
-            div { dt { "Codes of its own" } dd { (figures.own_codes()) } }
+            div { dt { "Custom codes" } dd { (figures.own_codes()) } }
             div { dt { "Bodies on this page" } dd { @if figures.observes_bodies() { "shown" } @else { "not shown" } } }
         }
     }
@@ -90,7 +90,7 @@ fn tables(status: &PolicyStatus, is_off: bool, query: Option<&str>) -> Markup {
     let shown = search.page(&rows);
     html! {
         section id="tables" aria-labelledby="tables-title" {
-            div.title { h2 id="tables-title" { "What holds where" } }
+            div.title { h2 id="tables-title" { "Settings by route" } }
             (search.form("Find routes", "Pattern, scope or file contains"))
             @if rows.is_empty() { p.empty { "No routes." } } @else { (table(shown, is_off)) }
             (search.links())
@@ -163,7 +163,7 @@ impl<'p> Row<'p> {
                 td role="cell" data-name="Mode" { @match self.mode { Some(mode) => (effective_mode(mode, is_off)), None => span.none { "see Sets" } } }
                 td.sets role="cell" data-name="Sets" {
                     @for setting in self.settings() { p { code { (setting.key()) " = " (foreign(setting.value())) } } }
-                    @if self.settings().is_empty() { span.none { "nothing of its own" } }
+                    @if self.settings().is_empty() { span.none { "nothing" } }
                 }
                 td.sets role="cell" data-name="From" {
                     @for setting in self.settings() { (self.place(setting)) }

@@ -98,7 +98,7 @@ impl Routes {
     fn table(&self, shown: &[RouteErrors]) -> Markup {
         html! {
             table.routes role="table" {
-                caption { "What each route returns " (self.span.in_words()) ", those that need something first" }
+                caption { "What each route returns " (self.span.in_words()) "; routes that need work come first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
                 @for it in shown { (self.route(it)) }
             }
@@ -121,7 +121,7 @@ impl Routes {
                     td.number role="cell" data-name="Without a code" { (grouped(without)) @if without > 0 && inner > 0 { " " span.quiet { "(" (share(without, inner)) ")" } } }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
                 }
-                (more_row(5, ("What it returns, and what comes next", &where_), &it.explained(self.span)))
+                (more_row(5, ("Details and next mode", &where_), &it.explained(self.span)))
             }
         }
     }

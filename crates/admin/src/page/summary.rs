@@ -1,4 +1,4 @@
-//! The errors since the beginning, in short.
+//! A summary of the errors since the process started.
 
 use maud::{Markup, html};
 
@@ -9,7 +9,7 @@ use crate::error_store::tally::Tally;
 use crate::error_store::week::Week;
 
 impl Routes {
-    /// The errors since the beginning, in short.
+    /// A summary of the errors since the process started.
     pub(super) fn figures(&self) -> Markup {
         let today = self.span.today();
         let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
@@ -19,7 +19,7 @@ impl Routes {
             dl.figures aria-label="In short" {
                 div { dt { "Errors " (self.span.in_words()) } dd { (grouped(sum(|it| &it.errors))) } }
                 div { dt { "Without a code" } dd { (grouped(sum(|it| &it.without_code))) } }
-                div { dt { "Routes that need something" } dd { (waits) } }
+                div { dt { "Routes that need work" } dd { (waits) } }
                 div { dt { "Last error" } dd {
                     @match last { Some(last) => (time(last)), None => span.none { "none" } }
                 } }

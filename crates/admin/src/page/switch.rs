@@ -52,10 +52,10 @@ fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
         form.sure method="post" action=(if is_off { "/mode/policy" } else { "/mode/off" }) {
             label { "Your name" input name="by" value=(line(&by)) maxlength="200" autocomplete="name"; }
             label { "Reason" input name="reason" value=(line(&reason)) maxlength="200"; }
-            p.quiet { "Both go to the log and to this page. Nothing proves them." }
+            p.quiet { "Both appear in the log and on this page. They are not verified." }
             @if request.admin.token.is_some() {
                 label { "Admin token" input name="token" type="password" required autocomplete="off"; }
-                p.quiet { "From the file of --admin-token-file. It is not stored." }
+                p.quiet { "The token in the file of --admin-token-file. The browser does not store it." }
             }
             @if is_off {
                 p.choice { button.grave type="submit" { "Turn the switch off" } " " a href="/" { "Leave it on" } }
@@ -71,7 +71,8 @@ fn read_only() -> Markup {
     html! {
         div.banner.warning role="note" {
             p {
-                strong { "This address is read-only." } " Others than this machine reach it, and no token protects changes. Start with "
+                strong { "This address is read-only." } " Other machines can reach it, and no token protects changes. \
+                                                         Start with "
                 code { "--admin-token-file FILE" } ", or restart with " code { "--mode off" } "."
             }
         }

@@ -175,7 +175,7 @@ fn a_person_sees_what_was_said_and_what_would_be() {
         "{\n  &quot;code&quot;: &quot;SEAT_TAKEN&quot;\n}",
         "&lt;b&gt;",
         "code = &quot;SEAT_TAKEN&quot;\nto = &quot;seat_taken&quot;",
-        "In enforce clients would get",
+        "In mode enforce the client would get",
     ] {
         assert!(home.contains(text), "{text} in {home}");
     }
@@ -221,7 +221,7 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     assert!(page.contains("That is before this process began"), "{page}");
     let (status, page) = ask("%3Cb%3E");
     assert_eq!(status, 400);
-    assert!(page.contains("That is not a request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("This is not a request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible::line(text)) } }
 }
 
-/// The mode that applies now: `off` while the kill switch is on, with the policy's own behind it.
+/// The mode that applies now: `off` while the kill switch is on, followed by the policy's own mode.
 pub(super) fn effective_mode(mode: &str, is_off: bool) -> Markup {
     html! {
         @if is_off && mode != "off" { b { "off" } " " span.quiet { "(policy: " (mode) ")" } } @else { (mode) }

@@ -47,17 +47,17 @@ async fn without_counters_there_are_charts_of_errors_alone() {
     let admin = Admin::new();
     through(&layered(&admin), "/accounts", 404, "{}").await;
     let page = ask(&admin, "GET", "/charts").await.body;
-    assert!(page.contains("Errors: 1 in all") && page.contains("Requests are not counted here."), "{page}");
+    assert!(page.contains("Errors: 1 in all") && page.contains("Requests are not counted in this process."), "{page}");
 }
 
 #[tokio::test]
 async fn an_hour_that_cannot_be_shown_is_refused_with_what_there_is() {
     let admin = Admin::new();
     for (hour, status, told) in [
-        ("2020-01-01T00", 410, "That hour is gone"),
-        ("9999-12-31T23", 404, "That hour is yet to come"),
-        ("yesterday", 400, "That is not an hour"),
-        ("%3Cscript%3E", 400, "That is not an hour"),
+        ("2020-01-01T00", 410, "That hour is no longer stored"),
+        ("9999-12-31T23", 404, "That hour is in the future"),
+        ("yesterday", 400, "The hour is not valid"),
+        ("%3Cscript%3E", 400, "The hour is not valid"),
     ] {
         let page = ask(&admin, "GET", &format!("/charts?hour={hour}")).await;
         assert_eq!(page.status, status, "{hour}");

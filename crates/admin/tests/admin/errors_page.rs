@@ -70,10 +70,10 @@ async fn each_route_tells_what_it_says_and_what_comes_next() {
         "2 of 2 errors without a code since ",
         "error_text",
         "route = &quot;/names/{name}&quot;\nto = &quot;names_conflict&quot;",
-        "1 request that own would have refused since ",
+        "Mode own would have refused 1 request since ",
         "1 route in fill without errors",
         "1 route in enforce without errors",
-        "Bodies are not shown: the policy does not let them be seen",
+        "Bodies are not shown, because the policy does not allow it",
         "[observe]\nbodies = true",
     ] {
         assert!(page.contains(told), "{told} in {page}");
@@ -90,7 +90,7 @@ async fn before_and_after_are_shown_without_credentials() {
     let page = page_with(&admin, "/", "&quot;error&quot;: &quot;Name is taken.&quot;").await;
     let one = page_with(&admin, &format!("/errors/{id}"), "&quot;msg&quot;: &quot;Too short.&quot;").await;
     for (page, told) in [
-        (&page, "In enforce clients would get"),
+        (&page, "In mode enforce the client would get"),
         (&page, "&quot;message&quot;: &quot;Name is taken.&quot;"),
         (&one, "&quot;token&quot;: &quot;[redacted]&quot;"),
         (&one, "&quot;input&quot;: &quot;[redacted]&quot;"),

@@ -30,7 +30,7 @@ async fn without_trouble_it_says_so() {
     let admin = Admin::new();
     through(&layered(&admin), "/orders/1", 404, "{}").await;
     let now = now(&admin).await;
-    assert!(now.contains("Nothing needs you: no 5xx and no refusal in 15 minutes."), "{now}");
+    assert!(now.contains("No problems: no 5xx and no refused request in the last 15 minutes."), "{now}");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_policy_that_was_refused_is_a_danger() {
     let now = now(&admin).await;
     assert!(
         now.contains("<li class=\"danger\">")
-            && now.contains("The policy file was refused")
+            && now.contains("The new policy was rejected")
             && now.contains("version 2 is not supported"),
         "{now}"
     );
@@ -93,10 +93,10 @@ async fn a_certificate_is_named_before_it_ends() {
         metrics::gauge!("error_envelope_certificate_not_after_timestamp_seconds").set(ends.floor());
         let now = now(&Admin::new().metrics(handle)).await;
         let told = match days {
-            -1 => "The certificate has ended",
+            -1 => "The certificate has expired",
             2 => "The certificate ends in 48 hours",
             14 => "The certificate ends in 14 days",
-            _ => "Nothing needs you",
+            _ => "No problems: ",
         };
         assert!(now.contains(told), "{days}: {now}");
         assert_eq!(class.map(|class| now.contains(&format!("<li class=\"{class}\">"))), class.map(|_| true), "{now}");

@@ -79,7 +79,7 @@ async fn the_metrics_page_is_a_table_and_metrics_stay_as_they_are() {
         assert!(page.body.contains(told), "{told} in {}", page.body);
     }
     let none = ask(&admin, "GET", "/metrics/view?part=%3Cb%3E").await.body;
-    assert!(none.contains("No name and no label has this in it.") && !none.contains("<b>"), "{none}");
+    assert!(none.contains("No name or label contains this text.") && !none.contains("<b>"), "{none}");
     // In no order: one without a help text may come first.
     assert!(ask(&admin, "GET", "/metrics").await.body.starts_with("# "));
     let elsewhere = ask(&Admin::new().metrics_elsewhere("Envoy has them."), "GET", "/metrics/view").await;

@@ -36,7 +36,7 @@ try {
   // The last bodies may be on their way to the page still.
   do {
     await page.goto(ADMIN);
-  } while ((await page.getByText('Not kept: too many came at once.').count()) > 0);
+  } while ((await page.getByText('Not stored: too many errors came at once.').count()) > 0);
   let withBoth = 0;
   for (const { name, status, id, code, body } of errors) {
     const row = await sought(page, 'errors', rowOf(page, id), `${name} (${id})`);

@@ -111,7 +111,7 @@ try {
     assert.match(await routeOf(page, '/names/{name}').innerText(), /route = "\/names\/\{name\}"\nto = "names_conflict"/);
     const tenants = routeOf(page, '/tenants/{*rest}');
     await tenants.locator('summary').click();
-    assert.match(await tenants.innerText(), /3 requests that own would have refused since/);
+    assert.match(await tenants.innerText(), /Mode own would have refused 3 requests since/);
     assert.match(await page.locator('#routes').innerText(), /1 route in off without errors/);
   });
 
@@ -190,7 +190,7 @@ try {
     const held = await asks.names();
     await page.getByText('Paused, 1 new').waitFor();
     assert.equal(await rowOf(page, held).count(), 0);
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await rowOf(page, held).waitFor();
     assert.ok(await page.evaluate(() => globalThis.isTheSamePage));
     const number = (at) => page.locator('table.errors tbody').nth(at).getAttribute('data-number').then(Number);

@@ -1,10 +1,10 @@
 //! `catalogue --diff OLD`: the changes since an export in JSON was written, and whether they break clients.
 //!
-//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details: one of these that goes or
-//!    changes breaks it. So does another version of the contract.
+//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details: one of these that
+//!    goes or changes breaks it. So does another version of the contract.
 //! 2. A new code breaks no client, since the set is open (E2), nor does another message, which is for people.
-//! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema for a
-//!    code that had none promises more than before.
+//! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema
+//!    for a code that had none promises more than before.
 
 use std::fs::File;
 use std::io::Read;
@@ -80,10 +80,10 @@ fn read(path: &Path) -> Result<Export, CommandError> {
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     read.map_err(|error| failure(format!(": cannot be read: {error}"), "name a readable file"))?;
     if text.len() as u64 > LARGEST {
-        return Err(failure(": is larger than 64 MiB".to_owned(), "name an export of `catalogue --format json`"));
+        return Err(failure(": is larger than 64 MiB".to_owned(), "name a file that `catalogue --format json` wrote"));
     }
     parsed(&text)
-        .map_err(|error| failure(no_export(&error), "write one with `catalogue --format json` before the change"))
+        .map_err(|error| failure(no_export(&error), "before the change, write one with `catalogue --format json`"))
 }
 
 fn no_export(error: &serde_json::Error) -> String {
@@ -116,7 +116,7 @@ impl Export {
 fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
     let facts = [
         ("the version of the contract", &old.contract, &new.contract),
-        ("what to do after a code that is not listed", &old.unknown_code.retry, &new.unknown_code.retry),
+        ("the advice for codes that are not listed", &old.unknown_code.retry, &new.unknown_code.retry),
     ];
     let changed = facts.into_iter().filter(|(_, old, new)| old != new);
     changed
@@ -151,8 +151,8 @@ impl Diff {
         let breaking = self.0.iter().filter(|change| change.breaks).count();
         let sum = match (breaking, self.0.len()) {
             (_, 0) => "nothing has changed".to_owned(),
-            (0, all) => format!("{}, none of which breaks clients", counted(all, "change")),
-            (breaking, all) => format!("{}, {breaking} of which break clients", counted(all, "change")),
+            (0, all) => format!("{}: none breaks clients", counted(all, "change")),
+            (breaking, all) => format!("{}: {breaking} would break clients", counted(all, "change")),
         };
         format!("{lines}{sum}\n")
     }
@@ -198,7 +198,7 @@ impl CatalogueChange {
             (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
             (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
             (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
-            (old, Value::Null) => format!("{mark:<7} {of}{what} is gone, was {old}\n"),
+            (old, Value::Null) => format!("{mark:<7} {of}{what} is removed, was {old}\n"),
             (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
         })
     }

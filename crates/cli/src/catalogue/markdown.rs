@@ -13,7 +13,10 @@ pub(super) fn write(codes: &Codes) -> String {
         page.push_str("| Code | Status | gRPC | JSON-RPC | Retry | Message |\n|---|---|---|---|---|---|\n");
         page.extend(group.iter().map(row));
     }
-    page.push_str("\n## details\n\nThe details of a code, as a type of TypeScript. A code may come without any; those of other codes have no fixed type.\n\n");
+    page.push_str(
+        "\n## details\n\nThe details of each code, as a TypeScript type. Details may be absent; details of \
+                   other codes have no fixed type.\n\n",
+    );
     page.extend(codes.iter().filter_map(details));
     page
 }

@@ -30,7 +30,8 @@ pub(crate) enum UpstreamBehaviour {
     Gzip(u16, &'static str, &'static str),
     /// Writes the second text as it is, then closes the connection. The first text describes the error in it.
     Raw(&'static str, &'static str),
-    /// Writes the first text, then the second again and again: at this interval in milliseconds, or without a pause at 0.
+    /// Writes the first text, then the second again and again: at this interval in milliseconds, or without a pause at
+    /// 0.
     Goes(&'static str, &'static str, u64),
     /// Closes without a response.
     Hangs,
@@ -172,7 +173,7 @@ impl DemoCase {
             Responds(status, _, kind, body) => format!("{status} {}: {body}", short(kind)).into(),
             Gzip(status, kind, body) => format!("{status} {} gzip: {body}", short(kind)).into(),
             Raw(about, _) => (*about).into(),
-            Goes(head, _, 0) => format!("{}, a body without end", line(head)).into(),
+            Goes(head, _, 0) => format!("{}, an endless body", line(head)).into(),
             Goes(head, _, every) => format!("{}, a byte every {every} ms", line(head)).into(),
             Hangs => "closed the connection".into(),
             Resets => "reset the connection".into(),
@@ -182,7 +183,7 @@ impl DemoCase {
             UpstreamBehaviour::Inside(Panics) => "panics in its handler".into(),
             UpstreamBehaviour::Inside(PanicsInBody) => "200, panics in its body".into(),
             UpstreamBehaviour::Inside(Errs) => "an error, with a password in its text".into(),
-            UpstreamBehaviour::Inside(Refused) => "nobody listens on its port".into(),
+            UpstreamBehaviour::Inside(Refused) => "nothing listens on its port".into(),
             Untouched => "was not called".into(),
         }
     }

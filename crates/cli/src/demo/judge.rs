@@ -11,7 +11,7 @@ use super::visit::DemoResponse;
 pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
-    ensure(ids.insert(id.to_owned()), || format!("{id} was another request's"))?;
+    ensure(ids.insert(id.to_owned()), || format!("{id} is the id of another request"))?;
     let (status, broken) = match act.expect {
         Expect::Broken(status) => (status, true),
         Expect::Error(status, ..) | Expect::Head(status, _) | Expect::Passed(status) | Expect::Empty(status) => {
@@ -30,7 +30,7 @@ fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
         let sent = headers.iter().filter(|(each, _)| each == name).map(|(_, value)| *value);
         let came = got.headers.get_all(*name).iter().map(|value| value.to_str().unwrap_or_default());
-        ensure(sent.eq(came), || format!("{name} is not as the service set it"))?;
+        ensure(sent.eq(came), || format!("{name} differs from the service's value"))?;
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ fn body(act: &DemoCase, got: &DemoResponse, id: &str) -> Result<(), String> {
         Expect::Error(_, wanted, message) => envelope(got, id, wanted, message),
         Expect::Head(_, wanted) => ensure(code == wanted && got.body.is_empty(), || format!("code {code:?}")),
         Expect::Passed(status) => passed(act, got, status),
-        Expect::Broken(_) => ensure(code.is_empty(), || "an error code on a success".into()),
+        Expect::Broken(_) => ensure(code.is_empty(), || "an error code in a successful response".into()),
         Expect::Empty(_) => ensure(got.body.is_empty(), || "a body".into()),
     }
 }
@@ -51,7 +51,7 @@ fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result
     ensure(got.header("content-type") == "application/json", || "not application/json".into())?;
     ensure(got.code() == wanted, || format!("x-error-code {:?} instead of {wanted:?}", got.code()))?;
     ensure(got.member("/error/code") == wanted, || format!("body {}", String::from_utf8_lossy(&got.body)))?;
-    ensure(got.member("/request_id") == id, || "another id in the body".into())?;
+    ensure(got.member("/request_id") == id, || "the body has another id".into())?;
     ensure(!in_body.is_empty() && (message.is_empty() || in_body == message), || format!("message {in_body:?}"))
 }
 

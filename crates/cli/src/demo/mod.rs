@@ -1,8 +1,8 @@
 //! `error-envelope demo`: an embedded service that misbehaves, and a client that shows the results.
 //!
 //! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client ([`tour`]),
-//! which [`visit`]s each and lets [`judge`] check it; a [`record`] of it is for other programs.
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client
+//! ([`tour`]), which [`visit`]s each and lets [`judge`] check it; a [`record`] of it is for other programs.
 
 mod acts;
 mod backstage;
@@ -46,7 +46,8 @@ pub(crate) struct Args {
     /// Write the responses to the demo's own requests to FILE: one JSON object {name, status, headers, body} per line
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_json: Option<PathBuf>,
-    /// Write those requests and responses to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the service's own responses
+    /// Write those requests and responses to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the
+    /// service's own responses
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_har: Option<PathBuf>,
     #[command(flatten)]

@@ -122,7 +122,7 @@ fn list_or_not_found(path: &str) -> Vec<u8> {
             let lines: Vec<_> = ACTS.iter().map(|act| format!("{:<18}{}\n", act.path, act.upstream_body())).collect();
             response(200, &[], "text/plain; charset=utf-8", lines.concat().as_bytes())
         }
-        _ => response(404, &[], "text/plain", b"no such act: / lists them"),
+        _ => response(404, &[], "text/plain", b"this path does not exist; / lists the paths"),
     }
 }
 

@@ -62,10 +62,10 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
 fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {
-        _ if got.broken => format!("{status}, broken off after {} bytes", got.body.len()),
+        _ if got.broken => format!("{status}, cut off after {} bytes", got.body.len()),
         Expect::Head(..) => format!("{status} {code}, no body"),
         _ if !code.is_empty() => format!("{status} {code}: {}", got.member("/error/message")),
         _ if got.body.is_empty() => format!("{status}, nothing more"),
-        _ => format!("{status}, as it came, with an id"),
+        _ => format!("{status}, unchanged, with an id"),
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn visit(client: DemoClient, address: SocketAddr, act: &DemoCas
     };
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(got) => got.map_err(|error: BoxError| format!("no answer: {error}")),
-        Err(_) => Err(format!("no whole answer in {PATIENCE:?}")),
+        Err(_) => Err(format!("no complete response within {PATIENCE:?}")),
     }
 }
 

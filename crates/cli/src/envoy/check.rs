@@ -88,7 +88,7 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
     find(config, "", &mut managers);
     if managers.is_empty() {
         findings
-            .warn("the file", "no HttpConnectionManager found, so neither the module nor the processor can be in use");
+            .warn("the file", "the file has no HttpConnectionManager, so it uses neither the module nor the processor");
     }
     for (place, manager) in &managers {
         manager::check(place, manager, findings);
@@ -102,7 +102,8 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
 
 fn check_search_path(search: Option<&Path>, findings: &mut Findings) {
     match search {
-        None => findings.note(SEARCH_PATH, "not set here; set it for Envoy to the folder of liberror_envelope.so"),
+        None => findings
+            .note(SEARCH_PATH, "not set here; set it in Envoy's environment to the folder of liberror_envelope.so"),
         Some(folder) if !folder.join("liberror_envelope.so").exists() => {
             findings.warn(SEARCH_PATH, "liberror_envelope.so is not in that folder: Envoy rejects the configuration");
         }

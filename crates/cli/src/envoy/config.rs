@@ -12,10 +12,9 @@ use super::yaml::{Address, address, indented, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
-/// Generate an Envoy configuration that loads the module, or uses the external processor
+/// Generate an Envoy configuration that loads the module or uses the external processor
 ///
-/// Envoy finds the module by an environment variable: set ENVOY_DYNAMIC_MODULES_SEARCH_PATH to the folder that contains
-/// liberror_envelope.so.
+/// Before Envoy starts, set ENVOY_DYNAMIC_MODULES_SEARCH_PATH to the folder that contains liberror_envelope.so.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Use this policy file; the module reads it from this path and reloads it when it changes
@@ -24,11 +23,11 @@ pub(crate) struct Args {
     /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: only the services that the
-    /// policy's scopes name]
+    /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: only the services in the
+    /// policy's scopes]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     upstream: Option<Address>,
-    /// Use HTTP/2 to the services, as gRPC servers expect; without TLS for --upstream
+    /// Use HTTP/2 to the services, which gRPC servers require; for --upstream without TLS
     #[arg(long, conflicts_with = "snippet")]
     upstream_h2: bool,
     /// Serve Envoy's own admin interface here [default: disabled]
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&part)) };
     let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.upstream_h2);
     if services.is_empty() {
-        let why = "no service: no scope of the policy names one\n = help: add --upstream HOST:PORT";
+        let why = "there is no service: no scope of the policy has an upstream\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
     print(&bootstrap(&part, listen, &services, args.envoy_admin.as_ref()))

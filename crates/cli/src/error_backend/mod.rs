@@ -1,8 +1,9 @@
 //! `error-envelope error-backend`: the errors of another gateway, which hands them over by HTTP.
 //!
 //! 1. [`handed_over`] reads the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
-//! 2. In [`answer`](mod@answer) the exchange writes the error as one of a proxy around the service (V2): with the dialect, page, id and advice that the
-//!    policy has for the request's route. No guard runs: the other gateway has admitted the request.
+//! 2. In [`answer`](mod@answer) the exchange writes the error as one of a proxy around the service (V2): with the
+//!    dialect, page, id and advice that the policy has for the request's route. No guard runs: the other gateway has
+//!    admitted the request.
 //! 3. [`serve`] listens. It logs and counts each error as the gateway does.
 
 mod answer;
@@ -21,11 +22,11 @@ use crate::gateway::on_call::{AdminArgs, AdminListener};
 use crate::gateway::{no_signals, signals};
 use crate::policy;
 
-/// Serve the errors that another gateway hands over, such as ingress-nginx, nginx or Traefik
+/// Serve error responses for another gateway, such as ingress-nginx, nginx or Traefik
 ///
-/// Reads the status from X-Code or from the path /{status}, and the failed request from X-Original-URI or ?url=. Returns
-/// the error as the policy has it for that route. GET /healthz returns 200. The first line on standard output has the
-/// address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
+/// Reads the status from X-Code or from the path /{status}, and the failed request from X-Original-URI or ?url=.
+/// Returns the error in the shape that the policy sets for that route. GET /healthz returns 200. The first line on
+/// standard output has the address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8081]

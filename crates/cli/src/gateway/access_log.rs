@@ -42,7 +42,7 @@ impl AccessArgs {
             (Some(Form::Combined), None) => AccessFormat::Combined,
             (Some(Form::Combined), Some(_)) => {
                 let help = "leave out --access-log-fields, or choose --access-log-format json";
-                return Err(CommandError::Io(format!("the combined format has fields of its own\n = help: {help}")));
+                return Err(CommandError::Io(format!("the combined format has fixed fields\n = help: {help}")));
             }
             (_, fields) => AccessFormat::Json(fields.clone().unwrap_or_else(|| AccessField::ALL.to_vec())),
         };
@@ -54,7 +54,7 @@ impl AccessArgs {
 /// Writes the last lines, once every request has ended.
 pub(crate) fn write_last(log: Option<&AccessLog>) {
     if log.is_some_and(|log| !log.flush(LAST_LINES)) {
-        tracing::warn!("access log lines are lost: they could not be written in time");
+        tracing::warn!("access log lines were lost: they could not be written in time");
     }
 }
 

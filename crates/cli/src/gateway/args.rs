@@ -16,18 +16,20 @@ use super::url::{self, Http2};
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
-/// Forwards requests to a service; a scope in the policy may name another one. Reloads the policy file when it changes,
-/// and adds a request id to every response. The first line on standard output has the address. Ctrl-C and SIGTERM stop
-/// the gateway once requests in flight have ended; SIGHUP reloads the policy and the certificate. TIME needs a unit,
-/// such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. An environment variable may set each flag, such as
-/// ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command line wins.
+/// Forwards requests to a service; a scope in the policy may set another service for its requests. Reloads the policy
+/// file when it changes, and adds a request id to every response. The first line on standard output has the address.
+/// Ctrl-C and SIGTERM stop the gateway once requests in flight have ended; SIGHUP reloads the policy and the
+/// certificate. TIME needs a unit, such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. Each flag may
+/// also be set by an environment variable, such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
+/// line wins.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::flags::MORE)]
 pub(crate) struct Args {
     /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<String>,
-    /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the next one
+    /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the
+    /// next one
     #[arg(long, value_name = "PATH")]
     pub(super) upgrade_socket: Option<PathBuf>,
     /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
@@ -43,8 +45,8 @@ pub(crate) struct Args {
     /// Set how to treat a client without a certificate
     #[arg(long, value_name = "MODE", value_enum, default_value_t = ClientAuth::Optional, requires = "tls_client_ca")]
     tls_client_auth: ClientAuth,
-    /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another
-    /// [default: these requests get 404]
+    /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy sets another
+    /// service [default: these requests get 404]
     #[arg(long, value_name = "URL", value_parser = url::upstream)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
@@ -60,7 +62,7 @@ pub(crate) struct Args {
     /// For https: require this name in the certificate of --upstream [default: the host of the URL]
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_server_name: Option<String>,
-    /// Present this PEM certificate chain to https services that request one; read when a service is first named
+    /// Present this PEM certificate chain to https services that request one; read when the policy first needs it
     #[arg(long, value_name = "FILE", requires = "upstream_client_key")]
     pub(super) upstream_client_cert: Option<PathBuf>,
     /// Use this PEM private key of --upstream-client-cert
@@ -78,7 +80,7 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Start in this mode: off starts with the kill switch on, until someone turns it off at the admin address
+    /// Start in this mode: with off, the kill switch is on until you turn it off at the admin address
     #[arg(long, value_name = "MODE", value_enum, default_value_t = StartMode::Policy)]
     pub(super) mode: StartMode,
     /// Set the format of the log on standard error; RUST_LOG sets the filter

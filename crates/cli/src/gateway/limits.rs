@@ -28,30 +28,31 @@ pub(crate) struct ClientFlags {
     /// Limit a client's pause while it sends a request body
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     body_timeout: Time,
-    /// Limit the time during which a client reads nothing of its response; then its connection is closed
+    /// Close a client's connection after this time in which the client read nothing of its response
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
     /// Limit the size of a request head; a larger one gets 431
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
     max_head: ByteSize,
-    /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the setting wait
+    /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the
+    /// setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
-    /// Limit the buffered bytes of a body on the client's side, in each of: socket, piece being read, HTTP/2 stream. A
-    /// body that moves fast over HTTP/1.1 may use four times that
+    /// Limit the bytes of a body that are buffered on the client's side: in the socket, in the current read, and in the
+    /// HTTP/2 stream, each. A fast body over HTTP/1.1 may use four times as much
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
     /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
     connection_window: ByteSize,
-    /// Set the interval between HTTP/2 pings to a client; a missing reply is handled by --ping-timeout
+    /// Set the interval between HTTP/2 pings to a client; --ping-timeout limits the wait for a reply
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
     /// Limit the time that an HTTP/2 client may take to acknowledge a ping; then its connection is closed
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "20s")]
     ping_timeout: Time,
-    /// Limit the time to read the rest of a request body after an early response, which ensures that the client
-    /// receives it
+    /// Limit the time to read the rest of a request body after an early response; a client that is still sending may
+    /// otherwise not receive the response
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     linger_timeout: Time,
     /// Limit the bytes to read of the rest of a request body after an early response
@@ -83,15 +84,16 @@ pub(crate) struct UpstreamFlags {
     /// This time also counts towards `--upstream-timeout`
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_queue_time: Time,
-    /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays open
+    /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays
+    /// open
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
     upstream_idle_timeout: Time,
     /// Limit the header lines of an HTTP/1.1 response; a response with more becomes 502. A value other than the default
     /// makes each response slightly slower
     #[arg(long, hide = true, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
     upstream_headers: u32,
-    /// Limit a piece of an HTTP/1.1 response body; two pieces are buffered if the client does not read. A body that
-    /// moves fast may use four times that. A response head must fit, too
+    /// Limit each read of an HTTP/1.1 response; if the client does not read, two reads are buffered. A fast body may
+    /// use four times as much. A response head must fit into one read
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
     /// Limit the buffered bytes of an HTTP/2 body that are not read yet, in each direction
@@ -100,7 +102,7 @@ pub(crate) struct UpstreamFlags {
     /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
     upstream_connection_window: ByteSize,
-    /// Set the interval between HTTP/2 pings to the service; a missing reply is handled by --upstream-ping-timeout
+    /// Set the interval between HTTP/2 pings to the service; --upstream-ping-timeout limits the wait for a reply
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
     /// Limit the time that the service may take to acknowledge an HTTP/2 ping; then the connection is replaced

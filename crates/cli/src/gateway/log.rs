@@ -1,7 +1,7 @@
 //! The log: standard error, one line an event.
 //!
-//! A thread of its own writes it. A disk that is full, or a pipe without a reader, costs lines and no request: lines that
-//! find no room are dropped, and their number is logged once there is room again.
+//! A thread of its own writes it. A disk that is full, or a pipe without a reader, costs lines and no request: lines
+//! that find no room are dropped, and their number is logged once there is room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
@@ -22,12 +22,12 @@ use super::log_json::JsonLine;
 use super::log_text::TextLine;
 use crate::failure::CommandError;
 
-/// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO for
-/// each folder that is replaced.
+/// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
+/// for each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
-const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, such as \
-                           warn,tower_error_envelope=info; or unset it";
+const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
+                           warn,tower_error_envelope=info; or unset the variable";
 
 /// The lines that wait to be written: some seconds of a busy gateway, and less than 16 MiB.
 const LINES: usize = 16 * 1024;

@@ -115,7 +115,7 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
 }
 
 pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
-    CommandError::Io(format!("cannot listen to signals: {error}"))
+    CommandError::Io(format!("cannot listen for signals: {error}"))
 }
 
 /// Requests the sockets of the gateway that serves; systemd's are the same ones, or unused.
@@ -142,8 +142,8 @@ fn listen_failed(address: &str, problem: &str, advice: Option<&str>) -> CommandE
     CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
 }
 
-/// Opens the gateway, writes its address, and takes over if another one serves: the first line of standard output is for
-/// scripts that wait for it.
+/// Opens the gateway, writes its address, and takes over if another one serves: the first line of standard output is
+/// for scripts that wait for it.
 pub(crate) async fn open(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,

@@ -21,8 +21,8 @@ pub(crate) struct AdminArgs {
     /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
-    /// Require the token in this file, of at least 32 bytes, for each change on the admin address; without it, changes are
-    /// refused unless the address is loopback. Read for each change
+    /// Require the token in this file, of at least 32 bytes, for each change on the admin address; without it, changes
+    /// are refused unless the address is loopback. Read for each change
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,
 }
@@ -69,5 +69,5 @@ fn host_and_process() -> String {
 fn host(name: &str) -> Result<String, String> {
     let is_name =
         !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '.' | '_'));
-    if is_name { Ok(name.to_owned()) } else { Err("write a host name alone, such as gateway.internal".to_owned()) }
+    if is_name { Ok(name.to_owned()) } else { Err("write only a host name, such as gateway.internal".to_owned()) }
 }

@@ -1,7 +1,9 @@
 //! `error-envelope init`: a first policy, from nothing or from an OpenAPI document.
 //!
-//! 1. The document is read ([`DocumentFile`], [`mod@openapi`]): its operations, what they decode, and the errors that they declare.
-//! 2. Each operation is a `[[route]]` ([`routes`]). Facts that a policy cannot express, such as its callers, are comments.
+//! 1. The document is read ([`DocumentFile`], [`mod@openapi`]): its operations, what they decode, and the errors
+//!    that they declare.
+//! 2. Each operation is a `[[route]]` ([`routes`]). Facts that a policy cannot express, such as its callers, are
+//!    comments.
 //! 3. The output is read back as the layer would; a route that would be refused is a comment, with the reason.
 
 mod openapi;
@@ -23,8 +25,8 @@ use crate::text::{counted, one_line};
 
 /// Generate a first policy file
 ///
-/// Without an OpenAPI document, the policy has every table with a comment. From a document, it has the routes and body
-/// limits. The policy starts in mode `observe`, which changes no response.
+/// Without an OpenAPI document, the file shows every table with a comment. With a document, it contains the document's
+/// routes and body limits. The policy starts in mode `observe`, which changes no response.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Read the routes from this OpenAPI 3.0 or 3.1 document, JSON or YAML
@@ -42,7 +44,7 @@ const HEAD: &str = "\
 version = 1
 
 [defaults]
-mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log shows what you want
+mode = \"observe\"   # changes no response, and logs what \"enforce\" would do
 ";
 
 /// Writes to standard output, or to the file that was named.
@@ -79,8 +81,8 @@ fn policy_for(document: &DocumentFile, path: &Path) -> String {
     }
 }
 
-/// Nearly all refused routes are refused by themselves, or together with a route that matches the same requests. A policy
-/// of these two alone shows it, and a large document is not read as a whole for each of its mistakes.
+/// Nearly all refused routes are refused by themselves, or together with a route that matches the same requests. A
+/// policy of these two alone shows it, and a large document is not read as a whole for each of its mistakes.
 fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     let mut first_of: HashMap<String, usize> = HashMap::new();
     for at in 0..blocks.len() {

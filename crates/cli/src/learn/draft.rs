@@ -6,8 +6,8 @@
 //!    status on that route differ by more than their status: such a rule would go before what distinguishes them.
 //! 4. Anything else is counted in a comment.
 //!
-//! An error with only a status is left out if that suffices, such as 405, and if it is a 5xx: its text is for the log. A rule
-//! for the code of a 5xx is a comment: once it names an error, the details of its body reach clients (R3).
+//! An error with only a status is left out if that suffices, such as 405, and if it is a 5xx: its text is for the log.
+//! A rule for the code of a 5xx is a comment: once it names an error, the details of its body reach clients (R3).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
@@ -51,8 +51,8 @@ impl Kind {
     }
 }
 
-/// Rules are tried in their order: one that matches by route alone goes behind those that match an error's content. A comment
-/// goes last, so that a code that it shares is defined by an active rule.
+/// Rules are tried in their order: one that matches by route alone goes behind those that match an error's content. A
+/// comment goes last, so that a code that it shares is defined by an active rule.
 const fn rank(kind: &Kind) -> u8 {
     match kind {
         _ if kind.status() >= 500 => 2,
@@ -62,7 +62,7 @@ const fn rank(kind: &Kind) -> u8 {
 }
 
 const DETAILS_OF_5XX: &str =
-    "# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.\n";
+    "# With this rule, clients get the details of a 5xx error. Remove each # once the details contain no secrets.\n";
 
 #[derive(Default)]
 struct Tally {
@@ -185,7 +185,7 @@ impl<'p> Drafts<'p> {
             (0, 0) => format!("# {errors}, each with a code.\n"),
             (0_usize, _) => format!("# {errors}{alone}: no drafts.\n"),
             (without, _) => {
-                format!("# {errors}, {without} without a code of their own{alone}: {}.\n", counted(drafts, "draft"))
+                format!("# {errors}, {without} without a code{alone}: {}.\n", counted(drafts, "draft"))
             }
         }
     }
@@ -214,7 +214,7 @@ fn describe(kind: &Kind, tally: &Tally) -> String {
     let becomes = list(tally.becomes.keys().cloned().collect());
     let what = match kind {
         Kind::Code(..) => "a code that is not in the catalogue",
-        Kind::Text(..) => "a text without a code",
+        Kind::Text(..) => "a message without a code",
         Kind::OnRoute(..) | Kind::Bare(_) => "an error without a code",
     };
     let routes = match tally.routes.len() {
@@ -228,15 +228,12 @@ fn describe(kind: &Kind, tally: &Tally) -> String {
 fn left_out(kind: &Kind, has_texts: bool) -> String {
     match kind {
         Kind::OnRoute(status, route) => {
-            let advice = if has_texts { "" } else { "; learn from a HAR, which has texts" };
-            format!(
-                "status {status} on {}: others of that status there differ by more than it{advice}",
-                one_line(route)
-            )
+            let advice = if has_texts { "" } else { "; use a HAR file, which has the messages" };
+            format!("status {status} on {}: the route has other errors with this status{advice}", one_line(route))
         }
         Kind::Bare(status) => {
-            let advice = if has_texts { "" } else { ", or learn from a HAR" };
-            format!("status {status} on no route: give the route a [[route]] of its own{advice}")
+            let advice = if has_texts { "" } else { ", or use a HAR file" };
+            format!("status {status} without a route: first add a [[route]] for the path{advice}")
         }
         Kind::Code(..) | Kind::Text(..) => String::new(),
     }

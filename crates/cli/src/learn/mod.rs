@@ -2,7 +2,8 @@
 //!
 //! 1. A service's errors are [`observed`] in the layer's log ([`log`]), or in a HAR by a trial of each.
 //! 2. Equal errors are one kind; those with only a status are left out.
-//! 3. Each that the policy has no rule for is drafted ([`draft`]), the most frequent first. Text that may be a value is not written ([`message_template`]).
+//! 3. Each that the policy has no rule for is drafted ([`draft`]), the most frequent first. Text that may be a value
+//!    is not written ([`message_template`]).
 
 mod draft;
 mod log;
@@ -26,7 +27,7 @@ use crate::trial::Trial;
 /// to a policy, the most frequent first, without the variable parts of messages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Draft what this policy lacks: it may have rules and codes already [default: the built-in settings]
+    /// Leave out errors for which this policy already has rules or codes [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Set the output format

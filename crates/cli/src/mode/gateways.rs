@@ -62,7 +62,7 @@ fn listed(file: &Path) -> Result<Vec<Gateway>, CommandError> {
         CommandError::Refused(lines.join("\n"))
     })?;
     if listed.is_empty() {
-        let wrong = format!("{shown}: no gateway is named\n = help: write one a line: NAME ADDRESS");
+        let wrong = format!("{shown}: the file lists no gateway\n = help: write one per line: NAME ADDRESS");
         return Err(CommandError::Refused(wrong));
     }
     Ok(listed)
@@ -79,12 +79,12 @@ fn parse(text: &str) -> Result<Vec<Gateway>, Vec<(usize, String)>> {
             [] => continue,
             [address] => gateway(None, address),
             [name, address] => gateway(Some(name), address),
-            _ => Err("a line has more than a name and an address; write NAME ADDRESS".to_owned()),
+            _ => Err("the line has more than a name and an address; write NAME ADDRESS".to_owned()),
         };
         let checked = gateway.and_then(|gateway| {
             for key in [gateway.to_string(), gateway.url()] {
                 if let Some(first) = lines.get(&key).filter(|first| **first != number) {
-                    return Err(format!("{key} is named twice (line {first}); name each gateway once"));
+                    return Err(format!("{key} is listed twice (first on line {first}); list each gateway once"));
                 }
                 lines.insert(key, number);
             }
@@ -105,7 +105,7 @@ fn gateway(name: Option<&str>, given: &str) -> Result<Gateway, String> {
 
 /// An admin address, as `gateway --admin` takes it.
 pub(super) fn address(given: &str) -> Result<Uri, String> {
-    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT or a port of this machine";
+    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT, or the port alone for this machine";
 
     let url = match (given.parse::<u16>(), given.contains("://")) {
         (Ok(port), _) => format!("http://127.0.0.1:{port}"),
@@ -138,11 +138,11 @@ mod tests {
     fn all_that_is_wrong_with_a_fleet_is_told_by_line() {
         let text = "a 9901\nb 9902\na 9903\nc https://x\nd 1 2\ne 127.0.0.1:9902\n";
         let wrong = parse(text).unwrap_err();
-        let right = "write http://HOST:PORT, HOST:PORT or a port of this machine";
+        let right = "write http://HOST:PORT, HOST:PORT, or the port alone for this machine";
         let expected = [
             (3, "a is named twice (line 1); name each gateway once".to_owned()),
             (4, format!("\"https://x\" is not an admin address; {right}")),
-            (5, "a line has more than a name and an address; write NAME ADDRESS".to_owned()),
+            (5, "the line has more than a name and an address; write NAME ADDRESS".to_owned()),
             (6, "http://127.0.0.1:9902 is named twice (line 2); name each gateway once".to_owned()),
         ];
         assert_eq!(wrong, expected);

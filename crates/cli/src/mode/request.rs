@@ -45,8 +45,9 @@ pub(super) struct Order {
 pub(super) fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--token-file {}: {why}", file.display()));
     let token = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
-    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-        .map_err(|_| refused(&"the token has characters that a header cannot carry; write one line of plain text"))?;
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| {
+        refused(&"the token has characters that are not valid in a header; write one line of plain text")
+    })?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -80,7 +81,7 @@ impl Order {
         let answer = Answer::read(status, &body)?;
         match self.mode {
             Some(mode) if mode != answer.mode => {
-                Err(format!("is in mode {}: somebody else switched it, too", answer.mode))
+                Err(format!("is in mode {}: someone else changed the switch at the same time", answer.mode))
             }
             _ => Ok(answer),
         }
@@ -120,7 +121,7 @@ impl Answer {
             let text = cut(&one_line(&String::from_utf8_lossy(body)), 300);
             let advice = match status {
                 StatusCode::UNAUTHORIZED => "use --token-file",
-                StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "the switch is as before",
+                StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE => "the switch is unchanged",
                 _ => "use an admin address",
             };
             format!("returned {status} without a mode; {advice}: {text}")

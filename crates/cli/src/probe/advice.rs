@@ -22,7 +22,7 @@ pub(super) fn framework(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 const LAYER: &str = "\
-In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole of it, two lines:
+In Rust (axum, tonic, hyper, warp, poem, salvo), add two lines that put the layer around the whole app:
 
     use tower_error_envelope::ErrorEnvelopeLayer;
     let app = app.layer(ErrorEnvelopeLayer::new());
@@ -30,10 +30,11 @@ In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole 
 
 /// The first steps. An unidentified framework may be one that the layer wraps.
 pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
-    let mut steps =
-        vec!["No answer has a request id: nothing in front of this service writes the envelope.".to_owned()];
+    let mut steps = vec![
+        "No response has a request id, so no layer or gateway in front of this service writes the envelope.".to_owned(),
+    ];
     let front = format!(
-        "put the gateway or Envoy in front, and probe that:
+        "put the gateway or Envoy in front of it, and probe that address:
 
     error-envelope gateway --listen 127.0.0.1:8080 --upstream {url}
     error-envelope envoy-config --policy policy.toml --listen 127.0.0.1:8080 --upstream HOST:PORT"

@@ -35,7 +35,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
         wrong.extend(broken);
         rules.extend(request);
     }
-    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or broke off"));
+    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than its declared length, or was cut off"));
     match exception {
         Some(why) if wrong.is_empty() => {
             let why = format!("{} {why}; {}", case.request.line(), probe.otherwise);
@@ -55,11 +55,11 @@ fn exception(case: &Case<'_>) -> Option<String> {
     match case.probe.want {
         // The response's head may leave before the request's body is over the limit (G4).
         Want::Guard(_) if matches!(case.request.body, SentRequest::Chunked(_)) && is_refused => {
-            Some(format!("was answered with {}, which may be before the body was read", describe(got)))
+            Some(format!("got {}, maybe before the service read the body", describe(got)))
         }
         Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
             let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
-            Some(format!("was answered with {}, not with {}", describe(got), wanted.join(" or ")))
+            Some(format!("got {} instead of {}", describe(got), wanted.join(" or ")))
         }
         _ => None,
     }
@@ -76,7 +76,7 @@ fn wanted(case: &Case<'_>) -> Vec<Finding> {
         Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
             vec![Finding::new(
                 "R13",
-                "the response does not name what was wrong with the body: there is no x-error-code",
+                "the response has no x-error-code, so clients cannot see what was wrong with the body",
             )]
         }
         Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below => Vec::new(),
@@ -135,7 +135,7 @@ fn id(case: &Case<'_>) -> Vec<Finding> {
     };
     let is_canonical = id.parse::<RequestId>().map(|parsed| parsed.to_string()).as_deref() == Ok(id);
     let form = Finding::unless(id.starts_with("req_") && is_canonical, "I1", || {
-        format!("x-request-id is {id:?}, and no req_ with a ULID")
+        format!("x-request-id is {id:?} instead of req_ and a ULID")
     });
     form.into_iter().chain(origin_of_id(case, id)).collect()
 }
@@ -144,12 +144,12 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
     let mut sent = case.request.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
     match case.kept_id {
         Some(kept) => Finding::unless(kept == id, "I2", || {
-            format!("the policy trusts the sender's id: {kept} was sent, and the answer has {id}")
+            format!("the policy trusts the client's id: {kept} was sent, but the response has {id}")
         }),
         None if sent.any(|sent| id == sent || id.strip_prefix("req_") == Some(sent)) => {
-            Some(Finding::new("I2", "the sender's id came back: it was to be replaced"))
+            Some(Finding::new("I2", "the response has the client's id, which must be replaced"))
         }
-        None => Finding::unless(!case.seen.contains(id), "I1", || format!("{id} was another request's")),
+        None => Finding::unless(!case.seen.contains(id), "I1", || format!("{id} is the id of another request")),
     }
 }
 
@@ -157,7 +157,7 @@ fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
     if case.got.requested_body {
-        return vec![Finding::new(rule, "100 Continue requested a body whose length is over the limit")];
+        return vec![Finding::new(rule, "the service sent 100 Continue for a body whose length is over the limit")];
     }
     let code = predicted.and_then(|reply| code_of(reply.headers()));
     let code = code.unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
@@ -177,10 +177,10 @@ fn wrong_status(case: &Case<'_>, rule: &str, status: StatusCode, code: &str) -> 
         _ => " (a body over the limit)",
     };
     let advice = match rule {
-        "G3" if !case.by_policy => "; with `json = true` on the route the layer refuses it",
+        "G3" if !case.by_policy => "; with `json = true` on the route, the layer refuses it",
         _ => "",
     };
-    format!("{came} with {}, and {} {code} is right{size}{advice}", describe(case.got), status.as_u16())
+    format!("{came} with {}, expected {} {code}{size}{advice}", describe(case.got), status.as_u16())
 }
 
 fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option<Finding> {
@@ -188,8 +188,8 @@ fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option
     let is_exact = case.by_policy && case.predicted.is_some();
     let fits = if is_exact { came == code } else { codes.contains(&came.as_str()) };
     Finding::unless(fits && !came.is_empty(), rule, || match came.as_str() {
-        "" => format!("the status is right, and the code {code} is missing: there is no x-error-code"),
-        came => format!("the code is {came:?}, and {code:?} is right"),
+        "" => format!("the status is right, but there is no x-error-code; expected {code}"),
+        came => format!("the code is {came:?}, expected {code:?}"),
     })
 }
 
@@ -203,7 +203,7 @@ fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding>
     let differ = ["www-authenticate", "accept"].into_iter().filter(|name| lines(right, name) != lines(came, name));
     let finding = |name| {
         let (right, came) = (shown_lines(right, name), shown_lines(came, name));
-        Finding::new(rule, format!("{name} is {came}, and {right} is right"))
+        Finding::new(rule, format!("{name} is {came}, expected {right}"))
     };
     differ.map(finding).collect()
 }

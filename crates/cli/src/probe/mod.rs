@@ -1,17 +1,17 @@
-//! `error-envelope probe`: sends requests that anybody can send and that provoke errors, and reports by rule whether a service
-//! keeps the contract.
+//! `error-envelope probe`: sends requests that anybody can send and that provoke errors, and reports by rule whether a
+//! service keeps the contract.
 //!
 //! 1. [`table`] lists the probes: a row a line of the report.
 //! 2. [`plan`] makes requests for a row, from the routes of the policy or of the command line. The [`oracle`], which is
 //!    the layer itself, predicts the response of each; the first that provokes the wanted error is taken.
-//! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection of its
-//!    own, with a cap on its time and its bytes.
+//! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection
+//!    of its own, with a cap on its time and its bytes.
 //! 4. [`judge`] compares the responses with the contract, without any I/O.
 //! 5. With a document, each of its operations is a line too ([`operations`]).
 //! 6. [`mod@report`] writes the results, [`advice`] lists first steps.
 //!
-//! Nothing is changed if a service is as described: requests are malformed, too large, forbidden, or for something that does
-//! not exist.
+//! Nothing is changed if a service is as described: requests are malformed, too large, forbidden, or for something that
+//! does not exist.
 
 mod advice;
 mod answer;
@@ -53,9 +53,9 @@ use crate::policy;
 
 /// Check a running service against the error contract
 ///
-/// Sends at most 78 requests, and up to 3 for each operation of --openapi, one after the other. They have unknown
-/// paths, other methods, wrong credentials, and bodies that are malformed or one byte over the limit. A route's own
-/// method is only sent without credentials, with invalid ones, or without a required header. Safe methods are
+/// Sends at most 78 requests, and up to 3 for each operation of --openapi, one after the other. These requests have
+/// unknown paths, other methods, wrong credentials, and bodies that are malformed or one byte over the limit. A route's
+/// own method is only sent without credentials, with invalid ones, or without a required header. Safe methods are
 /// preferred, and DELETE is sent only if --protected names it. Exit codes: 0 if each probe passed or was skipped, 1 if
 /// a probe failed or none passed, 2 if the service cannot be reached.
 #[derive(clap::Args)]
@@ -65,12 +65,12 @@ pub(crate) struct Args {
     /// Probe the routes, limits, headers and credentials of this policy, which the service must have loaded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Probe the GET, HEAD and OPTIONS operations of this OpenAPI 3.0 or 3.1 document, JSON or YAML, and check that each
-    /// declares the status and the code of the response
+    /// Probe the GET, HEAD and OPTIONS operations of this OpenAPI 3.0 or 3.1 document, JSON or YAML, and check that
+    /// each declares the status and the code of the response
     #[arg(long, value_name = "FILE")]
     openapi: Option<PathBuf>,
-    /// Send malformed JSON to the POST, PUT and PATCH operations of --openapi that take JSON; a service that acts without
-    /// reading its body may change data
+    /// Send malformed JSON to the POST, PUT and PATCH operations of --openapi that accept JSON; a service that ignores
+    /// the body may change data
     #[arg(long, requires = "openapi")]
     malformed_bodies: bool,
     /// Probe this path with malformed JSON, such as POST:/orders; repeatable
@@ -79,13 +79,14 @@ pub(crate) struct Args {
     /// Probe this path with missing and invalid credentials, such as GET:/account; repeatable
     #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
     protected: Vec<(Method, String)>,
-    /// Send the key for --protected in this header [default: a bearer token]
+    /// Send the invalid key for --protected in this header [default: as a bearer token in Authorization]
     #[arg(long, value_name = "NAME", requires = "protected", conflicts_with = "policy")]
     key_header: Option<String>,
     /// Set the service's body limit, if there is no policy [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), conflicts_with = "policy")]
     body_limit: Option<ByteSize>,
-    /// Add this header to each request, "NAME: VALUE"; for secrets use --header-env, as other users can read a command line
+    /// Add this header to each request, "NAME: VALUE"; for secrets use --header-env, as other users can read a command
+    /// line
     #[arg(long, value_name = "LINE")]
     header: Vec<String>,
     /// Add a header with the value of an environment variable, such as authorization=TOKEN
@@ -97,7 +98,7 @@ pub(crate) struct Args {
     /// Limit the requests per second
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
-    /// Limit the time of a response
+    /// Limit the time to wait for each response
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     timeout: Time,
     /// Limit the size of a request body; a probe that needs a larger one is skipped
@@ -173,7 +174,8 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
     let document = args.openapi.as_deref().map(DocumentFile::read).transpose()?;
     if document.as_ref().is_some_and(|document| document.operations().is_empty()) {
         return Err(CommandError::Io(
-            "--openapi: the document has no operations: is `paths` in another file?".to_owned(),
+            "--openapi: the document has no operations; if `paths` is in another file, bundle the document first"
+                .to_owned(),
         ));
     }
     Ok(ServiceInfo {

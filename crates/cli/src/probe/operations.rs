@@ -1,7 +1,7 @@
 //! The operations of an OpenAPI document (`--openapi`): a line each, with requests that provoke an error.
 //!
-//! 1. Operations of safe methods get requests with parameters that match nothing, with ones of no type, then with those of the
-//!    document's examples.
+//! 1. Operations of safe methods get requests with parameters that match nothing, with ones of no type, then with
+//!    those of the document's examples.
 //! 2. Others may change data. If the user allows it, those that take JSON get JSON that never ends; DELETE never does.
 //! 3. Any response is judged as usual; then its status and its code must be declared ([`declared`]).
 
@@ -64,9 +64,9 @@ impl ServiceInfo {
             _ if ![Method::POST, Method::PUT, Method::PATCH].contains(method) => {
                 Err(format!("{method} is never sent: it may change data"))
             }
-            None => Err(format!("{method} may change data, and takes no JSON that could be malformed")),
+            None => Err(format!("{method} may change data, and the operation accepts no JSON that could be malformed")),
             Some(_) if !self.malformed_bodies => {
-                Err(format!("{method} may change data; --malformed-bodies sends it JSON that never ends"))
+                Err(format!("{method} may change data; --malformed-bodies sends it incomplete JSON"))
             }
             Some(kind) => Ok(Some(kind)),
         }
@@ -78,7 +78,7 @@ impl ServiceInfo {
         let path = path.parse().map_err(|_| format!("{:?} is not a valid path", operation.key))?;
         let mut request = self.without_samples(&OPERATION, &operation.method, path);
         if let Some(kind) = self.malformed(operation)? {
-            let kind = HeaderValue::try_from(kind).map_err(|_| "its media type is not valid".to_owned())?;
+            let kind = HeaderValue::try_from(kind).map_err(|_| "the operation's media type is not valid".to_owned())?;
             request.headers.insert(header::CONTENT_TYPE, kind);
             request.body = SentRequest::Text(MALFORMED.into());
         }

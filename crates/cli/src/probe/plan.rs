@@ -181,7 +181,7 @@ impl ServiceInfo {
         let blocked = |reply: &http::Response<Bytes>| {
             let code = code_of(reply.headers()).unwrap_or_default();
             let advice = if code.starts_with("auth_") { CREDENTIALS } else { probe.otherwise };
-            Err(Some(format!("would be answered with {} {code} first; {advice}", reply.status().as_u16())))
+            Err(Some(format!("the service would first answer {} {code}; {advice}", reply.status().as_u16())))
         };
         let predicted = self.oracle.predict(request);
         match (&predicted, probe.want) {
@@ -193,7 +193,7 @@ impl ServiceInfo {
             (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
             (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
             (Predicted::Forward, Want::Guard(_)) => Err(None),
-            (Predicted::Depends, _) => Err(Some(format!("needs a verifier of the service's own first; {DEPENDS}"))),
+            (Predicted::Depends, _) => Err(Some(format!("first needs the service's own verifier; {DEPENDS}"))),
             (Predicted::Answer(_) | Predicted::Forward, Want::Rpc(_)) | (Predicted::Forward, _) => Ok(predicted),
             (Predicted::Answer(reply), Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below) => {
                 blocked(reply)
@@ -207,7 +207,7 @@ impl ServiceInfo {
         if guards.mode != Mode::Enforce {
             let mode = guards.mode.as_str();
             return Err(Some(format!(
-                "is in mode {mode:?}, where answers keep their shape; probe again in \"enforce\""
+                "is in mode {mode:?}, which keeps the shape of errors; probe again in mode \"enforce\""
             )));
         }
         if matches!(probe.body, Body::Sent | Body::Chunked) && request.body.length() > self.max_upload {
@@ -220,8 +220,8 @@ impl ServiceInfo {
     }
 }
 
-const CREDENTIALS: &str = "give credentials that the service takes: --header-env NAME=VARIABLE";
-const DEPENDS: &str = "name a route that needs none: --json-path METHOD:PATH";
+const CREDENTIALS: &str = "give credentials that the service accepts: --header-env NAME=VARIABLE";
+const DEPENDS: &str = "give a route that needs no credentials: --json-path METHOD:PATH";
 
 pub(super) fn code_of(headers: &HeaderMap) -> Option<String> {
     headers.get("x-error-code")?.to_str().ok().map(str::to_owned)

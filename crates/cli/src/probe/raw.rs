@@ -75,7 +75,7 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
         return Ok(None);
     };
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or_else(|| no_http("a status that is none".to_owned()))?;
+    let status = status.ok_or_else(|| no_http("an invalid status".to_owned()))?;
     let headers = head
         .headers
         .iter()

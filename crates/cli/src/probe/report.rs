@@ -9,6 +9,7 @@ use super::finding::{Finding, Line, Outcome};
 use super::table::RULES;
 use crate::failure::CommandError;
 use crate::report::json_text;
+use crate::text::counted;
 
 /// All findings.
 pub(super) struct Report {
@@ -70,7 +71,8 @@ impl Report {
     }
 
     fn title(&self) -> String {
-        let by = self.policy.as_deref().map_or_else(|| "without a policy".to_owned(), |policy| format!("by {policy}"));
+        let by =
+            self.policy.as_deref().map_or_else(|| "without a policy".to_owned(), |policy| format!("with {policy}"));
         format!("{}, {by}", self.url)
     }
 
@@ -110,8 +112,11 @@ impl OfRule<'_> {
     fn human(&self) -> String {
         let Self { rule, about, kept, broken } = self;
         match (kept.len(), broken.len()) {
-            (kept, 0) => format!("{rule:<4} {about}: kept by {kept}\n"),
-            (kept, count) => format!("{rule:<4} {about}: BROKEN by {count}, kept by {kept}: {}\n", broken.join(", ")),
+            (kept, 0) => format!("{rule:<4} {about}: kept in {}\n", counted(kept, "probe")),
+            (kept, count) => {
+                let broken = broken.join(", ");
+                format!("{rule:<4} {about}: BROKEN in {} ({broken}), kept in {kept}\n", counted(count, "probe"))
+            }
         }
     }
 

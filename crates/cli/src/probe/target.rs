@@ -84,7 +84,7 @@ impl Target {
             return Err(wrong("the URL has a query"));
         }
         if uri.path().len() > 1 {
-            return Err(wrong("the URL has a path; the policy and the flags give full paths"));
+            return Err(wrong("the URL has a path; remove it, since the policy and the flags have full paths"));
         }
         let is_https = *scheme == Scheme::HTTPS;
         if !is_https && *scheme != Scheme::HTTP {
@@ -96,7 +96,7 @@ impl Target {
         };
         let port = match authority.port_u16() {
             None if authority.as_str() != authority.host() => {
-                return Err(wrong("the port is not a number of 0 to 65535"));
+                return Err(wrong("the port is not a number from 0 to 65535"));
             }
             port => port.unwrap_or(if is_https { 443 } else { 80 }),
         };

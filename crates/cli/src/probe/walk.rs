@@ -121,7 +121,7 @@ impl<'a> ProbeRun<'a> {
         probe: &Probe,
         planned: Planned,
     ) -> Result<(Line, Option<ProbeResponse>), CommandError> {
-        let mut line = skipped(probe, format!("not sent: {MOST_SILENT} requests in a row had no response"));
+        let mut line = skipped(probe, format!("not sent: {MOST_SILENT} requests in a row got no response"));
         if self.silent >= MOST_SILENT {
             return Ok((line, None));
         }
@@ -240,7 +240,7 @@ impl Line {
         let mut wrong: Vec<_> =
             undeclared(operation, got.status, code_of(&got.headers).as_deref()).into_iter().collect();
         let acts = !operation.method.is_safe() && got.status.is_success();
-        wrong.extend(acts.then(|| Finding::new(RULE, "malformed JSON was let through")));
+        wrong.extend(acts.then(|| Finding::new(RULE, "the service accepted malformed JSON")));
         match &mut self.outcome {
             Outcome::Failed(findings) => findings.append(&mut wrong),
             Outcome::Passed if wrong.is_empty() => self.kept.push(RULE.to_owned()),

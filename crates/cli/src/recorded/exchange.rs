@@ -50,7 +50,7 @@ pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -
         http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is not a valid header value"))?;
     match headers.try_append(name_of, value) {
         Ok(_) => Ok(()),
-        Err(_) => Err("the recorded message has more header lines than this command can hold".to_owned()),
+        Err(_) => Err("the recorded message has too many header lines".to_owned()),
     }
 }
 

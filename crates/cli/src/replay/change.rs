@@ -73,8 +73,8 @@ impl Answer {
     }
 }
 
-/// The trial's id, and the id of a layer that answered during the recording, count as equal: no two responses share an id
-/// (E7), and no client can see the difference.
+/// The trial's id, and the id of a layer that answered during the recording, count as equal: no two responses share an
+/// id (E7), and no client can see the difference.
 fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
     let Ok(text) = str::from_utf8(body) else { return body.clone() };
     let theirs = recorded.response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());

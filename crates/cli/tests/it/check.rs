@@ -68,7 +68,7 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"bod
 
 1 file: 1 error, no warnings, no notes
 ",
-            advice_to_known_keys("did you mean \"body_limit\"? Known are")
+            advice_to_known_keys("did you mean \"body_limit\"? The choices are")
         ),
     );
 }
@@ -82,7 +82,7 @@ crates/cli/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies 
 13 | body_limit = \"none\"
    |              ^^^^^^
    |
-   = help: JSON is held in memory whole: set a body_limit of at most \"16 MiB\"
+   = help: a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\"
 
 crates/cli/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
    |
@@ -135,7 +135,7 @@ fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
         &["check", "--deny-warnings", &file],
         0,
         "\
-crates/cli/tests/policies/tokens.toml:8: secret_env: note: there is no environment variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not checked
+crates/cli/tests/policies/tokens.toml:8: secret_env: note: the environment variable \"ERROR_ENVELOPE_TEST_SECRET\" is not set, so the secret was not checked
   |
 8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^

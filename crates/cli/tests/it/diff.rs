@@ -84,7 +84,7 @@ keeps   known: added, 409
 keeps   retry: added, 503
 keeps   seat_taken: added, 409
 keeps   teapot: added, 418
-4 changes, none of which breaks clients
+4 changes: none breaks clients
 ";
     assert_eq!((diff.code, diff.out.as_str()), (Some(0), expected));
 }

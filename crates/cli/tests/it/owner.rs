@@ -157,7 +157,7 @@ fn after_learn_no_error_is_left_without_a_code() {
         "\
 # 13 inner errors, 13 without a code of their own: 8 drafts.
 
-# 3 x a text without a code, status 409; clients get conflict
+# 3 x a message without a code, status 409; clients get conflict
 [[map]]
 status = 409
 message_pattern = \"^Room .+ is locked$\"
@@ -298,7 +298,7 @@ fn a_rule_that_would_go_before_what_tells_errors_apart_is_not_drafted() {
     folder.put("log", [line("status", 422), "noise".to_owned(), line("issues", 422), line("status", 405)].join("\n"));
     let (out, _, code) = folder.sh("error-envelope learn log");
     assert_eq!(code, 0);
-    let told = "# 3 inner errors, 1 without a code of their own, 1 determined by its status alone: 0 drafts.\n\n# Not drafted:\n";
+    let told = "# 3 inner errors, 1 without a code, 1 determined by its status alone: 0 drafts.\n\n# Not drafted:\n";
     assert!(out.starts_with(told), "{out}");
     assert!(!out.contains("[[map]]"), "{out}");
 }

@@ -33,7 +33,7 @@ fn diff(folder: &Path, args: &[&str]) -> (String, String, Option<i32>) {
 fn a_change_in_an_included_file_is_shown_between_trees() {
     let folder = work_tree("diff-trees");
     let (out, err, code) = diff(&folder, &["HEAD:policy.toml", "policy.toml"]);
-    assert_eq!((&*out, &*err, code), ("no changes of settings\n", "", Some(0)));
+    assert_eq!((&*out, &*err, code), ("no settings changed\n", "", Some(0)));
     fs::write(folder.join("services/orders.toml"), SCOPE.to_owned() + "[defaults]\nmode = \"off\"\ncase = \"exact\"\n")
         .unwrap();
     let expected = "\
@@ -69,7 +69,7 @@ fn programs_read_the_same_changes() {
 fn a_policy_that_cannot_be_read_is_named_as_it_was_given() {
     let folder = work_tree("diff-unreadable");
     for (old, problem, code) in [
-        ("nope:policy.toml", "nope: cannot be read: Git has no such revision here\n = help: name a file", 2),
+        ("nope:policy.toml", "nope: cannot be read: Git does not find this revision here\n = help: name a file", 2),
         ("HEAD:nope.toml", "HEAD:nope.toml: cannot be read: No such file", 2),
         ("nope.toml", "nope.toml: cannot be read: No such file", 2),
         ("HEAD:services/orders.toml", "HEAD:services", 1),

@@ -1,4 +1,5 @@
-//! `probe`: a service that keeps the contract passes, one that does not is reported by rule, and one that misbehaves is named.
+//! `probe`: a service that keeps the contract passes, one that does not is reported by rule, and one that misbehaves is
+//! named.
 
 mod hostile;
 mod operations;
@@ -79,7 +80,7 @@ fn a_service_without_the_layer_is_told_by_each_rule() {
     assert_eq!(human.code, Some(1));
     for line in [
         "\nFAIL no-credentials          GET /ok -> 200\n",
-        "\n       G2   was let through with 200, and 401 auth_missing is right\n",
+        "\n       G2   was let through with 200, expected 401 auth_missing\n",
         "\nskip grpc                    POST /error-envelope-probe.v1.Nothing/Nothing\n       the service does not support HTTP/2; serve HTTP/2: ",
         "\n    use tower_error_envelope::ErrorEnvelopeLayer;\n    let app = app.layer(ErrorEnvelopeLayer::new());\n",
     ] {
@@ -176,7 +177,7 @@ fn with_credentials_what_is_closed_can_be_asked() {
     std::fs::remove_file(closed).unwrap();
     let line = |report: &Value| report["lines"][0].clone();
     let why = line(&without)["why"].as_str().unwrap().to_owned();
-    assert!(why.contains("would be answered with 401 auth_missing first; give credentials"), "{why}");
+    assert!(why.contains("the service would first answer 401 auth_missing; give credentials"), "{why}");
     assert_eq!((&line(&with)["outcome"], &with["failed"]), (&"passed".into(), &0.into()), "{with:#}");
 }
 

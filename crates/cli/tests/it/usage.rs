@@ -108,7 +108,7 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"bod
   |
 {}
 ",
-            advice_to_known_keys("did you mean \"body_limit\"? Known are")
+            advice_to_known_keys("did you mean \"body_limit\"? The choices are")
         )
     );
 }

@@ -1,4 +1,4 @@
-//! What an inner 401 without a code means, from the request and its `www-authenticate` (rule R1).
+//! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (rule R1).
 
 use std::borrow::Cow;
 use std::fmt;

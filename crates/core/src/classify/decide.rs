@@ -1,4 +1,4 @@
-//! Step 2: what decides the code of an inner error, first match (rule R1).
+//! Step 2: decides the code of an inner error; the first source that has one wins (rule R1).
 
 use http::{HeaderMap, StatusCode};
 
@@ -25,12 +25,12 @@ pub(super) struct Decision<'k> {
 
 /// What decided the code.
 pub(super) enum CodeSource<'k> {
-    /// A layer inside, which wrote the body: it stays as it is (E7).
+    /// An inner layer wrote the body, which does not change (E7).
     Layer {
         /// The body is foreign, and the head has its code.
         in_head: bool,
     },
-    /// A layer inside whose code is unknown here: the status stands for it (E2).
+    /// An inner layer's code is unknown here, so the status decides (E2).
     UnknownLayer,
     /// The rule, and its index.
     Rule(usize, &'k Rule),
@@ -77,8 +77,8 @@ impl CodeSource<'_> {
     }
 }
 
-/// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key of
-/// the first condition that does not hold.
+/// Tries the rules on an error, with each name of its code in turn. `note` gets each rule that was tried, with the key
+/// of the first condition that does not hold.
 pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
@@ -116,8 +116,8 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer vouches
-/// for a code that is unknown here, or for a text.
+/// The code of a shape that the policy also writes, which counts as a canonical one (R15). On a 5xx only a layer
+/// vouches for a code that is unknown here, or for a text.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.own == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.known.codes)?;

@@ -1,6 +1,6 @@
-//! What decided the code of an inner error, for the log and for explanations (rules R1, L1).
+//! The source of an inner error's code, for the log and for explanations (rules R1, L1).
 
-/// What decided the code of an inner error: the first of these that found one (rule R1).
+/// The source of an inner error's code: the first of these that had one (rule R1).
 ///
 /// ```
 /// use tower_error_envelope::exchange::DecidedBy;
@@ -10,17 +10,17 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecidedBy {
-    /// A layer inside: a canonical envelope, or its `x-error-code` (E7).
+    /// An inner layer: a canonical envelope, or its `x-error-code` (E7).
     Layer,
     /// A rule of the policy: a `[[map]]` table.
     Rule,
-    /// The body's own code, which is one of the catalogue's, of the policy's, or of its dialect's.
+    /// The body's own code, which the catalogue, the policy or the dialect defines.
     Dialect,
-    /// On a 401 the request's credentials and the challenge.
+    /// The request's credentials and the challenge, on a 401.
     Credentials,
     /// A list of issues (E8).
     Issues,
-    /// The status alone: the response has nothing else, or nothing that is known.
+    /// The status: the response has nothing else that is known.
     Status,
 }
 

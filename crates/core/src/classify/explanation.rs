@@ -1,4 +1,4 @@
-//! What each step that chooses an inner error's code (R1) finds. Programs show it to explain the code.
+//! The findings of each step that chooses an inner error's code (R1). Programs show them to explain the code.
 
 use super::decide::{self, CodeSource, Decision};
 use super::decided::DecidedBy;
@@ -6,28 +6,29 @@ use super::inner::Inner;
 use super::parse::{KeptForm, Parsed};
 use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 
-/// What an inner error contains, and how each rule of the policy treats it (rule R1).
+/// The content of an inner error, and the result of each rule of the policy (rule R1).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code that a layer's header names, where no body has it or the body is in the client's dialect.
+    /// The code in a layer's `x-error-code`, if the response has no body with a code, or its body is in the client's
+    /// dialect.
     pub header: Option<String>,
     /// The body belongs to a protocol that keeps its own format (R10).
     pub is_protocol: bool,
-    /// The policy's own shapes that it was not read in, in the order in which they were tried, each with the sign that it
-    /// lacks (R15).
+    /// The policy's own shapes that did not match, in the order in which they were tried, each with the missing
+    /// condition (R15).
     pub other_shapes: Vec<(CustomShape, String)>,
-    /// The shape that it was read in.
+    /// The shape that matched.
     pub shape: Option<Shape>,
-    /// The codes that the body names, the most specific first.
+    /// The codes in the body, the most specific first.
     pub codes: Vec<String>,
     /// The error's text.
     pub message: Option<String>,
     /// The body has a list of issues (E8).
     pub lists_issues: bool,
-    /// For each rule that was tried the condition that did not hold, by its key; the last one may fit.
+    /// For each rule that was tried, the key of the condition that did not match; the last rule may have matched.
     pub rules: Vec<Option<&'static str>>,
 }
 
@@ -71,7 +72,8 @@ impl Explanation {
         self.lists_issues = lists_issues;
     }
 
-    /// The rules are tried with the first code, and again with each further one: the first round shows why each does not fit.
+    /// The rules are tried with the first code, and again with each further one: the first round shows why each does
+    /// not fit.
     fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
         if at == self.rules.len() {
             self.rules.push(unmet);

@@ -1,10 +1,10 @@
 //! An inner error value → a fault (rule F1).
 //!
-//! Checked in this order, each over the whole chain of causes: a typed fault, a fault that the adapter's [`Recogniser`]
-//! makes (of a tonic status), a body over a limit, a time-out, load shed, a closed or failed buffer, an upstream's
-//! connection; anything else is `internal_error`. The meter's result for the request's body, and the user's own classifier,
-//! come before (see `exchange`). This module recognises errors of the standard library and of body limits; the recogniser
-//! recognises those of tower, hyper and tonic.
+//! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
+//! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
+//! upstream's connection. Anything else is `internal_error`. The meter's result for the request's body, and the user's
+//! own classifier, come first (see `exchange`). This module recognises errors of the standard library and of body
+//! limits. The recogniser recognises errors of tower, hyper and tonic.
 
 use std::error::Error;
 use std::io;
@@ -70,28 +70,28 @@ impl<'e> ErrorKind<'e> {
     }
 }
 
-/// What a cause means, the most specific first.
+/// The kind of a cause, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseKind {
     /// A body was longer than its limit: `payload_too_large`.
     Length,
-    /// A time limit ran out: `gateway_timeout`.
+    /// A time limit passed: `gateway_timeout`.
     Timeout,
     /// The service had no room: `worker_at_capacity`.
     Shed,
     /// The service's buffer failed or is closed: `service_unavailable`.
     Buffer,
-    /// A connection failed, broke, or closed before a proper head: `other`, and `service_unavailable` where the service
-    /// was not ready.
+    /// A connection failed, or closed before a valid head: `other`, or `service_unavailable` if the service was not
+    /// ready.
     Connection,
 }
 
-/// What a [`Recogniser`] returns.
+/// The result of a [`Recogniser`].
 #[derive(Debug)]
 pub enum Recognised {
     /// The error is this fault, whatever its causes.
     Fault(Fault),
-    /// The most specific of its causes means this.
+    /// The kind of its most specific cause.
     Kind(CauseKind),
 }
 

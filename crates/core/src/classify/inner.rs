@@ -1,4 +1,4 @@
-//! An inner error as it came, and the facts needed to read it.
+//! An inner error as received, and the facts that are needed to read it.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(crate) enum KeptProtocols {
     All,
     /// Only those that are kept under `protocols = "rewrite"`.
     Some,
-    /// No protocol keeps its shape: the client of an RPC reads only its own protocol.
+    /// No protocol keeps its shape, because an RPC client reads only its own protocol.
     Nothing,
 }
 

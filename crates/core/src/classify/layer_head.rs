@@ -1,4 +1,4 @@
-//! The head of a response that a layer inside has written (rules R1, E4, R16).
+//! The head of a response that an inner layer wrote (rules R1, E4, R16).
 
 use std::borrow::Cow;
 

@@ -1,24 +1,24 @@
-//! What went wrong inside → a [`Fault`].
+//! Turns an inner error into a [`Fault`].
 //!
 //! [`response`] reads an inner 4xx/5xx in five steps. Each is a file, and a function of the results before it:
 //!
-//! 1. [`parse`](parse::parse): the contents of the body, or of the head in its place, and which form the body keeps
+//! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
 //! 2. [`decide`](decide::decide): the code
 //! 3. [`text`](text::text): the text
 //! 4. [`details`](reply_details::ReplyDetails): the fields besides them
-//! 5. [`retained`](retained::retained): the part of the body that stays where it is
+//! 5. [`retained`](retained::retained): the part of the body that stays in its place
 //!
-//! What decides the code, first match (rule R1; a `Fault` in the response's extensions has decided before):
+//! The first match decides the code (rule R1), unless the response has a `Fault` in its extensions:
 //!
-//! 1. a canonical envelope, or a well-formed `x-error-code` where no body has a code, or where the body is in the route's
-//!    own dialect, which may have no room for it (E7)
+//! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
+//!    dialect, which may have no place for it (E7)
 //! 2. a policy's `[[map]]` rule
-//! 3. the dialect's own code, where it is known
+//! 3. the dialect's own code, if it is known
 //! 4. on a 401, the request's credentials and the challenge
 //! 5. a list of issues on a 400 or 422
 //! 6. the status
 //!
-//! Text and details follow from what decided (R3, E8, E9). [`failure`] does the same for error values (F1).
+//! The text and the details depend on the match (R3, E8, E9). [`failure`] does the same for error values (F1).
 
 pub(crate) mod credentials;
 mod decide;

@@ -1,4 +1,4 @@
-//! Step 1: the contents of an inner error (rules R1–R3, R10), and the facts about them that several later steps need.
+//! Step 1: parses an inner error (rules R1–R3, R10), with the facts that several later steps need.
 
 use http::{HeaderMap, StatusCode};
 
@@ -24,8 +24,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) media_type: Option<&'c str>,
     /// The code in the head, where a layer may have written the foreign body (E7).
     pub(super) head: Option<Envelope<'static>>,
-    /// The code in the head is surely a layer's, so that the text of a 5xx may pass. Services may have a header of the same
-    /// name.
+    /// The code in the head is surely a layer's, so that the text of a 5xx may pass. Services may have a header of the
+    /// same name.
     pub(super) is_vouched: bool,
     /// The body is in the client's own dialect.
     pub(super) is_own: bool,
@@ -42,11 +42,11 @@ pub(super) enum KeptForm {
     Nothing,
     /// A layer's page (R16).
     Page,
-    /// JSON-RPC that a layer inside has written, but for the id (E7).
+    /// JSON-RPC that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
     /// The filtered parts of a protocol's body (R10).
     Filtered(Protocol),
-    /// A protocol's body that passes as it is (R10).
+    /// A protocol's body that passes unchanged (R10).
     Whole(Protocol),
 }
 
@@ -101,7 +101,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
     }
 }
 
-/// Whether a layer may have written a foreign body: in the client's dialect, or on a 5xx in a shape of the policy's own (R15).
+/// Whether a layer may have written a foreign body: in the client's dialect, or on a 5xx in a shape of the policy's own
+/// (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, known: &PolicyView<'_>) -> bool {
     is_own && known.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.own == DialectCode::Canonical
@@ -142,8 +143,8 @@ fn without_body<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> (ParsedBod
     }
 }
 
-/// A protocol's body that keeps its shape has its code in the head of a layer inside, which has reported it already (E7).
-/// Any other is read as a foreign one.
+/// A protocol's body that keeps its shape has its code in the head of a layer inside, which has reported it already
+/// (E7). Any other is read as a foreign one.
 fn of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,

@@ -1,4 +1,4 @@
-//! The reason phrase of HTTP/1, where a service adds more to it than its status means (rule R3).
+//! The reason phrase of HTTP/1, if it has more than the name of its status (rule R3).
 
 use http::StatusCode;
 

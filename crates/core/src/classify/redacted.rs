@@ -1,7 +1,7 @@
-//! The steps for a client that gets no secret of a foreign error (rule R17).
+//! The steps on routes that remove secrets from foreign errors (rule R17).
 //!
-//! The body as it came decides the code, because rules compare it. Text and fields are read from the body without its secrets,
-//! and what stays in its place is a part of that.
+//! The received body decides the code, because rules compare it. Text, fields and kept parts come from the body without
+//! its secrets.
 
 use std::borrow::Cow;
 
@@ -45,8 +45,8 @@ fn is_line(body: &ParsedBody<'_>, bytes: &[u8]) -> bool {
     is_text && !bytes.trim_ascii_start().starts_with(b"[") && !bytes.trim_ascii_start().starts_with(b"\"")
 }
 
-/// Whether a layer inside wrote the body: then it is canonical, whatever its dialect (E7). A protocol's body that it let pass
-/// is the service's.
+/// Whether a layer inside wrote the body: then it is canonical, whatever its dialect (E7). A protocol's body that it
+/// let pass is the service's.
 fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
     match parsed.kept {

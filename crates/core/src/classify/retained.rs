@@ -8,17 +8,17 @@ use crate::dialect::protocol::Protocol;
 /// Which part of a body that is in the client's own dialect, or keeps its form, passes (R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
-    /// All but a text that may not pass.
+    /// All except a text that clients may not get.
     Whole,
-    /// All but what the layer adds to each error: the client requested the dialect (R11).
+    /// All except the fields that the layer adds to each error: the client requested the dialect (R11).
     Negotiated,
     /// Only the names of its fields.
     Names,
     /// The parts that its protocol's clients may have, whatever the client's dialect (R10).
     Protocol(Protocol),
-    /// JSON-RPC that a layer inside has written, but for the id (E7).
+    /// JSON-RPC that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
-    /// A page, but for the id (R16).
+    /// A page, except for the id (R16).
     Page,
 }
 

@@ -1,4 +1,4 @@
-//! The result of the steps: an inner error as it is to be written, with the facts for the log.
+//! The result of the steps: the content of the rewritten error, and the facts for the log.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
-//! Map rules (rule R1): the content of an inner error → a code. The first rule that fits decides.
+//! Map rules (rule R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule fits where all its conditions hold; it has at least one. The inner code is compared as the body wrote it, the
-//! message without the white space around it, the media type in any letter case, the path in its normalised spelling.
+//! A rule matches if all its conditions match; it has at least one. The inner code is compared exactly, the message
+//! without surrounding white space, the media type in any letter case, and the path in its normalised spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -50,7 +50,7 @@ pub struct MapRule {
 }
 
 impl MapRule {
-    /// A rule that leads to `code`; it still needs a condition.
+    /// Creates a rule that maps to `code`; it still needs a condition.
     pub fn to(code: ErrorCode) -> Self {
         Self {
             to: code,
@@ -65,25 +65,25 @@ impl MapRule {
         }
     }
 
-    /// Where the inner status is this one (400–599).
+    /// Adds a condition: the inner status is this one (400–599).
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Where the inner body's own code is this one, letter for letter.
+    /// Adds a condition: the inner body's own code is exactly this one.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Where the inner body's message is exactly this one.
+    /// Adds a condition: the inner body's message is exactly this one.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Where a regular expression is found in the inner body's message.
+    /// Adds a condition: a regular expression is found in the inner body's message.
     #[cfg(feature = "pattern")]
     #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
@@ -91,20 +91,20 @@ impl MapRule {
         self
     }
 
-    /// Where the inner body has this media type.
+    /// Adds a condition: the inner body has this media type.
     pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
         self.content_type = Some(media_type.into());
         self
     }
 
-    /// Where the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
+    /// Adds a condition: the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
     pub fn route(mut self, pattern: impl Into<String>) -> Self {
         self.route = Some(pattern.into());
         self
     }
 
-    /// Sets the status that is sent instead of the inner one (400–599). What of the body may pass follows from the inner status
-    /// (rules R1, R3).
+    /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
+    /// the body may pass (rules R1, R3).
     pub fn to_status(mut self, status: u16) -> Self {
         self.to_status = Some(status);
         self
@@ -144,8 +144,8 @@ impl MapRule {
     pub(crate) fn compile(self) -> Result<Rule, SettingError> {
         self.refuse_conditions()?;
         if self.to.is_foreign() {
-            let wrong = format!("the code is unknown to the policy: {:?}", self.to.as_str());
-            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or declare your own"));
+            let wrong = format!("the policy and the catalogue have no code {:?}", self.to.as_str());
+            return Err(SettingError::new("to", wrong, "use a code of the catalogue, or define your own"));
         }
         self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
         Ok(Rule {
@@ -166,14 +166,14 @@ impl MapRule {
     fn refuse_conditions(&self) -> Result<(), SettingError> {
         let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         let (key, wrong, right) = if self.message.is_some() && self.message_pattern.is_some() {
-            ("message_pattern", "message and message_pattern exclude each other", "keep one of them")
+            ("message_pattern", "message and message_pattern are mutually exclusive", "keep one of them")
         } else if self.code.as_deref() == Some("") {
-            ("code", "the code is empty", "name a code, or remove the key")
+            ("code", "the code is empty, so no error matches", "write a code, or remove the key")
         } else if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            ("message", "no body has a blank message", "name a code, or remove the key")
+            ("message", "the message is blank, so no error matches", "name a code, or remove the key")
         } else if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            ("", "the map rule has no condition and would catch every error", right)
+            ("", "the map rule has no condition and would match every error", right)
         } else {
             return Ok(());
         };

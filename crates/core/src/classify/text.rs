@@ -14,7 +14,7 @@ pub(super) enum ReplyText<'b> {
     OfCode,
     /// Another text of the catalogue, instead of the code's message.
     Stock(Cow<'static, str>),
-    /// A clean text of the service's or the policy's.
+    /// A clean text of the service or the policy.
     Clean(Cow<'b, str>),
 }
 

@@ -13,7 +13,7 @@ use crate::dialect::Shape;
 use crate::dialect::json::{self, Object};
 use crate::fault::Advice;
 
-/// An error response, whichever shape it came in.
+/// The content of an error response, whatever its shape.
 ///
 /// One word wide. [`Display`](fmt::Display) is one printable line without details, such as
 /// `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`, so that it can be logged;
@@ -43,7 +43,7 @@ pub(super) struct ErrorParts {
 pub(super) enum Pushback {
     Unsaid,
     After(Duration),
-    /// A negative number, or no number.
+    /// A negative number, or not a number.
     Never,
 }
 
@@ -69,8 +69,8 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// The HTTP status: 400–599, or the unusual one that an RPC error came over. An RPC error that came over 200 has the
-    /// status that `google.rpc.Code` gives it.
+    /// The HTTP status: 400–599, or another one that an RPC error had. An RPC error with status 200 gets the status
+    /// that `google.rpc.Code` defines.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -82,33 +82,33 @@ impl ClientError {
         self.0.grpc
     }
 
-    /// The canonical code. The set is open (E2): a code that is unknown here is known by name alone
+    /// The canonical code. The set is open (E2): of an unknown code, only the name is known
     /// ([`ErrorCode::is_foreign`]).
     #[must_use]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// The body's own name for its code, where it differs, such as OpenAI's `model_not_found`: 1–64 of
+    /// The body's own name for its code, if it differs, such as OpenAI's `model_not_found`: 1–64 of
     /// `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// One printable line for people, at most 1,024 bytes. Where the response has none it is the catalogue's.
+    /// One printable line for people, at most 1,024 bytes. If the response has none, it is the catalogue's.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The details as JSON text, an issue list in the form of E8 among them.
+    /// The details as JSON text, including an issue list in the form of E8.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The details as a type of the caller's; `None` where there are none.
+    /// The details as a type of the caller; `None` if there are none.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl ClientError {
         self.details_json().map(serde_json::from_str).transpose()
     }
 
-    /// The issues of an invalid request; empty where the details have no well-formed list of them.
+    /// The issues of an invalid request; empty if the details have no well-formed list.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
         let details = self.details_json().and_then(Object::parse);
@@ -131,27 +131,27 @@ impl ClientError {
         self.0.request_id.as_deref()
     }
 
-    /// What to do next: as the error advises (rule E10), else as the contract does after this code. An unknown code is
+    /// The advice for the next step: the error's own (rule E10), else the contract's for this code. An unknown code is
     /// transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// The page that describes the code: the error's own (rule E10), else that of an own code of the reader.
+    /// The page that describes the code: the error's own (rule E10), else the one that the reader's code has.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())
     }
 
-    /// Whether the same request may work later: the code allows it, and no gRPC server forbids it.
+    /// Whether the same request may succeed later: the code allows it, and no gRPC server forbids it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// How long the server requests to wait: by `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date relative to
-    /// the response's own `date`), else `google.rpc.RetryInfo`. A date that is past is no wait.
+    /// The wait that the server requests: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date
+    /// relative to the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is zero.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {
@@ -160,7 +160,7 @@ impl ClientError {
         }
     }
 
-    /// The shape that the body was read as; `None` where all facts are from the head.
+    /// The shape of the body; `None` if all facts are from the head.
     #[must_use]
     pub fn shape(&self) -> Option<Shape> {
         self.0.shape

@@ -1,4 +1,4 @@
-//! A whole response → its content. The shapes are read by `dialect`, as the layer reads them.
+//! Reads the content of a whole response. The module `dialect` parses the shapes, as in the layer.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -41,17 +41,17 @@ pub struct ResponseView<'a> {
     pub status: StatusCode,
     /// The header fields of its head.
     pub headers: &'a HeaderMap,
-    /// The whole body, or `None` where it could not be read as a whole.
+    /// The whole body, or `None` if it could not be read completely.
     pub body: Option<&'a [u8]>,
-    /// The fields behind its body.
+    /// The trailers.
     pub trailers: Option<&'a HeaderMap>,
-    /// Shapes of the services' own, in the order of reading (R15).
+    /// The services' own shapes, in the order in which they are tried (R15).
     pub shapes: &'a [CustomShape],
     /// The most bytes that the body may decode to.
     pub limit: usize,
 }
 
-/// Whether a response's head alone shows that it is an error.
+/// Whether a response's head shows that it is an error.
 pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
     is_error(status) || grpc::read(headers).is_some_and(|reported| reported.status != Status::OK)
 }
@@ -60,7 +60,7 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// The content of a response; `None` where it is no error.
+/// The content of a response; `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();

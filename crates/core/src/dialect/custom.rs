@@ -1,4 +1,4 @@
-//! Shapes that a policy describes: read and written by places instead of code (rule R15).
+//! Shapes that a policy describes, read and written by JSON pointers instead of code (rule R15).
 
 mod condition;
 mod description;
@@ -31,9 +31,9 @@ use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code;
 
-/// A shape of a policy's own, by its name.
+/// A policy's own shape, by its name.
 ///
-/// Two are equal if their descriptions are. A description lives as long as the process: a policy that is read again reuses it.
+/// Two are equal if their descriptions are. A description lives as long as the process; a reloaded policy reuses it.
 #[derive(Clone, Copy)]
 pub struct CustomShape {
     form: &'static DialectSpec,
@@ -75,7 +75,7 @@ impl CustomShape {
         place.first(body).and_then(json::string)
     }
 
-    /// The JSON Schema 2020-12 of the bodies that are written in it, as JSON text; `None` if it has no template.
+    /// The JSON Schema 2020-12 of bodies in this shape, as JSON text; `None` if the shape has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()

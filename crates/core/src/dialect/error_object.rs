@@ -1,4 +1,4 @@
-//! `{"error":{…}}`: what its several forms share.
+//! `{"error":{…}}`: the common parts of its forms.
 
 use super::json::Object;
 use super::parsed_error::ParsedError;

@@ -1,11 +1,11 @@
 //! The shapes in which services report errors (rule R2).
 //!
 //! [`read`] parses a body of any shape: the canonical envelope first, then the protocols that keep their own shape
-//! (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`], a constant in a
-//! file of its own, and a row in `table.rs`; `foreign.rs` tries them in the order of the rows.
+//! (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant in its
+//! own file, and a row in `table.rs`. `foreign.rs` tries them in the order of the rows.
 //!
-//! Nothing is decided here: `classify` chooses the code and what of the body a client may read, `outward` how it leaves
-//! on a route.
+//! Nothing is decided here: `classify` chooses the code and the parts of the body that a client may read, and `outward`
+//! how they are written on a route.
 
 mod anthropic;
 pub(crate) mod charset;

@@ -1,4 +1,4 @@
-//! The parsed contents of a body of any foreign shape (rule R2).
+//! The parsed content of a body in any foreign shape (rule R2).
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! The table of shapes: those that can be written, a row each, and those that are only parsed.
 //!
-//! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's
-//! file that has all else.
+//! A row defines the variants of [`Dialect`] and [`Shape`] with their docs, and refers to the constant in the dialect's
+//! file, which has everything else.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -68,7 +68,7 @@ macro_rules! shapes {
             /// Every shape that needs no policy.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+ $(Self::$shape,)+];
 
-            /// The name in the log, and in the policy file where it can be written there.
+            /// The name in the log and, for dialects, in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -98,8 +98,8 @@ shapes! {
     SuccessFlag: super::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
     Anthropic: super::anthropic::FORM,
-    /// JSON-RPC 2.0: `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`, with the id of
-    /// the call that the request's body has.
+    /// JSON-RPC 2.0: `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`, with the
+    /// id of the call that the request's body has.
     JsonRpc: super::json_rpc::FORM,
     /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
     Google: super::google::FORM,
@@ -195,7 +195,7 @@ impl Dialect {
         (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
-    /// The word that stands for it in the policy file.
+    /// The word for it in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.spec().name

@@ -1,4 +1,4 @@
-//! Which of several forms a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
+//! Chooses the form that a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
 //!
 //! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either.
 //! Several ranges may fit a type: the most specific one counts, and of equally specific ones the one with the highest
@@ -39,8 +39,8 @@ fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u1
     found.map(|quality| quality.weight)
 }
 
-/// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few clients
-/// send one that names either.
+/// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few
+/// clients send one that names either.
 pub(super) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }

@@ -1,4 +1,4 @@
-//! A request on its way in: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
+//! Admits a request: its id, its route, its guards, and its waits (rules I1-I4, G0-G4).
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn refuse_headers(
     head.headers.clear();
     let policy = config.policy();
     let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
-    let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("more headers than a head may have");
+    let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
     Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
 }
@@ -245,5 +245,5 @@ fn note_unenforced(state: &mut RequestState, fault: Option<Fault>) {
 }
 
 fn no_host() -> Fault {
-    Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request names no host, or two")
+    Fault::new(ErrorCode::BAD_REQUEST).caused_by("the request has no host, or two")
 }

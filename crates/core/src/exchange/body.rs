@@ -1,4 +1,4 @@
-//! The form of an error that the client gets, and its body in it (rules E1, R11, R12, R16).
+//! The form of an error for its client, and the body in this form (rules E1, R11, R12, R16).
 
 use std::time::SystemTime;
 
@@ -158,8 +158,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client prefers
-    /// (R11), since the head has left. `number` is the event's own number, if the events before had a type and a number.
+    /// The event with which a broken event stream ends (F6). It is in the route's dialect, whatever body the client
+    /// prefers (R11), since the head has left. `number` is the event's own number, if the events before had a type and
+    /// a number.
     pub(super) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let own = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, own.dialect()));

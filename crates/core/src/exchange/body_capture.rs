@@ -1,4 +1,4 @@
-//! What an observer sees of an error's bodies.
+//! The bodies of an error that an observer gets.
 
 use std::fmt;
 
@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-/// The service's error response, and the client's: kept where the policy has `[observe] bodies = true`, and the layer has
-/// an [`Observer`](super::Observer). Bodies may hold secrets that no log may have: `Debug` shows only their lengths (L3).
+/// The service's error response, and the client's: stored if the policy has `[observe] bodies = true`, and the layer
+/// has an [`Observer`](super::Observer). Bodies may contain secrets, which must not be logged: `Debug` shows only their
+/// lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyCapture {
     pub(super) before: Option<CapturedBody>,
@@ -27,7 +28,7 @@ pub struct CapturedBody {
 const MOST: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// The service's response; `None` if the service was not called, or did not answer.
+    /// The service's response; `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()

@@ -1,4 +1,4 @@
-//! Inner responses in the call's own protocol (section P): they are left as they are, and logged.
+//! Inner responses in the call's own protocol (section P): they pass unchanged, and are logged.
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};

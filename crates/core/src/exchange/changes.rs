@@ -1,4 +1,4 @@
-//! The changes to a head: for an adapter whose heads lie elsewhere.
+//! Lists the changes to a head: for adapters whose proxy owns the heads.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,8 @@ impl<'a> HeaderMutation<'a> {
     }
 }
 
-/// Every difference between the old and the new lines of a head. An adapter makes these changes to the head that it
-/// gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
+/// Every difference between the old and the new lines of a head. An adapter makes these changes to its own head, after
+/// it passed a copy to [`Exchange::begin`](super::Exchange::begin) or
 /// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values. Leave out lines whose
 /// names the crate `http` does not accept, such as `:path`.
 ///

@@ -10,7 +10,7 @@ use super::{Collected, CollectedAction, Origin, calls, fill};
 use crate::classify::RewriteDecision;
 use crate::policy::Mode;
 
-/// Takes the collected part of an inner error's body.
+/// Decides by the collected part of an inner error's body.
 #[inline]
 pub(super) fn response_body(state: RequestState, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
     if let Some(failure) = state.cut() {

@@ -1,4 +1,4 @@
-//! The configuration that decides an exchange: what an adapter sets, and what the phases read of it.
+//! The configuration of an exchange, which an adapter sets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::request_id::RequestId;
 
 impl ExchangeConfig {
     /// A config with this policy, without a classifier. `clock` is called for keys and tokens that expire (G2), and for
-    /// a dialect with a time (R2). It is also called for a call's error that states until when to wait (P1).
+    /// a dialect with a time (R2). It is also called for RPC errors with a time until which to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
         Self {
             policy: policy.into(),
@@ -56,7 +56,8 @@ impl ExchangeConfig {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too (G0).
+    /// Sets the function that reads a request's URI before the framework stripped a prefix: that path is guarded, too
+    /// (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
@@ -68,8 +69,8 @@ impl ExchangeConfig {
         Self { reason_phrase: Some(find), ..self }
     }
 
-    /// Sets that requests are forwarded to the services that scopes name, others to `rest`: events then have the service's
-    /// address (L1).
+    /// Sets that requests are forwarded to the services that scopes name, others to `rest`: events then have the
+    /// service's address (L1).
     #[must_use]
     pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
         Self { forwarding: Some(Arc::new(rest)), ..self }
@@ -95,7 +96,7 @@ impl ExchangeConfig {
     }
 
     /// Whether an exchange with this config may read, set or remove request headers by any name. If not, it reads only
-    /// the headers that [`is_read`](super::is_read) names, and sets only the id. An adapter whose heads lie elsewhere
+    /// the headers that [`is_read`](super::is_read) names, and sets only the id. An adapter whose proxy owns the heads
     /// then need not copy the other headers for [`Exchange::begin_copy`](super::Exchange::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {
@@ -140,7 +141,7 @@ impl ExchangeConfig {
         self.observer.as_deref()
     }
 
-    /// A client did not take its answer. The exchange, and with it the route, is already gone.
+    /// A client did not read its response. The exchange, and with it the route, no longer exists.
     pub fn not_taken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = EventLabel::without_request(self.policy().own_label());
         BodyContext { config: self, id: request_id, label }.event(Origin::Abandoned)

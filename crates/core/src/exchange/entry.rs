@@ -1,4 +1,4 @@
-//! What an adapter calls, in the order of a request; each call that ends one takes the exchange.
+//! The methods that an adapter calls, in the order of a request. Each method that ends a request consumes the exchange.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::request_id::RequestId;
 
 /// A request on its way in.
 impl Exchange {
-    /// Takes a request's head: gives it its id, finds its route, and runs the guards.
+    /// Begins a request from its head: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` makes a fresh id; it is called only where no other id holds (I1). The head of a request that goes on is changed:
-    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy sets them; the [`RequestId`], the
-    /// caller's [`Identity`](crate::guard::auth::Identity), and the [`UpstreamUrl`](crate::policy::UpstreamUrl) that
-    /// the request's scope names, go into the extensions.
+    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
+    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
     #[inline]
     pub fn begin(
         config: Arc<ExchangeConfig>,
@@ -45,11 +45,11 @@ impl Exchange {
         admission
     }
 
-    /// As [`Exchange::begin`], with a copy of those lines of a head that are [read](super::is_read): for an adapter whose
-    /// heads lie elsewhere, with a config that does not [read any](ExchangeConfig::reads_any).
+    /// Like [`Exchange::begin`], with a copy of the header lines that are [read](super::is_read): for an adapter whose
+    /// proxy owns the heads, with a config that does not [read any](ExchangeConfig::reads_any).
     ///
-    /// The head stays as it is. If the request goes on, the adapter sets its `x-request-id` to [`Exchange::id_header`],
-    /// replacing any other, and changes nothing else.
+    /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
+    /// [`Exchange::id_header`], replacing any other, and changes nothing else.
     pub fn begin_copy(
         config: Arc<ExchangeConfig>,
         head: &mut Parts,
@@ -59,20 +59,20 @@ impl Exchange {
         admission::admit(config, head, body, id)
     }
 
-    /// A request that must not be forwarded: its head never came, or could not be read (V4).
+    /// Begins a request that must not be forwarded: its head never came, or could not be read (V4).
     ///
-    /// It has no route and passed no guard. What `head` has of it decides the protocol of the answer; of one that
-    /// never came it is the empty head. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or
-    /// [`Exchange::proxy_failed`].
+    /// It has no route and passed no guard. `head` decides the protocol of the response; use an empty head if none
+    /// came. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or [`Exchange::proxy_failed`].
     pub fn unread(config: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
         let settings = config.policy().of_no_host().normal.response_settings();
         Self { state: admission::unguarded(config, (head, &sent), body, settings, id) }
     }
 
-    /// A request that another gateway handed over once it had failed: its guards are that gateway's, and it has its route.
+    /// Begins a request that another gateway handed over after it failed. The other gateway has run its guards; the
+    /// route is this policy's.
     ///
-    /// `head` is that of the client's request. It ends with [`Exchange::proxy_failed`].
+    /// `head` is the head of the client's request. The exchange ends with [`Exchange::proxy_failed`].
     pub fn handed_over(
         config: Arc<ExchangeConfig>,
         head: &Parts,
@@ -93,7 +93,7 @@ impl Exchange {
         self.state.id
     }
 
-    /// The request's id as `x-request-id` has it.
+    /// The request's id as the value of `x-request-id`.
     #[must_use]
     #[inline]
     pub fn id_header(&self) -> &HeaderValue {
@@ -107,8 +107,9 @@ impl Exchange {
         self.state.route()
     }
 
-    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). After that an adapter calls
-    /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
+    /// The time that an RPC client waits for the whole call (`grpc-timeout`, `connect-timeout-ms`). After that an
+    /// adapter calls [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) after the
+    /// head.
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Option<Duration> {
@@ -118,13 +119,13 @@ impl Exchange {
 
 /// An inner response.
 impl Exchange {
-    /// Takes the head of an inner response. `body` is called only where the facts of the body matter.
+    /// Decides by the head of an inner response. `body` is called only if the facts of the body matter.
     #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         ResponseHead { state: self.state }.plan(head, body)
     }
 
-    /// Takes the collected part of an inner error's body.
+    /// Decides by the collected part of an inner error's body.
     #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
         collected::response_body(self.state, head, body)
@@ -144,9 +145,9 @@ impl Exchange {
         self.state.settings.ext_proc_bodies == ExtProcBodies::Buffered
     }
 
-    /// Whether a response of this status passes without its head or body being parsed. It then gets [`Exchange::id_header`] as
-    /// its `x-request-id` and nothing else: for an adapter whose heads lie elsewhere. One that has an `x-request-id` (I3) or
-    /// an `access-control-allow-origin` (E4) is to be shown to [`Exchange::response_head`] all the same.
+    /// Whether a response with this status passes unparsed: for adapters whose proxy owns the heads. The adapter then
+    /// only sets its `x-request-id` to [`Exchange::id_header`]. A response with an `x-request-id` (I3) or an
+    /// `access-control-allow-origin` (E4) must go to [`Exchange::response_head`] all the same.
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         responding::passes_unparsed(&self.state, status)
@@ -159,8 +160,8 @@ impl Exchange {
     }
 }
 
-/// A request without a response: errors, panics, a service that is not ready, clients that leave (F1–F3), and the answers of
-/// a proxy (V2–V4).
+/// A request without a response: errors, panics, a service that is not ready, clients that leave (F1–F3), and the
+/// answers of a proxy (V2–V4).
 impl Exchange {
     /// Classifies an inner error (F1): a body over its limit decides first, whatever the error is. Then the classifier
     /// decides, then the contract's list, over the whole chain of causes.
@@ -196,8 +197,9 @@ impl Exchange {
         ErrorReply { state: self.state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
-    /// The request's body ran over its limit, as its meter has reported ([`MeterAction::Over`](super::MeterAction::Over)), and no
-    /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
+    /// The request's body ran over its limit, as its meter has reported
+    /// ([`MeterAction::Over`](super::MeterAction::Over)), and no response has begun (G4). For an adapter that need not
+    /// wait for the inner service's response.
     pub fn overran(self) -> LocalReply {
         let unknown = || Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error);
         let failure = self.state.cut().unwrap_or_else(unknown);
@@ -215,24 +217,24 @@ impl Exchange {
         self.failed(failure, String::from(text).into())
     }
 
-    /// The call took longer than its client waits: an answer like the inner service's own time-out (F1).
+    /// The call took longer than its client waits: the response is that of an inner time-out (F1).
     pub fn timed_out(self) -> LocalReply {
         let (failure, cause) = failing::out_of_time();
         let failure = self.state.cut().unwrap_or(failure);
         self.failed(failure, cause)
     }
 
-    /// The client went away before its head (F2).
+    /// The client disconnected before the response head (F2).
     pub fn abandoned(self) -> Event {
         self.state.into_event(Origin::Abandoned, None)
     }
 
-    /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
-    /// rewritten in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. Where the request was cut, that
-    /// answer (G4) is a [`ResponsePlan::Replace`].
+    /// The proxy itself returns a response with this head, whose status is that of its failure (V2). The response is
+    /// rewritten in every mode, as any failure is (F1): as a [`ResponsePlan::Rewrite`]. If the request was cut, the
+    /// response (G4) is a [`ResponsePlan::Replace`].
     ///
-    /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
-    /// response was being collected, too (V3).
+    /// The status is kept, the code is the status's, and `cause` is only for the log. This also ends an exchange whose
+    /// response was being collected (V3).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         if let Some(failure) = self.state.cut() {
             return ResponsePlan::Replace(Box::new(self.failed(failure, cause)));
@@ -246,10 +248,10 @@ impl Exchange {
     }
 }
 
-/// For programs that inspect policies and recorded exchanges: why an inner error becomes what it does, and what it would
-/// become elsewhere. No served request uses these.
+/// For programs that inspect policies and recorded exchanges: why an inner error becomes what it does, and what it
+/// would become elsewhere. No served request uses these.
 impl Exchange {
-    /// Goes on in another dialect than the route's.
+    /// Continues in another dialect than the route's.
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
         let state = &mut self.state;
@@ -263,7 +265,7 @@ impl Exchange {
         self
     }
 
-    /// What an inner error contains, and how each rule treats it.
+    /// Returns the content of an inner error, and how each rule treats it.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         InnerErrorReader { state: &self.state }.explanation(head, body)

@@ -1,7 +1,7 @@
-//! What is logged (rules L1, I2, I3, F2), its observer, and the configuration that decided it.
+//! The events to log (rules L1, I2, I3, F2), their observer, and the configuration.
 //!
-//! The three types share one file, since each needs the next: config has an observer, which sees events, which hold the
-//! config.
+//! The three types share one file, since each needs the next: a config has an observer, which gets events, which have
+//! the config.
 
 use std::error::Error;
 use std::sync::{Arc, LazyLock};
@@ -21,10 +21,10 @@ use crate::fault::Fault;
 use crate::policy::{LogLabel, MatchedReading, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
-/// A boxed error, as tower has them.
+/// A boxed error, as in tower.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Names the service's own errors; called before the contract's list (F1).
+/// Classifies the service's own errors; called before the contract's list (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
 /// Reads the pattern that the framework around the layer found for a request from the extensions (L1). It must
@@ -81,8 +81,8 @@ impl EventLabel {
 
 /// Receives each error once, as it is logged (L1).
 ///
-/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on slow work. If it
-/// panics, the panic is caught and logged, and the client gets its answer (F2).
+/// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
+/// panic is caught and logged, and the client gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,7 +110,7 @@ pub trait Observer: Send + Sync + 'static {
 
 /// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
-/// An adapter makes it once, and again where the policy changes; each request keeps the one that it began with (M3).
+/// An adapter creates it once, and again if the policy changes. Each request keeps the config that it began with (M3).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -140,7 +140,7 @@ pub struct ExchangeConfig {
 pub enum Cause {
     /// An error of the service, of a guard, or of the proxy.
     Error(BoxError),
-    /// The fault that was the answer, which has a source.
+    /// The fault that was returned, which has a source.
     Fault(Fault),
 }
 
@@ -162,8 +162,8 @@ impl Event {
         self.request_id
     }
 
-    /// The readings of the request that matched guards of their own besides those of the route, each as
-    /// `METHOD PATH meets ROUTE` (G0): at most four, of at most 128 printable characters of the path, without the query.
+    /// The readings of the request that matched other guards than the route's, each as `METHOD PATH meets ROUTE` (G0):
+    /// at most four, of at most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
         /// More of them add nothing to the first ones.
@@ -224,20 +224,20 @@ impl Event {
         self.grpc.map(Status::number)
     }
 
-    /// Where it came from.
+    /// The origin of the error.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The shape that an inner error was read in, where it was known.
+    /// The shape of an inner error, if it was known.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
-    /// Why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did not have
-    /// to be read. It may also be `None` with an adapter that reads bodies in its own way.
+    /// The reason why the body of an inner error was not read to its end (R4); `None` if it was read to its end, or did
+    /// not have to be read. It may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         self.unread
@@ -249,21 +249,21 @@ impl Event {
         self.unread = Some(why);
     }
 
-    /// What decided the code of an inner error (R1). `None` for all other errors, for what keeps its shape (R9, R10), and
-    /// for the statuses of RPC protocols.
+    /// The source of an inner error's code (R1). `None` for all other errors, for errors that keep their shape (R9,
+    /// R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by
     }
 
-    /// The rule that decided, where one did.
+    /// The rule that decided, if any.
     #[must_use]
     pub fn map_rule(&self) -> Option<MapRuleId> {
         self.rule
     }
 
-    /// The framework's pattern, or that of the policy's most specific route if the framework has none (L1): never a path
-    /// (L2).
+    /// The framework's pattern, or that of the policy's most specific route if the framework has none (L1): never a
+    /// path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
@@ -278,7 +278,7 @@ impl Event {
         self.label.route(&self.config)
     }
 
-    /// Whether the route is the framework's, which no rule of the policy can name.
+    /// Whether the route is the framework's, to which no rule of the policy can refer.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
@@ -290,15 +290,16 @@ impl Event {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// The service that a gateway chose for the request: that of its scope, or the one for all others. `None` where nothing
-    /// forwards requests.
+    /// The service that a gateway chose for the request: that of its scope, or the one for all others. `None` if
+    /// nothing forwards requests.
     #[must_use]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
         let rest = self.config.forwarding.as_deref()?;
         self.config.policy.upstream_of(self.label.settings).or(rest.as_ref())
     }
 
-    /// The request's method; `None` where the request is no longer available, as for an answer that was not taken.
+    /// The request's method; `None` if the request is no longer available, as for a response that the client did not
+    /// read.
     #[must_use]
     pub fn method(&self) -> Option<KnownMethod> {
         self.label.method
@@ -310,13 +311,13 @@ impl Event {
         self.label.settings.mode
     }
 
-    /// What failed, for the log alone. Its `Display` may be the user's own code.
+    /// The cause of the failure, only for the log. Its `Display` may be the user's own code.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// What failed, once it is logged: its drop may be the user's own code, too.
+    /// Takes the cause out after it is logged, because its drop may also be the user's own code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
@@ -341,7 +342,7 @@ impl Event {
         self.notes.as_deref()?.captured.as_ref()
     }
 
-    /// Whether the policy lets an observer see bodies: `[observe] bodies = true`.
+    /// Whether an observer gets bodies: `[observe] bodies = true`.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
         self.config.policy.observes_bodies()

@@ -1,4 +1,4 @@
-//! Event streams that end with an event where they break off (rule F6).
+//! Event streams that end with an error event if they are cut off (rule F6).
 
 use std::error::Error;
 
@@ -17,9 +17,9 @@ use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner
 use crate::fault::Fault;
 use crate::policy::{EventStreams, Mode};
 
-/// An event stream on a route that ends a broken stream with an event.
+/// An event stream on a route that ends a broken stream with an error event.
 ///
-/// An adapter passes it the body, and when the body breaks off sends the result of [`EventStream::failed`].
+/// An adapter passes the body to it. If the body is cut off, the adapter sends the result of [`EventStream::failed`].
 #[derive(Debug)]
 pub struct EventStream {
     state: RequestState,
@@ -48,8 +48,8 @@ impl EventStream {
         self.state.event(Origin::Inner).preserved(status)
     }
 
-    /// Some of the body passes, or the returned bytes in its place: where it has the last event of a layer inside, our id
-    /// replaces that event's (E7).
+    /// Inspects a piece of the body. If bytes are returned, they replace the piece: an inner layer's last event gets
+    /// this request's id (E7).
     #[must_use]
     pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.readdressed(data);
@@ -69,7 +69,7 @@ impl EventStream {
         Some(data.into())
     }
 
-    /// The trailers of the body pass.
+    /// Notes that the trailers of the body passed.
     pub fn response_trailers(&mut self) {
         self.ended = true;
     }
@@ -83,7 +83,7 @@ impl EventStream {
         failure_of(&self.state, error)
     }
 
-    /// The body broke off with `cause`: between two events the last frame is an event that reports it.
+    /// The body was cut off with `cause`. Between two events, the last frame is an event that reports it.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let origin = match failure.origin {
             origin @ (Origin::Panic | Origin::Fault) => origin,
@@ -102,12 +102,12 @@ impl EventStream {
         BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
     }
 
-    /// Ends a body that the upstream broke off, for an adapter that has no error value for that.
+    /// Ends a body that the upstream cut off, for an adapter that has no error value for that.
     pub fn upstream_failed(self, cause: BoxError) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
     }
 
-    /// Returns what outlives the stream: it suffices to log a body that panics when it is dropped.
+    /// Returns the context that outlives the stream: enough to log a body that panics when it is dropped.
     pub fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
@@ -123,7 +123,7 @@ fn stream_fault(failure: Failure) -> Fault {
     Fault::new(if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR })
 }
 
-/// Whether the route has an event for a response that breaks off, and this body can have one.
+/// Whether the route has an event for a response that is cut off, and this body can have one.
 #[inline(always)]
 pub(super) fn appends_error(state: &RequestState, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
     state.settings.event_streams == EventStreams::AppendError && may_append(state, head, body())

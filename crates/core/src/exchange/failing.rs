@@ -1,4 +1,4 @@
-//! Errors of the inner service: what each is, and where it came from (rules F1, F3).
+//! Classifies errors of the inner service, with their origin (rules F1, F3).
 
 use std::error::Error;
 
@@ -38,6 +38,6 @@ fn classified(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Fai
 
 /// The client waits no longer for a call: the inner service's own time-out (F1).
 pub(super) fn out_of_time() -> (Failure, super::BoxError) {
-    let cause = "the client's own time-out for the call ran out";
+    let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
 }

@@ -1,4 +1,4 @@
-//! What the log has of a fault besides its code (rule L1).
+//! The log's text for a fault, besides its code (rule L1).
 
 use std::error::Error;
 
@@ -9,8 +9,8 @@ use crate::message::clean;
 /// At most this many paths of one fault are logged.
 const MOST_PATHS: usize = 16;
 
-/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` where neither adds to
-/// the code. Never a value that a client sent, as far as the service keeps it out of the text.
+/// The cause of a fault that has no source: its own text, and the paths of its issues. `None` if neither adds to the
+/// code. It has no value from the client, unless the service put one into its text.
 ///
 /// ```
 /// use error_envelope_core::exchange::fault_cause;

@@ -1,7 +1,7 @@
-//! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; anything else passes whole.
+//! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; all others pass unchanged.
 //!
-//! The media type states what a body is, where it can: a JSON text passes whatever its type, as it is read whatever its
-//! type elsewhere (R2), and a body without a type is judged by its bytes.
+//! The media type decides what a body is, with two exceptions: JSON text passes whatever its type (R2), and a body
+//! without a type is judged by its bytes.
 
 use http::{HeaderMap, response};
 

@@ -1,4 +1,5 @@
-//! Response heads: the id (I1, I3), what a browser may read (E4), and the head of a rewritten error (R6, R7).
+//! Response heads: the id (I1, I3), the headers that a browser may read (E4), and the head of a rewritten error (R6,
+//! R7).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
@@ -256,7 +257,8 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
     kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// R7: an error is stored only where the service allows it, and never an error that may have been for this client alone.
+/// R7: an error is stored only where the service allows it, and never an error that may have been for this client
+/// alone.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {

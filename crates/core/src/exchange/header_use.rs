@@ -1,4 +1,4 @@
-//! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
+//! The request headers that matter: for adapters that copy heads of their proxy.
 
 use http::HeaderName;
 
@@ -9,7 +9,7 @@ use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 #[derive(Clone, Copy)]
 pub(super) enum HeaderUse {
     Accept,
-    /// A header that RPC calls alone have.
+    /// A header that only RPC calls have.
     Call,
     ContentLength,
     ContentType,
@@ -26,7 +26,7 @@ pub(super) enum HeaderUse {
     /// A header whose trace id is logged with an error (L1).
     Trace,
     TransferEncoding,
-    /// A service may take it for the content type; it is removed.
+    /// A header that a service may confuse with the content type; it is removed.
     TypeLookAlike,
     Upgrade,
 }
@@ -45,8 +45,8 @@ macro_rules! headers {
             }
         }
 
-        /// Whether a request header of this name, in lower case, is read whatever the policy: for its route (G0), its id
-        /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
+        /// Whether a request header with this lower-case name is read by every policy: for the route (G0), the id (I2),
+        /// the guards (G1–G4), the protocol (section P), or the response (R11, G5). A policy may [read
         /// others](super::ExchangeConfig::reads_any).
         ///
         /// ```
@@ -112,10 +112,10 @@ impl HeaderUse {
     }
 }
 
-/// Whether a request header of this name, in lower case, is removed whatever the policy: a CGI-like service would take
-/// it for the request's `x-request-id` (E3), its content type or its framing (G1), or for the path itself. (gunicorn
-/// trusts `script_name` and `path_info` from a proxy on the same machine: they would bypass the guards, G0.) An adapter
-/// that [copies](is_read) only some lines of a head must copy the whole head if it has such a line.
+/// Whether a request header with this lower-case name is removed by every policy. A CGI-like service would confuse it
+/// with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path itself. For example,
+/// gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would bypass the guards (G0).
+/// An adapter that [copies](is_read) only some lines of a head must copy the whole head if it has such a line.
 ///
 /// ```
 /// use error_envelope_core::exchange::is_removed;

@@ -1,4 +1,4 @@
-//! A request's method as it is logged and counted: clients may send any token, and a label must not.
+//! A request's method for the log and metrics. Clients may send any token, but a label must have few values.
 
 use http::Method;
 
@@ -11,10 +11,10 @@ const NAMES: [&str; KnownMethod::COUNT] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
 
 impl KnownMethod {
-    /// How many there are, `other` included.
+    /// The number of methods, including `other`.
     pub const COUNT: usize = 10;
 
-    /// Any method that is none of the known ones.
+    /// Any other method.
     pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
 
     /// The method's number, from 0: an index for arrays of counters.

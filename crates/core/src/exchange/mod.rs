@@ -1,29 +1,35 @@
 //! One request, from its head to the last decision about its response, without I/O.
 //!
-//! An adapter moves the bytes; an [`Exchange`] decides by the [`ExchangeConfig`] of its layer, and returns data:
+//! An adapter moves the bytes. An [`Exchange`] decides by an [`ExchangeConfig`], and returns data:
 //!
-//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It returns what to do: forward
-//!    the request, answer it, call a verifier (G2), or wait for its first body byte (G3).
+//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It returns what to do:
+//!    forward the request, answer it, call a verifier (G2), or wait for its first body byte (G3).
 //! 2. The [`BodyMeter`] counts the request body on its way in.
 //! 3. [`Exchange::response_head`] reads the inner head, and returns whether to pass the body, replace it, or collect it
 //!    first (R4). [`Exchange::response_body`] decides what was collected.
-//! 4. A [`RpcResponse`] reads the response of an RPC call, and ends one that fails; an [`EventStream`] does that for event
-//!    streams.
-//! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end a request without a response (F1–F3).
-//! 6. Inside a proxy, [`Exchange::proxy_failed`] takes the proxy's own answers, and [`Exchange::unread`] is a request
-//!    whose head the proxy never passed on (V2–V4). [`changes`] lists the changes to a head that lies elsewhere.
+//! 4. A [`RpcResponse`] reads the response of an RPC call, and ends one that fails; an [`EventStream`] does that for
+//!    event streams.
+//! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end a request without a response
+//!    (F1–F3).
+//! 6. Inside a proxy, [`Exchange::proxy_failed`] rewrites the proxy's own responses, and [`Exchange::unread`] is a
+//!    request whose head the proxy never passed on (V2–V4). [`changes`] lists the changes to a head that the proxy
+//!    owns.
 //!
-//! Each terminal call takes the exchange; each error yields one [`Event`] to log (L1).
+//! Each terminal call consumes the exchange. Each error returns one [`Event`] to log (L1).
 //!
-//! It has no clock, no random source, no body type, no future and no log: an adapter brings those.
+//! It has no clock, no random source, no body type, no future and no log: the adapter has those.
 //!
-//! The way of a request, each step a file that calls only files below it: `entry` has what an adapter calls; `admission`
-//! admits (with `auth` and `request`, and `waiting` where it must wait), and makes the [`BodyMeter`]; `responding` plans by
-//! a response's head (`calls` for RPC, `passing` for what passes), `collected` by its body; `inner_error` decides what an
-//! inner error is, `failing` what an error without a response is; `reply` ends the request with an error that `writer`
-//! writes, with its `head` and its `body` (or `rpc`); `event` is what is logged. `RpcResponse`, `EventStream` and
-//! `ObservedError` are separate from `passing`, because they follow a body. What the steps share is the `RequestState` in
-//! `state`.
+//! The steps of a request, in files that call only later ones:
+//!
+//! 1. `entry` has the methods for adapters.
+//! 2. `admission` admits a request, with `auth`, `request`, and `waiting` if it must wait. It creates the [`BodyMeter`].
+//! 3. `responding` plans by a response's head (`calls` for RPC, `passing` for responses that pass), and `collected` by
+//!    its body. `RpcResponse`, `EventStream` and `ObservedError` are separate, because they follow a body.
+//! 4. `inner_error` classifies inner errors, and `failing` errors without a response.
+//! 5. `reply` ends the request with an error that `writer` writes: its `head` and its `body` (or `rpc`).
+//! 6. `event` is the data for the log.
+//!
+//! The steps share the `RequestState` in `state`.
 
 mod accept;
 mod admission;

@@ -1,4 +1,4 @@
-//! The fields of an event besides its code and its status: where the error came from, what of it was not read, and further
+//! The fields of an event besides its code and its status: the origin of the error, why it was not read completely, and
 //! notes on the request.
 
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use super::BodyCapture;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// Where an error came from.
+/// The origin of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -24,13 +24,13 @@ pub enum Origin {
     Panic,
     /// An inner 4xx or 5xx.
     Inner,
-    /// The proxy around the service answered by itself (V2).
+    /// The proxy itself returned the response (V2).
     Proxy,
-    /// No error: the client went away before its head (F2), or cancelled a call before its end.
+    /// No error: the client disconnected before the response head (F2), or cancelled a call before its end.
     Abandoned,
 }
 
-/// Why an inner error's body was not read to its end, so that its status alone decided (R4).
+/// The reason why an inner error's body was not read to its end, so that only its status decided (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
@@ -38,11 +38,11 @@ pub enum UnreadReason {
     TooLong,
     /// The body took longer than `inspect.timeout`.
     TooLate,
-    /// The body failed; in `observe` also where the client stopped reading.
+    /// The body failed, or (in `observe`) the client stopped reading.
     BrokeOff,
 }
 
-/// Further log fields of a request: ids that others gave to it, and what was lost of an error.
+/// Further log fields of a request: ids from others, and the lost parts of an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
@@ -70,7 +70,8 @@ pub(super) struct RequestFacts {
     pub(super) began: SystemTime,
 }
 
-/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) returns its line.
+/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) returns its
+/// line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapRuleId {
     /// The scope; 0 is the policy itself.
@@ -114,89 +115,91 @@ impl UnreadReason {
 }
 
 impl EventFields {
-    /// The client's own `x-request-id`, where it was not kept (I2): at most 128 printable characters.
+    /// The client's own `x-request-id`, if it was not kept (I2): at most 128 printable characters.
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
         self.client_request_id.as_deref()
     }
 
-    /// The inner response's own `x-request-id`, where it was another (I3): at most 128 printable characters.
+    /// The inner response's own `x-request-id`, if it differed (I3): at most 128 printable characters.
     #[must_use]
     pub fn upstream_request_id(&self) -> Option<&str> {
         self.upstream_request_id.as_deref()
     }
 
-    /// The names of the request headers that were removed because a CGI-like service would take them for others (G1), with
-    /// commas between them: see [`is_removed`](super::is_removed).
+    /// The names of the request headers that were removed because a CGI-like service would confuse them with others
+    /// (G1), with commas between them: see [`is_removed`](super::is_removed).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()
     }
 
-    /// Whether the policy's routes match the path as it was before a framework stripped a prefix, and not the path that the
-    /// layer sees (G0). It is noted once for each policy.
+    /// Whether the policy's routes match the path as it was before a framework stripped a prefix, and not the path that
+    /// the layer gets (G0). It is noted once for each policy.
     #[must_use]
     pub fn only_original_path(&self) -> bool {
         self.only_original_path
     }
 
-    /// The names of the fields of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
-    /// `keep_fields` names them (R14). At most 16 of 64 characters; never a value.
+    /// The names of the fields of a foreign 4xx body that no rule reads, with commas between them: they are dropped
+    /// unless `keep_fields` names them (R14). At most 16 of 64 characters; never a value.
     #[must_use]
     pub fn dropped_fields(&self) -> Option<&str> {
         self.dropped_fields.as_deref()
     }
 
-    /// The unknown code of an inner error, where it is formed as names of errors are: `seat_taken`, `SEAT_TAKEN`,
-    /// `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning. Any other value in its place, such
-    /// as a single word in small letters, may be a secret (L3).
+    /// The unknown code of an inner error, if it has the form of an error name: `seat_taken`, `SEAT_TAKEN`,
+    /// `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule can map it. Any other value, such as a single
+    /// word in small letters, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
     }
 
-    /// The trace id of the request's `traceparent`, if that came and is valid.
+    /// The trace id of the request's `traceparent`, if it is valid.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {
         request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
     }
 
-    /// What the body limit counted for a request whose content type claims an RPC stream, where it did not count each message:
-    /// [`BodyLimitPer::Body`] (P1).
+    /// What the body limit counted for a request whose content type claims an RPC stream, if it did not count each
+    /// message: [`BodyLimitPer::Body`] (P1).
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
-    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::fault::Fault) had another, which
-    /// stays. It is noted once for each code of a policy.
+    /// The status that the policy sets for the error's code, if a service's [`Fault`](crate::fault::Fault) had another
+    /// one, which stays. It is noted once for each code of a policy.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
     }
 
-    /// The form of the path of a request that no route matched, with `{…}` for what looks like an id: `/users/{…}/orders`. Only
-    /// set if an observer is registered and `[observe] bodies` shows it bodies; it is not for the log.
+    /// The form of the path of a request that no route matched, with `{…}` for segments that look like ids:
+    /// `/users/{…}/orders`. Only set if an observer is registered and `[observe] bodies` shows it bodies; it is not for
+    /// the log.
     #[must_use]
     pub fn path_form(&self) -> Option<&str> {
         self.path_form.as_deref()
     }
 
-    /// The path of the request as sent, without its query. Only set if an observer is registered; it is not for the log.
+    /// The path of the request as sent, without its query. Only set if an observer is registered; it is not for the
+    /// log.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// The client as the nearest hop names it: the last address in `x-forwarded-for`, which a gateway sets. Anyone who reaches a
-    /// service directly may send it. Only set if an observer is registered; it is not for the log.
+    /// The client's address from the nearest hop: the last address in `x-forwarded-for`, which a gateway sets. Anyone
+    /// who reaches a service directly may send it. Only set if an observer is registered; it is not for the log.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
         addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
     }
 
-    /// When the request came. Only set if an observer is registered.
+    /// The time when the request arrived. Only set if an observer is registered.
     #[must_use]
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)

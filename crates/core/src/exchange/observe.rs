@@ -1,4 +1,4 @@
-//! `observe` (rule M1): what `enforce` would have done, written to the log alone.
+//! `observe` (rule M1): logs what `enforce` would have done.
 //!
 //! The response passes unchanged except for the id. The log has the refusal of a guard, or else the error that would
 //! have replaced an inner one.

@@ -1,4 +1,4 @@
-//! Inner errors that pass on a route in `observe` (rule M1): a body is copied as it passes, and nothing waits for it.
+//! Inner errors that pass on a route in `observe` (rule M1). Their bodies are copied without any delay.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// The body has ended, or will be read no further: the bytes that came decide, as they would have.
+    /// The body has ended, or will not be read further. The received bytes decide, as they would in `enforce`.
     pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { state, status, headers, reason } = &self;
         let reader = InnerErrorReader { state };

@@ -1,4 +1,4 @@
-//! The facts of a body that an exchange takes, and its outcomes: data, for an adapter to act on.
+//! The input of an exchange about bodies, and its output: data on which an adapter acts.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
 
-/// The facts of a body before a byte of it is read.
+/// The facts of a body before any byte is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
     /// There is no body, or it has ended.
     pub ended: bool,
-    /// The least number of bytes that come.
+    /// The minimum number of bytes that follow.
     pub lower: u64,
-    /// The greatest number of bytes that come, where that is known.
+    /// The maximum number of bytes that follow, if known.
     pub upper: Option<u64>,
 }
 
-/// What the first byte of a body was.
+/// The outcome of waiting for the first byte of a body.
 #[derive(Debug)]
 pub enum FirstByte {
     /// There is a body.
@@ -35,7 +35,7 @@ pub enum FirstByte {
     Failed(Failure, BoxError),
 }
 
-/// What an error is, and where it came from.
+/// The classification of an error, with its origin.
 #[derive(Debug)]
 #[must_use]
 pub struct Failure {
@@ -43,17 +43,17 @@ pub struct Failure {
     pub(super) origin: Origin,
 }
 
-/// An answer of the layer's own, and the event to log.
+/// A response of the layer itself, and the event to log.
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
-    /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
+    /// The whole response. On HEAD the body is empty, and `content-length` is that of GET (E5).
     pub reply: Response<Bytes>,
     /// How much of the request to read and drop after the head and before the body (G5).
     pub drain: Option<DrainBudget>,
     /// The event to log.
     pub event: Event,
-    /// The refusal that `auth_observe` suppressed (M1), to be logged as well.
+    /// The refusal that `auth_observe` suppressed (M1); log it, too.
     pub unenforced: Option<Box<Event>>,
 }
 
@@ -62,7 +62,7 @@ pub struct LocalReply {
 pub enum Collected<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// The body was too long, came too late, or broke off after these bytes: the status decides.
+    /// The body was too long, too late, or cut off after these bytes: the status decides.
     Unreadable(&'a [u8]),
 }
 
@@ -74,7 +74,7 @@ pub enum CollectedAction {
     Rewrite(RewrittenBody),
     /// Drop the response and send this instead.
     Replace(Box<LocalReply>),
-    /// Send what was read unchanged, and then the rest: the error keeps its shape (R10, M1).
+    /// Send the bytes that were read unchanged, and then the rest: the error keeps its shape (R10, M1).
     Restore(BodyContext, Box<Event>),
 }
 
@@ -86,7 +86,7 @@ pub struct RewrittenBody {
     pub body: Bytes,
     /// The event to log.
     pub event: Event,
-    /// What would have refused the request in another mode than `observe` (M1), to be logged, too.
+    /// The refusal that the request would have got in a mode other than `observe` (M1); log it, too.
     pub unenforced: Option<Box<Event>>,
 }
 
@@ -107,11 +107,11 @@ pub enum FinalFrame {
     Trailers(HeaderMap),
     /// These bytes.
     Data(Bytes),
-    /// No frame: the body cannot end properly, so it breaks off (F4).
+    /// No frame: the body cannot end properly, so it is cut off (F4).
     BrokenOff,
 }
 
-/// What outlives the exchange: enough to log a body that fails after its head left (F4).
+/// The context that outlives the exchange: enough to log a body that fails after its head was sent (F4).
 #[derive(Debug)]
 pub struct BodyContext {
     pub(super) config: Arc<ExchangeConfig>,
@@ -131,7 +131,7 @@ impl Failure {
 }
 
 impl BodyContext {
-    /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
+    /// A body that had begun ended with an error or a panic (F4). The head was sent with `status`.
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(Cause::Error(cause)), ..self.event(origin) }
     }

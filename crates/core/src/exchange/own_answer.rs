@@ -1,4 +1,4 @@
-//! What the answers of the layer's own carry besides the error: who failed (L4), and which scripts may read it (R6a).
+//! Further headers of the layer's own responses: the failed party (L4), and the scripts that may read them (R6a).
 
 use http::header::{ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};

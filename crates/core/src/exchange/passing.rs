@@ -1,5 +1,5 @@
-//! Responses that pass, with their ids and what a browser may read (I3, E4): whole, or as errors that keep their shape (R9,
-//! R10).
+//! Responses that pass, with their ids and the headers that a browser may read (I3, E4): unchanged, or as errors that
+//! keep their shape (R9, R10).
 
 use http::response;
 
@@ -30,8 +30,8 @@ impl PassingResponse {
         ResponsePlan::Pass(body_context, notes)
     }
 
-    /// A fault that its service sent with a status of success, such as `(StatusCode::OK, fault)`, passes (E5), and is logged
-    /// as the error that it is.
+    /// A fault that its service sent with a status of success, such as `(StatusCode::OK, fault)`, passes (E5), and is
+    /// logged as the error that it is.
     #[cold]
     fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponsePlan {
         self.state.mark_head(&mut head.headers);

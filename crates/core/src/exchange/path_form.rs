@@ -1,5 +1,5 @@
-//! The form of a path, for users who look for a missing route: what looks like an id is written as `{…}`, so that
-//! many paths have one form.
+//! The form of a path, to find missing routes: segments that look like ids become `{…}`, so that many paths have one
+//! form.
 
 /// How many segments of a path are kept apart; a longer path ends in `/…`.
 const MOST_SEGMENTS: usize = 8;
@@ -31,8 +31,8 @@ fn path_without_segments(path: &str) -> &'static str {
     if path == "*" { "*" } else { ID }
 }
 
-/// Whether a segment is a name that a developer chose: letters, with `-`, `_` and `.` between them, or a short word with a
-/// number behind it. All others, encoded ones among them, may be an id, or the client's own choice.
+/// Whether a segment is a name that a developer chose: letters, with `-`, `_` and `.` between them, or a short word
+/// with a number behind it. All others, encoded ones among them, may be an id, or the client's own choice.
 fn is_word(segment: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.');
     let name = segment.trim_end_matches(|letter: char| letter.is_ascii_digit());

@@ -16,12 +16,12 @@ use crate::request_id::RequestId;
 #[derive(Debug)]
 #[must_use]
 pub enum Admission {
-    /// Forward it. The meter, where there is one, counts the body; the event, where there is one, names what would have
-    /// refused the request (M1), and is to be logged.
+    /// Forward it. The meter, if any, counts the body. The event, if any, is the refusal that the request would have
+    /// got (M1); log it.
     Forward(Exchange, Option<BodyMeter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Box<LocalReply>),
-    /// Run the verifier of the scheme that [`PendingVerification::scheme`] names, or wait for keys (`PendingVerification::keys`),
+    /// Run the verifier of the scheme [`PendingVerification::scheme`], or wait for keys (`PendingVerification::keys`),
     /// for at most this long, then call [`PendingVerification::verified`] (G2).
     Verify(PendingVerification, Duration),
     /// Wait this long for the first body byte, then call [`PendingPeek::first_byte`] (G3).
@@ -41,7 +41,8 @@ impl Admission {
         self.state().map_or_else(|reply| reply.event.route_ref(), RequestState::route)
     }
 
-    /// The name of the policy's scope that the request is in, as its events have it (L1): its first host and its prefix.
+    /// The name of the policy's scope that the request is in, as its events have it (L1): its first host and its
+    /// prefix.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.state().map_or_else(|reply| reply.event.scope(), RequestState::scope)
@@ -67,7 +68,7 @@ pub enum ResponsePlan {
     Pass(BodyContext, Option<Box<EventFields>>),
     /// Pass an error that keeps its shape (R9, R10), and log it.
     Keep(BodyContext, Box<Event>),
-    /// Pass the head alone: this status has no body (E5).
+    /// Pass only the head: this status has no body (E5).
     Strip(BodyContext, Option<Box<EventFields>>),
     /// The head is rewritten: send it with this body instead.
     Rewrite(RewrittenBody),
@@ -75,12 +76,12 @@ pub enum ResponsePlan {
     Replace(Box<LocalReply>),
     /// Read the body first, at most this many bytes and this long, then call [`Exchange::response_body`] (R4).
     Collect(Exchange, u64, Duration),
-    /// Pass the body as it comes, and keep a copy of at most this many bytes. At its end, or where it is dropped, call
+    /// Pass the body as it comes, and keep a copy of at most this many bytes. When it ends or is dropped, call
     /// [`ObservedError::finish`] with the bytes that came within that time (M1).
     Tee(BodyContext, Box<ObservedError>, u64, Duration),
-    /// Pass the body of an RPC call as it comes, and show it to the [`RpcResponse`] (section P).
+    /// Pass the body of an RPC call as it comes, and give it to the [`RpcResponse`] (section P).
     Watch(Box<RpcResponse>),
-    /// Pass an event stream as it comes, and show it to the [`EventStream`] (F6). The event, where there is one, is of an error
-    /// that keeps its shape, and is to be logged.
+    /// Pass an event stream as it comes, and give it to the [`EventStream`] (F6). The event, if any, is an error that
+    /// keeps its shape; log it.
     Stream(Box<EventStream>, Option<Box<Event>>),
 }

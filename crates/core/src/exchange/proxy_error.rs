@@ -1,4 +1,4 @@
-//! Who failed, for `Proxy-Status` (RFC 9209, rule L4).
+//! The failed party, for `Proxy-Status` (RFC 9209, rule L4).
 
 use std::error::Error;
 use std::fmt;
@@ -35,7 +35,7 @@ proxy_errors! {
     DnsTimeout "dns_timeout"
     /// The name of the service has no address.
     DnsError "dns_error"
-    /// No service is named for the request.
+    /// No service is set for the request.
     DestinationNotFound "destination_not_found"
     /// The service cannot be reached.
     DestinationUnavailable "destination_unavailable"
@@ -53,7 +53,7 @@ proxy_errors! {
     TlsProtocolError "tls_protocol_error"
     /// The service sent no response head in time.
     HttpResponseTimeout "http_response_timeout"
-    /// The response broke off.
+    /// The response was cut off.
     HttpResponseIncomplete "http_response_incomplete"
     /// The response head was too large.
     HttpResponseHeaderSectionSize "http_response_header_section_size"
@@ -61,7 +61,7 @@ proxy_errors! {
     HttpRequestDenied "http_request_denied"
     /// The request was wrong, or too slow.
     HttpRequestError "http_request_error"
-    /// The response was no HTTP.
+    /// The response was not valid HTTP.
     HttpProtocolError "http_protocol_error"
     /// This process failed.
     ProxyInternalError "proxy_internal_error"

@@ -1,5 +1,5 @@
-//! What the client gets: an answer of the layer's own, or an inner error rewritten (E1, E5), and how much of the
-//! request is read so that the client can read the answer (G5).
+//! The client's response: the layer's own, or a rewritten inner error (E1, E5). It also decides how much of the request
+//! to read, so that the client can read the response (G5).
 
 use std::error::Error;
 
@@ -129,7 +129,7 @@ impl ErrorReply {
         self.answer_after(drain, failure, cause)
     }
 
-    /// A reply of the layer's own.
+    /// A reply of the layer itself.
     pub(super) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.answer_after(None, failure, cause)
     }

@@ -1,4 +1,5 @@
-//! Heads of inner responses: what passes, what is read first, what is rewritten (rules R1, R4, R5, R9, R10, E5, E6).
+//! Plans by the head of an inner response: whether it passes, is read first, or is rewritten (rules R1, R4, R5, R9,
+//! R10, E5, E6).
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -32,7 +33,7 @@ pub(super) struct ResponseHead {
 /// What the status of a response decides in the route's mode.
 enum StatusTreatment {
     Pass,
-    /// The response is its head alone (E5).
+    /// The response has only a head (E5).
     Strip,
     /// An error, or a status that no final response may have (E6), may be rewritten.
     Rewrite,
@@ -178,8 +179,8 @@ impl ResponseHead {
         RewrittenBody { unenforced, ..ErrorReply { state: self.state }.rewrite(head, fault, Origin::Fault) }
     }
 
-    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows (E5). For a
-    /// 5xx the status decides: GET's body is unknown.
+    /// Whether a head without its body is of an error that GET would get in its protocol's shape, as far as it shows
+    /// (E5). For a 5xx the status decides: GET's body is unknown.
     fn keeps_head(&self, head: &response::Parts) -> bool {
         let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
         self.state.request.is_head()

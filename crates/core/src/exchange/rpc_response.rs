@@ -1,5 +1,5 @@
-//! The responses of RPC calls (rules P1–P3, F4): an inner status is left as it is, and logged; a failure behind
-//! the head becomes the end that the protocol has for it.
+//! The responses of RPC calls (rules P1–P3, F4). An inner status passes unchanged, and is logged. A failure after the
+//! head becomes the protocol's own end of a call.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -31,7 +31,7 @@ use crate::policy::Mode;
 
 /// A call whose response has begun.
 ///
-/// An adapter shows it what passes, and logs the events.
+/// An adapter gives the passing data to it, and logs the events.
 #[derive(Debug)]
 pub struct RpcResponse {
     pub(super) state: RequestState,
@@ -64,19 +64,20 @@ impl RpcResponse {
         }
     }
 
-    /// The ids that were replaced (I2, I3): to be logged with the head, since no event may follow.
+    /// The ids that were replaced (I2, I3). Log them with the head, since no event may follow.
     #[must_use]
     pub fn notes(&self) -> Option<Box<EventFields>> {
         self.state.cold.as_ref()?.notes.clone()
     }
 
-    /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] is to see it; else it is trailers.
+    /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] needs it; else the
+    /// end is in trailers.
     #[must_use]
     pub fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended
     }
 
-    /// Takes a chunk of the body. If it ends a call whose request was cut, another end replaces it.
+    /// Inspects a chunk of the body. If it ends a call whose request was cut, another end replaces it.
     pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
@@ -104,7 +105,7 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// Takes the trailers of the body. For a call whose request was cut, they are replaced by the error of the cut.
+    /// Inspects the trailers of the body. If the request was cut, the error of the cut replaces them.
     pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
@@ -179,7 +180,7 @@ impl RpcResponse {
         self.state.into_event(Origin::Abandoned, None)
     }
 
-    /// Whether the call can be ended well where it is: between messages of a body that may be of any length.
+    /// Whether the call can be ended properly now: between messages of a body of any length.
     #[must_use]
     pub fn can_end(&self) -> bool {
         let between = match self.rpc {
@@ -190,14 +191,14 @@ impl RpcResponse {
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns what a late body failure logs. It suffices for a body that panics when it is dropped.
+    /// Returns the context for logging a late body failure, such as a panic when the body is dropped.
     pub fn into_body_context(self) -> BodyContext {
         self.state.into_context_and_fields().0
     }
 
-    /// Whether the status of the call is to come, in trailers: the sender need not check whether the body has ended, and polls
-    /// for the next frame instead. A body of known length has no trailers over HTTP/1. In `observe` and `off` a body is
-    /// polled as it would be without the layer.
+    /// Whether the status of the call will come in trailers: the sender need not check whether the body has ended, and
+    /// polls for the next frame instead. A body of known length has no trailers over HTTP/1. In `observe` and `off` a
+    /// body is polled as it would be without the layer.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));

@@ -1,4 +1,4 @@
-//! The request as each phase of its exchange is given it.
+//! The request in each phase of its exchange.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub struct PendingPeek {
     pub(super) refusal: Fault,
 }
 
-/// A request that depends on a verifier of the user's own (G2).
+/// A request that depends on the user's own verifier (G2).
 #[derive(Debug)]
 pub struct PendingVerification {
     pub(super) exchange: Exchange,
@@ -180,7 +180,7 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// The client's part in a failure: its body broke off, or came too slowly (F1).
+    /// The client's part in a failure: its body was cut off, or came too slowly (F1).
     pub(super) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -219,7 +219,8 @@ impl RequestState {
         (body_context, notes)
     }
 
-    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log fields.
+    /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log
+    /// fields.
     #[inline(always)]
     pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         self.expose(headers);

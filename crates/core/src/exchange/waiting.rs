@@ -31,12 +31,13 @@ impl PendingPeek {
         self.exchange.unready_panicked(text)
     }
 
-    /// The client went away (F2).
+    /// The client disconnected (F2).
     pub fn abandoned(self) -> Event {
         self.exchange.abandoned()
     }
 
-    /// Returns the failure for an error that came instead of the first byte, and marks the request body as slow or broken.
+    /// Returns the failure for an error that came instead of the first byte, and marks the request body as slow or
+    /// broken.
     ///
     /// # Panics
     ///
@@ -48,7 +49,7 @@ impl PendingPeek {
         self.exchange.failure_of(error)
     }
 
-    /// The first byte came, or did not (G3).
+    /// Continues after the wait for the first byte (G3).
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
         // Polling for the byte has requested the body: a `100 Continue` is out (G5).
@@ -81,7 +82,8 @@ impl PendingPeek {
         self.exchange.shared_route()
     }
 
-    /// Takes the head of an answer of the proxy's own, which came before the first byte: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
+    /// The proxy itself returned a response before the first byte came:
+    /// [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         self.exchange.proxy_failed(head, cause)
     }
@@ -94,15 +96,15 @@ impl PendingVerification {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// The keys to fetch; `None` where a verifier runs instead.
+    /// The keys to fetch; `None` if a verifier runs instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
         self.pending.next()?.remote_keys()
     }
 
-    /// Takes the verifier's result, or the reason why there is no result: an error, a panic or the time-out. After a
-    /// wait for keys, `outcome` is ignored: the token is checked with the current keys.
+    /// Continues with the verifier's result, or with the reason why there is none: an error, a panic or a time-out.
+    /// After a wait for keys, `outcome` is ignored: the token is checked with the current keys.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, pending, guarded } = self;
         let Exchange { state } = exchange;
@@ -116,7 +118,7 @@ impl PendingVerification {
         self.exchange.unready_panicked(text)
     }
 
-    /// The client went away (F2).
+    /// The client disconnected (F2).
     pub fn abandoned(self) -> Event {
         self.exchange.abandoned()
     }
@@ -133,7 +135,8 @@ impl PendingVerification {
         self.exchange.shared_route()
     }
 
-    /// Takes the head of an answer of the proxy's own, which came before the verifier's: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
+    /// The proxy itself returned a response before the verifier's result:
+    /// [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         self.exchange.proxy_failed(head, cause)
     }

@@ -1,4 +1,4 @@
-//! Errors as their client gets them (E1, E5): head and body, written out or copied from what is prepared.
+//! Writes an error for its client (E1, E5): head and body, written anew or copied from a prepared reply.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -183,8 +183,8 @@ impl<'e> ErrorWriter<'e> {
         }
     }
 
-    /// On HEAD a layer inside has computed the body that it would have sent, and its length (E5, E7). No length is 0: a service
-    /// that only names a code declares no body.
+    /// On HEAD a layer inside has computed the body that it would have sent, and its length (E5, E7). No length is 0: a
+    /// service that only names a code declares no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type =

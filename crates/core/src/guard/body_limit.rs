@@ -1,8 +1,8 @@
-//! The body's size: declared, and counted as it comes (rule G4).
+//! The limit of the body's size, declared or counted (rule G4).
 //!
-//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It travels with
-//! the body into whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream
-//! each message is measured by itself, by the length before it (rules P1–P3).
+//! A declared length over the limit is refused from the head. The [`BodyMeter`] counts an undeclared one. It stays with
+//! the body in whatever task reads it, and reports the body's outcome to the exchange. In an RPC stream each message is
+//! measured separately, by the length before it (rules P1–P3).
 
 use std::error::Error;
 use std::io;
@@ -58,7 +58,7 @@ pub enum MeterAction {
     Over(DrainBudget),
 }
 
-/// How much of the rest of a request is read and dropped, so that the client receives the response (G5).
+/// Limits for reading and dropping the rest of a request, so that the client receives the response (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
     /// At most this many bytes.
@@ -106,7 +106,7 @@ impl BodyMeter {
         }
     }
 
-    /// Notes that the body failed: it arrived too slowly, broke off, or was badly framed.
+    /// Notes that the body failed: it arrived too slowly, was cut off, or was badly framed.
     ///
     /// The limit or typed fault of an outer layer is not a failure of the client's connection, and does not change.
     pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {
@@ -118,8 +118,8 @@ impl BodyMeter {
         self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the body's data, so that an adapter to which data does not come by itself must ask for
-    /// it. `declared`: the head has the body's length, which the guards have checked.
+    /// Whether a decision depends on the body's data, so that an adapter that does not get all data by default must
+    /// request it. `declared`: the head has the body's length, which the guards have checked.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;
@@ -327,8 +327,8 @@ pub(crate) fn too_large(limit: u64) -> Fault {
 /// The answer to a body that is no sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
-        .with_stock_message("The body is no sequence of messages.")
-        .caused_by("body limit: the body is no sequence of messages")
+        .with_stock_message("The body is not a sequence of messages.")
+        .caused_by("body limit: the body is not a sequence of messages")
 }
 
 #[cfg(test)]

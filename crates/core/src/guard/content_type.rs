@@ -1,6 +1,6 @@
 //! The content type (rule G3): the request's declared type, against the types that the route decodes.
 //!
-//! Two headers, or one that cannot be parsed, are refused; parameters must parse, and do not matter otherwise.
+//! Two headers, or one that cannot be parsed, are refused. Parameters must be valid, but are not compared.
 
 use http::header::{ACCEPT, HeaderValue};
 
@@ -31,9 +31,7 @@ impl MediaTypes {
         let accept = HeaderValue::from_str(&types.join(", "));
         match accept {
             Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).with_stored_reply(), types }),
-            _ => {
-                Err(SettingError::new(KEY, "the list names no media type", "name at least one, or leave the guard out"))
-            }
+            _ => Err(SettingError::new(KEY, "the list has no media type", "list at least one, or remove the guard")),
         }
     }
 

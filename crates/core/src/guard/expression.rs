@@ -1,8 +1,8 @@
-//! The regular expressions of a policy: one that a whole header value must match (rules G1, G2), one that is found
+//! The regular expressions of a policy: one kind must match a whole header value (rules G1, G2), the other is searched
 //! in a message (R1).
 //!
-//! Without the feature `pattern` there is none: the types have no value, no setter creates one, and a setting that needs
-//! one is refused. A pattern that was dropped would be a guard that lets every request in.
+//! Without the feature `pattern` there are no expressions: no setter creates one, and a setting that needs one is
+//! refused. If the pattern were ignored instead, the guard would let every request in.
 
 #[cfg(not(feature = "pattern"))]
 mod absent;

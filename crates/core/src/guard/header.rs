@@ -1,5 +1,5 @@
-//! Required headers (rule G1): present, once, and of the right form. A line whose name is the same to a CGI-like
-//! service is a repetition.
+//! Required headers (rule G1): present, once, and of the right form. A header whose name is the same for a CGI-like
+//! service counts as a repetition.
 //!
 //! There is one message for a missing header, and one for a malformed or repeated one. The pattern must match the
 //! whole value; without one, any value that is not empty passes.
@@ -15,7 +15,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::fields;
 
-/// A header that requests must carry: `[header.*]` in the policy file (rule G1).
+/// A header that requests must have: `[header.*]` in the policy file (rule G1).
 ///
 /// A mistake in it is refused when the policy is built.
 ///

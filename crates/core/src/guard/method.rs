@@ -1,7 +1,7 @@
-//! The methods that a service may read a request's method as (rule G0).
+//! The methods as which a service may treat a request (rule G0).
 //!
-//! Services differ in whether letter case counts. Some replace the sent method by another one: that of a
-//! header on any method, or that of the query's `_method` on any method but GET and HEAD. Patterns name methods in capitals.
+//! Services differ in whether letter case counts. Some replace the method: with a header's on any method, or with the
+//! query's `_method` on any method except GET and HEAD. Patterns have methods in capitals.
 
 use http::Method;
 use http::request::Parts;
@@ -91,7 +91,8 @@ fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()).ok()
 }
 
-/// The values of the query's `_method`. PHP turns each character that no variable's name has into `_`, and ends a name at a NUL.
+/// The values of the query's `_method`. PHP turns each character that no variable's name has into `_`, and ends a name
+/// at a NUL.
 fn overrides_of(query: &str) -> Vec<Vec<u8>> {
     let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
     let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));

@@ -1,10 +1,10 @@
 //! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
 //!
-//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment
-//! that is not empty; `{*rest}`, as the last segment, for zero or more remaining segments.
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment matches itself. `{one}` matches one whole segment
+//! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
-//! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
-//! refused, because a guard that never runs looks like one that does.
+//! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that no normalised path could ever match
+//! is refused, because a guard that never runs looks like one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -56,7 +56,7 @@ impl SettingError {
     pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
-            _ => Err(Self::new(key, format!("{status} is not an error's status"), "write one of 400-599")),
+            _ => Err(Self::new(key, format!("{status} is not an error status"), "write a status from 400 to 599")),
         }
     }
 }
@@ -170,8 +170,8 @@ impl Pattern {
     }
 }
 
-/// The segments of a path, to be taken one by one. A target that is no path (`*`, an authority) is guarded as the root is: a
-/// target that names no resource opens nothing.
+/// The segments of a path, to be taken one by one. A target that is no path (`*`, an authority) is guarded as the root
+/// is: a target that names no resource opens nothing.
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }

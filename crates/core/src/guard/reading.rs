@@ -1,14 +1,14 @@
 //! The readings of a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts its parameters in some order, or skips
-//! steps. [`readings`] makes every path that these steps make, in any order; decoding counts twice, and the other steps may
-//! follow each decode. Letter case is no step here: a route's pattern is compared without it.
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts its parameters in some order, or
+//! skips steps. [`readings`] returns every path that these steps can produce, in any order. Decoding may happen twice,
+//! and the other steps may follow each decode. Letter case is not a step: patterns are compared without it.
 //!
-//! Some steps are finer than the contract's, or additional, because servers do them:
+//! Some steps are finer than the contract's, or additional, because some servers do them:
 //!
-//! - `%2F`, `%5C` and `\` become a slash each by itself;
+//! - `%2F`, `%5C` and `\` become a slash, each independently;
 //! - slashes may be merged where a trailing one stays (Go's `ServeMux`);
-//! - dot segments are resolved as they are written, or as the WHATWG's URL standard reads them (`%2e` for a dot);
+//! - dot segments are resolved as written, or by the WHATWG's URL standard (`%2e` is a dot);
 //! - the text after two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
 

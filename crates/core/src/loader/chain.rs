@@ -1,4 +1,4 @@
-//! Which table of a policy decides each key of a request, for programs that show it (G0).
+//! Finds the table of a policy that decides each key of a request, for programs that show it (G0).
 
 use http::Method;
 

@@ -14,7 +14,7 @@ use crate::policy::{MatchedReading, Unmatched, host};
 
 /// The settings of one request, key by key, each with the file and line that sets it (rule G0).
 ///
-/// It displays as lines of 80 columns where names allow it.
+/// Its `Display` writes lines of 80 columns, unless names are too long.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -48,7 +48,7 @@ pub struct PathReading {
     settings: Vec<Setting>,
 }
 
-/// A key, its value, and where it is set.
+/// A key, its value, and the place where it is set.
 #[derive(Clone, Debug)]
 pub struct Setting {
     key: &'static str,
@@ -64,14 +64,14 @@ impl Effective {
     }
 
     /// The settings of further readings of the path and the method whose guards differ, one of each kind: their guards
-    /// hold, too.
+    /// apply, too.
     #[must_use]
     pub fn others(&self) -> &[PathReading] {
         &self.others
     }
 
-    /// Whether the layer answers such a request with 400, since its readings meet different guards and a route has
-    /// `paths = "refuse"`.
+    /// Whether the layer refuses the request with 400, since its readings match different guards and a route has `paths
+    /// = "refuse"`.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
         self.is_refused
@@ -79,13 +79,13 @@ impl Effective {
 }
 
 impl PathReading {
-    /// The method that the request is read as.
+    /// The method of the reading.
     #[must_use]
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path that it is read as; bytes that are no UTF-8 are shown as U+FFFD.
+    /// The path of the reading; bytes that are not UTF-8 are shown as U+FFFD.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -108,7 +108,7 @@ impl Setting {
         Self { key, value, from: from.filter(|from| !from.is_empty()) }
     }
 
-    /// The key: `content_types` takes the place of `json` if it was set instead.
+    /// The key: `content_types` instead of `json` if that was set.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
@@ -155,7 +155,7 @@ impl PolicyFile {
         let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
             Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
             Unmatched::TooManyReadings => {
-                let wrong = format!("{url:?} can be read in more than 256 ways, or in more than 64 KiB of them");
+                let wrong = format!("{url:?} has more than 256 readings, or more than 64 KiB of readings");
                 PolicyError::new(None, wrong, "the layer answers such a request with 400".to_owned())
             }
         })?;
@@ -245,10 +245,10 @@ impl fmt::Display for Effective {
         writeln!(f)?;
         self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
         if self.is_refused {
-            writeln!(f, "\nthe layer answers 400: its readings meet different guards (paths = \"refuse\")")?;
+            writeln!(f, "\nthe layer answers 400: readings of the path match different guards (paths = \"refuse\")")?;
         }
         for other in &self.others {
-            writeln!(f, "\nits guards hold, too: {} {}", other.method, other.path)?;
+            writeln!(f, "\nthe guards of this reading apply, too: {} {}", other.method, other.path)?;
             other.write_routes(f)?;
             writeln!(f)?;
             other.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))?;

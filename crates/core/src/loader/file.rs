@@ -1,12 +1,12 @@
-//! The policy file: TOML with the settings of the builders, refused whole if anything in it is wrong (rule M2).
+//! The policy file: TOML with the settings of the builders. A file with any mistake is refused as a whole (rule M2).
 //!
-//! 1. The file, its bases and all that it includes are gathered. Each is parsed, and an unknown key in it is reported
-//!    by line.
-//! 2. Each file's tables become part of the builder. Those of an included file, which has a `[scope]`, become a part of
-//!    their own. Those of a base join the part of the file that names it, whose keys and rules come before the base's.
-//! 3. The builder refuses what is wrong in them, and the refusal is led back to its file and line.
+//! 1. The file, its bases and its included files are collected. Each is parsed, and unknown keys are reported by line.
+//! 2. Each file's tables become part of the builder. An included file, which has a `[scope]`, becomes a separate
+//!    part. A base joins the part of the file that uses it, whose keys and rules precede the base's.
+//! 3. The builder refuses mistakes, and each error is traced back to its file and line.
 //!
-//! Reading checks types and words; the builder checks all else. The adapter supplies the environment: see [`PolicyEnv`].
+//! Reading checks types and words; the builder checks the rest. The adapter supplies the environment: see
+//! [`PolicyEnv`].
 
 mod auth;
 mod details;
@@ -47,7 +47,7 @@ pub use self::value::parse_size;
 use crate::policy::error::PolicyError;
 use crate::policy::{Origin, Policy, PolicyBuilder};
 
-/// A policy, and the files that it was read from.
+/// A policy, and its files.
 #[derive(Debug)]
 pub struct PolicyFile {
     pub(super) policy: Policy,
@@ -71,7 +71,7 @@ impl PolicyFile {
         &self.policy
     }
 
-    /// The policy, itself.
+    /// Returns the policy by value.
     #[must_use]
     pub fn into_policy(self) -> Policy {
         self.policy
@@ -87,7 +87,7 @@ impl PolicyFile {
         Ok(policy.with_origin(self.policy.origin.clone()))
     }
 
-    /// Every file that was read: the policy, its included files, and the files of keys that it names.
+    /// Every file that was read: the policy, its included files, and its key files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }

@@ -1,4 +1,4 @@
-//! The policy that a team's own file is a part of: [`PolicyLoader::policies_including`].
+//! Finds the policy that includes a team's own file: [`PolicyLoader::policies_including`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,9 @@ impl PolicyLoader {
         has_scope(path, self)
     }
 
-    /// The policies that include this file, in the nearest folder that has some: the file's own, or one above it. The search
-    /// ends at the root of a Git work tree, or after eight folders. The paths are absolute, in the order of their names.
+    /// The policies that include this file, in the nearest folder that has some: the file's own, or one above it. The
+    /// search ends at the root of a Git work tree, or after eight folders. The paths are absolute, in the order of
+    /// their names.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {

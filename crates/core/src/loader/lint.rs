@@ -1,7 +1,9 @@
-//! Findings in a valid policy file that should be looked at: [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
+//! Findings in a valid policy file that an operator should check:
+//! [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
 //!
-//! A lint reports only what is certain. A finding about routes is tried with a request of each ([`witness`](super::witness)), by the
-//! policy's own decision. A finding about rules holds for every error. The modules:
+//! A lint reports only what is certain. A finding about routes is tested with a request for each
+//! ([`witness`](super::witness)), by the policy's own decision. A finding about rules is true for every error. The
+//! modules:
 //!
 //! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
 //!    lift credentials, open routes under closed ones; [`overlap`]: routes that change nothing, routes that cross;

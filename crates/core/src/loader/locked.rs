@@ -1,8 +1,8 @@
 //! `locked`: settings that neither an included scope, nor a later base, nor the user of a base may weaken (POLICY.md).
 //!
-//! A lock is tried with requests: for each two tables that can meet one with each method and length that distinguishes them,
-//! in which nothing else is met that need not be. On each of them every file is held to the lock: its table is compared with
-//! the next wider one of another file.
+//! A lock is tried with requests: for each two tables that can meet one with each method and length that distinguishes
+//! them, in which nothing else is met that need not be. On each of them every file is held to the lock: its table is
+//! compared with the next wider one of another file.
 
 use std::collections::HashSet;
 
@@ -66,7 +66,8 @@ impl PolicyFile {
         found
     }
 
-    /// The tables that apply to a request of a part, the most specific first: in any letter case, unless that matters there.
+    /// The tables that apply to a request of a part, the most specific first: in any letter case, unless that matters
+    /// there.
     fn applied(&self, part: usize, host: &str, method: &Method, path: &str) -> Vec<AppliedTable<'_>> {
         let narrowest = self.narrowest(part, host, path);
         let tables = |is_exact: bool| {
@@ -151,7 +152,7 @@ impl PolicyFile {
         };
         let wrong =
             format!("{name} = {value} requires less than {locked}, and {} is locked ({})", lock.key, lock.location);
-        let right = "remove it, or set what requires at least as much";
+        let right = "remove it, or set a value that requires at least as much";
         let error = match self.span_of(&own.place, name) {
             Some(at) => PolicyError::spanned(&at, wrong, right),
             None => PolicyError::new(Some(name.to_owned()), wrong, right),
@@ -224,8 +225,8 @@ impl PolicyFile {
     }
 }
 
-/// Paths of both patterns below a prefix, in any letter case: one of each length up to the longest. Where neither names a
-/// segment, it is one that no pattern has.
+/// Paths of both patterns below a prefix, in any letter case: one of each length up to the longest. Where neither names
+/// a segment, it is one that no pattern has.
 fn shared_paths(one: &Pattern, other: &Pattern, prefix: &[&str], longest: usize) -> Vec<String> {
     let least = one.segments().len().max(other.segments().len()).max(prefix.len());
     let most = if one.has_rest() && other.has_rest() { longest.max(least) } else { least };
@@ -388,7 +389,7 @@ mod tests {
         assert!(error.to_string().contains("org.toml:2"), "{error}");
         let text = "version = 1\nlocked = [\"auth\"]\n[scope]\nprefix = \"/a\"\n";
         let error = PolicyLoader::new().parse("a.toml", text).unwrap_err();
-        assert!(error.to_string().contains("locks nothing"), "{error}");
+        assert!(error.to_string().contains("cannot lock settings"), "{error}");
         assert!(read("locked = [\"dialect\"]", "", "").unwrap_err().to_string().contains("can be locked"));
     }
 }

@@ -30,7 +30,7 @@ pub struct OutlineTable {
 }
 
 impl OutlineTable {
-    /// The scope that it is in, and where that is set; `None` for the policy itself.
+    /// The table's scope, and the place where the scope is set; `None` for the policy itself.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
@@ -63,8 +63,8 @@ impl OutlineTable {
 }
 
 impl PolicyFile {
-    /// The settings of the files: each table of defaults and each route, with its keys and their lines. They are in the order
-    /// of the policy's routes, each part's defaults before its routes. Defaults that set nothing are left out.
+    /// The settings of the files: each table of defaults and each route, with its keys and their lines. They are in the
+    /// order of the policy's routes, each part's defaults before its routes. Defaults that set nothing are left out.
     #[must_use]
     pub fn outline(&self) -> Vec<OutlineTable> {
         let defaults = |part| self.table(part, TablePath::Defaults(part), None, &self.part(part).keys);

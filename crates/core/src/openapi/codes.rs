@@ -1,4 +1,4 @@
-//! The list of codes that every export is written from.
+//! The list of codes from which every export is written.
 
 use serde_json::Value;
 
@@ -13,13 +13,13 @@ pub struct Codes {
     shapes: Vec<(String, Value)>,
 }
 
-/// A code and where it belongs.
+/// A code and its group.
 pub struct Listed {
     /// The code.
     pub code: ErrorCode,
-    /// Its group of the catalogue, or that of a policy's own codes.
+    /// The group in the catalogue, or the group of a policy's own codes.
     pub group: &'static str,
-    /// The address of its page, where it or the policy has one (E10).
+    /// The address of the code's page, if the code or the policy has one (E10).
     pub docs: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// The codes of the catalogue's groups that stay, and all of a policy.
+    /// The codes of the catalogue's groups for which `stays` returns `true`, and all codes of a policy.
     pub fn from_policy(policy: Option<&Policy>, stays: impl Fn(&str) -> bool) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
@@ -83,12 +83,12 @@ impl Listed {
         self.code.as_str()
     }
 
-    /// The status that the layer answers it with.
+    /// The status that the layer uses for the code.
     pub fn status(&self) -> u16 {
         self.code.status().as_u16()
     }
 
-    /// What a client may do next.
+    /// The advice for clients.
     pub fn retry(&self) -> &'static str {
         self.code.retry().as_str()
     }
@@ -98,7 +98,7 @@ impl Listed {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
 
-    /// The message on one line: a policy's text may have several, which the layer joins as well.
+    /// The message on one line: a policy's text may have several lines, which the layer joins, too.
     pub fn message(&self) -> String {
         self.code
             .message()
@@ -113,7 +113,7 @@ impl Listed {
         self.summary_with(self.status())
     }
 
-    /// The summary of a code that leaves with another status.
+    /// The summary of a code that is sent with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

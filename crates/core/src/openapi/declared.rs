@@ -1,4 +1,4 @@
-//! One error that an operation may be answered with.
+//! One error that an operation may return.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::schema::embedded;
 use crate::code::{ErrorCode, Retry};
 use crate::fault::Fault;
 
-/// An error that an operation may be answered with: its code, and the known facts of its details.
+/// An error that an operation may return: its code, and the known facts about its details.
 #[derive(Clone, Debug)]
 pub struct DeclaredError {
     pub(super) fault: Fault,
@@ -41,8 +41,8 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// Sets details of these fields, each with the name of its JSON type, which is empty where the type is unknown, and ends
-    /// in `?` where the field may be absent. A code that has a schema of its details keeps it.
+    /// Sets the fields of the details, each with the name of its JSON type. The name is empty if the type is unknown,
+    /// and ends in `?` if the field may be absent. If the code has a schema of its details, the schema stays.
     #[must_use]
     pub fn fields(mut self, fields: &[(&str, &str)]) -> Self {
         if fields.is_empty() {
@@ -61,7 +61,8 @@ impl DeclaredError {
         Self { waits: true, ..self }
     }
 
-    /// What a document declared before, by the branch of its schema and by its example; `None` if it has nothing of ours.
+    /// What a document declared before, by the branch of its schema and by its example; `None` if it has nothing of
+    /// ours.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,

@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 components: the envelope, and a response for each status of the catalogue to refer to.
 //!
-//! The document is whole and valid by itself; a service refers to `#/components/responses/Error404` in it, and to
-//! `Error` for its `default`.
+//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, and to `Error` for
+//! its `default`.
 
 use std::collections::BTreeSet;
 

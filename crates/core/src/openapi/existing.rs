@@ -1,4 +1,4 @@
-//! Responses that a document has already: those that this module wrote are read again, others get what is missing.
+//! Completes the responses that a document already has; responses that this module wrote earlier are replaced.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 
 impl RouteErrors {
-    /// The responses of an operation whose document has some: its errors as they leave on this route, and `more` of them.
+    /// Completes the responses of an operation: the declared errors in this route's form, and `more` errors.
     ///
-    /// A handwritten response keeps its description. Where it has no body, the layer writes one, with the code of its
-    /// status; a body of another shape stays, next to the envelope. Where the operation's [own
-    /// codes](Self::own_codes) are listed, errors of a type that are not among them are left out.
+    /// A handwritten response keeps its description. If it has no body, it gets the envelope with the code of its
+    /// status. A body of another shape stays, next to the envelope. If the operation's [own codes](Self::own_codes) are
+    /// set, other codes of its error types are left out.
     #[must_use]
     pub fn completed(
         &self,

@@ -1,12 +1,12 @@
-//! The contract as an OpenAPI document: the envelope, and what each route can answer.
+//! The contract as an OpenAPI document: the envelope, and the possible errors of each route.
 //!
-//! 1. [`codes`] lists the codes, [`schema`] defines the envelope, in [`form`]s that every validator reads alike.
-//! 2. [`document`] is a document of its own: the envelope and a response for each status.
-//! 3. [`RouteErrors`] is for an existing document: it lists the errors with which the layer itself can answer an operation,
-//!    by the guards that the policy has for it, and adds them to those that are declared.
+//! 1. [`codes`] lists the codes, [`schema`] defines the envelope, in [`form`]s that every validator treats alike.
+//! 2. [`document`] writes a separate document: the envelope and a response for each status.
+//! 3. [`RouteErrors`] is for an existing document: it lists the errors that the layer itself can return for an
+//!    operation, by the policy's guards, and adds them to the declared ones.
 //!
-//! An [`Exchange`](crate::exchange::Exchange) decides how an error leaves (its status, name, shape and dialect), so that a
-//! document states what a client gets.
+//! An [`Exchange`](crate::exchange::Exchange) decides the status, name, shape and dialect of an error, so that the
+//! document is true for clients.
 
 pub mod codes;
 mod declared;

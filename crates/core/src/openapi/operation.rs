@@ -1,6 +1,7 @@
 //! The operations of an existing document, in OpenAPI 3.0 or 3.1.
 //!
-//! References within the document are followed; others are left alone. Nothing in it can make the reading endless.
+//! References within the document are followed, and others are ignored. Circular references do not make the reading
+//! endless.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub struct Operation<'d> {
 pub struct OperationInput {
     /// Whether there are parameters in its path or query.
     pub has_parameters: bool,
-    /// The media types of its body, in lower case and without parameters; empty where it takes no body.
+    /// The media types of its body, in lower case and without parameters; empty if it has no body.
     pub media_types: Vec<String>,
 }
 
@@ -125,7 +126,7 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Its parameters, those of its path before its own: of two with one name in one place its own counts.
+    /// Its parameters: first those of the path, then its own. If two have the same name and place, its own is used.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());

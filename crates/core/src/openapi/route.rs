@@ -1,4 +1,4 @@
-//! The possible errors of an operation: from the policy's guards for it, from the extractors that read it, from the service.
+//! The possible errors of an operation: from the policy's guards, from the extractors, and from the service.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::request_id::RequestId;
 /// The segment that stands for a parameter of a path: a pattern of the policy matches it, and no literal does.
 const STAND_IN: &str = "error-envelope-parameter";
 
-/// The errors of one operation, as its clients get them.
+/// The errors of one operation, in the form for its clients.
 #[derive(Clone, Debug)]
 pub struct RouteErrors {
     pub(super) config: Arc<ExchangeConfig>,
@@ -44,7 +44,7 @@ struct Rendered {
 }
 
 impl RouteErrors {
-    /// The operation of a method and a path with `{parameters}`, under a policy.
+    /// The errors of an operation under a policy: its method, and its path with `{parameters}`.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>, method: &Method, path: &str) -> Self {
         let mut head = Request::new(()).into_parts().0;
@@ -53,15 +53,15 @@ impl RouteErrors {
         Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own: None }
     }
 
-    /// Sets the codes of the operation's own errors: of those that its document declares by an error's type, no others are
-    /// kept.
+    /// Sets the codes of the operation's own errors. Other codes that the document declares by an error type are
+    /// removed.
     #[must_use]
     pub fn own_codes(self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { own: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// The errors between a client and the operation's own code: from the guards of the policy, then from the extractors that
-    /// read its parameters and its body.
+    /// The errors between a client and the operation's own code: from the guards of the policy, then from the
+    /// extractors that read its parameters and its body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();

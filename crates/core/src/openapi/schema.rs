@@ -1,4 +1,4 @@
-//! The shapes of the envelope as JSON Schema 2020-12, which OpenAPI 3.1 shares.
+//! The shapes of the envelope as JSON Schema 2020-12, as in OpenAPI 3.1.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(super) use error_envelope_fault::openapi::schema::{of_error, of_errors};
 use super::form::CODE;
 use super::tree::{Json, list, object, text};
 
-/// The names of the shapes, as clients that are generated from them will call them.
+/// The names of the shapes, which generated clients use, too.
 pub const ENVELOPE: &str = "ErrorEnvelope";
 const ERROR: &str = "ErrorInfo";
 const ERROR_CODE: &str = "ErrorCode";
@@ -104,8 +104,8 @@ fn these_or_as_they_came(at: &str, name: &str) -> Json {
     object([("anyOf", forms)])
 }
 
-/// Requires details with an issue list (E8). Any other details are allowed as well, since a canonical envelope from inside
-/// keeps its own.
+/// Requires details with an issue list (E8). Any other details are allowed as well, since a canonical envelope from
+/// inside keeps its own.
 fn has_issues(at: &str) -> Json {
     let details = these_or_as_they_came(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
@@ -118,7 +118,7 @@ fn error_code(codes: &Codes) -> Json {
     object([
         ("type", text("string")),
         ("pattern", text(CODE)),
-        ("description", text(format!("What clients match on. The set is open. {RETRYABLE}"))),
+        ("description", text(format!("The code that clients match on. The set is open. {RETRYABLE}"))),
         ("anyOf", list(codes.iter().map(listed_code).chain([any_other]))),
     ])
 }
@@ -138,7 +138,7 @@ fn validation_details(at: &str) -> Json {
         ("type", text("object")),
         ("properties", object([("issues", issues)])),
         ("required", list(["issues"])),
-        ("description", text("The details of an invalid_request. Other members may stand beside the list.")),
+        ("description", text("The details of an invalid_request. Other fields may be present beside the list.")),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! The credentials of an operation, as the policy requires them (rule G2): `security`, and the schemes that it names.
+//! The credentials that the policy requires for an operation (rule G2): `security`, and its schemes.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::route::RouteErrors;
 
-/// The credentials that an operation takes.
+/// The credentials that an operation accepts.
 #[derive(Clone, Debug)]
 pub struct Security {
-    /// The operation's `security`: any one of them is enough. An empty list is an open operation, and an empty object in the
-    /// list stands for a request without credentials.
+    /// The operation's `security`: any one of them is enough. An empty list is an open operation, and an empty object
+    /// in the list means that credentials are optional.
     pub requirements: Value,
     /// The schemes by name, for `components.securitySchemes`.
     pub schemes: BTreeMap<String, Value>,

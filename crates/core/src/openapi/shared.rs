@@ -1,11 +1,11 @@
-//! Responses that several operations have are in a document once.
+//! Moves responses that several operations share into the components of a document.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// The components for responses that more than one operation has, by name; references take their places.
-/// `known` are the components of the document: one that is the same is used again.
+/// Returns components for responses that several operations share, by name, and replaces the responses with references.
+/// `known` are the components of the document; an equal one is reused.
 pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (status, response) in operations.iter().flatten() {

@@ -1,4 +1,4 @@
-//! A fault written where there is no response: a message of a WebSocket, an item of a batch.
+//! Writes a fault outside of a response: as a message of a WebSocket, or an item of a batch.
 
 use std::iter;
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,8 @@ use crate::request_id::RequestId;
 use crate::rpc;
 use crate::rpc::details::DOMAIN;
 
-/// The body that a route of this dialect has, without the `[[map]]` and `[[outward]]` rules of a policy. A time in it is that
-/// of the id. A shape of a policy's own (`Policy::dialects`) without a template writes the canonical envelope.
+/// The body that a route of this dialect has, without the `[[map]]` and `[[outward]]` rules of a policy. A time in it
+/// is that of the id. A shape of a policy's own (`Policy::dialects`) without a template writes the canonical envelope.
 impl BodyForm for Dialect {
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
         let dialect = if self.is_written() { *self } else { Self::Standard };

@@ -1,4 +1,4 @@
-//! Errors as people see them in a browser (rule R16): a page, the built-in one or an operator's template.
+//! Error pages for browsers (rule R16): the built-in page, or an operator's template.
 
 mod template;
 
@@ -44,7 +44,7 @@ enum PageSource {
 }
 
 impl ErrorPage {
-    /// A page of your own: HTML of at most 64 KiB with the placeholders `{{title}}` (the status's phrase), `{{message}}`,
+    /// Your own page: HTML of at most 64 KiB with the placeholders `{{title}}` (the status's phrase), `{{message}}`,
     /// `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake in it is refused when the
     /// policy is built.
     pub fn template(text: impl Into<Arc<str>>) -> Self {

@@ -1,4 +1,4 @@
-//! A template of a page: HTML with placeholders, whose values are escaped for where they stand.
+//! A template of a page: HTML with placeholders, whose values are escaped for their context.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How much may be read while an answer is waited for, and for how long.
+//! Limits for reading while a client waits for its response, in bytes and in time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A builder's settings become a policy, or the first mistake in them by its key.
+//! Turns a builder's settings into a policy, or reports the first mistake with its key.
 
 use super::error::{PolicyError, Problem, TablePath};
 use super::scope::{PolicyPart, Scope};

@@ -14,7 +14,7 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 
-/// Builds a [`Policy`]: see [`Policy::builder`]. A route's setting that is set here is the default of all routes.
+/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here are the defaults for all routes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -53,7 +53,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether clients get the inner service's own `x-request-id` as `x-upstream-request-id` (rule I3): never by default.
+    /// Sets whether clients get the inner service's own `x-request-id` as `x-upstream-request-id` (rule I3): never by
+    /// default.
     pub fn upstream_request_id(mut self, upstream: bool) -> Self {
         self.ids.upstream = upstream;
         self

@@ -1,4 +1,4 @@
-//! The closed choices of a policy: a word each in the policy file.
+//! The choices of a policy, each with its word in the policy file.
 
 /// An enum whose values have a word each in the policy file; the default holds where none is set.
 macro_rules! words {
@@ -41,22 +41,22 @@ words! {
     /// What the layer does on a route (rule M1).
     #[non_exhaustive]
     Mode {
-        /// Nothing but the id, credentials (G2) and the answers to failures.
+        /// Only request ids, credentials (G2), and responses to failures.
         Off = "off",
-        /// As `Off`, and the log records what `Enforce` would have done: bytes, status and timing stay.
+        /// As `Off`, and the log records what `Enforce` would have done. Bytes, status and timing do not change.
         Observe = "observe",
-        /// Guards and failures are answered, inner errors pass.
+        /// Guards refuse requests, and failures get responses; inner errors pass.
         Own = "own",
         /// As `Own`, and inner errors whose body is empty, HTML or plain text are rewritten.
         Fill = "fill",
-        /// Everything: guards and failures are answered, inner errors are rewritten.
+        /// Everything: guards refuse requests, failures get responses, and inner errors are rewritten.
         #[default]
         Enforce = "enforce",
     }
 
-    /// Whether a sender's request id is kept (rule I2).
+    /// Whether a client's request id is kept (rule I2).
     Trust {
-        /// Every request gets an id of its own.
+        /// Every request gets a new id.
         #[default]
         Never = "never",
         /// A well-formed id is kept.
@@ -83,7 +83,7 @@ words! {
 
     /// How to treat errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     Protocols {
-        /// Errors of protocols keep their own shape; on a 5xx without the service's texts.
+        /// Errors of protocols keep their own shape; a 5xx loses the service's texts.
         #[default]
         Pass = "pass",
         /// Errors of protocols are rewritten like any other error.
@@ -92,7 +92,8 @@ words! {
 
     /// What the body limit counts of a request whose content type claims a stream of RPC messages (rule P1).
     BodyLimitPer {
-        /// Each message of an RPC: a POST to `/pkg.Service/Method`, for gRPC over HTTP/2. The whole body of anything else.
+        /// Each message of an RPC: a POST to `/pkg.Service/Method`, for gRPC over HTTP/2. The whole body of anything
+        /// else.
         #[default]
         Auto = "auto",
         /// Each message of a POST, whatever its path.
@@ -101,9 +102,9 @@ words! {
         Body = "body",
     }
 
-    /// How to treat an event stream that breaks off between two events (rule F6).
+    /// How to end an event stream that is cut off between two events (rule F6).
     EventStreams {
-        /// The stream breaks off, as any body does (rule F4).
+        /// The stream is cut off, as any body is (rule F4).
         #[default]
         Break = "break",
         /// The stream ends with an event that has the error, in the route's dialect.
@@ -119,7 +120,7 @@ words! {
         Buffered = "buffered",
     }
 
-    /// Whether the guards hold for a CORS preflight (rule G0).
+    /// Whether the guards apply to a CORS preflight (rule G0).
     Preflight {
         /// A preflight passes the guards: browsers never send credentials with it.
         #[default]
@@ -128,9 +129,9 @@ words! {
         Guard = "guard",
     }
 
-    /// What the layer does with a path whose readings meet routes with different guards (rule G0).
+    /// How to treat a path whose readings match routes with different guards (rule G0).
     Paths {
-        /// The guards of every reading hold.
+        /// The guards of every reading apply.
         #[default]
         Guard = "guard",
         /// Such a request is answered with 400 `bad_request`.
@@ -139,11 +140,11 @@ words! {
 
     /// Whether guards match paths without regard to ASCII letter case (rule G0).
     LetterCase {
-        /// Paths are compared without regard to letter case: `/ADMIN` is guarded as `/admin` is, since some services treat
-        /// them alike.
+        /// Paths are compared without regard to letter case: `/ADMIN` is guarded like `/admin`, since some services
+        /// treat them alike.
         #[default]
         Fold = "fold",
-        /// A path that differs in letter case is another path: right where every service behind has it so.
+        /// Paths that differ in letter case are different paths: use it only if every service treats them so.
         Exact = "exact",
     }
 }

@@ -306,13 +306,13 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
         ));
     }
     if code.is_foreign() {
-        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::custom"));
+        return Err(SettingError::new("code", format!("{name:?} has no status"), "create it with ErrorCode::custom"));
     }
     if !(1..=16).contains(&code.grpc()) {
         return Err(SettingError::new(
             "grpc",
-            format!("{} is not a gRPC error", code.grpc()),
-            "write a number of 1-16",
+            format!("{} is not a gRPC error status", code.grpc()),
+            "write a number from 1 to 16",
         ));
     }
     SettingError::unless_message("message", code.message())?;

@@ -1,4 +1,4 @@
-//! `[cors]`: the origins whose scripts may read what the layer answers by itself (rule R6a).
+//! `[cors]`: the origins whose scripts may read the layer's own responses (rule R6a).
 
 use http::header::ORIGIN;
 use http::uri::Authority;
@@ -44,14 +44,14 @@ impl CorsSettings {
         let Self { origins, credentials } = self;
         if origins.is_empty() {
             let right = "name one, such as \"https://app.example.com\", or remove the table";
-            return Err(SettingError::new("origins", "no origin is named", right));
+            return Err(SettingError::new("origins", "no origin is listed", right));
         }
         if !origins.iter().any(|origin| origin == "*") {
             let origins = origins.iter().map(|origin| AllowedOrigin::parse(origin)).collect::<Result<_, _>>()?;
             return Ok(Cors { origins: Some(origins), credentials });
         }
         if credentials {
-            let wrong = "\"*\" and credentials = true exclude each other: browsers refuse both together";
+            let wrong = "\"*\" and credentials = true are mutually exclusive: browsers refuse both together";
             return Err(SettingError::new("origins", wrong, "name the origins"));
         }
         Ok(Cors { origins: None, credentials })

@@ -1,4 +1,4 @@
-//! The dialects that a policy's errors are written in, and the shapes that it reads.
+//! The dialects in which a policy's errors are written, and the shapes that it reads.
 
 use super::compile::lists::DialectIndex;
 use super::{Policy, ResponseSettings};

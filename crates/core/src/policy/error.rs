@@ -1,4 +1,4 @@
-//! Why a policy was refused: for the operator, never for a client.
+//! The reason why a policy was refused: for the operator, never for a client.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::guard::pattern::SettingError;
 
-/// Why a policy was refused (rule M2): the file, the line, the key, the problem, and the correct form.
+/// The reason why a policy was refused (rule M2): the file, the line, the key, the problem, and the correct form.
 ///
 /// A refused policy has no effect.
 ///
@@ -20,7 +20,7 @@ use crate::guard::pattern::SettingError;
 /// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
 /// assert_eq!(
 ///     error.to_string(),
-///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"off\", \
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? The choices are \"off\", \
 ///      \"observe\", \"own\", \"fill\" and \"enforce\""
 /// );
 /// ```
@@ -55,7 +55,7 @@ impl PolicyError {
     #[cfg(feature = "policy-file")]
     pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
         let wrong = format!("cannot be watched: {error}");
-        Self::new(None, wrong, "raise the limit of watches, or load it once instead")
+        Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
             .in_file(file, None)
             .caused_by(error)
     }
@@ -88,7 +88,8 @@ impl PolicyError {
     }
 
     #[cfg(feature = "policy-file")]
-    /// The missing files that the policy names; for a pattern that matches nothing, the pattern in each folder that was searched.
+    /// The missing files of the policy; for a pattern that matches nothing, the pattern in each folder that was
+    /// searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)
     }
@@ -130,7 +131,7 @@ impl PolicyError {
     }
 
     /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
-    /// Rust. `None` where the file cannot be read or parsed.
+    /// Rust. `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

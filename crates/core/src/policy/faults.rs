@@ -1,4 +1,4 @@
-//! The faults that the layer itself answers with, each made once, when the policy is built.
+//! The faults that the layer itself returns, each created once, when the policy is built.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The host that a request is for (RFC 9110 §7.2), as scopes are looked up by it.
+//! The host of a request (RFC 9110 §7.2), which selects a scope.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;

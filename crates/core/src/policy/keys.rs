@@ -1,8 +1,9 @@
-//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule G0).
+//! The keys of a route, in the order of the manual: one row each, and all lists of them are made from the rows (rule
+//! G0).
 //!
 //! A new key needs its row, a setter and the code that reads it. `crates/cli/src/policy.schema.json` and the list in
-//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is the
-//! comment in the manual.
+//! `manual/policy.md` are generated from the rows: a row's comment is the description in the schema, and `manual` is
+//! the comment in the manual.
 //!
 //! `KEY: TYPE` is what a table may set. The resolved value, of this type or another one, belongs to one of three:
 //!
@@ -188,7 +189,7 @@ macro_rules! for_each_key {
     ($call:ident) => {
         $call! {
             // The schema's text, which is no comment.
-            #[doc = " How much the layer does (M1). `off`: only request ids, answers to failures and credentials."]
+            #[doc = " How much the layer does (M1). `off`: only request ids, responses to failures, and credentials."]
             /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
             /// empty, HTML and plain-text errors. `enforce`: rewrites all errors.
             #[manual = r#""off", "observe", "own", "fill", "enforce": see rolling-out.md"#]
@@ -250,19 +251,19 @@ macro_rules! for_each_key {
             /// Whether CORS preflights skip the guards or are guarded (G0).
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
             preflight: Preflight, guard Preflight, weaker passes_preflights;
-            /// How to treat a path whose readings match routes with different guards: apply all of them, or answer 400
+            /// How to treat a path whose readings match routes with different guards: apply all guards, or return 400
             /// (G0).
             #[manual = r#""refuse": 400 for a path whose readings match different guards"#]
             paths: Paths, path Paths, weaker reads_on;
             /// Whether guards ignore or compare the ASCII letter case of paths (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
             case: LetterCase, path LetterCase, weaker distinguishes_case;
-            /// How to end an event stream that breaks off between two events: with nothing, or with an error event
+            /// How to end an event stream that is cut off between two events: with nothing, or with an error event
             /// (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams, reply EventStreams;
-            /// Whether the external processor answers an error without a declared length by its head, or has Envoy buffer
-            /// its body. No other gateway reads this key (R4).
+            /// How the external processor treats an error without a declared length: its head decides, or Envoy buffers
+            /// its body. Other adapters ignore this key (R4).
             #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies, reply ExtProcBodies;
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
@@ -294,7 +295,7 @@ impl TableSettings {
         match (self.json, &self.content_types) {
             (Some(true), Some(types)) if !types.is_empty() => {
                 let right = "keep one of them; a list may name application/json, too";
-                Err(SettingError::new("content_types", "json = true and content_types exclude each other", right))
+                Err(SettingError::new("content_types", "json = true and content_types are mutually exclusive", right))
             }
             (Some(true), _) => Ok(json()),
             (_, Some(types)) => Ok(Some(types.clone())),

@@ -1,4 +1,4 @@
-//! Values behind literal segments, found by a segment in any letter case (rule G0).
+//! Values by literal segment, found in any letter case (rule G0).
 
 use rustc_hash::FxHashMap;
 
@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Debug)]
 pub(super) struct Literals<T> {
     few: Vec<Alike<T>>,
-    /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's: no
-    /// client can make them collide, so that a quick hash will do.
+    /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's:
+    /// no client can make them collide, so that a quick hash will do.
     many: FxHashMap<u64, Vec<Alike<T>>>,
 }
 
@@ -125,7 +125,8 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// A hash without regard to letter case. It folds some other characters, too: such a collision costs one more comparison.
+/// A hash without regard to letter case. It folds some other characters, too: such a collision costs one more
+/// comparison.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;

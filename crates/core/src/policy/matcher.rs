@@ -3,7 +3,7 @@
 //! A trie of segments. At each segment the literal child is visited before the `{one}` child, and both before the
 //! `{*rest}` of the node itself. A pattern that ends at a node comes before its `{*rest}`, and one with a method before
 //! one without. That walk is the order of specificity, so that nothing is collected or sorted. Routes that share no
-//! segment with the path are never looked at.
+//! segment with the path are never examined.
 
 use std::fmt;
 

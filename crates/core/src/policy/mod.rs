@@ -1,13 +1,14 @@
 //! The policy: the settings for each request.
 //!
-//! A [`Policy`] that exists is right: every mistake is refused when it is built, from Rust or from a file.
+//! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
 //! 2. Of all scopes that cover the request, the narrowest one comes first, then the wider ones, and at last the policy
 //!    itself.
 //! 3. Within each scope, a key is decided by the most specific matching route that sets it, and otherwise by the
 //!    scope's defaults.
-//! 4. Where readings require different guards, all are returned: the exchange applies all. The rest follows the normalised one.
+//! 4. Where readings require different guards, all are returned: the exchange applies all. The rest follows the
+//!    normalised one.
 //!
 //! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
 
@@ -92,7 +93,7 @@ use crate::page::PageTemplate;
 /// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
 ///
 /// [`Policy::default`] is the policy of a layer without configuration. It enforces everything, its only guard is the
-/// body limit (1 MiB), and it trusts no client's request id.
+/// body limit (1 MiB), and it never keeps a client's request id.
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};
@@ -309,7 +310,7 @@ impl Policy {
         self
     }
 
-    /// The codes of the policy's own, by name.
+    /// The policy's own codes, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()
     }

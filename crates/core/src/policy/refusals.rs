@@ -1,4 +1,4 @@
-//! Every answer that the guards of a route may give, for a document that lists them.
+//! Every response that the guards of a route may return, for a document that lists them.
 
 use std::sync::Arc;
 

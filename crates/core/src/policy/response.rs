@@ -1,4 +1,4 @@
-//! The parts of the policy that an error's response is made by, looked up by the places in its settings.
+//! The parts of the policy that shape an error's response, found by the indices in its settings.
 
 use std::sync::Arc;
 
@@ -39,7 +39,8 @@ impl Policy {
     /// the request's path, or on a part of the policy beyond the first few. `negotiated` states that the client has
     /// requested RFC 9457 (R11).
     pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
-        /// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on request.
+        /// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on
+        /// request.
         const COMMON: usize = 3;
         /// Parts beyond these write their errors each time: there may be a thousand.
         const MOST_PARTS: usize = 8;

@@ -26,7 +26,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route without settings. A wrong pattern is refused when the policy is built.
+    /// Creates a route without settings. A wrong pattern is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), keys: TableSettings::default() }
     }
@@ -53,7 +53,8 @@ impl Route {
 
     /// Lets requests without credentials pass on this route: [`auth_optional(true)`](Self::auth_optional).
     ///
-    /// Credentials that are sent are still checked, and refused if they are bad. A handler takes `Option<Identity>`.
+    /// Credentials that are sent are still checked, and refused if they are bad. A handler then has a parameter
+    /// `Option<Identity>`.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, Identity};

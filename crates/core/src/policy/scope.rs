@@ -1,12 +1,12 @@
-//! Scopes: which part of a policy holds for a request, by its host and by the first segments of its path.
+//! Scopes: which part of a policy applies to a request, by its host and by the first segments of its path.
 //!
-//! 1. A scope covers a request where one of its hosts is the request's, and its prefix is the path's beginning, segment
-//!    by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
-//! 2. Of two scopes that overlap one is the narrower (the other way round they are refused), so that the scopes of one
-//!    request form a chain. The narrowest holds first, then the next wider one, at last the policy itself.
+//! 1. A scope covers a request if one of its hosts is the request's host, and the path begins with its prefix,
+//!    segment by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
+//! 2. If two scopes overlap, one must contain the other. So the scopes of one request form a chain: the narrowest
+//!    comes first, then the next wider one, and at last the policy itself.
 //!
-//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes that
-//! do not cover the request are never looked at.
+//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes
+//! that do not cover the request are never examined.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub(crate) struct PolicyPart {
 }
 
 impl Scope {
-    /// A scope that still needs a host or a prefix.
+    /// Creates a scope, which still needs a host or a prefix.
     pub fn new() -> Self {
         Self::default()
     }
@@ -91,7 +91,7 @@ impl Scope {
         self
     }
 
-    /// Sets the longest pause in a response body, in a gateway. After that the body breaks off (rules F4, F6). By
+    /// Sets the longest pause in a response body, in a gateway. After that the body is cut off (rules F4, F6). By
     /// default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.stall = Some(timeout);
@@ -131,12 +131,12 @@ impl Scope {
 
     pub(crate) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
         if self.hosts.is_empty() && self.prefix.is_none() {
-            return Err(SettingError::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
+            return Err(SettingError::new("", "the scope covers all requests", "give it hosts, a prefix, or both"));
         }
         let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
         if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
             let wrong = format!("{:?} is listed twice", self.hosts[twice]);
-            return Err(SettingError::new("hosts", wrong, "name each host once"));
+            return Err(SettingError::new("hosts", wrong, "write each host once"));
         }
         let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
         Ok(ScopeMatcher { hosts, prefix })
@@ -248,7 +248,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
         return Err(SettingError::new(
             "prefix",
             "\"/\" covers every path",
-            "leave it out, or write one such as \"/orders\"",
+            "remove it, or write one such as \"/orders\"",
         ));
     }
     if !written.starts_with('/') {

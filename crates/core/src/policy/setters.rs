@@ -155,15 +155,15 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets how to end an event stream that breaks off between two events (rule F6): by default without an
+            /// Sets how to end an event stream that is cut off between two events (rule F6): by default without an
             /// error event.
             pub fn event_streams(mut self, event_streams: $crate::policy::EventStreams) -> Self {
                 self.$($keys).+.event_streams = Some(event_streams);
                 self
             }
 
-            /// Sets what the external processor does with an error whose length is not declared (rule R4): by default its head
-            /// decides.
+            /// Sets what the external processor does with an error whose length is not declared (rule R4): by default
+            /// its head decides.
             pub fn ext_proc_bodies(mut self, bodies: $crate::policy::ExtProcBodies) -> Self {
                 self.$($keys).+.ext_proc_bodies = Some(bodies);
                 self

@@ -1,4 +1,4 @@
-//! What the guards and the exchange read from the settings of a request (rule G0).
+//! The settings of a request, as the guards and the exchange use them (rule G0).
 
 use std::ops::Deref;
 

@@ -4,10 +4,14 @@
 pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
-    let all = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
+    let choices = if names.is_empty() {
+        format!("only choice is {last}")
+    } else {
+        format!("choices are {} and {last}", names.join(", "))
+    };
     match closest(word, known) {
-        Some(near) => format!("did you mean {near:?}? Known are {all}"),
-        None => format!("known are {all}"),
+        Some(near) => format!("did you mean {near:?}? The {choices}"),
+        None => format!("the {choices}"),
     }
 }
 

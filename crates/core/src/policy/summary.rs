@@ -1,9 +1,9 @@
-//! A policy's summary: in figures, and route by route.
+//! A policy's summary: its figures and its routes.
 
 use super::settings::LogLabel;
 use super::{Mode, Policy};
 
-/// A policy in figures: [`Policy::summary`].
+/// The figures of a policy: [`Policy::summary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicySummary<'a> {
     pub(crate) origin: &'a str,
@@ -25,7 +25,7 @@ pub struct RouteSummary<'a> {
 }
 
 impl Policy {
-    /// The policy in figures, as in the log at the start.
+    /// The policy's figures, as in the log at the start.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -71,7 +71,7 @@ impl<'a> PolicySummary<'a> {
         self.origin
     }
 
-    /// The hash of the policy's files in 16 hexadecimal digits: equal for the same texts, in whichever folder the policy is.
+    /// The hash of the policy's files in 16 hexadecimal digits: equal for the same texts, whatever the policy's folder.
     /// `None` for a policy without a file.
     #[must_use]
     pub fn hash(&self) -> Option<&'a str> {

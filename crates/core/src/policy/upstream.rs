@@ -1,4 +1,4 @@
-//! The service that a scope names: `upstream` under `[scope]`, and how long a gateway waits for it.
+//! The service of a scope: `upstream` under `[scope]`, and the gateway's time limits for it.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -13,7 +13,7 @@ use crate::guard::pattern::SettingError;
 
 /// The URL of a service: `http` or `https`, a host, and a port unless it is the scheme's default.
 ///
-/// Two URLs of the same service are equal, however they are written. A clone costs no allocation. The
+/// Two URLs of the same service are equal, even if they are written differently. A clone costs no allocation. The
 /// [exchange](crate::exchange::Exchange::begin) puts the URL of a request's scope into the request's extensions.
 ///
 /// ```
@@ -34,7 +34,8 @@ impl UpstreamUrl {
         &self.0.0
     }
 
-    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's default port.
+    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's
+    /// default port.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.0.1
@@ -66,23 +67,23 @@ impl UpstreamUrl {
             return refused("only http and https are supported", URLS);
         }
         if url.contains(['?', '#']) || uri.as_ref().is_some_and(|uri| uri.path() != "/") {
-            return refused(
-                "paths are forwarded as they come",
-                &format!("{URLS}, without a path, a query or a fragment"),
-            );
+            return refused("paths are forwarded unchanged", &format!("{URLS}, without a path, a query or a fragment"));
         }
         let Some(host) = host(authority.host()) else {
-            return refused("this is not a host's name or address", "write an international name in its ASCII form");
+            return refused(
+                "this is not a host name or an IP address",
+                "write an international name in its ASCII form",
+            );
         };
         let port = authority.as_str().strip_prefix(authority.host()).and_then(|port| port.strip_prefix(':'));
         let authority = match port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0)) {
-            Some(None) => return refused("the port is not a number of 1 to 65535", URLS),
+            Some(None) => return refused("the port is not a number from 1 to 65535", URLS),
             Some(Some(port)) if port != usual_port(scheme) => format!("{host}:{port}"),
             _ => host,
         };
         match authority.parse() {
             Ok(authority) => Ok(Self(Arc::new((scheme.clone(), authority)))),
-            Err(_) => refused("this is not a host's name or address", URLS),
+            Err(_) => refused("this is not a host name or an IP address", URLS),
         }
     }
 }
@@ -148,8 +149,8 @@ impl FromStr for UpstreamUrl {
 
     /// # Errors
     ///
-    /// It is no `http` or `https` URL with a host, or has credentials, a path, a query or a fragment. The error does not
-    /// repeat the URL.
+    /// It is no `http` or `https` URL with a host, or has credentials, a path, a query or a fragment. The error does
+    /// not repeat the URL.
     fn from_str(url: &str) -> Result<Self, PolicyError> {
         Self::parse(url).map_err(|SettingError { wrong, right, .. }| PolicyError::new(None, wrong, right))
     }

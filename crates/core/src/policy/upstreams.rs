@@ -1,4 +1,4 @@
-//! The services that scopes name. The policy chooses one by the lookup that finds the guards (rule G0). Only the
+//! The services of scopes. The policy chooses one by the same lookup as the guards (rule G0). Only the
 //! gateway connects to it.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// The host in lower case, without a port; `*.example.com` for subdomains, `*` for hosts that no scope names.
+    /// The host in lower case, without a port; `*.example.com` for subdomains, `*` for hosts that no scope has.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -31,7 +31,7 @@ impl HostUpstreams<'_> {
 }
 
 impl Policy {
-    /// The services that its scopes name, each once, in the order of the scopes.
+    /// The services of its scopes, each once, in the order of the scopes.
     ///
     /// ```
     /// use tower_error_envelope::Policy;
@@ -47,7 +47,7 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// The service of each path, for every host that a scope names, and last for all other hosts (`*`).
+    /// The service of each path, for every host of a scope, and last for all other hosts (`*`).
     #[must_use]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
         let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());

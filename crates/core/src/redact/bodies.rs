@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::json::json;
 use super::{Strictness, text};
 
-/// A body in UTF-8 without what looks like a credential; `None` where it has none, or is no text. JSON stays JSON, also in
-/// the events of an event stream.
+/// A UTF-8 body without anything that looks like a credential; `None` if it has no credential, or is not text. JSON
+/// stays valid, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -99,7 +99,8 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
     }
 }
 
-/// The lines of the data of an event that has several, if a secret is in them: of JSON one. `None` if each is read alone.
+/// The lines of the data of an event that has several, if a secret is in them: of JSON one. `None` if each is read
+/// alone.
 fn joined(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();

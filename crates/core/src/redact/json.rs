@@ -1,5 +1,4 @@
-//! JSON without credentials, in one pass: what is no credential stays byte for byte, and a text that breaks off is read as
-//! far as it goes.
+//! Removes credentials from JSON in one pass. All other bytes stay, and an incomplete text is read to its end.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -29,19 +28,19 @@ impl RedactedJson {
         &self.text
     }
 
-    /// The values that were taken out of it.
+    /// The values that were removed.
     #[must_use]
     pub fn taken(&self) -> &[String] {
         &self.taken
     }
 
-    /// Whether anything was taken out.
+    /// Whether anything was removed.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.is_changed
     }
 
-    /// Whether it breaks off before its end.
+    /// Whether the text is incomplete.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.is_cut
@@ -52,8 +51,8 @@ impl RedactedJson {
     }
 }
 
-/// Redacts an object or an array; `None` if the text is neither, or stops being one before its end. Unless it is `whole`, it
-/// may break off.
+/// Redacts an object or an array; `None` if the text is neither, or becomes invalid before its end. Unless it is
+/// `whole`, it may be incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};

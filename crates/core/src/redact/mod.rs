@@ -1,10 +1,11 @@
-//! Takes credentials out of texts: for the errors page, and for clients where `redact = true` (rule R17).
+//! Removes credentials from texts: for the errors page, and for clients on routes with `redact = true` (rule R17).
 //!
 //! 1. Values of fields and headers whose names mark them as credentials, in JSON, in other notations, and in sentences.
-//! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
-//!    prefixes, private keys, hashes of passwords, passwords in URLs and command lines, numbers of cards; and e-mail addresses.
+//! 2. Anything that looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their
+//!    makers' prefixes, private keys, hashes of passwords, passwords in URLs and command lines, numbers of cards; and
+//!    e-mail addresses.
 //!
-//! There is one set of rules. [`Strictness`] decides where it is not certain that something is a secret.
+//! There is one set of rules. [`Strictness`] decides the uncertain cases.
 
 mod bodies;
 mod card;
@@ -25,7 +26,7 @@ pub use self::name::is_telling;
 pub use self::rules::TAKEN;
 pub use self::text::{prepare, text, text_noting};
 
-/// How to treat what may or may not be a secret.
+/// How to treat text that may or may not be a secret.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -38,9 +39,10 @@ pub use self::text::{prepare, text, text_noting};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// It is taken out, and so is what a client sent if an error repeats it (`input`, `value`, `received`): for a page
+    /// Such text is removed, and so is client data that an error repeats (`input`, `value`, `received`): for a page
     /// that shows shapes, not values.
     Strict,
-    /// It stays if it reads as words about a credential: a client needs to read what is wrong with its password.
+    /// Such text stays if it looks like words about a credential, because clients need to know what is wrong with a
+    /// password.
     Readable,
 }

@@ -1,9 +1,10 @@
 //! The places of credentials in a text, one rule after the other.
 //!
-//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond its
-//! match: if the end of a value is missed, everything that was read is taken out.
+//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond
+//! its match: if the end of a value is not found, everything that was read is removed.
 //!
-//! A `\b` is that of ASCII (`(?-u:\b)`): that of Unicode makes the search some 25 times slower in a text that is not ASCII.
+//! A `\b` is that of ASCII (`(?-u:\b)`): that of Unicode makes the search some 25 times slower in a text that is not
+//! ASCII.
 
 use std::sync::LazyLock;
 
@@ -11,11 +12,11 @@ use regex::Regex;
 
 use super::{Strictness, keys, name};
 
-/// Replaces what was taken out.
+/// Replaces a removed secret.
 pub const TAKEN: &str = "[redacted]";
 
-/// What opens a quote does not stand in it: else the first one that is not closed is read to the end of the text again and
-/// again.
+/// What opens a quote does not stand in it: else the first one that is not closed is read to the end of the text again
+/// and again.
 const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*’|«[^«»]*»"#;
 
 /// A quote as HTML writes it, also within a text of HTML.
@@ -58,7 +59,8 @@ pub(super) enum With {
     Between,
     /// A scheme and its credentials, unless they are words about them.
     Scheme,
-    /// The first group stays, and so does what follows if it is a word about it. Without the first group nothing is done.
+    /// The first group stays, and so does what follows if it is a word about it. Without the first group nothing is
+    /// done.
     Word,
     /// The same if it looks like a word, or like an address.
     MadeUp,
@@ -66,8 +68,8 @@ pub(super) enum With {
     Mixed,
     /// The same for the rest of a line.
     Line,
-    /// The first group stays, and so does the third, which is quoted, if it is a word. The second is there if that is right
-    /// behind the name.
+    /// The first group stays, and so does the third, which is quoted, if it is a word. The second is there if that is
+    /// right behind the name.
     Quoted,
     /// The first group stays, a name; the second does if it may be a further name, or has a value of its own.
     Listed,

@@ -1,4 +1,4 @@
-//! Finds what looks like a credential in any text.
+//! Finds anything that looks like a credential in any text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -25,13 +25,13 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients, which takes some milliseconds: else the first error does.
+/// Compiles the rules for clients now, which needs some milliseconds; otherwise the first error does it.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
 }
 
-/// A text without what looks like a credential; borrowed where it has none.
+/// A text without anything that looks like a credential; borrowed if nothing was removed.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
@@ -61,8 +61,8 @@ fn searched<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&str
     if may_match(text) { by_rules(text, strictness, note) } else { Cow::Borrowed(text) }
 }
 
-/// A text without the characters that hide a name from the rules: those of no width, and those of its direction. `None` if
-/// it has none.
+/// A text without the characters that hide a name from the rules: those of no width, and those of its direction. `None`
+/// if it has none.
 fn visible(text: &str) -> Option<String> {
     let is_hidden = |it: char| {
         matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
@@ -188,8 +188,8 @@ fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one about
-/// it, and behind `in` it may be several: `column 'token' in 'field list'`.
+/// Whether what is quoted in a sentence about credentials is a word. Right behind a credential's name it must be one
+/// about it, and behind `in` it may be several: `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);

@@ -1,4 +1,4 @@
-//! The tokens of a JSON text, taken off one after the other. A token that breaks off may be half of a credential.
+//! The tokens of a JSON text, taken off one after the other. A token that is cut off may be half of a credential.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Words about credentials, which are none.
+//! Words about credentials, which are not credentials themselves.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -58,8 +58,8 @@ fn trimmed(word: &str) -> &str {
     word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
 }
 
-/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot be
-/// recognised.
+/// Whether it has what words hardly ever have: a digit or a sign among its letters. A password of letters alone cannot
+/// be recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
@@ -75,7 +75,8 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon, no identifier with a number.
+/// Whether it is long, and mixes letters with digits as keys do: no word, no code of a coupon, no identifier with a
+/// number.
 pub(super) fn is_mixed(word: &str) -> bool {
     const SHORTEST: usize = 10;
     const FEWEST_CHANGES: usize = 3;
@@ -99,8 +100,8 @@ pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not read as
-/// words. A message does if it has several words, whatever they are.
+/// What may stay of the value of a credential: words about it, without what may be part of it. `None` if it does not
+/// read as words. A message does if it has several words, whatever they are.
 pub(super) fn about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
@@ -116,8 +117,8 @@ pub(super) fn about_in_message(message: &str) -> Cow<'_, str> {
     about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
-/// A sentence without its words that may be a credential: what is made up or quoted, and the small first word of what is no
-/// message for sure.
+/// A sentence without its words that may be a credential: what is made up or quoted, and the small first word of what
+/// is no message for sure.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
     let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
     let mut kept = String::with_capacity(sentence.len());

@@ -117,7 +117,7 @@ impl Filter {
     }
 }
 
-/// Why a response broke off after its head had left; `None` if its client went away.
+/// The reason why a response was cut off after its head was sent; `None` if its client disconnected.
 fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     stream.attribute(Attribute::CodeDetails, |details| {
         let details = String::from_utf8_lossy(details?).into_owned();

@@ -121,7 +121,7 @@ impl Filter {
         }
     }
 
-    /// An event stream broke off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its client
+    /// An event stream was cut off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its client
     /// gets the event, and then no end.
     pub(super) fn broke_off(&self, stream: &Stream<'_>, events: EventStream, cause: BoxError) {
         let BodyFailure { last, event } = events.upstream_failed(cause);

@@ -25,7 +25,7 @@ impl ProcessingStream {
         let exchange = self.unread();
         if self.has_head_left {
             runtime::log_event(exchange.panicked(text).event);
-            return Err(Status::internal("the processor panicked behind the response's head"));
+            return Err(Status::internal("the processor panicked after the response's head"));
         }
         self.answer(exchange.unready_panicked(text))
     }
@@ -52,8 +52,8 @@ pub(super) fn plan_failure(
     Ok((plan, head))
 }
 
-/// The status of an error of Envoy's own; `None` for a success. A gRPC client gets 200 and a gRPC status, which Envoy has made of
-/// its own HTTP status.
+/// The status of an error of Envoy's own; `None` for a success. A gRPC client gets 200 and a gRPC status, which Envoy
+/// has made of its own HTTP status.
 fn failed_status(head: &response::Parts, details: &str) -> Option<StatusCode> {
     match grpc_status(&head.headers) {
         Some(0) => None,

@@ -10,8 +10,8 @@
 //! | `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes in pieces |
 //! | `Done` | no message changes anything any more |
 //!
-//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but an immediate response is
-//! accepted at any time: so a time limit ends a wait by one.
+//! A message takes the state and leaves another one. Envoy waits for the reply to each message, but an immediate
+//! response is accepted at any time: so a time limit ends a wait by one.
 
 mod failed;
 mod request;
@@ -85,7 +85,7 @@ impl ProcessingStream {
             Some(Received::ResponseBody(body)) => self.response_body(body.body, body.end_of_stream),
             Some(Received::ResponseTrailers(trailers)) => self.response_trailers(&trailers),
             None => {
-                Err(Status::invalid_argument("the message has no request; this processor reads those of Envoy 1.40"))
+                Err(Status::invalid_argument("the message has no request that this processor supports; use Envoy 1.40"))
             }
         }
     }

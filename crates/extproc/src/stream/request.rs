@@ -133,7 +133,7 @@ impl ProcessingStream {
             State::Called(exchange) => self.answer(exchange.overran()),
             State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
             // Two streams of one client would not share their end; here the response breaks off with the request.
-            _ => Err(Status::resource_exhausted("the request's body ran over its limit behind a response")),
+            _ => Err(Status::resource_exhausted("the request body exceeded its limit after a response")),
         }
     }
 
@@ -202,7 +202,8 @@ impl ProcessingStream {
     }
 }
 
-/// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited for.
+/// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited
+/// for.
 fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match pending.keys() {
         Some(keys) => Box::pin(KeyFetcher::fetched(keys)),

@@ -2,8 +2,8 @@
 //!
 //! 1. Every export can express each keyword here, as a type and as a check. Any other keyword is refused by name, since
 //!    only some exports could express it.
-//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's details
-//!    are never checked against it: no service's data is lost because of a schema.
+//! 2. A schema is checked where a policy is read or built, and in tests (feature `testing`). At run time an error's
+//!    details are never checked against it: no service's data is lost because of a schema.
 
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ impl Reader {
     fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
         let kind = match value {
             Value::Null => "null",
-            Value::Bool(_) => "a true or false",
+            Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
@@ -182,8 +182,10 @@ impl Reader {
                 match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
                     Some(other) => {
                         let other = other.name;
-                        Err(self
-                            .wrong(format!("{name} and {other} exclude each other"), format!("keep {name} or {other}")))
+                        Err(self.wrong(
+                            format!("{name} and {other} are mutually exclusive"),
+                            format!("keep {name} or {other}"),
+                        ))
                     }
                     None => self.are_of_the_type(&schema[name], &types(schema)),
                 }
@@ -224,7 +226,9 @@ impl Reader {
             self.is(one, one.is_string(), "the name of a type, or a list of them")?;
             let name = one.as_str().unwrap_or_default();
             if !TYPES.contains(&name) {
-                return Err(self.wrong(format!("unknown type {name:?}"), format!("known are {}", TYPES.join(", "))));
+                return Err(
+                    self.wrong(format!("unknown type {name:?}"), format!("the choices are {}", TYPES.join(", ")))
+                );
             }
         }
         self.is_not_empty(list.len(), "name a type")
@@ -323,5 +327,5 @@ fn advice(name: &str) -> String {
     };
     let known: Vec<String> = KEYWORDS.iter().map(|keyword| format!("{:?}", keyword.name)).collect();
     let (last, others) = known.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
-    format!("{instead}: known are {} and {last}", others.join(", "))
+    format!("{instead}: the choices are {} and {last}", others.join(", "))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 /// The `code` of an envelope: which error it is.
 ///
-/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`]; an organisation's own ([`ErrorCode::custom`]); or a
-/// code of an inner process of which only the name is known. Two codes are equal when their names are.
+/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], an organisation's own code ([`ErrorCode::custom`]),
+/// or a code of an inner process of which only the name is known. Two codes are equal if their names are.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};
@@ -74,7 +74,7 @@ pub(super) enum Text {
 pub enum Retry {
     /// The same request will fail again.
     No,
-    /// The same request may work later: wait `retry-after` where it is given, else back off.
+    /// The same request may succeed later: wait for the time in `retry-after`, if any, else back off.
     Backoff,
     /// Read the state again first, then build a new request.
     Refresh,
@@ -86,7 +86,7 @@ impl Retry {
         if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
     }
 
-    /// The advice of this name; `None` for any other text.
+    /// Returns the advice with this name; `None` for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)

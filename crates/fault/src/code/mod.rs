@@ -1,10 +1,10 @@
 //! The error codes: one table, open at the end.
 //!
-//! A row of the table makes the constant, its text, its default status, its gRPC status, what a client may do next and
-//! the default message. Nothing else in the crate lists codes.
+//! A row of the table defines the constant, its text, its default status, its gRPC status, the retry advice and the
+//! default message. Nothing else in the crate lists codes.
 //!
-//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process defines
-//! passes by name.
+//! The set is open (rule E2): an organisation adds its own codes, and a code that only an inner process defines passes
+//! by its name.
 
 mod code_set;
 pub mod details;
@@ -25,7 +25,7 @@ pub use error_code::{ErrorCode, Retry};
 pub use table::names;
 
 impl ErrorCode {
-    /// An organisation's own code, with the status that the layer uses if nothing else sets one.
+    /// Creates an organisation's own code, with the status that the layer uses if nothing else sets one.
     ///
     /// Until you set them, its gRPC status, retry advice and message are those of the status's generic code. A policy
     /// that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets them for every [`Fault`](crate::fault::Fault)
@@ -39,7 +39,7 @@ impl ErrorCode {
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
         assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
-        assert!(status >= 400 && status <= 599, "an error's status is 400-599");
+        assert!(status >= 400 && status <= 599, "an error status is 400 to 599");
         Self(Repr::Plain { name, status })
     }
 
@@ -136,16 +136,12 @@ impl ErrorCode {
             Repr::Described(described) => described.row,
             _ => return self.with(|own| own.details = Some(details)),
         };
-        assert!(
-            row.details.is_none(),
-            "the details of `{}` are the catalogue's, whose schema every client has: use a code of your own",
-            row.name
-        );
+        assert!(row.details.is_none(), "the catalogue fixes the details of `{}`: use a code of your own", row.name);
         Self(Repr::Described(Arc::new(DescribedRow { row, details })))
     }
 
-    /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
-    /// `worker_at_capacity`; a 4xx without a code of its own is `bad_request`, any other status `internal_error`.
+    /// The generic code of an error status (rule R1). 422 is `invalid_request`, 502 and 520–527 are `other`, and 529 is
+    /// `worker_at_capacity`. A 4xx without its own code is `bad_request`, and any other status is `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
@@ -169,7 +165,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status that the layer uses if nothing else sets one. A code of which only the name is known has 500.
+    /// The HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
@@ -225,7 +221,7 @@ impl ErrorCode {
         }
     }
 
-    /// The message that is used if there is no better one. It is for people and free to change.
+    /// The message that is used if there is no better one. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -324,7 +320,7 @@ impl ErrorCode {
             return Err("a code of the catalogue cannot be redefined");
         }
         if !(400..=599).contains(&status) {
-            return Err("an error's status is 400-599");
+            return Err("an error status is 400 to 599");
         }
         Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
@@ -337,7 +333,7 @@ impl ErrorCode {
         }
         match &mut self.0 {
             Repr::Own(own) => set(Arc::make_mut(own)),
-            _ => panic!("`{self}` is not a code of your own, and cannot be changed: make one by `ErrorCode::custom`"),
+            _ => panic!("`{self}` cannot be changed: it was not created with `ErrorCode::custom`"),
         }
         self
     }
@@ -411,7 +407,7 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// Whether a name may pass where texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
+/// Whether a name is safe where texts are not allowed: `[A-Za-z0-9_.-]{1,64}`, which cannot contain an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

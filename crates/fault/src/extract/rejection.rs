@@ -1,8 +1,8 @@
-//! axum's own errors as faults, by `?`.
+//! Converts axum's own errors to faults, for `?`.
 //!
-//! 1. If a body did not come, its error decides: a [`Fault`] among its causes, `payload_too_large` over a limit,
-//!    `request_timeout` where it came too slowly, else `bad_request` (F1). The text stays with the layer.
-//! 2. Any other becomes what the layer makes of the same rejection as a response (R13), with the same status.
+//! 1. If a body could not be read, its error decides: a [`Fault`] among its causes, `payload_too_large` over a
+//!    limit, `request_timeout` if it came too slowly, else `bad_request` (F1). The text stays with the layer.
+//! 2. Any other rejection gets the status and code that the layer gives to the same rejection as a response (R13).
 //!
 //! The text of a rejection that is the client's fault may quote the client's data, and so is no cause for the log (L3).
 

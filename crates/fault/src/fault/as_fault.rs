@@ -1,4 +1,4 @@
-//! A service's own errors as faults, by `?`.
+//! Converts a service's own errors to faults, for `?`.
 
 use std::error::Error;
 
@@ -7,8 +7,8 @@ use crate::code::ErrorCode;
 
 /// Maps a service's own error to the error that its clients get. `?` then converts it to a [`Fault`].
 ///
-/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. The default is
-/// `internal_error` with the catalogue's message, so that an error without a mapping discloses nothing.
+/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. The default
+/// is `internal_error` with the catalogue's message, so that an error without a mapping discloses nothing.
 ///
 /// Most errors only need [`AsFault::code`]. An error with more to send implements [`AsFault::fault`].
 ///
@@ -59,15 +59,18 @@ use crate::code::ErrorCode;
 /// ```
 ///
 /// Wrap an error of another crate in a variant of your own, or map it with
-/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service with this `Error` type, without a handler in between:
-/// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
+/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service with this `Error` type, without a handler in
+/// between: `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no code for clients: it does not implement `AsFault`",
-    label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; the features `anyhow`, `axum`, `garde`, `sqlx`, `tonic`, `validator` and `ws` bring errors of those crates",
+    label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`; \
+             the features `anyhow`, `axum`, `garde`, `sqlx`, `tonic`, `validator` and `ws` cover the errors of those \
+             crates",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
     note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`",
-    note = "features of `tower-error-envelope` bring errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or 0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
+    note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or \
+            0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// The code: `internal_error` by default.

@@ -1,9 +1,9 @@
 //! A tonic status → a fault (rules F1, R3, E8, E9): of an upstream that a handler called, or of a service's own error.
 //!
-//! 1. A `Fault` that became this status in this process, and is its cause, is taken out again.
-//! 2. The code is the reason's, where that is known or of the layer's own domain; else that of the status.
-//! 3. The text passes where the code was recognised, or on a status that is a client's error, unless it is a cause's; that
-//!    of another layer passes as it is (E7). Metadata and violations pass likewise, as details.
+//! 1. If the status was made from a `Fault` in this process, that fault is used.
+//! 2. The code is the reason, if it is known or of the layer's own domain; else the code of the status.
+//! 3. The text passes if the code was recognised, or if the status is a client error, unless it is a cause's text.
+//!    The text of another layer passes unchanged (E7). Metadata and violations pass in the same way, as details.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -123,8 +123,8 @@ impl<'a> StatusParts<'a> {
     }
 }
 
-/// tonic turns connection errors into CANCELLED, and into other client errors, with their text: that was not written for
-/// a client.
+/// tonic turns connection errors into CANCELLED, and into other client errors, with their text: that was not written
+/// for a client.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))

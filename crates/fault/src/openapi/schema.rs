@@ -1,4 +1,4 @@
-//! The envelope of one error as JSON Schema 2020-12, which OpenAPI 3.1 shares.
+//! The envelope of one error as JSON Schema 2020-12, as in OpenAPI 3.1.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::form::{CODE, DOCS, MAX_DOCS, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE
 use super::tree::{Json, list, object, text};
 use crate::code::Retry;
 
-pub const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
+pub const RETRYABLE: &str = "Treat a code that is not listed as transient: wait, then try again.";
 
 /// A schema for a document, without the dialect, which the document declares.
 pub fn embedded(schema: &Value) -> Map<String, Value> {
@@ -79,7 +79,7 @@ pub fn request_id() -> Json {
         ("pattern", text(REQUEST_ID)),
         (
             "description",
-            text("The id of the request, the same as in the header x-request-id: name it when you ask for help."),
+            text("The id of the request, the same as in the header x-request-id: quote it when you ask for help."),
         ),
         ("examples", list([SAMPLE_ID])),
     ])

@@ -5,7 +5,8 @@
 //! 3. `RetryInfo`: how long to wait, where there is a `retry-after`.
 //! 4. `BadRequest`: the issue list (E8), field by field.
 //!
-//! The length is bounded, since gRPC has all of it in one header: metadata and violations are written as far as they fit.
+//! The length is bounded, since gRPC has all of it in one header: metadata and violations are written as far as they
+//! fit.
 //!
 //! Without the feature `protobuf` none of it is written in bytes, and only the id is read from others' bytes (E7). In
 //! JSON the same messages are a dialect (R2), which needs no feature.
@@ -42,12 +43,12 @@ pub const DOMAIN: &str = "tower-error-envelope";
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
 pub const MAX_SECONDS: u64 = 315_576_000_000;
 
-/// The most bytes of `grpc-status-details-bin`, alone and together with `grpc-message`. By default clients accept 8 KiB
+/// The most bytes of `grpc-status-details-bin`, also together with `grpc-message`. By default clients accept 8 KiB
 /// of headers, and near that grpcio refuses responses at random.
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// The bytes of details, before base64, that fit beside an encoded message of this length.
+/// The bytes of details, before base64, that fit next to an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
@@ -73,7 +74,7 @@ pub fn replaced(text: &[u8], piece: &[u8], by: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// All parts of an error that an RPC protocol writes.
+/// All parts of an error in an RPC protocol.
 #[derive(Clone, Copy)]
 pub struct RpcError<'a> {
     pub status: Status,
@@ -137,7 +138,7 @@ pub fn issue_code(reason: &str) -> Option<String> {
     crate::code::is_well_formed(code.as_bytes()).then_some(code)
 }
 
-/// The contents of details besides their issue list: a text for each name.
+/// The contents of details without their issue list: a text for each name.
 pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     let Some(object) = Object::parse(details) else {
         let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);

@@ -1,4 +1,4 @@
-//! RPC errors (section P): the statuses of gRPC, the details of google.rpc, the code that both name, and the wait that a
+//! RPC errors (section P): the statuses of gRPC, the details of google.rpc, the code in both, and the wait that a
 //! response requests of its client.
 
 pub mod details;

@@ -19,10 +19,10 @@ const LAST_TIME: Duration = Duration::from_secs(LAST_SECOND);
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The client left before it had all of its response; this holds until another outcome is stored.
+    /// The client left before it had all of its response. This is the outcome until another one is stored.
     Abandoned,
     Complete,
-    /// The service broke its response off.
+    /// The service cut its response off.
     CutOff,
 }
 

@@ -1,4 +1,4 @@
-//! The access log: where it goes, in which form.
+//! The access log: its destination and its format.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The access log (rule L2): one line for each request, without its query and without a credential (rule L3).
 //!
-//! 1. A request has a [`record`], from its head to the last byte of its response, or of what it was upgraded to. The last holder
-//!    of the record writes the [`line`] of the [`fields`] that were chosen.
-//! 2. A [`writer`] on a thread of its own takes the lines from a bounded queue. A sink that is slow, full or broken costs
-//!    lines, which are counted, and never delays a request.
+//! 1. A request has a [`record`], from its head to the last byte of its response, or of its upgraded connection. The
+//!    last holder of the record writes the [`line`] of the [`fields`] that were chosen.
+//! 2. A [`writer`] on a separate thread reads the lines from a bounded queue. If the sink is slow, full or broken,
+//!    lines are dropped and counted, but no request is delayed.
 //!
 //! Without an access log there is no record.
 

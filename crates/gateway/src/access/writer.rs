@@ -34,11 +34,11 @@ const CHECK_EVERY: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessSink {
-    /// A file that lines are appended to.
+    /// Append lines to this file.
     File(PathBuf),
     /// Standard output.
     Stdout,
-    /// The log: an event at INFO for each line, of the target `error_envelope::gateway::access`.
+    /// The log: an event at INFO for each line, with the target `error_envelope::gateway::access`.
     Log,
 }
 
@@ -176,7 +176,10 @@ impl Thread {
                 tracing::error!(target: LOG, %error, "cannot write the access log; lines are dropped and counted");
             }
         } else if mem::take(&mut self.failed) {
-            tracing::info!(target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed), "the access log is written again");
+            tracing::info!(
+                target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed),
+                "the access log accepts lines again"
+            );
         }
         self.batch = batch;
         self.batch.clear();
@@ -189,7 +192,8 @@ impl Thread {
         if self.failed || dropped == reported || when.is_some_and(|when| when.elapsed() < WARN_EVERY) {
             return;
         }
-        tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they were written");
+        tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they \
+                                              could be written");
         self.reported = Some((dropped, Instant::now()));
     }
 }
@@ -218,14 +222,17 @@ impl Sink {
             match append(path) {
                 Ok(opened) => *file = opened,
                 Err(error) => {
-                    tracing::error!(target: LOG, path = %path.display(), %error, "cannot reopen the access log; the old file stays");
+                    tracing::error!(
+                        target: LOG, path = %path.display(), %error,
+                        "cannot reopen the access log; the old file stays in use"
+                    );
                 }
             }
         }
     }
 
-    /// Writes `before` and then all lines, which are left with what was not written. `torn` is set to whether the written bytes
-    /// end within a line.
+    /// Writes `before` and then all lines, which are left with what was not written. `torn` is set to whether the
+    /// written bytes end within a line.
     fn write(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> io::Result<()> {
         match self {
             Self::File { file, .. } => write_counted(file, before, lines, torn),

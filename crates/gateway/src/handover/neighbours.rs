@@ -44,7 +44,7 @@ impl Handover {
         let (Some(predecessor), Some(offer)) = (&self.predecessor, &self.offer) else { return Ok(()) };
         // Without descriptors the gateway would start, and fail at its first client.
         offer.reserve_descriptors(FIRST_DESCRIPTORS).map_err(|error| {
-            Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway serves on"))
+            Error::unreadable(format!("no descriptors are left for clients ({error}); the other gateway keeps serving"))
                 .with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
         })?;
         if !predecessor.replace().await? {
@@ -83,7 +83,7 @@ impl Handover {
 
 fn is_done(outcome: Result<(), Error>) -> bool {
     if let Err(error) = &outcome {
-        tracing::error!(target: LOG, %error, "cannot take over from the other gateway");
+        tracing::error!(target: LOG, %error, "cannot take over from the running gateway");
     }
     outcome.is_ok()
 }

@@ -10,8 +10,8 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::handover";
 
-/// The gateway that this one replaces. It serves again if this is dropped without a [release](Self::release), as it is when the
-/// process dies.
+/// The gateway that this one replaces. It serves again if this is dropped without a [release](Self::release), as it is
+/// when the process dies.
 pub(super) struct Predecessor {
     stream: UnixStream,
     path: PathBuf,
@@ -69,7 +69,7 @@ impl Predecessor {
     }
 
     fn serves_on(&self, line: &str) -> Error {
-        takeover_error(&self.path, format_args!("the gateway there serves on: {line}"))
+        takeover_error(&self.path, format_args!("the gateway on that socket keeps serving: {line}"))
     }
 
     fn log_end(&self) {

@@ -1,4 +1,4 @@
-//! Listening sockets that were given to this process.
+//! Listening sockets that this process got at its start.
 
 use std::fmt;
 use std::io;
@@ -86,7 +86,10 @@ impl ListeningSockets {
 
     fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
-            return Err(unusable_sockets(&format_args!("two sockets are for {}, and one is served", purpose.name())));
+            return Err(unusable_sockets(&format_args!(
+                "there are two sockets for {}, but only one can be used",
+                purpose.name()
+            )));
         }
         let listens = SockRef::from(&listener).is_listener().and_then(|listens| {
             listener.local_addr()?;
@@ -95,7 +98,9 @@ impl ListeningSockets {
         });
         match listens {
             Ok(true) => self.given.push((purpose, listener)),
-            Ok(false) => return Err(unusable_sockets(&format_args!("the one for {} does not listen", purpose.name()))),
+            Ok(false) => {
+                return Err(unusable_sockets(&format_args!("the socket for {} does not listen", purpose.name())));
+            }
             Err(error) => return Err(unusable_sockets(&error)),
         }
         Ok(())
@@ -123,9 +128,10 @@ impl ListeningSockets {
         if let Some(wanted) = wanted
             && !lookup_host(wanted).await.map_err(unusable)?.any(fits)
         {
-            let problem = format!("the socket that this process was given listens on {address}");
-            return Err(Error::unreadable(problem)
-                .with_advice("use that address, or stop what serves there first: a socket keeps its address"));
+            let problem = format!("the socket passed to this process listens on {address}");
+            return Err(Error::unreadable(problem).with_advice(
+                "use that address, or stop the process that serves there first: a socket keeps its address",
+            ));
         }
         TcpListener::from_std(listener).map_err(unusable)
     }
@@ -144,5 +150,5 @@ impl ListeningSockets {
 }
 
 fn unusable_sockets(why: &dyn fmt::Display) -> Error {
-    Error::unreadable(format!("the listening sockets that this process was given cannot be used: {why}"))
+    Error::unreadable(format!("the listening sockets passed to this process cannot be used: {why}"))
 }

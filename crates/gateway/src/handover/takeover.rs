@@ -1,4 +1,4 @@
-//! The side of the new process.
+//! The new process's side of the hand-over.
 
 use std::io;
 use std::os::unix::net::UnixListener as BlockingListener;
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
 const MOST_ENDS: usize = 3;
 
-/// A take-over that has begun: from the gateway at an upgrade socket, or from none.
+/// A take-over that has begun; the upgrade socket may have no gateway yet.
 #[must_use]
 pub struct Takeover {
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Takeover {
     /// has handed them over, `sockets` are used.
     ///
     /// # Errors
-    /// If the process that listens there belongs to another user or hands nothing over, or if its sockets cannot be
+    /// If the process that listens there belongs to another user or refuses to hand over, or if its sockets cannot be
     /// used.
     pub async fn begin(path: &Path, sockets: ListeningSockets) -> Result<(Self, ListeningSockets), Error> {
         let mut ends = 0;
@@ -48,7 +48,7 @@ impl Takeover {
             match Self::receive(path, predecessor).await? {
                 Some(received) => return Ok(received),
                 None if ends < MOST_ENDS => ends += 1,
-                None => return Err(takeover_error(path, "what listens there ends each connection")),
+                None => return Err(takeover_error(path, "the process that listens there closes each connection")),
             }
         }
     }
@@ -56,7 +56,7 @@ impl Takeover {
     /// Returns the sockets that the gateway hands over; `None` if it ends first.
     async fn receive(path: &Path, predecessor: Predecessor) -> Result<Option<(Self, ListeningSockets)>, Error> {
         if !message::is_trusted(predecessor.stream()).map_err(|error| takeover_error(path, error))? {
-            return Err(takeover_error(path, "a process of another user listens there"));
+            return Err(takeover_error(path, "the process that listens there belongs to another user"));
         }
         let (line, descriptors) = match message::receive_soon(predecessor.stream()).await {
             Ok(received) => received,
@@ -64,19 +64,19 @@ impl Takeover {
             Err(error) => return Err(takeover_error(path, error)),
         };
         let Some(names) = line.strip_prefix(SOCKETS) else {
-            return Err(takeover_error(path, format_args!("the gateway there hands nothing over: {line}")));
+            return Err(takeover_error(path, format_args!("the gateway on that socket does not hand over: {line}")));
         };
         let names: Vec<_> = names.split_whitespace().map(str::to_owned).collect();
         // The kernel drops those that have no room here.
         if descriptors.len() < names.len() {
-            let problem = "this process has too few descriptors left for the sockets of the gateway there";
+            let problem = "this process has too few file descriptors left for the other gateway's sockets";
             return Err(
                 takeover_error(path, problem).with_advice("raise the limit of open files (ulimit -n, LimitNOFILE)")
             );
         }
         let mut named: Vec<_> = names.into_iter().zip(descriptors).collect();
         let own = named.iter().position(|(name, _)| name == OWN_NAME).map(|place| named.swap_remove(place).1);
-        let own = own.ok_or_else(|| takeover_error(path, "its upgrade socket is missing"))?;
+        let own = own.ok_or_else(|| takeover_error(path, "the other gateway did not pass its upgrade socket"))?;
         let sockets = ListeningSockets::from_descriptors(named.into_iter())?;
         Ok(Some((Self { path: path.to_owned(), predecessor: Some((predecessor, own.into())) }, sockets)))
     }
@@ -112,7 +112,7 @@ async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
         }
         if !keys.has_set() {
             return Err(format!(
-                "the key set at {} cannot be fetched; the gateway there serves on",
+                "the key set at {} cannot be fetched; the other gateway keeps serving",
                 without_query(keys.url())
             ));
         }

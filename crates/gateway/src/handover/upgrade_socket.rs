@@ -1,4 +1,4 @@
-//! The side of the gateway that serves.
+//! The serving gateway's side of the hand-over.
 
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
@@ -22,14 +22,14 @@ const LOG: &str = "error_envelope::gateway::handover";
 /// The name of the upgrade socket among those that are handed over.
 pub(super) const OWN_NAME: &str = "upgrade";
 
-/// How long a successor may take to read its policy and certificates: as long as an operator watches, and too short to refuse the
-/// next one for ever.
+/// How long a successor may take to read its policy and certificates: as long as an operator watches, and too short to
+/// refuse the next one for ever.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long a successor may take from its permission to accept until it accepts: many times the usual, and short enough for a
-/// client in the queue. A third process waits for its reply longer than this and the pause before it.
+/// How long a successor may take from its permission to accept until it accepts: many times the usual, and short enough
+/// for a client in the queue. A third process waits for its reply longer than this and the pause before it.
 const SERVING_WITHIN: Duration = Duration::from_secs(5);
-/// How long a gateway can serve again in place of its successor: faults of a new binary or its configuration show at its first
-/// requests.
+/// How long a gateway can serve again in place of its successor: faults of a new binary or its configuration show at
+/// its first requests.
 const STANDS_BY: Duration = Duration::from_secs(2);
 /// How many successors may wait to be accepted.
 const QUEUE: i32 = 128;
@@ -57,7 +57,7 @@ impl UpgradeSocket {
             Ok(_) => {
                 return Err(io::Error::new(
                     io::ErrorKind::AlreadyExists,
-                    "the file there is not a socket; remove it, or choose another path",
+                    "the file at this path is not a socket; remove it, or choose another path",
                 ));
             }
             Err(_) => {}
@@ -96,7 +96,7 @@ impl Offer {
     pub(super) async fn wait_for_successor(&self) -> Successor {
         // The kernel reports to clients the process that called this last: another process did, if this one has taken over.
         if let Err(error) = listen(&self.listener, QUEUE) {
-            tracing::warn!(target: LOG, %error, "the next process may log a wrong process id for this one");
+            tracing::warn!(target: LOG, %error, "the next gateway may log a wrong process id for this one");
         }
         loop {
             let stream = match self.listener.accept().await {
@@ -117,7 +117,7 @@ impl Offer {
 
     async fn hand_over(&self, stream: &UnixStream) -> io::Result<()> {
         if !message::is_trusted(stream)? {
-            return refuse(stream, "this process is of another user").await;
+            return refuse(stream, "this process belongs to another user").await;
         }
         let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).chain([OWN_NAME]).collect();
         let own = self.listener.as_fd();
@@ -156,8 +156,8 @@ pub(crate) struct Successor {
 }
 
 impl Successor {
-    /// Makes it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway does not
-    /// accept.
+    /// Makes it accept clients, waits until it does, and stands by for [`STANDS_BY`] more. Call it when this gateway
+    /// does not accept.
     ///
     /// # Errors
     /// It is gone, or does not begin to serve: this gateway is to accept again.
@@ -170,7 +170,10 @@ impl Successor {
         tracing::info!(target: LOG, process, "another gateway took over");
         match timeout(STANDS_BY, message::receive(&stream)).await {
             Ok(Err(error)) => {
-                tracing::warn!(target: LOG, process, %error, "the gateway that took over has ended; this one serves again");
+                tracing::warn!(
+                    target: LOG, process, %error,
+                    "the gateway that took over has ended; this one accepts clients again"
+                );
                 Err(error)
             }
             // `RELEASED`, or the time is over.
@@ -183,14 +186,14 @@ async fn begin_serving(stream: &UnixStream) -> io::Result<()> {
     message::send(stream, YOURS, &[]).await?;
     match timeout(SERVING_WITHIN, message::receive(stream)).await {
         Ok(Ok((line, _))) if line == SERVING => Ok(()),
-        Ok(Ok(_)) => refuse(stream, "the new gateway did not report that it serves").await,
+        Ok(Ok(_)) => refuse(stream, "the new gateway did not report that it accepts clients").await,
         Ok(Err(error)) => Err(error),
-        Err(_) => refuse(stream, "the new gateway did not serve within five seconds").await,
+        Err(_) => refuse(stream, "the new gateway did not accept clients within five seconds").await,
     }
 }
 
 fn hand_over_failed(process: Option<i32>, error: &io::Error) {
-    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on");
+    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway keeps serving");
 }
 
 /// Sends the reason to the other process, for its operator, and returns it as an error for the log.

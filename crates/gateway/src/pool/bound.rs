@@ -1,7 +1,7 @@
 //! Connections that were authenticated (rule F7).
 //!
 //! NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
-//! logged in. So once a connection to a service has carried such credentials, it serves only that client's connection,
+//! logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
 //! and ends with it.
 
 use std::any::Any;
@@ -53,7 +53,8 @@ impl Binding {
         connection.downcast().ok().map(|connection| *connection).filter(C::is_fit)
     }
 
-    /// The owner that this request's connection is bound to: one of its own stays bound, another becomes bound by credentials.
+    /// The owner that this request's connection is bound to: one of its own stays bound, another becomes bound by
+    /// credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }

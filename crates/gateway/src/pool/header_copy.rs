@@ -1,4 +1,4 @@
-//! A copy of headers in one buffer. It is made for each request, and read for hardly one.
+//! A copy of headers in one buffer. It is created for each request, but rarely read.
 //!
 //! A list of names and values takes three times the memory, and counts each value's owners up and down again.
 

@@ -1,20 +1,21 @@
 //! Connections to the service: how many there are, which request gets which connection, and which
 //! requests are repeated (rule F7).
 //!
-//! 1. A request takes the newest idle connection that is fit, of its own worker's if there is one ([`idle`]). If there is
-//!    none, it waits in line ([`mod@line`]) for its [`turn`], and a connection is opened for it, as long as fewer than
-//!    `--upstream-connections` are there ([`slot`]).
+//! 1. A request takes the newest idle connection that is fit, of its own worker's if there is one ([`idle`]). If
+//!    there is none, it waits in line ([`mod@line`]) for its [`turn`], and a connection is opened for it, as long as
+//!    fewer than `--upstream-connections` are there ([`slot`]).
 //! 2. Whichever comes first goes to the first request in line: a connection that was opened, or one that came back.
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
 //! 4. A connection whose response began before its request was sent to the end does not come back ([`exchange`]).
 //! 5. A connection that carried NTLM or Negotiate goes back to its client's connection alone ([`bound`]).
-//! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated is sent once
-//!    more, on a fresh one ([`mod@send`]).
+//! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated
+//!    is sent once more, on a fresh one ([`mod@send`]).
 //!
-//! hyper-util's pools do not express these rules. Its ready-made client repeats only what was never written, bounds idle
-//! connections alone and has no line. Its `pool::cache` checks no bound, cannot open a fresh connection on request, and keeps the
-//! connection that lost the race against one that came back: a client that sends again at once gets a second one.
+//! hyper-util's pools do not express these rules. Its ready-made client repeats only requests that were never written,
+//! limits only idle connections, and has no queue. Its `pool::cache` checks no bound, cannot open a fresh connection on
+//! request, and keeps the connection that lost the race against one that came back: a client that sends again at once
+//! gets a second one.
 
 mod bound;
 mod connection;

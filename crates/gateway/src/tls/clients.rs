@@ -1,4 +1,4 @@
-//! Certificates of clients: which authorities sign them, and which name they carry.
+//! Certificates of clients: the authorities that sign them, and the name in them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl ClientAuthorities {
     ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
         let unusable = |path: &Path, error: &dyn std::fmt::Display| {
             Error::invalid(format!("{}: {error}", path.display()))
-                .with_advice("name a file with the PEM certificates of the authorities that sign those of clients")
+                .with_advice("name a file with PEM certificates of the authorities that sign client certificates")
         };
         let mut roots = RootCertStore::empty();
         for certificate in pem::certificates(&self.file, text)? {
@@ -53,8 +53,8 @@ impl ClientAuthorities {
     }
 }
 
-/// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name, otherwise the
-/// first email address, otherwise the subject's common name; empty if there is none of them.
+/// The name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
+/// otherwise the first email address, otherwise the subject's common name; empty if there is none of them.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");

@@ -50,7 +50,7 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
 }
 
 /// The label for why a handshake failed. `alert`: the client refused, as where it does not trust the certificate. `incompatible`:
-/// no version or cipher in common. `no_tls`: the bytes are not TLS. `gone`: the client went away. `no_certificate`,
+/// no version or cipher in common. `no_tls`: the bytes are not TLS. `gone`: the client disconnected. `no_certificate`,
 /// `certificate_expired`, `certificate_unknown` and `too_large`: of the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {

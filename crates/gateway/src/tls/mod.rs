@@ -1,12 +1,12 @@
-//! TLS for clients: a certificate and its key, read again when their files change.
+//! TLS for clients: a certificate and its key, which are reloaded when their files change.
 //!
-//! 1. At the start both must be there, and fit: else the gateway does not start.
-//! 2. Later a valid pair takes effect with the next handshake; existing connections stay as they are. No client resumes a session
-//!    of the old certificate: each pair has its own memory of sessions.
-//! 3. A pair that cannot be read or does not fit leaves the old one active, and is logged once with what and where: a
-//!    deployment that replaces the two files one after the other does not fit in between.
-//! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read as a
-//!    policy's are: twice, on a thread that no other thread waits for, while no lock is held.
+//! 1. At the start both files must be readable and belong together; otherwise the gateway does not start.
+//! 2. Later a valid pair takes effect with the next handshake; existing connections do not change. No client resumes
+//!    a session of the old certificate, because each pair stores its own sessions.
+//! 3. If a pair cannot be read, or does not belong together, the old pair stays active and the error is logged once.
+//!    This also happens between the two steps of a deployment that replaces one file after the other.
+//! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read
+//!    like a policy's: twice, on a separate thread, and without holding a lock.
 //!
 //! [`pair`] reads the files, [`count`] records metrics for operators.
 
@@ -101,13 +101,14 @@ impl ServerTls {
         Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
-    /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator sees
-    /// it, and no client fills the log.
+    /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator
+    /// sees it, and no client fills the log.
     pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
         if self.refused.is_first_of(reason) {
-            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further ones are counted");
+            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further refusals are only \
+                                                         counted");
         } else {
             tracing::debug!(target: LOG, %error, reason, "TLS handshake with a client failed");
         }
@@ -171,7 +172,9 @@ fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
     let Some(at) = not_after.and_then(time_of) else { return };
     let (left, at) = (at.duration_since(SystemTime::now()), format_rfc3339_seconds(at));
     match left {
-        Err(_) => tracing::warn!(target: LOG, files = %pair, expired = %at, "the active certificate has expired; replace it"),
+        Err(_) => {
+            tracing::warn!(target: LOG, files = %pair, expired = %at, "the active certificate has expired; replace it")
+        }
         Ok(left) if left < WEEK => {
             tracing::warn!(target: LOG, files = %pair, expires = %at, "the active certificate expires within a week; replace it");
         }

@@ -1,4 +1,4 @@
-//! A certificate and its key, as two files of PEM.
+//! A certificate and its key, in two PEM files.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
@@ -34,8 +34,8 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// The files, and a value that shows whether they have changed, even if they are invalid. No line of a file gets into an
-    /// error: either may be the key.
+    /// The files, and a value that shows whether they have changed, even if they are invalid. No line of a file gets
+    /// into an error: either may be the key.
     pub(super) fn read(&self) -> (u64, Result<Read, Error>) {
         let (certificate, key) = (pem::file(&self.certificate), pem::file(&self.key));
         let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file));
@@ -93,11 +93,13 @@ impl Pair {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         match error {
             rustls::Error::InconsistentKeys(_) => {
-                let advice = format!("name a pair; in {certificate} the service's own certificate comes first");
-                Error::invalid(format!("{key}: the key is not that of {certificate}")).with_advice(advice)
+                let advice = format!(
+                    "use a certificate with its key; in {certificate}, the service's own certificate comes first"
+                );
+                Error::invalid(format!("{key}: the key does not belong to {certificate}")).with_advice(advice)
             }
             error => Error::invalid(format!("{certificate} and {key}: {error}"))
-                .with_advice("name a certificate and its key"),
+                .with_advice("name a valid certificate and its key"),
         }
     }
 }

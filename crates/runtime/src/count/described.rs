@@ -2,8 +2,8 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 
 use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 
-/// Describes the library's metrics to the installed recorder, and sets its gauges to 0, so that they exist before any event. Call
-/// it once, after the recorder was installed; counting works without it as well.
+/// Describes the library's metrics to the installed recorder, and sets its gauges to 0, so that they exist before any
+/// event. Call it once, after the recorder was installed; counting works without it as well.
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
@@ -23,20 +23,22 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_kill_switch_thrown` | gauge | |
 /// | `error_envelope_build_info` | gauge | `version` |
 ///
-/// - Without a recorder nothing is counted or timed. One that is installed later counts the requests that begin after it.
-/// - A request is counted as the head of its response goes out; one whose client went away before has the status class
-///   `none`. It is timed to that head, and to the end of the response's body. `method` is one of RFC 9110's or `PATCH`, else
-///   `other`. The bytes are those of the bodies that the service read and that left the layer.
-/// - Each error is counted once, as it is logged (L1); one that was abandoned by its client has the origin `abandoned`.
-///   `dialect` is the shape that an inner error was read in: those that have one were rewritten, or would be in `observe`.
-///   A label that does not apply is `none`.
-/// - Labels are bounded: a route is the framework's pattern (axum's `MatchedPath`), else the policy's, never a path. A scope is
-///   named by its first host and its prefix. A code outside the catalogue and the policy is `foreign`.
+/// - Without a recorder nothing is counted or timed. A recorder that is installed later counts the requests that
+///   begin after that.
+/// - A request is counted when the head of its response is sent. If the client disconnects before, the status class
+///   is `none`. Its time is measured to that head, and to the end of the response's body. `method` is one of RFC 9110's
+///   or `PATCH`, else `other`. Bytes are counted for request bodies that the service read, and for response bodies that
+///   left the layer.
+/// - Each error is counted once, as it is logged (L1); a request that its client abandoned has the origin `abandoned`.
+///   `dialect` is the shape of an inner error that was rewritten, or would be in `observe`. A label that does not apply
+///   is `none`.
+/// - Labels are bounded: a route is the framework's pattern (axum's `MatchedPath`), else the policy's, never a path.
+///   The name of a scope is its first host and its prefix. A code outside the catalogue and the policy is `foreign`.
 /// - An error is timed from its head to the end of its body, but only if the body did not come with the head.
-/// - `error_envelope_policy_info` is 1 for the active policy. `hash` is that of its files ([`PolicySummary::hash`]), or `none` without
-///   a file. The series of a policy before it stays at 0.
-/// - The other gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill switch is thrown. If
-///   a process has several policies or switches, each gauge shows the last change.
+/// - `error_envelope_policy_info` is 1 for the active policy. `hash` is that of its files ([`PolicySummary::hash`]),
+///   or `none` without a file. The series of an earlier policy stays at 0.
+/// - The other gauges are 1 or 0: whether the current content of the policy's files is refused, and whether a kill
+///   switch is on. If a process has several policies or switches, each gauge shows the last change.
 ///
 /// [`PolicySummary::hash`]: error_envelope_core::policy::PolicySummary::hash
 pub fn describe() {
@@ -72,14 +74,14 @@ pub fn describe() {
     }
     super::policy::describe();
     describe_requests();
-    describe_gauge!("error_envelope_build_info", "1; the version is a label.");
+    describe_gauge!("error_envelope_build_info", "Always 1; the version is a label.");
     gauge!("error_envelope_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 fn describe_requests() {
     describe_counter!(
         REQUESTS,
-        "Requests, by the class of their status; none if the client left before a response head."
+        "Requests, by the class of their status; `none` if the client left before a response head."
     );
     describe_histogram!(HEAD, Unit::Seconds, "Time from a request's head to its response's head.");
     describe_histogram!(DURATION, Unit::Seconds, "Time from a request's head to the end of its response.");

@@ -19,8 +19,8 @@ use super::kept::{CachedHandle, now_if_kept};
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
-    /// those that it made last.
+    /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread
+    /// keeps those that it made last.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -73,7 +73,7 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
     }
 }
 
-/// Records how long an error's body was waited for.
+/// Records the time of the wait for an error's body.
 pub fn record_error_read(time: Duration) {
     let Some(recorder) = installed::find() else { return };
     let register = || metrics::histogram!("error_envelope_error_read_seconds");

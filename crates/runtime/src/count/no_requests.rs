@@ -13,7 +13,7 @@ pub struct RequestMetrics(());
 #[derive(Clone)]
 pub struct RouteMetrics;
 
-/// When a request began: unused.
+/// The time at which a request began: unused.
 #[derive(Clone, Copy)]
 pub struct Started(());
 
@@ -35,7 +35,7 @@ impl RequestMetrics {
 }
 
 impl RouteMetrics {
-    /// This many bytes of a request's body came.
+    /// Counts bytes of the request's body.
     #[inline]
     pub fn received(&self, _: usize) {}
 }
@@ -57,11 +57,11 @@ impl RequestTimer {
         RouteMetrics
     }
 
-    /// The response's head goes out.
+    /// Notes that the response's head is sent.
     #[inline]
     pub fn head(&mut self, _: StatusCode) {}
 
-    /// This many bytes of the response's body go out.
+    /// Counts bytes of the response's body.
     #[inline]
     pub fn sent(&self, _: usize) {}
 }

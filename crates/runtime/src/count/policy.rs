@@ -21,7 +21,7 @@ pub(crate) fn record_policy(hash: Option<&str>) {
 }
 
 pub(super) fn describe() {
-    describe_gauge!(POLICY, "1 for the active policy, 0 for one before it; the hash of its files is a label.");
+    describe_gauge!(POLICY, "1 for the active policy, 0 for an earlier one; the hash of its files is a label.");
     if let Some(hash) = &*ACTIVE.lock().unwrap_or_else(PoisonError::into_inner) {
         of(hash).set(1.0);
     }

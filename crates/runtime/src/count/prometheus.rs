@@ -11,8 +11,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::requests::HEAD;
 use super::{describe, keep_counters};
 
-/// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after `inspect.timeout`,
-/// a second by default (R4).
+/// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after
+/// `inspect.timeout`, a second by default (R4).
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 /// In seconds: OpenTelemetry's for HTTP, with smaller ones for a gateway's own time, and larger ones for its time-out.
@@ -21,9 +21,9 @@ const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// A histogram keeps each measured time until it is put into its bucket: by a scrape, or by this thread.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to 30 s,
-/// other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it is installed. Have its
-/// handle's `run_upkeep` called every few seconds: otherwise times pile up until a scrape.
+/// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to
+/// 30 s, other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it is
+/// installed. Call its handle's `run_upkeep` every few seconds: otherwise recorded times accumulate until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
@@ -35,11 +35,12 @@ pub fn recorder() -> PrometheusRecorder {
     builder.unwrap_or_default().build_recorder()
 }
 
-/// Installs a recorder for Prometheus as the process's own, and returns its handle, whose `render` is the text of `/metrics`.
+/// Installs a recorder for Prometheus for the whole process, and returns its handle, whose `render` returns the text of
+/// `/metrics`.
 ///
-/// Call it once, before the first request. It describes the library's metrics, keeps its counters, and starts a thread for
-/// its upkeep. Every metric of the crate `metrics` is recorded, those of other libraries as well, and each second the resources
-/// of the process (`process_open_fds` and others).
+/// Call it once, before the first request. It describes the library's metrics, keeps its counters, and starts a thread
+/// for its upkeep. It records every metric of the crate `metrics`, including those of other libraries, and each second
+/// the resources of the process (`process_open_fds` and others).
 ///
 /// | histograms | buckets, in seconds |
 /// |---|---|
@@ -61,7 +62,7 @@ pub fn recorder() -> PrometheusRecorder {
 ///
 /// # Errors
 ///
-/// If the process has a recorder already. Use a handle of that one, and call
+/// If the process has a recorder already. In that case, use a handle of that recorder, and call
 /// [`describe_metrics`](crate::describe_metrics).
 pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder>> {
     let recorder = recorder();

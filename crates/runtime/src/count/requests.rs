@@ -1,8 +1,8 @@
-//! Every request, by scope, route, method and status class: how many, how long, how large (rule L2).
+//! Counts, times and sizes of requests, by scope, route, method and status class (rule L2).
 //!
-//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them by two
-//! texts and two places, and make no label. They are registered again every ten seconds: an exporter with an idle time-out drops a
-//! metric, and what its old handle counts is lost.
+//! Handles are registered at the first request of a scope, a route, a method and a class; those that follow find them
+//! by two texts and two places, and make no label. They are registered again every ten seconds: an exporter with an
+//! idle time-out drops a metric, and what its old handle counts is lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const NO_HEAD: usize = CLASSES.len() - 1;
 /// Far more routes than a scope and a framework have: further ones are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
-/// The numbers of a layer's requests. Clones share them.
+/// The metrics of a layer's requests. Clones share them.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(Arc<RwLock<Table>>);
 
@@ -59,11 +59,11 @@ type Place<'r> = (Option<&'r str>, Option<&'r Arc<str>>);
 #[derive(Default)]
 struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 
-/// The numbers of a route and a method. Clones share them.
+/// The metrics of a route and a method. Clones share them.
 #[derive(Clone)]
 pub struct RouteMetrics(Arc<Handles>);
 
-/// When a request began, and the address of the recorder that it began with.
+/// The time at which a request began, and the address of its recorder.
 #[derive(Clone, Copy)]
 pub struct Started {
     pub(super) recorder: usize,
@@ -162,7 +162,7 @@ impl RouteMetrics {
         Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
     }
 
-    /// This many bytes of a request's body came.
+    /// Counts bytes of the request's body.
     #[inline]
     pub fn received(&self, bytes: usize) {
         self.0.received.increment(bytes as u64);
@@ -185,7 +185,8 @@ impl ClassMetrics {
     }
 }
 
-/// A request, from its head to the end of its response: counted at the response's head, and timed until this is dropped.
+/// A request, from its head to the end of its response: counted at the response's head, and timed until this is
+/// dropped.
 pub struct RequestTimer {
     metrics: RouteMetrics,
     started: Instant,
@@ -194,7 +195,7 @@ pub struct RequestTimer {
 }
 
 impl Started {
-    /// Now; `None` where no recorder is installed.
+    /// The current time; `None` if no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
@@ -211,7 +212,7 @@ impl RequestTimer {
         self.metrics.clone()
     }
 
-    /// The response's head goes out.
+    /// Notes that the response's head is sent.
     pub fn head(&mut self, status: StatusCode) {
         self.class = u8::try_from(status.as_u16() / 100).unwrap_or(0).saturating_sub(1).min(NO_HEAD as u8);
         self.record(|numbers, time| {
@@ -231,7 +232,7 @@ impl RequestTimer {
         }
     }
 
-    /// This many bytes of the response's body go out.
+    /// Counts bytes of the response's body.
     #[inline]
     pub fn sent(&self, bytes: usize) {
         self.metrics.0.sent.increment(bytes as u64);

@@ -1,4 +1,4 @@
-//! Lines of a head as Envoy lends them, and their copies as headers of the crate `http`.
+//! Lines of a head in Envoy's memory, and their copies as headers of the crate `http`.
 
 use bytes::Bytes;
 use error_envelope_core::exchange::BodyFacts;

@@ -1,9 +1,9 @@
-//! Why Envoy answers by itself (V2).
+//! The reason for which Envoy itself returned a response (V2).
 
 use error_envelope_core::exchange::{BoxError, ProxyError, ProxyFailure};
 use http::StatusCode;
 
-/// Envoy's response code details as a cause for the log, with the type of the failure where they have one (L4).
+/// Envoy's response code details as a cause for the log, with the type of the failure, if any (L4).
 #[must_use]
 pub fn local_reply_cause(status: Option<StatusCode>, details: String) -> BoxError {
     let has = |part| details.contains(part);

@@ -1,7 +1,8 @@
-//! What Envoy passes to its filters, for the module and the external processor alike: heads as lines, and replies of Envoy's own.
+//! Parses the input of Envoy's filters, for the module and the external processor: heads as lines, and Envoy's own
+//! replies.
 //!
-//! `lines` are the lines of any head, `request` and `response` parse heads; `local_reply` names the cause of a reply that Envoy
-//! makes itself (V2).
+//! `lines` are the lines of any head, `request` and `response` parse heads; `local_reply` finds the cause of Envoy's
+//! own replies (V2).
 
 mod lines;
 mod local_reply;

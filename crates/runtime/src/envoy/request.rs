@@ -12,13 +12,13 @@ use super::lines::{HeaderLines, append, facts, is_plain, shared};
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,
-    /// Why the head must not be forwarded; `None` if all of it was parsed.
+    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
     pub unread: Option<String>,
     /// The request has an id already (I2).
     pub has_id: bool,
 }
 
-/// The version that Envoy names; HTTP/1.1 if it names none.
+/// The version that Envoy passes; HTTP/1.1 if it passes none.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -64,7 +64,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
-                        Err(_) => cannot("its host cannot be read".to_owned()),
+                        Err(_) => cannot("the request's host cannot be read".to_owned()),
                     }
                 }
             }
@@ -81,7 +81,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     }
     match Method::from_bytes(target.method) {
         Ok(method) => parts.method = method,
-        Err(_) => cannot("its method is none".to_owned()),
+        Err(_) => cannot("the request's method is not valid".to_owned()),
     }
     match target.uri(&parts.method, version) {
         Ok(uri) => parts.uri = uri,
@@ -90,7 +90,7 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
     RequestHead { parts, unread, has_id }
 }
 
-/// Whether a line is [removed](is_removed) from the head of a request that goes on.
+/// Whether a line is [removed](is_removed) from the head of a forwarded request.
 pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
@@ -104,11 +104,11 @@ impl Target<'_> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
             uri.authority = self.named.or_else(|| Authority::try_from(self.authority).ok());
-            return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
+            return Uri::from_parts(uri).map_err(|_| "the request's authority cannot be read".to_owned());
         }
-        let path = self.path.ok_or("it has no path")?;
+        let path = self.path.ok_or("the request has no path")?;
         let is_all = path == b"*"[..];
-        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "its path cannot be read".to_owned())?;
+        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "the request's path cannot be read".to_owned())?;
         uri.path_and_query = Some(path);
         if version >= Version::HTTP_2 && !is_all {
             uri.authority = self.named;
@@ -116,11 +116,11 @@ impl Target<'_> {
                 uri.scheme = Scheme::try_from(self.scheme).ok().or(Some(Scheme::HTTP));
             }
         }
-        Uri::from_parts(uri).map_err(|_| "its target cannot be read".to_owned())
+        Uri::from_parts(uri).map_err(|_| "the request's target cannot be read".to_owned())
     }
 }
 
-/// The facts about a request's body. After an upgrade come the bytes of another protocol, which are no body.
+/// The facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a body.
 #[must_use]
 #[inline]
 pub fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {

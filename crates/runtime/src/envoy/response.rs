@@ -47,7 +47,7 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// The names whose lines are other ones now. A `host` is Envoy's own line, and stays.
+/// The names whose lines have changed. A `host` is Envoy's own line, and stays.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
     let before = lines.iter().filter_map(|(name, value)| match name {

@@ -1,4 +1,4 @@
-//! One `GET` over https, and nothing more: no redirect, no proxy, no connection that stays.
+//! One `GET` over https, without redirects, proxies or connections that stay open.
 
 use std::fmt::Display;
 use std::io;
@@ -74,7 +74,7 @@ impl Https {
             roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
         }
         match roots.is_empty() {
-            true => Err(invalid(&"there is no certificate in it")),
+            true => Err(invalid(&"the file has no certificate")),
             false => Ok(Self { roots: Some(Arc::new(roots)), config: Arc::default() }),
         }
     }

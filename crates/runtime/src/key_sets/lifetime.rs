@@ -1,4 +1,4 @@
-//! How long a provider's answer holds (RFC 9111 §4.2, §5.3), within bounds of our own.
+//! The lifetime of a provider's response (RFC 9111 §4.2, §5.3), within our own limits.
 
 use std::time::{Duration, SystemTime};
 

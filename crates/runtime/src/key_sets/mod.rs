@@ -1,14 +1,16 @@
 //! Key sets that are fetched by their URLs (`jwks_url`, rule G2).
 //!
-//! 1. A set is fetched as soon as a policy names it, and then again by its provider's headers: after at least 5 minutes
-//!    and at most a day. Without such headers, it is fetched after an hour.
+//! 1. A set is fetched as soon as a policy has its URL, and then again by its provider's headers: after at least 5
+//!    minutes and at most a day. Without such headers, it is fetched after an hour.
 //! 2. A token whose key is missing in the set causes a fetch as well, and waits for it. Whatever the cause, a set is
 //!    fetched at most once in 30 seconds.
-//! 3. A fetch takes at most 5 seconds and 1 MiB, over https alone, and follows no redirect. One that fails leaves the old
-//!    set active, and is logged once for each reason, and counted.
-//! 4. Policies that name one URL share a set, so that a reload keeps it. A set that no policy holds any more is not fetched.
+//! 3. A fetch takes at most 5 seconds and 1 MiB, only over https, and follows no redirect. If it fails, the old set
+//!    stays active, and the failure is counted, and logged once for each reason.
+//! 4. Policies with the same URL share a set, so that a reload keeps it. A set that no policy uses any more is not
+//!    fetched.
 //!
-//! All sets of a [`KeyFetcher`] are fetched on one thread with a runtime of its own: the service may have any, or none.
+//! All sets of a [`KeyFetcher`] are fetched on one thread with its own runtime, because the service may have any
+//! runtime, or none.
 
 mod https;
 mod lifetime;
@@ -26,10 +28,10 @@ use tokio::task::JoinSet;
 use self::https::{Https, Target};
 use self::rotation::Rounds;
 
-/// Fetches the key sets of `jwks_url`s, and keeps them fresh. A clone fetches the same.
+/// Fetches the key sets of `jwks_url`s, and keeps them fresh. Clones share the sets.
 ///
-/// Most programs need none of their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates (or those
-/// of the file that the environment variable `SSL_CERT_FILE` names). It connects to providers directly, and follows no
+/// Most programs do not need their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates
+/// (or those of the file in the environment variable `SSL_CERT_FILE`). It connects to providers directly, and ignores
 /// `HTTPS_PROXY`.
 #[derive(Clone)]
 pub struct KeyFetcher(Arc<Registry>);
@@ -53,7 +55,7 @@ struct Job {
 }
 
 impl KeyFetcher {
-    /// The one that layers share unless they are given another.
+    /// The fetcher that layers share by default.
     #[must_use]
     pub fn shared() -> Self {
         static SHARED: LazyLock<KeyFetcher> = LazyLock::new(|| KeyFetcher::new(Https::default()));
@@ -65,7 +67,7 @@ impl KeyFetcher {
     ///
     /// # Errors
     ///
-    /// There is no certificate in it, or one that cannot be read.
+    /// If the text has no certificate, or one that cannot be read.
     pub fn trusting(pem: &[u8]) -> io::Result<Self> {
         Https::trusting(pem).map(Self::new)
     }
@@ -74,8 +76,8 @@ impl KeyFetcher {
         Self(Arc::new(Registry { https, known: Mutex::default() }))
     }
 
-    /// The same with the future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It ends when the
-    /// fetcher and all its sets are dropped.
+    /// The same fetcher with a future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It
+    /// ends when the fetcher and all its sets are dropped.
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);
@@ -83,8 +85,8 @@ impl KeyFetcher {
         (self, drive(queue, https))
     }
 
-    /// The set at a URL: fetched from now on, unless it is already. A URL that is not https is not fetched; the policy that names
-    /// it is refused.
+    /// The set at a URL, which is fetched from now on. A URL that is not https is not fetched; a policy with it is
+    /// refused.
     #[must_use]
     pub fn keys(&self, url: &str) -> RemoteKeys {
         let Some(target) = Target::parse(url) else { return RemoteKeys::never_fetched(url) };

@@ -70,7 +70,7 @@ fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
     }
     let week = Span { since: NOON - 7 * 24 * HOUR, now: NOON };
     let readiness = assess(Mode::Observe, &Tally::new(Mode::Observe), week);
-    let all = ["0 requests that own would have refused in 7 days.", "0 errors without a code in 7 days."];
+    let all = ["Mode own would have refused 0 requests in 7 days.", "0 errors without a code in 7 days."];
     assert_eq!(readiness.reasons, all);
 }
 
@@ -91,7 +91,10 @@ fn a_status_that_says_it_all_holds_nothing_back() {
     let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
     let readiness = assess(Mode::Fill, &tally, SPAN);
     assert_eq!(readiness.verdict, Verdict::Ready);
-    assert_eq!(readiness.reasons, ["0 errors without a code since 21 Nov 11:00 UTC; 2 more whose status is enough."]);
+    assert_eq!(
+        readiness.reasons,
+        ["0 errors without a code since 21 Nov 11:00 UTC; 2 more need no code, since the status is enough."]
+    );
 }
 
 #[test]
@@ -101,7 +104,7 @@ fn a_request_that_would_be_refused_holds_back_own_alone() {
     assert_eq!(readiness.verdict, Verdict::NotReady);
     assert_eq!(
         readiness.reasons[0],
-        "1 request that own would have refused since 21 Nov 11:00 UTC, last at 21 Nov 11:59:00."
+        "Mode own would have refused 1 request since 21 Nov 11:00 UTC, last at 21 Nov 11:59:00."
     );
     assert_eq!(assess(Mode::Fill, &tally, SPAN).verdict, Verdict::Ready);
 }

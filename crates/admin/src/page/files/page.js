@@ -85,7 +85,7 @@
         waiting = 0;
         setState('Live', true);
       } catch {
-        setState('Connecting again', false);
+        setState('Reconnecting', false);
       } finally {
         isFetching = false;
       }
@@ -109,7 +109,7 @@
     pause.addEventListener('click', () => {
       paused = !paused;
       pause.setAttribute('aria-pressed', String(paused));
-      pause.textContent = paused ? 'Go on' : 'Pause';
+      pause.textContent = paused ? 'Resume' : 'Pause';
       if (paused) {
         showWaiting();
       } else {
@@ -123,7 +123,7 @@
     const events = new EventSource(url);
     events.addEventListener('open', () => { if (!isHeld()) setState('Live', true); });
     events.addEventListener('error', () => {
-      setState(events.readyState === EventSource.CLOSED ? 'Not live: load the page again' : 'Connecting again', false);
+      setState(events.readyState === EventSource.CLOSED ? 'Not live: reload the page' : 'Reconnecting', false);
     });
     events.addEventListener('left-out', (event) => { leftOut += Number(event.data); });
     events.addEventListener('row', () => { waiting += 1; });

@@ -14,7 +14,7 @@ export interface ErrorEnvelope<Code extends ErrorCode = ErrorCode> {
     /** The https address of the page about the code; absent where there is none. */
     docs?: string | undefined;
   };
-  /** The same as in the header `x-request-id`: name it when you ask for help. */
+  /** The same as in the header `x-request-id`: quote it when you ask for help. */
   request_id: string;
 }
 

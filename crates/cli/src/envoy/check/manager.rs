@@ -57,8 +57,8 @@ const ANSWERING: [&str; 11] = [
     "ext_proc",
 ];
 
-const NOT_TRACED: &str = "nothing is traced: Envoy chooses by ids that are UUIDs, and generate_request_id is false; request_id_extension \
-     with use_request_id_for_trace_sampling: false lets it choose by itself";
+const NOT_TRACED: &str = "Envoy traces no request: it samples by UUID request ids, and generate_request_id is false; \
+                          set request_id_extension with use_request_id_for_trace_sampling: false";
 
 pub(super) const MODULE: &str = "error_envelope";
 
@@ -68,7 +68,8 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     let filters = manager["http_filters"].as_array().unwrap_or(&empty);
     let module = filters.iter().position(is_module);
     let Some(at) = module.or_else(|| filters.iter().position(processor::is_ours)) else {
-        let what = "neither the module error_envelope nor its external processor is among its http_filters: the contract is not applied";
+        let what = "http_filters has neither the module error_envelope nor its external processor: the contract is not \
+                    applied";
         findings.warn(place, what);
         return;
     };
@@ -84,7 +85,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
             other => other.to_string(),
         };
         if !wanted.contains(&&*value) {
-            findings.warn(place, &format!("{key} is {value}; write {}: {breaks}", wanted.join(" or ")));
+            findings.warn(place, &format!("{key} is {value}: {breaks}; write {}", wanted.join(" or ")));
         }
     }
     of_waits(place, manager, findings);
@@ -101,7 +102,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
 /// Filters other than the module that may respond by themselves.
 fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
-        let name = filter["name"].as_str().unwrap_or("a filter without a name");
+        let name = filter["name"].as_str().unwrap_or("a filter has no name");
         // Its name can be anything; its type shows what it is.
         let kind = filter["typed_config"]["@type"].as_str().unwrap_or(name);
         let is_one_of = |filters: &[&str]| kind.split('.').any(|part| filters.contains(&part));
@@ -127,7 +128,11 @@ fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mu
         findings.note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true removes them");
     }
     if manager["server_header_transformation"] != "PASS_THROUGH" {
-        findings.note(place, "`server` is Envoy's on every response; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
+        findings.note(
+            place,
+            "every response has Envoy's `server` header; server_header_transformation: PASS_THROUGH \
+                              keeps the service's (R6)",
+        );
     }
 }
 
@@ -161,7 +166,8 @@ fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findin
         );
     }
     if !given.metadata && manager["access_log"].to_string().contains("DYNAMIC_METADATA(error_envelope") {
-        findings.note(place, "metadata is false, but the access_log reads the module's metadata: it writes a dash");
+        findings
+            .note(place, "metadata is false, but the access_log reads the module's metadata: it logs a dash instead");
     }
     match given.policy {
         FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),

@@ -1,4 +1,5 @@
-//! Finds settings of the external processor's filter that would break the contract: most let requests past the guards (V4).
+//! Finds settings of the external processor's filter that would break the contract: most let requests past the guards
+//! (V4).
 
 use error_envelope_extproc::{ModeFields, override_modes};
 use serde_json::Value;
@@ -46,7 +47,7 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
 fn of_modes(place: &str, modes: &Value, findings: &mut Findings) {
     for (field, wanted, breaks) in MODES {
         if mode(modes, field) != wanted {
-            let what = format!("processing_mode.{field} is {}; write {wanted}: {breaks}", mode(modes, field));
+            let what = format!("processing_mode.{field} is {}: {breaks}; write {wanted}", mode(modes, field));
             match field {
                 "request_header_mode" => findings.error(place.to_owned(), what),
                 _ => findings.warn(place, &what),
@@ -74,8 +75,8 @@ fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     let missing = override_modes().filter(|wanted| !is_allowed(wanted)).count();
     if missing > 0 {
         let what = format!(
-            "allowed_override_modes lacks {missing} of the processor's modes: Envoy ignores those, so that a limit is not counted \
-             or an error passes as it is (G4, R1); copy the list from `envoy-config --ext-proc`"
+            "allowed_override_modes lacks {missing} of the processor's modes, which Envoy then ignores: a limit is not \
+             counted, or an error passes unchanged (G4, R1); copy the list from `envoy-config --ext-proc`"
         );
         findings.error(place.to_owned(), what);
     }
@@ -84,7 +85,7 @@ fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
 fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
     let names = |list: &str, name: &str| config[list].as_array().is_some_and(|names| names.iter().any(|it| it == name));
     for (list, name, breaks) in [
-        ("response_attributes", "response.code_details", "Envoy's own errors pass for the service's (V2)"),
+        ("response_attributes", "response.code_details", "Envoy's own errors are taken for the service's (V2)"),
         ("request_attributes", "request.protocol", "the processor treats every request as HTTP/1.1 (G5, P1)"),
     ] {
         if !names(list, name) {
@@ -93,8 +94,8 @@ fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
     }
     let metadata = &config["metadata_options"]["receiving_namespaces"]["untyped"];
     if !metadata.as_array().is_some_and(|names| names.iter().any(|name| name == "error_envelope")) {
-        let what = "metadata_options.receiving_namespaces.untyped lacks error_envelope: local_reply_config takes the processor's \
-                    responses for Envoy's own, and replaces them (E1)";
+        let what = "metadata_options.receiving_namespaces.untyped lacks error_envelope: local_reply_config then \
+                    replaces the processor's responses as if they were Envoy's own (E1)";
         findings.warn(place, what);
     }
 }

@@ -41,12 +41,12 @@ fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
     let has_details = !has_code || !text(got, "grpc-status-details-bin").is_empty();
     let wrong = [
         Finding::unless(http == 200, rule, || {
-            format!("the HTTP status is {http}; gRPC has 200, and the error in grpc-status")
+            format!("the HTTP status is {http}, expected 200: gRPC puts the error into grpc-status")
         }),
         Finding::unless(came.starts_with(media_type), rule, || {
-            format!("content-type is {came:?}, and {media_type} is right")
+            format!("content-type is {came:?}, expected {media_type}")
         }),
-        Finding::unless(is_status, rule, || format!("grpc-status is {status:?}, and no error's")),
+        Finding::unless(is_status, rule, || format!("grpc-status is {status:?}, expected an error status")),
         Finding::unless(has_details, rule, || "the layer's error has no grpc-status-details-bin"),
     ];
     wrong.into_iter().flatten().collect()
@@ -68,15 +68,17 @@ fn connect(got: &ProbeResponse) -> Vec<Finding> {
     let came = text(got, "content-type");
     let body: Value = serde_json::from_slice(&got.body).unwrap_or_default();
     let code = match body["code"].as_str() {
-        Some(code) => {
-            Finding::unless(NAMES.contains(&code), "P3", || format!("the code is {code:?}, and none of Connect's"))
-        }
-        None => Some(Finding::new("P3", "the body has no code of Connect's")),
+        Some(code) => Finding::unless(NAMES.contains(&code), "P3", || {
+            format!("the code is {code:?}, which Connect does not define")
+        }),
+        None => Some(Finding::new("P3", "the body has no Connect code")),
     };
     let wrong = [
-        Finding::unless(is_error, "P3", || format!("the HTTP status is {}, and no error's", got.status.as_u16())),
+        Finding::unless(is_error, "P3", || {
+            format!("the HTTP status is {}, expected an error status", got.status.as_u16())
+        }),
         Finding::unless(came == "application/json", "P3", || {
-            format!("content-type is {came:?}, and application/json is right")
+            format!("content-type is {came:?}, expected application/json")
         }),
         code,
     ];

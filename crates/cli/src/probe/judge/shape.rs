@@ -24,7 +24,7 @@ pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     wrong.extend(Finding::unless(
         !got.headers.contains_key(header::CONTENT_ENCODING),
         "R6",
-        || "content-encoding is set on a body that is not coded",
+        || "content-encoding is set, but the body is not compressed",
     ));
     if code_of(&got.headers).as_deref() == Some("invalid_request") && !is_head {
         wrong.extend(issues(case));
@@ -67,18 +67,18 @@ fn is_envelope(model: &Response<bytes::Bytes>) -> bool {
 /// E5: the code is in the head, and there is no body.
 fn head_alone(case: &Case<'_>) -> Vec<Finding> {
     let wrong = [
-        Finding::unless(case.got.body.is_empty(), "E5", || "an answer to HEAD has a body"),
+        Finding::unless(case.got.body.is_empty(), "E5", || "the response to HEAD has a body"),
         without_code(case),
         Finding::unless(
             case.got.headers.contains_key(header::CONTENT_TYPE),
             "E5",
-            || "there is no content-type, which GET would get",
+            || "there is no content-type, which a response to GET would have",
         ),
     ];
     wrong.into_iter().flatten().collect()
 }
 
-/// R12: the fields of the route's own shape are there, each of its type.
+/// R12: the fields of the shape that the route sets are there, each of its type.
 fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     let got = case.got;
     let content_type = Finding::unless(
@@ -87,7 +87,7 @@ fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
         || {
             let (came, right) =
                 (shown_lines(&got.headers, "content-type"), shown_lines(model.headers(), "content-type"));
-            format!("content-type is {came}, and {right} is right")
+            format!("content-type is {came}, expected {right}")
         },
     );
     let mut wrong: Vec<_> = content_type.into_iter().chain(without_code(case)).collect();
@@ -111,7 +111,7 @@ fn lists_fields(status: StatusCode, right: &Value, came: &Value) -> bool {
 fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
     let (Value::Object(right), Value::Object(members_that_came)) = (right, came) else {
         let fits = std::mem::discriminant(right) == std::mem::discriminant(came) || right.is_null() || came.is_null();
-        let finding = || format!("{at} is {came}, and no such value belongs there");
+        let finding = || format!("{at} is {came}, which is not valid there");
         return wrong.extend(Finding::unless(fits, "R12", finding));
     };
     for (name, value) in right {
@@ -119,7 +119,7 @@ fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
         match members_that_came.get(name) {
             // The content next to an error's text depends on the error.
             _ if matches!(name.as_str(), "details" | "errors" | "detail") => {}
-            None => wrong.push(Finding::new("R12", format!("{at} is not there"))),
+            None => wrong.push(Finding::new("R12", format!("{at} is missing"))),
             Some(came) => members(value, came, &at, wrong),
         }
     }
@@ -148,7 +148,7 @@ fn disagrees(case: &Case<'_>) -> Option<Finding> {
     let code = code_of(&case.got.headers)?;
     let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code)?;
     let status = case.got.status;
-    Some(Finding::new("R1", format!("{code} came with {status}, and its status is {}", known.status())))
+    Some(Finding::new("R1", format!("{code} came with status {status}, expected {}", known.status())))
 }
 
 /// Whether the code fits the status that came. An unknown code fits any.
@@ -175,7 +175,10 @@ fn exposed(case: &Case<'_>) -> Option<Finding> {
     let all = headers.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_none_or(|allowed| allowed != "true");
     let has = |name: &str| exposed.split(',').any(|each| each.trim() == name || all && each.trim() == "*");
     (!(has("x-request-id") && has("x-error-code"))).then(|| {
-        Finding::new("E4", "a browser's code cannot read x-request-id and x-error-code: access-control-expose-headers")
+        Finding::new(
+            "E4",
+            "scripts in browsers cannot read x-request-id and x-error-code: add them to access-control-expose-headers",
+        )
     })
 }
 
@@ -188,5 +191,5 @@ fn issues(case: &Case<'_>) -> Option<Finding> {
     let issues = body.pointer("/error/details/issues").and_then(Value::as_array);
     let is_issue = |issue: &Value| issue["path"].is_array() && issue["message"].is_string();
     let has = issues.is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue));
-    (!has).then(|| Finding::new("E8", "an invalid_request has no list of issues in its details"))
+    (!has).then(|| Finding::new("E8", "details of invalid_request has no list of issues"))
 }

@@ -16,14 +16,14 @@ const PLAIN: Probe = Probe {
     wire: Wire::Http1,
     want: Want::Service(&[404]),
     rules: &["R1"],
-    otherwise: "give credentials that the service takes: --header-env NAME=VARIABLE",
+    otherwise: "give credentials that the service accepts: --header-env NAME=VARIABLE",
 };
 
-const PROTECTED: &str = "name a route that requires credentials: --policy FILE or --protected METHOD:PATH";
-const REQUIRED: &str = "name a policy with `require_headers`: --policy FILE";
-const DECODES: &str = "name a route that decodes JSON: `json = true` in the --policy FILE, or --json-path METHOD:PATH";
-const LIMITED: &str = "name a route with a limit of at most --max-upload that reads its body: --json-path METHOD:PATH";
-const METHODS: &str = "name a route that answers 405 to other methods: --json-path METHOD:PATH";
+const PROTECTED: &str = "give a route that requires credentials: --policy FILE or --protected METHOD:PATH";
+const REQUIRED: &str = "give a policy with `require_headers`: --policy FILE";
+const DECODES: &str = "give a route that decodes JSON: `json = true` in the --policy FILE, or --json-path METHOD:PATH";
+const LIMITED: &str = "give a route that reads a body of at most --max-upload: --json-path METHOD:PATH";
+const METHODS: &str = "give a route that answers 405 to other methods: --json-path METHOD:PATH";
 
 const WITH_ID: Probe = Probe { rules: &["I2", "R1"], ..PLAIN };
 
@@ -66,7 +66,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
         otherwise: METHODS,
         ..PLAIN
     },
-    Probe { name: "head", about: "requests the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
+    Probe { name: "head", about: "sends HEAD", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
     Probe {
         name: "problem-json",
         about: "requests RFC 9457",
@@ -76,7 +76,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "bad-id",
-        about: "sends a request id that is none",
+        about: "sends an invalid request id",
         headers: &[("x-request-id", "not an id")],
         ..WITH_ID
     },
@@ -101,14 +101,14 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "malformed-credentials",
-        about: "sends credentials of no scheme",
+        about: "sends credentials without a known scheme",
         credentials: Credentials::Malformed,
         want: Want::Guard(&["auth_malformed", "auth_invalid"]),
         ..GUARDED
     },
     Probe {
         name: "wrong-credentials",
-        about: "sends credentials that are nobody's",
+        about: "sends unknown credentials",
         credentials: Credentials::Wrong,
         want: Want::Guard(&["auth_invalid", "auth_malformed"]),
         ..GUARDED
@@ -173,7 +173,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "malformed-json",
-        about: "sends JSON that breaks off",
+        about: "sends incomplete JSON",
         body: Body::Text("{\"probe\":"),
         want: Want::Service(&[400, 422]),
         rules: &["E8", "R13"],
@@ -198,7 +198,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     Probe { name: "large-head", about: "sends a head of 72 KiB", want: Want::Below, rules: &["F5"], ..PLAIN },
     Probe {
         name: "grpc",
-        about: "calls a gRPC method that nobody has",
+        about: "calls a gRPC method that does not exist",
         headers: &[("content-type", "application/grpc"), ("te", "trailers")],
         body: Body::Text("\0\0\0\0\0"),
         wire: Wire::Http2,
@@ -209,7 +209,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "grpc-web",
-        about: "calls it by gRPC-Web",
+        about: "calls it with gRPC-Web",
         headers: &[("content-type", "application/grpc-web+proto"), ("x-grpc-web", "1")],
         body: Body::Text("\0\0\0\0\0"),
         want: Want::Rpc(Rpc::GrpcWeb),
@@ -218,7 +218,7 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
     Probe {
         name: "connect",
-        about: "calls it by Connect",
+        about: "calls it with Connect",
         headers: &[JSON, ("connect-protocol-version", "1")],
         body: Body::Text("{}"),
         want: Want::Rpc(Rpc::Connect),
@@ -234,28 +234,28 @@ pub(in crate::probe) static OPERATION: Probe =
 /// The rules of the contract that are checked here, and their text.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("E1", "every error is the envelope"),
-    ("E2", "codes and messages have their form"),
+    ("E2", "codes and messages have the right form"),
     ("E3", "one id in body and header"),
     ("E4", "x-error-code and nosniff"),
     ("E5", "HEAD has no body"),
     ("E8", "invalid_request has issues"),
-    ("I1", "each response has an id of its own"),
+    ("I1", "each response has a different id"),
     ("I2", "a client's id is replaced"),
-    ("G0", "guards hold for each spelling; preflights pass"),
+    ("G0", "guards apply to each spelling of a path; preflights pass"),
     ("G1", "required headers"),
     ("G2", "credentials"),
     ("G3", "content type"),
     ("G4", "body size"),
-    ("G5", "the client can read the answer"),
-    ("F1", "a failure is an answer"),
-    ("F4", "a body is whole"),
-    ("F5", "own responses of the server below"),
+    ("G5", "the client can read the response"),
+    ("F1", "a failure gets a response"),
+    ("F4", "bodies are complete"),
+    ("F5", "errors of the HTTP server itself"),
     ("R1", "status and code agree"),
-    ("R6", "headers of the old body are gone"),
+    ("R6", "headers of the old body are removed"),
     ("R7", "errors are not cached"),
     ("R11", "RFC 9457 for clients that request it"),
-    ("R12", "the route's own shape"),
-    ("R13", "bad input is classified by its meaning"),
+    ("R12", "the shape that the route sets"),
+    ("R13", "invalid input gets the right code"),
     ("P1", "gRPC"),
     ("P2", "gRPC-Web"),
     ("P3", "Connect"),

@@ -37,7 +37,7 @@ fn five_mistakes_are_told_in_one_run() {
     let told = [
         "policy.toml:3: defaults.body_limt: unknown key \"body_limt\"",
         "policy.toml:4: defaults.mode: unknown mode \"of\"",
-        "policy.toml:7: code[0].status: 99 is not an error's status",
+        "policy.toml:7: code[0].status: 99 is not an error status",
         "policy.toml:12: route[0].match: a whole number has the wrong type here",
         "policy.toml:15: route[1].body_limit: \"many\" is not a size",
     ];
@@ -113,7 +113,7 @@ fn programs_read_the_same_findings() {
     let mode = serde_json::json!({
         "level": "error", "file": "policy.toml", "line": 4, "column": 8, "end_column": 12, "key": "defaults.mode",
         "message": "unknown mode \"of\"", "lint": null,
-        "help": "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"",
+        "help": "did you mean \"off\"? The choices are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"",
     });
     assert_eq!(report["findings"][1], mode);
     let (out, _) = check_in("github", FIVE, &["--format", "github"]);
@@ -122,7 +122,7 @@ fn programs_read_the_same_findings() {
     assert_eq!(
         lines[1],
         "::error file=policy.toml,line=4,col=8,endColumn=12,title=defaults.mode::unknown mode \"of\"; did you mean \
-         \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
+         \"off\"? The choices are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
     );
     let fine = check_in("fine", "version = 1\n", &["--format", "json"]);
     let empty = "{\n  \"errors\": 0,\n  \"files\": 1,\n  \"findings\": [],\n  \"notes\": 0,\n  \"part_of\": [],\n  \"unreadable\": 0,\n  \"warnings\": 0\n}\n";

@@ -23,7 +23,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "generate_request_id: false",
             String::new(),
-            "generate_request_id is its default; write false: Envoy generates a second id beside the policy's (I1)",
+            "generate_request_id is its default: Envoy generates a second id beside the policy's (I1); write false",
         ),
         (
             "preserve_external_request_id: true",

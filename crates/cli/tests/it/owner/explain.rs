@@ -32,18 +32,23 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
         (404, ENVELOPE, "  layer        a canonical envelope has the code own  <- decides: own\n\n"),
         (404, known, "  dialect      read as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
         (404, unknown, "with the code LOST\n  status       404 Not Found  <- decides: not_found\n\n"),
-        (401, unknown, "  credentials  what the request sent, and www-authenticate  <- decides: auth_missing\n\n"),
-        (422, list, "  issues       the body lists what is wrong  <- decides: invalid_request\n\n"),
+        (
+            401,
+            unknown,
+            "  credentials  the credentials of the request, and www-authenticate  <- decides: auth_missing\n\n",
+        ),
+        (422, list, "  issues       the body lists the invalid fields  <- decides: invalid_request\n\n"),
         (
             400,
             unknown,
-            "  issues       the body has no list\n  status       400 Bad Request  <- decides: bad_request\n\n",
+            "  issues       the body has no list of invalid fields\n  status       400 Bad Request  <- decides: \
+             bad_request\n\n",
         ),
         (404, &long, "(R4, R5)\n  status       404 Not Found  <- decides: not_found\n\n"),
         (
             404,
             "",
-            "  dialect      the body has no supported shape\n  status       404 Not Found  <- decides: not_found\n\n",
+            "  dialect      the body has no known shape\n  status       404 Not Found  <- decides: not_found\n\n",
         ),
     ] {
         folder.put("a.http", format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n\r\n{body}"));
@@ -73,7 +78,8 @@ fn g0_explain_names_the_readings_that_meet_other_guards() {
     folder
         .put("guards.toml", "version = 1\n[[route]]\nmatch = \"/admin/{*rest}\"\nbody_limit = 1\npaths = \"refuse\"\n");
     let (out, err, _) = folder.sh("error-envelope explain --policy guards.toml a.http");
-    let reading = "  reading  GET /admin/../x matches /admin/{*rest} (guards.toml:3): its guards apply, too\n";
+    let reading =
+        "  reading  GET /admin/../x matches /admin/{*rest} (guards.toml:3): the guards of that route apply, too\n";
     assert!(out.contains(reading) && out.contains("  refused  its readings match different guards"), "{out}{err}");
 }
 
@@ -95,5 +101,8 @@ fn explain_tells_what_the_layer_decides() {
     folder.put("a.http", format!("HTTP/1.1 500 No\r\ncontent-type: application/json\r\n\r\n{body}"));
     let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
     assert_eq!(out.matches("<- decides: ").count(), 1, "{out}");
-    assert!(out.contains("policy.toml:2: no, its `code` is another\n") && !out.contains(": fits"), "{out}");
+    assert!(
+        out.contains("policy.toml:2: does not match, because its `code` differs\n") && !out.contains(": fits"),
+        "{out}"
+    );
 }

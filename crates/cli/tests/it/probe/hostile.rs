@@ -74,7 +74,7 @@ fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
     let failures = failures(&Answers::start(head));
     let of = |name: &str| &failures.iter().find(|(other, _)| other == name).unwrap().1;
     assert!(!of("not-found").contains("I1: ") && of("not-found").contains("E1: the body is empty"), "{failures:?}");
-    assert!(of("head").contains("I1: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D was another request's"), "{failures:?}");
+    assert!(of("head").contains("I1: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D is the id of another request"), "{failures:?}");
     assert!(of("own-id").contains("I2: the sender's id came back"), "{failures:?}");
 }
 
@@ -82,7 +82,7 @@ fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
 fn g4_a_server_that_asks_for_a_body_over_the_limit_is_named() {
     let failures = failures(&Answers::eager());
     let found = &failures.iter().find(|(name, _)| name == "too-large-said").unwrap().1;
-    assert_eq!(found, "G4: 100 Continue requested a body whose length is over the limit\n");
+    assert_eq!(found, "G4: the service sent 100 Continue for a body whose length is over the limit\n");
 }
 
 /// What was found of that line; nothing where it did not fail.
@@ -94,7 +94,7 @@ fn failure_of<'a>(failures: &'a [(String, String)], name: &str) -> &'a str {
 fn e5_a_body_behind_an_answer_to_head_is_named() {
     let head = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 4\r\n\r\n";
     let with = failures(&Answers::say(Box::leak(format!("{head}gone").into_boxed_str()), ""));
-    assert!(failure_of(&with, "head").contains("E5: an answer to HEAD has a body\n"), "{with:?}");
+    assert!(failure_of(&with, "head").contains("E5: the response to HEAD has a body\n"), "{with:?}");
     let without = failures(&Answers::say(head, ""));
     assert!(
         !failure_of(&without, "head").contains("has a body") && !failure_of(&without, "head").contains("F4"),

@@ -95,7 +95,7 @@ fn malformed_bodies_are_sent_where_the_user_allows_it_and_success_is_wrong() {
     let told = report(&probe(&gateway.url, &args));
     // The embedded service answers whatever the body is.
     let post = line(&told, "POST /ok");
-    assert_eq!(post["findings"][0]["wrong"], "malformed JSON was let through", "{post}");
+    assert_eq!(post["findings"][0]["wrong"], "the service accepted malformed JSON", "{post}");
     assert!(post["curl"].as_str().unwrap().ends_with("--data-binary '{'"), "{post}");
     assert_eq!(line(&told, "DELETE /ok")["outcome"], "skipped");
 

@@ -32,7 +32,7 @@ fn what_is_no_address_exits_2() {
         ("http://", "not a valid URL"),
         ("http://localhost/?a=1", "the URL has a query"),
         ("http://localhost/api", "the URL has a path"),
-        ("http://127.0.0.1:99999", "the port is not a number of 0 to 65535"),
+        ("http://127.0.0.1:99999", "the port is not a number from 0 to 65535"),
     ] {
         let refused = probe(url, &[]);
         assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{url}");

@@ -1,4 +1,4 @@
-//! The signs that distinguish a shape from others (rule R15).
+//! The conditions that distinguish a shape from others (rule R15).
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub(crate) struct Condition {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// Any value, `null` among them.
+    /// Any value, including `null`.
     Any,
     /// `null`.
     Null,
@@ -36,7 +36,7 @@ pub enum Expected {
     String,
     /// A string that is not blank.
     NonBlank,
-    /// A string of one word that is no status's phrase, as a name of an error is: `RoomFull`, and not `Forbidden`.
+    /// A string of one word that is not the phrase of a status, such as `RoomFull`, but not `Forbidden`.
     Name,
     /// A number.
     Number,
@@ -46,13 +46,14 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
-    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's (E8).
+    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's
+    /// (E8).
     Issues,
-    /// No value: the body has no such place.
+    /// No value: the body has nothing at this place.
     Absent,
     /// This text.
     Text(String),
-    /// This number, however it is written.
+    /// This number, in any notation.
     Integer(i64),
     /// `true`, or `false`.
     Is(bool),
@@ -113,7 +114,7 @@ impl Expected {
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => f.write_str("there"),
+            Self::Any => f.write_str("present"),
             Self::Null => f.write_str("null"),
             Self::String => f.write_str("a string"),
             Self::NonBlank => f.write_str("a string that is not blank"),

@@ -19,7 +19,7 @@ pub(crate) struct IssuePlaces {
     pub(crate) notation: PathNotation,
 }
 
-/// How a shape writes the path of an issue.
+/// The notation of an issue's path in a shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathNotation {

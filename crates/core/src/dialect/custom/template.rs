@@ -105,7 +105,10 @@ impl Template {
 impl Node {
     fn parse(json: &str, found: &[(Placeholder, bool)], depth: usize) -> Result<Self, TemplateError> {
         if depth == 0 {
-            return Err((format!("the template is more than {MAX_DEPTH} deep"), "write a flatter one".to_owned()));
+            return Err((
+                format!("the template is more than {MAX_DEPTH} levels deep"),
+                "write a template with fewer levels".to_owned(),
+            ));
         }
         let at = json.strip_prefix("\"{{").and_then(|rest| rest.strip_suffix("}}\""));
         if let Some((placeholder, is_optional)) = at.and_then(|at| found.get(at.parse::<usize>().ok()?)) {
@@ -121,7 +124,7 @@ impl Node {
         if let Some(elements) = json::array(json) {
             let elements = elements.iter().map(|element| match Self::parse(element.get(), found, depth - 1)? {
                 Self::Value { is_optional: true, .. } => {
-                    Err(("a placeholder with ? is in a list".to_owned(), "leave out the ?".to_owned()))
+                    Err(("an optional placeholder (with ?) is in a list".to_owned(), "remove the ?".to_owned()))
                 }
                 node => Ok(node),
             });
@@ -254,7 +257,7 @@ fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
         return Err(("a placeholder is used as a field name".to_owned(), "use it as a value".to_owned()));
     }
     match is_known {
-        true => Err((format!("the field {name:?} is there twice"), "keep one of them".to_owned())),
+        true => Err((format!("the field {name:?} appears twice"), "keep one of them".to_owned())),
         false => Ok(()),
     }
 }
@@ -265,7 +268,7 @@ fn placeholder(name: &str) -> Result<(Placeholder, bool), TemplateError> {
     let known = Placeholder::ALL.iter().find(|(known, _)| *known == bare);
     known.map(|(_, placeholder)| (*placeholder, is_optional)).ok_or_else(|| {
         let names: Vec<_> = Placeholder::ALL.iter().map(|(name, _)| *name).collect();
-        (format!("unknown placeholder {{{{{bare}}}}}"), format!("known are {}", names.join(", ")))
+        (format!("unknown placeholder {{{{{bare}}}}}"), format!("the choices are {}", names.join(", ")))
     })
 }
 
@@ -316,7 +319,7 @@ mod tests {
             (r#"{"a":{{code}}{{code}}}"#, "not JSON"),
             (r#"{"a":1{{code}}}"#, "not JSON"),
             (r#"{"a":[1,{{code?}}]}"#, "in a list"),
-            (r#"{"a":1,"a":2}"#, "is there twice"),
+            (r#"{"a":1,"a":2}"#, "appears twice"),
             ("{{code}}", "not a JSON object"),
             ("[{{code}}]", "not a JSON object"),
             ("", "not JSON"),

@@ -1,4 +1,4 @@
-//! The facts of a request that matter once its response is there.
+//! The facts of a request that matter when its response arrives.
 
 use http::{Method, Version};
 

@@ -61,7 +61,7 @@ impl Scheme {
         let forward = match &self.forward_id {
             None => None,
             Some(name) => {
-                let cause = "no subject that can be sent in a header, and forward_id would";
+                let cause = "the token's subject cannot be sent in a header, which forward_id requires";
                 let value = id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).because(cause))?;
                 Some((name.clone(), value))
             }

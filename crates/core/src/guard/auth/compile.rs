@@ -1,4 +1,4 @@
-//! From an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
+//! Compiles an `[auth.*]` table to a [`Scheme`], or to the first mistake in it (rule M2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -168,18 +168,18 @@ impl AuthScheme {
         };
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
             true => {
-                let right = format!("leave it out: {which} has it");
-                Err(SettingError::new(key, format!("a scheme {scheme:?} does not have this setting"), right))
+                let right = format!("remove it: it applies to {which}");
+                Err(SettingError::new(key, format!("this setting does not apply to scheme {scheme:?}"), right))
             }
             false => Ok(()),
         };
         #[cfg(feature = "keys")]
-        without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
-        without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
-        without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\", or one with jwks_url,")?;
+        without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"")?;
+        without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"")?;
+        without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url")?;
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
-            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "a scheme \"jwt\"")?;
+            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"")?;
         }
         match self.timeout {
             Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
@@ -226,7 +226,8 @@ fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     }
 }
 
-/// Headers that HTTP, this layer or a browser sets: as a key they would be guessed or lost, as an id they would mislead.
+/// Headers that HTTP, this layer or a browser sets: as a key they would be guessed or lost, as an id they would
+/// mislead.
 fn has_a_meaning(name: &HeaderName) -> bool {
     const NAMES: [&str; 32] = [
         "accept",

@@ -1,4 +1,4 @@
-//! Several schemes and one request: one scheme that lets it in is enough (rule G2).
+//! Checks several schemes for one request: one scheme that accepts it is enough (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -67,8 +67,8 @@ impl AwaitingVerifiers {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
-    /// Takes the result of a scheme's verifier, or checks again where keys were awaited. A result that does not belong here
-    /// changes nothing.
+    /// Takes the result of a scheme's verifier, or checks again where keys were awaited. A result that does not belong
+    /// here changes nothing.
     pub(crate) fn verified(
         mut self,
         (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),

@@ -1,4 +1,4 @@
-//! Every answer that a scheme may give, for a document that lists them.
+//! Every response that a scheme may cause, for a document that lists them.
 
 use serde_json::{Value, json};
 

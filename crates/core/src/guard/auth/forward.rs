@@ -1,4 +1,4 @@
-//! `forward_id`: the verified id goes in, the client's own value goes out.
+//! `forward_id`: sets the header to the verified id, and removes the client's own value.
 
 use http::header::{CONNECTION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -110,7 +110,7 @@ impl ApiKeys {
 
 fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
-        return Err(SettingError::new("keys", "a key has an empty id", "give it an id, which the log shows"));
+        return Err(SettingError::new("keys", "a key has an empty id", "give it an id: the log shows it"));
     }
     match header_value(id) {
         value if !forwarded => Ok(value),
@@ -130,7 +130,7 @@ fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
     }
     Digest::from_hex(digest).ok_or_else(|| {
         let wrong = format!("the sha256 of the key {id:?} is not 64 hexadecimal digits");
-        let right = "write the key's SHA-256 in hex; a key in clear text does not belong into a policy";
+        let right = "write the key's SHA-256 in hex; never write a key in clear text into a policy";
         SettingError::new("keys", wrong, right)
     })
 }

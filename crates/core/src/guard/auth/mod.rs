@@ -1,12 +1,12 @@
-//! Credentials (rule G2): which requests may pass, and what the others get.
+//! Credentials (rule G2): decides which requests may pass, and how the others are refused.
 //!
-//! 1. An [`AuthScheme`] holds a policy's settings; compiled, it is a [`Scheme`], which is always valid.
-//! 2. A scheme checks the headers, and the time where a key or token has one. It lets the request in, returns an error,
-//!    or leaves the decision to the user's verifier.
-//! 3. If a route has several schemes, one that lets the request in is enough. Else the scheme whose check came furthest
-//!    decides; between equals, the first.
+//! 1. An [`AuthScheme`] has a policy's settings. Compiled, it is a [`Scheme`], which is always valid.
+//! 2. A scheme checks the headers, and the time where a key or token has one. It accepts the request, returns an
+//!    error, or leaves the decision to the user's verifier.
+//! 3. If a route has several schemes, one that accepts the request is enough. Else the scheme whose check got
+//!    furthest decides, or the first of equals.
 //!
-//! Nothing here stores, shows or logs what a client sent.
+//! Nothing here stores, shows or logs data of a client.
 
 #[cfg(feature = "keys")]
 mod alphabet;

@@ -15,7 +15,7 @@ use super::Identity;
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),
-    /// A verifier of the user's own decides, or keys that are fetched.
+    /// The user's own verifier decides, or keys that must be fetched.
     NeedsVerifier,
 }
 
@@ -58,7 +58,7 @@ impl AuthFailure {
             Self::Invalid => "invalid credentials",
             Self::NoEmail => "no verified email",
             Self::Expired => "expired or revoked credentials",
-            Self::Unavailable => "no answer from the verifier",
+            Self::Unavailable => "no response from the verifier",
         }
     }
 }

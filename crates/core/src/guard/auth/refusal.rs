@@ -1,4 +1,4 @@
-//! The answer to a request that no scheme lets in (rule G2).
+//! The response to a request that no scheme accepts (rule G2).
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ impl AuthRefusal {
         other.into_list().into_iter().fold(self, |all, (scheme, not)| all.with(&scheme, not))
     }
 
-    /// Adds schemes that did not refuse, because they let the request in, or because their verifier was not needed. They
-    /// decide nothing; a 401 has their challenges, too.
+    /// Adds schemes that did not refuse, because they let the request in, or because their verifier was not needed.
+    /// They decide nothing; a 401 has their challenges, too.
     pub(crate) fn offering(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with(scheme, AuthFailure::Missing.into()))
     }

@@ -1,4 +1,4 @@
-//! The faults of a route's only scheme, each made once: refusals come in storms.
+//! The faults of a route's only scheme, each created once, because refusals come in large numbers.
 
 use std::sync::OnceLock;
 

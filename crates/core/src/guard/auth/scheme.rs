@@ -8,8 +8,8 @@ use super::jwt::{JwtKeys, JwtSettings};
 #[cfg(feature = "keys")]
 use super::key::Key;
 
-/// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that they
-/// accept.
+/// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
+/// they accept.
 ///
 /// The policy is refused if a scheme has an error.
 ///
@@ -79,9 +79,9 @@ impl AuthScheme {
 
     /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`), and an audience if
-    /// it names any. Its subject is the [`Identity`](super::Identity)'s id; handlers read its claims with
-    /// [`Identity::claims`](super::Identity::claims).
+    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`). If it has
+    /// an audience, the policy must list that audience. Its subject is the [`Identity`](super::Identity)'s id; handlers
+    /// read its claims with [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -151,8 +151,8 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The default is
-    /// `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
+    /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The
+    /// default is `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
     ///
     /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
     pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
@@ -223,13 +223,13 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the issuer that a token must name (`iss`). By default any issuer is accepted.
+    /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.jwt.issuer = Some(issuer.into());
         self
     }
 
-    /// Adds an audience; a token must name one of them (`aud`). Without any, a token that names an audience is refused,
+    /// Adds an audience; a token must have one of them (`aud`). If none is set, a token with an audience is refused,
     /// because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.jwt.audiences.push(audience.into());

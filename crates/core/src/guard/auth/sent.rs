@@ -1,4 +1,4 @@
-//! The credentials that a request carries: a token after `Bearer`, or a key in a header of its own (rule G2).
+//! The credentials of a request: a token after `Bearer`, or a key in a separate header (rule G2).
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};

@@ -1,4 +1,4 @@
-//! The result of a verifier of the user's own (rule G2).
+//! The result of the user's own verifier (rule G2).
 
 use std::error::Error;
 use std::sync::Arc;

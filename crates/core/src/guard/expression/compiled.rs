@@ -1,5 +1,5 @@
-//! Regular expressions that a value can match, and those that none can: a guard that lets no request in looks like one
-//! that works (M2).
+//! Refuses regular expressions that no value can match, because a guard that refuses every request looks like one that
+//! works (M2).
 
 use std::collections::HashSet;
 

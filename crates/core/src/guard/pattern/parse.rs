@@ -1,4 +1,4 @@
-//! Reading a pattern, and the advice for one that is refused.
+//! Parses a pattern, with advice if it is refused.
 
 use http::Method;
 
@@ -56,7 +56,7 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     for name in methods.split('|') {
         let method = parse_method(name)?;
         if parsed.contains(&method) {
-            return Err(advise(format!("the method {name} is listed twice"), "name each method once"));
+            return Err(advise(format!("the method {name} is listed twice"), "write each method once"));
         }
         parsed.push(method);
     }
@@ -93,7 +93,10 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
         let (rest, name) = name.strip_prefix('*').map_or((false, name), |name| (true, name));
         refuse_name(segment, name, &names)?;
         if rest && written.peek().is_some() {
-            return Err(advise(format!("{segment} is not the last segment"), "put {*rest} at the end, or write {one}"));
+            return Err(advise(
+                format!("{segment} is not the last segment"),
+                "put {*rest} at the end, or write {one} for one segment",
+            ));
         }
         if rest {
             return Ok((segments, true));
@@ -111,10 +114,13 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
     if path.contains('\\') {
-        return Err(advise(wrong("a backslash"), "write /, or {one} for any segment: it is no regular expression"));
+        return Err(advise(
+            wrong("a backslash"),
+            "write /, or {one} for any segment: a path pattern is not a regular expression",
+        ));
     }
     if path.contains(['?', '#']) {
-        return Err(advise(wrong("a query or fragment"), "leave it out: a route is matched by its path alone"));
+        return Err(advise(wrong("a query or fragment"), "remove it: only the path decides which route matches"));
     }
     if path.contains("//") || path.len() > 1 && path.ends_with('/') {
         return Err(advise(wrong("an empty segment"), "remove doubled and trailing slashes"));
@@ -141,10 +147,10 @@ fn parameter(segment: &str) -> Result<Option<&str>, Advice> {
 
 fn refuse_name(segment: &str, name: &str, names: &[&str]) -> Result<(), Advice> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
-        return Err(advise(format!("{segment} has no proper name"), "name it with letters and digits, as in {id}"));
+        return Err(advise(format!("{segment} has no valid name"), "name it with letters and digits, as in {id}"));
     }
     if names.contains(&name) {
-        return Err(advise(format!("{segment} is there twice"), "give each parameter a name of its own"));
+        return Err(advise(format!("{segment} appears twice"), "give each parameter a different name"));
     }
     Ok(())
 }
@@ -153,9 +159,10 @@ fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
     match segment {
         "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
         // Other routers' syntax: taken literally, it would guard nothing.
-        _ if segment.starts_with([':', '*', '<']) => {
-            Err(advise(format!("{segment:?} is not a parameter here"), "write {one} for a segment, {*rest} for all"))
-        }
+        _ if segment.starts_with([':', '*', '<']) => Err(advise(
+            format!("{segment:?} is not a parameter here"),
+            "write {one} for one segment, or {*rest} for all that follow",
+        )),
         _ => Ok(Segment::Literal(segment.into())),
     }
 }
@@ -185,8 +192,8 @@ mod tests {
             ("/{}", "letters and digits"),
             ("/{*}", "letters and digits"),
             ("/{a b}", "letters and digits"),
-            ("/{a}/{a}", "a name of its own"),
-            ("/{a}/{*a}", "a name of its own"),
+            ("/{a}/{a}", "a different name"),
+            ("/{a}/{*a}", "a different name"),
             ("/:id", "write {one}"),
             ("/<id>", "write {one}"),
             ("/*", "write {one}"),
@@ -195,10 +202,10 @@ mod tests {
             ("/a/", "doubled and trailing slashes"),
             ("/./a", "resolves to"),
             ("/a/..", "resolves to"),
-            ("/a\\b", "write /, or {one} for any segment: it is no regular expression"),
+            ("/a\\b", "write /, or {one} for any segment: a path pattern is not a regular expression"),
             ("/a%20b", "the decoded character"),
-            ("/a?b", "its path alone"),
-            ("/a#b", "its path alone"),
+            ("/a?b", "only the path"),
+            ("/a#b", "only the path"),
             ("/a\n", "leave it out"),
             (deep.as_str(), "at most 64"),
         ] {

@@ -1,11 +1,11 @@
-//! A setting that differs between two policies, and how much that matters.
+//! A setting that differs between two policies, and its importance.
 
-/// How much a change matters to a reviewer: the first matters most.
+/// The importance of a change to a reviewer, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
     /// A guard requires less of some requests than before, or a setting is no longer locked.
     Weaker,
-    /// The definition of a scheme, a header or a scope changed: a person judges it.
+    /// The definition of a scheme, a header or a scope changed: a person must judge it.
     Guard,
     /// Any other change.
     Other,
@@ -47,7 +47,7 @@ impl PolicyChange {
         Self { kind, key, old, new, requests: Vec::new() }
     }
 
-    /// How much the change matters.
+    /// The importance of the change.
     #[must_use]
     pub const fn kind(&self) -> ChangeKind {
         self.kind
@@ -71,7 +71,7 @@ impl PolicyChange {
         self.new.as_ref()
     }
 
-    /// Requests whose settings differ, with `…` for anything; empty for what is no setting of a request.
+    /// Requests whose settings differ, with `…` for anything; empty if the key is not a setting of requests.
     #[must_use]
     pub fn requests(&self) -> &[String] {
         &self.requests

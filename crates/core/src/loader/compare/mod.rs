@@ -1,10 +1,11 @@
-//! What changes between two policies: [`PolicyFile::changes_to`].
+//! Compares two policies: [`PolicyFile::changes_to`].
 //!
-//! 1. Both policies decide the settings of the same requests ([`requests`]): one for each table of either, and one for each
-//!    route that is in only one of them with each route that it crosses. Each setting that differs is a change, with the requests that have it.
-//! 2. A setting is weaker as `locked` has it: [`weakens`].
-//! 3. Everything else is compared as it is written ([`tables`]), key by key. Nothing judges whether a scheme or a header
-//!    requires less: these are listed after the weaker settings.
+//! 1. Both policies decide the settings of the same requests ([`requests`]): one for each table of either, and one
+//!    for each route that is in only one of them with each route that it crosses. Each setting that differs is a
+//!    change, with the requests that have it.
+//! 2. A setting is weaker by the same rule as for `locked`: [`weakens`].
+//! 3. Everything else is compared as text ([`tables`]), key by key. Whether a scheme or a header requires less is
+//!    not judged: these changes are listed after the weaker settings.
 
 mod change;
 mod requests;

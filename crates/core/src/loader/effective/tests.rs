@@ -81,7 +81,7 @@ GET /x
   1 map rule of the policy itself
 
 {keys}
-its guards hold, too: GET /a/%2e./x
+the guards of this reading apply, too: GET /a/%2e./x
   matches /a/{{*rest}} (policy.toml:6)
 
 {guards}"

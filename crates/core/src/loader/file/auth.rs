@@ -98,7 +98,7 @@ fn refuse_foreign_keys(scheme: &str, table: &Table<'_>) {
         let right = format!("remove it: it applies to scheme {theirs}");
         table.refuse_key(key, wrong, right);
     }
-    table.only_unquoted(&known, &format!("known are {}", own.join(", ")));
+    table.only_unquoted(&known, &format!("the choices are {}", own.join(", ")));
 }
 
 fn read_shared(scheme: AuthScheme, table: &Table<'_>) -> AuthScheme {
@@ -170,16 +170,18 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
         (Some(variable), None, None) => read_secret(&variable, files.env).map(JwtKeys::secret),
         (None, Some(file), None) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
         (None, None, Some(url)) => read_url(&url, files.env).map(JwtKeys::remote),
-        (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
-        (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
-        (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
+        (Some(_), Some(other), None) => {
+            Err(other.error("secret_env and jwks_file are mutually exclusive", ONE_OF_THEM))
+        }
+        (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url are mutually exclusive", ONE_OF_THEM)),
+        (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url are mutually exclusive", ONE_OF_THEM)),
         // Stands in for a key whose mistake is reported already. Without it, `algorithms` would be refused as well.
         (None, None, None) if ["jwks_file", "jwks_url"].iter().any(|key| table.is_known(key)) => {
             Ok(JwtKeys::remote(RemoteKeys::never_fetched(UNKNOWN_KEYS)))
         }
         (None, None, None) if table.is_known("secret_env") => Ok(JwtKeys::secret(UNKNOWN_SECRET)),
         (None, None, None) => {
-            let right = "name one: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
+            let right = "set one of them: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
             Err(table.error("the scheme has neither a secret nor a key set", right))
         }
     };
@@ -215,13 +217,14 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
     let name = variable.text()?;
     match env.variable(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
-        Some(_) => return Err(variable.error("the variable is empty", "set it to the secret")),
+        Some(_) => return Err(variable.error("the environment variable is empty", "set it to the secret")),
         None => {}
     }
     if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
         return Err(variable.error(format!("there is no environment variable {name:?}"), "set it to the secret"));
     }
-    let right = "name the variable that holds the secret, as in \"JWT_SECRET\"; a policy never holds the secret itself";
+    let right = "write the name of the variable that has the secret, as in \"JWT_SECRET\"; a policy never has the \
+                 secret itself";
     Err(variable.error("there is no such environment variable", right))
 }
 

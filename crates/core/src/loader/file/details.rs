@@ -22,7 +22,7 @@ pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Stri
         }
         _ => Err(value.error(
             format!("{} is not a schema", value.kind()),
-            "write a JSON Schema, as in { type = \"object\" }, or the name of a file that holds one",
+            "write a JSON Schema, as in { type = \"object\" }, or the name of a file that contains one",
         )),
     }
 }
@@ -65,10 +65,12 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         DeValue::Integer(_) => Json::Number(value.integer()?.into()),
         DeValue::Float(number) => {
             let number = number.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
-            Json::Number(number.ok_or_else(|| value.error("JSON has no such number", "write a finite one"))?)
+            Json::Number(
+                number.ok_or_else(|| value.error("JSON cannot represent this number", "write a finite number"))?,
+            )
         }
         DeValue::Datetime(_) => {
-            return Err(value.error("JSON has no dates", "write a text in quotes"));
+            return Err(value.error("JSON has no type for dates", "write a text in quotes"));
         }
         DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {

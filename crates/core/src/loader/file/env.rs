@@ -57,7 +57,7 @@ impl NamedFiles<'_> {
         let name = path.display().to_string();
         let text = self.env.load_text(&path, most).map_err(|error| {
             let wrong = format!("{name} {}", error.wrong());
-            let right = format!("name a readable file of at most {} of UTF-8", size(most));
+            let right = format!("name a readable UTF-8 file of at most {}", size(most));
             file.error(wrong, right).without(&path).caused_by(error)
         })?;
         self.read.push(NamedFile { path, text: text.clone() });

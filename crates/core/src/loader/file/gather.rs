@@ -128,7 +128,7 @@ impl SourceFiles {
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
             return Err(
-                name.error(wrong, "name each file once, and no file that includes this one or uses it as a base")
+                name.error(wrong, "name each file once, and never a file that includes this one or uses it as a base")
             );
         }
         if self.texts.len() == MAX_FILES {
@@ -157,7 +157,7 @@ fn base_of(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
     if is_wildcard(name.text()?) {
         return Err(name.error(
             "a base cannot have a wildcard",
-            "name each file; of two bases that set one key the last one wins",
+            "name each file; if two bases set the same key, the last one applies",
         ));
     }
     named_file(folder, name)
@@ -167,7 +167,7 @@ fn base_of(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
 fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
     let written = name.text()?;
     if written.is_empty() {
-        return Err(name.error("\"\" names no file", "write a path, as in \"services/*.toml\""));
+        return Err(name.error("the file name is empty", "write a path, as in \"services/*.toml\""));
     }
     let path = folder.join(written);
     match path.metadata() {
@@ -179,7 +179,7 @@ fn named_file(folder: &Path, name: &Value<'_>) -> Result<PathBuf, PolicyError> {
         Ok(_) => Ok(path),
         Err(_) => {
             let wrong = format!("{} is not a file", path.display());
-            Err(name.error(wrong, "create it, or remove its name here").without(&path))
+            Err(name.error(wrong, "create the file, or remove its name here").without(&path))
         }
     }
 }
@@ -206,8 +206,8 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
     Ok(found)
 }
 
-/// Whether a path is a part of the policy: anything but a folder. A pipe or a dangling link counts, and is refused where it
-/// is read: if it were left out, the guards of that part would be missing without notice.
+/// Whether a path is a part of the policy: anything but a folder. A pipe or a dangling link counts, and is refused
+/// where it is read: if it were left out, the guards of that part would be missing without notice.
 fn is_part(path: &Path) -> bool {
     path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
 }

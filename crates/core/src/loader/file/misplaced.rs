@@ -20,7 +20,7 @@ pub(super) fn place_of(name: &str, known: &[&str]) -> Option<&'static str> {
 /// What to write instead of a line that is not TOML, by the parser's own message.
 pub(super) fn right_syntax(message: &str) -> &'static str {
     let advice = [
-        ("duplicate key", "name each key and each table once; tables of a list have two brackets, as in [[route]]"),
+        ("duplicate key", "write each key and each table once; tables of a list have two brackets, as in [[route]]"),
         ("key with no value", "write a key, = and a value, as in mode = \"own\""),
         ("must be quoted", "write a text in straight quotes, as in \"own\""),
         ("escape", "write \\\\ for a backslash, or put the text into single quotes"),

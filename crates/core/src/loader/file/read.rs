@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
             let name = key.get_ref();
             let renamed = RENAMED.iter().find(|(old, new)| name == old && known.contains(new));
             let right = match renamed {
-                Some((_, new)) => format!("the key is called {new:?} now"),
+                Some((_, new)) => format!("use the new name of the key, {new:?}"),
                 None => place_of(name, known).map_or_else(|| nearest(name, known.iter().copied()), str::to_owned),
             };
             let wrong = format!("unknown key {name:?}");
@@ -155,7 +155,7 @@ impl<'a> Table<'a> {
 
     /// The tables of that name: `[[name]]`.
     pub(super) fn tables(&self, key: &str) -> Vec<Self> {
-        let right = format!("write [[{key}]] with two brackets, once for each");
+        let right = format!("write [[{key}]] with two brackets, once for each entry");
         let elements = self.read(key, |value| match value.value.is_array() {
             true => value.elements(),
             false => Err(value.error("this is not a list of tables", &*right)),

@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let wrong = "the scope is not inside the scope of the including file";
-        let refused = SettingError::new("", wrong, "narrow it, or include the file in a file without a scope");
+        let refused = SettingError::new("", wrong, "narrow it, or include the file from a file without a scope");
         Err(self.sources.located_in_file(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 

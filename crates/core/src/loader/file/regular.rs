@@ -4,9 +4,9 @@ use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a regular file of at most so many bytes. A symbolic link is followed.
+/// Reads a regular file of at most `most` bytes. Symbolic links are followed.
 ///
-/// Neither opening nor reading waits for a writer. A file system that does not answer is waited for.
+/// Neither opening nor reading waits for a writer. It may wait for a file system that does not respond.
 ///
 /// # Errors
 ///

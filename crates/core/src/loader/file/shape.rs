@@ -54,14 +54,14 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
                 let known = nearest(word, types.map(|(known, _)| *known));
                 value.error(
                     format!("{word:?} is not a JSON type"),
-                    format!("{known}; for the text itself write {{ is = {word:?} }}"),
+                    format!("{known}; to match the text itself, write {{ is = {word:?} }}"),
                 )
             })
         }
         DeValue::Integer(_) => value.integer().map(Expected::from),
         DeValue::Boolean(_) => value.boolean().map(Expected::from),
         DeValue::Table(_) => {
-            let right = "write a JSON type, a value, or { is = \"a text\" }";
+            let right = "write a JSON type, a value, or { is = \"a text\" } for a fixed text";
             let table = value.table(right)?;
             let is = table.get("is").ok_or_else(|| value.error("a table is not a condition", right))?;
             table.only(&["is"]);

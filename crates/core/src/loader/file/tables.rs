@@ -57,8 +57,8 @@ pub(in crate::loader) const LOCKABLE: [&str; 9] =
 /// Reads the settings that a file locks.
 pub(super) fn read_locked(root: &Table<'_>, file: usize) -> Vec<Lock> {
     if root.get("locked").is_some() && root.get("scope").is_some() {
-        let right = "name the settings in the file that includes this one, or in its base";
-        root.refuse_key("locked", "a file with a [scope] locks nothing", right);
+        let right = "list the settings in the file that includes this one, or in its base";
+        root.refuse_key("locked", "a file with a [scope] cannot lock settings", right);
         return Vec::new();
     }
     let names = root.read("locked", Value::elements).unwrap_or_default();
@@ -211,8 +211,8 @@ pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
             .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
     };
     let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(UNKNOWN_CODE);
-    let code = table.set(code, "grpc", |grpc| grpc.within("a gRPC error", 1, 16), ErrorCode::with_grpc);
-    let number = |number: &Value<'_>| number.within("a number of JSON-RPC", i32::MIN.into(), i32::MAX.into());
+    let code = table.set(code, "grpc", |grpc| grpc.within("a gRPC error status", 1, 16), ErrorCode::with_grpc);
+    let number = |number: &Value<'_>| number.within("a JSON-RPC error number", i32::MIN.into(), i32::MAX.into());
     let code = table.set(code, "jsonrpc", number, ErrorCode::with_jsonrpc);
     let code = table.set(code, "docs", Value::owned, ErrorCode::with_docs);
     let code = table.set(code, "retry", Value::word::<Retry>, ErrorCode::with_retry);

@@ -49,14 +49,15 @@ impl<'a> Value<'a> {
     pub(super) fn integer(&self) -> Result<i64, PolicyError> {
         let DeValue::Integer(number) = self.value else { return Err(self.mistyped("a whole number")) };
         i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| self.error("the number is too large", "write one below 2^63"))
+            .map_err(|_| self.error("the number is too large", "write a number below 2^63"))
     }
 
     /// A whole number of `from` to `to`; `what` names it with its article, for the error text.
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
-        fitting.ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number of {from}-{to}")))
+        fitting
+            .ok_or_else(|| self.error(format!("{number} is not {what}"), format!("write a number from {from} to {to}")))
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {
@@ -109,7 +110,7 @@ impl<'a> Value<'a> {
         let text = self.value.as_str().ok_or_else(|| refused(format!("{} is not a size", self.kind())))?;
         match parse_size(text) {
             Some(Some(bytes)) => Ok(bytes),
-            Some(None) => Err(refused(format!("{text:?} is more than 64 bits can count"))),
+            Some(None) => Err(refused(format!("{text:?} is too large for 64 bits"))),
             None => Err(refused(format!("{text:?} is not a size"))),
         }
     }
@@ -136,7 +137,7 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn error_status(&self) -> Result<u16, PolicyError> {
-        self.within("an error's status", 400, 599)
+        self.within("an error status", 400, 599)
     }
 
     pub(super) fn known_code(&self, codes: &Codes) -> Result<ErrorCode, PolicyError> {
@@ -147,8 +148,8 @@ impl<'a> Value<'a> {
         known.or_else(is_elsewhere).ok_or_else(|| {
             let names = ErrorCode::ALL.iter().chain(&codes.own).map(ErrorCode::as_str);
             let right = match closest(name, names) {
-                Some(near) => format!("did you mean {near:?}? A code of your own needs a table [[code]]"),
-                None => "name one of the catalogue, or define it in a table [[code]]".to_owned(),
+                Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
+                None => "use a code of the catalogue, or define this one in a table [[code]]".to_owned(),
             };
             self.error(format!("unknown code {name:?}"), right)
         })
@@ -172,7 +173,7 @@ impl<'a> Value<'a> {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a fraction",
-            DeValue::Boolean(_) => "a true or false",
+            DeValue::Boolean(_) => "a boolean",
             DeValue::Datetime(_) => "a date or time",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
@@ -197,7 +198,8 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// A size as the policy file writes it, for flags that are read alike. The inner `None` is a size too large to count.
+/// Parses a size in the notation of the policy file, also for flags. The inner `None` is a size that is too large to
+/// count.
 pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

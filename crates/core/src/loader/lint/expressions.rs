@@ -1,4 +1,5 @@
-//! Patterns that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and guards nothing.
+//! Patterns that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and guards
+//! nothing.
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
@@ -18,8 +19,8 @@ fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pa
         Segment::One => None,
     });
     if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
-        let wrong = format!("a pattern is no regular expression: only the path with the text {literal:?} matches");
-        let advice = "write {one} for any segment, and {*rest} at the end for any rest of the path";
+        let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");
+        let advice = "write {one} for any segment, and {*rest} at the end for all segments that follow";
         report.warn("pattern-like-expression", at, wrong, advice);
     }
 }

@@ -1,4 +1,4 @@
-//! What a file sets instead of a base (POLICY.md): a note, and a warning if it requires less of a request.
+//! Settings that replace those of a base (POLICY.md): a note, or a warning if the setting requires less of a request.
 
 use std::collections::HashSet;
 
@@ -50,7 +50,7 @@ fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_v
         let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
         report.warn("weakens-base", (place, key), format!("this requires less of requests than {what}"), advice);
     } else {
-        let advice = "fine if it is meant; the base applies if this file sets nothing";
+        let advice = "fine if intended; otherwise remove it here, so that the base applies";
         report.note("overrides-base", (place, key), format!("this overrides {what}"), advice);
     }
 }

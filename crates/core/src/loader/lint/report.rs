@@ -7,9 +7,9 @@ use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::policy::error::{PolicyError, TablePath};
 
-/// Something in a policy file that is allowed, and should be looked at.
+/// A valid setting in a policy file that an operator should check.
 ///
-/// A warning is likely to be a mistake. A note is about a setting that may well be intended: it states the consequence.
+/// A warning is probably a mistake. A note is about a setting that is probably intended, and states its consequence.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -29,19 +29,19 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The kind of finding, such as `json-without-limit`: these names stay.
+    /// The kind of finding, such as `json-without-limit`. These names are stable.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether it may well be meant.
+    /// Whether the setting is probably intended.
     #[must_use]
     pub const fn is_note(&self) -> bool {
         self.note
     }
 
-    /// The file, as it was named.
+    /// The name of the file, as given.
     #[must_use]
     pub fn file(&self) -> &str {
         self.finding.file().unwrap_or_default()
@@ -53,7 +53,7 @@ impl Lint {
         self.finding.line().unwrap_or(1)
     }
 
-    /// The bytes of the file that it is about.
+    /// The range of bytes in the file.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.finding.span().unwrap_or_default()
@@ -71,7 +71,7 @@ impl Lint {
         self.finding.wrong()
     }
 
-    /// What to do about it.
+    /// The advice for the operator.
     #[must_use]
     pub fn advice(&self) -> &str {
         self.finding.advice()

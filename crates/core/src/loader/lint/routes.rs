@@ -1,4 +1,4 @@
-//! Settings of a route that should be looked at, whichever table sets them.
+//! Settings of a route that an operator should check, whichever table sets them.
 
 use std::collections::HashSet;
 
@@ -34,9 +34,8 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
     if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
-        let wrong =
-            format!("bodies of {taken} are accepted where JSON is decoded{}", nearer.with_location(report, other));
-        let advice = "JSON is held in memory whole: set a body_limit of at most \"16 MiB\"";
+        let wrong = format!("JSON bodies of {taken} are accepted{}", nearer.with_location(report, other));
+        let advice = "a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\"";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
 }
@@ -51,8 +50,8 @@ fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Wi
     let Some((nearer, other)) = nearer_first(chain, &per, &json) else { return };
     if reported.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let location = nearer.with_location(report, other);
-        let wrong = format!("the body limit counts each message of an RPC stream where JSON is decoded{location}");
-        let advice = "JSON is one body, held in memory whole: set \"auto\" or \"body\" here";
+        let wrong = format!("the body limit counts single messages, but JSON is decoded from the whole body{location}");
+        let advice = "a JSON body is held in memory as a whole: set \"auto\" or \"body\" here";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
 }

@@ -1,4 +1,4 @@
-//! Map rules that never fit, and texts that cannot be read backwards (R1, R12).
+//! Map rules that never match, and texts that cannot be mapped back (R1, R12).
 
 use std::collections::HashSet;
 

@@ -13,7 +13,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
             if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {
                 let wrong =
                     format!("every body of this shape is read as {:?}, which is tried before it", earlier.as_str());
-                let advice = "put it before that one, or add a sign to that one's when";
+                let advice = "put this shape before that one, or add a condition to that one's `when`";
                 report.warn("shape-never-read", (&place, "when"), wrong, advice);
             }
             if let Some(template) = &shape.description().template {
@@ -35,12 +35,16 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
     let it = shape.description();
     let mut losses = Vec::new();
     if !template.has(Placeholder::Code) && !template.has(Placeholder::Name) {
-        losses
-            .push(("its bodies have no code: clients have x-error-code alone".to_owned(), "add {{name}} or {{code}}"));
+        losses.push((
+            "the bodies have no code: clients find it only in the header x-error-code".to_owned(),
+            "add {{name}} or {{code}}",
+        ));
     }
     if !template.has(Placeholder::RequestId) {
-        losses
-            .push(("its bodies have no request id: clients have x-request-id alone".to_owned(), "add {{request_id}}"));
+        losses.push((
+            "the bodies have no request id: clients find it only in the header x-request-id".to_owned(),
+            "add {{request_id}}",
+        ));
     }
     let places = [
         ("code", &*it.code, &[Placeholder::Name, Placeholder::Code][..]),
@@ -58,8 +62,11 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
         }
     }
     if let Some(sign) = it.when.iter().find(|sign| !template.may_fulfil(sign)) {
-        let wrong = format!("what the template writes is not read as this shape: it has no {:?}", sign.at.to_string());
-        losses.push((wrong, "let the template write what when asks for"));
+        let wrong = format!(
+            "a body that the template writes is not recognised as this shape: it has no {:?}",
+            sign.at.to_string()
+        );
+        losses.push((wrong, "write into the template what `when` requires"));
     }
     losses
 }

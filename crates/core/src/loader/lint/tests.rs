@@ -27,13 +27,13 @@ fn g4_json_without_a_limit() {
     const LIFTED: &str = "[defaults]\nbody_limit = \"17 MiB\"\n[[route]]\nmatch = \"/a/{*r}\"\njson = true\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\n";
     assert_lints(
         LIFTED,
-        &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are accepted where JSON is decoded \
-           (body_limit: line 3); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+        &["json-without-limit p.toml:6: route[0].json: JSON bodies of up to \"17 MiB\" are accepted \
+           (body_limit: line 3); a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\""],
     );
     assert_lints(
         "defaults.content_types = [\"a/b\", \"Application/JSON\"]\n[[route]]\nmatch = \"POST /up\"\nbody_limit = \"none\"\n",
-        &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are accepted where JSON is decoded \
-           (content_types: line 2); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+        &["json-without-limit p.toml:5: route[0].body_limit: JSON bodies of any length are accepted \
+           (content_types: line 2); a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\""],
     );
     assert_lints(&LIFTED.replace("17", "16"), &[]);
     assert_lints("defaults.json = true\n[[route]]\nmatch = \"/up\"\njson = false\nbody_limit = \"none\"\n", &[]);
@@ -45,8 +45,9 @@ fn p1_json_counted_by_message() {
         "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
     assert_lints(
         text,
-        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts each message of an RPC stream where \
-           JSON is decoded (body_limit_per: line 2); JSON is one body, held in memory whole: set \"auto\" or \"body\" here"],
+        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts single messages, but JSON is \
+             decoded from the whole body (body_limit_per: line 2); a JSON body is held in memory as a whole: set \
+             \"auto\" or \"body\" here"],
     );
     assert_lints(&text.replace("\"message\"", "\"auto\""), &[]);
     assert_lints(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
@@ -304,25 +305,27 @@ fn r15_shapes_that_lose_something() {
         &format!("{WHOLE}[shape.b]\nwhen = {{ \"/c\" = {{ is = \"x\" }}, \"/d\" = 1 }}\ncode = \"/c\"\n"),
         &[
             "shape-never-read p.toml:6: shape.b.when: every body of this shape is read as \"a\", which is tried before it; \
-           put it before that one, or add a sign to that one's when",
+           put this shape before that one, or add a condition to that one's `when`",
         ],
     );
     assert_lints(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
     assert_lints(
         "[shape.a]\nwhen.\"/e/t\" = \"any\"\ncode = \"/e/c\"\nwrite = '{\"e\":{\"c\":{\"n\":{{name}}},\"m\":{{message}}}}'\n",
         &[
-            "shape-template p.toml:5: shape.a.write: its bodies have no request id: clients have x-request-id alone; add \
+            "shape-template p.toml:5: shape.a.write: the bodies have no request id: clients find it only in the header x-request-id; add \
              {{request_id}}",
             "shape-template p.toml:5: shape.a.write: no placeholder fills code = \"/e/c\", where a second gateway reads \
              it; write it there, so that errors stay the same through two gateways (E7)",
-            "shape-template p.toml:5: shape.a.write: what the template writes is not read as this shape: it has no \
-             \"/e/t\"; let the template write what when asks for",
+            "shape-template p.toml:5: shape.a.write: a body that the template writes is not recognised as this shape: it has no \
+             \"/e/t\"; write into the template what `when` requires",
         ],
     );
     assert_lints(
         "[shape.a]\nwhen.\"/v\" = 2\nwrite = '{\"v\":2,\"m\":{{message}},\"i\":{{request_id}}}'\n",
-        &["shape-template p.toml:4: shape.a.write: its bodies have no code: clients have x-error-code alone; add \
-           {{name}} or {{code}}"],
+        &[
+            "shape-template p.toml:4: shape.a.write: the bodies have no code: clients find it only in the header x-error-code; add \
+           {{name}} or {{code}}",
+        ],
     );
 }
 
@@ -334,8 +337,9 @@ fn a_scope_s_service_is_the_gateway_s() {
     assert_lints(
         text,
         &[
-            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is named outside of scopes: without --upstream the \
-             gateway answers 404 there; start the gateway with --upstream URL if clients ask for more than these scopes",
+            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is set outside of scopes: without --upstream, \
+             the gateway answers 404 there; start the gateway with --upstream URL if clients send requests outside of \
+             these scopes",
             "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
              module ignore it; if neither is used, remove it",
         ],
@@ -392,8 +396,8 @@ fn g0_patterns_that_look_like_regular_expressions() {
     assert_lints(
         "[[map]]\nstatus = 404\nroute = \"/a/.*\"\nto = \"conflict\"\n",
         &[
-            "pattern-like-expression p.toml:4: map[0].route: a pattern is no regular expression: only the path with the text \
-           \".*\" matches; write {one} for any segment, and {*rest} at the end for any rest of the path",
+            "pattern-like-expression p.toml:4: map[0].route: a path pattern is not a regular expression: it matches only the literal text \
+           \".*\"; write {one} for any segment, and {*rest} at the end for all segments that follow",
         ],
     );
 }

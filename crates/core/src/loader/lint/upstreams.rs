@@ -1,4 +1,4 @@
-//! What a scope's `upstream` does, and where no service is named.
+//! The effect of a scope's `upstream`, and requests without a service.
 
 use super::report::Report;
 use crate::policy::error::TablePath;
@@ -21,9 +21,9 @@ pub(super) fn lint(report: &mut Report<'_>) {
         more => format!(" and {more} more"),
     };
     let scopes =
-        if named.is_empty() { String::new() } else { format!(", nor in the scopes of {}{more}", named.join(", ")) };
+        if named.is_empty() { String::new() } else { format!(", or in the scopes of {}{more}", named.join(", ")) };
     let wrong =
-        format!("no service is named outside of scopes{scopes}: without --upstream the gateway answers 404 there");
-    let advice = "start the gateway with --upstream URL if clients ask for more than these scopes";
+        format!("no service is set outside of scopes{scopes}: without --upstream, the gateway answers 404 there");
+    let advice = "start the gateway with --upstream URL if clients send requests outside of these scopes";
     report.note("no-upstream-elsewhere", (&first, "upstream"), wrong, advice);
 }

@@ -1,4 +1,4 @@
-//! Distinct lists, so that equal ones have one place: it shows which routes require the same.
+//! Stores each distinct list once, so that equal lists have the same index.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -166,18 +166,22 @@ impl Lists {
             return Err(SettingError::new("dialect", format!("the shape {name:?} has no template"), right));
         }
         DialectIndex::new(Dialect::ALL.len() + place).ok_or_else(|| {
-            let right = "let services with nearly the same shape share one";
-            SettingError::new("dialect", "there are more shapes than a policy can have", right)
+            let right = "let services with nearly the same shape share one shape";
+            SettingError::new("dialect", "the policy has too many shapes", right)
         })
     }
 
     pub(in crate::policy) fn intern_names(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
         refuse_twice("keep_fields", names)?;
         if names.iter().any(String::is_empty) {
-            return Err(SettingError::new("keep_fields", "a field has no name", "name the fields as the body does"));
+            return Err(SettingError::new(
+                "keep_fields",
+                "a field name is empty",
+                "write the names of fields of the body",
+            ));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
-        let right = "let services that keep nearly the same share a list";
+        let right = "let services that keep nearly the same fields share a list";
         one_of_few(kept, "keep_fields", "lists of fields", right)
     }
 

@@ -29,8 +29,8 @@ fn a_url_has_one_spelling() {
 #[test]
 fn a_url_that_leads_nowhere_is_refused_without_being_repeated() {
     const NO_URL: &str = "this is not a URL with a scheme and a host";
-    const NO_PATHS: &str = "paths are forwarded as they come";
-    const NO_HOST: &str = "this is not a host's name or address";
+    const NO_PATHS: &str = "paths are forwarded unchanged";
+    const NO_HOST: &str = "this is not a host name or an IP address";
     for (written, wrong) in [
         ("", NO_URL),
         ("orders:8080", NO_URL),
@@ -48,9 +48,9 @@ fn a_url_that_leads_nowhere_is_refused_without_being_repeated() {
         ("http://orders#a", NO_PATHS),
         ("http://anna:hunter2@orders", "the URL has credentials, which are never sent"),
         ("hunter2@orders", "the URL has credentials, which are never sent"),
-        ("http://orders:99999", "the port is not a number of 1 to 65535"),
-        ("http://orders:0", "the port is not a number of 1 to 65535"),
-        ("http://orders:", "the port is not a number of 1 to 65535"),
+        ("http://orders:99999", "the port is not a number from 1 to 65535"),
+        ("http://orders:0", "the port is not a number from 1 to 65535"),
+        ("http://orders:", "the port is not a number from 1 to 65535"),
         ("http://:8080", NO_HOST),
         ("http://a..b", NO_HOST),
         ("http://[::1", NO_URL),

@@ -14,7 +14,7 @@ impl RpcError<'_> {
     /// The google.rpc.Status, of at most `max` bytes; empty if even the details without metadata and violations do not
     /// fit.
     ///
-    /// Its code and message are those of `grpc-status` and `grpc-message`. Neither is cut, because Python's grpc_status
+    /// Its code and message equal `grpc-status` and `grpc-message`. Neither is cut, because Python's grpc_status
     /// raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = i32::from(self.status.number());

@@ -62,7 +62,10 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
         .iter()
         .any(|key| PRIVATE.iter().any(|member| key.contains_key(*member)) || text(key, "kty") == Some("oct"))
     {
-        return refused("the key set holds a private or symmetric key".to_owned(), "keep only the public keys in it");
+        return refused(
+            "the key set contains a private or symmetric key".to_owned(),
+            "keep only the public keys in it",
+        );
     }
     let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
     if keys.is_empty() {
@@ -79,7 +82,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
 pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), SettingError> {
     let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) else { return Ok(()) };
     let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
-    let right = format!("set secret_env instead of {key}, or name RS256, ES256 or EdDSA");
+    let right = format!("set secret_env instead of {key}, or use RS256, ES256 or EdDSA");
     Err(SettingError::new("algorithms", wrong, right))
 }
 

@@ -1,4 +1,4 @@
-//! JSON web tokens (RFC 7519), as far as rule G2 needs them.
+//! JSON web tokens (RFC 7519), as rule G2 requires them.
 
 mod jwks;
 mod remote;
@@ -111,7 +111,7 @@ enum Keys {
     Remote(RemoteKeys),
 }
 
-const NAME_ALGORITHMS: &str = "name the algorithms that the issuer signs with, such as [\"RS256\"]";
+const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, such as [\"RS256\"]";
 
 /// Larger than any difference between clocks.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
@@ -129,7 +129,7 @@ impl Tokens {
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
-                let right = "write the value in the tokens, or remove the key";
+                let right = "write the value that the tokens carry, or remove the key";
                 return Err(SettingError::new(key, "the text is empty", right));
             }
         }
@@ -177,7 +177,8 @@ fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
         return Err(SettingError::new("algorithms", wrong, NAME_ALGORITHMS));
     }
     name.parse().map_err(|_| {
-        let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
+        let right =
+            "the choices are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
         SettingError::new("algorithms", format!("{name:?} is not a supported algorithm"), right)
     })
 }
@@ -186,7 +187,7 @@ fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, Se
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, but the scheme has a secret");
-        let right = "set jwks_file instead of secret_env, or name HS256, HS384 or HS512";
+        let right = "set jwks_file instead of secret_env, or use HS256, HS384 or HS512";
         return Err(SettingError::new("algorithms", wrong, right));
     }
     let least = algorithms.iter().map(hash_length).max().unwrap_or_default();

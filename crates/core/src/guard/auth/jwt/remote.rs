@@ -1,4 +1,4 @@
-//! Public keys that an adapter fetches: named by a URL, replaced while tokens are checked.
+//! Public keys that an adapter fetches from a URL, and replaces while tokens are checked.
 
 use std::any::Any;
 use std::fmt;
@@ -10,10 +10,9 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::guard::pattern::SettingError;
 
-/// The key set at a URL (`jwks_url`): shared by the schemes that name it and the adapter that fetches it. A clone is the
-/// same set.
+/// The key set at a URL (`jwks_url`), shared by its schemes and the adapter that fetches it. A clone is the same set.
 ///
-/// Until the first set is there, tokens cannot be checked: requests get 503 `service_unavailable`.
+/// Until the first set is fetched, tokens cannot be checked: requests get 503 `service_unavailable`.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Shared>);
 
@@ -63,17 +62,17 @@ impl RemoteKeys {
         Arc::strong_count(&self.0)
     }
 
-    /// Whether the first set is there.
+    /// Whether a set has been fetched.
     #[must_use]
     pub fn has_set(&self) -> bool {
         self.current().is_some()
     }
 
-    /// Replaces the set by that in this text (RFC 7517). Returns the number of its usable keys.
+    /// Replaces the set with the one in this text (RFC 7517). Returns the number of its usable keys.
     ///
     /// # Errors
     ///
-    /// The error in the text. The old set stays.
+    /// The error in the text. The old set then stays.
     pub fn replace(&self, json: &str) -> Result<usize, String> {
         let keys = jwks::parse(json, &jwks::PUBLIC_KEY_ALGORITHMS).map_err(|refused| refused.wrong)?;
         let count = keys.len();
@@ -86,18 +85,18 @@ impl RemoteKeys {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Why the last fetch failed; `None` if it succeeded, or if there was none.
+    /// The reason why the last fetch failed; `None` if it succeeded, or if there was none.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets whether fetches rest. While they do, no fetch runs or may begin, so tokens do not wait for one.
+    /// Sets whether fetches pause. During a pause no fetch runs or begins, so tokens do not wait for one.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
 
-    /// Whether fetches rest, as [set](Self::rest) before.
+    /// Whether fetches pause, as set by [`rest`](Self::rest).
     #[must_use]
     pub fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Acquire)
@@ -108,7 +107,8 @@ impl RemoteKeys {
     }
 }
 
-/// Anyone who can read or change the traffic of an `http` URL chooses the keys. A URL with credentials is not quoted (L3).
+/// Anyone who can read or change the traffic of an `http` URL chooses the keys. A URL with credentials is not quoted
+/// (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };

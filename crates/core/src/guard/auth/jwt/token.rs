@@ -78,7 +78,7 @@ impl Tokens {
     ) -> Result<VerifiedToken, Rejection> {
         let token = Token::parse(token).ok_or(Rejection::token(AuthFailure::Malformed))?;
         if token.header.crit.0 {
-            return Err(invalid("the token has critical extensions, and none is known"));
+            return Err(invalid("the token has critical extensions, which are not supported"));
         }
         let algorithm = token.header.alg.parse().ok().filter(|it| self.algorithms.contains(it));
         let algorithm = algorithm.ok_or(invalid("the token is not signed with an algorithm of the policy"))?;
@@ -152,7 +152,7 @@ impl VerifyingKey {
 impl Claims {
     fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
         if settings.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
-            return Err(invalid("the token is of another issuer"));
+            return Err(invalid("the token is from another issuer"));
         }
         if !self.is_for(&settings.audiences) {
             return Err(invalid("the token is for another audience"));
@@ -173,7 +173,8 @@ impl Claims {
         Ok(())
     }
 
-    /// RFC 7519 §4.1.3: a service that `aud` does not name must refuse the token, and one without a name is never named.
+    /// RFC 7519 §4.1.3: a service that `aud` does not name must refuse the token, and one without a name is never
+    /// named.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),

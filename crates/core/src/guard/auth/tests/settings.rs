@@ -45,9 +45,9 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (AuthScheme::custom().unavailable("\u{202e}"), "messages.unavailable", "cannot be sent"),
         (AuthScheme::custom().timeout(Duration::ZERO), "timeout", "out of range"),
         (AuthScheme::custom().timeout(Duration::from_secs(301)), "timeout", "out of range"),
-        (AuthScheme::custom().key(Key::sha256("a", DIGEST)), "keys", "does not have this setting"),
-        (AuthScheme::custom().pattern("a"), "pattern", "does not have this setting"),
-        (bearer().timeout(Duration::from_secs(1)), "timeout", "does not have this setting"),
+        (AuthScheme::custom().key(Key::sha256("a", DIGEST)), "keys", "does not apply to scheme"),
+        (AuthScheme::custom().pattern("a"), "pattern", "does not apply to scheme"),
+        (bearer().timeout(Duration::from_secs(1)), "timeout", "does not apply to scheme"),
     ] {
         let text = format!("{scheme:?}");
         let refused = scheme.compile("api").err().unwrap_or_else(|| panic!("{text} was taken"));

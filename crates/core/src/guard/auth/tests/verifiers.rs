@@ -37,7 +37,7 @@ fn g2_several_verifiers_are_asked_in_turn_and_one_that_failed_outranks_a_401() {
     let (fault, challenges) = refused(ask_verifiers(&schemes, &wrong, &[down(), Ok(Verified::Invalid)]));
     assert_eq!((fault.code().as_str(), challenges.len()), ("service_unavailable", 0));
     let cause = std::error::Error::source(&fault).unwrap();
-    assert_eq!(cause.to_string(), "scheme one: no answer from the verifier");
+    assert_eq!(cause.to_string(), "scheme one: no response from the verifier");
     assert_eq!(cause.source().unwrap().to_string(), "the directory is down");
     assert_eq!(outcome(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing), Ok(Verified::Expired)])), "auth_expired");
 }
