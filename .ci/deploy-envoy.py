@@ -1,9 +1,9 @@
 """Writes the Envoy configuration that the manifests of custom kinds lead to, as far as it is ours: DIRECTORY gets a bootstrap
 for each, for `envoy --mode validate` and `error-envelope envoy-check`.
 
-    deploy-envoy.py DIRECTORY SNIPPET
+    deploy-envoy.py DIRECTORY POLICY
 
-SNIPPET is what `envoy-config --ext-proc … --snippet` prints: Istio's patches must have its values. What Istio and Envoy Gateway
+DIRECTORY has what `envoy-config --snippet` prints for the processor and for the module: the patches must have its values. What Istio and Envoy Gateway
 generate themselves is written here after their sources (Istio 1.31, Envoy Gateway 1.9), in the few fields that matter.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 import jsonpath_rfc9535
 import yaml
 
+# Istio has its own access log, and WebSocket already; the others have patches of their own.
+LEFT_TO_ISTIO = ("access_log", "upgrade_configs", "http_filters", "clusters", "per_connection_buffer_limit_bytes")
 MANIFESTS = Path("deploy/kubernetes")
 TYPE = "type.googleapis.com/envoy.extensions.filters"
 ROUTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}.http.router.v3.Router"}}
@@ -57,9 +59,8 @@ def merge(into, value):
             into[key] = new
 
 
-def istio(snippet):
+def istio(printed):
     """The gateway's listener with the patches of the EnvoyFilter, each of whose values the command prints too."""
-    printed = yaml.safe_load(snippet)
     edge = listener([], {}, upgrade_configs=[{"upgrade_type": "websocket"}], use_remote_address=True)
     manager = edge["filter_chains"][0]["filters"][0]["typed_config"]
     clusters = [cluster("orders", 10081)]
@@ -73,31 +74,29 @@ def istio(snippet):
                 assert value == printed["http_filters"][0], "istio-processor.yaml: the filter is not the command's"
                 manager["http_filters"].insert(0, value)
             case "HTTP_FILTER", "MERGE":
-                merge(ROUTER_OF(manager), value)
-                assert ROUTER_OF(manager) == printed["http_filters"][-1], "istio-processor.yaml: the router is not the command's"
+                merge(router(manager), value)
+                assert router(manager) == printed["http_filters"][-1], "istio-processor.yaml: the router is not the command's"
             case "NETWORK_FILTER", "MERGE":
                 ours = {key: value for key, value in value["typed_config"].items() if key != "@type"}
-                # Istio has its own access log, and WebSocket already.
                 wanted = {key: value for key, value in printed.items() if key in ours or key not in LEFT_TO_ISTIO}
                 assert ours == wanted, "istio-processor.yaml: the connection manager's settings are not the command's"
                 merge(manager, ours)
             case "LISTENER", "MERGE":
                 merge(edge, value)
+                assert value.items() <= printed.items(), "istio-processor.yaml: the listener's settings are not the command's"
             case other:
                 sys.exit(f"istio-processor.yaml: {other} is not checked here: write it")
     return bootstrap(edge, clusters)
 
 
-LEFT_TO_ISTIO = ("access_log", "upgrade_configs", "http_filters", "clusters", "per_connection_buffer_limit_bytes")
-
-
-def ROUTER_OF(manager):
+def router(manager):
     return manager["http_filters"][-1]
 
 
-def envoy_gateway(manifest, named):
-    """The listener of Envoy Gateway, without and with the EnvoyPatchPolicy."""
+def envoy_gateway(manifest, named, printed):
+    """The listener of Envoy Gateway, without and with the EnvoyPatchPolicy, whose values the command prints too."""
     spec = documents(manifest)
+    filter_config = printed["http_filters"][0]["typed_config"]
     client, extension = spec["ClientTrafficPolicy"], spec["EnvoyExtensionPolicy"]
     times = client["timeout"]["http"]
     name, config = named(spec["EnvoyProxy"], extension)
@@ -119,6 +118,9 @@ def envoy_gateway(manifest, named):
     plain = copy.deepcopy(edge)
     for patch in spec["EnvoyPatchPolicy"]["jsonPatches"]:
         patched(edge, patch, manifest)
+        field, value = patch["operation"]["path"].split("/")[-1], patch["operation"]["value"]
+        ours = printed | filter_config | filter_config.get("processing_mode", {}) | {"disabled": False}
+        assert value == ours[field], f"{manifest}: {field} is not the command's"
     clusters = [cluster("orders", 10081), processor]
     return bootstrap(plain, clusters), bootstrap(edge, clusters)
 
@@ -163,13 +165,17 @@ def module(proxy, extension):
         "filter_config": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": json.dumps(ours["config"])}}
 
 
-def main(directory, snippet):
-    written = {"istio": istio(Path(snippet).read_text())}
+def main(directory, policy):
+    directory = Path(directory)
+    printed = {kind: yaml.safe_load((directory / f"{kind}.yaml").read_text()) for kind in ("processor", "module")}
+    written = {"istio": istio(printed["processor"])}
     for kind, named in (("processor", processor), ("module", module)):
-        plain, edge = envoy_gateway(f"envoy-gateway-{kind}.yaml", named)
+        plain, edge = envoy_gateway(f"envoy-gateway-{kind}.yaml", named, printed[kind])
         written |= {f"envoy-gateway-{kind}-unpatched": plain, f"envoy-gateway-{kind}": edge}
     for name, config in written.items():
-        (Path(directory) / f"{name}.json").write_text(json.dumps(config, indent=1))
+        # The module's policy is where its ConfigMap was written to.
+        text = json.dumps(config, indent=1).replace("/etc/error-envelope/policy.toml", policy)
+        (directory / f"{name}.json").write_text(text)
 
 
 main(*sys.argv[1:])
