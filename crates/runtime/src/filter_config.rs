@@ -91,15 +91,19 @@ impl FilterConfig {
         let policy = match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
             (Some(_), 1) => {
-                let why = "filter_config: policy_file is not a text; say policy_file = \"/etc/envoy/policy.toml\"";
+                let why = "filter_config: policy_file is not a text; write policy_file = \"/etc/envoy/policy.toml\"";
                 return Err(why.to_owned());
             }
             (Some(_), _) => return Err("filter_config: a policy beside policy_file; keep one of them".to_owned()),
             (None, 0) if has_own => FilterPolicy::Nowhere,
             (None, _) if has_own => {
-                let (key, value) = if admin.is_some() { ("admin", "\"…\"") } else { ("metadata", "false") };
+                let (key, value) = match (&admin, &token_file) {
+                    (Some(_), _) => ("admin", "\"…\""),
+                    (None, Some(_)) => ("admin_token_file", "\"…\""),
+                    (None, None) => ("metadata", "false"),
+                };
                 return Err(format!(
-                    "filter_config: {key} beside a policy's own text; say both in a google.protobuf.Struct, \
+                    "filter_config: {key} beside a policy's own text; write both in a google.protobuf.Struct, \
                      {{\"policy\": \"…\", \"{key}\": {value}}}, or the policy in a file: policy_file = \"…\""
                 ));
             }

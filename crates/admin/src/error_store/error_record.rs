@@ -22,6 +22,7 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) at: u64,
     /// The pattern; `None` where no route matched.
     pub(crate) route: Option<&'a str>,
+    pub(crate) scope: Option<&'a str>,
     pub(crate) mode: Mode,
     pub(crate) kind: Kind,
     pub(crate) request: RequestLine,
@@ -126,6 +127,7 @@ impl<'a> ErrorRecord<'a> {
             id: event.request_id(),
             at,
             route: event.route(),
+            scope: event.scope(),
             mode: event.mode(),
             kind: Kind::from_event(event),
             request: RequestLine::from_event(event, at),

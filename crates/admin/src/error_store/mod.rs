@@ -12,6 +12,7 @@ pub(crate) mod error_record;
 pub(crate) mod listeners;
 pub(crate) mod minutes;
 pub(crate) mod path_forms;
+pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod recent_errors;

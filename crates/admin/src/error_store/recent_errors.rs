@@ -5,13 +5,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use error_envelope_core::policy::Mode;
+use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::request_id::RequestId;
 
 use super::error_record::{Entry, ErrorRecord, Kind};
 use super::minutes::minute;
+use super::place::Place;
 use super::tally::Tally;
-use super::timeline::Timeline;
+use super::timeline::{MOST_SERIES, Timeline};
 
 /// The last errors that are shown.
 pub(crate) const MOST_ENTRIES: usize = 100;
@@ -28,6 +29,8 @@ pub(crate) struct RecentErrors {
     entries: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     pub(crate) timeline: Timeline,
+    /// The service of each place's last error, behind a gateway.
+    pub(crate) services: HashMap<Place, UpstreamUrl>,
     /// How many errors there were.
     pub(crate) count: u64,
 }
@@ -46,17 +49,27 @@ impl RecentErrors {
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, mode, request, dropped, has_bodies, cause, .. } = seen;
+        let ErrorRecord { id, at, scope, mode, request, dropped, has_bodies, cause, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
-        self.timeline.count(minute(at), route.as_ref(), &kind);
+        let place = Place { route: route.clone(), scope: scope.map(Arc::from) };
+        self.timeline.count(minute(at), &place, &kind);
+        self.remember_service(place, request.service.as_ref());
         self.count += 1;
         let (number, bodies) = (self.count, OnceLock::new());
         let entry = Arc::new(Entry { number, id, at, route, mode, kind, request, dropped, has_bodies, cause, bodies });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
+    }
+
+    fn remember_service(&mut self, place: Place, service: Option<&UpstreamUrl>) {
+        let Some(service) = service.filter(|service| self.services.get(&place) != Some(service)) else { return };
+        if self.services.len() >= MOST_SERIES {
+            self.services.clear();
+        }
+        self.services.insert(place, service.clone());
     }
 
     fn tally(&mut self, route: Option<&Arc<str>>, mode: Mode) -> &mut Tally {

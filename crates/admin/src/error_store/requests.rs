@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::minutes::{Minutes, minute};
+use super::place::Place;
+use super::store::NO_ROUTE;
 
-/// Routes whose requests have their own row of minutes; those of further routes are only in the sum.
+/// Routes, by scope, whose requests have their own row of minutes; those of further routes are only in the sum.
 const MOST_ROUTES: usize = 256;
 
 /// A look at the counters comes a little after the end of its minute.
@@ -16,12 +18,12 @@ const LOOK_AFTER_MS: u64 = 1_000;
 pub(crate) struct Requests {
     /// `None` before the first look, which only reads the start values of the counters.
     all: Option<Row>,
-    routes: HashMap<Box<str>, Row>,
+    places: HashMap<Place, Row>,
     /// Those that ended in 5xx.
-    faults: HashMap<Box<str>, Row>,
+    faults: HashMap<Place, Row>,
 }
 
-/// The counters of a route, as they are now.
+/// The counters of a place, as they are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RouteTotals {
     pub(crate) all: u64,
@@ -50,49 +52,59 @@ impl Row {
 }
 
 impl Requests {
-    /// Reads the current counters of each route; `none` is the name of no route.
-    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<String, RouteTotals>) {
+    /// Reads the current counters of each place.
+    pub(crate) fn look(&mut self, at_ms: u64, totals: &HashMap<Place, RouteTotals>) {
         let minute = minute(at_ms.saturating_sub(LOOK_AFTER_MS));
         let sum = totals.values().fold(0, |sum: u64, total| sum.saturating_add(total.all));
         let is_first = self.all.is_none();
         self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
-        for (route, total) in totals {
-            look_at(&mut self.routes, route, minute, total.all, is_first);
-            look_at(&mut self.faults, route, minute, total.faults, is_first);
+        for (place, total) in totals {
+            look_at(&mut self.places, place, minute, total.all, is_first);
+            look_at(&mut self.faults, place, minute, total.faults, is_first);
         }
     }
 
     /// One count for each of these minutes, of one route or of all; `None` if there are no counters.
     pub(crate) fn counts(&self, route: Option<&str>, minutes: Range<u32>) -> Option<Vec<u32>> {
         let all = self.all.as_ref()?;
-        let row = route.map_or(Some(all), |route| self.routes.get(route));
-        row.map(|row| row.minutes.counts(minutes))
+        let Some(route) = route else { return Some(all.minutes.counts(minutes)) };
+        let mut rows = of_route(&self.places, Some(route)).peekable();
+        rows.peek()?;
+        Some(sum(rows).counts(minutes))
     }
 
     /// As [`Requests::counts`], of those that ended in 5xx.
     pub(crate) fn fault_counts(&self, route: Option<&str>, minutes: Range<u32>) -> Vec<u32> {
-        let mut sum = Minutes::default();
-        let rows = self.faults.iter().filter(|(name, _)| route.is_none_or(|route| route == &***name));
-        rows.for_each(|(_, row)| sum.take_over(&row.minutes));
-        sum.counts(minutes)
+        sum(of_route(&self.faults, route)).counts(minutes)
     }
 
-    /// Each route with requests in these minutes, and its counts; `None` if there are no counters.
-    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<Vec<(&str, RouteTotals)>> {
+    /// Each place with requests in these minutes, and its counts; `None` if there are no counters.
+    pub(crate) fn totals(&self, minutes: &Range<u32>) -> Option<Vec<(&Place, RouteTotals)>> {
         self.all.as_ref()?;
         let sum = |row: &Row| row.minutes.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let faults = |route| self.faults.get(route).map_or(0, sum);
-        let rows =
-            self.routes.iter().map(|(route, all)| (&**route, RouteTotals { all: sum(all), faults: faults(route) }));
+        let faults = |place| self.faults.get(place).map_or(0, sum);
+        let rows = self.places.iter().map(|(place, all)| (place, RouteTotals { all: sum(all), faults: faults(place) }));
         Some(rows.filter(|(_, totals)| totals.all > 0).collect())
     }
 }
 
-/// At the first look it is unknown when a route's requests came; a route that appears later began at 0.
-fn look_at(rows: &mut HashMap<Box<str>, Row>, route: &str, minute: u32, total: u64, is_first: bool) {
-    if rows.len() < MOST_ROUTES || rows.contains_key(route) {
+/// The rows of a route in every scope, or all rows. The name of no route is [`NO_ROUTE`].
+fn of_route<'r>(rows: &'r HashMap<Place, Row>, route: Option<&'r str>) -> impl Iterator<Item = &'r Row> {
+    let fits = move |place: &Place| route.is_none_or(|route| place.route.as_deref().unwrap_or(NO_ROUTE) == route);
+    rows.iter().filter(move |(place, _)| fits(place)).map(|(_, row)| row)
+}
+
+fn sum<'r>(rows: impl Iterator<Item = &'r Row>) -> Minutes {
+    let mut sum = Minutes::default();
+    rows.for_each(|row| sum.take_over(&row.minutes));
+    sum
+}
+
+/// At the first look it is unknown when a place's requests came; a place that appears later began at 0.
+fn look_at(rows: &mut HashMap<Place, Row>, place: &Place, minute: u32, total: u64, is_first: bool) {
+    if rows.len() < MOST_ROUTES || rows.contains_key(place) {
         let begin = || Row::beginning(if is_first { total } else { 0 });
-        rows.entry(route.into()).or_insert_with(begin).look(minute, total);
+        rows.entry(place.clone()).or_insert_with(begin).look(minute, total);
     }
 }
 
@@ -100,7 +112,7 @@ fn look_at(rows: &mut HashMap<Box<str>, Row>, route: &str, minute: u32, total: u
 mod tests {
     use std::collections::HashMap;
 
-    use super::{MOST_ROUTES, Requests, RouteTotals};
+    use super::{MOST_ROUTES, Place, Requests, RouteTotals};
 
     const TURN: u64 = 29_921_041 * 60_000;
     const MINUTE: u32 = 29_921_041;
@@ -114,7 +126,7 @@ mod tests {
                 at,
                 &totals
                     .iter()
-                    .map(|(route, total)| ((*route).to_owned(), RouteTotals { all: *total, faults: *total / 1_004 }))
+                    .map(|(route, total)| (Place::from_labels(route, None), RouteTotals { all: *total, faults: *total / 1_004 }))
                     .collect(),
             )
         };
@@ -129,9 +141,9 @@ mod tests {
         assert_eq!(requests.counts(Some("none"), minutes()), Some(vec![2, 5, 0]));
         assert_eq!(requests.counts(None, minutes()), Some(vec![7, 5, 11]), "the sum fell, too: it begins anew");
         assert_eq!(requests.counts(Some("/b"), minutes()), None);
-        let of_a = |minutes| requests.totals(&minutes).unwrap().into_iter().find(|(route, _)| *route == "/a");
+        let of_a = |minutes| requests.totals(&minutes).unwrap().into_iter().find(|(place, _)| place.route.as_deref() == Some("/a"));
         let both = RouteTotals { all: 9, faults: 1 };
-        assert_eq!(of_a(minutes()), Some(("/a", both)), "the share of 5xx is that of the same minutes");
+        assert_eq!(of_a(minutes()).map(|(_, it)| it), Some(both), "the share of 5xx is that of the same minutes");
         assert_eq!(of_a(MINUTE + 1..MINUTE + 2), None);
     }
 
@@ -141,9 +153,9 @@ mod tests {
         requests.look(TURN, &HashMap::new());
         requests.look(
             TURN + 30_000,
-            &(0..MOST_ROUTES + 10).map(|at| (format!("/{at}"), RouteTotals { all: 1, faults: 0 })).collect(),
+            &(0..MOST_ROUTES + 10).map(|at| (Place::from_labels(&format!("/{at}"), None), RouteTotals { all: 1, faults: 0 })).collect(),
         );
-        assert_eq!(requests.routes.len(), MOST_ROUTES);
+        assert_eq!(requests.places.len(), MOST_ROUTES);
         assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), Some(vec![u32::try_from(MOST_ROUTES).unwrap() + 10]));
     }
 }

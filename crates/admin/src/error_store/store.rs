@@ -16,7 +16,7 @@ use super::requests::Requests;
 /// Bodies that wait for redaction, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
-/// The name of no route among the labels of the metrics.
+/// The name of no route, and of no scope, among the labels of the metrics.
 pub(crate) const NO_ROUTE: &str = "none";
 
 /// The observed errors, in bounded memory.

@@ -1,14 +1,14 @@
-//! Errors minute by minute: all of them, and by route and code.
+//! Errors minute by minute: all of them, and by route, scope and code.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::error_record::{Code, Kind, Severity};
 use super::minutes::Minutes;
+use super::place::Place;
 use super::query::{Filter, route_word};
 
-/// Pairs of a route and a code with their own row of minutes, 360 KiB in all. Beyond this number, the one that was quiet the
+/// Combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number, the one that was quiet the
 /// longest is counted with all others that no longer have one.
 pub(crate) const MOST_SERIES: usize = 256;
 
@@ -17,14 +17,14 @@ pub(crate) const MOST_SERIES: usize = 256;
 pub(crate) struct Timeline {
     all: Minutes,
     series: HashMap<Series, Minutes>,
-    /// Errors of pairs that have no row of their own any more.
+    /// Errors without a row of their own any more.
     others: Minutes,
 }
 
 /// The key of a row of minutes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
-    route: Option<Arc<str>>,
+    place: Place,
     code: Code,
     severity: Severity,
 }
@@ -34,9 +34,9 @@ pub(crate) type Rows = BTreeMap<String, Vec<u32>>;
 
 impl Timeline {
     /// Counts one more error.
-    pub(crate) fn count(&mut self, minute: u32, route: Option<&Arc<str>>, kind: &Kind) {
+    pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
         self.all.add(minute, 1);
-        let series = Series { route: route.cloned(), code: kind.code.clone(), severity: kind.severity() };
+        let series = Series { place: place.clone(), code: kind.code.clone(), severity: kind.severity() };
         if self.series.len() == MOST_SERIES && !self.series.contains_key(&series) {
             self.forget_quietest();
         }
@@ -63,7 +63,7 @@ impl Timeline {
 
     /// The counts of each route, of the errors that match.
     pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
-        self.rows(filter, minutes, |series| route_word(series.route.as_deref()))
+        self.rows(filter, minutes, |series| route_word(series.place.route.as_deref()))
     }
 
     /// The counts of each code, of the errors that match. Errors without a code have an empty name.
@@ -78,11 +78,11 @@ impl Timeline {
         sum.counts(minutes)
     }
 
-    /// The count of each route and code in these minutes, of the errors of this severity.
-    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Option<Arc<str>>, Code, u64)> {
+    /// The count of each place and code in these minutes, of the errors of this severity.
+    pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
         let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
         let totals =
-            self.of(severity).map(|(series, counts)| (series.route.clone(), series.code.clone(), total(counts)));
+            self.of(severity).map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
         totals.filter(|(_, _, total)| *total > 0).collect()
     }
 
@@ -105,7 +105,7 @@ impl Timeline {
     }
 
     fn fitting(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
-        self.series.iter().filter(|(series, _)| filter.fits(series.route.as_deref(), series.code.as_str()))
+        self.series.iter().filter(|(series, _)| filter.fits(series.place.route.as_deref(), series.code.as_str()))
     }
 }
 
@@ -117,11 +117,15 @@ mod tests {
 
     use super::super::error_record::{Code, Kind};
     use super::super::query::Filter;
-    use super::{MOST_SERIES, Timeline};
+    use super::{MOST_SERIES, Place, Timeline};
 
     fn kind(code: Code) -> Kind {
         let (origin, sent) = (Origin::Inner, Some(404));
         Kind { origin, code, sent, would_be: None, grpc: None, dialect: None, by: None, unknown: None }
+    }
+
+    fn at_route(route: &Arc<str>) -> Place {
+        Place { route: Some(route.clone()), scope: None }
     }
 
     fn sum(counts: &[u32]) -> u64 {
@@ -135,7 +139,7 @@ mod tests {
         for at in 0..1_000_000_usize {
             // Now and then a rarely requested route.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
-            timeline.count(77, Some(&routes[route]), &kind(Code::None));
+            timeline.count(77, &at_route(&routes[route]), &kind(Code::None));
         }
         assert_eq!(timeline.counts(&Filter::default(), 77..78), [1_000_000]);
         assert_eq!(timeline.series.len(), MOST_SERIES);
@@ -149,10 +153,10 @@ mod tests {
         let mut timeline = Timeline::default();
         let [a, b]: [Arc<str>; 2] = ["/a".into(), "/b".into()];
         let not_found = Code::Any("not_found".into());
-        timeline.count(1, Some(&a), &kind(not_found.clone()));
-        timeline.count(2, Some(&b), &kind(not_found.clone()));
-        timeline.count(2, Some(&b), &kind(Code::None));
-        timeline.count(3, None, &kind(Code::None));
+        timeline.count(1, &at_route(&a), &kind(not_found.clone()));
+        timeline.count(2, &at_route(&b), &kind(not_found.clone()));
+        timeline.count(2, &at_route(&b), &kind(Code::None));
+        timeline.count(3, &Place::default(), &kind(Code::None));
         let by = |query: &str| timeline.counts(&Filter::parse(Some(query)), 1..4);
         assert_eq!(by("route=/b"), [0, 2, 0]);
         assert_eq!(by("code=not_found"), [1, 1, 0]);
@@ -164,7 +168,7 @@ mod tests {
             [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]
         );
         for at in 4..u32::try_from(MOST_SERIES).unwrap() + 4 {
-            timeline.count(at, Some(&format!("/{at}").into()), &kind(Code::None));
+            timeline.count(at, &at_route(&format!("/{at}").into()), &kind(Code::None));
         }
         assert_eq!(sum(&timeline.counts(&Filter::by_route(Some("/a")), 0..300)), 0, "it was quiet the longest");
         assert_eq!(timeline.others(0..300), 4);

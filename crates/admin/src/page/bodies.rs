@@ -53,8 +53,8 @@ fn no_inner_body(entry: &Entry) -> &'static str {
                 "The request was forwarded: auth_observe lets it pass, and a guard would refuse it in enforce."
             }
         },
-        Origin::Fault => "A fault, in this process.",
-        Origin::Error => "An error, in this process: the log has its cause.",
+        Origin::Fault => "A fault from this process.",
+        Origin::Error => "No response arrived: `cause` in the log has the reason.",
         Origin::Panic => "A panic: the log has its text.",
         Origin::Proxy => "The proxy answered by itself.",
         _ if entry.has_bodies => "Not kept: too many came at once.",

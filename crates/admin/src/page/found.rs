@@ -129,8 +129,8 @@ fn in_the_log(id: RequestId) -> Markup {
     html! {
         section.log aria-labelledby="log-title" {
             h2 id="log-title" { "In the log" }
-            p { "Each error is one line there, and what the service itself logs inside the layer's span has the id, too:" }
-            pre.copy tabindex="0" { code { "grep -F '" (id) "' service.log\n" } }
+            p { "Each error is one line in the log. Lines that the service logs during the request have the id, too:" }
+            pre.copy tabindex="0" { code { "grep -F '" (id) "' gateway.log\n" } }
             @let trace = id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             p { "As a trace id it is " code.wrap { (trace) } "." }
         }

@@ -74,13 +74,13 @@ impl Frame<'_> {
         }
     }
 
-    /// On every page, as long as the switch is thrown.
+    /// On every page, as long as the switch is on.
     fn thrown(&self, request: &AdminRequest<'_>) -> Markup {
         html! {
             div.banner.danger role="note" {
-                p { strong { "Kill switch: every route is in off." } " Clients get what the services send." }
+                p { strong { "Kill switch: every route is in mode off." } " Clients get what the services send." }
                 @if let Some(change) = request.shared().switch.last_change() { (last_change(&change)) }
-                p { a href="/switch" { "Take it back" } }
+                p { a href="/switch" { "Turn it off" } }
             }
         }
     }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use error_envelope_core::policy::UpstreamUrl;
+
 use super::chart::Counts;
 use crate::admin_request::AdminRequest;
 use crate::error_store::error_record::{Code, Entry, Severity};
 use crate::error_store::minutes::kept;
+use crate::error_store::place::Place;
 use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
 use crate::error_store::requests::RouteTotals;
@@ -16,8 +19,8 @@ use crate::error_store::tally::Tally;
 /// Minutes that count as now: long enough for a rate, short enough to end with its cause.
 pub(super) const NOW_MINUTES: u32 = 15;
 
-/// A route's errors with one code.
-pub(super) type OfCode = (Option<Arc<str>>, Code, u64);
+/// A place's errors with one code.
+pub(super) type OfCode = (Place, Code, u64);
 
 pub(super) struct Moment {
     pub(super) span: Span,
@@ -27,8 +30,12 @@ pub(super) struct Moment {
     pub(super) tallies: Vec<(Option<Arc<str>>, Tally)>,
     pub(super) faults: Vec<OfCode>,
     pub(super) refusals: Vec<OfCode>,
-    /// Of each route now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without counters.
-    pub(super) totals: Option<HashMap<Option<Arc<str>>, RouteTotals>>,
+    /// The service of each place's last error, behind a gateway.
+    pub(super) services: HashMap<Place, UpstreamUrl>,
+    /// The mode is off, whatever the policy has.
+    pub(super) is_off: bool,
+    /// Of each place now, by the counters of requests: they also count 5xx that the policy lets pass. `None` without counters.
+    pub(super) totals: Option<HashMap<Place, RouteTotals>>,
     /// Of all the minutes that are kept.
     pub(super) errors: Counts,
     pub(super) requests: Option<Counts>,
@@ -47,7 +54,6 @@ impl Moment {
         let now = minutes.end - NOW_MINUTES.min(minutes.end)..minutes.end;
         let with_errors = |(_, tally): &(_, &Tally)| tally.errors.sum(span.today()) > 0;
         let timeline = &recent.timeline;
-        let named = |(route, totals): (&str, RouteTotals)| ((route != store::NO_ROUTE).then(|| route.into()), totals);
         let with_faults = |all| Counts { all, faults: requests.fault_counts(None, minutes.clone()) };
         Self {
             span,
@@ -56,7 +62,9 @@ impl Moment {
             tallies: recent.tallies().filter(with_errors).map(|(route, it)| (route.cloned(), it.clone())).collect(),
             faults: timeline.totals_of(Severity::Fault, &now),
             refusals: timeline.totals_of(Severity::Refusal, &now),
-            totals: requests.totals(&now).map(|rows| rows.into_iter().map(named).collect()),
+            services: recent.services.clone(),
+            is_off: request.shared().switch.is_off(),
+            totals: requests.totals(&now).map(|rows| rows.into_iter().map(|(place, it)| (place.clone(), it)).collect()),
             errors: Counts {
                 all: timeline.counts(&Filter::default(), minutes.clone()),
                 faults: timeline.counts_of(Severity::Fault, minutes.clone()),

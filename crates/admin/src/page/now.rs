@@ -5,27 +5,27 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::errors;
 use super::moment::{Moment, NOW_MINUTES, OfCode};
-use super::text::{counted, foreign, grouped, head_row, share};
+use super::text::{counted, foreign, grouped, head_row, share, time};
 use crate::error_store::clock;
+use crate::error_store::place::Place;
 use crate::error_store::query::Filter;
 use crate::error_store::requests::RouteTotals;
 use crate::visible;
 
-/// Routes of a table: the worst ones.
-const MOST_ROUTES: usize = 8;
+/// Rows of a table: the worst ones.
+const MOST_ROWS: usize = 8;
 /// The alert on certificates pages a week before the end.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 
-/// A route that fails or refuses.
+/// A place that fails or refuses.
 struct Affected {
-    route: Option<Arc<str>>,
+    place: Place,
     count: u64,
     codes: Vec<(String, u64)>,
 }
@@ -38,7 +38,7 @@ struct Problem {
 
 impl Moment {
     pub(super) fn section(&self, policy: Option<&PolicyStatus>) -> Markup {
-        let (failing, refusing) = (self.failing_routes(), affected(&self.refusals));
+        let (failing, refusing) = (self.failing_places(), affected(&self.refusals));
         let problems = self.problems(policy);
         let is_well = failing.is_empty() && refusing.is_empty() && problems.is_empty();
         html! {
@@ -55,40 +55,43 @@ impl Moment {
     }
 
     /// By the counters of requests, else by the errors that were seen.
-    fn failing_routes(&self) -> Vec<Affected> {
+    fn failing_places(&self) -> Vec<Affected> {
         let mut seen = affected(&self.faults);
         let Some(totals) = &self.totals else { return seen };
-        let with_codes = |(route, totals): (&Option<Arc<str>>, &RouteTotals)| {
-            let codes = seen.iter_mut().find(|it| it.route == *route).map(|it| mem::take(&mut it.codes));
-            Affected { route: route.clone(), count: totals.faults, codes: codes.unwrap_or_default() }
+        let with_codes = |(place, totals): (&Place, &RouteTotals)| {
+            let codes = seen.iter_mut().find(|it| it.place == *place).map(|it| mem::take(&mut it.codes));
+            Affected { place: place.clone(), count: totals.faults, codes: codes.unwrap_or_default() }
         };
         sorted(totals.iter().filter(|(_, totals)| totals.faults > 0).map(with_codes).collect())
     }
 
     fn table(&self, class: &str, what: &str, rows: &[Affected]) -> Markup {
-        let more = rows.len().saturating_sub(MOST_ROUTES);
+        let more = rows.len().saturating_sub(MOST_ROWS);
         html! {
             @if !rows.is_empty() {
                 table.affected.(class) role="table" {
                     caption { (what) " by route and service in the last " (NOW_MINUTES) " minutes" }
                     (head_row(&["Route", "Service", what, "Share of requests", "Codes"], &[what, "Share of requests"]))
-                    tbody role="rowgroup" { @for row in rows.iter().take(MOST_ROUTES) { (self.row(what, row)) } }
+                    tbody role="rowgroup" { @for row in rows.iter().take(MOST_ROWS) { (self.row(what, row)) } }
                 }
-                @if more > 0 { p.quiet { "And " (counted(more as u64, "route")) " more, with fewer of them." } }
+                @if more > 0 { p.quiet { "And " (counted(more as u64, "row")) " more, with lower counts." } }
             }
         }
     }
 
     fn row(&self, what: &str, it: &Affected) -> Markup {
-        let last = Filter::by_route(it.route.as_deref()).link("/") + "#errors";
+        let Place { route, scope } = &it.place;
+        let last = Filter::by_route(route.as_deref()).link("/") + "#errors";
         let mark = if what == "5xx" { "✕" } else { "!" };
         html! {
             tr role="row" {
-                th.route role="rowheader" scope="row" { span.mark aria-hidden="true" { (mark) } " " a href=(last) { (errors::route(it.route.as_deref())) } }
-                td role="cell" data-name="Service" { @match self.service(it.route.as_deref()) { Some(service) => (service), None => span.none { "not known" } } }
+                th.route role="rowheader" scope="row" { span.mark aria-hidden="true" { (mark) } " " a href=(last) { (errors::route(route.as_deref())) }
+                    @if let Some(scope) = scope { " " span.quiet { "in " (foreign(scope)) } }
+                }
+                td role="cell" data-name="Service" { @match self.services.get(&it.place) { Some(service) => (service), None => span.none { "not known" } } }
                 td.number role="cell" data-name=(what) { (grouped(it.count)) }
                 td.number role="cell" data-name="Share" {
-                    @match self.totals.as_ref().map(|totals| totals.get(&it.route).map_or(0, |totals| totals.all)) {
+                    @match self.totals.as_ref().map(|totals| totals.get(&it.place).map_or(0, |totals| totals.all)) {
                         Some(all) => { (share(it.count, all)) " of " (grouped(all)) },
                         None => span.none { "not counted" },
                     }
@@ -101,14 +104,11 @@ impl Moment {
         }
     }
 
-    fn service(&self, route: Option<&str>) -> Option<&UpstreamUrl> {
-        self.tallies.iter().find(|(it, _)| it.as_deref() == route)?.1.service.as_ref()
-    }
-
     fn problems(&self, policy: Option<&PolicyStatus>) -> Vec<Problem> {
         let refused = policy.and_then(PolicyStatus::rejection).filter(|it| it.is_current()).map(policy_refused);
         let key_sets = policy.map(key_sets).unwrap_or_default();
-        refused.into_iter().chain(key_sets).chain(self.certificates()).collect()
+        let off = self.is_off.then(switched_off);
+        off.into_iter().chain(refused).chain(key_sets).chain(self.certificates()).collect()
     }
 
     fn certificates(&self) -> Vec<Problem> {
@@ -148,11 +148,19 @@ impl Problem {
     }
 }
 
+fn switched_off() -> Problem {
+    let text = html! {
+        strong { "The kill switch is on" } ": errors pass as the services send them. They are neither logged nor counted, so the "
+        "lists and charts of errors stay empty. " a href="/switch" { "Turn it off" } "."
+    };
+    Problem { is_danger: true, text }
+}
+
 fn policy_refused(rejection: &PolicyRejection) -> Problem {
     let why = rejection.why().lines().next().unwrap_or_default();
     let text = html! {
-        strong { "The policy file was refused" } ": " code { (foreign(why)) } ". The one before it stays active: "
-        a href="/policy/view" { "all that is wrong" } "."
+        strong { "The policy file was refused" } " " (time(clock::milliseconds(rejection.since()))) ": " code { (foreign(why)) }
+        ". The old policy stays active. " a href="/policy/view" { "Show all problems" } "."
     };
     Problem { is_danger: true, text }
 }
@@ -170,21 +178,21 @@ fn key_sets(policy: &PolicyStatus) -> Vec<Problem> {
     policy.failing_key_sets().into_iter().map(problem).collect()
 }
 
-/// The counts of each route, with its codes.
+/// The counts of each place, with its codes.
 fn affected(of_codes: &[OfCode]) -> Vec<Affected> {
-    let mut routes: BTreeMap<Option<&Arc<str>>, Affected> = BTreeMap::new();
-    for (route, code, count) in of_codes {
-        let empty = || Affected { route: route.clone(), count: 0, codes: Vec::new() };
-        let it = routes.entry(route.as_ref()).or_insert_with(empty);
+    let mut places: BTreeMap<&Place, Affected> = BTreeMap::new();
+    for (place, code, count) in of_codes {
+        let empty = || Affected { place: place.clone(), count: 0, codes: Vec::new() };
+        let it = places.entry(place).or_insert_with(empty);
         it.count += count;
         it.codes.push((visible::line(code.as_str()).into_owned(), *count));
     }
-    sorted(routes.into_values().collect())
+    sorted(places.into_values().collect())
 }
 
 /// The worst first.
 fn sorted(mut all: Vec<Affected>) -> Vec<Affected> {
-    all.sort_by_key(|it| (Reverse(it.count), it.route.clone()));
+    all.sort_by_key(|it| (Reverse(it.count), it.place.clone()));
     all.iter_mut().for_each(|it| it.codes.sort_by_key(|(code, count)| (Reverse(*count), code.clone())));
     all
 }

@@ -1,4 +1,4 @@
-//! The kill switch: what it changes, and one form that throws it or takes it back.
+//! The kill switch: what it changes, and one form that turns it on or off.
 
 use error_envelope_runtime::SwitchChange;
 use http::StatusCode;
@@ -19,7 +19,7 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (St
         h1 { "Kill switch" }
         @if let Some(denied) = denied { div.banner.danger role="alert" { p { strong { "Nothing was changed." } " " (denied.why) "." } } }
         @if is_off {
-            p.lead { "It is thrown: every route is in off. Taken back, the policy's modes apply again, at once." }
+            p.lead { "The kill switch is on: every route is in mode off. Turn it off, and the policy's modes apply again at once." }
         } @else {
             (changes(request.shared()))
         }
@@ -31,7 +31,7 @@ pub(super) fn answer(request: &AdminRequest<'_>, denied: Option<&Denied>) -> (St
 
 /// The last change of the switch: its time, author, reason and sender.
 pub(super) fn last_change(change: &SwitchChange) -> Markup {
-    let done = if change.is_off() { "Thrown " } else { "Taken back " };
+    let done = if change.is_off() { "Turned on " } else { "Turned off " };
     html! {
         p {
             (done) (time(clock::milliseconds(change.changed_at())))
@@ -58,10 +58,10 @@ fn form(request: &AdminRequest<'_>, is_off: bool) -> Markup {
                 p.quiet { "From the file of --admin-token-file. It is not stored." }
             }
             @if is_off {
-                p.choice { button.grave type="submit" { "Let the policy hold again" } " " a href="/" { "Leave it in off" } }
+                p.choice { button.grave type="submit" { "Turn the switch off" } " " a href="/" { "Leave it on" } }
             } @else {
-                label.tick { input type="checkbox" name="sure" required; " Clients are to get what the services send, on every route" }
-                p.choice { button.grave type="submit" { "Put every route to off" } " " a href="/" { "Leave it as it is" } }
+                label.tick { input type="checkbox" name="sure" required; " On every route, clients get what the services send" }
+                p.choice { button.grave type="submit" { "Turn the switch on" } " " a href="/" { "Leave it off" } }
             }
         }
     }
@@ -80,16 +80,16 @@ fn read_only() -> Markup {
 
 fn changes(shared: &Shared) -> Markup {
     html! {
-        p.lead { "Put every route to off?" }
+        p.lead { "The kill switch is off. Turn it on to put every route into mode off:" }
         ul.changes {
             @if let Some(status) = shared.policy_status() {
                 @let figures = status.policy().summary();
-                li { (counted(figures.routes() as u64, "route")) " of the policy, and what no route matches, go to off: now the policy's mode is " (figures.mode().as_str()) "." }
+                li { "This affects every request. The policy's mode now is " (figures.mode().as_str()) "; of its " (counted(figures.routes() as u64, "route")) ", some may have their own." }
             }
-            li { "Errors of the services pass as they are, with their own texts and details. Guards refuse nothing more." }
-            li { "Credentials are required as before, and every response keeps its request id." }
-            li { "It holds at once, for new requests of this process, until it is taken back here or the process ends." }
-            li { "It is logged and counted." }
+            li { "The services' errors pass unchanged. They are neither logged nor counted. Guards refuse nothing." }
+            li { "Credentials are still required, and every response keeps its request id." }
+            li { "It applies at once to new requests of this process, until it is turned off here or the process ends." }
+            li { "The change is logged and counted." }
         }
     }
 }

@@ -35,6 +35,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
         id: ID.parse().expect("an id"),
         at: store::now(),
         route: Some(route),
+        scope: None,
         mode: Mode::Observe,
         kind: Kind { origin, code, sent: Some(409), would_be: Some(409), grpc: None, dialect: None, by, unknown },
         dropped: Some(dropped.into()),
@@ -69,6 +70,7 @@ fn another() -> ErrorRecord<'static> {
         at,
         request: RequestLine::default(),
         route: Some("/b"),
+        scope: None,
         mode,
         kind,
         dropped,
@@ -215,7 +217,7 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
     assert_eq!(status, 404);
     assert!(page.contains("It is not among the last 10,000 errors since"), "{page}");
-    assert!(page.contains(&format!("grep -F '{ID}' service.log")), "{page}");
+    assert!(page.contains(&format!("grep -F '{ID}' gateway.log")), "{page}");
     assert!(page.contains("That is before this process began"), "{page}");
     let (status, page) = ask("%3Cb%3E");
     assert_eq!(status, 400);
@@ -258,4 +260,25 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     let remembered = page();
     assert!(remembered.contains("The last 100 of 150 that have this id."));
     assert_eq!(remembered.matches("<article").count(), 100);
+}
+
+#[test]
+fn scopes_without_routes_have_rows_of_their_own() {
+    let admin = Admin::new();
+    let insert = |scope, service: &str, status| {
+        let request = RequestLine { service: Some(service.parse().expect("a service")), ..RequestLine::default() };
+        let kind = Kind { sent: Some(status), ..another().kind };
+        let seen = ErrorRecord { kind, route: None, scope: Some(scope), request, ..another() };
+        admin.shared.store.recent().insert(seen).expect("an error");
+    };
+    insert("/orders", "http://orders:8080", 502);
+    insert("/billing", "http://billing:8080", 502);
+    insert("/orders", "http://orders:8080", 404);
+    let page = &pages(&admin, "")[0];
+    let rows: Vec<_> = page.split("<tr").filter(|row| row.contains("data-name=\"Service\"")).collect();
+    for (row, scope) in rows.iter().zip(["billing", "orders"]) {
+        let expected = [format!("in <bdi>/{scope}</bdi>"), format!("http://{scope}:8080"), ">1<".to_owned()];
+        assert!(expected.iter().all(|part| row.contains(part)), "{row}");
+    }
+    assert_eq!(rows.len(), 2);
 }

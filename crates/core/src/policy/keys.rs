@@ -202,7 +202,7 @@ macro_rules! for_each_key {
             negotiate: bool, bit bool = true;
             /// What clients get for a well-formed code that is neither in the catalogue nor in the policy (E2): the
             /// code itself, or the code of its status.
-            #[manual = r#""by_status": a code in neither the catalogue nor the policy becomes that of its status"#]
+            #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
             unknown_codes: UnknownCodes, reply UnknownCodes;
             /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
             /// `"none"` removes the limit.
@@ -210,7 +210,7 @@ macro_rules! for_each_key {
             body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT), weaker larger;
             /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
             /// body (P1).
-            #[manual = r#""message" or "body": what the limit counts if a request claims to be an RPC stream"#]
+            #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
             body_limit_per: BodyLimitPer, guard BodyLimitPer, weaker counts_less;
             // Stored as `content_types`.
             /// Request bodies must be `application/json` (G3).
@@ -263,7 +263,7 @@ macro_rules! for_each_key {
             event_streams: EventStreams, reply EventStreams;
             /// Whether the external processor answers an error without a declared length by its head, or has Envoy buffer
             /// its body. No other gateway reads this key (R4).
-            #[manual = r#""buffered": ext-proc reads unsized errors"#]
+            #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies, reply ExtProcBodies;
             /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
             /// of at most 64 KiB (R16).

@@ -37,18 +37,18 @@ macro_rules! fields {
 }
 
 fields! {
-    Timestamp "timestamp" "When the request head came, in RFC 3339.",
-    RequestId "request_id" "The request id, as the response and the error log have it.",
+    Timestamp "timestamp" "When the request head arrived, in RFC 3339.",
+    RequestId "request_id" "The request id, as in the response and the error log.",
     Method "method" "The method as sent.",
     Path "path" "The path as sent, without the query.",
     Route "route" "The route of the policy; null if none matches.",
     Status "status" "The status of the response; null if the client left before its head.",
-    Code "code" "The error code that the gateway wrote; null of any other response.",
+    Code "code" "The error code that the gateway wrote; null for any other response.",
     Outcome "outcome" "`complete`, `abandoned` (the client left) or `cut_off` (the service broke off).",
     DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
     RequestBytes "request_bytes" "Bytes of the request body that were read; upgraded bytes included.",
     ResponseBytes "response_bytes" "Bytes of the response body that were sent; upgraded bytes included.",
-    Caller "caller" "The caller's id, as its scheme of the policy names it; never a key. Null without credentials.",
+    Caller "caller" "The caller's id, by its scheme; never a key. Null without credentials.",
     ClientAddress "client_address" "The address of the client's connection.",
     UserAgent "user_agent" "The header user-agent.",
     Host "host" "The host that the client requested.",
@@ -63,7 +63,7 @@ impl FromStr for AccessField {
         let found = Self::ALL.iter().find(|field| field.name() == name).copied();
         found.ok_or_else(|| {
             let all: Vec<_> = Self::ALL.iter().map(|field| field.name()).collect();
-            Error::invalid(format!("{name} is not a field")).with_advice(format!("choose of {}", all.join(", ")))
+            Error::invalid(format!("{name} is not a field")).with_advice(format!("choose from {}", all.join(", ")))
         })
     }
 }

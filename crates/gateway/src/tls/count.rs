@@ -25,7 +25,7 @@ pub(crate) fn describe() {
         REFUSED,
         "1 while the certificate files on disk are rejected and the old certificate stays active, else 0."
     );
-    describe_gauge!(NOT_AFTER, "Expiry of the first certificate of the active chain, in seconds since the Unix epoch.");
+    describe_gauge!(NOT_AFTER, "Earliest expiry in the active certificate chain, in seconds since the Unix epoch.");
     describe_counter!(FAILED, "Failed TLS handshakes of clients, by reason.");
 }
 

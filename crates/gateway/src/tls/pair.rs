@@ -29,7 +29,7 @@ pub(crate) struct Pair {
 pub(super) struct Read {
     pub(super) config: Arc<ServerConfig>,
     pub(super) fingerprint: u64,
-    /// When the first certificate of the chain expires, in seconds since the Unix epoch.
+    /// The earliest expiry in the chain, in seconds since the Unix epoch.
     pub(super) not_after: Option<i64>,
 }
 

@@ -39,6 +39,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             id,
             at,
             route: Some("/a"),
+            scope: None,
             mode: Mode::Observe,
             kind,
             dropped: None,

@@ -20,6 +20,7 @@ fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Error
         id: RequestId::from_parts(NOON + number, u128::from(number)),
         at: NOON + number,
         route,
+        scope: None,
         mode: Mode::Observe,
         kind: Kind {
             origin: Origin::Inner,

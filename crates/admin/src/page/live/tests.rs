@@ -19,6 +19,7 @@ fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry
         id,
         at,
         route: Some(route),
+        scope: None,
         mode: Mode::Enforce,
         kind,
         dropped: None,
