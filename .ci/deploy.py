@@ -1,5 +1,5 @@
 """Takes apart the manifests that are named: the policies and the Envoy configuration of their ConfigMaps, and the flags of
-the gateways that they start. FOLDER, the last argument, gets them as files. It also looks at what every workload of ours has.
+the servers that they start. FOLDER, the last argument, gets them as files. It also looks at what every workload of ours has.
 """
 
 import sys
@@ -13,7 +13,9 @@ flags = set()
 for manifest in manifests:
     documents = [document for document in yaml.safe_load_all(Path(manifest).read_text()) if document]
     kinds = [document["kind"] for document in documents]
-    for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"):
+    # A gateway of another product starts our module, or calls the processor.
+    ours = ("ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget") if "Deployment" in kinds else ()
+    for kind in ours:
         assert kind in kinds, f"{manifest} has no {kind}"
     for document in documents:
         name = document["metadata"]["name"]
@@ -32,8 +34,8 @@ for manifest in manifests:
                 mounts = container.get("volumeMounts", [])
                 assert not any("subPath" in mount for mount in mounts), f"{manifest}: a file that never changes"
                 args = container.get("args", [])
-                if args[:1] == ["gateway"]:
-                    flags.update(argument.split("=")[0] for argument in args[1:])
+                if args[:1] in (["gateway"], ["ext-proc"]):
+                    flags.update(f"{args[0]} {argument.split('=')[0]}" for argument in args[1:])
                     drained = sum(
                         int(argument.split("=")[1].removesuffix("s"))
                         for argument in args

@@ -94,8 +94,7 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
         manager::check(place, manager, findings);
     }
     disabled::check(config, &managers, findings);
-    let has_processor = managers.iter().any(|(_, manager)| manager::has_processor(manager));
-    if !has_processor {
+    if managers.iter().all(|(_, manager)| manager::needs_search_path(manager)) {
         check_search_path(search, findings);
     }
 }

@@ -141,18 +141,27 @@ pub(super) fn is_ours(filter: &Value) -> bool {
     is_module(filter) || processor::is_ours(filter)
 }
 
-/// Whether a connection manager has the processor, and not the module.
-pub(super) fn has_processor(manager: &Value) -> bool {
-    let mut filters = manager["http_filters"].as_array().into_iter().flatten();
-    filters.any(processor::is_ours)
+/// Envoy finds the module by its name, or gets a file or an address: then the filter's name alone shows whose it is.
+fn is_module(filter: &Value) -> bool {
+    let config = &filter["typed_config"];
+    let source = &config["dynamic_module_config"];
+    source["name"] == MODULE || !source["module"].is_null() && config["filter_name"] == MODULE
 }
 
-fn is_module(filter: &Value) -> bool {
-    filter["typed_config"]["dynamic_module_config"]["name"] == MODULE
+/// Whether Envoy looks for the module's file in its search path.
+pub(super) fn needs_search_path(manager: &Value) -> bool {
+    let mut filters = manager["http_filters"].as_array().into_iter().flatten();
+    !filters.any(|filter| is_ours(filter) && filter["typed_config"]["dynamic_module_config"]["name"].is_null())
 }
 
 fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
-    if filter["typed_config"]["dynamic_module_config"]["do_not_close"] != true {
+    let source = &filter["typed_config"]["dynamic_module_config"];
+    if !source["module"]["remote"].is_null() {
+        let what = "Envoy fetches the module; if it cannot, it leaves the filter out, and requests pass without guards (V4); \
+                    mount the file, and name it in module.local.filename";
+        findings.error(place.to_owned(), what.to_owned());
+    }
+    if source["do_not_close"] != true {
         findings.note(place, "do_not_close: true keeps the module loaded; without it, it stays loaded only on Linux");
     }
     let given = match filter_config(&filter["typed_config"]["filter_config"]) {

@@ -157,6 +157,24 @@ fn each_thing_that_breaks_the_contract_is_named() {
 }
 
 #[test]
+fn v4_a_module_that_envoy_fetches_is_an_error_and_one_of_a_file_is_none() {
+    let folder = folder();
+    let config = written(folder.path(), &WHOLE);
+    let by_name = "{ name: error_envelope, do_not_close: true }";
+    assert!(config.contains(by_name));
+    let check = |source: &str| {
+        let config = config.replace(by_name, &format!("{{ module: {source}, do_not_close: true }}"));
+        checked(folder.path(), "envoy.yaml", config.as_bytes())
+    };
+    // As Envoy Gateway writes it.
+    let (lines, code) = check("{ local: { filename: /usr/local/lib/liberror_envelope.so } }");
+    assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+    let (lines, code) = check("{ remote: { http_uri: { uri: https://a.example/m.so, cluster: a, timeout: 1s } } }");
+    assert!(lines[0].starts_with("Envoy fetches the module; if it cannot, "), "{lines:#?}");
+    assert_eq!((lines.last().unwrap().as_str(), code), ("FOLDER/envoy.yaml: 1 errors, 0 warnings, 0 notes", Some(1)));
+}
+
+#[test]
 fn a_filter_whose_answers_pass_the_module_may_stand_before_it() {
     let folder = folder();
     let config = written(folder.path(), &WHOLE);
