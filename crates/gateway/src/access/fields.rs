@@ -48,7 +48,7 @@ fields! {
     DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
     RequestBytes "request_bytes" "Bytes of the request body that were read; upgraded bytes included.",
     ResponseBytes "response_bytes" "Bytes of the response body that were sent; upgraded bytes included.",
-    Caller "caller" "The caller's id, by its scheme; never a key. Null without credentials.",
+    Caller "caller" "The caller's id: a key's `id`, a token's `sub` or a certificate's name, never the key itself. Null without credentials.",
     ClientAddress "client_address" "The address of the client's connection.",
     UserAgent "user_agent" "The header user-agent.",
     Host "host" "The host that the client requested.",
