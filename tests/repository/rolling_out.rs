@@ -109,7 +109,7 @@ impl Answer {
             Some(code) => format!("{} `{code}`", self.status),
             None => {
                 assert_eq!(self.body, bare);
-                format!("{}, as it came", self.status)
+                format!("{} unchanged", self.status)
             }
         }
     }
