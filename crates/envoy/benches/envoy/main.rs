@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: usize = 16;
 const BODY: usize = 100;
 
-/// Plain text, nothing, and JSON whose length is declared: only the last one is read by a processor.
+/// A success, and errors with text, with nothing, and with JSON. The processor answers the empty one from its head, and has
+/// Envoy buffer the others.
 const PATHS: [&str; 4] = ["/200", "/404", "/404/empty", "/404/json"];
 
 fn main() {
@@ -243,6 +244,7 @@ fn setting() -> Setting {
         ),
         ..Row::default()
     };
+    let command = folder.join("error-envelope");
     let mut rows = vec![
         Row { name: "alone".to_owned(), ..Row::default() },
         module("nothing", "nothing", ""),
@@ -253,7 +255,10 @@ fn setting() -> Setting {
         module("module", "error_envelope", ""),
         // Without what access logs read of an error.
         module("quiet", "error_envelope", "metadata = false"),
-        processor::row("processor", &folder.join("error-envelope")),
+        processor::row("processor", &command, None),
+        // What it costs without the message for the response's head, and without the attributes of both messages.
+        processor::row("one-head", &command, Some("allow_mode_override")),
+        processor::row("bare", &command, Some("_attributes")),
     ];
     // These alone, beside the first.
     if let Ok(only) = std::env::var("ONLY") {
@@ -262,7 +267,7 @@ fn setting() -> Setting {
     // Others to compare with, such as this module or processor before a change.
     let peers = std::env::var("BESIDE").unwrap_or_default();
     rows.extend(peers.split_whitespace().map(|name| match folder.join(name) {
-        command if command.is_file() => processor::row(name, &command),
+        command if command.is_file() => processor::row(name, &command, None),
         _ => module(name, name, ""),
     }));
     Setting { folder, origin, _origin: Process(child), rows }

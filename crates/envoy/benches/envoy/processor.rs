@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{Process, Row};
 
-/// A processor of its own, by this command.
-pub(crate) fn row(name: &str, command: &Path) -> Row {
+/// A processor of its own, by this command, and Envoy's part without the settings that have this in their names.
+pub(crate) fn row(name: &str, command: &Path, without: Option<&str>) -> Row {
     let policy = command.with_extension("toml");
     std::fs::write(&policy, "version = 1\n").expect("a folder of its own");
     let mut start = Command::new(command);
@@ -22,7 +22,8 @@ pub(crate) fn row(name: &str, command: &Path) -> Row {
     let part = |start: &str, end: &str, indent: usize| {
         let from = &parts[parts.find(start).expect(start)..];
         let part = &from[..from.find(end).unwrap_or(from.len())];
-        part.lines().map(|line| format!("{:indent$}{line}\n", "")).collect::<String>()
+        let kept = part.lines().filter(|line| without.is_none_or(|without| !line.contains(without)));
+        kept.map(|line| format!("{:indent$}{line}\n", "")).collect::<String>()
     };
     Row {
         name: name.to_owned(),
