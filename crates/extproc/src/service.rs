@@ -50,10 +50,12 @@ pub(crate) fn replies<S>(
 where
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
 {
-    stream::unfold(Some((Ending(stream), messages)), |state| async {
-        let (mut stream, mut messages) = state?;
-        match stream.0.next(&mut messages).await {
-            Some(Ok(reply)) => Some((Ok(reply), Some((stream, messages)))),
+    // Boxed, since each reply moves the state.
+    stream::unfold(Some(Box::new((Ending(stream), messages))), |state| async {
+        let mut state = state?;
+        let (stream, messages) = &mut *state;
+        match stream.0.next(messages).await {
+            Some(Ok(reply)) => Some((Ok(reply), Some(state))),
             Some(Err(status)) => Some((Err(status), None)),
             None => Some((Err(Status::aborted("the stream has ended")), None)),
         }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::store::NO_ROUTE;
+/// The name of no route, and of no scope, among the labels of the metrics.
+pub(crate) const NO_ROUTE: &str = "none";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {

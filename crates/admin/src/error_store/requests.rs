@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::minutes::{Minutes, minute};
-use super::place::Place;
-use super::store::NO_ROUTE;
+use super::place::{NO_ROUTE, Place};
 
 /// Routes, by scope, whose requests have their own row of minutes; those of further routes are only in the sum.
 const MOST_ROUTES: usize = 256;

@@ -16,9 +16,6 @@ use super::requests::Requests;
 /// Bodies that wait for redaction, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
-/// The name of no route, and of no scope, among the labels of the metrics.
-pub(crate) const NO_ROUTE: &str = "none";
-
 /// The observed errors, in bounded memory.
 pub(crate) struct Store {
     kept: Arc<Mutex<RecentErrors>>,

@@ -13,9 +13,10 @@ use super::moment::Moment;
 use super::text::{counted, foreign, grouped, head_row};
 use crate::error_store::clock;
 use crate::error_store::minutes::{HOURS, begin_ms};
+use crate::error_store::place::NO_ROUTE;
 use crate::error_store::query::{Filter, route_word, value};
 use crate::error_store::readiness::Span;
-use crate::error_store::store::{NO_ROUTE, Store};
+use crate::error_store::store::Store;
 use crate::error_store::timeline::Rows;
 
 /// Rows of a table of charts: more are not read.

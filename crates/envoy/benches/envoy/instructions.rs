@@ -12,21 +12,22 @@ const WARM: usize = 60;
 
 pub(crate) fn compare(setting: &Setting) {
     let mut alone = [0; 2];
-    for (name, filter) in &setting.filters {
+    for row in &setting.rows {
+        let name = &row.name;
         let out = setting.folder.join(format!("{name}.callgrind"));
         dumps(&out, "").for_each(|old| drop(std::fs::remove_file(old)));
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]);
         command.arg(format!("--callgrind-out-file={}", out.display()));
         command.arg(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
-        let envoy = Envoy::start_by(command, name, filter, setting.origin, &setting.folder);
+        let envoy = Envoy::start_by(command, row, setting.origin, &setting.folder);
         let counts = [(1, "/200"), (2, "/404")].map(|(dump, path)| counted(&envoy, path, &out, dump));
-        if filter.is_empty() {
+        if row.filter.is_empty() {
             alone = counts;
         }
         let of = |index: usize| counts[index] as f64 / alone[index] as f64;
         println!("{name:10} 200: {:7} instructions, {:.3}; 404: {:7}, {:.3}", counts[0], of(0), counts[1], of(1));
-        if !filter.is_empty() {
+        if !row.filter.is_empty() {
             by_hook(&worker(&out, 2).0);
         }
     }
@@ -45,7 +46,7 @@ fn by_hook(file: &Path) {
     }
 }
 
-fn counted(envoy: &Envoy, path: &str, out: &Path, dump: usize) -> usize {
+fn counted(envoy: &Envoy<'_>, path: &str, out: &Path, dump: usize) -> usize {
     load(envoy, path, WARM);
     control(envoy, &["-i", "on"]);
     control(envoy, &["-z"]);
@@ -69,7 +70,7 @@ fn dumps(out: &Path, more: &str) -> impl Iterator<Item = PathBuf> + use<> {
     files.filter(move |file| file.file_name().to_string_lossy().starts_with(&start)).map(|file| file.path())
 }
 
-fn load(envoy: &Envoy, path: &str, count: usize) {
+fn load(envoy: &Envoy<'_>, path: &str, count: usize) {
     let mut left = count;
     ask(envoy.address, path, || {
         left -= 1;
@@ -77,7 +78,7 @@ fn load(envoy: &Envoy, path: &str, count: usize) {
     });
 }
 
-fn control(envoy: &Envoy, args: &[&str]) {
+fn control(envoy: &Envoy<'_>, args: &[&str]) {
     let mut command = Command::new("callgrind_control");
     command.args(args).arg(envoy.process.0.id().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().expect("Valgrind is there").success(), "callgrind_control {args:?}");

@@ -1,12 +1,14 @@
-//! What the module costs inside Envoy: pairs of runs of the same Envoy without it, with a module that does nothing, and with
-//! it, their order alternating, the origin a process of its own. `run` beside this builds what it needs. What Envoy takes
-//! by itself for another head and body shows a module that decides nothing and does that alone, `rewrite.c`.
+//! What the module costs inside Envoy, and what the external processor costs beside it: pairs of runs of the same Envoy without
+//! them, with a module that does nothing, and with each, their order alternating, the origin a process of its own. `run`
+//! beside this builds what it needs. What Envoy takes by itself for another head and body shows a module that decides
+//! nothing and does that alone, `rewrite.c`.
 //!
-//! Beside the throughput stands the time of Envoy's own process for each request, which a busy machine disturbs less.
+//! Beside the throughput stands the CPU time of Envoy and its processor for each request, which a busy machine disturbs less.
 //! `run instructions` counts what Envoy's worker executes outside the kernel for a request, which nothing disturbs.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod instructions;
+mod processor;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,6 +19,10 @@ use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 16;
 const BODY: usize = 100;
+
+/// A success, and errors with text, with nothing, and with JSON. The processor answers the empty one from its head, and has
+/// Envoy buffer the others.
+const PATHS: [&str; 4] = ["/200", "/404", "/404/empty", "/404/json"];
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -40,7 +46,13 @@ fn answer(mut stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let body = "a".repeat(BODY);
     let good = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {BODY}\r\n\r\n{body}");
-    let bad = "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 15\r\n\r\nno such channel";
+    let bad = |media_type: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 404 Not Found\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    let (text, empty) = (bad("text/plain", "no such channel"), bad("text/plain", ""));
+    let json = bad("application/json", r#"{"code":"no_such_channel","message":"No such channel"}"#);
+    let answers = [("GET /404/empty", &empty), ("GET /404/json", &json), ("GET /404", &text), ("", &good)];
     let mut buffer = [0; 16 * 1024];
     let mut filled = 0;
     while let Ok(count @ 1..) = stream.read(&mut buffer[filled..]) {
@@ -48,8 +60,8 @@ fn answer(mut stream: TcpStream) {
         if !buffer[..filled].ends_with(b"\r\n\r\n") {
             continue;
         }
-        let answer = if buffer.starts_with(b"GET /404") { bad } else { &good };
-        if stream.write_all(answer.as_bytes()).is_err() {
+        let answer = answers.iter().find(|(start, _)| buffer.starts_with(start.as_bytes()));
+        if stream.write_all(answer.map_or(&good, |(_, answer)| answer).as_bytes()).is_err() {
             return;
         }
         filled = 0;
@@ -59,6 +71,18 @@ fn answer(mut stream: TcpStream) {
 /// A child that ends with this process.
 struct Process(Child);
 
+impl Process {
+    /// The CPU time of its threads.
+    fn used(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("it runs").flatten();
+        let nanos = |thread: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        Duration::from_nanos(threads.filter_map(nanos).sum())
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -66,23 +90,34 @@ impl Drop for Process {
     }
 }
 
-struct Envoy {
+/// What is compared: the parts of Envoy's configuration in which it differs.
+#[derive(Default)]
+struct Row {
     name: String,
+    filter: String,
+    manager: String,
+    clusters: String,
+    processor: Option<Process>,
+}
+
+struct Envoy<'r> {
+    row: &'r Row,
     process: Process,
     address: SocketAddr,
 }
 
-impl Envoy {
-    fn start(name: &str, filter: &str, origin: SocketAddr, folder: &Path) -> Self {
+impl<'r> Envoy<'r> {
+    fn start(row: &'r Row, origin: SocketAddr, folder: &Path) -> Self {
         let command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
-        Self::start_by(command, name, filter, origin, folder)
+        Self::start_by(command, row, origin, folder)
     }
 
     /// With this command, which is followed by Envoy's arguments.
-    fn start_by(mut command: Command, name: &str, filter: &str, origin: SocketAddr, folder: &Path) -> Self {
+    fn start_by(mut command: Command, row: &'r Row, origin: SocketAddr, folder: &Path) -> Self {
+        let name = &row.name;
         let (config, admin) = (folder.join(format!("{name}.yaml")), folder.join(format!("{name}.admin")));
         let _ = std::fs::remove_file(&admin);
-        std::fs::write(&config, configuration(filter, origin)).expect("a folder of its own");
+        std::fs::write(&config, configuration(row, origin)).expect("a folder of its own");
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "off"]);
         command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", folder);
@@ -91,21 +126,23 @@ impl Envoy {
         let end = Instant::now() + Duration::from_secs(120);
         loop {
             if let Some(address) = listening(&admin) {
-                return Self { name: name.to_owned(), process, address };
+                return Self { row, process, address };
             }
             assert!(Instant::now() < end, "{name}: Envoy does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The processor's time that its threads have used.
-    fn used(&self) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.0.id())).expect("it runs").flatten();
-        let nanos = |thread: std::fs::DirEntry| {
-            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        };
-        Duration::from_nanos(threads.filter_map(nanos).sum())
+    /// The CPU time of Envoy, and of its external processor.
+    fn used(&self) -> [Duration; 2] {
+        [self.process.used(), self.row.processor.as_ref().map_or(Duration::ZERO, Process::used)]
+    }
+
+    /// A rate and CPU time under full load, and the times of single requests on one connection.
+    fn measure(&self, path: &str, time: Duration) -> Sample {
+        let mut times = self.times(path, time / 3);
+        times.sort_by(f64::total_cmp);
+        Sample { median: median(&times), p99: times[times.len() * 99 / 100], ..self.load(path, time) }
     }
 
     fn load(&self, path: &str, time: Duration) -> Sample {
@@ -118,16 +155,33 @@ impl Envoy {
             std::thread::sleep(time);
             stop.store(true, Ordering::Relaxed);
         });
-        let (took, used) = (start.elapsed(), self.used() - used);
-        let count = count.load(Ordering::Relaxed) as f64;
-        Sample { per_second: count / took.as_secs_f64(), micros: used.as_secs_f64() * 1e6 / count }
+        let (took, count) = (start.elapsed(), count.load(Ordering::Relaxed) as f64);
+        let after = self.used();
+        let [micros, processor] = [0, 1].map(|of| (after[of] - used[of]).as_secs_f64() * 1e6 / count);
+        Sample { per_second: count / took.as_secs_f64(), micros: micros + processor, processor, median: 0.0, p99: 0.0 }
+    }
+
+    fn times(&self, path: &str, time: Duration) -> Vec<f64> {
+        let (start, mut last, mut times) = (Instant::now(), Instant::now(), Vec::new());
+        ask(self.address, path, || {
+            let now = Instant::now();
+            times.push((now - last).as_secs_f64() * 1e6);
+            last = now;
+            start.elapsed() < time
+        });
+        times
     }
 }
 
 #[derive(Clone, Copy)]
 struct Sample {
     per_second: f64,
+    /// CPU time for each request, and what the processor has of it.
     micros: f64,
+    processor: f64,
+    /// Microseconds from a request to its response, on one connection.
+    median: f64,
+    p99: f64,
 }
 
 fn client(address: SocketAddr, path: &str, stop: &AtomicBool, count: &AtomicU64) {
@@ -168,50 +222,55 @@ fn whole(read: &[u8]) -> Option<usize> {
     Some(end + length.split("\r\n").next()?.trim().parse::<usize>().ok()?)
 }
 
-/// What is compared: a name, and the filter by which Envoy has it.
 struct Setting {
     folder: PathBuf,
     origin: SocketAddr,
     _origin: Process,
-    filters: Vec<(String, String)>,
+    rows: Vec<Row>,
 }
 
 fn setting() -> Setting {
     let folder = PathBuf::from(std::env::var_os("MODULES").expect("MODULES names the folder of the modules"));
     let binary = std::env::current_exe().expect("this binary");
     let mut child = Command::new(binary).arg("origin").stdout(Stdio::piped()).spawn().expect("the origin starts");
-    let mut line = String::new();
-    let output = child.stdout.take().expect("piped");
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).expect("its address");
-    let configured = |name: &str, config: &str| {
-        format!(
-            "- name: envoy.filters.http.dynamic_modules\n            typed_config:\n              \"@type\": \
+    let origin = processor::first_line(&mut child).trim().parse().expect("an address");
+    let module = |name: &str, module: &str, config: &str| Row {
+        name: name.to_owned(),
+        filter: format!(
+            "          - name: envoy.filters.http.dynamic_modules\n            typed_config:\n              \"@type\": \
              type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter\n              \
-             dynamic_module_config: {{ name: {name}, do_not_close: true }}\n              filter_name: {name}\n              \
-             filter_config: {{ \"@type\": type.googleapis.com/google.protobuf.StringValue, value: \"{config}\" }}\n          "
-        )
+             dynamic_module_config: {{ name: {module}, do_not_close: true }}\n              filter_name: {module}\n              \
+             filter_config: {{ \"@type\": type.googleapis.com/google.protobuf.StringValue, value: \"{config}\" }}\n"
+        ),
+        ..Row::default()
     };
-    let module = |name: &str| configured(name, "");
-    let mut filters = vec![
-        ("alone".to_owned(), String::new()),
-        ("nothing".to_owned(), module("nothing")),
+    let command = folder.join("error-envelope");
+    let mut rows = vec![
+        Row { name: "alone".to_owned(), ..Row::default() },
+        module("nothing", "nothing", ""),
         // What Envoy takes by itself to have another head and body in the place of an error's, by each way that it offers.
-        ("send".to_owned(), configured("rewrite", "send")),
-        ("change".to_owned(), configured("rewrite", "change")),
-        ("reply".to_owned(), configured("rewrite", "reply")),
-        ("module".to_owned(), module("error_envelope")),
+        module("send", "rewrite", "send"),
+        module("change", "rewrite", "change"),
+        module("reply", "rewrite", "reply"),
+        module("module", "error_envelope", ""),
         // Without what access logs read of an error.
-        ("quiet".to_owned(), configured("error_envelope", "metadata = false")),
+        module("quiet", "error_envelope", "metadata = false"),
+        processor::row("processor", &command, None),
+        // What it costs without the message for the response's head, and without the attributes of both messages.
+        processor::row("one-head", &command, Some("allow_mode_override")),
+        processor::row("bare", &command, Some("_attributes")),
     ];
     // These alone, beside the first.
     if let Ok(only) = std::env::var("ONLY") {
-        filters.retain(|(name, _)| name == "alone" || only.split_whitespace().any(|it| it == name));
+        rows.retain(|row| row.name == "alone" || only.split_whitespace().any(|it| it == row.name));
     }
-    // Others to compare with, such as this module before a change.
+    // Others to compare with, such as this module or processor before a change.
     let peers = std::env::var("BESIDE").unwrap_or_default();
-    filters.extend(peers.split_whitespace().map(|name| (name.to_owned(), module(name))));
-    let origin = line.trim().parse().expect("an address");
-    Setting { folder, origin, _origin: Process(child), filters }
+    rows.extend(peers.split_whitespace().map(|name| match folder.join(name) {
+        command if command.is_file() => processor::row(name, &command, None),
+        _ => module(name, name, ""),
+    }));
+    Setting { folder, origin, _origin: Process(child), rows }
 }
 
 fn compare(setting: &Setting) {
@@ -220,9 +279,9 @@ fn compare(setting: &Setting) {
         given.unwrap_or(default)
     };
     let (time, pairs) = (Duration::from_secs_f64(seconds("SECONDS_EACH", 3.0)), seconds("PAIRS", 6.0) as usize);
-    let start = |(name, filter): &(String, String)| Envoy::start(name, filter, setting.origin, &setting.folder);
-    let envoys: Vec<Envoy> = setting.filters.iter().map(start).collect();
-    for path in ["/200", "/404"] {
+    let envoys: Vec<Envoy> =
+        setting.rows.iter().map(|row| Envoy::start(row, setting.origin, &setting.folder)).collect();
+    for path in PATHS {
         for envoy in &envoys {
             envoy.load(path, Duration::from_millis(500));
         }
@@ -233,37 +292,57 @@ fn compare(setting: &Setting) {
                 order.reverse();
             }
             for index in order {
-                samples[index].push(envoys[index].load(path, time));
+                samples[index].push(envoys[index].measure(path, time));
             }
         }
-        println!("{path}, {pairs} pairs of {time:?}, {CONNECTIONS} connections, one worker");
+        println!(
+            "{path}, {pairs} pairs of {time:?}, {CONNECTIONS} connections, one worker; latencies on one connection"
+        );
         for (envoy, own) in envoys.iter().zip(&samples) {
-            let ratios = |what: fn(Sample) -> f64| {
-                let mut ratios: Vec<f64> =
-                    own.iter().zip(&samples[0]).map(|(own, alone)| what(*own) / what(*alone)).collect();
-                ratios.sort_by(f64::total_cmp);
-                format!("{:.3} ({:.3}–{:.3})", median(&ratios), ratios[0], ratios[ratios.len() - 1])
-            };
-            // What else runs makes a sample dearer, and none cheaper.
-            let quiet = |samples: &[Sample]| {
-                let mut micros: Vec<f64> = samples.iter().map(|it| it.micros).collect();
-                micros.sort_by(f64::total_cmp);
-                micros[micros.len() / 10]
-            };
-            let of = |what: fn(Sample) -> f64| median(&own.iter().map(|it| what(*it)).collect::<Vec<_>>());
-            println!(
-                "  {:8} {:7.0} requests/s, {} of Envoy alone; {:5.1} µs of its processor each, {} of Envoy alone, \
-                 in the quietest tenth {:.1} µs, {:.3}",
-                envoy.name,
-                of(|it| it.per_second),
-                ratios(|it| it.per_second),
-                of(|it| it.micros),
-                ratios(|it| it.micros),
-                quiet(own),
-                quiet(own) / quiet(&samples[0]),
-            );
+            report(&envoy.row.name, own, &samples[0]);
         }
     }
+}
+
+fn report(name: &str, own: &[Sample], alone: &[Sample]) {
+    let paired = |by: fn(Sample, Sample) -> f64| {
+        let mut values: Vec<f64> = own.iter().zip(alone).map(|(own, alone)| by(*own, *alone)).collect();
+        values.sort_by(f64::total_cmp);
+        (median(&values), values[0], values[values.len() - 1])
+    };
+    let ratios = |by| {
+        let (median, least, most) = paired(by);
+        format!("{median:.3} ({least:.3}–{most:.3})")
+    };
+    let more = |by| {
+        let (median, least, most) = paired(by);
+        format!("{median:+.0} ({least:+.0} to {most:+.0})")
+    };
+    // What else runs makes a sample dearer, and none cheaper.
+    let quiet = |samples: &[Sample]| {
+        let mut micros: Vec<f64> = samples.iter().map(|it| it.micros).collect();
+        micros.sort_by(f64::total_cmp);
+        micros[micros.len() / 10]
+    };
+    let of = |what: fn(Sample) -> f64| median(&own.iter().map(|it| what(*it)).collect::<Vec<_>>());
+    println!(
+        "  {name:9} {:7.0} requests/s, {} of Envoy alone; {:5.1} µs of CPU each, {} of Envoy alone, \
+         in the quietest tenth {:.1} µs, {:.3}; {:.1} µs of it in the processor",
+        of(|it| it.per_second),
+        ratios(|own, alone| own.per_second / alone.per_second),
+        of(|it| it.micros),
+        ratios(|own, alone| own.micros / alone.micros),
+        quiet(own),
+        quiet(own) / quiet(alone),
+        of(|it| it.processor),
+    );
+    println!(
+        "            {:4.0} µs in the median, {} beside Envoy alone; {:4.0} µs in the 99th percentile, {}",
+        of(|it| it.median),
+        more(|own, alone| own.median - alone.median),
+        of(|it| it.p99),
+        more(|own, alone| own.p99 - alone.p99),
+    );
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -281,8 +360,9 @@ fn listening(admin: &Path) -> Option<SocketAddr> {
     text.split_once("edge::")?.1.lines().next()?.trim().parse().ok()
 }
 
-/// The same for each but for the filter; nothing is logged.
-fn configuration(filter: &str, origin: SocketAddr) -> String {
+/// The same for each but for the row's parts; nothing is logged.
+fn configuration(row: &Row, origin: SocketAddr) -> String {
+    let Row { filter, manager, clusters, .. } = row;
     format!(
         "\
 admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: 0 }} }} }}
@@ -298,17 +378,17 @@ static_resources:
           stat_prefix: edge
           generate_request_id: false
           preserve_external_request_id: true
-          route_config:
+{manager}          route_config:
             virtual_hosts:
             - {{ name: all, domains: [\"*\"], routes: [ {{ match: {{ prefix: / }}, route: {{ cluster: origin }} }} ] }}
           http_filters:
-          {filter}- name: envoy.filters.http.router
+{filter}          - name: envoy.filters.http.router
             typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
   clusters:
   - name: origin
     load_assignment: {{ cluster_name: origin, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: \
          {{ address: {}, port_value: {} }} }} }} }} ] }} ] }}
-",
+{clusters}",
         origin.ip(),
         origin.port()
     )
