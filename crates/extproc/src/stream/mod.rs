@@ -44,6 +44,7 @@ impl ProcessingStream {
         loop {
             let input = self.input(messages).await?;
             match self.handle(input) {
+                _ if request::is_named(&self.head, "stream") => return None,
                 Ok(None) => {}
                 Ok(Some(reply)) => return Some(Ok(reply)),
                 Err(status) => return Some(Err(status)),

@@ -10,7 +10,7 @@ use error_envelope_core::exchange::{
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, HeaderLines as _};
-use http::HeaderValue;
+use http::{HeaderValue, request};
 use tonic::Status;
 
 use super::state::{ProcessingStream, Reply, State, Verifying};
@@ -211,12 +211,11 @@ fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + S
 }
 
 /// A panic that the request names, for tests.
-#[cfg(feature = "panics")]
-pub(super) fn inject(head: &http::request::Parts, message: &str) {
-    let names = head.headers.get("x-panic-in").is_some_and(|value| value == message);
-    assert!(!names, "the panic that the request names, in {message}");
+pub(super) fn inject(head: &request::Parts, message: &str) {
+    assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
-#[cfg(not(feature = "panics"))]
-#[inline]
-pub(super) fn inject(_: &http::request::Parts, _: &str) {}
+/// Whether the request names this message in `x-panic-in`: in builds for tests alone.
+pub(super) fn is_named(head: &request::Parts, message: &str) -> bool {
+    cfg!(feature = "panics") && head.headers.get("x-panic-in").is_some_and(|value| value == message)
+}

@@ -10,6 +10,7 @@ mod on_call;
 mod operators;
 mod paths;
 mod processor;
+mod processor_failures;
 mod service;
 
 use std::io::{BufReader, Read as _, Write as _};

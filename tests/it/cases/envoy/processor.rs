@@ -7,6 +7,7 @@ use super::super::format::Case;
 use super::super::gateway::{self, Session};
 use super::super::policy::Folder;
 use super::super::process::{Process, Proxy};
+use super::asking::case;
 use super::{Running, as_sent, not_by_envoy, written_with};
 use crate::wait::until;
 
@@ -72,7 +73,7 @@ pub(in super::super) struct Processed {
 
 impl Proxy for Processed {
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
-        Self::start_with(case, upstream, as_sent)
+        Self::start_with(process(case, "127.0.0.1:0")?, case, upstream, |text| as_sent(&text))
     }
 
     fn address(&self) -> SocketAddr {
@@ -98,21 +99,38 @@ impl Proxy for Processed {
 }
 
 impl Processed {
-    /// With the command's configuration, changed so.
+    /// With this processor, and the command's configuration, changed so.
     pub(super) fn start_with(
+        processor: Process,
         case: &Case,
         upstream: SocketAddr,
-        change: impl FnOnce(&str) -> String,
+        change: impl FnOnce(String) -> String,
     ) -> Result<Self, String> {
-        let processor = Process::start_as(case, &["ext-proc", "--listen", "127.0.0.1:0", "--workers", "1"])?;
         let folder = Folder::with(case);
         let policy = folder.path().join("any.toml");
         std::fs::write(&policy, "version = 1\n").expect("a temporary folder");
         let more = ["--ext-proc", &processor.address().to_string()];
         let text = written_with(&policy, upstream, &more).expect("a policy that is right");
-        let envoy = Running::start_with(case, folder, &change(&text))?;
+        let envoy = Running::start_with(case, folder, &change(text))?;
         // Its listener has an address before the first health check of the processor has ended, and accepts after that.
         until("Envoy accepts", || TcpStream::connect(envoy.address()));
         Ok(Self { processor, envoy })
     }
+}
+
+/// A processor at this address, with the case's policy.
+pub(super) fn process(case: &Case, listen: &str) -> Result<Process, String> {
+    Process::start_as(case, &["ext-proc", "--listen", listen, "--workers", "1"])
+}
+
+/// As `start_as_written`, with the processor in place of the module.
+pub(super) fn start_processor(
+    policy: &str,
+    upstream: SocketAddr,
+    change: impl FnOnce(String) -> String,
+) -> Processed {
+    let case = case(&format!("policy = '''\n{policy}'''\n"));
+    let started = process(&case, "127.0.0.1:0");
+    let started = started.and_then(|processor| Processed::start_with(processor, &case, upstream, change));
+    started.unwrap_or_else(|text| panic!("{text}"))
 }
