@@ -50,21 +50,12 @@ pub(crate) fn replies<S>(
 where
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
 {
-    stream::unfold(Some((Ending(stream), messages)), |state| async {
+    stream::unfold(Some((stream, messages)), |state| async {
         let (mut stream, mut messages) = state?;
-        match stream.0.next(&mut messages).await {
+        match stream.next(&mut messages).await {
             Some(Ok(reply)) => Some((Ok(reply), Some((stream, messages)))),
             Some(Err(status)) => Some((Err(status), None)),
             None => Some((Err(Status::aborted("the stream has ended")), None)),
         }
     })
-}
-
-/// A stream, which logs its end wherever it is dropped.
-struct Ending(ProcessingStream);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.ended();
-    }
 }

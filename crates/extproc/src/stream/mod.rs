@@ -24,7 +24,7 @@ mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use error_envelope_core::exchange::{Collected, Event};
+use error_envelope_core::exchange::{Collected, Event, FirstByte};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
 use tonic::Status;
@@ -66,7 +66,7 @@ impl ProcessingStream {
             Input::Message(message) => self.received(*message),
             Input::KeysFetched => self.verified(),
             Input::Elapsed(Wait::Verify) => self.verified(),
-            Input::Elapsed(Wait::Peek) => self.peeked_in_vain(),
+            Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
             Input::Elapsed(Wait::Collect) => self.collected_too_late(),
             Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
         }
@@ -91,14 +91,6 @@ impl ProcessingStream {
         }
     }
 
-    /// Envoy has ended the stream: a request whose end is not logged yet is logged now (F2).
-    pub(crate) fn ended(&mut self) {
-        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
-        if let Some(event) = event {
-            runtime::log_event(event);
-        }
-    }
-
     fn last_event(&mut self) -> Option<Event> {
         match self.take_state() {
             State::Verifying(verifying) => Some(verifying.pending.abandoned()),
@@ -108,6 +100,16 @@ impl ProcessingStream {
             State::Copying(copying) => Some(copying.observed.finish(Collected::Unreadable(&copying.copy))),
             // Envoy does not show how the body of a call or of an event stream has ended.
             State::New | State::Watching(_) | State::Streaming(_) | State::Done => None,
+        }
+    }
+}
+
+/// A stream has ended, wherever it was: a request whose end is not logged yet is logged now (F2).
+impl Drop for ProcessingStream {
+    fn drop(&mut self) {
+        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
+        if let Some(event) = event {
+            runtime::log_event(event);
         }
     }
 }

@@ -5,12 +5,13 @@ use std::pin::Pin;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, ProcessingResponse};
 use error_envelope_core::exchange::{
-    Admission, BodyMeter, Exchange, FirstByte, KnownMethod, MeterAction, PendingPeek, PendingVerification,
+    Admission, BodyFailure, BodyMeter, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification,
 };
+use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, HeaderLines as _};
-use http::{HeaderValue, request};
+use http::request;
 use tonic::Status;
 
 use super::state::{ProcessingStream, Reply, State, Verifying};
@@ -57,7 +58,7 @@ impl ProcessingStream {
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                let changes = self.request_changes(lines.as_ref(), all, exchange.id_header());
+                let changes = self.request_changes(lines.as_ref(), all, exchange.request_id());
                 Ok(Some(self.forward(exchange, meter, changes)))
             }
             Admission::Answer(answered) => self.answer(*answered),
@@ -68,17 +69,17 @@ impl ProcessingStream {
                 Ok(Some(message::wait_for(timeout)))
             }
             Admission::Peek(pending, timeout) => {
-                let changes = self.request_changes(lines.as_ref(), all, pending.id_header());
-                let id = pending.id_header().clone();
+                let id = pending.request_id();
+                let changes = self.request_changes(lines.as_ref(), all, id);
                 self.mode = Mode { counts_request: true, response: ResponseMode::Head };
                 self.timers.start(Wait::Peek, timeout);
                 self.state = State::Peeking(Box::new(pending));
-                Ok(Some(message::with_note(message::request_head(changes, self.mode), &id, None)))
+                Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
             }
         }
     }
 
-    fn request_changes(&self, lines: Option<&EnvoyHeaders>, all: bool, id: &HeaderValue) -> HeaderMutation {
+    fn request_changes(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> HeaderMutation {
         if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) }
     }
 
@@ -87,14 +88,14 @@ impl ProcessingStream {
         let declared = self.facts.upper.is_some();
         self.meter = meter.filter(|meter| meter.needs_data(declared));
         self.mode = Mode { counts_request: self.meter.is_some(), response: ResponseMode::Head };
-        let id = exchange.id_header().clone();
+        let id = exchange.request_id();
         self.called(exchange);
-        message::with_note(message::request_head(changes, self.mode), &id, None)
+        message::with_note(message::request_head(changes, self.mode), id, None)
     }
 
     fn called(&mut self, exchange: Exchange) {
         if let Some(time) = exchange.deadline() {
-            self.timers.start_call(time);
+            self.timers.start(Wait::Deadline, time);
         }
         self.state = State::Called(Box::new(exchange));
     }
@@ -112,16 +113,20 @@ impl ProcessingStream {
     /// Counts a piece, before the service sees it.
     pub(super) fn request_body(&mut self, data: &[u8], end: bool) -> Reply {
         inject(&self.head, "request_body");
-        if matches!(self.state, State::Peeking(_)) {
-            return self.peeked(data, end);
-        }
-        let Some(meter) = &mut self.meter else { return Ok(Some(message::request_body())) };
+        let passes = Some(message::request_body());
+        let Some(meter) = &mut self.meter else {
+            return match (data.is_empty(), end) {
+                (true, false) => Ok(passes),
+                (true, true) => self.first_byte(FirstByte::End, passes),
+                (false, _) => self.first_byte(FirstByte::Data, passes),
+            };
+        };
         let counted = meter.request_data(data);
         if end {
             meter.body_ended();
         }
         match counted {
-            MeterAction::Within => Ok(Some(message::request_body())),
+            MeterAction::Within => Ok(passes),
             MeterAction::Over(_) => self.overran(),
         }
     }
@@ -132,6 +137,7 @@ impl ProcessingStream {
         match self.take_state() {
             State::Called(exchange) => self.answer(exchange.overran()),
             State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
+            State::Watching(call) => cut_off(call.overran()),
             // Two streams of one client would not share their end; here the response breaks off with the request.
             _ => Err(Status::resource_exhausted("the request's body ran over its limit behind a response")),
         }
@@ -141,46 +147,24 @@ impl ProcessingStream {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
         }
-        if let State::Peeking(pending) = self.take_if_peeking() {
-            return self.first_byte(*pending, FirstByte::End, message::request_trailers());
-        }
-        Ok(Some(message::request_trailers()))
+        self.first_byte(FirstByte::End, Some(message::request_trailers()))
     }
 
-    /// The first piece, or the end, of a body whose presence decides (G3).
-    fn peeked(&mut self, data: &[u8], end: bool) -> Reply {
-        let first = match (data.is_empty(), end) {
-            (true, false) => return Ok(Some(message::request_body())),
-            (true, true) => FirstByte::End,
-            (false, _) => FirstByte::Data,
+    /// The first piece of a body whose presence decides came, or its end, or neither in time (G3).
+    pub(super) fn first_byte(&mut self, first: FirstByte, passes: Option<ProcessingResponse>) -> Reply {
+        let pending = match self.take_state() {
+            State::Peeking(pending) => pending,
+            state => {
+                self.state = state;
+                return Ok(passes);
+            }
         };
-        match self.take_if_peeking() {
-            State::Peeking(pending) => self.first_byte(*pending, first, message::request_body()),
-            _ => Ok(Some(message::request_body())),
-        }
-    }
-
-    pub(super) fn peeked_in_vain(&mut self) -> Reply {
-        match self.take_if_peeking() {
-            State::Peeking(pending) => match pending.first_byte(FirstByte::TooSlow) {
-                Admission::Answer(answered) => self.answer(*answered),
-                _ => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    fn take_if_peeking(&mut self) -> State {
-        if matches!(self.state, State::Peeking(_)) { self.take_state() } else { State::Done }
-    }
-
-    fn first_byte(&mut self, pending: PendingPeek, first: FirstByte, passes: ProcessingResponse) -> Reply {
         self.timers.stop();
         match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);
                 self.called(exchange);
-                Ok(Some(passes))
+                Ok(passes)
             }
             Admission::Answer(answered) => self.answer(*answered),
             // One peek decides, and comes last: the exchange requests nothing more.
@@ -194,12 +178,19 @@ impl ProcessingStream {
         match self.take_state() {
             State::Called(exchange) => self.answer(exchange.timed_out()),
             State::Collecting(collecting) => self.answer(collecting.exchange.timed_out()),
+            State::Watching(call) => cut_off(call.timed_out()),
             state => {
                 self.state = state;
                 Ok(None)
             }
         }
     }
+}
+
+/// Ends a call behind its head (F4): Envoy resets it, and its client gets no last message.
+fn cut_off(failure: BodyFailure) -> Reply {
+    runtime::log_event(failure.event);
+    Err(Status::aborted("a call has failed behind its head"))
 }
 
 /// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited for.

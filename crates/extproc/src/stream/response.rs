@@ -11,9 +11,9 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{Response, response};
 
-use super::failed::{ReplyOrigin, plan_failure};
+use super::failed::ReplyOrigin;
 use super::request::inject;
-use super::state::{Collecting, Copying, ProcessingStream, Reply, State, id_value};
+use super::state::{Collecting, Copying, ProcessingStream, Reply, State};
 use super::timers::Wait;
 use crate::message::{self, Lines};
 use crate::mode::{Mode, ResponseMode};
@@ -40,27 +40,14 @@ impl ProcessingStream {
         }
     }
 
-    /// Envoy answers by itself with this head, or the head cannot be used.
-    fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
-        match plan_failure(origin, message, details).map_err(|origin| *origin) {
-            Ok((plan, head)) => self.carry_out(plan, head, message),
-            // A redirect or another success of Envoy's own keeps its shape, and gets the request's id.
-            Err(ReplyOrigin::Exchange(exchange)) => self.service_head(exchange, message),
-            Err(ReplyOrigin::Peeking(_) | ReplyOrigin::Verifying(_)) => {
-                let id = self.id.unwrap_or_else(runtime::new_request_id);
-                Ok(Some(message::response_head(message::only_request_id(&id_value(id)), None)))
-            }
-        }
-    }
-
     /// The head is the service's.
-    fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
+    pub(super) fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
         if envoy::can_pass_unparsed(lines, |status| exchange.passes_unparsed(*sent.insert(status)))
             && let Some(status) = sent
         {
-            let changes = message::only_request_id(exchange.id_header());
+            let changes = message::only_request_id(exchange.request_id());
             let (_, notes) = exchange.finish_unparsed();
             self.log_notes(notes);
             self.head_left(status);
@@ -74,7 +61,7 @@ impl ProcessingStream {
         self.carry_out(plan, head, message)
     }
 
-    fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
+    pub(super) fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
         match plan {
             ResponsePlan::Pass(_, notes) => {
                 self.log_notes(notes);
@@ -134,7 +121,7 @@ impl ProcessingStream {
         let changes = message::response_changes(Lines::new(message.headers.as_ref()), head);
         let passed = message::response_head(changes, self.next_mode(mode, message.end_of_stream));
         Ok(Some(match event {
-            Some(event) => message::with_note(passed, &id_value(event.request_id()), Some(event)),
+            Some(event) => message::with_note(passed, event.request_id(), Some(event)),
             None => passed,
         }))
     }
@@ -167,7 +154,7 @@ impl ProcessingStream {
         }
         self.head_left(head.status);
         let reply = Response::from_parts(head, Bytes::new());
-        Ok(Some(message::immediate(reply, "none", false)))
+        Ok(Some(message::immediate(reply, "none", &self.head)))
     }
 
     fn rewritten(&mut self, head: response::Parts, mut written: RewrittenBody) -> Reply {
@@ -187,7 +174,7 @@ impl ProcessingStream {
         timeout: Duration,
     ) -> Reply {
         let lines = message.headers.clone().unwrap_or_default();
-        let buffers = is_declared(&head) || exchange.buffers_unsized_errors();
+        let buffers = declares_at_most(&head, BUFFER) || exchange.buffers_unsized_errors();
         let collecting = Collecting { exchange, head, lines, max_bytes };
         if message.end_of_stream {
             return self.collected(collecting, Collected::Whole(&[]), Place::Head);
@@ -228,7 +215,7 @@ impl ProcessingStream {
                     Place::Head => message::response_head(changes, None),
                     Place::Body => message::buffered_response(changes),
                 };
-                let passed = message::with_note(passed, &id_value(event.request_id()), Some(&event));
+                let passed = message::with_note(passed, event.request_id(), Some(&event));
                 runtime::log_event(*event);
                 Ok(Some(passed))
             }
@@ -244,7 +231,7 @@ impl ProcessingStream {
         max_bytes: u64,
         timeout: Duration,
     ) -> Reply {
-        let copies = is_declared(head) && !message.end_of_stream;
+        let copies = declares_at_most(head, u64::MAX) && !message.end_of_stream;
         let mode = if copies { ResponseMode::Streamed } else { ResponseMode::Head };
         if copies {
             let until = tokio::time::Instant::now() + timeout;
@@ -332,6 +319,9 @@ enum Place {
     Body,
 }
 
-fn is_declared(head: &response::Parts) -> bool {
-    envoy::facts(&head.headers, false).upper.is_some()
+/// The most that Envoy buffers of a response, as the generated configuration has it. Over that Envoy answers 500 by itself.
+const BUFFER: u64 = 1024 * 1024;
+
+fn declares_at_most(head: &response::Parts, bytes: u64) -> bool {
+    envoy::facts(&head.headers, false).upper.is_some_and(|length| length <= bytes)
 }

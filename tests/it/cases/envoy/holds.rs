@@ -57,9 +57,7 @@ fn failing(text: String, refused: u16) -> String {
 #[test]
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
 fn envoy_v2_its_own_replies_are_envelopes_with_its_status() {
-    its_own_replies_are_envelopes(|upstream, refused| {
-        start("version = 1\n", upstream, |text| failing(text, refused))
-    });
+    its_own_replies_are_envelopes(|upstream, refused| start("version = 1\n", upstream, |text| failing(text, refused)));
     let (upstream, _) = service::start();
     let envoy = start("version = 1\n", upstream, |text| failing(text, closed().1));
     let body = b"POST /ok HTTP/1.1\r\nhost: test.example\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n11111111111111111111";

@@ -40,31 +40,6 @@ impl Driver for ExtProc {
     }
 }
 
-/// Rows that differ with the processor, the drivers that show it, and the reason. A row that holds is no longer one of them.
-pub(in super::super) const DIFFERS: &[(&str, &[&str], &str)] = &[
-    ("answer-before-the-body/reads-late", &["ext_proc-h1"], CLOSES),
-    ("drain", &["ext_proc-h1"], CLOSES),
-    (
-        "code-of-the-catalogue-without-envelope-status",
-        BOTH,
-        "R3: an error without a declared length has the catalogue's text",
-    ),
-    ("error-in-body/chunked", BOTH, BREAKS),
-    ("error-in-body/length", BOTH, BREAKS),
-    ("stream-break/coded", BOTH, BREAKS),
-    ("stream-break/declared", BOTH, BREAKS),
-    ("stream-break/inside", BOTH, BREAKS),
-    ("stream-break/route", BOTH, BREAKS),
-    ("grpc-web", BOTH, NO_TYPE),
-    ("rpc-claimed/grpc-web", &["ext_proc-h1"], NO_TYPE),
-    ("rpc-said/on-one-message-too-large", &["ext_proc-h1"], NO_TYPE),
-];
-
-const BOTH: &[&str] = &["ext_proc-h1", "ext_proc-h2"];
-const CLOSES: &str = "R6: Envoy takes `connection` off an immediate response, and closes the connection by itself";
-const BREAKS: &str = "F4: the head waits for the processor, and Envoy answers 502 for a body that breaks off meanwhile";
-const NO_TYPE: &str = "P2: Envoy takes the content type off an immediate response without a body";
-
 /// An Envoy and its processor.
 pub(in super::super) struct Processed {
     pub(super) processor: Process,
@@ -73,7 +48,7 @@ pub(in super::super) struct Processed {
 
 impl Proxy for Processed {
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
-        Self::start_with(process(case, "127.0.0.1:0")?, case, upstream, |text| as_sent(&text))
+        Self::start_with(process(case, "127.0.0.1:0")?, case, upstream, |text| patient(&as_sent(&text)))
     }
 
     fn address(&self) -> SocketAddr {
@@ -118,17 +93,20 @@ impl Processed {
     }
 }
 
+/// The rows are not about this time, which a machine that does other things takes now and then: Envoy would answer 504.
+fn patient(text: &str) -> String {
+    let usual = " message_timeout: 0.5s";
+    assert!(text.contains(usual), "the configuration says {usual}");
+    text.replace(usual, " message_timeout: 10s")
+}
+
 /// A processor at this address, with the case's policy.
 pub(super) fn process(case: &Case, listen: &str) -> Result<Process, String> {
     Process::start_as(case, &["ext-proc", "--listen", listen, "--workers", "1"])
 }
 
 /// As `start_as_written`, with the processor in place of the module.
-pub(super) fn start_processor(
-    policy: &str,
-    upstream: SocketAddr,
-    change: impl FnOnce(String) -> String,
-) -> Processed {
+pub(super) fn start_processor(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Processed {
     let case = case(&format!("policy = '''\n{policy}'''\n"));
     let started = process(&case, "127.0.0.1:0");
     let started = started.and_then(|processor| Processed::start_with(processor, &case, upstream, change));
