@@ -80,8 +80,7 @@ pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> Hea
 
 /// Sets the request id, and changes nothing else.
 pub(crate) fn only_request_id(id: RequestId) -> HeaderMutation {
-    let line = line("x-request-id", &id.text(), true);
-    HeaderMutation { set_headers: vec![line], remove_headers: Vec::new() }
+    HeaderMutation { set_headers: vec![line("x-request-id", &id.text(), true)], ..HeaderMutation::default() }
 }
 
 /// Replaces the lines of this name; without values it is removed.
@@ -119,6 +118,11 @@ pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingRes
 pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
     let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });
     ProcessingResponse { mode_override: mode.map(Mode::message), ..message(verdict) }
+}
+
+/// The response's head goes on, in the mode as it is.
+pub(crate) fn passed_head(changes: HeaderMutation) -> ProcessingResponse {
+    response_head(changes, None)
 }
 
 /// Has Envoy wait this long for the next reply, instead of its own time limit.

@@ -52,10 +52,9 @@ where
 {
     stream::unfold(Some((stream, messages)), |state| async {
         let (mut stream, mut messages) = state?;
-        match stream.next(&mut messages).await {
-            Some(Ok(reply)) => Some((Ok(reply), Some((stream, messages)))),
-            Some(Err(status)) => Some((Err(status), None)),
-            None => Some((Err(Status::aborted("the stream has ended")), None)),
-        }
+        let ended = || Err(Status::aborted("the stream has ended"));
+        let reply = stream.next(&mut messages).await.unwrap_or_else(ended);
+        let next = reply.is_ok().then_some((stream, messages));
+        Some((reply, next))
     })
 }

@@ -53,7 +53,7 @@ impl ProcessingStream {
             ReplyOrigin::Peeking(pending) => pending.request_id(),
             ReplyOrigin::Verifying(pending) => pending.request_id(),
         };
-        Ok(Some(message::response_head(message::only_request_id(id), None)))
+        Ok(Some(message::passed_head(message::only_request_id(id))))
     }
 }
 

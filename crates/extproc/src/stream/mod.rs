@@ -43,22 +43,20 @@ impl ProcessingStream {
     {
         loop {
             let input = self.input(messages).await?;
-            match self.handle(input) {
+            match self.handle(input).transpose() {
                 _ if request::is_named(&self.head, "stream") => return None,
-                Ok(None) => {}
-                Ok(Some(reply)) => return Some(Ok(reply)),
-                Err(status) => return Some(Err(status)),
+                None => {}
+                reply => return reply,
             }
         }
     }
 
     /// Takes an input. A panic becomes the answer to the request (F2).
     fn handle(&mut self, input: Input) -> Reply {
-        match runtime::catch(|| self.decide(input)) {
-            Ok(reply) => reply,
-            Err(panic) => runtime::catch(|| self.panicked(panic))
-                .unwrap_or_else(|_| Err(Status::internal("the processor panicked twice"))),
-        }
+        runtime::catch(|| self.decide(input)).unwrap_or_else(|panic| {
+            let answered = runtime::catch(|| self.panicked(panic));
+            answered.unwrap_or_else(|_| Err(Status::internal("the processor panicked twice")))
+        })
     }
 
     fn decide(&mut self, input: Input) -> Reply {
@@ -67,22 +65,19 @@ impl ProcessingStream {
             Input::KeysFetched => self.verified(),
             Input::Elapsed(Wait::Verify) => self.verified(),
             Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
-            Input::Elapsed(Wait::Collect) => self.collected_too_late(),
+            Input::Elapsed(Wait::Collect) => self.collected(Collected::Unreadable(&[]), message::passed_head),
             Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
         }
     }
 
     fn received(&mut self, message: ProcessingRequest) -> Reply {
-        let attributes = &message.attributes;
-        match message.request {
-            Some(Received::RequestHeaders(head)) => {
-                self.request_head(head, message::attribute(attributes, "request.protocol"))
-            }
+        let ProcessingRequest { request, attributes, .. } = message;
+        let attribute = |name| message::attribute(&attributes, name);
+        match request {
+            Some(Received::RequestHeaders(head)) => self.request_head(head, attribute("request.protocol")),
             Some(Received::RequestBody(body)) => self.request_body(&body.body, body.end_of_stream),
             Some(Received::RequestTrailers(_)) => self.request_ended(),
-            Some(Received::ResponseHeaders(head)) => {
-                self.response_head(&head, message::attribute(attributes, "response.code_details"))
-            }
+            Some(Received::ResponseHeaders(head)) => self.response_head(&head, attribute("response.code_details")),
             Some(Received::ResponseBody(body)) => self.response_body(body.body, body.end_of_stream),
             Some(Received::ResponseTrailers(trailers)) => self.response_trailers(&trailers),
             None => {
@@ -108,8 +103,6 @@ impl ProcessingStream {
 impl Drop for ProcessingStream {
     fn drop(&mut self) {
         let event = runtime::catch(|| self.last_event()).unwrap_or_default();
-        if let Some(event) = event {
-            runtime::log_event(event);
-        }
+        event.into_iter().for_each(runtime::log_event);
     }
 }

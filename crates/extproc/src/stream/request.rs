@@ -3,9 +3,9 @@
 use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, ProcessingResponse};
+use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
 use error_envelope_core::exchange::{
-    Admission, BodyFailure, BodyMeter, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification,
+    Admission, BodyFailure, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification,
 };
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
@@ -17,7 +17,6 @@ use tonic::Status;
 use super::state::{ProcessingStream, Reply, State, Verifying};
 use super::timers::Wait;
 use crate::message::{self, Lines};
-use crate::mode::{Mode, ResponseMode};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {
@@ -58,8 +57,11 @@ impl ProcessingStream {
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                let changes = self.request_changes(lines.as_ref(), all, exchange.request_id());
-                Ok(Some(self.forward(exchange, meter, changes)))
+                let (id, declared) = (exchange.request_id(), self.facts.upper.is_some());
+                self.meter = meter.filter(|meter| meter.needs_data(declared));
+                self.mode.counts_request = self.meter.is_some();
+                self.called(exchange);
+                self.forward(lines.as_ref(), all, id)
             }
             Admission::Answer(answered) => self.answer(*answered),
             Admission::Verify(pending, timeout) => {
@@ -70,27 +72,19 @@ impl ProcessingStream {
             }
             Admission::Peek(pending, timeout) => {
                 let id = pending.request_id();
-                let changes = self.request_changes(lines.as_ref(), all, id);
-                self.mode = Mode { counts_request: true, response: ResponseMode::Head };
+                self.mode.counts_request = true;
                 self.timers.start(Wait::Peek, timeout);
                 self.state = State::Peeking(Box::new(pending));
-                Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
+                self.forward(lines.as_ref(), all, id)
             }
         }
     }
 
-    fn request_changes(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> HeaderMutation {
-        if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) }
-    }
-
-    /// The request is on its way.
-    fn forward(&mut self, exchange: Exchange, meter: Option<BodyMeter>, changes: HeaderMutation) -> ProcessingResponse {
-        let declared = self.facts.upper.is_some();
-        self.meter = meter.filter(|meter| meter.needs_data(declared));
-        self.mode = Mode { counts_request: self.meter.is_some(), response: ResponseMode::Head };
-        let id = exchange.request_id();
-        self.called(exchange);
-        message::with_note(message::request_head(changes, self.mode), id, None)
+    /// The request's head goes on, with the mode for the messages after it.
+    fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> Reply {
+        let changes =
+            if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) };
+        Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
     fn called(&mut self, exchange: Exchange) {
@@ -178,7 +172,7 @@ impl ProcessingStream {
         match self.take_state() {
             State::Called(exchange) => self.answer(exchange.timed_out()),
             State::Collecting(collecting) => self.answer(collecting.exchange.timed_out()),
-            State::Watching(call) => cut_off(call.timed_out()),
+            State::Watching(call) if !call.has_ended() => cut_off(call.timed_out()),
             state => {
                 self.state = state;
                 Ok(None)
