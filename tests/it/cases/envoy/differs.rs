@@ -264,6 +264,21 @@ impl Sent {
     }
 }
 
+/// Names as `case/{row, row}`.
+fn grouped<'n>(names: impl Iterator<Item = &'n String>) -> String {
+    let mut groups = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for name in names {
+        let (case, row) = name.split_once('/').unwrap_or((name, ""));
+        groups.entry(case).or_default().insert(row);
+    }
+    let written = groups.into_iter().map(|(case, rows)| match &*rows.into_iter().collect::<Vec<_>>() {
+        [""] => format!("`{case}`"),
+        [row] => format!("`{case}/{row}`"),
+        rows => format!("`{case}/{{{}}}`", rows.join(", ")),
+    });
+    written.collect::<Vec<_>>().join(", ")
+}
+
 fn page() -> String {
     let cases: Vec<Case> = load::folders().iter().flat_map(|folder| load::cases(folder)).collect();
     let [http1, http2] = [ExtProc::Http1, ExtProc::Http2].map(|driver| Sent::new(&cases, driver));
@@ -273,8 +288,7 @@ fn page() -> String {
     let reasons: BTreeSet<_> = http1.by_processor.keys().chain(http2.by_processor.keys()).collect();
     for reason in reasons {
         let [first, second] = [&http1, &http2].map(|sent| sent.by_processor.get(reason).map_or(&[][..], Vec::as_slice));
-        let names: BTreeSet<_> = first.iter().chain(second).map(|name| format!("`{name}`")).collect();
-        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        let names = grouped(first.iter().chain(second));
         let races = if reason.0 { " (races)" } else { "" };
         let _ = writeln!(page, "| {}{races} | {} | {} | {names} |", reason.1, first.len(), second.len());
     }
