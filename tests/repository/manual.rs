@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/`.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -31,6 +31,7 @@ const PAGES: [&str; 17] = [
     "examples/README.md",
     "tests/apps/words.md",
     "tests/frameworks/checks.md",
+    "tests/it/cases/envoy/DIFFERS.md",
     "tests/repository/house.md",
 ];
 

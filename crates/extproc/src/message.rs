@@ -18,9 +18,10 @@ use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{BoolValue, Duration as EnvoyDuration, Struct, Value};
 use error_envelope_core::exchange::Event;
+use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime::envoy::{HeaderLines, changed_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Response, response};
+use http::{HeaderMap, Method, Response, request, response};
 
 use crate::mode::Mode;
 
@@ -78,21 +79,17 @@ pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> Hea
 }
 
 /// Sets the request id, and changes nothing else.
-pub(crate) fn only_request_id(id: &HeaderValue) -> HeaderMutation {
-    let line = line("x-request-id", id.as_bytes(), true);
-    HeaderMutation { set_headers: vec![line], remove_headers: Vec::new() }
+pub(crate) fn only_request_id(id: RequestId) -> HeaderMutation {
+    HeaderMutation { set_headers: vec![line("x-request-id", &id.text(), true)], ..HeaderMutation::default() }
 }
 
 /// Replaces the lines of this name; without values it is removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
-    let before = mutation.set_headers.len();
-    for value in values {
-        let is_first = mutation.set_headers.len() == before;
-        mutation.set_headers.push(line(name.as_str(), value.as_bytes(), is_first));
-    }
-    if mutation.set_headers.len() == before {
+    let mut values = values.enumerate().peekable();
+    if values.peek().is_none() {
         mutation.remove_headers.push(name.as_str().to_owned());
     }
+    mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
 /// A line that replaces those of its name, or one more.
@@ -121,6 +118,11 @@ pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingRes
 pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
     let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });
     ProcessingResponse { mode_override: mode.map(Mode::message), ..message(verdict) }
+}
+
+/// The response's head goes on, in the mode as it is.
+pub(crate) fn passed_head(changes: HeaderMutation) -> ProcessingResponse {
+    response_head(changes, None)
 }
 
 /// Has Envoy wait this long for the next reply, instead of its own time limit.
@@ -155,18 +157,18 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
-/// The reply that Envoy sends instead of everything else. `is_head`: the request was HEAD.
-pub(crate) fn immediate(reply: Response<Bytes>, code: &str, is_head: bool) -> ProcessingResponse {
+/// The reply that Envoy sends instead of everything else.
+pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
     let mut changes = HeaderMutation::default();
     // Envoy frames the reply itself.
     for name in head.headers.keys().filter(|name| **name != CONTENT_LENGTH) {
         set(&mut changes, name, head.headers.get_all(name).iter());
     }
-    let status = grpc_status(&head.headers);
+    let status = grpc_status(&head.headers).filter(|_| is_grpc(&request.headers));
     let body = match status {
         Some(_) => grpc_message(&head.headers),
-        None if is_head => unsent_body(&head.headers),
+        None if request.method == Method::HEAD => unsent_body(&head.headers),
         None => body.to_vec(),
     };
     message(Verdict::ImmediateResponse(ImmediateResponse {
@@ -193,16 +195,21 @@ fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
     percent_encoding::percent_decode(text).collect()
 }
 
-/// The status of a gRPC reply. One of gRPC-Web is plain HTTP to Envoy.
-fn grpc_status(headers: &HeaderMap) -> Option<u32> {
-    let media_type = headers.get(CONTENT_TYPE)?.as_bytes().strip_prefix(b"application/grpc")?;
-    let is_grpc = media_type.first().is_none_or(|next| *next != b'-');
-    headers.get("grpc-status").filter(|_| is_grpc)?.to_str().ok()?.parse().ok()
+/// Whether Envoy takes a request for one of gRPC. In capitals, with a parameter, or of gRPC-Web it is plain HTTP to Envoy.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
+}
+
+/// The status of a gRPC response that is its head alone.
+pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u32> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 /// Notes the id for Envoy's own replies, and an error for access logs.
-pub(crate) fn with_note(message: ProcessingResponse, id: &HeaderValue, event: Option<&Event>) -> ProcessingResponse {
-    let mut noted = vec![("request_id", id.to_str().unwrap_or_default())];
+pub(crate) fn with_note(message: ProcessingResponse, id: RequestId, event: Option<&Event>) -> ProcessingResponse {
+    let id = id.to_string();
+    let mut noted = vec![("request_id", &*id)];
     if matches!(message.response, Some(Verdict::ImmediateResponse(_))) {
         noted.push(("local_reply", METADATA));
     }

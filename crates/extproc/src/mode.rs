@@ -41,7 +41,7 @@ pub fn override_modes() -> impl Iterator<Item = ModeFields> {
     pairs.map(|(counts_request, response)| fields(&Mode { counts_request, response }.message()))
 }
 
-fn fields(mode: &ProcessingMode) -> ModeFields {
+pub(crate) fn fields(mode: &ProcessingMode) -> ModeFields {
     [
         ("request_header_mode", mode.request_header_mode().as_str_name()),
         ("response_header_mode", mode.response_header_mode().as_str_name()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use error_envelope_admin::Admin;
 use error_envelope_runtime::PolicyHandle;
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
@@ -101,21 +102,21 @@ impl Processor {
         let (stages, stage) = watch::channel(Stage::Serving);
         let health = HealthReporter::new();
         health.set_serving::<ExternalProcessorServer<PolicyService>>().await;
-        let worker = Worker { service: PolicyService::new(handle), health: health.clone(), limits, stage };
-        let workers = worker.start(listener)?;
+        Worker { service: PolicyService::new(handle), health: health.clone(), limits, stage }.start(listener)?;
         let draining = admin.as_ref().map(|(admin, _)| admin.clone());
-        let open = stages.subscribe();
+        let (over, open) = oneshot::channel::<()>();
         let serve = async {
             let outcome = tokio::select! {
                 signal = at_once => Some(signal),
-                () = run(stop, health, draining, limits, &stages, workers) => None,
+                () = run(stop, health, draining, limits, &stages) => None,
             };
             stages.send_replace(Stage::Ended);
+            drop(over);
             outcome
         };
         Ok(match admin {
             None => serve.await,
-            Some((admin, listener)) => tokio::join!(admin.serve(listener, reached(open, Stage::Ended)), serve).1,
+            Some((admin, listener)) => tokio::join!(admin.serve(listener, open.map(drop)), serve).1,
         })
     }
 }
@@ -127,7 +128,6 @@ async fn run(
     admin: Option<Admin>,
     limits: ProcessorLimits,
     stages: &watch::Sender<Stage>,
-    workers: Vec<oneshot::Receiver<()>>,
 ) {
     stop.await;
     health.set_not_serving::<ExternalProcessorServer<PolicyService>>().await;
@@ -136,12 +136,8 @@ async fn run(
     tokio::time::sleep(limits.drain_delay).await;
     tracing::info!(target: LOG, "stopping: waiting for requests in flight");
     stages.send_replace(Stage::Stopping);
-    let all = async {
-        for worker in workers {
-            let _ = worker.await;
-        }
-    };
-    if tokio::time::timeout(limits.stop_timeout, all).await.is_err() {
+    // Each worker has a receiver, until it has ended.
+    if tokio::time::timeout(limits.stop_timeout, stages.closed()).await.is_err() {
         tracing::warn!(target: LOG, limit = ?limits.stop_timeout, "stopped with requests in flight: they took longer than --stop-timeout");
     }
 }
@@ -160,24 +156,18 @@ struct Worker {
 }
 
 impl Worker {
-    /// Each worker accepts for itself. Each returned receiver is ready once its worker has ended.
-    fn start(self, listener: Socket) -> io::Result<Vec<oneshot::Receiver<()>>> {
+    /// Each worker accepts for itself.
+    fn start(self, listener: Socket) -> io::Result<()> {
         if self.limits.workers == 0 {
-            let (ended, end) = oneshot::channel();
-            let serve = self.serve(TcpListener::from_std(listener)?);
-            tokio::spawn(async {
-                serve.await;
-                drop(ended);
-            });
-            return Ok(vec![end]);
+            tokio::spawn(self.serve(TcpListener::from_std(listener)?));
+            return Ok(());
         }
-        (0..self.limits.workers).map(|_| self.clone().spawn(listener.try_clone()?)).collect()
+        (0..self.limits.workers).try_for_each(|_| self.clone().spawn(listener.try_clone()?))
     }
 
     /// A worker on a thread of its own. A connection stays on its thread.
-    fn spawn(self, listener: Socket) -> io::Result<oneshot::Receiver<()>> {
+    fn spawn(self, listener: Socket) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (ended, end) = oneshot::channel();
         let run = move || {
             runtime.block_on(async {
                 match TcpListener::from_std(listener) {
@@ -186,10 +176,8 @@ impl Worker {
                 }
             });
             runtime.shutdown_background();
-            drop(ended);
         };
-        thread::Builder::new().name("ext-proc-worker".to_owned()).spawn(run)?;
-        Ok(end)
+        thread::Builder::new().name("ext-proc-worker".to_owned()).spawn(run).map(drop)
     }
 
     async fn serve(self, listener: TcpListener) {

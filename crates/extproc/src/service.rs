@@ -51,22 +51,12 @@ where
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
 {
     // Boxed, since each reply moves the state.
-    stream::unfold(Some(Box::new((Ending(stream), messages))), |state| async {
+    stream::unfold(Some(Box::new((stream, messages))), |state| async {
         let mut state = state?;
         let (stream, messages) = &mut *state;
-        match stream.0.next(messages).await {
-            Some(Ok(reply)) => Some((Ok(reply), Some(state))),
-            Some(Err(status)) => Some((Err(status), None)),
-            None => Some((Err(Status::aborted("the stream has ended")), None)),
-        }
+        let ended = || Err(Status::aborted("the stream has ended"));
+        let reply = stream.next(messages).await.unwrap_or_else(ended);
+        let next = reply.is_ok().then_some(state);
+        Some((reply, next))
     })
-}
-
-/// A stream, which logs its end wherever it is dropped.
-struct Ending(ProcessingStream);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.ended();
-    }
 }

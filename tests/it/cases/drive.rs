@@ -61,7 +61,7 @@ fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
             let mut session = D::Session::default();
             for case in lot {
                 let result = judged(driver, &mut session, case);
-                results.lock().expect("no panic under the lock").push((case.name.clone(), result));
+                results.lock().expect("no panic under the lock").push((case, result));
             }
         }
     };
@@ -74,7 +74,7 @@ fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
         .into_inner()
         .expect("no panic under the lock")
         .into_iter()
-        .for_each(|(name, result)| tally.add(driver.name(), name, result));
+        .for_each(|(case, result)| tally.add(driver.name(), case, result));
     tally.report(driver.name(), folder)
 }
 
@@ -132,12 +132,18 @@ impl Tally {
         lacks.is_empty()
     }
 
-    fn add(&mut self, driver: &str, name: String, result: Judged) {
-        let mut rows = super::DISPUTED.iter().chain(super::envoy::DIFFERS);
-        let disputed = rows.find(|(row, drivers, _)| *row == name && drivers.contains(&driver));
-        match (result, disputed) {
-            (Judged::Fails(_), Some((_, _, rule))) => self.disputed.push(format!("{name} against {rule}")),
-            (Judged::Holds, Some(_)) => self.failed.push(format!("{name} holds: take it off the disputed rows")),
+    fn add(&mut self, driver: &str, case: &Case, result: Judged) {
+        let name = case.name.clone();
+        let disputed = super::DISPUTED.iter().find(|(row, drivers, _)| *row == name && drivers.contains(&driver));
+        let disputed = disputed.map(|(_, _, rule)| (*rule, false));
+        let differs = || super::envoy::difference(driver, case).map(|it| (it.why, it.races));
+        match (result, disputed.or_else(differs)) {
+            (Judged::Fails(_), Some((why, _))) => {
+                self.disputed.push(format!("{name} against {}", why.split(':').next().unwrap_or_default()));
+            }
+            (Judged::Holds, Some((_, false))) => {
+                self.failed.push(format!("{name} holds: take it off the disputed rows"))
+            }
             (result, _) => self.judge(name, result),
         }
     }
@@ -188,7 +194,7 @@ pub(super) fn say(line: &str) {
 }
 
 /// `gateway` stands for both of its drivers, and for Envoy: what one proxy shows, the other does.
-fn named(driver: &str, case: &Case) -> bool {
+pub(super) fn named(driver: &str, case: &Case) -> bool {
     let Some(drivers) = &case.drivers else { return true };
     let kind = driver.split('-').next().unwrap_or_default();
     drivers

@@ -79,10 +79,14 @@ impl Proxy for Process {
 impl Process {
     /// The command with these words, and the case's policy.
     pub(super) fn start_as(case: &Case, words: &[&str]) -> Result<Self, String> {
+        Self::start_by(Command::new(binary()), case, words)
+    }
+
+    /// As [`Self::start_as`], by another build of the command.
+    pub(super) fn start_by(mut command: Command, case: &Case, words: &[&str]) -> Result<Self, String> {
         let folder = case.policy.is_some().then(|| Folder::with(case));
         let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
         let file = folder.as_ref().map(Folder::policy).or(file);
-        let mut command = Command::new(binary());
         command.args(words);
         if let Some(file) = file {
             command.arg("--policy").arg(file);
@@ -106,6 +110,11 @@ impl Process {
                 Err(refusal(status, &log, folder.as_ref()))
             }
         }
+    }
+
+    /// Ends it at once, by SIGKILL.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("a child");
     }
 
     pub(super) fn signal(&self, signal: &str) {

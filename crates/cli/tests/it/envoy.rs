@@ -1,6 +1,7 @@
 //! `envoy-config` and `envoy-check`: what is written is in order, and what is taken out of it is missed by its name.
 
 mod broken;
+mod processor;
 
 use std::fs;
 use std::path::Path;

@@ -24,7 +24,7 @@ mod wait;
 
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Received;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use error_envelope_core::exchange::{Collected, Event};
+use error_envelope_core::exchange::{Collected, Event, FirstByte};
 use error_envelope_runtime as runtime;
 use futures_util::Stream;
 use tonic::Status;
@@ -43,21 +43,20 @@ impl ProcessingStream {
     {
         loop {
             let input = self.input(messages).await?;
-            match self.handle(input) {
-                Ok(None) => {}
-                Ok(Some(reply)) => return Some(Ok(reply)),
-                Err(status) => return Some(Err(status)),
+            match self.handle(input).transpose() {
+                _ if request::is_named(&self.head, "stream") => return None,
+                None => {}
+                reply => return reply,
             }
         }
     }
 
     /// Takes an input. A panic becomes the answer to the request (F2).
     fn handle(&mut self, input: Input) -> Reply {
-        match runtime::catch(|| self.decide(input)) {
-            Ok(reply) => reply,
-            Err(panic) => runtime::catch(|| self.panicked(panic))
-                .unwrap_or_else(|_| Err(Status::internal("the processor panicked twice"))),
-        }
+        runtime::catch(|| self.decide(input)).unwrap_or_else(|panic| {
+            let answered = runtime::catch(|| self.panicked(panic));
+            answered.unwrap_or_else(|_| Err(Status::internal("the processor panicked twice")))
+        })
     }
 
     fn decide(&mut self, input: Input) -> Reply {
@@ -65,36 +64,25 @@ impl ProcessingStream {
             Input::Message(message) => self.received(*message),
             Input::KeysFetched => self.verified(),
             Input::Elapsed(Wait::Verify) => self.verified(),
-            Input::Elapsed(Wait::Peek) => self.peeked_in_vain(),
-            Input::Elapsed(Wait::Collect) => self.collected_too_late(),
+            Input::Elapsed(Wait::Peek) => self.first_byte(FirstByte::TooSlow, None),
+            Input::Elapsed(Wait::Collect) => self.collected(Collected::Unreadable(&[]), message::passed_head),
             Input::Elapsed(Wait::Deadline) => self.end_at_call_deadline(),
         }
     }
 
     fn received(&mut self, message: ProcessingRequest) -> Reply {
-        let attributes = &message.attributes;
-        match message.request {
-            Some(Received::RequestHeaders(head)) => {
-                self.request_head(head, message::attribute(attributes, "request.protocol"))
-            }
+        let ProcessingRequest { request, attributes, .. } = message;
+        let attribute = |name| message::attribute(&attributes, name);
+        match request {
+            Some(Received::RequestHeaders(head)) => self.request_head(head, attribute("request.protocol")),
             Some(Received::RequestBody(body)) => self.request_body(&body.body, body.end_of_stream),
             Some(Received::RequestTrailers(_)) => self.request_ended(),
-            Some(Received::ResponseHeaders(head)) => {
-                self.response_head(&head, message::attribute(attributes, "response.code_details"))
-            }
+            Some(Received::ResponseHeaders(head)) => self.response_head(&head, attribute("response.code_details")),
             Some(Received::ResponseBody(body)) => self.response_body(body.body, body.end_of_stream),
             Some(Received::ResponseTrailers(trailers)) => self.response_trailers(&trailers),
             None => {
                 Err(Status::invalid_argument("the message has no request that this processor supports; use Envoy 1.40"))
             }
-        }
-    }
-
-    /// Envoy has ended the stream: a request whose end is not logged yet is logged now (F2).
-    pub(crate) fn ended(&mut self) {
-        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
-        if let Some(event) = event {
-            runtime::log_event(event);
         }
     }
 
@@ -108,5 +96,13 @@ impl ProcessingStream {
             // Envoy does not show how the body of a call or of an event stream has ended.
             State::New | State::Watching(_) | State::Streaming(_) | State::Done => None,
         }
+    }
+}
+
+/// A stream has ended, wherever it was: a request whose end is not logged yet is logged now (F2).
+impl Drop for ProcessingStream {
+    fn drop(&mut self) {
+        let event = runtime::catch(|| self.last_event()).unwrap_or_default();
+        event.into_iter().for_each(runtime::log_event);
     }
 }

@@ -3,20 +3,20 @@
 use std::pin::Pin;
 
 use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, ProcessingResponse};
+use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingResponse};
 use error_envelope_core::exchange::{
-    Admission, BodyMeter, Exchange, FirstByte, KnownMethod, MeterAction, PendingPeek, PendingVerification,
+    Admission, BodyFailure, Exchange, FirstByte, KnownMethod, MeterAction, PendingVerification,
 };
+use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, HeaderLines as _};
-use http::HeaderValue;
+use http::request;
 use tonic::Status;
 
 use super::state::{ProcessingStream, Reply, State, Verifying};
 use super::timers::Wait;
 use crate::message::{self, Lines};
-use crate::mode::{Mode, ResponseMode};
 
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {
@@ -57,8 +57,11 @@ impl ProcessingStream {
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                let changes = self.request_changes(lines.as_ref(), all, exchange.id_header());
-                Ok(Some(self.forward(exchange, meter, changes)))
+                let (id, declared) = (exchange.request_id(), self.facts.upper.is_some());
+                self.meter = meter.filter(|meter| meter.needs_data(declared));
+                self.mode.counts_request = self.meter.is_some();
+                self.called(exchange);
+                self.forward(lines.as_ref(), all, id)
             }
             Admission::Answer(answered) => self.answer(*answered),
             Admission::Verify(pending, timeout) => {
@@ -68,33 +71,25 @@ impl ProcessingStream {
                 Ok(Some(message::wait_for(timeout)))
             }
             Admission::Peek(pending, timeout) => {
-                let changes = self.request_changes(lines.as_ref(), all, pending.id_header());
-                let id = pending.id_header().clone();
-                self.mode = Mode { counts_request: true, response: ResponseMode::Head };
+                let id = pending.request_id();
+                self.mode.counts_request = true;
                 self.timers.start(Wait::Peek, timeout);
                 self.state = State::Peeking(Box::new(pending));
-                Ok(Some(message::with_note(message::request_head(changes, self.mode), &id, None)))
+                self.forward(lines.as_ref(), all, id)
             }
         }
     }
 
-    fn request_changes(&self, lines: Option<&EnvoyHeaders>, all: bool, id: &HeaderValue) -> HeaderMutation {
-        if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) }
-    }
-
-    /// The request is on its way.
-    fn forward(&mut self, exchange: Exchange, meter: Option<BodyMeter>, changes: HeaderMutation) -> ProcessingResponse {
-        let declared = self.facts.upper.is_some();
-        self.meter = meter.filter(|meter| meter.needs_data(declared));
-        self.mode = Mode { counts_request: self.meter.is_some(), response: ResponseMode::Head };
-        let id = exchange.id_header().clone();
-        self.called(exchange);
-        message::with_note(message::request_head(changes, self.mode), &id, None)
+    /// The request's head goes on, with the mode for the messages after it.
+    fn forward(&self, lines: Option<&EnvoyHeaders>, all: bool, id: RequestId) -> Reply {
+        let changes =
+            if all { message::changes(Lines::new(lines), &self.head.headers) } else { message::only_request_id(id) };
+        Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
     fn called(&mut self, exchange: Exchange) {
         if let Some(time) = exchange.deadline() {
-            self.timers.start_call(time);
+            self.timers.start(Wait::Deadline, time);
         }
         self.state = State::Called(Box::new(exchange));
     }
@@ -112,16 +107,20 @@ impl ProcessingStream {
     /// Counts a piece, before the service sees it.
     pub(super) fn request_body(&mut self, data: &[u8], end: bool) -> Reply {
         inject(&self.head, "request_body");
-        if matches!(self.state, State::Peeking(_)) {
-            return self.peeked(data, end);
-        }
-        let Some(meter) = &mut self.meter else { return Ok(Some(message::request_body())) };
+        let passes = Some(message::request_body());
+        let Some(meter) = &mut self.meter else {
+            return match (data.is_empty(), end) {
+                (true, false) => Ok(passes),
+                (true, true) => self.first_byte(FirstByte::End, passes),
+                (false, _) => self.first_byte(FirstByte::Data, passes),
+            };
+        };
         let counted = meter.request_data(data);
         if end {
             meter.body_ended();
         }
         match counted {
-            MeterAction::Within => Ok(Some(message::request_body())),
+            MeterAction::Within => Ok(passes),
             MeterAction::Over(_) => self.overran(),
         }
     }
@@ -132,6 +131,7 @@ impl ProcessingStream {
         match self.take_state() {
             State::Called(exchange) => self.answer(exchange.overran()),
             State::Collecting(collecting) => self.answer(collecting.exchange.overran()),
+            State::Watching(call) => cut_off(call.overran()),
             // Two streams of one client would not share their end; here the response breaks off with the request.
             _ => Err(Status::resource_exhausted("the request body exceeded its limit after a response")),
         }
@@ -141,46 +141,24 @@ impl ProcessingStream {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
         }
-        if let State::Peeking(pending) = self.take_if_peeking() {
-            return self.first_byte(*pending, FirstByte::End, message::request_trailers());
-        }
-        Ok(Some(message::request_trailers()))
+        self.first_byte(FirstByte::End, Some(message::request_trailers()))
     }
 
-    /// The first piece, or the end, of a body whose presence decides (G3).
-    fn peeked(&mut self, data: &[u8], end: bool) -> Reply {
-        let first = match (data.is_empty(), end) {
-            (true, false) => return Ok(Some(message::request_body())),
-            (true, true) => FirstByte::End,
-            (false, _) => FirstByte::Data,
+    /// The first piece of a body whose presence decides came, or its end, or neither in time (G3).
+    pub(super) fn first_byte(&mut self, first: FirstByte, passes: Option<ProcessingResponse>) -> Reply {
+        let pending = match self.take_state() {
+            State::Peeking(pending) => pending,
+            state => {
+                self.state = state;
+                return Ok(passes);
+            }
         };
-        match self.take_if_peeking() {
-            State::Peeking(pending) => self.first_byte(*pending, first, message::request_body()),
-            _ => Ok(Some(message::request_body())),
-        }
-    }
-
-    pub(super) fn peeked_in_vain(&mut self) -> Reply {
-        match self.take_if_peeking() {
-            State::Peeking(pending) => match pending.first_byte(FirstByte::TooSlow) {
-                Admission::Answer(answered) => self.answer(*answered),
-                _ => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    fn take_if_peeking(&mut self) -> State {
-        if matches!(self.state, State::Peeking(_)) { self.take_state() } else { State::Done }
-    }
-
-    fn first_byte(&mut self, pending: PendingPeek, first: FirstByte, passes: ProcessingResponse) -> Reply {
         self.timers.stop();
         match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);
                 self.called(exchange);
-                Ok(Some(passes))
+                Ok(passes)
             }
             Admission::Answer(answered) => self.answer(*answered),
             // One peek decides, and comes last: the exchange requests nothing more.
@@ -194,12 +172,19 @@ impl ProcessingStream {
         match self.take_state() {
             State::Called(exchange) => self.answer(exchange.timed_out()),
             State::Collecting(collecting) => self.answer(collecting.exchange.timed_out()),
+            State::Watching(call) if !call.has_ended() => cut_off(call.timed_out()),
             state => {
                 self.state = state;
                 Ok(None)
             }
         }
     }
+}
+
+/// Ends a call behind its head (F4): Envoy resets it, and its client gets no last message.
+fn cut_off(failure: BodyFailure) -> Reply {
+    runtime::log_event(failure.event);
+    Err(Status::aborted("a call has failed behind its head"))
 }
 
 /// Ready once the keys that a request waits for are there. A custom verifier does not exist here, so nothing is waited
@@ -212,12 +197,11 @@ fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + S
 }
 
 /// A panic that the request names, for tests.
-#[cfg(feature = "panics")]
-pub(super) fn inject(head: &http::request::Parts, message: &str) {
-    let names = head.headers.get("x-panic-in").is_some_and(|value| value == message);
-    assert!(!names, "the panic that the request names, in {message}");
+pub(super) fn inject(head: &request::Parts, message: &str) {
+    assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
-#[cfg(not(feature = "panics"))]
-#[inline]
-pub(super) fn inject(_: &http::request::Parts, _: &str) {}
+/// Whether the request names this message in `x-panic-in`: in builds for tests alone.
+pub(super) fn is_named(head: &request::Parts, message: &str) -> bool {
+    cfg!(feature = "panics") && head.headers.get("x-panic-in").is_some_and(|value| value == message)
+}

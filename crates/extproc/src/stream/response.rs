@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, HttpTrailers};
+use envoy_types::pb::envoy::service::ext_proc::v3::{HeaderMutation, HttpHeaders, HttpTrailers, ProcessingResponse};
 use error_envelope_core::exchange::{
     Collected, CollectedAction, Event, EventFields, Exchange, ObservedError, ResponsePlan, RewrittenBody,
 };
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
-use http::{Response, response};
+use http::{Response, StatusCode, response};
 
-use super::failed::{ReplyOrigin, plan_failure};
+use super::failed::ReplyOrigin;
 use super::request::inject;
-use super::state::{Collecting, Copying, ProcessingStream, Reply, State, id_value};
+use super::state::{Collecting, Copying, ProcessingStream, Reply, State};
 use super::timers::Wait;
 use crate::message::{self, Lines};
-use crate::mode::{Mode, ResponseMode};
+use crate::mode::ResponseMode;
 
 impl ProcessingStream {
     pub(super) fn response_head(&mut self, message: &HttpHeaders, details: Option<&str>) -> Reply {
@@ -31,7 +31,7 @@ impl ProcessingStream {
             }
             state => {
                 self.state = state;
-                return Ok(Some(message::response_head(Default::default(), None)));
+                return Ok(Some(message::passed_head(Default::default())));
             }
         };
         match (origin, details.filter(|details| *details != VIA_UPSTREAM)) {
@@ -40,31 +40,18 @@ impl ProcessingStream {
         }
     }
 
-    /// Envoy answers by itself with this head, or the head cannot be used.
-    fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
-        match plan_failure(origin, message, details).map_err(|origin| *origin) {
-            Ok((plan, head)) => self.carry_out(plan, head, message),
-            // A redirect or another success of Envoy's own keeps its shape, and gets the request's id.
-            Err(ReplyOrigin::Exchange(exchange)) => self.service_head(exchange, message),
-            Err(ReplyOrigin::Peeking(_) | ReplyOrigin::Verifying(_)) => {
-                let id = self.id.unwrap_or_else(runtime::new_request_id);
-                Ok(Some(message::response_head(message::only_request_id(&id_value(id)), None)))
-            }
-        }
-    }
-
     /// The head is the service's.
-    fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
+    pub(super) fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
         if envoy::can_pass_unparsed(lines, |status| exchange.passes_unparsed(*sent.insert(status)))
             && let Some(status) = sent
         {
-            let changes = message::only_request_id(exchange.id_header());
+            let changes = message::only_request_id(exchange.request_id());
             let (_, notes) = exchange.finish_unparsed();
             self.log_notes(notes);
             self.head_left(status);
-            return Ok(Some(message::response_head(changes, None)));
+            return Ok(Some(message::passed_head(changes)));
         }
         let Some(mut head) = envoy::response(lines) else {
             return self.failed(ReplyOrigin::Exchange(exchange), message, "no proper head");
@@ -74,13 +61,13 @@ impl ProcessingStream {
         self.carry_out(plan, head, message)
     }
 
-    fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
+    pub(super) fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
         match plan {
             ResponsePlan::Pass(_, notes) => {
                 self.log_notes(notes);
                 self.pass(&head, message, ResponseMode::Head, None)
             }
-            ResponsePlan::Keep(_, event) => self.pass_logged(&head, message, ResponseMode::Head, *event),
+            ResponsePlan::Keep(_, event) => self.pass(&head, message, ResponseMode::Head, Some(*event)),
             ResponsePlan::Strip(_, notes) => {
                 self.log_notes(notes);
                 self.strip(head, message)
@@ -103,13 +90,10 @@ impl ProcessingStream {
                 passed
             }
             ResponsePlan::Stream(events, event) => {
-                let passed = match event {
-                    Some(event) => self.pass_logged(&head, message, ResponseMode::Streamed, *event),
-                    None => {
-                        self.log_notes(events.notes());
-                        self.pass(&head, message, ResponseMode::Streamed, None)
-                    }
-                };
+                if event.is_none() {
+                    self.log_notes(events.notes());
+                }
+                let passed = self.pass(&head, message, ResponseMode::Streamed, event.map(|event| *event));
                 self.state = State::Streaming(events);
                 passed
             }
@@ -122,42 +106,27 @@ impl ProcessingStream {
         }
     }
 
-    /// The response goes on with the changes of its head.
+    /// The response goes on with the changes of its head. An event is noted and logged.
     fn pass(
         &mut self,
         head: &response::Parts,
         message: &HttpHeaders,
         mode: ResponseMode,
-        event: Option<&Event>,
+        event: Option<Event>,
     ) -> Reply {
-        self.head_left(head.status);
         let changes = message::response_changes(Lines::new(message.headers.as_ref()), head);
-        let passed = message::response_head(changes, self.next_mode(mode, message.end_of_stream));
-        Ok(Some(match event {
-            Some(event) => message::with_note(passed, &id_value(event.request_id()), Some(event)),
-            None => passed,
-        }))
+        self.mode.response = mode;
+        let changes_mode = mode != ResponseMode::Head && !message.end_of_stream;
+        let passed = message::response_head(changes, changes_mode.then_some(self.mode));
+        self.passed(passed, head.status, event)
     }
 
-    fn pass_logged(
-        &mut self,
-        head: &response::Parts,
-        message: &HttpHeaders,
-        mode: ResponseMode,
-        event: Event,
-    ) -> Reply {
-        let passed = self.pass(head, message, mode, Some(&event));
+    fn passed(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
+        self.head_left(status);
+        let Some(event) = event else { return Ok(Some(passed)) };
+        let noted = message::with_note(passed, event.request_id(), Some(&event));
         runtime::log_event(event);
-        passed
-    }
-
-    /// The mode from now on, if it is another one.
-    fn next_mode(&mut self, response: ResponseMode, ended: bool) -> Option<Mode> {
-        let changes = response != ResponseMode::Head && !ended;
-        changes.then(|| {
-            self.mode = Mode { response, ..self.mode };
-            self.mode
-        })
+        Ok(Some(noted))
     }
 
     /// The head alone goes on (E5).
@@ -167,7 +136,7 @@ impl ProcessingStream {
         }
         self.head_left(head.status);
         let reply = Response::from_parts(head, Bytes::new());
-        Ok(Some(message::immediate(reply, "none", false)))
+        Ok(Some(message::immediate(reply, "none", &self.head)))
     }
 
     fn rewritten(&mut self, head: response::Parts, mut written: RewrittenBody) -> Reply {
@@ -187,50 +156,44 @@ impl ProcessingStream {
         timeout: Duration,
     ) -> Reply {
         let lines = message.headers.clone().unwrap_or_default();
-        let buffers = is_declared(&head) || exchange.buffers_unsized_errors();
-        let collecting = Collecting { exchange, head, lines, max_bytes };
+        let buffers = declares_at_most(&head, BUFFER) || exchange.buffers_unsized_errors();
+        // A body that may have to be sent unchanged is awaited: an immediate response could not send it.
+        let is_awaited = exchange.may_restore();
+        self.state = State::Collecting(Box::new(Collecting { exchange, head, lines, max_bytes }));
         if message.end_of_stream {
-            return self.collected(collecting, Collected::Whole(&[]), Place::Head);
+            return self.collected(Collected::Whole(&[]), message::passed_head);
         }
         if !buffers {
-            return self.collected(collecting, Collected::Unreadable(&[]), Place::Head);
+            return self.collected(Collected::Unreadable(&[]), message::passed_head);
         }
-        // A body that may have to be sent unchanged is awaited: an immediate response could not send it.
-        if !collecting.exchange.may_restore() {
+        if !is_awaited {
             self.timers.start(Wait::Collect, timeout);
         }
-        self.state = State::Collecting(Box::new(collecting));
-        self.mode = Mode { response: ResponseMode::Buffered, ..self.mode };
+        self.mode.response = ResponseMode::Buffered;
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
     }
 
-    pub(super) fn collected_too_late(&mut self) -> Reply {
-        match self.take_state() {
-            State::Collecting(collecting) => self.collected(*collecting, Collected::Unreadable(&[]), Place::Head),
+    /// An error's body was read, whole or not. `passes`: the reply to the last message if the error goes on.
+    pub(super) fn collected(
+        &mut self,
+        body: Collected<'_>,
+        passes: impl FnOnce(HeaderMutation) -> ProcessingResponse,
+    ) -> Reply {
+        let collecting = match self.take_state() {
+            State::Collecting(collecting) => *collecting,
             state => {
                 self.state = state;
-                Ok(None)
+                return Ok(None);
             }
-        }
-    }
-
-    /// An error's body was read, whole or not.
-    fn collected(&mut self, collecting: Collecting, body: Collected<'_>, place: Place) -> Reply {
+        };
         self.timers.clear();
         let Collecting { exchange, mut head, lines, .. } = collecting;
         match exchange.response_body(&mut head, body) {
             CollectedAction::Rewrite(written) => self.rewritten(head, written),
             CollectedAction::Replace(answered) => self.answer(*answered),
             CollectedAction::Restore(_, event) => {
-                self.head_left(head.status);
                 let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                let passed = match place {
-                    Place::Head => message::response_head(changes, None),
-                    Place::Body => message::buffered_response(changes),
-                };
-                let passed = message::with_note(passed, &id_value(event.request_id()), Some(&event));
-                runtime::log_event(*event);
-                Ok(Some(passed))
+                self.passed(passes(changes), head.status, Some(*event))
             }
         }
     }
@@ -244,94 +207,86 @@ impl ProcessingStream {
         max_bytes: u64,
         timeout: Duration,
     ) -> Reply {
-        let copies = is_declared(head) && !message.end_of_stream;
-        let mode = if copies { ResponseMode::Streamed } else { ResponseMode::Head };
-        if copies {
-            let until = tokio::time::Instant::now() + timeout;
-            let passed = self.pass(head, message, mode, None);
-            self.state = State::Copying(Box::new(Copying { observed, copy: Vec::new(), passed: 0, max_bytes, until }));
-            return passed;
+        if message.end_of_stream || !declares_at_most(head, u64::MAX) {
+            let body = if message.end_of_stream { Collected::Whole(&[]) } else { Collected::Unreadable(&[]) };
+            return self.pass(head, message, ResponseMode::Head, Some(observed.finish(body)));
         }
-        let body = if message.end_of_stream { Collected::Whole(&[]) } else { Collected::Unreadable(&[]) };
-        let event = observed.finish(body);
-        self.pass_logged(head, message, mode, event)
+        let until = tokio::time::Instant::now() + timeout;
+        self.state = State::Copying(Box::new(Copying { observed, copy: Vec::new(), passed: 0, max_bytes, until }));
+        self.pass(head, message, ResponseMode::Streamed, None)
     }
 
     pub(super) fn response_body(&mut self, data: Vec<u8>, end: bool) -> Reply {
         inject(&self.head, "response_body");
-        match self.take_state() {
+        let mut changed = None;
+        match &mut self.state {
             State::Collecting(collecting) => {
                 let too_long = data.len() as u64 > collecting.max_bytes;
                 let body = if too_long { Collected::Unreadable(&data) } else { Collected::Whole(&data) };
-                self.collected(*collecting, body, Place::Body)
+                return self.collected(body, message::buffered_response);
             }
-            State::Copying(copying) => self.copy(copying, &data, end),
-            State::Watching(mut watch) => {
-                let mut changed = Bytes::from(data);
-                let before = changed.clone();
-                watch.response_data(&mut changed).into_iter().for_each(runtime::log_event);
-                self.state = State::Watching(watch);
-                Ok(Some(message::response_body((changed != before).then_some(changed))))
+            State::Copying(copying) => copying.push(&data),
+            State::Watching(watch) => {
+                let before = Bytes::from(data);
+                let mut after = before.clone();
+                watch.response_data(&mut after).into_iter().for_each(runtime::log_event);
+                changed = (after != before).then_some(after);
             }
-            State::Streaming(mut events) => {
-                let changed = events.response_data(&data);
-                self.state = State::Streaming(events);
-                Ok(Some(message::response_body(changed)))
-            }
-            state => {
-                self.state = state;
-                Ok(Some(message::response_body(None)))
-            }
-        }
-    }
-
-    fn copy(&mut self, mut copying: Box<Copying>, data: &[u8], end: bool) -> Reply {
-        copying.passed = copying.passed.saturating_add(data.len() as u64);
-        if copying.passed <= copying.max_bytes {
-            copying.copy.extend_from_slice(data);
+            State::Streaming(events) => changed = events.response_data(&data),
+            _ => {}
         }
         if end {
-            self.copied(*copying)
-        } else {
-            self.state = State::Copying(copying)
+            self.copied();
         }
-        Ok(Some(message::response_body(None)))
+        Ok(Some(message::response_body(changed)))
     }
 
-    fn copied(&mut self, copying: Copying) {
-        let Copying { observed, copy, passed, max_bytes, until } = copying;
-        let in_time = passed <= max_bytes && tokio::time::Instant::now() < until;
-        let collected = if in_time { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
-        runtime::log_event(observed.finish(collected));
+    /// The body of an error that passes has ended: the error is logged.
+    fn copied(&mut self) {
+        match self.take_state() {
+            State::Copying(copying) => runtime::log_event(copying.finish()),
+            state => self.state = state,
+        }
     }
 
     pub(super) fn response_trailers(&mut self, message: &HttpTrailers) -> Reply {
         let lines = Lines::new(message.trailers.as_ref());
-        match self.take_state() {
-            State::Copying(copying) => self.copied(*copying),
-            State::Watching(mut watch) => {
+        let mut changes = HeaderMutation::default();
+        match &mut self.state {
+            State::Watching(watch) => {
                 if let Some(mut trailers) = envoy::trailers(lines) {
                     watch.response_trailers(&mut trailers).into_iter().for_each(runtime::log_event);
-                    return Ok(Some(message::response_trailers(message::changes(lines, &trailers))));
+                    changes = message::changes(lines, &trailers);
                 }
             }
-            State::Streaming(mut events) => events.response_trailers(),
-            state => self.state = state,
+            State::Streaming(events) => events.response_trailers(),
+            _ => self.copied(),
         }
-        Ok(Some(message::response_trailers(Default::default())))
+        Ok(Some(message::response_trailers(changes)))
+    }
+}
+
+impl Copying {
+    fn push(&mut self, data: &[u8]) {
+        self.passed = self.passed.saturating_add(data.len() as u64);
+        if self.passed <= self.max_bytes {
+            self.copy.extend_from_slice(data);
+        }
+    }
+
+    fn finish(self) -> Event {
+        let is_whole = self.passed <= self.max_bytes && tokio::time::Instant::now() < self.until;
+        let body = if is_whole { Collected::Whole(&self.copy) } else { Collected::Unreadable(&self.copy) };
+        self.observed.finish(body)
     }
 }
 
 /// Envoy's details of a response that the service made.
 const VIA_UPSTREAM: &str = "via_upstream";
 
-/// The message that is replied to.
-#[derive(Clone, Copy)]
-enum Place {
-    Head,
-    Body,
-}
+/// The most that Envoy buffers of a response, as the generated configuration has it. Over that Envoy answers 500 by itself.
+const BUFFER: u64 = 1024 * 1024;
 
-fn is_declared(head: &response::Parts) -> bool {
-    envoy::facts(&head.headers, false).upper.is_some()
+fn declares_at_most(head: &response::Parts, bytes: u64) -> bool {
+    envoy::facts(&head.headers, false).upper.is_some_and(|length| length <= bytes)
 }

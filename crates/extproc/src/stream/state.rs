@@ -13,8 +13,7 @@ use error_envelope_core::exchange::{
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
-use http::{HeaderValue, Method, Response, StatusCode, request, response};
-
+use http::{Response, StatusCode, request, response};
 use tonic::Status;
 
 use super::timers::Timers;
@@ -132,9 +131,8 @@ impl ProcessingStream {
         self.state = State::Done;
         self.timers.clear();
         self.head_left(reply.status());
-        let code = event.code().map_or("none", |code| code.as_str()).to_owned();
-        let sent = message::immediate(reply, &code, self.head.method == Method::HEAD);
-        Ok(Some(message::with_note(sent, &id_value(event.request_id()), Some(event))))
+        let code = event.code().map_or("none", |code| code.as_str());
+        Ok(Some(message::with_note(message::immediate(reply, code, &self.head), event.request_id(), Some(event))))
     }
 
     /// A head of this status goes to the client: counts the request (L2).
@@ -144,8 +142,4 @@ impl ProcessingStream {
             timer.head(status);
         }
     }
-}
-
-pub(super) fn id_value(id: RequestId) -> HeaderValue {
-    HeaderValue::from_bytes(&id.text()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

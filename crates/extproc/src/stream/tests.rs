@@ -1,5 +1,6 @@
 //! Streams of messages without Envoy and without a socket: every one ends with an error, and no panic lets a request pass.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::{HeaderMap as EnvoyHeaders, HeaderValue as EnvoyLine};
@@ -11,10 +12,12 @@ use futures_util::{StreamExt, stream};
 use tonic::{Code, Status};
 
 use super::{ProcessingStream, Received};
+use crate::mode::{fields, override_modes};
 use crate::service::replies;
 
 const POLICY: &str = "version = 1\n[defaults]\nbody_limit = 4\n[auth.keys]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\" }]\n\
-                      [[route]]\nmatch = \"/locked\"\nauth = [\"keys\"]\n[[route]]\nmatch = \"/buffered\"\next_proc_bodies = \"buffered\"\n";
+                      [[route]]\nmatch = \"/locked\"\nauth = [\"keys\"]\n[[route]]\nmatch = \"/buffered\"\next_proc_bodies = \"buffered\"\n\
+                      [[route]]\nmatch = \"/events\"\nevent_streams = \"append_error\"\n[inspect]\nmax_bytes = \"64 MiB\"\n";
 
 fn stream_of() -> ProcessingStream {
     let policy = PolicyLoader::new().parse("policy.toml", POLICY).unwrap().into_policy();
@@ -68,6 +71,86 @@ fn status(verdict: &Verdict) -> i32 {
     }
 }
 
+fn call(lines: &[(&str, &str)], end_of_stream: bool) -> Result<ProcessingRequest, Status> {
+    let lines = [&[(":method", "POST"), (":path", "/a.B/C"), (":authority", "a")], lines].concat();
+    message(Received::RequestHeaders(head(&lines, end_of_stream)))
+}
+
+fn succeeded(media_type: &str) -> Result<ProcessingRequest, Status> {
+    message(Received::ResponseHeaders(head(&[(":status", "200"), ("content-type", media_type)], false)))
+}
+
+fn piece(body: &[u8]) -> Result<ProcessingRequest, Status> {
+    message(Received::RequestBody(HttpBody { body: body.to_vec(), ..HttpBody::default() }))
+}
+
+#[tokio::test]
+async fn v4_each_mode_that_is_requested_is_allowed_and_no_other_is() {
+    let (grpc, web) = ("application/grpc", "application/grpc-web");
+    let mut requested = BTreeSet::new();
+    for (request, response) in [
+        (get("/"), succeeded("text/html")),
+        (get("/"), failed(&[("content-length", "51")])),
+        (get("/events"), succeeded("text/event-stream")),
+        (call(&[("content-type", grpc)], true), succeeded(grpc)),
+        (post("/"), succeeded("text/html")),
+        (post("/"), failed(&[("content-length", "51")])),
+        (post("/events"), succeeded("text/event-stream")),
+        (call(&[("content-type", web)], false), succeeded(web)),
+        (call(&[("content-type", grpc)], false), succeeded(grpc)),
+    ] {
+        let messages = stream::iter([request, response]).chain(stream::pending());
+        let replies = replies(stream_of(), messages).take(2).collect::<Vec<_>>().await;
+        let modes = replies.into_iter().filter_map(|reply| reply.unwrap().mode_override);
+        requested.extend(modes.map(|mode| fields(&mode)));
+    }
+    assert_eq!(requested, override_modes().collect());
+}
+
+#[tokio::test]
+async fn v4_a_message_behind_a_verdict_changes_nothing() {
+    let replies = run(vec![get("/locked"), piece(b"{}"), failed(&[]), failed(&[("content-length", "2")])]).await;
+    let verdicts = replies.iter().filter_map(|reply| reply.as_ref().ok()?.response.as_ref());
+    assert_eq!(verdicts.filter(|verdict| status(verdict) > 0).count(), 1, "{replies:?}");
+}
+
+#[tokio::test]
+async fn i1_a_response_without_a_request_gets_an_id() {
+    let Verdict::ImmediateResponse(reply) = run_open(vec![failed(&[])], 1).await.remove(0) else { panic!("a verdict") };
+    let lines = reply.headers.unwrap().set_headers.into_iter().filter_map(|line| line.header);
+    assert_eq!(lines.filter(|line| line.key == "x-request-id" && line.raw_value.starts_with(b"req_")).count(), 1);
+}
+
+#[tokio::test]
+async fn g3_an_upgrade_is_no_body() {
+    let lines = [(":method", "GET"), (":path", "/"), (":authority", "a"), ("upgrade", "websocket")];
+    let replies = run_open(vec![message(Received::RequestHeaders(head(&lines, false)))], 1).await;
+    assert!(matches!(replies[0], Verdict::RequestHeaders(_)), "{replies:?}");
+}
+
+#[tokio::test]
+async fn p1_a_call_that_envoy_takes_for_plain_http_gets_no_message_as_its_body() {
+    for (media_type, is_grpc) in
+        [("application/grpc", true), ("application/grpc+proto", true), ("Application/GRPC", false)]
+    {
+        let replies = run_open(vec![call(&[("content-type", media_type)], true), failed(&[])], 2).await;
+        let Verdict::ImmediateResponse(reply) = &replies[1] else { panic!("{replies:?}") };
+        assert_eq!(
+            (reply.grpc_status.is_some(), reply.body.is_empty()),
+            (is_grpc, !is_grpc),
+            "{media_type}: {reply:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p1_a_call_behind_its_head_ends_at_its_deadline() {
+    let request = call(&[("content-type", "application/grpc"), ("grpc-timeout", "200m")], true);
+    let messages = stream::iter([request, succeeded("application/grpc")]).chain(stream::pending());
+    let replies = replies(stream_of(), messages).collect::<Vec<_>>().await;
+    assert_eq!((replies.len(), replies[2].is_err()), (3, true), "{replies:?}");
+}
+
 #[tokio::test]
 async fn v4_each_stream_ends_with_an_error_whatever_came() {
     for messages in [
@@ -96,7 +179,6 @@ async fn g2_a_request_without_credentials_gets_an_immediate_response() {
 
 #[tokio::test]
 async fn g4_a_body_is_counted_and_answered_at_its_limit() {
-    let piece = |body: &[u8]| message(Received::RequestBody(HttpBody { body: body.to_vec(), ..HttpBody::default() }));
     let replies = run_open(vec![post("/"), piece(b"1234"), piece(b"5")], 3).await;
     assert!(matches!(replies[1], Verdict::RequestBody(_)));
     assert_eq!(status(&replies[2]), 413);
@@ -104,7 +186,10 @@ async fn g4_a_body_is_counted_and_answered_at_its_limit() {
 
 #[tokio::test]
 async fn r4_a_head_without_a_length_decides_and_a_declared_length_is_read() {
-    assert_eq!(status(&run_open(vec![get("/"), failed(&[])], 2).await[1]), 409);
+    // The second is longer than Envoy buffers: it would answer 500.
+    for lines in [&[][..], &[("content-length", "1048577")]] {
+        assert_eq!(status(&run_open(vec![get("/"), failed(lines)], 2).await[1]), 409);
+    }
     let body = br#"{"error":{"code":"not_found","message":"No seat."}}"#.to_vec();
     let body = message(Received::ResponseBody(HttpBody { body, end_of_stream: true, ..HttpBody::default() }));
     let replies = run_open(vec![get("/"), failed(&[("content-length", "51")]), body], 3).await;

@@ -5,11 +5,13 @@
 
 mod answering;
 mod asking;
+mod differs;
 mod holds;
 mod on_call;
 mod operators;
 mod paths;
 mod processor;
+mod processor_failures;
 mod service;
 
 use std::io::{BufReader, Read as _, Write as _};
@@ -33,7 +35,8 @@ pub(super) enum Envoy {
     Http2,
 }
 
-pub(super) use self::processor::{DIFFERS, ExtProc};
+pub(super) use self::differs::difference;
+pub(super) use self::processor::ExtProc;
 
 impl Driver for Envoy {
     type Session = Option<Session<Running>>;
@@ -61,11 +64,7 @@ impl Driver for Envoy {
 /// What Envoy does by itself, whatever the module states.
 fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let (inner, request) = (&case.inner, &case.request);
-    let raw = inner.raw().map(|raw| response_in(&raw));
-    let no_head = matches!(raw, Some(None));
-    let breaks_off = inner.cut_after.is_some()
-        || inner.fails == Some(Fails::ErrorInBody)
-        || matches!(raw, Some(Some((.., whole))) if !whole);
+    let no_head = inner.raw().is_some_and(|raw| response_in(&raw).is_none());
     let passes = |body: &Option<String>| matches!(body.as_deref(), Some("aborted" | "inner"));
     let ends_as_it_came = case.alternatives.iter().any(|expect| passes(&expect.body));
     let lines = |name: &str| inner.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count();
@@ -75,7 +74,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let upgrades = inner.status == Some(426) && lines("upgrade") > 0;
     [
         (inner.fails == Some(Fails::Refused) || no_head, "Envoy: a failure of its own has its own status (V2)"),
-        (breaks_off && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
+        (breaks_off(case) && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
         (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
         (!is_path, "Envoy: it refuses a target that is no path (V2)"),
         (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
@@ -95,6 +94,14 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
+}
+
+/// Whether the service's body ends before its end.
+fn breaks_off(case: &Case) -> bool {
+    let raw = || case.inner.raw().and_then(|raw| response_in(&raw));
+    case.inner.cut_after.is_some()
+        || case.inner.fails == Some(Fails::ErrorInBody)
+        || matches!(raw(), Some((.., whole)) if !whole)
 }
 
 /// A process of Envoy's.

@@ -13,6 +13,7 @@ use super::super::process::Proxy;
 use super::super::seen::Response;
 use super::super::wire::{Framing, Timed, Wire};
 use super::asking::{ask, case, closed, code, get, start_as_written, with_key, with_route};
+use super::processor::start_processor;
 use super::service;
 use crate::wait::until;
 
@@ -51,11 +52,25 @@ fn id(response: &Response) -> String {
 #[test]
 #[ignore = "needs Envoy, which `.ci/envoy` brings"]
 fn envoy_l1_an_error_s_line_in_the_access_log_says_what_became_of_it() {
+    the_access_log_says_what_became_of_errors(|upstream, refused, log| {
+        start_as_written(POLICY, upstream, |text| with_refused(logged_to(&text, log), refused))
+    });
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_l1_the_access_log_says_what_became_of_errors_with_the_processor() {
+    the_access_log_says_what_became_of_errors(|upstream, refused, log| {
+        start_processor(POLICY, upstream, |text| with_refused(logged_to(&text, log), refused))
+    });
+}
+
+fn the_access_log_says_what_became_of_errors<P: Proxy>(start: impl FnOnce(SocketAddr, u16, &Path) -> P) {
     let (upstream, _) = service::start();
     let (_closed, refused) = closed();
     let folder = Folder::with(&case(""));
     let log = folder.path().join("access.log");
-    let envoy = start_as_written(POLICY, upstream, |text| with_refused(logged_to(&text, &log), refused));
+    let envoy = start(upstream, refused, &log);
     let mut wanted = Vec::new();
     for (path, status, details) in [
         ("/locked", 401, "code=auth_missing origin=guard route=/locked mode=enforce"),

@@ -7,6 +7,7 @@ use super::super::format::Case;
 use super::super::gateway::{self, Session};
 use super::super::policy::Folder;
 use super::super::process::{Process, Proxy};
+use super::asking::case;
 use super::{Running, as_sent, not_by_envoy, written_with};
 use crate::wait::until;
 
@@ -39,31 +40,6 @@ impl Driver for ExtProc {
     }
 }
 
-/// Rows that differ with the processor, the drivers that show it, and the reason. A row that holds is no longer one of them.
-pub(in super::super) const DIFFERS: &[(&str, &[&str], &str)] = &[
-    ("answer-before-the-body/reads-late", &["ext_proc-h1"], CLOSES),
-    ("drain", &["ext_proc-h1"], CLOSES),
-    (
-        "code-of-the-catalogue-without-envelope-status",
-        BOTH,
-        "R3: an error without a declared length has the catalogue's text",
-    ),
-    ("error-in-body/chunked", BOTH, BREAKS),
-    ("error-in-body/length", BOTH, BREAKS),
-    ("stream-break/coded", BOTH, BREAKS),
-    ("stream-break/declared", BOTH, BREAKS),
-    ("stream-break/inside", BOTH, BREAKS),
-    ("stream-break/route", BOTH, BREAKS),
-    ("grpc-web", BOTH, NO_TYPE),
-    ("rpc-claimed/grpc-web", &["ext_proc-h1"], NO_TYPE),
-    ("rpc-said/on-one-message-too-large", &["ext_proc-h1"], NO_TYPE),
-];
-
-const BOTH: &[&str] = &["ext_proc-h1", "ext_proc-h2"];
-const CLOSES: &str = "R6: Envoy takes `connection` off an immediate response, and closes the connection by itself";
-const BREAKS: &str = "F4: the head waits for the processor, and Envoy answers 502 for a body that breaks off meanwhile";
-const NO_TYPE: &str = "P2: Envoy takes the content type off an immediate response without a body";
-
 /// An Envoy and its processor.
 pub(in super::super) struct Processed {
     pub(super) processor: Process,
@@ -72,7 +48,7 @@ pub(in super::super) struct Processed {
 
 impl Proxy for Processed {
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
-        Self::start_with(case, upstream, as_sent)
+        Self::start_with(process(case, "127.0.0.1:0")?, case, upstream, |text| patient(&as_sent(&text)))
     }
 
     fn address(&self) -> SocketAddr {
@@ -98,21 +74,41 @@ impl Proxy for Processed {
 }
 
 impl Processed {
-    /// With the command's configuration, changed so.
+    /// With this processor, and the command's configuration, changed so.
     pub(super) fn start_with(
+        processor: Process,
         case: &Case,
         upstream: SocketAddr,
-        change: impl FnOnce(&str) -> String,
+        change: impl FnOnce(String) -> String,
     ) -> Result<Self, String> {
-        let processor = Process::start_as(case, &["ext-proc", "--listen", "127.0.0.1:0", "--workers", "1"])?;
         let folder = Folder::with(case);
         let policy = folder.path().join("any.toml");
         std::fs::write(&policy, "version = 1\n").expect("a temporary folder");
         let more = ["--ext-proc", &processor.address().to_string()];
         let text = written_with(&policy, upstream, &more).expect("a policy that is right");
-        let envoy = Running::start_with(case, folder, &change(&text))?;
+        let envoy = Running::start_with(case, folder, &change(text))?;
         // Its listener has an address before the first health check of the processor has ended, and accepts after that.
         until("Envoy accepts", || TcpStream::connect(envoy.address()));
         Ok(Self { processor, envoy })
     }
+}
+
+/// The rows are not about this time, which a machine that does other things takes now and then: Envoy would answer 504.
+fn patient(text: &str) -> String {
+    let usual = " message_timeout: 0.5s";
+    assert!(text.contains(usual), "the configuration says {usual}");
+    text.replace(usual, " message_timeout: 10s")
+}
+
+/// A processor at this address, with the case's policy.
+pub(super) fn process(case: &Case, listen: &str) -> Result<Process, String> {
+    Process::start_as(case, &["ext-proc", "--listen", listen, "--workers", "1"])
+}
+
+/// As `start_as_written`, with the processor in place of the module.
+pub(super) fn start_processor(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Processed {
+    let case = case(&format!("policy = '''\n{policy}'''\n"));
+    let started = process(&case, "127.0.0.1:0");
+    let started = started.and_then(|processor| Processed::start_with(processor, &case, upstream, change));
+    started.unwrap_or_else(|text| panic!("{text}"))
 }
