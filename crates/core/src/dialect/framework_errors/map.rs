@@ -24,18 +24,18 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     }
     if object.has("properties") || object.has("items") {
         // Its `treeifyError()`.
-        if (Map { found, around, wraps: false }).tree(&mut Place::default(), object, 0) {
+        if (Map { found, around, wraps: false, in_element: false }).tree(&mut Place::default(), object, 0) {
             return true;
         }
         *found = Found::default();
     }
-    let mut map = Map { found, around, wraps: false };
+    let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
 /// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent.
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
-    let mut map = Map { found, around, wraps: false };
+    let mut map = Map { found, around, wraps: false, in_element: false };
     let mut place = Place::default();
     list.children()
         .enumerate()
@@ -73,6 +73,8 @@ struct Map<'f, 't, 'a> {
     around: Surroundings,
     /// A list of one map only wraps it (Cerberus).
     wraps: bool,
+    /// The names may be those of an error's own fields: an element of a list is more often an error than such a map.
+    in_element: bool,
 }
 
 impl<'t, 'a> Map<'_, 't, 'a> {
@@ -105,7 +107,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
         if let Some(text) = value.text() {
             // hapi's `source` is one.
-            return !text.trim().is_empty() && takes_texts && !is_part(&text) && self.text(place, text);
+            let may_be_issue = takes_texts && !is_part(&text) && (!self.in_element || is_verdict(&text));
+            return may_be_issue && !text.trim().is_empty() && self.text(place, text);
         }
         // An empty object beside texts is data of an error, and the texts are, too.
         let is_data = takes_texts && value.children().next().is_none();
@@ -145,13 +148,18 @@ impl<'t, 'a> Map<'_, 't, 'a> {
 
     /// Reads what is wrong with an element of a list; some elements have no error.
     fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+        if entry::states_place(fields) {
+            return false;
+        }
         if self.found.is_full() {
             self.found.count(entry::count(fields, self.around));
             return true;
         }
         let mark = place.len();
         place.step(&index.to_string());
+        let in_element = std::mem::replace(&mut self.in_element, true);
         let read = self.object(place, fields, depth + 1);
+        self.in_element = in_element;
         place.truncate(mark);
         read
     }
