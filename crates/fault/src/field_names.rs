@@ -167,6 +167,15 @@ pub fn is_text_or_code(name: &str) -> bool {
     is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
 }
 
+/// Whether a name ends like that of a text: `userMessage`.
+pub fn is_like_text(name: &str) -> bool {
+    const ENDS: [&[u8]; 8] = [b"message", b"msg", b"text", b"reason", b"description", b"detail", b"error", b"title"];
+
+    let mut buffer = [0; LONGEST];
+    let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
+    ENDS.iter().any(|end| name.ends_with(end))
+}
+
 pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }

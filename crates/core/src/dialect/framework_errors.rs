@@ -174,15 +174,15 @@ fn of_lists<'t, 'a>(
 fn adds_to(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
-    let text = only.and_then(text_of);
+    let text = only.and_then(|only| text_of(only, true));
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// The text that an element of such a list is, or has.
-fn text_of<'a>(element: Node<'_, 'a>) -> Option<Cow<'a, str>> {
+/// The text that an element of such a list is, or has: `in_error`, by no name as well (R2).
+fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
-        None => foreign_text::only_sentence(object).map(|text| text.value),
+        None => foreign_text::only_sentence(Some(object).filter(|_| in_error)?).map(|text| text.value),
     };
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
@@ -196,7 +196,7 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
             list.leave_out(1);
             continue;
         }
-        let text = text_of(element)?;
+        let text = text_of(element, context.body.is_some())?;
         let code = entry::code(element, &text);
         match sentences::read(&text, context) {
             Some(readings) => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_names::{Meaning, PLACES, is_part, is_text_or_code, is_whole, meaning};
+use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_text_or_code, is_whole, meaning};
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
@@ -33,13 +33,14 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
-/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent.
+/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent, or with
+/// one field (`{"name":"is required"}`).
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
     let mut map = Map { found, around, wraps: false, in_element: false };
     let mut place = Place::default();
     list.children()
         .enumerate()
-        .all(|(index, element)| element.is_object() && map.indexed(&mut place, index, element, 0))
+        .all(|(index, element)| element.is_object() && map.of_field(&mut place, index, element, 0))
 }
 
 /// An object around a list of errors, or with the text next to them, is no map of fields.
@@ -143,7 +144,24 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
-        self.entry(place, element) || self.indexed(place, index, element, depth)
+        self.entry(place, element) || self.of_field(place, index, element, depth)
+    }
+
+    /// Reads an element of a list. In one without a name, a text is what is wrong with one field, wherever it stands.
+    fn of_field(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
+        let mut fields = element.children();
+        match (fields.next(), fields.next()) {
+            _ if !place.is_empty() || !element.children().any(Node::is_text) => {
+                self.indexed(place, index, element, depth)
+            }
+            (Some(text), None) if !is_like_text(text.name()) && !entry::states_place(element) => {
+                let in_element = std::mem::replace(&mut self.in_element, true);
+                let read = self.object(place, element, depth + 1);
+                self.in_element = in_element;
+                read
+            }
+            _ => false,
+        }
     }
 
     /// Reads what is wrong with an element of a list; some elements have no error.
