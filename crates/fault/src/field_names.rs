@@ -6,29 +6,34 @@
 use crate::tree::{Names, Node};
 
 /// Fields with the text of an error, in order of precedence (R2).
-pub const TEXTS: [&str; 15] = [
+pub const TEXTS: [&str; 19] = [
     "message",
     "msg",
     "error_msg",
+    "errorMsg",
     "errmsg",
+    "err_msg",
     "errorMessage",
     "error_message",
     "error_description",
+    "errorDescription",
     "description",
     "detail",
     "reason",
     "faultstring",
     "statusMessage",
+    "status_message",
     "error",
     "err",
     "title",
 ];
 
 /// The same names, for lookups.
-pub static TEXTS_BY_NAME: Names<15> = Names::new(TEXTS);
+pub static TEXTS_BY_NAME: Names<19> = Names::new(TEXTS);
 
 /// Fields whose value may also be a list with one text (R2).
-pub static TEXT_LISTS: Names<6> = Names::new(["error", "errors", "messages", "errorMessages", "problems", "message"]);
+pub static TEXT_LISTS: Names<7> =
+    Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
 
 /// Further names of the text of an issue: Spring's, Mongoose's.
 const ISSUE_TEXTS: [&str; 3] = ["defaultMessage", "text", "validatorMessage"];
@@ -46,7 +51,7 @@ pub const CODES: [&str; 7] = ["code", "errorCode", "error_code", "__type", "type
 pub const NO_CODES: [&str; 4] = ["error", "fail", "failed", "failure"];
 
 /// Fields with the code of an issue (R13).
-pub const ISSUE_CODES: [&str; 5] = ["code", "rule", "keyword", "errorCode", "type"];
+pub const ISSUE_CODES: [&str; 6] = ["code", "rule", "keyword", "errorCode", "error_code", "type"];
 
 /// Fields with the place of an issue, in order of precedence (R13).
 pub const PLACES: [&str; 23] = [
@@ -162,6 +167,15 @@ pub fn is_text_or_code(name: &str) -> bool {
     is(&TEXTS) || is(&ISSUE_TEXTS) || is(&CODES)
 }
 
+/// Whether a name ends like that of a text: `userMessage`.
+pub fn is_like_text(name: &str) -> bool {
+    const ENDS: [&[u8]; 8] = [b"message", b"msg", b"text", b"reason", b"description", b"detail", b"error", b"title"];
+
+    let mut buffer = [0; LONGEST];
+    let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
+    ENDS.iter().any(|end| name.ends_with(end))
+}
+
 pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
@@ -209,7 +223,8 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
     let mut buffer = [0; LONGEST];
     let name = normalized(field.name(), &mut buffer);
-    let ends: [&[u8]; 4] = [b"errors", b"violations", b"issues", b"invalidparams"];
+    let ends: [&[u8]; 6] =
+        [b"errors", b"violations", b"issues", b"invalidparams", b"invalidparameters", b"invalidfields"];
     match name {
         _ if ends.iter().any(|end| name.ends_with(end)) || name.starts_with(b"validation") => Meaning::Errors,
         b"modelstate" | b"inner" => Meaning::Errors,
@@ -220,7 +235,17 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
 }
 
-/// The letters that the names below end with, or the one that the other begins with.
+/// Whether a field's name states that the names in it are those of fields, in any spelling: `fieldErrors`.
+pub fn names_fields(name: &str) -> bool {
+    let mut buffer = [0; LONGEST];
+    name.len() <= LONGEST
+        && matches!(
+            normalized(name, &mut buffer),
+            b"fielderrors" | b"validationerrors" | b"fieldviolations" | b"modelstate"
+        )
+}
+
+/// The letters that the names above end with, or the one that the other begins with.
 fn may_mean_errors(name: &[u8]) -> bool {
     let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
     let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));

@@ -11,7 +11,7 @@ use super::parse::Parsed;
 use super::unread_fields::{self, UnreadFields};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Foreign, Members, ParsedBody, outgoing};
+use crate::dialect::{self, Foreign, Members, ParsedBody, outgoing};
 
 /// The details of a rewritten error, and the parts of the body that no client gets.
 pub(super) struct ReplyDetails {
@@ -114,8 +114,13 @@ fn details_of(
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !parsed.lists;
-    let code = foreign.parsed.code.as_deref().filter(|code| is_lost && outgoing::is_upstream_code(code))?;
+    let code = foreign.parsed.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
     (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
+}
+
+/// Whether a code fits, and is no phrase of a status (E9).
+fn adds_to_status(code: &str) -> bool {
+    outgoing::is_upstream_code(code) && !dialect::is_phrase_as_code(code)
 }
 
 /// The body's own code for the log: a name, never a possible secret (L3).

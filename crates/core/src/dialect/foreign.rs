@@ -152,7 +152,7 @@ fn undescribed<'a>(body: Body<'a, '_>, status: StatusCode) -> ParsedBody<'a> {
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let detail = || body.field("detail").filter(|it| it.is_object() || it.is_array());
-    named.or_else(detail).filter(|details| !details.is_null())
+    named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
 /// The shape's name in the log; `None` for a body that states nothing.

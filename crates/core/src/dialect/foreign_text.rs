@@ -11,7 +11,9 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::field_names::{CODES, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME};
+use super::field_names::{
+    CODES, Meaning, NO_CODES, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME, is_whole, meaning, names_fields,
+};
 use super::phrases::{is_phrase, is_phrase_as_code};
 use super::tree::Node;
 
@@ -42,9 +44,7 @@ const MOST_BESIDE: usize = 256;
 pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
     let (holder, wrappers) = match holder(body, 0) {
         // An object that names a place in a map is an issue, and nothing around it is a wrapper.
-        Some((holder, wrappers)) if !wrappers.is_empty() && (names_place(holder) || holder.has("path")) => {
-            (holder, Vec::new())
-        }
+        Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new()),
         Some(found) => found,
         None => (body.field("error").filter(|error| error.is_object()).unwrap_or(body), Vec::new()),
     };
@@ -58,13 +58,35 @@ pub(super) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignTex
     ForeignText { holder, wrappers, text, code }
 }
 
+/// Whether an object inside others is what is wrong with one field: it has a place, or a field's name.
+fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
+    let is_named = |map: Node<'_, '_>| {
+        let mut fields = map.children().filter(|field| !is_whole(*field, map));
+        fields.any(|field| object_in(field).is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
+    };
+    let holds =
+        |map: &Node<'_, '_>| names_place(holder) || holder.has("path") || names_fields(map.name()) && is_named(*map);
+    wrappers.last().is_some_and(holds)
+}
+
 /// The one text with a space in it of an object that has no other (R2): on a 400 or 422 it states what is wrong.
+///
+/// It is looked for under fields that mean errors as well, as deep as a text by name.
 pub(super) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
-    let mut sentences = body.children().filter_map(|field| {
-        let value = field.words().filter(|text| text.trim().contains(' '))?;
-        Some(Found { value, field })
-    });
-    sentences.next().filter(|_| sentences.next().is_none())
+    let mut object = body;
+    for _ in 0..=MAX_WRAPPERS {
+        let mut sentences = object.children().filter_map(|field| {
+            let value = field.words().filter(|text| text.trim().contains(' '))?;
+            Some(Found { value, field })
+        });
+        if let Some(sentence) = sentences.next() {
+            return Some(sentence).filter(|_| sentences.next().is_none());
+        }
+        let mut errors = object.children().filter(|field| meaning(*field, object) != Meaning::Nothing);
+        let only = errors.next().filter(|_| errors.next().is_none())?;
+        object = object_in(only)?;
+    }
+    None
 }
 
 /// The object that has the text, and those around it; `None` where there is none, or where several could be it.
@@ -75,14 +97,16 @@ fn holder<'t, 'a>(object: Node<'t, 'a>, depth: usize) -> Option<(Node<'t, 'a>, V
     if depth == MAX_WRAPPERS {
         return None;
     }
-    let objects = object.children().take(MOST_BESIDE).filter_map(|field| {
-        // A list of one error is that error.
-        Some(field).filter(|it| it.is_object()).or_else(|| field.only()).filter(|it| it.is_object())
-    });
+    let objects = object.children().take(MOST_BESIDE).filter_map(object_in);
     let mut found = objects.filter_map(|inside| holder(inside, depth + 1));
     let (holder, mut wrappers) = found.next().filter(|_| found.next().is_none())?;
     wrappers.insert(0, object);
     Some((holder, wrappers))
+}
+
+/// An object; a list of one error is that error.
+fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
+    field.only().or(Some(field)).filter(|it| it.is_object())
 }
 
 /// Whether an object has a text.
@@ -111,7 +135,7 @@ pub(super) fn texts_of<'t, 'a>(
     };
     let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
         let field = Some(field).filter(is_wanted)?;
-        Some(Found { value: field.only()?.words()?, field })
+        Some(Found { value: field.only().unwrap_or(field).words()?, field })
     });
     texts.chain(std::iter::once_with(by_language).flatten()).chain(lists)
 }

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::field_names::TOP_PLACES;
+use super::field_names::{self, Meaning, TOP_PLACES};
 use super::foreign_text::{self, ForeignText};
 use super::issues;
 use super::json::{Object, Writer};
@@ -45,7 +45,7 @@ pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
         parsed.set_issues(found.list);
         return Some(parsed);
     }
-    let list = of_sentences(root, true, Context { in_list: true, ..Context::default() })?;
+    let list = of_sentences(root, root.only().is_none(), Context { in_list: true, ..Context::default() })?;
     set_list(&mut parsed, list);
     Some(parsed)
 }
@@ -158,14 +158,36 @@ fn of_lists<'t, 'a>(
         ["errors", "message", "messages", "errorMessages", "problems", "error", "detail", "_embedded"];
 
     let objects = || [body, read.holder].into_iter();
-    LISTS.into_iter().find_map(|name| {
-        let field = objects().find_map(|object| object.field(name))?;
-        let list = field.field("errors").filter(|_| name == "_embedded").unwrap_or(field);
-        Some((field, of_sentences(list, name != "_embedded", context)?))
+    let by_name = LISTS.into_iter().filter_map(|name| objects().find_map(|object| object.field(name)));
+    let by_meaning = objects().flat_map(|object| {
+        object.children().filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
+    });
+    by_name.chain(by_meaning).find_map(|field| {
+        let is_embedded = field.name() == "_embedded";
+        let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
+        let is_list = !is_embedded && (list.only().is_none() || adds_to(list, read));
+        Some((field, of_sentences(list, is_list, context)?))
     })
 }
 
-/// The issues of texts. `is_list`: several texts are issues whether they name a field or not.
+/// Whether a list's single text is another than the body's own. A place that cannot be read spoils it.
+fn adds_to(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
+    let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
+    let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
+    let text = only.and_then(|only| text_of(only, true));
+    own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
+}
+
+/// The text that an element of such a list is, or has: `in_error`, by no name as well (R2).
+fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
+    let of_object = |object| match entry::text(object, true) {
+        Some((_, text)) => Some(text),
+        None => foreign_text::only_sentence(Some(object).filter(|_| in_error)?).map(|text| text.value),
+    };
+    element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
+}
+
+/// The issues of texts. `is_list`: they are issues whether they name a field or not.
 fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
@@ -174,19 +196,17 @@ fn of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> 
             list.leave_out(1);
             continue;
         }
-        let text = match element.text() {
-            Some(text) => text,
-            None => entry::text(Some(element).filter(|it| it.is_object())?, true)?.1,
-        };
+        let text = text_of(element, context.body.is_some())?;
+        let code = entry::code(element, &text);
         match sentences::read(&text, context) {
             Some(readings) => {
                 names_field = true;
-                readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));
+                readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, code.as_deref()));
             }
-            None => list.push(b"[]", &without_values(&text), None),
+            None => list.push(b"[]", &without_values(&text), code.as_deref()),
         }
     }
-    (names_field || is_list && list.len() > 1).then_some(list)
+    (names_field || is_list && list.len() > 0).then_some(list)
 }
 
 /// The texts of a body, and of its error.

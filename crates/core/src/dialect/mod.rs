@@ -55,6 +55,7 @@ use json::{Object, utf8_text};
 pub(crate) use members::Members;
 use parsed_error::Body;
 pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
+pub(crate) use phrases::is_phrase_as_code;
 use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
 use tree::{Node, Tree};

@@ -55,7 +55,7 @@ pub(super) fn is_phrase(text: &str) -> bool {
 }
 
 /// Whether a text under the name of a code is such a phrase. A code that is spelled like one in another case is a code.
-pub(super) fn is_phrase_as_code(text: &str) -> bool {
+pub(crate) fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }
 

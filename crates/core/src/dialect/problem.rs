@@ -11,7 +11,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
     // A title adds nothing to the status, or is the text; a type and an instance are the service's own addresses.
-    reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
+    reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
 
@@ -26,7 +26,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     if !untold || !typed && !shaped {
         return None;
     }
-    let message = body.words("detail").or_else(|| body.words("title"));
+    let message = ["detail", "message", "title"].into_iter().find_map(|name| body.words(name));
     Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), message) })
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS_BY_NAME, PLACES, PLACES_OF_DATA, TEXTS_BY_NAME, is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS_BY_NAME, PLACES, PLACES_OF_DATA, TEXT_LISTS, TEXTS_BY_NAME, is_no_place, is_part,
 };
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
@@ -31,7 +31,9 @@ pub(super) fn read<'t, 'a>(
         return of_class_validator(found, object, &mut Place::default(), 0);
     }
     let own = text(object, around.means_errors);
-    let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else { return false };
+    let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
+        return of_several(found, object, around);
+    };
     let inner = INNER_LISTS.iter().find_map(|name| object.field(name)?.elements());
     if let Some(mut inner) = inner.filter(|_| around.depth < Surroundings::DEEPEST) {
         let around = around.deeper();
@@ -47,6 +49,22 @@ pub(super) fn read<'t, 'a>(
     true
 }
 
+/// An entry with several texts for one place: `{"field":"to","messages":["…","…"]}`.
+fn of_several<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
+    let Some((name, texts)) = list_of_texts(entry) else { return false };
+    let places = places(entry, around, name).unwrap_or_default();
+    for place in &places {
+        texts.children().filter_map(Node::words).for_each(|text| push(found, place.clone(), entry, text));
+    }
+    places.iter().any(Place::has_name)
+}
+
+/// The texts of an entry, and their field's name, if they are a list.
+fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'static str, Node<'t, 'a>)> {
+    let mut fields = entry.named(&TEXTS_BY_NAME).chain(entry.named(&TEXT_LISTS));
+    fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
+}
+
 /// How many issues an unread part of a body has: texts, and objects that state what is wrong.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
@@ -59,22 +77,37 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.children().any(Node::is_text) && text(part, around.means_errors).is_some() {
         return 1;
     }
+    if let Some((_, texts)) = list_of_texts(part).filter(|_| has_place(part)) {
+        return texts.count_texts();
+    }
     part.children().map(|child| count(child, around)).sum()
+}
+
+/// Whether an object states a place as an entry does. As a field of the request, such a name has a list, or what is wrong.
+pub(super) fn states_place(object: Node<'_, '_>) -> bool {
+    let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
+    let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
+    let of_entries = PLACES.iter().filter(|name| !PLACES_OF_DATA.contains(name));
+    of_entries.filter_map(|name| object.field(name)).any(Node::is_text) || object.field("path").is_some_and(is_path)
+}
+
+/// Whether an object has a place that data does not have.
+fn has_place(object: Node<'_, '_>) -> bool {
+    PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place))
 }
 
 /// The text of an entry, and its name.
 pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
     let mut texts = object.named(&TEXTS_BY_NAME).chain(object.named(&ISSUE_TEXTS_BY_NAME));
     let named = texts.find_map(|(name, field)| Some((name, field.words()?)));
-    let has_place = || PLACES.iter().any(|place| object.has(place) && !PLACES_OF_DATA.contains(place));
     match named {
         Some((name, text)) => {
-            let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place();
+            let is_issue = means_errors || !field_names::is_text_of_data(name) || has_place(object);
             is_issue.then_some((name, text))
         }
         // typia's and Marble's, which have no text.
         None => {
-            let expected = object.string("expected").filter(|_| has_place() || object.has("path"))?;
+            let expected = object.string("expected").filter(|_| has_place(object) || object.has("path"))?;
             Some(("expected", Cow::Owned(format!("expected {expected}"))))
         }
     }
@@ -82,11 +115,19 @@ pub(super) fn text<'a>(object: Node<'_, 'a>, means_errors: bool) -> Option<(&'st
 
 /// Adds an issue of this text, and the code next to it.
 pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
-    let code = ISSUE_CODES.iter().find_map(|name| {
+    let code = code(entry, &text);
+    found.push(Issue { place, text, code, entry: Some(entry) });
+}
+
+/// The code next to the text of an entry: by its name, else the word next to the sentence (R2).
+pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
+    let named = ISSUE_CODES.iter().find_map(|name| {
         // express-validator's `type` is the kind of entry, not what is wrong.
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
-    found.push(Issue { place, text, code, entry: Some(entry) });
+    let is_sentence = text.trim().contains(' ');
+    let mut texts = entry.named(&TEXTS_BY_NAME).filter(|_| is_sentence);
+    named.or_else(|| texts.find_map(|(_, field)| field.text().filter(|word| is_identifier(word))))
 }
 
 /// The places of an entry; most have one. An entry without any has an empty place; an invalid place spoils the entry.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::entry;
 use super::found::{Found, Issue, Surroundings};
-use crate::dialect::field_names::{Meaning, PLACES, is_part, is_text_or_code, is_whole, meaning};
+use crate::dialect::field_names::{Meaning, PLACES, is_like_text, is_part, is_text_or_code, is_whole, meaning};
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
@@ -24,22 +24,23 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
     }
     if object.has("properties") || object.has("items") {
         // Its `treeifyError()`.
-        if (Map { found, around, wraps: false }).tree(&mut Place::default(), object, 0) {
+        if (Map { found, around, wraps: false, in_element: false }).tree(&mut Place::default(), object, 0) {
             return true;
         }
         *found = Found::default();
     }
-    let mut map = Map { found, around, wraps: false };
+    let mut map = Map { found, around, wraps: false, in_element: false };
     (around.means_errors || !has_errors_inside(object)) && map.object(&mut Place::default(), object, 0)
 }
 
-/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent.
+/// Reads such a map for each element of a list: each element reports what is wrong with one element that was sent, or with
+/// one field (`{"name":"is required"}`).
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
-    let mut map = Map { found, around, wraps: false };
+    let mut map = Map { found, around, wraps: false, in_element: false };
     let mut place = Place::default();
     list.children()
         .enumerate()
-        .all(|(index, element)| element.is_object() && map.indexed(&mut place, index, element, 0))
+        .all(|(index, element)| element.is_object() && map.of_field(&mut place, index, element, 0))
 }
 
 /// An object around a list of errors, or with the text next to them, is no map of fields.
@@ -73,6 +74,8 @@ struct Map<'f, 't, 'a> {
     around: Surroundings,
     /// A list of one map only wraps it (Cerberus).
     wraps: bool,
+    /// The names may be those of an error's own fields: an element of a list is more often an error than such a map.
+    in_element: bool,
 }
 
 impl<'t, 'a> Map<'_, 't, 'a> {
@@ -105,7 +108,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
         if let Some(text) = value.text() {
             // hapi's `source` is one.
-            return !text.trim().is_empty() && takes_texts && !is_part(&text) && self.text(place, text);
+            let may_be_issue = takes_texts && !is_part(&text) && (!self.in_element || is_verdict(&text));
+            return may_be_issue && !text.trim().is_empty() && self.text(place, text);
         }
         // An empty object beside texts is data of an error, and the texts are, too.
         let is_data = takes_texts && value.children().next().is_none();
@@ -140,18 +144,40 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         if entry::text(element, self.around.means_errors).is_some() && is_placed() {
             return false;
         }
-        self.entry(place, element) || self.indexed(place, index, element, depth)
+        self.entry(place, element) || self.of_field(place, index, element, depth)
+    }
+
+    /// Reads an element of a list. In one without a name, a text is what is wrong with one field, wherever it stands.
+    fn of_field(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
+        let mut fields = element.children();
+        match (fields.next(), fields.next()) {
+            _ if !place.is_empty() || !element.children().any(Node::is_text) => {
+                self.indexed(place, index, element, depth)
+            }
+            (Some(text), None) if !is_like_text(text.name()) && !entry::states_place(element) => {
+                let in_element = std::mem::replace(&mut self.in_element, true);
+                let read = self.object(place, element, depth + 1);
+                self.in_element = in_element;
+                read
+            }
+            _ => false,
+        }
     }
 
     /// Reads what is wrong with an element of a list; some elements have no error.
     fn indexed(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
+        if entry::states_place(fields) {
+            return false;
+        }
         if self.found.is_full() {
             self.found.count(entry::count(fields, self.around));
             return true;
         }
         let mark = place.len();
         place.step(&index.to_string());
+        let in_element = std::mem::replace(&mut self.in_element, true);
         let read = self.object(place, fields, depth + 1);
+        self.in_element = in_element;
         place.truncate(mark);
         read
     }

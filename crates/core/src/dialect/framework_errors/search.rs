@@ -124,7 +124,7 @@ impl<'x> Search<'x, '_> {
         }
         let mut found = Found::default();
         let mut read = list.children().all(|element| entry::read(&mut found, element, around, None));
-        if !read {
+        if !read && (around.depth == 0 || around.means_errors) {
             found = Found::default();
             read = map::read_elements(&mut found, list, around);
         }
