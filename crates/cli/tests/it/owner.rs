@@ -155,7 +155,7 @@ fn after_learn_no_error_is_left_without_a_code() {
     assert_eq!(
         drafts,
         "\
-# 13 inner errors, 13 without a code of their own: 8 drafts.
+# 13 inner errors, 13 without a code: 8 drafts.
 
 # 3 x a message without a code, status 409; clients get conflict
 [[map]]
@@ -387,7 +387,7 @@ fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
         let verb = if file == "express.http" { "explain" } else { "learn" };
         let (from_file, _, _) = folder.sh(&format!("error-envelope {verb} {file}"));
         let (from_pipe, err, code) = folder.sh(&format!("cat {file} | error-envelope {verb} /dev/stdin"));
-        let from_pipe = from_pipe.replace("/dev/stdin", file).replace(": GET / ", ": GET /express ");
+        let from_pipe = from_pipe.replace("/dev/stdin", file).replace(" GET / with ", " GET /express with ");
         assert_eq!((from_pipe, err.as_str(), code), (from_file, "", 0));
     }
 }
