@@ -163,7 +163,7 @@ try {
     assert.ok((await page.locator('.one').innerText()).includes('SEAT_TAKEN'));
     await page.getByLabel('Request id').fill('req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D');
     await page.getByRole('button', { name: 'Find' }).click();
-    await page.getByText('It is not among the last 10,000 errors').waitFor();
+    await page.getByText('This id is not among the last 10,000 errors').waitFor();
     assert.ok((await page.locator('.log').innerText()).includes("grep -F 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D'"));
   });
   // The answers above are 404 by intent.
