@@ -268,7 +268,7 @@ try {
     assert.ok(sum > 0 && sum < all, `${sum} of ${all}`);
     const gone = await page.goto(`${ADMIN}/charts?hour=2020-01-01T00`);
     assert.equal(gone.status(), 410);
-    await page.getByRole('heading', { level: 1, name: 'That hour is gone' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'That hour is no longer stored' }).waitFor();
   });
   // 410 by intent.
   wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 410')));
