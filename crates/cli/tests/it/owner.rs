@@ -219,7 +219,7 @@ status = 404
 message = \"Not found.\"
 
 # 1 x a code that is not in the catalogue, status 500; clients get internal_error
-# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
+# With this rule, clients get the details of a 5xx error. Check that they contain no secrets, then remove each #.
 # [[map]]
 # status = 500
 # code = \"DB_DOWN\"
@@ -232,7 +232,7 @@ message = \"Not found.\"
 # message = \"An unexpected error occurred.\"
 
 # 1 x a code that is not in the catalogue, status 500; clients get internal_error
-# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
+# With this rule, clients get the details of a 5xx error. Check that they contain no secrets, then remove each #.
 # [[map]]
 # status = 500
 # code = \"ROOM-IsFull2\"
@@ -246,7 +246,7 @@ message = \"Not found.\"
     assert_eq!(again, "# 13 inner errors, each with a code.\n");
     // A 5xx has its rule once its # are gone.
     let text = folder.read("policy.toml");
-    let (above, below) = text.split_once("Remove each # once the details contain no secrets.\n").unwrap();
+    let (above, below) = text.split_once("Check that they contain no secrets, then remove each #.\n").unwrap();
     let rules = below.lines().filter(|line| !line.starts_with("# 1 x") && !line.starts_with("# A rule"));
     let rules: String = rules.map(|line| format!("{}\n", line.trim_start_matches(['#', ' ']))).collect();
     folder.put("policy.toml", format!("{above}\n{rules}"));
