@@ -15,7 +15,7 @@ class Retry(StrEnum):
 
     #: The same request will fail again.
     NO = "no"
-    #: The same request may work later: wait `retry-after` where it is given, else back off.
+    #: The same request may succeed later: wait for the time in `retry-after`, if any, else back off.
     BACKOFF = "backoff"
     #: Read the state again first, then build a new request.
     REFRESH = "refresh"

@@ -34,7 +34,7 @@ for policy in policies:
         sys.exit(f"the schema refuses {policy}: {wrong}")
 
 of_form = ("unknown key", "unknown mode", "unknown dialect", "unknown value", "wrong type", "is not a list",
-           "is not a time", "is not a size", "is not an error's status", "is not a gRPC error")
+           "is not a time", "is not a size", "is not an error status", "is not a gRPC error")
 refused = dict.fromkeys(of_form, 0)
 for case in tomllib.loads(refused_file.read_text(encoding="utf-8"))["case"]:
     signs = [sign for sign in of_form if sign in case["error"]]

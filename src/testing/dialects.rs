@@ -24,7 +24,7 @@ impl DialectError {
         let shape = error.shape().filter(is_written)?;
         let mut wrong = wrong_of_layer(headers, error.code().as_str(), bytes);
         if let Some(status) = status.filter(|status| !client::fails(*status, headers) && error.grpc().is_none()) {
-            wrong.push(format!("E1: the status {status} is not an error's"));
+            wrong.push(format!("E1: the status {status} is not an error status"));
         }
         Some(Self { shape, body: envelope(&error), wrong })
     }

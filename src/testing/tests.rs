@@ -77,7 +77,7 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
         (headers("gone"), good.replace("Text.", ""), "E2: the message"),
         (headers("gone"), good.replace(ID, "req_1"), "I1: the request_id \"req_1\""),
         (headers("gone"), good.replace(ID, "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3E"), "E3: x-request-id should be"),
-        (headers("no_op"), good.clone(), "E4: x-error-code should be \"gone\", and is [\"no_op\"]"),
+        (headers("no_op"), good.clone(), "E4: x-error-code should be \"gone\", but is [\"no_op\"]"),
     ] {
         let text = failure(|| Envelope::parse(&headers, &body));
         assert!(text.starts_with("this answer is not the envelope:\n  ") && text.contains(wrong), "{wrong}: {text}");
@@ -87,7 +87,7 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
         assert!(text.contains(wrong), "{wrong}: {text}");
     }
     let response = Response::new(good);
-    assert!(failure(|| Envelope::of_response(&response)).contains("the status 200 OK is not an error's"));
+    assert!(failure(|| Envelope::of_response(&response)).contains("the status 200 OK is not an error status"));
 }
 
 /// The answer of a layer to a service that fails with a fault, on a route of this dialect.

@@ -9,7 +9,7 @@ use error_envelope_core::code;
 use error_envelope_core::message;
 use error_envelope_core::request_id::RequestId;
 
-const EMPTY: &str = "E1: the body is empty (an answer to HEAD has its code in x-error-code; a `Fault` or an error of \
+const EMPTY: &str = "E1: the body is empty (a response to HEAD has its code in x-error-code; a `Fault` or an error of \
                      your own is empty until the layer writes it: send the request through the router with the \
                      layer, or assert on `Fault::from(error)`)";
 
@@ -43,7 +43,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut wrong = Vec::new();
     if let Some(status) = status.filter(|status| !status.is_client_error() && !status.is_server_error()) {
-        wrong.push(format!("E1: the status {status} is not an error's"));
+        wrong.push(format!("E1: the status {status} is not an error status"));
     }
     wrong.extend(wrong_lines(
         headers,
@@ -64,7 +64,7 @@ pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> V
     let mut wrong = wrong_lines(headers, &right);
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     if id.is_none_or(|id| id.parse::<RequestId>().is_err()) {
-        wrong.push(format!("E3: x-request-id should be an id such as req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D, and is {id:?}"));
+        wrong.push(format!("E3: x-request-id should be an id such as req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D, but is {id:?}"));
     }
     wrong.extend(wrong_length(headers, bytes));
     wrong
@@ -76,7 +76,7 @@ fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec
     for (rule, name, right) in right {
         let lines: Vec<_> = headers.get_all(*name).iter().collect();
         if right.is_some_and(|right| lines != [right]) {
-            wrong.push(format!("{rule}: {name} should be {:?}, and is {lines:?}", right.unwrap_or_default()));
+            wrong.push(format!("{rule}: {name} should be {:?}, but is {lines:?}", right.unwrap_or_default()));
         }
     }
     wrong

@@ -191,7 +191,7 @@ fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_
     };
 
     fs::write(place.join("tls.crt"), second.pem()).unwrap();
-    expected("tls.key: the key is not that of ");
+    expected("tls.key: the key does not belong to ");
     gateway.signal("HUP");
     expected("SIGHUP: ");
     assert_eq!(ask(gateway.address, &trust).unwrap(), first.certificate());
@@ -206,7 +206,7 @@ fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_
     second.write(&place);
     in_force(gateway.address, &trust, &second);
     let log = gateway.stopped();
-    assert_eq!(log.matches("the key is not that of ").count(), 1, "{log}");
+    assert_eq!(log.matches("the key does not belong to ").count(), 1, "{log}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_start_with_a_wrong_pair_is_refused_with_what_and_where() {
     Pair::new().write(&other);
     fs::write(place.join("none"), "").unwrap();
     let rows = [
-        ("tls.crt", "other/tls.key", 1, "the key is not that of"),
+        ("tls.crt", "other/tls.key", 1, "the key does not belong to"),
         ("tls.key", "tls.key", 1, "tls.key: no certificate can be read"),
         ("tls.crt", "tls.crt", 1, "tls.crt: no key can be read"),
         ("none", "tls.key", 1, "none: no certificate can be read"),

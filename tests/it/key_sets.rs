@@ -208,7 +208,7 @@ fn g2_what_is_no_key_set_leaves_the_old_one() {
         (Script::Says(response(b"", "")), "not a JWK set"),
         (Script::Says(response(b"{\"keys\":[]}", "")), "the key set has no key for"),
         (Script::Says(response(unknown.as_bytes(), "")), "the key set has no key for"),
-        (Script::Says(response(private.as_bytes(), "")), "holds a private or symmetric key"),
+        (Script::Says(response(private.as_bytes(), "")), "contains a private or symmetric key"),
         (Script::Says(response(b"\xff", "")), "not UTF-8"),
         (Script::Says(response(&b"[".repeat(500_000), "")), "not a JWK set"),
         (

@@ -163,7 +163,10 @@ impl Explained<'_> {
         let mut steps = vec![Step::new(DecidedBy::Layer, layer(explanation))];
         steps.extend(self.rule_steps(explanation));
         steps.extend(explanation.other_shapes.iter().map(|(shape, lack)| {
-            Step::passed_over(DecidedBy::Dialect, format!("{}: no, {}", shape.as_str(), printable(lack)))
+            Step::passed_over(
+                DecidedBy::Dialect,
+                format!("{}: does not match, because {}", shape.as_str(), printable(lack)),
+            )
         }));
         let dialect = match self.enforced.unread {
             true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
@@ -186,7 +189,7 @@ impl Explained<'_> {
                 Some(key) => {
                     Step::passed_over(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
                 }
-                None => Step::new(DecidedBy::Rule, format!("{place}: fits")),
+                None => Step::new(DecidedBy::Rule, format!("{place}: matches")),
             }
         };
         self.enforced.rules.iter().zip(&explanation.rules).map(step).collect()

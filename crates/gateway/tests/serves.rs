@@ -49,5 +49,5 @@ fn a_url_that_leads_nowhere_is_refused() {
         assert_eq!((error.to_string(), error.has_credentials()), (why, url.contains('@')), "{url}");
     }
     let unsecured: Result<Forward<String>, Error> = "https://a".parse::<Upstream>().unwrap().service();
-    assert!(unsecured.unwrap_err().to_string().starts_with("an https URL needs certificates to trust"));
+    assert!(unsecured.unwrap_err().to_string().starts_with("an https URL needs trusted certificates"));
 }

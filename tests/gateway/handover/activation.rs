@@ -87,7 +87,7 @@ fn what_cannot_be_served_ends_the_start() {
     assert!(code == Some(2) && printed.contains("the socket for clients does not listen"), "{code:?} {printed}");
     let (code, printed) = outcome(activated(ONE, &service, listener(), &["--listen", "127.0.0.2:0"]));
     assert!(
-        code == Some(2) && printed.contains("--listen 127.0.0.2:0: the socket that this process was given"),
+        code == Some(2) && printed.contains("--listen 127.0.0.2:0: the socket passed to this process"),
         "{printed}"
     );
     let mut command = activated("LISTEN_PID=$$ exec \"$@\" 3<&0 4<&0 </dev/null", &service, listener(), &[]);
@@ -95,7 +95,7 @@ fn what_cannot_be_served_ends_the_start() {
         command.env("LISTEN_FDS", "2");
         command
     });
-    assert!(code == Some(2) && printed.contains("two sockets are for clients"), "{code:?} {printed}");
+    assert!(code == Some(2) && printed.contains("there are two sockets for clients"), "{code:?} {printed}");
 }
 
 /// Variables of a parent's that were not taken out of the environment.

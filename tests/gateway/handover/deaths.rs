@@ -197,7 +197,7 @@ fn kill_9_of_a_process_that_took_over_leaves_the_one_that_served() {
         serves(&old);
         assert!(old.ask_admin("GET", "/readyz").contains("200 OK"));
     }
-    assert_eq!(old.log_from(0).matches("this one serves again").count(), 8, "{}", old.log_from(0));
+    assert_eq!(old.log_from(0).matches("this one accepts clients again").count(), 8, "{}", old.log_from(0));
     let new = place.gateway(&["--admin", "0"]);
     assert_eq!(old.ended().0.code(), Some(0));
     serves(&new);

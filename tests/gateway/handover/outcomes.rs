@@ -373,7 +373,10 @@ fn what_a_process_has_left_is_replaced_and_a_file_is_not() {
     fs::remove_file(place.socket()).unwrap();
     fs::write(place.socket(), "mine").unwrap();
     let (code, printed) = place.refused(&[]);
-    assert!(code == Some(2) && printed.contains("the file there is not a socket; remove it"), "{code:?} {printed}");
+    assert!(
+        code == Some(2) && printed.contains("the file at this path is not a socket; remove it"),
+        "{code:?} {printed}"
+    );
     assert_eq!(fs::read_to_string(place.socket()).unwrap(), "mine");
     // Somebody else's socket says something else, or nothing.
     fs::remove_file(place.socket()).unwrap();
@@ -384,7 +387,7 @@ fn what_a_process_has_left_is_replaced_and_a_file_is_not() {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.7\r\n");
     });
     let (code, printed) = place.refused(&[]);
-    assert!(code == Some(2) && printed.contains("hands nothing over: SSH-2.0"), "{code:?} {printed}");
+    assert!(code == Some(2) && printed.contains("does not hand over: SSH-2.0"), "{code:?} {printed}");
     talking.join().unwrap();
 }
 

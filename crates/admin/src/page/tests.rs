@@ -187,8 +187,8 @@ fn a_person_sees_what_was_said_and_what_would_be() {
 fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
     for (sent, would_be, text) in [
         (Some(401), None, "The service was not called: a guard refused the request."),
-        (Some(200), Some(401), "The service answered the request, which a guard would refuse in enforce."),
-        (None, Some(401), "The request was forwarded: auth_observe lets it pass"),
+        (Some(200), Some(401), "The service answered the request, which a guard would refuse in mode enforce."),
+        (None, Some(401), "The request was forwarded because of auth_observe."),
     ] {
         let admin = Admin::new();
         let mut seen = another();
@@ -216,9 +216,9 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     };
     let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
     assert_eq!(status, 404);
-    assert!(page.contains("It is not among the last 10,000 errors since"), "{page}");
+    assert!(page.contains("This id is not among the last 10,000 errors since"), "{page}");
     assert!(page.contains(&format!("grep -F '{ID}' gateway.log")), "{page}");
-    assert!(page.contains("That is before this process began"), "{page}");
+    assert!(page.contains("That is before this process started"), "{page}");
     let (status, page) = ask("%3Cb%3E");
     assert_eq!(status, 400);
     assert!(page.contains("This is not a request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
@@ -246,10 +246,10 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     };
     let errors = |count| (0..count).for_each(|_| keep(&admin, ["/a", "conflict", "E", "d", "text/plain", "b", "a"]));
     errors(100);
-    assert!(!page().contains("that have this id"));
+    assert!(!page().contains("errors with this id"));
     errors(50);
     let shown = page();
-    assert!(shown.contains("The last 100 of 150 that have this id."));
+    assert!(shown.contains("The last 100 of 150 errors with this id."));
     assert_eq!(shown.matches("<article").count(), 100);
     let mut other = admin.shared.store.recent();
     for number in 0..100 {
@@ -258,7 +258,7 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     }
     drop(other);
     let remembered = page();
-    assert!(remembered.contains("The last 100 of 150 that have this id."));
+    assert!(remembered.contains("The last 100 of 150 errors with this id."));
     assert_eq!(remembered.matches("<article").count(), 100);
 }
 

@@ -94,8 +94,8 @@ async fn a_certificate_is_named_before_it_ends() {
         let now = now(&Admin::new().metrics(handle)).await;
         let told = match days {
             -1 => "The certificate has expired",
-            2 => "The certificate ends in 48 hours",
-            14 => "The certificate ends in 14 days",
+            2 => "The certificate expires in 48 hours",
+            14 => "The certificate expires in 14 days",
             _ => "No problems: ",
         };
         assert!(now.contains(told), "{days}: {now}");

@@ -34,7 +34,7 @@ async fn the_policy_page_has_each_key_with_its_file_and_line_and_what_was_refuse
     fs::write(&part, orders.replace("own", "<b>")).unwrap();
     assert!(layer.reload().is_err());
     let page = ask(&admin, "GET", "/policy/view").await.body;
-    assert!(page.contains("the policy before it stays active") && page.contains("orders.toml:6"), "{page}");
+    assert!(page.contains("the old one stays active") && page.contains("orders.toml:6"), "{page}");
     assert!(!page.contains("<b>&quot;") && page.contains("&lt;b&gt;"), "{page}");
 }
 

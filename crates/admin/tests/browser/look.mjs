@@ -163,7 +163,7 @@ try {
     assert.ok((await page.locator('.one').innerText()).includes('SEAT_TAKEN'));
     await page.getByLabel('Request id').fill('req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D');
     await page.getByRole('button', { name: 'Find' }).click();
-    await page.getByText('It is not among the last 10,000 errors').waitFor();
+    await page.getByText('This id is not among the last 10,000 errors').waitFor();
     assert.ok((await page.locator('.log').innerText()).includes("grep -F 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D'"));
   });
   // The answers above are 404 by intent.
@@ -268,7 +268,7 @@ try {
     assert.ok(sum > 0 && sum < all, `${sum} of ${all}`);
     const gone = await page.goto(`${ADMIN}/charts?hour=2020-01-01T00`);
     assert.equal(gone.status(), 410);
-    await page.getByRole('heading', { level: 1, name: 'That hour is gone' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'That hour is no longer stored' }).waitFor();
   });
   // 410 by intent.
   wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 410')));

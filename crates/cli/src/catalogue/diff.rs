@@ -198,7 +198,7 @@ impl CatalogueChange {
             (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
             (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
             (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
-            (old, Value::Null) => format!("{mark:<7} {of}{what} is removed, was {old}\n"),
+            (old, Value::Null) => format!("{mark:<7} {of}{what} removed, was {old}\n"),
             (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
         })
     }

@@ -181,7 +181,7 @@ mod tests {
         ];
         for (wrong, why) in cases {
             let error = filter(Some(OsStr::from_bytes(wrong))).unwrap_err();
-            assert!(error.starts_with(why) && error.ends_with("; or unset it"), "{error}");
+            assert!(error.starts_with(why) && error.ends_with("; or unset the variable"), "{error}");
         }
     }
 

@@ -61,8 +61,7 @@ const fn rank(kind: &Kind) -> u8 {
     }
 }
 
-const DETAILS_OF_5XX: &str =
-    "# With this rule, clients get the details of a 5xx error. Remove each # once the details contain no secrets.\n";
+const DETAILS_OF_5XX: &str = "# With this rule, clients get the details of a 5xx error. Check that they contain no secrets, then remove each #.\n";
 
 #[derive(Default)]
 struct Tally {

@@ -140,10 +140,10 @@ mod tests {
         let wrong = parse(text).unwrap_err();
         let right = "write http://HOST:PORT, HOST:PORT, or the port alone for this machine";
         let expected = [
-            (3, "a is named twice (line 1); name each gateway once".to_owned()),
+            (3, "a is listed twice (first on line 1); list each gateway once".to_owned()),
             (4, format!("\"https://x\" is not an admin address; {right}")),
             (5, "the line has more than a name and an address; write NAME ADDRESS".to_owned()),
-            (6, "http://127.0.0.1:9902 is named twice (line 2); name each gateway once".to_owned()),
+            (6, "http://127.0.0.1:9902 is listed twice (first on line 2); list each gateway once".to_owned()),
         ];
         assert_eq!(wrong, expected);
     }

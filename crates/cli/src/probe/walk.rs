@@ -225,7 +225,7 @@ impl ProbeError {
 
     fn to_text(&self) -> String {
         match self {
-            Self::Unreachable(why) => format!("cannot be reached: {why}"),
+            Self::Unreachable(why) => format!("the service cannot be reached: {why}"),
             Self::Silent(patience) => format!("no response within {} s", patience.as_secs_f32()),
             Self::Broken(why) => format!("no answer: {why}"),
             Self::NoHttp2 => "the service does not support HTTP/2".to_owned(),

@@ -131,7 +131,7 @@ impl Replay {
         let exchanges = counted(self.exchanges, "exchange");
         out += &match groups.len() {
             0 => format!("{exchanges}: no changes for clients"),
-            many => format!("{exchanges}: {} in {}", counted(changed, "changed answer"), counted(many, "group")),
+            many => format!("{exchanges}: {} in {}", counted(changed, "changed response"), counted(many, "group")),
         };
         if self.unanswered > 0 {
             out += &format!("; {} had no response", self.unanswered);

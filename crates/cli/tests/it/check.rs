@@ -77,12 +77,13 @@ crates/cli/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"bod
 fn warnings_exit_0_unless_they_are_denied() {
     let file = format!("{POLICIES}/watched.toml");
     let out = "\
-crates/cli/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are accepted where JSON is decoded [json-without-limit]
+crates/cli/tests/policies/watched.toml:13: route[0].body_limit: warning: JSON bodies of any length are accepted [json-without-limit]
    |
 13 | body_limit = \"none\"
    |              ^^^^^^
    |
-   = help: a JSON body is held in memory as a whole: set a body_limit of at most \"16 MiB\"
+   = help: a JSON body is held in memory as a whole: set a body_limit of at most
+           \"16 MiB\"
 
 crates/cli/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
    |

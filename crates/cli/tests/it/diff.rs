@@ -58,14 +58,14 @@ fn what_breaks_clients_exits_1_and_stands_first() {
     let diff = run(&["catalogue", "--diff", old.path()]);
     let expected = "\
 breaks  conflict: status was 412, is 409
-breaks  gone: details is gone, was {\"type\":\"object\"}
+breaks  gone: details removed, was {\"type\":\"object\"}
 breaks  known: removed, was 409
 breaks  retry: removed, was 503
 breaks  seat_taken: removed, was 409
 breaks  teapot: removed, was 418
 keeps   no_op: message was \"Nothing to do.\", is \"Already in the requested state.\"
 keeps   not_found: added, 404
-8 changes, 6 of which break clients
+8 changes: 6 would break clients
 ";
     assert_eq!((diff.code, diff.out.as_str(), diff.err.as_str()), (Some(1), expected, ""));
 

@@ -183,7 +183,7 @@ fn json_is_read_as_yaml_is_by_either_name_of_a_field() {
     }
     let wrong = json(&config).to_string().replace("\"normalizePath\":true", "\"normalizePath\":false");
     let (lines, code) = checked(folder.path(), "wrong.json", wrong.as_bytes());
-    assert_eq!(lines[0], "normalize_path is false; write true: Envoy may choose another route than the policy (G0)");
+    assert_eq!(lines[0], "normalize_path is false: Envoy may choose another route than the policy (G0); write true");
     assert_eq!((lines.len(), code), (2, Some(1)));
 }
 
@@ -243,5 +243,5 @@ fn without_its_library_the_search_path_is_told() {
     let mut command = command(&["envoy-check", file.to_str().unwrap()]);
     let output = command.env_remove("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; set it for Envoy"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; set it in Envoy's environment"));
 }

@@ -146,7 +146,7 @@ fn a_fleet_that_is_wrong_is_told_by_line_and_asked_nothing() {
     let twice = "2: a is listed twice (first on line 1); list each gateway once\n".to_owned();
     assert_eq!(told("a 127.0.0.1:1\na 127.0.0.1:2\n"), (Some(1), twice));
     let (code, none) = told("# nobody\n");
-    assert!(code == Some(1) && none.contains("no gateway is named"), "{none}");
+    assert!(code == Some(1) && none.contains("the file lists no gateway"), "{none}");
     let run = run(&["mode", "off", "--fleet", "no-such-fleet.txt"]);
     assert!(run.code == Some(2) && run.err.starts_with("no-such-fleet.txt: "), "{}", run.err);
 }

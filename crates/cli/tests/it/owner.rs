@@ -155,7 +155,7 @@ fn after_learn_no_error_is_left_without_a_code() {
     assert_eq!(
         drafts,
         "\
-# 13 inner errors, 13 without a code of their own: 8 drafts.
+# 13 inner errors, 13 without a code: 8 drafts.
 
 # 3 x a message without a code, status 409; clients get conflict
 [[map]]
@@ -219,7 +219,7 @@ status = 404
 message = \"Not found.\"
 
 # 1 x a code that is not in the catalogue, status 500; clients get internal_error
-# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
+# With this rule, clients get the details of a 5xx error. Check that they contain no secrets, then remove each #.
 # [[map]]
 # status = 500
 # code = \"DB_DOWN\"
@@ -232,7 +232,7 @@ message = \"Not found.\"
 # message = \"An unexpected error occurred.\"
 
 # 1 x a code that is not in the catalogue, status 500; clients get internal_error
-# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.
+# With this rule, clients get the details of a 5xx error. Check that they contain no secrets, then remove each #.
 # [[map]]
 # status = 500
 # code = \"ROOM-IsFull2\"
@@ -246,7 +246,7 @@ message = \"Not found.\"
     assert_eq!(again, "# 13 inner errors, each with a code.\n");
     // A 5xx has its rule once its # are gone.
     let text = folder.read("policy.toml");
-    let (above, below) = text.split_once("take the # away once you have looked at them.\n").unwrap();
+    let (above, below) = text.split_once("Check that they contain no secrets, then remove each #.\n").unwrap();
     let rules = below.lines().filter(|line| !line.starts_with("# 1 x") && !line.starts_with("# A rule"));
     let rules: String = rules.map(|line| format!("{}\n", line.trim_start_matches(['#', ' ']))).collect();
     folder.put("policy.toml", format!("{above}\n{rules}"));
@@ -387,7 +387,7 @@ fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
         let verb = if file == "express.http" { "explain" } else { "learn" };
         let (from_file, _, _) = folder.sh(&format!("error-envelope {verb} {file}"));
         let (from_pipe, err, code) = folder.sh(&format!("cat {file} | error-envelope {verb} /dev/stdin"));
-        let from_pipe = from_pipe.replace("/dev/stdin", file).replace(": GET / ", ": GET /express ");
+        let from_pipe = from_pipe.replace("/dev/stdin", file).replace(" GET / with ", " GET /express with ");
         assert_eq!((from_pipe, err.as_str(), code), (from_file, "", 0));
     }
 }

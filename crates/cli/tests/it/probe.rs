@@ -39,7 +39,7 @@ fn the_gateway_passes_every_line() {
     let human = probe(&gateway.url, &["--policy", POLICY, "--deny-skipped"]);
     assert_eq!((human.code, human.err.as_str()), (Some(0), ""), "{}", human.out);
     assert!(human.out.contains("\n26 lines: 26 passed, 0 failed, 0 skipped\n"), "{}", human.out);
-    assert!(human.out.starts_with(&format!("{}, by {POLICY}\n", gateway.url)), "{}", human.out);
+    assert!(human.out.starts_with(&format!("{}, with {POLICY}\n", gateway.url)), "{}", human.out);
 
     let json = probe(&gateway.url, &["--policy", POLICY, "--format", "json"]);
     let told = report(&json);
@@ -107,7 +107,7 @@ fn express_is_told_to_have_something_put_in_front() {
     let express = Answers::start("HTTP/1.1 404 Not Found\r\nx-powered-by: Express\r\ncontent-type: text/html\r\n");
     let human = probe(&express.url, &[]);
     assert_eq!(human.code, Some(1));
-    let (_, advice) = human.out.split_once("\nNo answer has a request id: ").unwrap();
+    let (_, advice) = human.out.split_once("\nNo response has a request id, ").unwrap();
     assert!(advice.contains("This is Express: put the gateway or Envoy in front"), "{advice}");
     assert!(advice.contains(&format!("gateway --listen 127.0.0.1:8080 --upstream {}\n", express.url)), "{advice}");
     assert!(!advice.contains("ErrorEnvelopeLayer"), "{advice}");
@@ -150,7 +150,7 @@ fn where_nothing_can_be_asked_nothing_is_well() {
     std::fs::remove_file(off).unwrap();
     assert_eq!((human.code, human.err.as_str()), (Some(1), ""), "{}", human.out);
     assert!(human.out.contains("\n26 lines: 0 passed, 0 failed, 26 skipped\n"), "{}", human.out);
-    assert!(human.out.contains("is in mode \"off\", where answers keep their shape"), "{}", human.out);
+    assert!(human.out.contains("is in mode \"off\", which keeps the shape of errors"), "{}", human.out);
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let findings = report["findings"].as_array().unwrap();
     let finding = findings.iter().find(|it| it["key"].as_str().is_some_and(|told| told.ends_with(key)));
     let help = finding.unwrap_or_else(|| panic!("{key} is taken: {report}"))["help"].as_str().unwrap();
-    let list = help.split_once("nown are ").unwrap_or_else(|| panic!("{key}: {help}")).1;
+    let list = help.split_once(" choices are ").or_else(|| help.split_once(" choice is "));
+    let list = list.unwrap_or_else(|| panic!("{key}: {help}")).1;
     let list = list.replace('"', "");
     list.split(", ").flat_map(|it| it.split(" and ")).map(str::to_owned).collect()
 }

@@ -77,12 +77,12 @@ fn a_code_of_the_catalogue_has_details_and_no_other_settings_of_ones_own() {
     type Change = fn(ErrorCode) -> ErrorCode;
 
     let changes: [(&str, Change); 6] = [
-        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_grpc(5)),
-        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
-        ("`gone` is not a code of your own", |_| ErrorCode::GONE.with_message("Left.")),
-        ("`seat_taken` is not a code of your own", |foreign| foreign.with_details("{}")),
-        ("the details of `invalid_request` are the catalogue's", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
-        ("the details of `payload_too_large` are the catalogue's", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
+        ("`gone` cannot be changed", |_| ErrorCode::GONE.with_grpc(5)),
+        ("`gone` cannot be changed", |_| ErrorCode::GONE.with_retry(Retry::Refresh)),
+        ("`gone` cannot be changed", |_| ErrorCode::GONE.with_message("Left.")),
+        ("`seat_taken` cannot be changed", |foreign| foreign.with_details("{}")),
+        ("the catalogue fixes the details of `invalid_request`", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
+        ("the catalogue fixes the details of `payload_too_large`", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
     ];
     for (wrong, change) in changes {
         let foreign = ErrorCode::foreign("seat_taken").unwrap();

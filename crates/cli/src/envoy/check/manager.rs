@@ -81,7 +81,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     for (key, wanted, breaks) in MANAGER {
         let value = match &manager[key] {
             Value::String(text) => text.clone(),
-            Value::Null => "its default".to_owned(),
+            Value::Null => "not set".to_owned(),
             other => other.to_string(),
         };
         if !wanted.contains(&&*value) {

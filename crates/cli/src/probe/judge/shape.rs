@@ -134,7 +134,7 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
     (!has && (must || values.is_empty())).then(|| {
         Finding::new(
             "R7",
-            format!("cache-control is {}: a cache may keep it", shown_lines(&got.headers, "cache-control")),
+            format!("cache-control is {}: caches may store the response", shown_lines(&got.headers, "cache-control")),
         )
     })
 }

@@ -50,9 +50,6 @@ fn a_part_of_two_policies_or_of_none_names_its_policy() {
     assert!(err.starts_with("alone/a.toml: staging.toml does not include this file\n = help: "), "{err}");
     assert_eq!(code, Some(2));
     let (out, _, _) = check_files("parts", &files, &["alone/a.toml"]);
-    assert!(
-        out.contains("alone/a.toml: scope: note: no policy in the folder of this file or above includes it"),
-        "{out}"
-    );
-    assert!(out.contains("check --policy FILE"), "{out}");
+    assert!(out.contains("alone/a.toml: scope: note: no policy in this folder or above includes this file"), "{out}");
+    assert!(out.contains("add --policy FILE"), "{out}");
 }

@@ -23,20 +23,20 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "generate_request_id: false",
             String::new(),
-            "generate_request_id is its default: Envoy generates a second id beside the policy's (I1); write false",
+            "generate_request_id is not set: Envoy generates a second id beside the policy's (I1); write false",
         ),
         (
             "preserve_external_request_id: true",
             "preserve_external_request_id: false".to_owned(),
-            "preserve_external_request_id is false; write true: ",
+            "preserve_external_request_id is false: ",
         ),
-        ("merge_slashes: true", String::new(), "merge_slashes is its default; write true: "),
+        ("merge_slashes: true", String::new(), "merge_slashes is not set: "),
         (
             "UNESCAPE_AND_REDIRECT",
             "UNESCAPE_AND_FORWARD".to_owned(),
-            "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD; write UNESCAPE_AND_REDIRECT or REJECT_REQUEST: ",
+            "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD: ",
         ),
-        ("proxy_100_continue: true", String::new(), "proxy_100_continue is its default; write true: "),
+        ("proxy_100_continue: true", String::new(), "proxy_100_continue is not set: "),
         ("request_headers_timeout: 10s", String::new(), "request_headers_timeout is not set: "),
         (
             "request_headers_timeout: 10s",
@@ -58,7 +58,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "name: error_envelope, do_not",
             "name: another, do_not".to_owned(),
-            "neither the module error_envelope nor its external processor is among its http_filters: ",
+            "http_filters has neither the module error_envelope nor its external processor: ",
         ),
         (
             route,
@@ -100,7 +100,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             &policy_value,
             "value: \"version = 1\\nadmin = '9902'\"".to_owned(),
-            "the module rejects this configuration (V4): filter_config: admin beside a policy's own text; ",
+            "the module rejects this configuration (V4): filter_config: admin cannot be used if filter_config is the policy's own text; ",
         ),
         (
             &policy_value,
@@ -131,7 +131,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
         ),
         (", do_not_close: true", String::new(), "do_not_close: true keeps the module loaded; "),
         ("suppress_envoy_headers: true", "start_child_span: true".to_owned(), "the router adds x-envoy headers"),
-        ("server_header_transformation: PASS_THROUGH", String::new(), "`server` is Envoy's on every response; "),
+        ("server_header_transformation: PASS_THROUGH", String::new(), "every response has Envoy's `server` header; "),
         (
             "enable_trailers: true }\n          upgrade",
             "accept_http_10: true }\n          upgrade".to_owned(),
@@ -143,7 +143,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "metadata is false, but the access_log reads ",
         ),
         (&policy_value, "value: \"\"".to_owned(), "no policy is set: the defaults apply to every route"),
-        ("stat_prefix: edge\n", "stat_prefix: edge\n          tracing: {}\n".to_owned(), "nothing is traced: "),
+        ("stat_prefix: edge\n", "stat_prefix: edge\n          tracing: {}\n".to_owned(), "Envoy traces no request: "),
     ] {
         assert!(config.contains(from), "{from}");
         let (lines, code) = checked(folder.path(), "envoy.yaml", config.replacen(from, &to, 1).as_bytes());

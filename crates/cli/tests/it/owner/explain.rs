@@ -15,8 +15,8 @@ fn r15_explain_says_which_shape_read_a_body_and_why_the_earlier_ones_did_not() {
     folder.put("a.http", "HTTP/1.1 409 -\r\ncontent-type: application/json\r\n\r\n{\"v\":2,\"c\":\"CONFLICT\"}");
     let (out, err, code) = folder.sh("error-envelope explain --policy shapes.toml a.http");
     assert_eq!((err.as_str(), code), ("", 0));
-    let told = "  dialect      one: no, its \"/v\" is not 1\n  dialect      two: no, its \"/v\" is not \"2\"\n  \
-                dialect      read as three, with the code CONFLICT  <- decides: conflict\n";
+    let told = "  dialect      one: does not match, because its \"/v\" is not 1\n  dialect      two: does not match, because its \"/v\" is not \"2\"\n  \
+                dialect      parsed as three, with the code CONFLICT  <- decides: conflict\n";
     assert!(out.contains(told) && !out.contains("four"), "{out}");
 }
 
@@ -30,7 +30,7 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     let long = format!(r#"{{"error":{{"code":"RATE_LIMITED","message":"{}"}}}}"#, "x".repeat(70_000));
     for (status, body, told) in [
         (404, ENVELOPE, "  layer        a canonical envelope has the code own  <- decides: own\n\n"),
-        (404, known, "  dialect      read as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
+        (404, known, "  dialect      parsed as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
         (404, unknown, "with the code LOST\n  status       404 Not Found  <- decides: not_found\n\n"),
         (
             401,
@@ -60,13 +60,13 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     folder.put("a.http", "HTTP/1.1 200 OK\r\n\r\n");
     folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
     let (out, _, _) = folder.sh("error-envelope explain a.http");
-    assert!(out.contains("A guard refuses the request: payload_too_large. "), "{out}");
+    assert!(out.contains("A guard refuses this request: payload_too_large. "), "{out}");
     let passes = "\n  off, observe\n    unchanged, with an x-request-id\n";
     let refused = "\n  own, fill, enforce\n    HTTP/1.1 413 Payload Too Large\n";
     assert!(out.contains(passes) && out.contains(refused), "{out}");
     folder.put("observe.toml", "version = 1\n[defaults]\nmode = \"observe\"\n");
     let (out, _, _) = folder.sh("error-envelope explain --policy observe.toml a.http");
-    assert!(out.contains("In mode enforce a guard refuses the request: payload_too_large. "), "{out}");
+    assert!(out.contains("In mode enforce a guard refuses this request: payload_too_large. "), "{out}");
     assert!(out.contains(passes) && out.contains(refused) && out.contains("(here observe)"), "{out}");
 }
 
@@ -80,7 +80,10 @@ fn g0_explain_names_the_readings_that_meet_other_guards() {
     let (out, err, _) = folder.sh("error-envelope explain --policy guards.toml a.http");
     let reading =
         "  reading  GET /admin/../x matches /admin/{*rest} (guards.toml:3): the guards of that route apply, too\n";
-    assert!(out.contains(reading) && out.contains("  refused  its readings match different guards"), "{out}{err}");
+    assert!(
+        out.contains(reading) && out.contains("  refused  readings of the path match different guards"),
+        "{out}{err}"
+    );
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn explain_tells_what_the_layer_decides() {
     let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
     assert_eq!(out.matches("<- decides: ").count(), 1, "{out}");
     assert!(
-        out.contains("policy.toml:2: does not match, because its `code` differs\n") && !out.contains(": fits"),
+        out.contains("policy.toml:2: does not match, because its `code` differs\n") && !out.contains(": matches"),
         "{out}"
     );
 }

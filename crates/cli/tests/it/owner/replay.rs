@@ -55,7 +55,7 @@ fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
     changes: status; body; headers cache-control, content-type, vary, x-content-type-options, x-error-code
     for example tour.har: log.entries[47]: POST /upload-fits
 
-48 exchanges: 2 changed answers in 2 groups
+48 exchanges: 2 changed responses in 2 groups
 "
     );
     let (json, _, code) = folder.sh("error-envelope replay tour.har --format json --old old.toml --new new.toml");

@@ -75,7 +75,7 @@ fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
     let of = |name: &str| &failures.iter().find(|(other, _)| other == name).unwrap().1;
     assert!(!of("not-found").contains("I1: ") && of("not-found").contains("E1: the body is empty"), "{failures:?}");
     assert!(of("head").contains("I1: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D is the id of another request"), "{failures:?}");
-    assert!(of("own-id").contains("I2: the sender's id came back"), "{failures:?}");
+    assert!(of("own-id").contains("I2: the response has the client's id"), "{failures:?}");
 }
 
 #[test]

@@ -11,7 +11,9 @@ fn what_cannot_be_reached_exits_2() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = probe(&format!("http://{gone}"), &[]);
     assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""));
-    let said = format!("cannot be reached: {gone}: Connection refused (os error 111)\n = help: start the service, ");
+    let said = format!(
+        "the service cannot be reached: {gone}: Connection refused (os error 111)\n = help: start the service, "
+    );
     assert!(refused.err.starts_with(&said), "{}", refused.err);
 }
 

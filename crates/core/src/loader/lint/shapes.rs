@@ -57,8 +57,9 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
         let mut written = placeholders.iter().filter_map(|which| template.place_of(*which)).map(|it| it.to_string());
         // The first element of a list is read.
         if !written.any(|written| places.iter().any(|read| written == read.to_string().replace("/*", "/0"))) {
-            let wrong = format!("no placeholder fills {key} = {read:?}, where a second gateway reads it");
-            losses.push((wrong, "write it there, so that errors stay the same through two gateways (E7)"));
+            let wrong =
+                format!("the template has no placeholder for {key} at {read:?}, where a second gateway reads it");
+            losses.push((wrong, "put the placeholder there, so that errors stay the same through two gateways (E7)"));
         }
     }
     if let Some(sign) = it.when.iter().find(|sign| !template.may_fulfil(sign)) {

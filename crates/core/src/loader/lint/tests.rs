@@ -314,8 +314,8 @@ fn r15_shapes_that_lose_something() {
         &[
             "shape-template p.toml:5: shape.a.write: the bodies have no request id: clients find it only in the header x-request-id; add \
              {{request_id}}",
-            "shape-template p.toml:5: shape.a.write: no placeholder fills code = \"/e/c\", where a second gateway reads \
-             it; write it there, so that errors stay the same through two gateways (E7)",
+            "shape-template p.toml:5: shape.a.write: the template has no placeholder for code at \"/e/c\", where a second gateway reads \
+             it; put the placeholder there, so that errors stay the same through two gateways (E7)",
             "shape-template p.toml:5: shape.a.write: a body that the template writes is not recognised as this shape: it has no \
              \"/e/t\"; write into the template what `when` requires",
         ],

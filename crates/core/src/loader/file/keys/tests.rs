@@ -276,7 +276,7 @@ fn the_schema_has_each_row() {
     assert_generated("crates/cli/src/policy.schema.json", |have| {
         let definitions: String = descriptions().iter().map(Description::definition).collect();
         let text = spliced(have, "  \"$defs\": {\n", "    \"key\": {\n", &definitions);
-        let defaults = "unless a route sets another value.\",\n      \"properties\": {\n";
+        let defaults = "A route can set other values.\",\n      \"properties\": {\n";
         let text = spliced(&text, defaults, "\n      },\n", &references(8));
         let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
         spliced(&text, route, "\n        },\n", &references(10))
