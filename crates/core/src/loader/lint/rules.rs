@@ -1,9 +1,10 @@
-//! Map rules that never fit, and texts that cannot be read backwards (R1, R12).
+//! Map rules that never fit or keep a status, and texts that cannot be read backwards (R1, R12).
 
 use std::collections::HashSet;
 
 use super::report::Report;
 use crate::classify::rule::Rule;
+use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
@@ -16,6 +17,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
         never_reached(report, part, &patterns);
+        keeps_status(report, part);
     }
     // One finding for the rules that cause it, however many scopes inherit it.
     let mut reported = HashSet::new();
@@ -45,6 +47,23 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
             let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
             report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
         }
+    }
+}
+
+/// R1: a rule sets the code, and keeps the inner status.
+fn keeps_status(report: &mut Report<'_>, part: usize) {
+    let scope = &report.loaded.policy.parts[part];
+    let sets_status = |code: &ErrorCode| {
+        let mut rules = scope.outward.iter().filter(|rule| rule.codes().contains(code));
+        rules.any(|rule| rule.status().is_some())
+    };
+    for (index, rule) in scope.own_rules().iter().enumerate() {
+        let Some(kept) = rule.kept_status().filter(|_| !sets_status(rule.to())) else { continue };
+        let (code, own) = (rule.to(), rule.to().status().as_u16());
+        let kept = kept.as_u16();
+        let wrong = format!("clients get the status {kept} with the code {code}, whose own status is {own}");
+        let advice = format!("fine if it is meant; otherwise set to_status = {own}");
+        report.note("status-kept", (&TablePath::Map(part, index), "status"), wrong, &advice);
     }
 }
 
