@@ -5,8 +5,8 @@
 //! So a line is shown as it is only if its table and its key prove that it holds neither. Of any other line, the names that
 //! policies have are shown, and `…` replaces the rest:
 //!
-//! 1. no line that sets a key, a hash or a secret, or a URL with a name in front of its host. The exception is a line
-//!    that has only the name of an environment variable where a secret's name should be,
+//! 1. no line that sets a key, a hash or a secret, or a URL with a query or a name in front of its host. The exception is
+//!    a line that has only the name of an environment variable where a secret's name should be,
 //! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
 //! 4. any line of the policy's other tables. Unknown tables may be those of a file of keys.
@@ -38,7 +38,7 @@ const OPEN: [&str; 20] = [
 ];
 
 /// The keys of `[auth.*]` and of its messages that stand on a line of their own and hold no credential.
-const OPEN_OF_AUTH: [&str; 19] = [
+const OPEN_OF_AUTH: [&str; 20] = [
     "scheme",
     "forward_id",
     "header",
@@ -51,6 +51,7 @@ const OPEN_OF_AUTH: [&str; 19] = [
     "leeway",
     "require_verified_email",
     "jwks_file",
+    "jwks_url",
     "keys_file",
     "missing",
     "malformed",
@@ -61,8 +62,8 @@ const OPEN_OF_AUTH: [&str; 19] = [
 ];
 
 /// The other names in `[auth.*]`.
-const OTHERS_OF_AUTH: [&str; 11] =
-    ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "jwks_url", "messages", "true", "false"];
+const OTHERS_OF_AUTH: [&str; 10] =
+    ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
 /// Marks of a line that sets a credential; the line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
@@ -77,7 +78,8 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     if dense.strip_prefix("secret_env=").is_some_and(is_variable) {
         return true;
     }
-    if GIVING.iter().any(|giving| dense.contains(giving)) || dense.contains("upstream") && dense.contains('@') {
+    let may_give = ["upstream", "jwks_url"].iter().any(|key| dense.contains(key)) && dense.contains(['@', '?']);
+    if may_give || GIVING.iter().any(|giving| dense.contains(giving)) {
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();

@@ -127,6 +127,8 @@ fn m2_the_place_in_a_line_that_may_hold_a_key_is_shown() {
             "[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://sk_live_1@a\"\n",
             "4 | jwks_url = \"…\"\n  |            ^^^\n",
         ),
+        ("[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://a/k?t=sk_live_1\"\n", "4 | jwks_url = \"…\"\n"),
+        ("[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://a\"\n", "4 | jwks_url = \"http://a\"\n"),
         ("[advice]\nretry = \"yes\"\n", "3 | retry = \"yes\"\n  |         ^^^^^\n"),
         ("[cors]\norigins = [\"a\"]\n", "3 | origins = [\"a\"]\n  |            ^^^\n"),
         ("[shape.a]\nwhen = 1\n", "3 | when = 1\n  |        ^\n"),
