@@ -116,7 +116,7 @@ fn m2_the_place_in_a_line_that_may_hold_a_key_is_shown() {
     for (text, excerpt) in [
         (
             "[auth.a]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"sk_live_1\", expires = \"2027\" }]\n",
-            "4 | keys = [{ id = \"…\", sha256 = \"…\", expires = \"…\" }]\n  |                               ^^^\n",
+            "4 | keys = [{ id = \"…\", sha256 = \"…\", expires = \"…\" }]\n  |                              ^^^\n",
         ),
         (
             "[auth.a]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", expires = 2026-02-30 }]\n",
