@@ -286,11 +286,10 @@ impl Rule {
         self.to_status
     }
 
-    /// The inner status that the rule requires and keeps, if it is not the one that the policy gives the code (R1).
+    /// The inner status that it requires.
     #[cfg(feature = "policy-file")]
-    pub(crate) fn kept_status(&self) -> Option<StatusCode> {
-        let is_own = !self.to.is_in_catalogue();
-        self.status.filter(|status| is_own && self.to_status.is_none() && *status != self.to.status())
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        self.status
     }
 
     /// The message to send instead of the inner one.

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use crate::classify::rule::Rule;
-use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::loader::witness::Witness;
+use crate::outward::Outward;
 use crate::policy::error::TablePath;
 use crate::policy::{Mode, Settings};
 
@@ -50,17 +50,20 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// R1: a rule sets the code, and keeps the inner status.
+/// R1: a rule sets a code of the policy's, and keeps the inner status.
 fn keeps_status(report: &mut Report<'_>, part: usize) {
     let scope = &report.loaded.policy.parts[part];
-    let sets_status = |code: &ErrorCode| {
-        let mut rules = scope.outward.iter().filter(|rule| rule.codes().contains(code));
-        rules.any(|rule| rule.status().is_some())
-    };
     for (index, rule) in scope.own_rules().iter().enumerate() {
-        let Some(kept) = rule.kept_status().filter(|_| !sets_status(rule.to())) else { continue };
-        let (code, own) = (rule.to(), rule.to().status().as_u16());
-        let kept = kept.as_u16();
+        let (code, own) = (rule.to(), rule.to().status());
+        let Some(kept) = rule.status().filter(|status| *status != own) else { continue };
+        // Another rule leads to the code with its own status: errors of several statuses have this code.
+        let has_both = || scope.own_rules().iter().any(|other| other.to() == code && other.status() == Some(own));
+        let sets_status = |rule: &Outward| rule.status().is_some() && rule.codes().contains(code);
+        let is_sent = rule.to_status().is_some() || scope.outward.iter().any(|rule| sets_status(rule));
+        if code.is_in_catalogue() || is_sent || has_both() {
+            continue;
+        }
+        let (kept, own) = (kept.as_u16(), own.as_u16());
         let wrong = format!("clients get the status {kept} with the code {code}, whose own status is {own}");
         let advice = format!("fine if it is meant; otherwise set to_status = {own}");
         report.note("status-kept", (&TablePath::Map(part, index), "status"), wrong, &advice);

@@ -370,6 +370,7 @@ fn r1_a_status_that_is_kept() {
     assert_lints(&policy(""), &[expected]);
     assert_lints(&policy("to_status = 409\n"), &[]);
     assert_lints(&policy("[[outward]]\ncodes = [\"gone_now\"]\nstatus = 410\n"), &[]);
+    assert_lints(&policy("[[map]]\nstatus = 409\nto = \"gone_now\"\n"), &[]);
     assert_lints("[[map]]\nstatus = 404\nto = \"gone\"\n", &[]);
 }
 
