@@ -2,10 +2,11 @@
 //!
 //! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
 //! where the name of its variable should be. The error may be another one on that line, or the line's syntax.
-//! So a line is shown only if its table and its key prove that it holds neither:
+//! So a line is shown as it is only if its table and its key prove that it holds neither. Of any other line, the names that
+//! policies have are shown, and `…` replaces the rest:
 //!
-//! 1. no line that sets a key, a hash or a secret, or a URL with a name in front of its host. The exception is a line
-//!    that has only the name of an environment variable where a secret's name should be,
+//! 1. no line that sets a key, a hash or a secret, or a URL with a query or a name in front of its host. The exception is
+//!    a line that has only the name of an environment variable where a secret's name should be,
 //! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
 //! 4. any line of the policy's other tables. Unknown tables may be those of a file of keys.
@@ -13,26 +14,31 @@
 use std::ops::Range;
 
 /// The tables and keys of a policy file besides `auth`.
-const OPEN: [&str; 15] = [
+const OPEN: [&str; 20] = [
     "version",
     "include",
     "base",
+    "locked",
     "request_id",
     "rpc",
     "defaults",
     "inspect",
     "observe",
     "drain",
+    "advice",
+    "cors",
+    "proxy",
     "header",
     "route",
     "code",
     "map",
     "outward",
+    "shape",
     "scope",
 ];
 
 /// The keys of `[auth.*]` and of its messages that stand on a line of their own and hold no credential.
-const OPEN_OF_AUTH: [&str; 19] = [
+const OPEN_OF_AUTH: [&str; 20] = [
     "scheme",
     "forward_id",
     "header",
@@ -45,6 +51,7 @@ const OPEN_OF_AUTH: [&str; 19] = [
     "leeway",
     "require_verified_email",
     "jwks_file",
+    "jwks_url",
     "keys_file",
     "missing",
     "malformed",
@@ -53,6 +60,10 @@ const OPEN_OF_AUTH: [&str; 19] = [
     "no_email",
     "unavailable",
 ];
+
+/// The other names in `[auth.*]`.
+const OTHERS_OF_AUTH: [&str; 10] =
+    ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
 /// Marks of a line that sets a credential; the line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
@@ -67,7 +78,8 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     if dense.strip_prefix("secret_env=").is_some_and(is_variable) {
         return true;
     }
-    if GIVING.iter().any(|giving| dense.contains(giving)) || dense.contains("upstream") && dense.contains('@') {
+    let may_give = ["upstream", "jwks_url"].iter().any(|key| dense.contains(key)) && dense.contains(['@', '?']);
+    if may_give || GIVING.iter().any(|giving| dense.contains(giving)) {
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();
@@ -81,6 +93,50 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         "auth" => OPEN_OF_AUTH.contains(&last),
         other => OPEN.contains(&other),
     })
+}
+
+/// A line with `…` for each text, and for each word that is neither a name of the policy's nor a part of `key`, which is
+/// shown anyway. With the place of `span` in it; `None` if no word is left.
+pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
+    let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
+    let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
+    let (mut shown, mut place, mut at, mut has_name) = (String::new(), 0..0, 0, false);
+    while let Some(first) = line[at..].chars().next() {
+        let piece = first_piece(&line[at..], first);
+        let bytes = at..at + piece.len();
+        if bytes.contains(&span.start) {
+            place.start = shown.len();
+        }
+        match first {
+            '"' | '\'' if piece.len() > 2 => shown.extend([first, '…', first]),
+            '"' | '\'' => shown.push_str(piece),
+            _ if is_mark(first) => shown.push(first),
+            _ if is_name(piece) || parts().any(|part| part == piece) => {
+                has_name = true;
+                shown.push_str(piece);
+            }
+            _ => shown.push('…'),
+        }
+        if bytes.contains(&span.end.saturating_sub(1)) {
+            place.end = shown.len();
+        }
+        at = bytes.end;
+    }
+    has_name.then_some((shown, place))
+}
+
+/// A text in quotes, a mark or a word.
+fn first_piece(rest: &str, first: char) -> &str {
+    let end = match first {
+        '"' | '\'' => rest[1..].find(first).map(|end| end + 2),
+        _ if is_mark(first) => Some(first.len_utf8()),
+        _ => rest.find(|next| is_mark(next) || matches!(next, '"' | '\'')),
+    };
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+fn is_mark(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
 /// Whether a quoted text is the name of an existing variable, and so no secret.

@@ -10,7 +10,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::Lint;
 
-use crate::confidential::may_be_shown;
+use crate::confidential::{masked, may_be_shown};
 use crate::policy::SourceLocation;
 
 /// The width of every terminal.
@@ -124,7 +124,7 @@ impl<'a> Finding<'a> {
         let title = self.kind.level().no_name().primary_title(self.title());
         let help = wrapped(self.advice, WIDTH - self.margin());
         let help = Level::HELP.message(help);
-        let report = match text.as_deref().and_then(|text| Some((text, self.place(text)?))) {
+        let report = match text.as_deref().and_then(|text| self.excerpt(text)) {
             Some((text, span)) => {
                 let caret = AnnotationKind::Primary.span(span);
                 title.element(Snippet::source(text).annotation(caret)).element(help)
@@ -148,19 +148,20 @@ impl<'a> Finding<'a> {
         self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
     }
 
-    /// The bytes to point at: those that were named, as far as they are on their line, else the whole line. None on a
-    /// line that may not be shown.
-    fn place(&self, text: &str) -> Option<Range<usize>> {
+    /// The text, and the bytes to point at: those that were named, as far as they are on their line, else the whole line.
+    /// A line that may not be shown is masked.
+    fn excerpt<'t>(&self, text: &'t str) -> Option<(Cow<'t, str>, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
-        if self.refused && !may_be_shown(text, start..end, self.key) {
-            return None;
+        let span = match &self.span {
+            Some(span) if !span.is_empty() && (start..end).contains(&span.start) => span.start..span.end.min(end),
+            _ => end - line.trim().len()..end,
+        };
+        if !self.refused || may_be_shown(text, start..end, self.key) {
+            return Some((text.into(), span));
         }
-        let first = end - line.trim().len();
-        match &self.span {
-            Some(span) if !span.is_empty() && (start..end).contains(&span.start) => Some(span.start..span.end.min(end)),
-            _ => Some(first..end),
-        }
+        let (line, span) = masked(&text[start..end], span.start - start..span.end - start, self.key)?;
+        Some(([&text[..start], &line, &text[end..]].concat().into(), start + span.start..start + span.end))
     }
 }
 

@@ -279,17 +279,17 @@ fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
 fn what_the_last_of_two_bases_overrides_is_told_and_warned_of_where_it_weakens_a_guard() {
     let files = [
         ("policy.toml", "base = [\"one.toml\", \"two.toml\"]\n[defaults]\ndialect = \"problem\"\n"),
-        ("one.toml", "[defaults]\nbody_limit = 3\ndialect = \"openai\"\nnegotiate = false\n"),
+        ("one.toml", "[defaults]\nbody_limit = 3000\ndialect = \"openai\"\nnegotiate = false\n"),
         (
             "two.toml",
-            "[defaults]\nbody_limit = 7\ndialect = \"google\"\nnegotiate = true\n[[route]]\nmatch = \"/x\"\nbody_limit = 9\n",
+            "[defaults]\nbody_limit = 7000\ndialect = \"google\"\nnegotiate = true\n[[route]]\nmatch = \"/x\"\nbody_limit = 9000\n",
         ),
     ];
     let (titles, code) = titles(&files);
     let expected = [
         "policy.toml:4: defaults.dialect: note: this overrides dialect = \"google\" of the base (two.toml:4) [overrides-base]",
         "policy.toml:4: defaults.dialect: note: this overrides dialect = \"openai\" of the base (one.toml:4) [overrides-base]",
-        "two.toml:3: defaults.body_limit: warning: this requires less of requests than body_limit = 3 of the base (one.toml:3) [weakens-base]",
+        "two.toml:3: defaults.body_limit: warning: this requires less of requests than body_limit = 3000 of the base (one.toml:3) [weakens-base]",
         "two.toml:5: defaults.negotiate: note: this overrides negotiate = false of the base (one.toml:5) [overrides-base]",
     ];
     assert_eq!((titles, code), (expected.map(str::to_owned).to_vec(), Some(0)));

@@ -110,6 +110,38 @@ fn m2_a_line_that_holds_no_key_is_shown() {
     }
 }
 
+/// What is masked, and what the caret is under.
+#[test]
+fn m2_the_place_in_a_line_that_may_hold_a_key_is_shown() {
+    for (text, excerpt) in [
+        (
+            "[auth.a]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"sk_live_1\", expires = \"2027\" }]\n",
+            "4 | keys = [{ id = \"…\", sha256 = \"…\", expires = \"…\" }]\n  |                              ^^^\n",
+        ),
+        (
+            "[auth.a]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", expires = 2026-02-30 }]\n",
+            "4 | keys = [{ id = \"…\", expires = … }]\n",
+        ),
+        ("[auth.a]\nscheme = \"jwt\"\naudiance = \"sk_live_1\"\n", "4 | audiance = \"…\"\n  | ^^^^^^^^\n"),
+        (
+            "[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://sk_live_1@a\"\n",
+            "4 | jwks_url = \"…\"\n  |            ^^^\n",
+        ),
+        ("[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://a/k?t=sk_live_1\"\n", "4 | jwks_url = \"…\"\n"),
+        ("[auth.a]\nscheme = \"jwt\"\njwks_url = \"http://a\"\n", "4 | jwks_url = \"http://a\"\n"),
+        ("[advice]\nretry = \"yes\"\n", "3 | retry = \"yes\"\n  |         ^^^^^\n"),
+        ("[cors]\norigins = [\"a\"]\n", "3 | origins = [\"a\"]\n  |            ^^^\n"),
+        ("[shape.a]\nwhen = 1\n", "3 | when = 1\n  |        ^\n"),
+        ("[proxy]\nname = 1\n", "3 | name = 1\n  |        ^\n"),
+    ] {
+        let told = check(&written("masked", &format!("version = 1\n{text}"), ""));
+        assert!(told.out.contains(excerpt), "{text}{}", told.out);
+        assert_hidden(&told);
+    }
+    let told = check(&written("masked", "version = 1\nlocked = [\"auths\"]\n", ""));
+    assert!(told.out.contains("2 | locked = [\"auths\"]\n  |           ^^^^^^^\n"), "{}", told.out);
+}
+
 #[track_caller]
 fn assert_hidden(told: &Run) {
     assert!(!told.out.contains(SECRET) && !told.err.contains(SECRET), "{}{}", told.out, told.err);

@@ -313,7 +313,7 @@ fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
         until_more_are_asked();
         fs::rename(&there, &gone).unwrap();
         gateway.process.is_sent("HUP");
-        let refused = "include[0]: \"services/*.toml\" matches no file; create the first file, or remove the line";
+        let refused = "include[0]: \"services/*.toml\" matches no file; did you mean \"services.gone/*.toml\"?";
         let tells = |line: &str| line.contains("ERROR") && line.contains(refused);
         wait_for("an ERROR names the include", || fs::read_to_string(&log).unwrap().lines().any(tells));
         wait_for("it is counted", || counts("error_envelope_policy_reloads_total{outcome=\"refused\"} 1"));

@@ -7,15 +7,15 @@
 //!
 //! 1. [`routes`]: JSON without a limit or counted by message, credentials that are only observed, modes that do not
 //!    lift credentials, open routes under closed ones; [`overlap`]: routes that change nothing, routes that cross;
-//!    [`methods`]: methods that no client sends; [`expressions`]: patterns that look like regular expressions; [`shadows`]:
-//!    settings that an included file takes the place of;
-//! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
+//!    [`methods`]: methods that no client sends; [`expressions`]: patterns and messages that look like regular
+//!    expressions; [`limits`]: body limits of a few bytes; [`shadows`]: settings that an included file takes the place of;
+//! 2. [`rules`]: map rules that never fit, statuses that stay, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
 //! 4. [`names`]: schemes and headers that nothing requires, keys that have expired, tokens for any audience;
-//! 5. [`overrides`]: what a file sets instead of its bases;
-//! 6. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
+//! 5. [`overrides`]: what a file sets instead of its bases.
 
 mod expressions;
+mod limits;
 mod methods;
 mod names;
 mod overlap;
@@ -25,7 +25,6 @@ mod routes;
 mod rules;
 mod shadows;
 mod shapes;
-mod upstreams;
 
 use std::time::SystemTime;
 
@@ -48,7 +47,7 @@ impl PolicyFile {
         shapes::lint(&mut report);
         names::lint(&mut report, now);
         overrides::lint(&mut report, &witnesses);
-        upstreams::lint(&mut report);
+        limits::lint(&mut report);
         let mut lints = report.lints;
         let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());
         lints.sort_by_key(|lint| (file(lint), lint.span().start, lint.name()));

@@ -58,6 +58,10 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     if is_https_uri(address) {
         return Ok(());
     }
+    if address.contains(['{', '}']) {
+        let right = "write {{code}}, with two braces on each side";
+        return Err(SettingError::new("docs", "the address has a brace that belongs to no placeholder", right));
+    }
     let right = "write one such as \"https://docs.example.com/errors#{{code}}\", of at most 1,024 bytes";
     Err(SettingError::new("docs", "this is not an https address", right))
 }
@@ -98,6 +102,7 @@ mod tests {
             "a.example/e",
             "https://a.example/{{status}}",
             "https://a.example/{{ code }}",
+            "https://a.example/{code}",
             "https://a.example/ä",
             "https://a.example/a b",
             "https://a.example/\"",

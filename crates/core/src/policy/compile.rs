@@ -284,8 +284,8 @@ fn refuse_guards_of_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -
 fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
-        let Some(()) = problems.make(TablePath::Code(index), refuse_code(code)) else { continue };
-        if !names.insert(code.as_str()) {
+        let made = problems.make(TablePath::Code(index), refuse_code(code));
+        if !names.insert(code.as_str()) && made.is_some() {
             let first = codes.iter().position(|other| other == code).unwrap_or_default();
             let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
             problems.add(refused.with_location(TablePath::Code(index), TablePath::Code(first)));

@@ -46,6 +46,7 @@ impl CorsSettings {
             let right = "name one, such as \"https://app.example.com\", or remove the table";
             return Err(SettingError::new("origins", "no origin is listed", right));
         }
+        origins.iter().try_for_each(|origin| check_origin(origin))?;
         if !origins.iter().any(|origin| origin == "*") {
             let origins = origins.iter().map(|origin| AllowedOrigin::parse(origin)).collect::<Result<_, _>>()?;
             return Ok(Cors { origins: Some(origins), credentials });
@@ -56,6 +57,11 @@ impl CorsSettings {
         }
         Ok(Cors { origins: None, credentials })
     }
+}
+
+/// Refuses what is neither an origin nor `*`.
+pub(crate) fn check_origin(written: &str) -> Result<(), SettingError> {
+    if written == "*" { Ok(()) } else { AllowedOrigin::parse(written).map(drop) }
 }
 
 impl Cors {

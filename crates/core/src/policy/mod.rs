@@ -19,7 +19,7 @@ mod build;
 mod builder;
 pub(crate) mod choice;
 mod compile;
-mod cors;
+pub(crate) mod cors;
 mod dialects;
 pub(crate) mod error;
 mod faults;

@@ -239,6 +239,12 @@ fn is_name(name: &str) -> bool {
     })
 }
 
+/// Refuses what is no host of a scope.
+#[cfg(feature = "policy-file")]
+pub(crate) fn check_host(written: &str) -> Result<(), SettingError> {
+    HostPattern::parse(written).map(drop)
+}
+
 fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
     if written.contains(['{', '}', '*']) || written.contains("/:") || written.contains("/<") {
         let wrong = format!("{written:?} has a parameter, which a prefix cannot have");

@@ -94,7 +94,8 @@ pub(super) fn inherited_timeouts<'a>(around: impl Iterator<Item = &'a CompiledSc
 pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
     let upstream = |(at, scope): (usize, &Scope)| {
         let url = scope.upstream.as_deref()?;
-        problems.make(TablePath::Scope(at), UpstreamUrl::parse(url))
+        // The scope's hosts and prefix may be wrong as well.
+        problems.keep(UpstreamUrl::parse(url).map_err(|refused| refused.at_path(TablePath::Scope(at))))
     };
     std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
 }

@@ -78,6 +78,8 @@ pub struct SchemaError {
     pub right: String,
     /// Whether something is missing at the place, instead of wrong.
     pub lacks: bool,
+    /// Whether the last key of the path is wrong, instead of its value.
+    pub is_name: bool,
 }
 
 /// Refuses a text that is not a schema, or not in the subset that the exports can express.
@@ -115,7 +117,7 @@ impl Reader {
     }
 
     fn wrong(&self, wrong: impl Into<String>, right: impl Into<String>) -> SchemaError {
-        SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false }
+        SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false, is_name: false }
     }
 
     fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
@@ -141,7 +143,7 @@ impl Reader {
             if !KEYWORDS.iter().any(|keyword| keyword.name == name) {
                 let mut wrong = self.wrong(format!("unknown keyword {name:?}"), advice(name));
                 wrong.path.push(name.clone());
-                return Err(wrong);
+                return Err(SchemaError { is_name: true, ..wrong });
             }
         }
         self.depth += 1;

@@ -317,7 +317,9 @@ impl ErrorCode {
             return Err("a code has the form [a-z][a-z0-9_]{0,62}");
         }
         if table::find(name.as_bytes()).is_some() {
-            return Err("a code of the catalogue cannot be redefined");
+            return Err(
+                "choose another name: a code of the catalogue cannot be redefined; [[map]] sets its text by say",
+            );
         }
         if !(400..=599).contains(&status) {
             return Err("an error status is 400 to 599");

@@ -105,6 +105,61 @@ codes = [\"gon\", \"seat_taken\", \"lots\"]
     assert!(out.contains("did you mean \"app\"?") && out.contains("did you mean \"seat_taken\"?"), "{out}");
 }
 
+/// The keys of the errors in a policy of this text, in one run.
+#[track_caller]
+fn assert_keys(text: &str, expected: &[&str]) {
+    let (out, _) = check_in("hidden", text, &[]);
+    let lines = out.lines().filter_map(|line| line.strip_prefix("policy.toml:"));
+    let errors = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    let keys = errors.filter_map(|line| line.split(": ").nth(1));
+    assert_eq!(keys.collect::<Vec<_>>(), expected, "{out}");
+}
+
+#[test]
+fn a_mistake_hides_none_behind_it() {
+    assert_keys("version = \"1\"\n[default]\nmode = \"own\"\n", &["version", "default"]);
+    assert_keys("version = 2\n[default]\nmode = \"own\"\n", &["version"]);
+    assert_keys(
+        "version = 1\n[cors]\norigins = [\"*\", \"a.example\", \"https://a.example/\"]\ncredentials = true\n",
+        &["cors.origins", "cors.origins[1]", "cors.origins[2]"],
+    );
+    assert_keys("version = 1\n[cors]\norigins = [\"a.example\", 1]\n", &["cors.origins[0]", "cors.origins[1]"]);
+    assert_keys(
+        "version = 1\n[shape.a]\nwhen = { \"/c\" = \"str\" }\nwrite = '{\"c\":{{cod}}}'\n",
+        &["shape.a.when.\"/c\"", "shape.a.write"],
+    );
+    assert_keys(
+        "version = 1\n[scope]\nprefix = \"orders\"\nhosts = [\"a/b\", \"c:1\"]\nupstream = \"orders:8080\"\nupstream_timeout = 5\n",
+        &["scope.prefix", "scope.hosts[0]", "scope.hosts[1]", "scope.upstream", "scope.upstream_timeout"],
+    );
+    assert_keys(
+        "version = 1\n[auth.a]\nscheme = \"JWT\"\nsecret_env = 5\nalgorithms = [\"HS265\", \"RS265\"]\naudiance = \"a\"\n",
+        &["auth.a.scheme", "auth.a.secret_env", "auth.a.algorithms[0]", "auth.a.algorithms[1]", "auth.a.audiance"],
+    );
+    let details = "type = \"objekt\", required = \"x\", pattern = \"x\"";
+    assert_keys(
+        &format!("version = 1\n[[code]]\ncode = \"a\"\nstatus = 409\ndetails = {{ {details} }}\n"),
+        &["code[0].details.type", "code[0].details.required", "code[0].details.pattern"],
+    );
+    let codes = "[[code]]\ncode = \"a\"\nstatus = \"409\"\n[[code]]\ncode = \"a\"\nstatus = 409\n";
+    let wrong_names = "[[code]]\ncode = \"A\"\nstatus = 409\n[[code]]\ncode = \"B\"\nstatus = 409\n";
+    assert_keys(
+        &format!("version = 1\n{codes}{wrong_names}"),
+        &["code[0].status", "code[1].code", "code[2].code", "code[3].code"],
+    );
+}
+
+/// The caret is at a wrong value, and at the name of an unknown keyword.
+#[test]
+fn a_schema_s_mistake_is_pointed_at() {
+    let details = "details = { type = \"objekt\", pattern = \"x\" }";
+    let (out, _) = check_in("caret", &format!("version = 1\n[[code]]\ncode = \"a\"\nstatus = 409\n{details}\n"), &[]);
+    for (word, caret) in [("\"objekt\"", "^^^^^^^^"), ("pattern", "^^^^^^^")] {
+        let under = format!("{}{caret}\n", " ".repeat(details.find(word).unwrap()));
+        assert!(out.contains(&format!("5 | {details}\n  | {under}")), "{out}");
+    }
+}
+
 #[test]
 fn programs_read_the_same_findings() {
     let (out, code) = check_in("json", FIVE, &["--format", "json"]);

@@ -64,12 +64,17 @@ impl PartialEq for InText {
     }
 }
 
-/// The last line of a regex error states what is wrong; those above it draw where.
+/// The last line of a regex error states what is wrong. The line above it points at the place in a pattern of one line.
 fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
+    const INDENT: usize = 4;
     let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    let wrong = format!("the pattern does not compile: {}", last.trim_start_matches("error: "));
-    SettingError::new(key, wrong, "write a regular expression in the syntax of the crate regex")
+    let mut lines = text.lines().rev();
+    let wrong = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let pointer = lines.next().filter(|line| line.trim_start().starts_with('^'));
+    let column = pointer.and_then(|line| (line.find('^')? + 1).checked_sub(INDENT));
+    let place = column.map_or_else(String::new, |column| format!(" at character {column}"));
+    let wrong = format!("the pattern does not compile{place}: {wrong}");
+    SettingError::new(key, wrong, "correct it; https://docs.rs/regex has the syntax")
 }
 
 /// Whether no value leads from the automaton's start to a match. An automaton that cannot be built or searched in time
@@ -120,6 +125,16 @@ mod tests {
         }
         let multi_line = whole_value("(?m)^a$").unwrap();
         assert!(multi_line.matches(b"a") && !multi_line.matches(b"a\tb"));
+    }
+
+    #[test]
+    fn m2_the_place_of_a_mistake_in_a_pattern_is_a_character() {
+        for (pattern, begins) in
+            [("(", " at character 1: "), ("é[", " at character 2: "), ("a\n(", ": "), (r"\w{9999999}", ": ")]
+        {
+            let wrong = whole_value(pattern).unwrap_err().wrong;
+            assert!(wrong.starts_with(&format!("the pattern does not compile{begins}")), "{pattern}: {wrong}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::value::Value;
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
-use crate::policy::suggestion::nearest;
+use crate::policy::suggestion::{closest, nearest};
 
 /// The keys that each scheme has.
 const SCHEMES: [(&str, &[&str]); 5] = [
@@ -39,7 +39,7 @@ const SCHEMES: [(&str, &[&str]); 5] = [
 
 /// Reads one scheme. The files that it names are read with `files`.
 pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
-    let word = table.read_required("scheme", Value::text);
+    let word = table.read_required("scheme", |scheme| known_or_near(scheme, table));
     refuse_foreign_keys(word.unwrap_or_default(), table);
     let read = match word {
         Some("bearer") => read_keys(AuthScheme::bearer(), table, files),
@@ -60,19 +60,24 @@ pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) ->
     read_shared(read, table)
 }
 
-/// Refuses an unknown scheme, and scheme `custom` without a registered verifier.
-fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
-    let Some(scheme) = table.get("scheme") else { return Ok(()) };
-    match scheme.value.as_str() {
-        Some("custom") if !env.has_verifier(name) => {
-            Err(table.error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name)))
-        }
-        Some("custom") | None => Ok(()),
-        Some(unknown) => {
-            let right = nearest(unknown, SCHEMES.iter().map(|(name, _)| *name));
-            Err(scheme.error(format!("unknown scheme {unknown:?}"), right))
-        }
+/// The scheme, or the one that a slip meant: the other keys of the table are read as those of that one.
+fn known_or_near(scheme: &Value<'_>, table: &Table<'_>) -> Result<&'static str, PolicyError> {
+    let (written, known) = (scheme.text()?, SCHEMES.iter().map(|(name, _)| *name));
+    if let Some(name) = known.clone().find(|name| *name == written) {
+        return Ok(name);
     }
+    let unknown = scheme.error(format!("unknown scheme {written:?}"), nearest(written, known.clone()));
+    let Some(near) = closest(written, known) else { return Err(unknown) };
+    table.keep(Err::<(), _>(unknown));
+    Ok(near)
+}
+
+/// Refuses scheme `custom` without a registered verifier.
+fn check_verifier(name: &str, table: &Table<'_>, env: &dyn PolicyEnv) -> Result<(), PolicyError> {
+    if table.get("scheme").is_some_and(|it| it.value.as_str() == Some("custom")) && !env.has_verifier(name) {
+        return Err(table.error(format!("no verifier is registered for scheme {name:?}"), env.verifier_advice(name)));
+    }
+    Ok(())
 }
 
 /// Refuses scheme `certificate` where client certificates are not available.
@@ -233,13 +238,13 @@ fn read_secret(variable: &Value<'_>, env: &dyn PolicyEnv) -> Result<String, Poli
 fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     const KNOWN: [&str; 12] =
         ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
-    for element in list.elements()? {
+    list.each(|element| {
         let name = element.text()?;
         if !KNOWN.contains(&name) && !name.eq_ignore_ascii_case("none") {
             return Err(element.error(format!("unknown algorithm {name:?}"), nearest(name, KNOWN.into_iter())));
         }
-    }
-    list.texts()
+        Ok(name.to_owned())
+    })
 }
 
 #[cfg(not(feature = "jwt"))]

@@ -1,10 +1,11 @@
 //! `details` of a `[[code]]`: a schema in the policy itself, or the name of a file that holds it as JSON.
 
 use serde_json::{Map, Number, Value as Json};
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::env::{MAX_FILE_BYTES, NamedFiles};
-use super::read::dotted;
+use super::read::{dotted, shown};
 use super::sources::line_of;
 use super::value::Value;
 use crate::code::details::{self, SchemaError};
@@ -30,7 +31,7 @@ pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Stri
 fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
     let schema = json_of(value)?;
     details::check(&schema).map_err(|wrong| {
-        let at = descend(value, &wrong.path);
+        let at = descend(value, &wrong.path, wrong.is_name);
         // An empty span is that of something missing.
         let span = if wrong.lacks { at.span.start..at.span.start } else { at.span.clone() };
         Value { span, ..at }.error(wrong.wrong, wrong.right)
@@ -38,8 +39,9 @@ fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
     Ok(schema.to_string())
 }
 
-/// The value at the end of a path, or the last that exists, with the key of the whole path.
-fn descend<'a>(value: &Value<'a>, path: &[String]) -> Value<'a> {
+/// The value at the end of a path, or the last that exists, with the key of the whole path. Its span is that of the
+/// last name in the path if `is_name`.
+fn descend<'a>(value: &Value<'a>, path: &[String], is_name: bool) -> Value<'a> {
     let root = Value { document: value.document, key: value.key.clone(), span: value.span.clone(), value: value.value };
     path.iter().fold(root, |at, step| {
         let (key, child) = match at.value {
@@ -49,7 +51,8 @@ fn descend<'a>(value: &Value<'a>, path: &[String]) -> Value<'a> {
             }
             DeValue::Table(table) => {
                 let member = table.get_key_value(step.as_str());
-                (dotted(&at.key, step), member.map(|(name, value)| (name.span(), value.get_ref())))
+                let span = |name, value| if is_name { Spanned::span(name) } else { shown(name, value) };
+                (dotted(&at.key, step), member.map(|(name, value)| (span(name, value), value.get_ref())))
             }
             _ => (dotted(&at.key, step), None),
         };
@@ -74,8 +77,11 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         }
         DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
-            let member = |name: &str| Ok((name.to_owned(), json_of(&descend(value, &[name.to_owned()]))?));
-            Json::Object(table.keys().map(|name| member(name.get_ref())).collect::<Result<Map<_, _>, _>>()?)
+            let member = |name: &str| Ok((name.to_owned(), json_of(&descend(value, &[name.to_owned()], false))?));
+            // A keyword that is wrong is reported already.
+            let names = table.keys().map(|name| name.get_ref().as_ref());
+            let names = names.filter(|name| !value.document.is_known(&dotted(&value.key, name)));
+            Json::Object(names.map(member).collect::<Result<Map<_, _>, _>>()?)
         }
     })
 }

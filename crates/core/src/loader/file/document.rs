@@ -52,9 +52,11 @@ impl<'a> Document<'a> {
 
     fn syntax_error(&self, line: usize, error: &Error) -> PolicyError {
         let span = error.span().unwrap_or_default();
-        let wrong = format!("this is not TOML: {}", error.message());
         // A duplicate key is the one syntax error that has a name.
         let twice = error.message() == "duplicate key";
+        let first = twice.then(|| first_definition(self.text, line)).flatten();
+        let first = first.map_or_else(String::new, |first| format!(" (line {first})"));
+        let wrong = format!("this is not TOML: {}{first}", error.message());
         let name = self.text.get(span.clone()).filter(|_| twice);
         let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
         PolicyError::new(key.map(str::to_owned), wrong, right_syntax(error.message()))
@@ -132,6 +134,18 @@ pub(super) fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
+}
+
+/// The line above this one that has the same key in the same table, or the same head of a table.
+fn first_definition(text: &str, line: usize) -> Option<usize> {
+    let name_of = |line: &'_ str| line.split(['=', '#']).next().unwrap_or_default().trim().to_owned();
+    let is_head = |line: &str| line.trim_start().starts_with('[');
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let (twice, above) = lines.split_last()?;
+    let name = name_of(twice);
+    let mut of_table = above.iter().enumerate().rev().take_while(|(_, line)| is_head(twice) || !is_head(line));
+    let first = of_table.find(|(_, line)| name_of(line) == name && !name.contains(['{', ',']));
+    first.map(|(at, _)| at + 1)
 }
 
 /// Whether what follows stands in a table that has a name and no keys.

@@ -7,6 +7,7 @@ use super::env::{MAX_FILE_BYTES, PolicyEnv};
 use super::mistakes::{KnownMistakes, Mistakes};
 use super::value::Value;
 use crate::policy::error::PolicyError;
+use crate::policy::suggestion::closest;
 
 /// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
 const MAX_FILES: usize = 4096;
@@ -108,7 +109,11 @@ impl SourceFiles {
         if found.is_empty() {
             // A folder that was renamed would take the guards of its files with it.
             let wrong = format!("{written:?} matches no file");
-            let refused = pattern.error(wrong, "create the first file, or remove the line");
+            let right = match with_near_folder(folder, written) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "create the first file, or remove the line".to_owned(),
+            };
+            let refused = pattern.error(wrong, right);
             return Err(folders.iter().fold(refused, |error, folder| error.without(&folder.join("*"))));
         }
         self.folders.extend(folders);
@@ -204,6 +209,17 @@ fn matching_files(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, Po
         }
     }
     Ok(found)
+}
+
+/// The pattern with the name of a folder that exists, where it has a similar one that does not.
+fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
+    let mut parts: Vec<&str> = written.split('/').collect();
+    let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));
+    let missing = (1..parts.len()).find(|at| !above(*at).is_dir())? - 1;
+    let beside = above(missing).read_dir().ok()?.flatten().filter(|entry| entry.path().is_dir());
+    let names: Vec<String> = beside.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    parts[missing] = closest(parts[missing], names.iter().map(String::as_str))?;
+    Some(parts.join("/"))
 }
 
 /// Whether a path is a part of the policy: anything but a folder. A pipe or a dangling link counts, and is refused

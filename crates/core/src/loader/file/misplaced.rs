@@ -17,6 +17,9 @@ pub(super) fn place_of(name: &str, known: &[&str]) -> Option<&'static str> {
     }
 }
 
+const CLOSE_TEXT: &str = "close the text with the quote that opens it";
+const REAL_TIME: &str = "write a date and a time that exist, as in 2027-01-01T00:00:00Z";
+
 /// What to write instead of a line that is not TOML, by the parser's own message.
 pub(super) fn right_syntax(message: &str) -> &'static str {
     let advice = [
@@ -25,6 +28,11 @@ pub(super) fn right_syntax(message: &str) -> &'static str {
         ("must be quoted", "write a text in straight quotes, as in \"own\""),
         ("escape", "write \\\\ for a backslash, or put the text into single quotes"),
         ("unclosed", "close it on the line where it begins"),
+        ("literal string, expected `'`", CLOSE_TEXT),
+        ("basic string, expected `\"`", CLOSE_TEXT),
+        ("invalid date", REAL_TIME),
+        ("invalid time", REAL_TIME),
+        ("invalid offset", REAL_TIME),
     ];
     let found = advice.iter().find(|(part, _)| message.contains(part));
     found

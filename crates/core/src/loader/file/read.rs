@@ -76,6 +76,11 @@ impl<'a> Table<'a> {
         self.document.is_known(&self.key_of(key))
     }
 
+    /// Whether any of its keys was found to be wrong before.
+    pub(super) fn has_known(&self) -> bool {
+        self.entries.keys().any(|key| self.is_known(key.get_ref()))
+    }
+
     pub(super) fn known(&self) -> &'a KnownMistakes {
         self.document.known()
     }
@@ -202,7 +207,7 @@ impl<'a> Table<'a> {
 const RENAMED: [(&str, &str); 1] = [("keep_members", "keep_fields")];
 
 /// The span to show for a wrong value: the value, but for a table its name, as its value is all of its lines.
-fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+pub(super) fn shown(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 

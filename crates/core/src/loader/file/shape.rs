@@ -14,11 +14,13 @@ const KEYS: [&str; 10] =
 
 pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
     table.only(&KEYS);
-    let shape =
-        table.table("when").iter().flat_map(Table::values).fold(BodyShape::new(name), |shape, (place, value)| {
-            let expected = table.keep(expected(&value));
-            expected.into_iter().fold(shape, |shape, expected| shape.when(place.clone(), expected))
-        });
+    let when = table.table("when");
+    let shape = when.iter().flat_map(Table::values).fold(BodyShape::new(name), |shape, (place, value)| {
+        let expected = table.keep(expected(&value));
+        expected.into_iter().fold(shape, |shape, expected| shape.when(place.clone(), expected))
+    });
+    // Takes the place of a wrong sign, so that the other keys are checked as well.
+    let shape = if when.is_some_and(|when| when.has_known()) { shape.when("/unknown", Expected::Any) } else { shape };
     let shape = table.table("codes").iter().flat_map(Table::values).fold(shape, |shape, (name, value)| {
         let code = table.keep(value.known_code(codes));
         code.into_iter().fold(shape, |shape, code| shape.name(name.clone(), code))

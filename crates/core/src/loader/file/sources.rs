@@ -115,7 +115,15 @@ impl Sources {
     }
 
     /// The builder's refusal, with the line and the key of the file.
-    pub(super) fn located_in_file(&self, Problem { place, refused, other }: Problem) -> PolicyError {
+    ///
+    /// Of two tables that cannot be together, it is at that of the base's user, who cannot change the base.
+    pub(super) fn located_in_file(&self, Problem { mut place, refused, mut other }: Problem) -> PolicyError {
+        if let Some(first) = &mut other
+            && place.part().is_some()
+            && self.is_in_base((&place, refused.key), first)
+        {
+            std::mem::swap(&mut place, first);
+        }
         let other = other.and_then(|other| self.locate(&other, refused.key));
         let at = self.locate(&place, refused.key);
         let wrong = match (&other, &at) {

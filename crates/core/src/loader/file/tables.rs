@@ -12,7 +12,7 @@ use crate::outward::OutwardRule;
 use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::suggestion::nearest;
-use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust};
+use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust, cors, scope};
 
 /// Refuses unknown tables.
 pub(super) fn check_root(root: &Table<'_>) {
@@ -47,7 +47,8 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
         1 => Ok(()),
         other => Err(version.error(format!("version {other} is not supported"), "write version = 1")),
     });
-    is_known.is_some() || root.get("version").is_none()
+    // What is not a number names no other version.
+    is_known.is_some() || !root.get("version").is_some_and(|version| version.value.is_integer())
 }
 
 /// The settings that a policy file may list under `locked`.
@@ -99,7 +100,8 @@ pub(super) fn check_scope(root: &Table<'_>, parent: Option<&Parent>) {
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
     table.only(&["hosts", "prefix", "upstream", "upstream_timeout", "stall_timeout"]);
     let mut scope = Scope::new();
-    scope.hosts = table.read("hosts", Value::texts).unwrap_or_default();
+    let host = |host: &Value<'_>| host.checked(scope::check_host);
+    scope.hosts = table.read("hosts", |hosts| hosts.each(host)).unwrap_or_default();
     scope.prefix = table.read("prefix", Value::owned);
     scope.upstream = table.read("upstream", Value::owned);
     scope.timeouts.head = table.read("upstream_timeout", Value::duration);
@@ -158,7 +160,7 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
         TablePath::Cors => {
             table.table.only(&["origins", "credentials"]);
             let cors = builder.cors.get_or_insert_default();
-            table.put("origins", Value::texts, &mut cors.origins);
+            table.put("origins", read_origins, &mut cors.origins);
             table.put("credentials", Value::boolean, &mut cors.credentials);
         }
         TablePath::Proxy => {
@@ -169,6 +171,17 @@ pub(super) fn read_process_wide(place: &TablePath, table: &BaseTable<'_, '_>, bu
         TablePath::Inspect => read_budget(&mut builder.inspect.0, table),
         _ => read_budget(&mut builder.drain.0, table),
     }
+}
+
+/// Another origin takes the place of a wrong one, so that the other keys of the table are checked as well.
+fn read_origins(origins: &Value<'_>) -> Result<Vec<String>, PolicyError> {
+    const UNKNOWN_ORIGIN: &str = "https://unknown.invalid";
+
+    let mut right = origins.each(|origin| origin.checked(cors::check_origin))?;
+    if right.len() < origins.elements()?.len() {
+        right.push(UNKNOWN_ORIGIN.to_owned());
+    }
+    Ok(right)
 }
 
 fn read_budget(budget: &mut Budget, table: &BaseTable<'_, '_>) {
@@ -190,7 +203,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut Na
 
 /// Takes the place of an invalid name, so that the other mistakes in the table are found as well.
 pub(super) const UNKNOWN_HEADER: &str = "x-unknown";
-const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("unknown", 500);
+const UNKNOWN_CODE: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
     table.only(&["name", "pattern", "missing", "invalid"]);

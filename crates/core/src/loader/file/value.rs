@@ -11,6 +11,7 @@ use toml::value::{Datetime, Offset};
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::PathNotation;
+use crate::guard::pattern::SettingError;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 use crate::policy::suggestion::{closest, nearest};
@@ -72,8 +73,20 @@ impl<'a> Value<'a> {
         Ok(elements.iter().enumerate().map(element).collect())
     }
 
+    /// The right elements of a list; each that is wrong is reported.
+    pub(super) fn each<T>(&self, read: impl Fn(&Self) -> Result<T, PolicyError>) -> Result<Vec<T>, PolicyError> {
+        Ok(self.elements()?.iter().filter_map(|element| self.document.keep(read(element))).collect())
+    }
+
     pub(super) fn texts(&self) -> Result<Vec<String>, PolicyError> {
-        self.elements()?.iter().map(Self::owned).collect()
+        self.each(Self::owned)
+    }
+
+    /// A text that passes a check of the builder's.
+    pub(super) fn checked(&self, check: impl FnOnce(&str) -> Result<(), SettingError>) -> Result<String, PolicyError> {
+        let text = self.text()?;
+        check(text).map_err(|refused| self.error(refused.wrong, refused.right))?;
+        Ok(text.to_owned())
     }
 
     /// One text, or a list of them.
@@ -82,11 +95,14 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
-        let text = self.text()?;
+        let words = W::ALL.iter().map(|word| word.word());
+        let Some(text) = self.value.as_str() else {
+            return Err(self.error(format!("{} has the wrong type here", self.kind()), nearest("", words)));
+        };
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
             // `unknown_codes` and `no_transform` do not read as nouns.
             let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
-            self.error(format!("unknown {name} {text:?}"), nearest(text, W::ALL.iter().map(|word| word.word())))
+            self.error(format!("unknown {name} {text:?}"), nearest(text, words))
         })
     }
 

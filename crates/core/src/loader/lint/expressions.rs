@@ -1,5 +1,5 @@
-//! Patterns that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and guards
-//! nothing.
+//! Patterns and messages that look like regular expressions: a guard on `/users/[0-9]+` matches that very text alone, and
+//! guards nothing.
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
@@ -10,6 +10,20 @@ const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint(report: &mut Report<'_>) {
     report.for_each_pattern(like_expression);
+    for part in 0..=report.loaded.builder.scopes.len() {
+        for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
+            message_like_expression(report, &TablePath::Map(part, index), rule.very_text().unwrap_or_default());
+        }
+    }
+}
+
+fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
+    const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
+    if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
+        let wrong = "a message is no regular expression: only an error with this very text matches".to_owned();
+        let advice = "fine if it is that text; otherwise write message_pattern instead of message";
+        report.note("message-like-expression", (place, "message"), wrong, advice);
+    }
 }
 
 fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::policy::error::{PolicyError, TablePath};
+use crate::policy::keys::TableSettings;
 
 /// A valid setting in a policy file that an operator should check.
 ///
@@ -104,6 +105,16 @@ impl Report<'_> {
     fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
         if let Some(at) = self.loaded.span_of(place, key) {
             self.lints.push(Lint { name, note, finding: PolicyError::spanned(&at, wrong, advice) });
+        }
+    }
+
+    /// Calls a lint for the `[defaults]` and each route of each part.
+    pub(super) fn for_each_settings(&mut self, lint: impl Fn(&mut Self, &TablePath, &TableSettings)) {
+        let loaded = self.loaded;
+        for (part, own) in loaded.builder.parts().enumerate() {
+            lint(self, &TablePath::Defaults(part), &own.keys);
+            let routes = own.routes.iter().enumerate();
+            routes.for_each(|(index, route)| lint(self, &TablePath::Route(part, index), &route.keys));
         }
     }
 

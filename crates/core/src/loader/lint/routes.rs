@@ -7,6 +7,7 @@ use crate::loader::chain::{ResolvedSetting, SettingChain};
 use crate::loader::witness::Witness;
 use crate::policy::BodyLimitPer;
 use crate::policy::error::TablePath;
+use crate::policy::keys::TableSettings;
 
 /// JSON is read into memory whole.
 const LARGEST_JSON: u64 = 16 * 1024 * 1024;
@@ -20,7 +21,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
         mode_opens_no_door(report, witness, &mut reported);
         open_under_closed(report, witness, &mut reported);
     }
-    auth_observe(report);
+    report.for_each_settings(auth_observe);
 }
 
 type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
@@ -100,18 +101,11 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     }
 }
 
-fn auth_observe(report: &mut Report<'_>) {
-    let loaded = report.loaded;
-    for part in 0..=loaded.builder.scopes.len() {
-        let own = loaded.part(part);
-        let routes = own.routes.iter().enumerate().map(|(index, route)| (TablePath::Route(part, index), &route.keys));
-        for (place, keys) in std::iter::once((TablePath::Defaults(part), &own.keys)).chain(routes) {
-            if keys.auth_observe == Some(true) {
-                let wrong = "credentials are checked and logged, but no request is refused".to_owned();
-                let advice = "remove it once the log shows no failure of a valid client";
-                report.warn("auth-observe", (&place, "auth_observe"), wrong, advice);
-            }
-        }
+fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &TableSettings) {
+    if keys.auth_observe == Some(true) {
+        let wrong = "credentials are checked and logged, but no request is refused".to_owned();
+        let advice = "remove it once the log shows no failure of a valid client";
+        report.warn("auth-observe", (place, "auth_observe"), wrong, advice);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Map rules that never match, and texts that cannot be mapped back (R1, R12).
+//! Map rules that never match or keep a status, and texts that cannot be mapped back (R1, R12).
 
 use std::collections::HashSet;
 
@@ -8,6 +8,7 @@ use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::loader::witness::Witness;
+use crate::outward::Outward;
 use crate::policy::error::TablePath;
 use crate::policy::{Mode, Settings};
 
@@ -16,6 +17,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
         never_reached(report, part, &patterns);
+        keeps_status(report, part);
     }
     // One finding for the rules that cause it, however many scopes inherit it.
     let mut reported = HashSet::new();
@@ -45,6 +47,26 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
             let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
             report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
         }
+    }
+}
+
+/// R1: a rule sets a code of the policy's, and keeps the inner status.
+fn keeps_status(report: &mut Report<'_>, part: usize) {
+    let scope = &report.loaded.policy.parts[part];
+    for (index, rule) in scope.own_rules().iter().enumerate() {
+        let (code, own) = (rule.to(), rule.to().status());
+        let Some(kept) = rule.status().filter(|status| *status != own) else { continue };
+        // Another rule leads to the code with its own status: errors of several statuses have this code.
+        let has_both = || scope.own_rules().iter().any(|other| other.to() == code && other.status() == Some(own));
+        let sets_status = |rule: &Outward| rule.status().is_some() && rule.codes().contains(code);
+        let is_sent = rule.to_status().is_some() || scope.outward.iter().any(|rule| sets_status(rule));
+        if code.is_in_catalogue() || is_sent || has_both() {
+            continue;
+        }
+        let (kept, own) = (kept.as_u16(), own.as_u16());
+        let wrong = format!("clients get the status {kept} with the code {code}, whose own status is {own}");
+        let advice = format!("fine if it is meant; otherwise set to_status = {own}");
+        report.note("status-kept", (&TablePath::Map(part, index), "status"), wrong, &advice);
     }
 }
 

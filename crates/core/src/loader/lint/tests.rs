@@ -124,15 +124,15 @@ fn g0_a_route_that_changes_nothing() {
 #[test]
 fn g0_routes_that_differ_in_letter_case_alone() {
     assert_lints(
-        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1024\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2048",
         &[
             "route-differs-in-case p.toml:6: route[1].match: the route differs only in letter case from another route with other guards (line 3); \
            keep one of them, or set case = \"exact\" on both if every service treats the two paths as different",
         ],
     );
     for routes in [
-        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1",
-        "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1\n[[route]]\nmatch = \"/A\"\nbody_limit = 2",
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1024\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1024",
+        "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1024\n[[route]]\nmatch = \"/A\"\nbody_limit = 2048",
     ] {
         assert_lints(routes, &[]);
     }
@@ -330,21 +330,51 @@ fn r15_shapes_that_lose_something() {
 }
 
 #[test]
-fn a_scope_s_service_is_the_gateway_s() {
-    let text = "[scope]\nprefix = \"/orders\"\nupstream = \"http://orders:8080\"\n";
-    let notes = lints(text);
-    assert!(notes.iter().all(Lint::is_note));
+fn an_ordinary_policy_of_a_gateway_has_no_findings() {
+    assert_lints("[scope]\nprefix = \"/orders\"\nupstream = \"http://orders:8080\"\n", &[]);
+}
+
+#[test]
+fn r1_a_message_that_looks_like_an_expression() {
+    let rule = |message: &str| format!("[[map]]\nmessage = '{message}'\nto = \"not_found\"\n");
+    for message in ["^No .+ found$", "^No order", "order gone$", "No .* found", r"Order \d{4} is gone"] {
+        let found = lints(&rule(message));
+        assert!(found.iter().all(Lint::is_note));
+        let expected = "message-like-expression p.toml:3: map[0].message: a message is no regular expression: only an error \
+                        with this very text matches; fine if it is that text; otherwise write message_pattern instead of message";
+        assert_lints(&rule(message), &[expected]);
+    }
+    for message in ["Not found.", "Is it gone?", "a + b (c) [d] {e} costs $5 ..."] {
+        assert_lints(&rule(message), &[]);
+    }
+}
+
+#[test]
+fn g3_a_body_limit_of_a_few_bytes() {
+    let last = "fine if it is meant; a larger limit has a unit, as in \"64 KiB\"";
+    let [none, ten] = ["every request with a body is refused", "the limit is 10 bytes"];
     assert_lints(
-        text,
+        "[defaults]\nbody_limit = 0\n[[route]]\nmatch = \"/a\"\nbody_limit = 10\n",
         &[
-            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is set outside of scopes: without --upstream, \
-             the gateway answers 404 there; start the gateway with --upstream URL if clients send requests outside of \
-             these scopes",
-            "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
-             module ignore it; if neither is used, remove it",
+            &format!("small-body-limit p.toml:3: defaults.body_limit: {none}; {last}"),
+            &format!("small-body-limit p.toml:6: route[0].body_limit: {ten}; {last}"),
         ],
     );
-    assert_lints("[scope]\nprefix = \"/orders\"\n", &[]);
+    assert_lints("[defaults]\nbody_limit = 1024\n", &[]);
+}
+
+#[test]
+fn r1_a_status_that_is_kept() {
+    let policy = |more: &str| {
+        format!("[[code]]\ncode = \"gone_now\"\nstatus = 409\n[[map]]\nstatus = 404\nto = \"gone_now\"\n{more}")
+    };
+    let expected = "status-kept p.toml:6: map[0].status: clients get the status 404 with the code gone_now, whose own status is \
+                    409; fine if it is meant; otherwise set to_status = 409";
+    assert_lints(&policy(""), &[expected]);
+    assert_lints(&policy("to_status = 409\n"), &[]);
+    assert_lints(&policy("[[outward]]\ncodes = [\"gone_now\"]\nstatus = 410\n"), &[]);
+    assert_lints(&policy("[[map]]\nstatus = 409\nto = \"gone_now\"\n"), &[]);
+    assert_lints("[[map]]\nstatus = 404\nto = \"gone\"\n", &[]);
 }
 
 /// Of each pair the first is the stronger.
