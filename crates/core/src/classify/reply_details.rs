@@ -113,7 +113,9 @@ fn details_of(
 /// The body's own code for the client, besides the canonical one (E9). In the client's own dialect it stays where it is.
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
-    let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !parsed.lists;
+    // Issues without a place have texts alone (R13).
+    let has_places = || foreign.parsed.issues.as_deref().is_none_or(|issues| issues.contains("\"path\":[\""));
+    let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !(parsed.lists && has_places());
     let code = foreign.parsed.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
     (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
 }
