@@ -11,7 +11,7 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy;
 use http::{Response, StatusCode, response};
 
-use super::failed::ReplyOrigin;
+use super::failed::{ReplyOrigin, failed_status};
 use super::request::inject;
 use super::state::{Collecting, Copying, ProcessingStream, Reply, State};
 use super::timers::Wait;
@@ -40,8 +40,30 @@ impl ProcessingStream {
         }
     }
 
+    /// Envoy answers by itself with this head, or the head cannot be used.
+    fn failed(&mut self, origin: ReplyOrigin, message: &HttpHeaders, details: &str) -> Reply {
+        let read = envoy::response(Lines::new(message.headers.as_ref()));
+        let status = read.as_ref().map_or(Some(StatusCode::BAD_GATEWAY), |head| failed_status(head, details));
+        let Some(status) = status else { return self.succeeded(origin, message) };
+        let mut head = read.unwrap_or_else(|| http::Response::new(()).into_parts().0);
+        head.status = status;
+        let cause = envoy::local_reply_cause(Some(status), details.to_owned());
+        let plan = origin.proxy_failed(&mut head, cause);
+        self.carry_out(plan, head, message)
+    }
+
+    /// A redirect or another success of Envoy's own keeps its shape, and gets the request's id.
+    fn succeeded(&mut self, origin: ReplyOrigin, message: &HttpHeaders) -> Reply {
+        let id = match origin {
+            ReplyOrigin::Exchange(exchange) => return self.service_head(exchange, message),
+            ReplyOrigin::Peeking(pending) => pending.request_id(),
+            ReplyOrigin::Verifying(pending) => pending.request_id(),
+        };
+        Ok(Some(message::passed_head(message::only_request_id(id))))
+    }
+
     /// The head is the service's.
-    pub(super) fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
+    fn service_head(&mut self, exchange: Exchange, message: &HttpHeaders) -> Reply {
         let lines = Lines::new(message.headers.as_ref());
         let mut sent = None;
         if envoy::can_pass_unparsed(lines, |status| exchange.passes_unparsed(*sent.insert(status)))
@@ -61,7 +83,7 @@ impl ProcessingStream {
         self.carry_out(plan, head, message)
     }
 
-    pub(super) fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
+    fn carry_out(&mut self, plan: ResponsePlan, head: response::Parts, message: &HttpHeaders) -> Reply {
         match plan {
             ResponsePlan::Pass(_, notes) => {
                 self.log_notes(notes);
