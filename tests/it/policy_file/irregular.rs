@@ -82,7 +82,7 @@ fn m2_a_page_is_a_regular_file_of_at_most_64_kib() {
         let read = PolicyLoader::new().load(&policy);
         assert_eq!(read.is_ok(), is_read, "{length} bytes");
         let error = read.err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(is_read || error.contains("page.html is larger than 64 KiB; name a readable file"), "{error}");
+        assert!(is_read || error.contains("page.html is larger than 64 KiB; name a readable UTF-8 file"), "{error}");
     }
     fs::write(&page, b"<p>\xff").unwrap();
     assert!(refused().contains("page.html is not UTF-8"), "{}", refused());

@@ -247,7 +247,7 @@ message = \"Not found.\"
     // A 5xx has its rule once its # are gone.
     let text = folder.read("policy.toml");
     let (above, below) = text.split_once("Check that they contain no secrets, then remove each #.\n").unwrap();
-    let rules = below.lines().filter(|line| !line.starts_with("# 1 x") && !line.starts_with("# A rule"));
+    let rules = below.lines().filter(|line| !line.starts_with("# 1 x") && !line.starts_with("# With this rule"));
     let rules: String = rules.map(|line| format!("{}\n", line.trim_start_matches(['#', ' ']))).collect();
     folder.put("policy.toml", format!("{above}\n{rules}"));
     let (again, err, _) = folder.sh("error-envelope learn --policy policy.toml a.har");
