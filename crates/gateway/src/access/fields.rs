@@ -43,7 +43,7 @@ fields! {
     Path "path" "The path as sent, without the query.",
     Route "route" "The route of the policy; null if none matches.",
     Status "status" "The status of the response; null if the client left before its head.",
-    Code "code" "The error code that the gateway wrote; null for any other response.",
+    Code "code" "The response's `x-error-code`; null without one.",
     Outcome "outcome" "`complete`, `abandoned` (the client left) or `cut_off` (the service cut it off).",
     DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
     RequestBytes "request_bytes" "Bytes of the request body that were read; upgraded bytes included.",
