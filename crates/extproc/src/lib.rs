@@ -8,7 +8,7 @@
 //! 2. The request's body comes in pieces where its limit must be counted, and not at all elsewhere.
 //! 3. The response's head comes only because the reply to the request's head requests it. So errors of Envoy's codec, which
 //!    have no request head, stay Envoy's own: its `local_reply_config` shapes them.
-//! 4. An error whose head is enough is answered at once. One with a declared length within the policy's budget is buffered by
+//! 4. An error whose head is enough is answered at once. One with a declared length within the policy's budget and 1 MiB is buffered by
 //!    Envoy and read. One without a length is answered from its head, unless the route has `ext_proc_bodies = "buffered"`.
 //!
 //! It fails closed. A stream that ends without an error lets Envoy forward the request unguarded, so every stream of this
