@@ -9,7 +9,7 @@
 //! 3. The response's head comes only because the reply to the request's head requests it. Errors of Envoy's codec
 //!    have no request head, so only Envoy's `local_reply_config` shapes them.
 //! 4. If an error's head is enough, the processor replies at once. If the error has a declared length within the
-//!    policy's limit, Envoy buffers the body and the processor reads it. Without a length the head decides, unless the
+//!    policy's limit and 1 MiB, Envoy buffers the body and the processor reads it. Without a length the head decides, unless the
 //!    route has `ext_proc_bodies = "buffered"`.
 //!
 //! It fails closed: if a stream ended without an error, Envoy would forward the request unguarded, so every stream ends

@@ -1,6 +1,6 @@
 //! Listening sockets that outlive a process: systemd keeps them, or a gateway hands them to its successor.
 //!
-//! 1. A gateway with an [`UpgradeSocket`] listens there for its successor, of the same user or root.
+//! 1. A gateway with an [`UpgradeSocket`] listens there for its successor, which must run as the same user.
 //! 2. The successor connects ([`Takeover::begin`]), and gets the listening sockets themselves (`SCM_RIGHTS`):
 //!    waiting connections stay in their queues. The old gateway keeps serving.
 //! 3. The successor reads its files ([`Takeover::prepare`]), and creates its gateway with its threads. Then it

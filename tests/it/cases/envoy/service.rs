@@ -49,6 +49,11 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
         if read.is_err() {
             return;
         }
+        // A response to HEAD has no body, or the next one on this connection would begin with it.
+        if head.first_line.starts_with("HEAD ") {
+            let _ = stream.write_all(b"HTTP/1.1 500 Said\r\ncontent-type: text/html\r\ncontent-length: 1000\r\n\r\n");
+            continue;
+        }
         let path = head.first_line.split(' ').nth(1).unwrap_or("/").to_owned();
         seen.targets.lock().expect("no panic under the lock").push((path.clone(), head.text("x-route")));
         seen.ids.lock().expect("no panic under the lock").push(head.text("x-request-id"));
