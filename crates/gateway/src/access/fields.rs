@@ -53,7 +53,7 @@ fields! {
     UserAgent "user_agent" "The header user-agent.",
     Host "host" "The host that the client requested.",
     Protocol "protocol" "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.",
-    Upstream "upstream" "The service that got the request; null if none did.",
+    Upstream "upstream" "The service that was chosen; null if none was.",
 }
 
 impl FromStr for AccessField {
