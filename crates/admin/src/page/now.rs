@@ -159,7 +159,7 @@ fn switched_off() -> Problem {
 fn policy_refused(rejection: &PolicyRejection) -> Problem {
     let why = rejection.why().lines().next().unwrap_or_default();
     let text = html! {
-        strong { "The policy file was refused" } " " (time(clock::milliseconds(rejection.since()))) ": " code { (foreign(why)) }
+        strong { "The new policy was rejected" } " " (time(clock::milliseconds(rejection.since()))) ": " code { (foreign(why)) }
         ". The old policy stays active. " a href="/policy/view" { "Show all problems" } "."
     };
     Problem { is_danger: true, text }

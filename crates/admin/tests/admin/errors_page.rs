@@ -141,7 +141,7 @@ async fn the_kill_switch_is_shown_and_offered() {
     let (admin, layer) = watched(POLICY);
     assert!(ask(&admin, "GET", "/").await.body.contains("href=\"/switch\""));
     let question = ask(&admin, "GET", "/switch").await.body;
-    for told in ["action=\"/mode/off\"", "type=\"checkbox\" name=\"sure\" required", "4 routes of the policy"] {
+    for told in ["action=\"/mode/off\"", "type=\"checkbox\" name=\"sure\" required", "of its 4 routes"] {
         assert!(question.contains(told), "{told} in {question}");
     }
     let named = ask(&admin, "GET", "/switch?by=ada&reason=%22%3E%3Cb%3E").await.body;

@@ -31,7 +31,7 @@ fn each_setting_that_lets_requests_past_the_processor_is_named() {
         (
             "request_header_mode: SEND\n",
             String::from("request_header_mode: SKIP\n"),
-            "processing_mode.request_header_mode is SKIP; ",
+            "processing_mode.request_header_mode is SKIP: ",
         ),
         (
             "response_body_mode: BUFFERED",
@@ -43,26 +43,26 @@ fn each_setting_that_lets_requests_past_the_processor_is_named() {
     }
     let mutations = "disallow_is_error: true";
     for (from, to, told) in [
-        ("response_header_mode: SKIP\n", "\n", "processing_mode.response_header_mode is SEND; "),
+        ("response_header_mode: SKIP\n", "\n", "processing_mode.response_header_mode is SEND: "),
         (
             "request_body_mode: NONE\n",
             "request_body_mode: BUFFERED\n",
-            "processing_mode.request_body_mode is BUFFERED; ",
+            "processing_mode.request_body_mode is BUFFERED: ",
         ),
         (
             "response_body_mode: NONE\n",
             "response_body_mode: STREAMED\n",
-            "processing_mode.response_body_mode is STREAMED; ",
+            "processing_mode.response_body_mode is STREAMED: ",
         ),
         (
             "request_trailer_mode: SKIP\n",
             "request_trailer_mode: SEND\n",
-            "processing_mode.request_trailer_mode is SEND; ",
+            "processing_mode.request_trailer_mode is SEND: ",
         ),
         (
             "response_trailer_mode: SKIP\n",
             "response_trailer_mode: SEND\n",
-            "processing_mode.response_trailer_mode is SEND; ",
+            "processing_mode.response_trailer_mode is SEND: ",
         ),
         ("[ request.protocol ]", "[]", "request_attributes lacks request.protocol: "),
         ("[ response.code_details ]", "[]", "response_attributes lacks response.code_details: "),

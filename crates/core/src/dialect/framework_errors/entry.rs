@@ -87,8 +87,9 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
-    let of_entries = PLACES.iter().filter(|name| !PLACES_OF_DATA.contains(name));
-    of_entries.filter_map(|name| object.field(name)).any(Node::is_text) || object.field("path").is_some_and(is_path)
+    let is_place = |name: &str| PLACES.contains(&name) && !PLACES_OF_DATA.contains(&name);
+    // One pass, since it runs for each element of a list.
+    object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
 /// Whether an object has a place that data does not have.
