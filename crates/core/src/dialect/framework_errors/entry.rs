@@ -61,6 +61,11 @@ fn of_several<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Su
 
 /// The texts of an entry, and their field's name, if they are a list.
 fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'static str, Node<'t, 'a>)> {
+    let may_be = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.next().is_some_and(Node::is_text));
+    // Most have none, and names are dear to look up.
+    if !entry.children().any(may_be) {
+        return None;
+    }
     let mut fields = entry.named(&TEXTS_BY_NAME).chain(entry.named(&TEXT_LISTS));
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
