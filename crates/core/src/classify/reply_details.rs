@@ -114,8 +114,10 @@ fn details_of(
 fn upstream_code<'p>(foreign: &'p Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<&'p str> {
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // Issues without a place have texts alone (R13).
-    let has_places = || foreign.parsed.issues.as_deref().is_none_or(|issues| issues.contains("\"path\":[\""));
-    let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays && !(parsed.lists && has_places());
+    let has_place = |issues: &str| issues.split("\"path\":[").skip(1).any(|path| !path.starts_with(']'));
+    let names_places = || parsed.lists && foreign.parsed.issues.as_deref().is_none_or(has_place);
+    let is_kept = is_mapped || parsed.stays || names_places();
+    let is_lost = parsed.status.is_client_error() && !is_kept;
     let code = foreign.parsed.code.as_deref().filter(|code| is_lost && adds_to_status(code))?;
     (decision.code != *code && is_unknown(code, foreign, parsed)).then_some(code)
 }
