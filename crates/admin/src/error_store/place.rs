@@ -15,6 +15,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// From the labels of a metric.
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
     pub(crate) fn from_labels(route: &str, scope: Option<&str>) -> Self {
         let named = |label: &str| (label != NO_ROUTE).then(|| label.into());
         Self { route: named(route), scope: scope.and_then(named) }
