@@ -358,9 +358,9 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
         ("version = 2", "version"),
         ("not toml", "filter_config"),
         ("policy_file = 3", "policy_file"),
-        ("policy_file = \"a\"\nversion = 1", "beside policy_file"),
+        ("policy_file = \"a\"\nversion = 1", "mutually exclusive"),
         (r#"{"policy": "version = 1", "other": 1}"#, "other"),
-        (r#"{"policy": "version = 1", "policy_file": "a"}"#, "takes one text"),
+        (r#"{"policy": "version = 1", "policy_file": "a"}"#, "write either"),
         ("policy_file = \"a\"\nadmin = 9902", "admin is not a text"),
         (
             "policy_file = \"a\"\nadmin = \"localhost:9902\"",
@@ -375,7 +375,7 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
         (r#"{"policy": "version = 1", "metadata": "false"}"#, "metadata is not true or false"),
         (r#"{"metadata": null}"#, "metadata is not true or false"),
         ("version = 1\nmetadata = false", "{\"policy\": \"…\", \"metadata\": false}"),
-        ("policy_file = \"a\"\nmetadata = false\nmeta = 1", "beside policy_file"),
+        ("policy_file = \"a\"\nmetadata = false\nmeta = 1", "mutually exclusive"),
         ("version = 1\n[auth.own]\nscheme = \"custom\"\n", "ext_authz"),
     ] {
         assert!(hooks::configure(text.as_bytes()).is_none(), "{text}");
