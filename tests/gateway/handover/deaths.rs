@@ -258,7 +258,7 @@ fn the_log_names_the_process_that_served_and_not_the_one_that_first_did() {
     }
 }
 
-/// One that is stopped by SIGSTOP accepts nobody, and the kernel lets others connect: it dies before it has handed
+/// A process that SIGSTOP has stopped accepts no connection, but the kernel still queues them: it dies before it has handed
 /// anything over.
 #[test]
 fn an_old_process_that_dies_before_it_hands_over_counts_as_absent() {

@@ -298,7 +298,7 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
     assert_eq!(old.ended().0.code(), Some(0));
 }
 
-/// Of every socket that both processes had, the old one has none: nobody knows which of two would answer. The switch,
+/// The old process has none of the sockets that both had: else either of the two could respond. The switch,
 /// which was kept in memory, is gone.
 #[test]
 fn the_admin_address_is_the_new_process_s() {

@@ -220,7 +220,7 @@ pub(in super::super) fn difference(driver: &str, case: &Case) -> Option<&'static
     DIFFERENCES.iter().find(names).or_else(breaks)
 }
 
-/// What `DIFFERS.md` says before its tables.
+/// The text of `DIFFERS.md` before its tables.
 const INTRODUCTION: &str = "\
 # Rows that differ inside Envoy
 
