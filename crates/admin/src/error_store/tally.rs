@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use error_envelope_core::exchange::Origin;
-use error_envelope_core::policy::{Mode, UpstreamUrl};
+use error_envelope_core::policy::Mode;
 
 use super::draft;
 use super::error_record::{Entry, ErrorRecord, Kind};
@@ -31,8 +31,6 @@ pub(crate) struct Tally {
     pub(crate) would_refuse: Week,
     pub(crate) abandoned: Week,
     pub(crate) last: u64,
-    /// The service of its last error, behind a gateway.
-    pub(crate) service: Option<UpstreamUrl>,
     pub(crate) last_without_code: u64,
     pub(crate) last_would_refuse: u64,
     pub(crate) kinds: Vec<OfKind>,
@@ -61,7 +59,6 @@ impl Tally {
     pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) -> Arc<Kind> {
         let day = week::day(seen.at);
         (self.mode, self.last) = (seen.mode, seen.at);
-        self.service.clone_from(&seen.request.service);
         if seen.kind.is_error() {
             self.count_error(seen, day);
         } else {
