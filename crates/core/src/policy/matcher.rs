@@ -108,8 +108,10 @@ impl Node {
             };
             path = rest;
         }
-        let ends = if path.is_none() { &node.ends[..] } else { &[] };
-        ends.iter().chain(&node.rests).for_each(|index| visit(*index, is_exact));
+        if path.is_none() {
+            node.ends.iter().for_each(|index| visit(*index, is_exact));
+        }
+        node.rests.iter().for_each(|index| visit(*index, is_exact));
     }
 
     /// The patterns of the same path, with any names of parameters.
