@@ -8,6 +8,7 @@ mod clients_generated;
 mod command;
 mod contract_page;
 mod copies;
+mod costs;
 mod floors;
 mod manual;
 mod manual_rpc;
