@@ -115,7 +115,7 @@ impl<S> Parked<S> {
         let Self { mut service, not_ready, head } = self;
         runtime::log_unenforced(unenforced);
         let state = match not_ready {
-            None => State::call(&mut service, &mut Some(Request::from_parts(head, body)), exchange),
+            None => State::call(&mut service, head, body, exchange),
             Some(not_ready) => {
                 let answered = unready(not_ready, exchange);
                 let _ = catch(|| drop(head));

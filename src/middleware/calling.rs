@@ -16,7 +16,7 @@ use super::response_body::{Kind, PolledReply, Reply, ResponseBody, reply_of};
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::span;
-use super::state::{Call, State, StateProj};
+use super::state::{Call, CallContext, State, StateProj};
 use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, Exchange, LocalReply, ResponsePlan};
 use error_envelope_runtime as runtime;
@@ -31,58 +31,59 @@ where
     /// Polls the inner call, and handles its outcome.
     #[inline]
     pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledReply<R, B> {
-        let (mut outcome, mut ended) = (None, None);
+        let mut outcome = None;
         // The future is dropped before its response is used: its drop may panic, too (F2).
-        let polled = catch(|| self.as_mut().poll_call(&mut outcome, &mut ended, cx));
-        if ended.is_none() && polled.is_err() {
-            ended = self.as_mut().take_call();
+        let polled = catch(|| self.as_mut().poll_call(&mut outcome, cx));
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
         }
-        let Some(call) = ended else { return Poll::Pending };
+        let StateProj::Calling { mut future, call } = self.as_mut().project() else { return Poll::Pending };
+        if polled.is_err() {
+            let _ = catch(|| future.set(None));
+        }
         // An error's own event is inside the span, too (L1).
         let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
-        let span = if fails { call.around.as_ref().and_then(|around| around.span.clone()) } else { None };
+        let around = call.as_ref().filter(|_| fails).and_then(|call| call.around.as_ref());
+        let span = around.and_then(|around| around.span.clone());
         let _inside = span::enter(span.as_ref());
-        match (outcome, polled) {
-            (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
-            (outcome, polled) => Poll::Ready(Ok(failed(call, outcome, polled))),
+        let Some(Call { exchange, around }) = call.take() else { return Poll::Pending };
+        match outcome {
+            Some(Ok(response)) if polled.is_ok() => self.answer(exchange, around, response, cx),
+            outcome => Poll::Ready(Ok(failed(exchange, outcome, polled.err()))),
         }
     }
 
-    /// A call whose poll panicked.
-    fn take_call(mut self: Pin<&mut Self>) -> Option<Call> {
-        let StateProj::Calling { call, .. } = self.as_mut().project() else { return None };
-        let call = call.take()?;
-        let _ = catch(|| self.set(State::Done));
-        Some(call)
-    }
-
-    /// Polls the inner call. Once it has ended, or its client's time is out, its future is dropped and `ended` holds the call.
+    /// Polls the inner call. It is ready once the call has ended, or its client's time is out; the future is then dropped.
     #[inline]
     fn poll_call(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         outcome: &mut Option<Result<Response<R>, S::Error>>,
-        ended: &mut Option<Call>,
         cx: &mut Context<'_>,
-    ) {
-        let StateProj::Calling { future, call } = self.as_mut().project() else { return };
-        let Some(running) = call else { return };
+    ) -> Poll<()> {
+        let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
-            let _inside = span::enter(running.around.as_ref().and_then(|around| around.span.as_ref()));
-            future.poll(cx)
+            let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+            let _inside = span::enter(call.around.as_ref().and_then(|around| around.span.as_ref()));
+            running.poll(cx)
         };
         match polled {
             Poll::Ready(ready) => *outcome = Some(ready),
-            Poll::Pending if !running.has_run_out(cx) => return,
+            Poll::Pending if !call.has_run_out(cx) => return Poll::Pending,
             Poll::Pending => {}
         }
-        *ended = call.take();
-        self.set(State::Done);
+        future.set(None);
+        Poll::Ready(())
     }
 
     /// Decides by the head of a response, and reads its body first if the exchange requires it.
     #[inline]
-    fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> PolledReply<R, B> {
-        let Call { exchange, around } = call;
+    fn answer(
+        self: Pin<&mut Self>,
+        exchange: Exchange,
+        around: Option<Box<CallContext>>,
+        response: Response<R>,
+        cx: &mut Context<'_>,
+    ) -> PolledReply<R, B> {
         let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
         match exchange.response_head(&mut head, || facts(&body)) {
@@ -201,18 +202,17 @@ fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> Response
     }
 }
 
-/// The reply to a call without a response: it has an error, or its time ran out. `ran` is the panic of its poll or
-/// its drop.
-fn failed<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Reply<R, B>
+/// The reply to a call without a response: it has an error, its time ran out, or its poll or its drop panicked.
+fn failed<R, B, E>(exchange: Exchange, outcome: Option<Result<Response<R>, E>>, panic: Option<Box<str>>) -> Reply<R, B>
 where
     E: Into<BoxError>,
 {
-    reply_of(match (outcome, ran) {
-        (Some(Err(error)), Ok(())) => failed_with(call.exchange, error),
-        (None, Ok(())) => call.exchange.timed_out(),
-        (outcome, ran) => {
+    reply_of(match (outcome, panic) {
+        (Some(Err(error)), None) => failed_with(exchange, error),
+        (None, None) => exchange.timed_out(),
+        (outcome, panic) => {
             discard(outcome);
-            call.exchange.panicked(ran.err().unwrap_or_default())
+            exchange.panicked(panic.unwrap_or_default())
         }
     })
 }

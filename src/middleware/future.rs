@@ -48,7 +48,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // In place: a reply is large to move.
+        if this.timer.is_none() {
+            // Returned in place: a reply is large to move.
+            return poll_reply(this.state, cx);
+        }
         let mut polled = poll_reply(this.state, cx);
         if let Poll::Ready(Ok(reply)) = &mut polled
             && let Some(mut timer) = this.timer.take()
@@ -60,7 +63,6 @@ where
     }
 }
 
-#[inline]
 fn poll_reply<S, B, R>(mut state: Pin<&mut State<S, S::Future, B, R>>, cx: &mut Context<'_>) -> PolledReply<R, B>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>, Error: Into<BoxError>>,
@@ -107,7 +109,8 @@ where
 /// Logs a request whose future is dropped before its response, once, and catches a panic (F2).
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
-        StateProj::Done => return,
+        // A call that has ended has no future any more.
+        StateProj::Done | StateProj::Calling { call: None, .. } => return,
         StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
         StateProj::Collecting { collecting } => collecting.abandoned(),
         StateProj::Keeping { keeping } => keeping.as_mut().and_then(|it| it.as_mut().abandoned()),

@@ -107,9 +107,8 @@ where
                     let state = State::answered(unready(not_ready, exchange), Some(body.into()));
                     return ResponseFuture { state, timer };
                 }
-                let request =
-                    Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, metrics_of(&timer)));
-                ResponseFuture { state: State::call(&mut self.inner, &mut Some(request), exchange), timer }
+                let body = RequestBody::new(body, !facts.ended, meter, metrics_of(&timer));
+                ResponseFuture { state: State::call(&mut self.inner, head, body, exchange), timer }
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(not_ready));

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -24,7 +25,7 @@ pin_project! {
     // The happy path's state is the largest.
     #[project = StateProj]
     pub(super) enum State<S, F, B, R> {
-        Calling { #[pin] future: F, call: Option<Call> },
+        Calling { #[pin] future: Option<F>, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
         // The unread rest may be sent after all, from its place (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
@@ -57,9 +58,9 @@ impl Call {
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
-    /// Calls the inner service, inside the request's span. The request is taken by reference: it is large.
+    /// Calls the inner service, inside the request's span.
     #[inline(always)]
-    pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
+    pub(super) fn call(service: &mut S, head: Parts, body: RequestBody<B>, exchange: Exchange) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
@@ -67,19 +68,22 @@ impl<S, F, B, R> State<S, F, B, R> {
         let deadline = exchange.deadline().map(Deadline::after);
         let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
         // By reference: what a catch takes and returns by value is moved twice.
-        let mut future = None;
+        let (mut head, mut body, mut future) = (Some(head), Some(body), None);
         let called = catch(|| {
             let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
-            if let Some(request) = request.take() {
-                future = Some(service.call(request));
+            if let Some(head) = head.take()
+                && let Some(body) = body.take()
+            {
+                future = Some(service.call(Request::from_parts(head, body)));
             }
         });
         match (called, future) {
-            (Ok(()), Some(future)) => Self::Calling { future, call: Some(Call { exchange, around }) },
+            (Ok(()), future @ Some(_)) => Self::Calling { future, call: Some(Call { exchange, around }) },
             // A user's subscriber may panic, too, before or after the call.
             (called, future) => {
                 let _ = catch(|| drop(future));
-                let _ = catch(|| drop(request.take()));
+                let _ = catch(|| drop(head.take()));
+                let _ = catch(|| drop(body.take()));
                 Self::answered(exchange.panicked(called.err().unwrap_or_default()), None)
             }
         }

@@ -98,27 +98,31 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
 #[inline]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
-        warn_of_original_path(id, &notes);
-        if let Some(names) = notes.removed_headers() {
-            tracing::info!(
-                target: "tower_error_envelope",
-                request_id = %id,
-                removed_headers = names,
-                "removed request headers that a service may confuse with others"
-            );
-        }
-        if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
-            return;
-        }
-        // Each success of a service with ids of its own has them.
-        tracing::trace!(
+        write_notes(id, &notes);
+    }
+}
+
+fn write_notes(id: RequestId, notes: &EventFields) {
+    warn_of_original_path(id, notes);
+    if let Some(names) = notes.removed_headers() {
+        tracing::info!(
             target: "tower_error_envelope",
             request_id = %id,
-            client_request_id = notes.client_request_id(),
-            upstream_request_id = notes.upstream_request_id(),
-            "replaced a request id sent by the client or the service"
+            removed_headers = names,
+            "removed request headers that a service may confuse with others"
         );
     }
+    if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
+        return;
+    }
+    // Each success of a service with ids of its own has them.
+    tracing::trace!(
+        target: "tower_error_envelope",
+        request_id = %id,
+        client_request_id = notes.client_request_id(),
+        upstream_request_id = notes.upstream_request_id(),
+        "replaced a request id sent by the client or the service"
+    );
 }
 
 /// Logs the active policy in figures, and whether the layer has a classifier, if that is known.

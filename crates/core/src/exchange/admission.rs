@@ -27,13 +27,14 @@ const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 /// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Finds the request's route, and runs its guards. A head that goes on does not have its id yet.
+/// Finds the request's route, and runs its guards. `mark` is for the head of a request that goes on.
 #[inline]
 pub(super) fn admit(
     config: Arc<ExchangeConfig>,
     head: &mut Parts,
     body: BodyFacts,
     id: impl FnOnce() -> RequestId,
+    mark: impl FnOnce(&RequestState, &mut Parts),
 ) -> Admission {
     let policy = &**config.policy();
     let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
@@ -46,7 +47,8 @@ pub(super) fn admit(
         Some(_) => None,
     };
     let Some(settings) = cached else {
-        return ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
+        let admission = ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
+        return marked(admission, head, mark);
     };
     let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
@@ -67,22 +69,31 @@ pub(super) fn admit(
         }
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(*settings);
-            return ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
+            let admission =
+                ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
+            return marked(admission, head, mark);
         }
     }
     request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
+    mark(&state, head);
     forward(state)
 }
 
-/// Gives the inner service the request's id, where the request goes on.
+/// Gives the head of a request that goes on its id.
 #[inline]
-pub(super) fn mark(admission: &Admission, head: &mut Parts) {
+pub(super) fn mark(state: &RequestState, head: &mut Parts) {
+    request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
+}
+
+/// A request that may go on, with its marked head.
+fn marked(admission: Admission, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) -> Admission {
     if let Ok(state) = admission.state() {
-        request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
+        mark(state, head);
     }
+    admission
 }
 
 /// A request whose head is read without guards: the head alone decides the form of the answer.

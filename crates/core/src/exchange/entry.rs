@@ -40,9 +40,7 @@ impl Exchange {
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
-        let admission = admission::admit(config, head, body, id);
-        admission::mark(&admission, head);
-        admission
+        admission::admit(config, head, body, id, admission::mark)
     }
 
     /// Like [`Exchange::begin`], with a copy of the header lines that are [read](super::is_read): for an adapter whose
@@ -56,7 +54,7 @@ impl Exchange {
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
-        admission::admit(config, head, body, id)
+        admission::admit(config, head, body, id, |_, _| ())
     }
 
     /// Begins a request that must not be forwarded: its head never came, or could not be read (V4).

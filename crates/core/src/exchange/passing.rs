@@ -16,7 +16,6 @@ pub(super) struct PassingResponse {
 }
 
 impl PassingResponse {
-    #[inline(always)]
     pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if appends_error(&self.state, head, body) {
             return ResponsePlan::Stream(EventStream::boxed(self.state, head), None);

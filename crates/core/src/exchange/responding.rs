@@ -45,6 +45,16 @@ impl ResponseHead {
     /// `body` is called only where the facts of the body matter.
     #[inline]
     pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+        let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
+        if is_plain && passes_unparsed(&self.state, head.status) {
+            let (body_context, notes) = self.state.finish_head(&mut head.headers);
+            return ResponsePlan::Pass(body_context, notes);
+        }
+        self.plan_parsed(head, body)
+    }
+
+    /// A head that has to be read first.
+    fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(failure) = self.state.cut() {
             return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }
@@ -227,6 +237,7 @@ impl StatusTreatment {
 }
 
 /// Whether a response of this status passes whatever its head is, but for its ids.
+#[inline(always)]
 pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool {
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
         && state.request.rpc.is_none()

@@ -80,17 +80,12 @@ impl RequestState {
         }
         let method = KnownMethod::from(&view.head.method);
         let framework_route = config.framework_route(&view.head.extensions);
-        let mut state = Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config };
-        if !settings.label().has_route() && state.framework_route.is_none() && state.captures_bodies() {
-            state.note_path_form(view.head.uri.path());
+        if !settings.label().has_route() && framework_route.is_none() && captures_bodies(&config) {
+            // For a user who looks for the missing route.
+            cold.get_or_insert_default().notes.get_or_insert_default().path_form =
+                Some(path_form(view.head.uri.path()));
         }
-        state
-    }
-
-    /// The form of the path, for a user who looks for the missing route.
-    #[cold]
-    fn note_path_form(&mut self, path: &str) {
-        self.notes_mut().path_form = Some(path_form(path));
+        Self { settings, id, id_header, request, method, framework_route, flags: None, cold, config }
     }
 
     #[inline]
@@ -138,7 +133,7 @@ impl RequestState {
     /// Whether an observer gets bodies.
     #[inline]
     pub(super) fn captures_bodies(&self) -> bool {
-        self.config.observer().is_some() && self.policy().observes_bodies()
+        captures_bodies(&self.config)
     }
 
     /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
@@ -215,28 +210,27 @@ impl RequestState {
     /// Returns what a late body failure logs, and the extra log fields.
     #[inline(always)]
     pub(super) fn into_context_and_fields(self) -> (BodyContext, Option<Box<EventFields>>) {
-        let (body_context, notes, _) = self.into_parts();
-        (body_context, notes)
+        let Self { config, settings, id, method, framework_route, cold, .. } = self;
+        let label = EventLabel { settings: settings.label(), method: Some(method), framework_route };
+        (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes))
     }
 
     /// Adds the layer's headers to a response that passes. Returns what a late body failure logs, and the extra log
     /// fields.
     #[inline(always)]
-    pub(super) fn finish_head(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
+    pub(super) fn finish_head(mut self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         self.expose(headers);
         self.hand_on_id(headers);
-        let (body_context, mut notes, id) = self.into_parts();
-        if let Some(theirs) = response_id::identify(headers, id) {
-            notes.get_or_insert_default().upstream_request_id = Some(theirs);
+        if let Some(theirs) = response_id::identify(headers, self.take_id_header()) {
+            self.notes_mut().upstream_request_id = Some(theirs);
         }
-        (body_context, notes)
+        self.into_context_and_fields()
     }
 
+    /// The id's header for the response, which ends the exchange.
     #[inline(always)]
-    fn into_parts(self) -> (BodyContext, Option<Box<EventFields>>, HeaderValue) {
-        let Self { config, settings, id, id_header, method, framework_route, cold, .. } = self;
-        let label = EventLabel { settings: settings.label(), method: Some(method), framework_route };
-        (BodyContext { config, id, label }, cold.and_then(|cold| cold.notes), id_header)
+    fn take_id_header(&mut self) -> HeaderValue {
+        std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
     }
 
     /// Adds the layer's headers to a response that passes, while the exchange goes on.
@@ -282,4 +276,9 @@ impl RequestState {
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();
         if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
     }
+}
+
+#[inline]
+fn captures_bodies(config: &ExchangeConfig) -> bool {
+    config.observer().is_some() && config.policy().observes_bodies()
 }
