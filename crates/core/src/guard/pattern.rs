@@ -193,7 +193,7 @@ fn slash_at(path: &[u8]) -> Option<usize> {
 
     let mut before = 0;
     while let Some(word) = path[before..].first_chunk::<8>() {
-        let differs = u64::from_le_bytes(*word) ^ EACH * b'/' as u64;
+        let differs = u64::from_le_bytes(*word) ^ (EACH * b'/' as u64);
         // The lowest byte of zero is found exactly: a borrow reaches only the bytes above it.
         let slashes = differs.wrapping_sub(EACH) & !differs & EACH << 7;
         if slashes != 0 {
