@@ -76,7 +76,7 @@ fn as_json(name: &str, config: &str, findings: &Findings) -> Value {
     })
 }
 
-/// An error has a line, if its place is in the file.
+/// The findings in order, each error with its line if its place is in the file.
 fn with_lines<'f>(config: &str, findings: &'f Findings) -> Vec<(&'f Found, Option<u64>)> {
     let lines = if findings.count("error") == 0 { None } else { lines::Lines::parse(config) };
     let line = |found: &Found| lines.as_ref().filter(|_| found.level == "error")?.line(&found.place);

@@ -170,7 +170,7 @@ struct Codes {
 impl Codes {
     fn from_path(path: &[u8]) -> Self {
         let mut codes = Self::default();
-        for (_, byte) in texts_after_percent(path).filter_map(|text| parse_code(text)) {
+        for (_, byte) in texts_after_percent(path).filter_map(|text| parse_percent_code(text)) {
             codes.slash |= byte == b'/';
             codes.backslash |= byte == b'\\';
             codes.dot |= byte == b'.';
@@ -185,7 +185,7 @@ fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Parses the two hexadecimal digits at the beginning of a text; returns the text after them, and their byte.
-fn parse_code(text: &[u8]) -> Option<(&[u8], u8)> {
+fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
     let byte = digit(*tens)? << 4 | digit(*ones)?;
@@ -193,12 +193,12 @@ fn parse_code(text: &[u8]) -> Option<(&[u8], u8)> {
 }
 
 /// Replaces each percent code by the byte that `replacement` returns for it. With `None` the code stays.
-fn replace_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
     replaced.extend(&path[..start]);
     for text in texts_after_percent(path) {
-        match parse_code(text).and_then(|(rest, byte)| Some((rest, replacement(byte)?))) {
+        match parse_percent_code(text).and_then(|(rest, byte)| Some((rest, replacement(byte)?))) {
             Some((rest, byte)) => {
                 replaced.push(byte);
                 replaced.extend(rest);
@@ -214,12 +214,12 @@ fn replace_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8>
 
 /// Decodes a path. The codes of bytes that `is_kept` accepts stay: a separator may be part of its segment.
 fn decoded(path: &[u8], is_kept: impl Fn(u8) -> bool) -> Vec<u8> {
-    replace_codes(path, |byte| (!is_kept(byte)).then_some(byte))
+    replace_percent_codes(path, |byte| (!is_kept(byte)).then_some(byte))
 }
 
 /// Replaces each code of this separator by a slash.
 fn with_slash_for(path: &[u8], separator: u8) -> Vec<u8> {
-    replace_codes(path, |byte| (byte == separator).then_some(b'/'))
+    replace_percent_codes(path, |byte| (byte == separator).then_some(b'/'))
 }
 
 /// Resolves dot segments as in RFC 3986 §5.2.4; `read` returns the form of a segment to compare with `.` and `..`.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A configuration may hold secrets: an error shows none of its lines (L3).
+/// Parses a configuration. An error shows none of its lines, which may hold secrets (L3).
 pub(super) fn parsed(text: &str) -> Result<Value, String> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{')
@@ -17,7 +17,7 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// With the protocol's names of the fields: its JSON may write `normalizePath` as well.
+/// Gives the fields the names of the protocol (`normalize_path`): its JSON may also write them as `normalizePath`.
 pub(super) fn with_proto_names(value: Value) -> Value {
     match value {
         Value::Object(entries) => {
