@@ -52,7 +52,8 @@ impl<'l> HeaderLines<'l> for Lines<'l> {
     }
 }
 
-/// The value of a request attribute; `None` if Envoy's configuration does not list it for this filter.
+/// The value of a request attribute; `None` if Envoy sent no text for it. The filter's configuration lists the
+/// attributes to send.
 pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str) -> Option<&'a str> {
     match attributes.get(FILTER)?.fields.get(name)?.kind.as_ref()? {
         Kind::StringValue(text) => Some(text),
