@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     policy: Mutex<Option<PolicyHandle>>,
 }
 
-/// The place of the metrics.
+/// The address that serves the metrics.
 #[derive(Clone, Default)]
 pub(crate) enum Metrics {
     #[default]
@@ -112,19 +112,19 @@ impl Admin {
         })
     }
 
-    /// The observer of each error.
+    /// Returns the observer that stores each error for the pages.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.shared.store.clone()
     }
 
-    /// The switch that `POST /mode/off` turns on.
+    /// Returns the kill switch, which `POST /mode/off` turns on.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.shared.switch.clone()
     }
 
-    /// Adds what was counted since the last full minute to the charts, too. Returns the metrics, if they are here.
+    /// Adds the counts since the last full minute to the charts, too. Returns the metrics, if this address serves them.
     pub(crate) fn look_at_counters(&self) -> Option<String> {
         match &self.metrics {
             #[cfg(feature = "prometheus")]
@@ -140,7 +140,7 @@ impl Admin {
 }
 
 impl Shared {
-    /// Whether new requests are welcome.
+    /// Whether the process should get new requests.
     pub(crate) fn is_ready(&self) -> bool {
         !self.draining.load(Ordering::Relaxed)
     }

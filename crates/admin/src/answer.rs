@@ -28,7 +28,7 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// An answer of plain text, of one line or several.
+/// A plain-text response of one or more lines.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     let mut text = text.into();
     if !text.ends_with('\n') {
@@ -37,7 +37,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     whole(status, "text/plain; charset=utf-8", text)
 }
 
-/// Indented: people read it.
+/// A JSON response, indented for people.
 pub(crate) fn json(value: &Value) -> Answer {
     whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
 }

@@ -34,7 +34,7 @@ pub(crate) struct Change {
     pub(crate) denied: Option<Denied>,
 }
 
-/// Why a change is refused.
+/// The refusal of a change: the status and the reason.
 pub(crate) struct Denied {
     pub(crate) status: StatusCode,
     pub(crate) why: String,

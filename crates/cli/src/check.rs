@@ -47,7 +47,7 @@ pub(crate) struct Args {
     effective: Option<Vec<String>>,
 }
 
-/// Writes to standard output; an exit code of 0 or 1, or why there is no result.
+/// Writes the findings to standard output. Returns the exit code, or an error if there is no result.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
     let checked = args.files.iter().map(|file| CheckedFile::find(file, args.policy.as_deref()));

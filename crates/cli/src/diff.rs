@@ -31,9 +31,9 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// The longest value in a line for people, in characters.
+/// The longest value in a line of the text output, in characters.
 const LONGEST: usize = 80;
-/// How many requests of a change are shown to people.
+/// The most requests of a change in the text output.
 const MOST_REQUESTS: usize = 5;
 const KINDS: [(ChangeKind, &str, &str); 3] = [
     (ChangeKind::Weaker, "weaker", "weaker guard"),
@@ -41,10 +41,10 @@ const KINDS: [(ChangeKind, &str, &str); 3] = [
     (ChangeKind::Other, "other", "other change"),
 ];
 
-/// Writes to standard output; an exit code of 0, or 1 if a guard is weaker.
+/// Writes the changes to standard output. Returns the exit code: 1 if a guard is weaker, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let ((before, old), (after, new)) = (read(&args.old)?, read(&args.new)?);
-    let changes = Changes { old: before, new: after, all: old.changes_to(&new) };
+    let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
+    let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new) };
     args.format.print(|| changes.to_text(), || changes.to_json())?;
     Ok(u8::from(changes.count(ChangeKind::Weaker) > 0))
 }
@@ -110,7 +110,7 @@ fn kind_of(change: &PolicyChange) -> &'static str {
     KINDS.iter().find(|(kind, ..)| *kind == change.kind()).map_or("other", |(_, word, _)| word)
 }
 
-/// The line below a change.
+/// The line below a change, with requests that it affects; empty if there are none.
 fn requests_of(change: &PolicyChange) -> String {
     let requests = change.requests();
     let shown: Vec<_> = requests.iter().take(MOST_REQUESTS).map(|it| one_line(it)).collect();

@@ -326,7 +326,7 @@ fn dialect(explanation: &Explanation) -> String {
     }
 }
 
-/// A guard answered.
+/// Whether a guard answered.
 fn is_refusal(outcome: &TrialResult) -> bool {
     outcome.event.as_ref().is_some_and(|event| event.origin() == Origin::Guard && event.would_be().is_none())
 }

@@ -109,8 +109,8 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Runs `main` on this thread, in a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute
-/// does not delay a stop.
+/// Runs `main` on this thread, in its own runtime. Then it drops the tasks that still run, so that a DNS lookup of half
+/// a minute does not delay a stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = error_envelope_gateway::current_thread_runtime();
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
@@ -120,7 +120,7 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
     outcome
 }
 
-/// A line that is read before the program ends.
+/// Writes a line at once, for a reader that does not wait for the program's end.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")

@@ -118,7 +118,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// With escape codes, which are removed if the output is no terminal; without a newline at its end.
+    /// The finding as text with colour codes, which are removed later if the output is not a terminal. It has no
+    /// newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
         let title = self.kind.level().no_name().primary_title(self.title());

@@ -1,4 +1,4 @@
-//! The certificates that another side is verified by.
+//! The root certificates by which the command verifies a server.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::failure::CommandError;
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {
-            CommandError::Io(format!("{}: {what}\n = help: name a PEM file certificates", file.display()))
+            CommandError::Io(format!("{}: {what}\n = help: name a PEM file with certificates", file.display()))
         }),
         None => platform_roots().map_err(|why| {
             CommandError::Io(format!(

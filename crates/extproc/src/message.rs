@@ -52,7 +52,8 @@ impl<'l> HeaderLines<'l> for Lines<'l> {
     }
 }
 
-/// An attribute of the request, as the filter's configuration has Envoy send it.
+/// The value of a request attribute; `None` if Envoy sent no text for it. The filter's configuration lists the
+/// attributes to send.
 pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str) -> Option<&'a str> {
     match attributes.get(FILTER)?.fields.get(name)?.kind.as_ref()? {
         Kind::StringValue(text) => Some(text),
@@ -60,7 +61,7 @@ pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str)
     }
 }
 
-/// The changes that make a head of these lines to the changed one.
+/// The changes that turn these header lines into the headers `after`.
 pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
     let mut mutation = HeaderMutation::default();
     for changed in mutations(lines, after) {
@@ -69,7 +70,7 @@ pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
     mutation
 }
 
-/// As [`changes`], with the status.
+/// The [`changes`] of a response head, with its status.
 pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> HeaderMutation {
     let mut mutation = changes(lines, &after.headers);
     if let Some(status) = changed_status(lines, after) {
@@ -92,7 +93,7 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// A line that replaces those of its name, or one more.
+/// A header line for Envoy. It replaces the existing lines of its name, or is added to them.
 #[allow(
     deprecated,
     reason = "without `append` Envoy replaces the line before, since APPEND_IF_EXISTS_OR_ADD is no value on the wire"
@@ -108,19 +109,19 @@ fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     }
 }
 
-/// The request goes on.
+/// Lets the request head pass with these changes. `mode` sets which messages Envoy sends next.
 pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingResponse {
     let verdict = Verdict::RequestHeaders(HeadersResponse { response: Some(common(changes)) });
     ProcessingResponse { mode_override: Some(mode.message()), ..message(verdict) }
 }
 
-/// The response's head goes on, or is held back until its body is read.
+/// Lets the response head pass with these changes, or has Envoy hold it back until the body is read, as `mode` sets it.
 pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
     let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });
     ProcessingResponse { mode_override: mode.map(Mode::message), ..message(verdict) }
 }
 
-/// The response's head goes on, in the mode as it is.
+/// Lets the response head pass with these changes, and leaves the mode unchanged.
 pub(crate) fn passed_head(changes: HeaderMutation) -> ProcessingResponse {
     response_head(changes, None)
 }
@@ -132,7 +133,7 @@ pub(crate) fn wait_for(time: Duration) -> ProcessingResponse {
     ProcessingResponse { override_message_timeout: Some(time), ..ProcessingResponse::default() }
 }
 
-/// A piece of the request's body goes on.
+/// Lets a piece of the request body pass.
 pub(crate) fn request_body() -> ProcessingResponse {
     message(Verdict::RequestBody(BodyResponse::default()))
 }
@@ -141,14 +142,14 @@ pub(crate) fn request_trailers() -> ProcessingResponse {
     message(Verdict::RequestTrailers(TrailersResponse::default()))
 }
 
-/// A piece of the response's body goes on, or these bytes in its place.
+/// Lets a piece of the response body pass, or replaces it with these bytes.
 pub(crate) fn response_body(data: Option<Bytes>) -> ProcessingResponse {
     let replaced = data.map(|data| BodyMutation { mutation: Some(Mutation::Body(data.to_vec())) });
     let common = CommonResponse { body_mutation: replaced, ..CommonResponse::default() };
     message(Verdict::ResponseBody(BodyResponse { response: Some(common) }))
 }
 
-/// A buffered response goes on with a changed head.
+/// Lets a buffered response pass with these changes of its head.
 pub(crate) fn buffered_response(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseBody(BodyResponse { response: Some(common(changes)) }))
 }
@@ -201,12 +202,12 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
 }
 
-/// The status of a gRPC response that is its head alone.
+/// The gRPC status in the head of a response that has only a head.
 pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u32> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
-/// Notes the id for Envoy's own replies, and an error for access logs.
+/// Adds metadata to a message: the id for Envoy's own replies, and an error for access logs.
 pub(crate) fn with_note(message: ProcessingResponse, id: RequestId, event: Option<&Event>) -> ProcessingResponse {
     let id = id.to_string();
     let mut noted = vec![("request_id", &*id)];

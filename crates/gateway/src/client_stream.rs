@@ -76,7 +76,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // At once with what follows: hyper's buffer doubles for a head that comes in two pieces.
+        // Returned together with what follows: hyper's buffer doubles if a head comes in two pieces.
         let count = this.ahead.len().min(buf.remaining());
         buf.put_slice(&this.ahead.split_to(count));
         let before = buf.filled().len();

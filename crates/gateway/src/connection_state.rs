@@ -36,7 +36,7 @@ pub(crate) struct ConnectionState {
     counted: Connection,
     /// Its own connections to services, once it has authenticated one (F7).
     bound: OnceLock<Arc<BoundConnections>>,
-    /// The answers that are on their way over HTTP/2.
+    /// The responses that are being sent over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
     /// The connection is closed because its client stands still.
     stalled: AtomicBool,
@@ -60,7 +60,7 @@ pub(crate) struct ActiveBody {
     expects_continue: bool,
 }
 
-/// When an answer was seen to move.
+/// A response, and when it last made progress.
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
@@ -72,7 +72,7 @@ struct TrackedResponse {
 pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
-    /// Whether the answer was dropped before the client had all of it.
+    /// Whether the response was dropped before the client had all of it.
     lost: AtomicBool,
     /// The request id to log; `None` where the layer logs it.
     id: Option<HeaderValue>,

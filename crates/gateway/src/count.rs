@@ -100,7 +100,7 @@ impl Connection {
         Protocol(now)
     }
 
-    /// The response to a request of this protocol is through.
+    /// The response to a request of this protocol has ended.
     pub(super) fn request_ended(&self, protocol: Protocol) {
         self.streams(protocol).decrement(1);
     }

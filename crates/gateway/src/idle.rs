@@ -15,7 +15,7 @@ pub(crate) struct Activity {
     running: AtomicUsize,
     /// Request bodies over HTTP/1 that are still held: hyper may be within one.
     bodies: AtomicUsize,
-    /// Data that hyper has written waits for the socket.
+    /// Whether data that hyper has written still waits for the socket.
     owes: AtomicBool,
     /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
@@ -59,12 +59,12 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for a while, and all of the last responses have left: hyper is between two
+    /// Resolves once nothing was in flight for a while, and the last response is fully written: hyper is between two
     /// requests.
     ///
-    /// The while is `least`, and doubles up to `most` each time that a check finds that a request has just ended: a
-    /// check costs a busy connection a wake-up.
-    pub(crate) async fn rests_for(&self, least: Duration, most: Duration) {
+    /// The time is `least`. It doubles, up to `most`, whenever a check finds that a request has just ended: a check
+    /// costs a busy connection a wake-up.
+    pub(crate) async fn wait_for_silence(&self, least: Duration, most: Duration) {
         let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {
             tokio::time::sleep(limit - quiet).await;
@@ -144,7 +144,7 @@ mod tests {
         let (activity, began) = (Activity::new(), Instant::now());
         activity.request_started();
         activity.request_ended();
-        activity.rests_for(SECOND, LIMIT).await;
+        activity.wait_for_silence(SECOND, LIMIT).await;
         assert!((SECOND..SECOND + SECOND / 100).contains(&began.elapsed()), "{:?}", began.elapsed());
         let (began, mut last) = (Instant::now(), Instant::now());
         let requests = async {
@@ -157,7 +157,7 @@ mod tests {
             std::future::pending().await
         };
         tokio::select! {
-            () = activity.rests_for(SECOND, LIMIT) => {}
+            () = activity.wait_for_silence(SECOND, LIMIT) => {}
             () = requests => {}
         }
         assert_eq!(last - began, 38 * SECOND, "it rests between two requests of a client that is at work");

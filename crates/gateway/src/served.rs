@@ -29,11 +29,11 @@ use super::limits::ClientLimits;
 use super::poll_on_wake::PollOnWake;
 use super::read_size::{ReadSize, large};
 
-/// How long a connection is silent before its server is taken down: a client with a single request is done by then.
-const SHORT_REST: Duration = Duration::from_millis(100);
-/// The same for a client that sent again soon after its server was taken down, or has sent half a head. It is longer than
+/// How long a connection must be silent before its server is dropped: a client with a single request is done by then.
+const SHORT_SILENCE: Duration = Duration::from_millis(100);
+/// The same for a client that sent again soon after its server was dropped, or has sent half a head. It is longer than
 /// the pauses of a busy client, and short compared with the time that a client may be idle.
-const LONG_REST: Duration = Duration::from_secs(2);
+const LONG_SILENCE: Duration = Duration::from_secs(2);
 
 /// How hyper serves each connection.
 pub(super) struct Servers {
@@ -76,8 +76,8 @@ pub(super) struct Served<T, S: HttpService<Incoming>> {
     waits: PollOnWake<Box<Waits>>,
     servers: Arc<Servers>,
     connection: Arc<ConnectionState>,
-    /// When its server was last taken down.
-    rested: Option<Instant>,
+    /// When its server was last dropped.
+    server_dropped: Option<Instant>,
 }
 
 enum State<T, S: HttpService<Incoming>> {
@@ -98,14 +98,14 @@ struct QuietConnection<T, S> {
 
 /// The waits of a connection besides its requests.
 struct Waits {
-    /// While there is a server that can be taken down.
-    rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Set while there is a server that can be dropped.
+    silence: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     deadline: Pin<Box<dyn Future<Output = End> + Send>>,
 }
 
 /// Which of [`Waits`] resolved.
 enum WaitOutcome {
-    Rest,
+    Silent,
     Deadline(End),
 }
 
@@ -113,9 +113,9 @@ impl Future for Waits {
     type Output = WaitOutcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<WaitOutcome> {
-        if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_ready()) {
-            self.rest = None;
-            return Poll::Ready(WaitOutcome::Rest);
+        if self.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready()) {
+            self.silence = None;
+            return Poll::Ready(WaitOutcome::Silent);
         }
         self.deadline.as_mut().poll(cx).map(WaitOutcome::Deadline)
     }
@@ -138,7 +138,7 @@ where
     B::Error: Into<BoxError>,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    /// `deadline` resolves once it is to end.
+    /// `deadline` resolves once the connection must end.
     pub(super) fn new(
         servers: Arc<Servers>,
         stream: T,
@@ -148,14 +148,14 @@ where
     ) -> Self {
         let stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&connection));
         let state = State::Quiet(Box::new(QuietConnection { stream, service, is_new: true }));
-        let waits = PollOnWake::new(Box::new(Waits { rest: None, deadline: Box::pin(deadline) }));
-        Self { state, waits, servers, connection, rested: None }
+        let waits = PollOnWake::new(Box::new(Waits { silence: None, deadline: Box::pin(deadline) }));
+        Self { state, waits, servers, connection, server_dropped: None }
     }
 
     /// Ends the connection after its current requests, and at `deadline` at the latest.
     pub(super) fn graceful_shutdown(&mut self, deadline: impl Future<Output = End> + Send + 'static) {
-        // `rest: None`: the server must not be taken down now, because a new one would not be ending.
-        **self.waits.get_mut() = Waits { rest: None, deadline: Box::pin(deadline) };
+        // `silence: None`: the server must not be dropped now, because a new one would not be ending.
+        **self.waits.get_mut() = Waits { silence: None, deadline: Box::pin(deadline) };
         self.state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Quiet(quiet) => State::Closing(Box::new(quiet.stream)),
             State::Http1(mut server) => {
@@ -185,25 +185,25 @@ where
             stream.is_shared();
             State::Http2(Box::pin(self.servers.http2.serve_connection(TokioIo::new(stream), service)))
         } else {
-            let (connection, least) = (Arc::clone(&self.connection), self.shortest_rest());
-            self.waits.get_mut().rest =
-                Some(Box::pin(async move { connection.activity.rests_for(least, LONG_REST).await }));
+            let (connection, least) = (Arc::clone(&self.connection), self.shortest_silence());
+            self.waits.get_mut().silence =
+                Some(Box::pin(async move { connection.activity.wait_for_silence(least, LONG_SILENCE).await }));
             State::Http1(Box::new(self.servers.http1.serve_connection(TokioIo::new(stream), service).with_upgrades()))
         };
         Poll::Ready(Ok(()))
     }
 
-    /// How long a new server waits at least before it is taken down.
-    fn shortest_rest(&self) -> Duration {
-        match self.rested {
-            Some(rested) if rested.elapsed() < LONG_REST => LONG_REST,
-            _ => SHORT_REST,
+    /// How long the connection must at least be silent before a new server is dropped.
+    fn shortest_silence(&self) -> Duration {
+        match self.server_dropped {
+            Some(server_dropped) if server_dropped.elapsed() < LONG_SILENCE => LONG_SILENCE,
+            _ => SHORT_SILENCE,
         }
     }
 
-    /// Takes its server down, between two requests.
-    fn rest(&mut self) {
-        self.rested = Some(Instant::now());
+    /// Drops the server, between two requests.
+    fn drop_server(&mut self) {
+        self.server_dropped = Some(Instant::now());
         let State::Http1(server) = std::mem::replace(&mut self.state, State::Ended) else { return };
         if let Some(parts) = server.into_parts() {
             let mut stream = parts.io.into_inner();
@@ -212,10 +212,10 @@ where
         }
     }
 
-    /// Ready once it has ended, or is to.
+    /// Ready once the connection has ended, or must end.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            // The server first: it handles what has arrived by now before it rests.
+            // The server first: it handles what has arrived by now before it is dropped.
             let ended = match &mut self.state {
                 State::Quiet(_) => match self.poll_speaks(cx) {
                     Poll::Ready(Ok(())) => continue,
@@ -230,7 +230,7 @@ where
                 return Poll::Ready(Step::Ended(ended));
             }
             match ready!(Pin::new(&mut self.waits).poll(cx)) {
-                WaitOutcome::Rest => self.rest(),
+                WaitOutcome::Silent => self.drop_server(),
                 WaitOutcome::Deadline(end) => return Poll::Ready(Step::Deadline(end)),
             }
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(crate) struct StallLimit {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
-    /// The timer runs since the last wait began.
+    /// Whether the timer runs: the body has had no frame since it was started.
     waits: bool,
 }
 
@@ -22,11 +22,11 @@ impl StallLimit {
     }
 
     /// Notes that the body has a frame, or its end.
-    pub(crate) fn went_on(&mut self) {
+    pub(crate) fn note_progress(&mut self) {
         self.waits = false;
     }
 
-    /// Ready once the body has paused for too long: it is called where it has nothing.
+    /// Ready once the body has paused for too long. It is called when the body has no frame.
     pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.waits {
             self.timer.as_mut().reset(Instant::now() + self.limit);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The address of the live stream of errors, which has few places.
+/// The path of the live stream of errors, which only a few pages may read at once.
 pub(crate) const LIVE: &str = "/events";
 
-/// Pages that are open at once.
+/// The most pages that may read the stream at once.
 pub(crate) const MOST_LISTENERS: usize = 16;
 /// A page that has read nothing for this long counts as slow.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(10);
@@ -23,11 +23,11 @@ struct Subscriber {
     is_gone: AtomicBool,
 }
 
-/// A place among the listeners, freed when it is dropped.
+/// A listener's place, which is freed when this is dropped.
 pub(crate) struct SubscriptionSlot(Arc<Subscriber>);
 
 impl Subscribers {
-    /// `None` if there are too many: a slow one gives way first.
+    /// Adds a listener, in place of slow ones if there are too many. Returns `None` if there are still too many.
     pub(crate) fn join(&self, now: Instant) -> Option<SubscriptionSlot> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
@@ -44,7 +44,7 @@ impl Subscribers {
 }
 
 impl Subscriber {
-    /// Whether it is slow, and so gone.
+    /// Whether the listener is slow; it then loses its place.
     fn gives_way(&self, now: Instant) -> bool {
         let is_slow = self.is_slow(now);
         self.is_gone.fetch_or(is_slow, Ordering::Relaxed);
@@ -58,7 +58,7 @@ impl Subscriber {
 }
 
 impl SubscriptionSlot {
-    /// Notes that it takes more; `false` if it was too slow and has lost its place.
+    /// Notes that the listener is ready for more. Returns `false` if it was too slow and has lost its place.
     pub(crate) fn takes(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
         *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;

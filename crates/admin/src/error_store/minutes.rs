@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::ring::Ring;
 
-/// Hours that are kept: long enough for the way from a page at night to the desk.
+/// How many hours are kept: an operator who is alerted at night can still see the beginning.
 pub(crate) const HOURS: u32 = 6;
-/// Minutes that are kept, including the current one.
+/// How many minutes are kept, including the current one.
 pub(crate) const MINUTES: u32 = HOURS * 60;
 pub(crate) const MINUTE_MS: u64 = 60_000;
 

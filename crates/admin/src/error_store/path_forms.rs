@@ -2,9 +2,10 @@
 
 use super::week::Week;
 
-/// Forms with a count of their own; beyond them the rarest is counted with all others. Strangers request any path.
+/// The most forms with their own count; beyond this number the rarest ones are counted together. Anyone may request any
+/// path, so the number of forms has no bound.
 const MOST_FORMS: usize = 32;
-/// The forms of paths that a page shows.
+/// The most forms that a page shows.
 const MOST_SHOWN: usize = 12;
 
 /// How often each form was seen.

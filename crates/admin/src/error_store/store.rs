@@ -13,7 +13,7 @@ use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
 use super::requests::Requests;
 
-/// Bodies that wait for redaction, at most 16 KiB each: further ones are not shown.
+/// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
 /// The observed errors, in bounded memory.

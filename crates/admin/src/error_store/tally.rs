@@ -10,7 +10,7 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::path_forms::PathForms;
 use super::week::{self, Week};
 
-/// More kinds of errors than a person reads; beyond this number the rarest are counted together.
+/// The most kinds with their own count, more than a person reads; beyond this number the rarest are counted together.
 pub(crate) const MOST_KINDS: usize = 24;
 
 /// The counts of one route.

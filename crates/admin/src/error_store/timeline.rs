@@ -8,8 +8,8 @@ use super::minutes::Minutes;
 use super::place::Place;
 use super::query::{Filter, route_word};
 
-/// Combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number, the one that was quiet the
-/// longest is counted with all others that no longer have one.
+/// The most combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number,
+/// the one that was quiet the longest is counted with all others that no longer have one.
 pub(crate) const MOST_SERIES: usize = 256;
 
 /// Errors per minute.

@@ -15,7 +15,7 @@ use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
-/// Rows of one page: as many as a person scrolls. The script keeps the same number.
+/// The number of rows on one page: as many as a person scrolls. The script keeps the same number.
 const ROWS: usize = 15;
 
 /// The last errors that match a filter, and the values to filter by.

@@ -16,7 +16,7 @@ use crate::error_store::requests::RouteTotals;
 use crate::error_store::store;
 use crate::error_store::tally::Tally;
 
-/// Minutes that count as now: long enough for a rate, short enough to end with its cause.
+/// How many minutes count as now: long enough to show a rate, and short enough to drop soon after the cause has ended.
 pub(super) const NOW_MINUTES: u32 = 15;
 
 /// A place's errors with one code.

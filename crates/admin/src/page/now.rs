@@ -17,7 +17,7 @@ use crate::error_store::query::Filter;
 use crate::error_store::requests::RouteTotals;
 use crate::visible;
 
-/// Rows of a table: the worst ones.
+/// The most rows of a table; it shows the worst ones.
 const MOST_ROWS: usize = 8;
 /// The alert on certificates pages a week before the end.
 const URGENT_DAYS: u64 = 7;

@@ -12,7 +12,7 @@ use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
 use crate::error_store::tally::OfKind;
 
-/// Kinds without a code that get a draft: the commonest.
+/// The most drafts on a page: one for each of the commonest kinds of errors without a code.
 const MOST_DRAFTS: usize = 3;
 
 impl RouteErrors {

@@ -6,7 +6,7 @@ use super::paging::Paging;
 use crate::error_store::query::{link, value};
 use crate::visible;
 
-/// Rows of one page.
+/// The number of rows on one page.
 const ROWS: usize = 40;
 
 /// A table whose rows are found by a part of their texts.

@@ -17,9 +17,9 @@ use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
 use crate::visible;
 
-/// Rows of one page.
+/// The number of rows on one page.
 const ROWS: usize = 10;
-/// Routes without errors that are named: a policy may have thousands.
+/// The most routes without errors that the page lists by name: a policy may have thousands.
 const MOST_QUIET: usize = 200;
 
 /// All routes, as of now.

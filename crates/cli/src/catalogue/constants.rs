@@ -63,7 +63,8 @@ pub(super) fn csharp(codes: &Codes) -> String {
     head("//", "csharp") + &filled(include_str!("templates/ErrorCode.cs"), &[("@codes@\n", rows(codes, constant))])
 }
 
-/// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
+/// The name of a code's constant in C#. A name that is taken gets an underscore at its end. One that has underscores
+/// there already gets one more, so that two codes never share a name.
 fn csharp_name(code: &str) -> String {
     /// Names that a constant cannot have: members of every class, the class's own name, and the type of its constants.
     const TAKEN: [&str; 11] = [

@@ -97,7 +97,7 @@ fn no_export(error: &serde_json::Error) -> String {
     format!("{place}: not an export of the catalogue: {what}")
 }
 
-/// A catalogue has each code once.
+/// Parses an export. It is refused if it lists a code twice.
 fn parsed(text: &str) -> Result<Export, serde_json::Error> {
     let export: Export = serde_json::from_str(text)?;
     let mut seen = std::collections::BTreeSet::new();

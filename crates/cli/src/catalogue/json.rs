@@ -6,7 +6,7 @@ use error_envelope_core::openapi::tree::{Json, by_name, list, object, text};
 use error_envelope_core::openapi::{Codes, Listed, schema};
 use serde_json::Value;
 
-/// The names of the fields stay; new ones may come.
+/// Writes the codes as JSON. In later versions fields may be added, but none is renamed.
 pub(super) fn write(codes: &Codes) -> String {
     object([
         ("contract", text(CONTRACT_VERSION)),

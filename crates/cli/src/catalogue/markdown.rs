@@ -48,7 +48,7 @@ fn row(listed: &Listed) -> String {
     format!("| {name} | {status} | {} | {} | {retry} | {message} |\n", code.grpc(), code.jsonrpc())
 }
 
-/// A policy's own text may be anything: it neither ends its cell nor becomes markup.
+/// Escapes a message for a table cell: a policy's text may contain markup, or the end of the cell.
 fn escaped(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     for character in message.chars() {

@@ -86,7 +86,7 @@ fn shapes(codes: &Codes) -> String {
     codes.shapes().iter().map(shape).collect()
 }
 
-/// In a policy's text, the end of a comment or of a line would end the comment that contains it.
+/// A comment with this text. Line breaks and `*/` in a policy's text are replaced, as they would end the comment.
 fn comment(indent: &str, text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("*/", "* /");
     format!("{indent}/** {text} */\n")

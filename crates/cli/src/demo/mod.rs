@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The client alone needs no known address, and must not collide.
+    /// The address to listen on. With `--once` only the demo's client connects, so any free port will do.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)

@@ -13,10 +13,10 @@ use super::acts::{ACTS, DemoCase, UpstreamBehaviour};
 
 type Header = (&'static str, &'static str);
 
-/// A connection that closes unannounced may meet a request that must not be repeated.
+/// Announces that the connection closes: otherwise a request that must not be repeated could be sent over it.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
-/// Plays for each client that connects.
+/// Serves each client that connects.
 pub(crate) async fn play(listener: TcpListener) {
     loop {
         match listener.accept().await {
@@ -27,7 +27,7 @@ pub(crate) async fn play(listener: TcpListener) {
     }
 }
 
-/// Answers request after request while the act leaves the connection whole.
+/// Answers requests on one connection, until a case breaks the connection.
 async fn perform(mut stream: TcpStream) -> io::Result<()> {
     let mut read = Vec::new();
     while let Some(end) = head(&mut stream, &mut read).await? {

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// Writes to standard output; an exit code of 0, or 1 if there are errors or warnings.
+/// Writes the findings to standard output. Returns the exit code: 1 if there are errors or warnings, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let name = args.file.display().to_string();
     let bytes = fs::read(&args.file).map_err(|error| CommandError::Io(format!("{name}: {error}")))?;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     Ok(u8::from(findings.count("warning") + findings.count("error") > 0))
 }
 
-/// Errors first, each with the file, its line and its place.
+/// The findings as text, errors first: each error has the file and line, each finding its place in the configuration.
 fn report(name: &str, config: &str, findings: &Findings) -> String {
     let mut report = String::new();
     for (found, line) in with_lines(config, findings) {
@@ -76,7 +76,7 @@ fn as_json(name: &str, config: &str, findings: &Findings) -> Value {
     })
 }
 
-/// An error has a line, if its place is in the file.
+/// The findings in order, each error with its line if its place is in the file.
 fn with_lines<'f>(config: &str, findings: &'f Findings) -> Vec<(&'f Found, Option<u64>)> {
     let lines = if findings.count("error") == 0 { None } else { lines::Lines::parse(config) };
     let line = |found: &Found| lines.as_ref().filter(|_| found.level == "error")?.line(&found.place);

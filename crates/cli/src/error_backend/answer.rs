@@ -26,13 +26,13 @@ pub(super) fn answer<B>(config: Arc<ExchangeConfig>, request: Request<B>) -> Res
             log_event(written.event);
             written.body
         }
-        // Nothing was cut here: a failure is always written.
+        // A proxy's failure is always rewritten, so there is no other plan.
         _ => Bytes::new(),
     };
     Response::from_parts(reply, Full::from(body))
 }
 
-/// What RFC 9209 calls a status that a gateway gives for its service.
+/// The error type of RFC 9209 for the status that a gateway returned instead of its service.
 fn kind_of(status: StatusCode) -> ProxyError {
     match status {
         StatusCode::GATEWAY_TIMEOUT => ProxyError::HttpResponseTimeout,

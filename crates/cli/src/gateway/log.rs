@@ -29,7 +29,7 @@ const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
 
-/// The lines that wait to be written: some seconds of a busy gateway, and less than 16 MiB.
+/// The most lines that may wait to be written: those of a busy gateway within some seconds, and less than 16 MiB.
 const LINES: usize = 16 * 1024;
 /// How often to check for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ impl Log {
             }
             Self::Json => log.json().event_format(JsonLine).init(),
         }
-        std::panic::set_hook(Box::new(panicked));
+        std::panic::set_hook(Box::new(log_panic));
         log_panic_places();
         Ok(Writing { dropped, thread: Some(thread) })
     }
@@ -124,7 +124,7 @@ impl Dropped {
     }
 }
 
-/// Standard error, which counts the lines that it does not take.
+/// Writes to standard error, and counts the lines that could not be written.
 struct Errors<W> {
     to: W,
     failed: Arc<AtomicU64>,
@@ -144,10 +144,10 @@ impl<W: Write> Write for Errors<W> {
     }
 }
 
-/// The standard hook writes several lines at once, mixed with other output, which breaks JSON lines.
+/// Logs a panic as one event. The standard hook writes several lines, which would break JSON lines.
 ///
-/// Within a request the layer logs the panic itself, with its place.
-fn panicked(panic: &PanicHookInfo<'_>) {
+/// Within a request it logs only at DEBUG, since the layer logs such a panic itself, with its place.
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
     if span.metadata().is_some_and(|span| span.name() == "request") {
         tracing::debug!(%panic);

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-/// How a framework identifies itself in headers that it sends by default.
+/// Headers by which a framework identifies itself: the name, a part of the value, and the framework.
 const SIGNS: [(&str, &str, &str); 7] = [
     ("x-powered-by", "Express", "Express"),
     ("x-powered-by", "PHP", "PHP"),
@@ -28,7 +28,8 @@ In Rust (axum, tonic, hyper, warp, poem, salvo), add two lines that put the laye
     let app = app.layer(ErrorEnvelopeLayer::new());
 ";
 
-/// The first steps. An unidentified framework may be one that the layer wraps.
+/// The steps to put the envelope in front of this service. Without a known framework the service may be in Rust, so the
+/// steps include the layer.
 pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
     let mut steps = vec![
         "No response has a request id, so no layer or gateway in front of this service writes the envelope.".to_owned(),

@@ -129,7 +129,8 @@ enum Format {
     Junit,
 }
 
-/// Sends the requests, and writes the report to standard output; an exit code of 0 or 1.
+/// Sends the requests, and writes the report to standard output. Returns the exit code: 1 if a probe failed or none
+/// passed, or if one was skipped and that is denied; else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
     let service = service_info(args, &target)?;

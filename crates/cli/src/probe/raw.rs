@@ -83,7 +83,7 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     Ok(Some((ProbeResponse::new(status, headers.collect()), length)))
 }
 
-/// Whatever length the head declares, no body may follow (RFC 9110, section 9.3.2).
+/// Reads what follows the head of a response to HEAD: no body may, whatever length is declared (RFC 9110 §9.3.2).
 async fn behind_head(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>, linger: Duration) -> ProbeResponse {
     let to_the_end = async { while read.len() < MOST && more(&mut stream, &mut read).await {} };
     let _ = timeout(linger, to_the_end).await;
@@ -108,7 +108,7 @@ async fn rest(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>) -> 
     got
 }
 
-/// Whether bytes came.
+/// Reads once; returns whether bytes came.
 async fn more(stream: &mut Stream, read: &mut Vec<u8>) -> bool {
     stream.read_buf(read).await.is_ok_and(|length| length > 0)
 }

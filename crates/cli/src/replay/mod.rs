@@ -50,7 +50,7 @@ enum Format {
     Json,
 }
 
-/// Writes to standard output; an exit code of 0, or 1 if something changes.
+/// Writes the differences to standard output. Returns the exit code: 1 if there are any, else 0.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (old, new) = (trial(&args.old)?, trial(&args.new)?);
     let mut replay = Replay::default();

@@ -21,14 +21,14 @@ pub(crate) use self::first_look::has_readings;
 /// The most readings of one path that the guards check. An honest client's path has fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The most bytes that they have in all: eight times the longest path that most servers take.
+/// The most bytes of all readings together: eight times the longest path that most servers take.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// A path has more readings than are guarded, or larger ones.
+/// A path has too many readings for the guards to check, or readings with too many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyReadings;
 
-/// How often a stack decodes a path at most.
+/// The most times that the services behind the guards decode a path.
 const DECODES: u8 = 2;
 
 /// Every reading of a path, the path as sent first; letter case is ignored.
@@ -59,7 +59,7 @@ pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
 #[derive(Default)]
 struct Found {
     paths: Vec<Vec<u8>>,
-    /// Their places, in the order of the paths.
+    /// The indices of `paths`, sorted by path.
     sorted: Vec<usize>,
     bytes: usize,
 }
@@ -77,7 +77,7 @@ impl Found {
     }
 }
 
-/// The paths that one decode makes, with encoded separators and without.
+/// Adds the paths that one decode makes: with all separators decoded, and with some kept encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -94,7 +94,7 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// The paths that each other step makes; a step without effect makes none.
+/// Adds the paths that the other steps make, each by itself. A step that would change nothing adds no path.
 fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
     let signs = Signs::from_path(path);
     let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
@@ -102,10 +102,10 @@ fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
         made.push(path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect());
     }
     if codes.slash {
-        made.push(replaced(path, b'/'));
+        made.push(with_slash_for(path, b'/'));
     }
     if codes.backslash {
-        made.push(replaced(path, b'\\'));
+        made.push(with_slash_for(path, b'\\'));
     }
     if signs.has(Signs::DOT_SEGMENT) {
         made.push(resolved(path, |segment| Cow::Borrowed(segment)));
@@ -159,7 +159,7 @@ impl Signs {
     }
 }
 
-/// The encoded characters that other steps than a decode act on.
+/// The percent-encoded characters of a path that other steps than the decode act on.
 #[derive(Default)]
 struct Codes {
     slash: bool,
@@ -170,7 +170,7 @@ struct Codes {
 impl Codes {
     fn from_path(path: &[u8]) -> Self {
         let mut codes = Self::default();
-        for (_, byte) in parts(path).filter_map(|part| coded(part)) {
+        for (_, byte) in texts_after_percent(path).filter_map(|text| parse_percent_code(text)) {
             codes.slash |= byte == b'/';
             codes.backslash |= byte == b'\\';
             codes.dot |= byte == b'.';
@@ -179,50 +179,50 @@ impl Codes {
     }
 }
 
-/// The text behind each percent sign, up to the next one.
-fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The text after each percent sign, up to the next one.
+fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// The byte of two hexadecimal digits, and the text behind them.
-fn coded(part: &[u8]) -> Option<(&[u8], u8)> {
+/// Parses the two hexadecimal digits at the beginning of a text; returns the text after them, and their byte.
+fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let ([tens, ones], rest) = part.split_first_chunk::<2>()?;
+    let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
     let byte = digit(*tens)? << 4 | digit(*ones)?;
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// A path with each code replaced by the result of `write`; any other text stays.
-fn rewritten(path: &[u8], write: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
-    let mut written = Vec::with_capacity(path.len());
+/// Replaces each percent code by the byte that `replacement` returns for it. With `None` the code stays.
+fn replace_percent_codes(path: &[u8], replacement: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+    let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
-    written.extend(&path[..start]);
-    for part in parts(path) {
-        match coded(part).and_then(|(rest, byte)| Some((rest, write(byte)?))) {
+    replaced.extend(&path[..start]);
+    for text in texts_after_percent(path) {
+        match parse_percent_code(text).and_then(|(rest, byte)| Some((rest, replacement(byte)?))) {
             Some((rest, byte)) => {
-                written.push(byte);
-                written.extend(rest);
+                replaced.push(byte);
+                replaced.extend(rest);
             }
             None => {
-                written.push(b'%');
-                written.extend(part);
+                replaced.push(b'%');
+                replaced.extend(text);
             }
         }
     }
-    written
+    replaced
 }
 
-/// Decoded, but for encoded separators that stay part of their segment.
+/// Decodes a path. The codes of bytes that `is_kept` accepts stay: a separator may be part of its segment.
 fn decoded(path: &[u8], is_kept: impl Fn(u8) -> bool) -> Vec<u8> {
-    rewritten(path, |byte| (!is_kept(byte)).then_some(byte))
+    replace_percent_codes(path, |byte| (!is_kept(byte)).then_some(byte))
 }
 
-/// An encoded separator as a slash.
-fn replaced(path: &[u8], separator: u8) -> Vec<u8> {
-    rewritten(path, |byte| (byte == separator).then_some(b'/'))
+/// Replaces each code of this separator by a slash.
+fn with_slash_for(path: &[u8], separator: u8) -> Vec<u8> {
+    replace_percent_codes(path, |byte| (byte == separator).then_some(b'/'))
 }
 
-/// Dot segments resolved as RFC 3986 §5.2.4 does it; `read` returns the form of a segment that is compared.
+/// Resolves dot segments as in RFC 3986 §5.2.4; `read` returns the form of a segment to compare with `.` and `..`.
 fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     let mut resolved = Vec::with_capacity(path.len() + 1);
     let mut is_folder = false;
@@ -245,7 +245,7 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     resolved
 }
 
-/// Puts a segment behind a path.
+/// Adds a segment to a path.
 fn enter(path: &mut Vec<u8>, segment: &[u8]) {
     path.push(b'/');
     path.extend(segment);
@@ -256,7 +256,7 @@ fn leave_folder(path: &mut Vec<u8>) {
     path.truncate(path.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
 }
 
-/// Repeated slashes as one.
+/// Merges repeated slashes into one.
 fn merged(path: &[u8]) -> Vec<u8> {
     let mut merged = path.to_vec();
     merged.dedup_by(|next, slash| *next == b'/' && *slash == b'/');
@@ -270,14 +270,14 @@ fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     path[..=last].to_vec()
 }
 
-/// The path without its first segment, which two leading slashes make a host.
+/// Removes the first segment of a path with two leading slashes, which some services take for a host.
 fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
     path.to_vec()
 }
 
-/// Each segment up to its first semicolon.
+/// Cuts each segment at its first semicolon.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
     let mut cut = Vec::with_capacity(path.len());
     for segment in path.split(|byte| *byte == b'/').skip(1) {
@@ -286,7 +286,7 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
     cut
 }
 
-/// The [normalised](normalise) reading; `None` where the path is that already, or is no path.
+/// The [normalised](normalise) reading; `None` if the path is normalised already, or does not begin with a slash.
 pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if !path.starts_with('/') || !has_readings(path.as_bytes()) {
         return None;
@@ -295,8 +295,8 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// The reading that everything but the guards follows: decoded once, `\` and encoded separators as `/`, dot segments
-/// resolved, slashes merged, a trailing one dropped; parameters and letter case stay.
+/// The reading that everything except the guards uses. The path is decoded once, `\` becomes a slash, dot segments are
+/// resolved, slashes are merged, and a trailing slash is dropped. Parameters and letter case stay.
 pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
     let written: Cow<'_, [u8]> = if path.contains(&b'%') { decoded(path, |_| false).into() } else { path.into() };
     let mut normal = Vec::with_capacity(written.len());

@@ -23,12 +23,12 @@ use crate::request_id::RequestId;
 /// The segment that stands for a parameter of a path: a pattern of the policy matches it, and no literal does.
 const STAND_IN: &str = "error-envelope-parameter";
 
-/// The errors of one operation, in the form for its clients.
+/// The errors that clients can get from one operation, as the layer writes them.
 #[derive(Clone, Debug)]
 pub struct RouteErrors {
     pub(super) config: Arc<ExchangeConfig>,
     pub(super) head: Parts,
-    /// The codes of the operation's own errors, where somebody listed them.
+    /// The codes of the errors that the operation itself returns; `None` if they are not listed.
     pub(super) own: Option<Vec<ErrorCode>>,
 }
 

@@ -161,7 +161,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
-    /// Sends a head. It replaces an earlier head that has not left yet.
+    /// Sends a head. It replaces an earlier head that Envoy has not sent yet.
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();

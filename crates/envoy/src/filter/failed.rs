@@ -19,7 +19,7 @@ impl Filter {
     /// the generated configuration has.
     pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
         self.stop_timers();
-        self.head_left.set(true);
+        self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;
         head.status = local.status().unwrap_or(StatusCode::BAD_GATEWAY);
         match exchange.proxy_failed(&mut head, local.cause()) {

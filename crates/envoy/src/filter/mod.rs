@@ -5,11 +5,11 @@
 //! | `New` | nothing has come; a head that comes of itself is Envoy's own (V2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
-//! | `Draining` | the request ran over its limit: what is left of it is dropped before its answer (G5) |
+//! | `Draining` | the request ran over its limit: the rest of it is dropped before its answer is sent (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
-//! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes |
-//! | `Lingering` | our answer is out or ready, what is left of the request is dropped (G5) |
+//! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has been sent, its body passes |
+//! | `Lingering` | our answer is sent or ready, the rest of the request is dropped (G5) |
 //! | `LocalReply` | our reply, or one that another filter or Envoy ends |
 //!
 //! A hook takes the state and leaves another one, before it sends anything: a sent reply passes through the hooks again.
@@ -100,7 +100,7 @@ impl Filter {
         self.stop_timers();
     }
 
-    /// A hook panicked: 500, or, if the head has left, the stream ends as an error (F2, F4, V4).
+    /// A hook panicked: the client gets 500, or, if the head has been sent, the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
         let state = self.replace_state(State::Answered);
         if let State::Streaming(events) = state {
@@ -108,7 +108,7 @@ impl Filter {
         }
         let _ = runtime::catch(|| drop(state));
         let exchange = self.unread(stream);
-        if self.head_left.get() {
+        if self.is_head_sent.get() {
             self.log(stream, exchange.panicked(text).event);
             stream.reset("error_envelope_panicked");
         } else {

@@ -119,7 +119,7 @@ impl Filter {
             self.drop_request(stream, end);
         }
         // For a response that was passed on, the request goes on.
-        let stops = is_dropped || self.head_left.get();
+        let stops = is_dropped || self.is_head_sent.get();
         (is_dropped || is_answered).then_some(if stops { BodyStatus::Stop } else { BodyStatus::Continue })
     }
 
@@ -155,7 +155,7 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// The body ran over its limit (G4): sends the answer if no head has left; otherwise the response that has begun ends.
+    /// The body ran over its limit (G4): sends the answer if no head has been sent; otherwise ends the response.
     ///
     /// Over HTTP/1 the rest is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {

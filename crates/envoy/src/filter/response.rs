@@ -32,7 +32,7 @@ impl Filter {
     /// The head of a ready answer, or of one that was sent: ours passes through the hooks as well.
     fn later_head(&self, stream: &Stream<'_>, state: State, end: bool) -> HeadStatus {
         match state {
-            State::Lingering(lingering) if !self.head_left.get() => {
+            State::Lingering(lingering) if !self.is_head_sent.get() => {
                 self.stop_timer();
                 let (head, body) = lingering.reply.into_parts();
                 self.write(stream, head, body, end, true)
@@ -142,7 +142,7 @@ impl Filter {
         changes: Option<&HeaderMutations>,
     ) -> HeadStatus {
         self.replace_state(next);
-        self.head_left.set(true);
+        self.is_head_sent.set(true);
         match changes {
             Some(changes) => changes.apply(stream, Head::Response),
             None => heads::apply_response(stream, head),

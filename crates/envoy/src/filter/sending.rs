@@ -38,7 +38,7 @@ impl Filter {
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
         self.replace_state(State::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
-        self.head_left.set(true);
+        self.is_head_sent.set(true);
         send_head(stream, &head, false);
     }
 
@@ -56,7 +56,7 @@ impl Filter {
     /// Sends all of an answer. The stream must not be used after it.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.replace_state(State::Answered);
-        self.head_left.set(true);
+        self.is_head_sent.set(true);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
         send_head(stream, &head, body.is_empty());
@@ -82,7 +82,7 @@ impl Filter {
         match self.replace_state(State::Answered) {
             State::Lingering(lingering) => {
                 self.stop_timer();
-                if self.head_left.get() {
+                if self.is_head_sent.get() {
                     stream.send_data(lingering.reply.body(), true);
                 } else {
                     self.send(stream, lingering.reply);
@@ -103,7 +103,7 @@ impl Filter {
     /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_state(State::Answered);
-        self.head_left.set(true);
+        self.is_head_sent.set(true);
         self.frame(&mut head, body);
         heads::apply_response(stream, &head);
         if into == Body::Response {
@@ -167,7 +167,7 @@ fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
     }
 }
 
-/// Whether more bytes came than were left.
+/// Takes bytes from what is left of a budget. Returns whether there were too many.
 fn pay(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
     *left = left.saturating_sub(count);

@@ -73,8 +73,8 @@ pub(crate) struct Filter {
     pub(super) version: Cell<Version>,
     pub(super) request_ended: Cell<bool>,
     pub(super) response_ended: Cell<bool>,
-    /// A response's head has left: no other response can be sent.
-    pub(super) head_left: Cell<bool>,
+    /// A response's head has been sent, so no other response can be.
+    pub(super) is_head_sent: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -95,7 +95,7 @@ pub(super) enum State {
     Answered,
 }
 
-/// A request over its limit, what is left of which is read and dropped before its answer.
+/// A request over its limit. The rest of it is read and dropped before its answer is sent.
 pub(super) struct Draining {
     pub(super) exchange: Exchange,
     pub(super) meter: BodyMeter,
@@ -120,7 +120,7 @@ pub(super) struct TeeState {
     pub(super) until: Instant,
 }
 
-/// An answer that waits until the rest of the request is dropped. Its head has left already, unless its connection
+/// An answer that waits until the rest of the request is dropped. Its head has been sent, unless its connection
 /// stays open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
@@ -148,7 +148,7 @@ impl Filter {
             version: Cell::new(Version::HTTP_11),
             request_ended: Cell::new(false),
             response_ended: Cell::new(false),
-            head_left: Cell::new(false),
+            is_head_sent: Cell::new(false),
         }
     }
 

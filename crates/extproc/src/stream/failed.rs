@@ -16,12 +16,13 @@ pub(super) enum ReplyOrigin {
 }
 
 impl ProcessingStream {
-    /// A message panicked: 500, or, if the response's head has left, the stream ends as an error (F2, F4, V4).
+    /// The handling of a message panicked: the client gets 500, or, if the response's head has been sent, the stream
+    /// ends as an error (F2, F4, V4).
     pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
         let state = self.take_state();
         let _ = runtime::catch(|| drop(state));
         let exchange = self.unread();
-        if self.has_head_left {
+        if self.is_head_sent {
             runtime::log_event(exchange.panicked(text).event);
             return Err(Status::internal("the processor panicked after the response's head"));
         }

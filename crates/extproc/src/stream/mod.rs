@@ -7,7 +7,7 @@
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
 //! | `Collecting` | Envoy buffers an error's body (R4) |
-//! | `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes in pieces |
+//! | `Copying`, `Watching`, `Streaming` | the response's head has been sent, its body passes in pieces |
 //! | `Done` | no message changes anything any more |
 //!
 //! A message takes the state and leaves another one. Envoy waits for the reply to each message, but an immediate

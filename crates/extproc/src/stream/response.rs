@@ -72,7 +72,7 @@ impl ProcessingStream {
             let changes = message::only_request_id(exchange.request_id());
             let (_, notes) = exchange.finish_unparsed();
             self.log_notes(notes);
-            self.head_left(status);
+            self.note_head_sent(status);
             return Ok(Some(message::passed_head(changes)));
         }
         let Some(mut head) = envoy::response(lines) else {
@@ -144,7 +144,7 @@ impl ProcessingStream {
     }
 
     fn passed(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
-        self.head_left(status);
+        self.note_head_sent(status);
         let Some(event) = event else { return Ok(Some(passed)) };
         let noted = message::with_note(passed, event.request_id(), Some(&event));
         runtime::log_event(event);
@@ -156,7 +156,7 @@ impl ProcessingStream {
         if message.end_of_stream || head.status.as_u16() != 205 {
             return self.pass(&head, message, ResponseMode::Head, None);
         }
-        self.head_left(head.status);
+        self.note_head_sent(head.status);
         let reply = Response::from_parts(head, Bytes::new());
         Ok(Some(message::immediate(reply, "none", &self.head)))
     }

@@ -37,8 +37,8 @@ pub(crate) struct ProcessingStream {
     pub(super) facts: BodyFacts,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
-    /// A response's head has left: no other response can be sent.
-    pub(super) has_head_left: bool,
+    /// A response's head has been sent, so no other response can be.
+    pub(super) is_head_sent: bool,
     pub(super) timer: Option<RequestTimer>,
     pub(super) started: Option<Started>,
 }
@@ -97,7 +97,7 @@ impl ProcessingStream {
             facts: BodyFacts::default(),
             id: None,
             mode: Mode::default(),
-            has_head_left: false,
+            is_head_sent: false,
             timer: None,
             started: Started::now(),
         }
@@ -130,14 +130,14 @@ impl ProcessingStream {
     pub(super) fn send(&mut self, reply: Response<Bytes>, event: &Event) -> Reply {
         self.state = State::Done;
         self.timers.clear();
-        self.head_left(reply.status());
+        self.note_head_sent(reply.status());
         let code = event.code().map_or("none", |code| code.as_str());
         Ok(Some(message::with_note(message::immediate(reply, code, &self.head), event.request_id(), Some(event))))
     }
 
     /// A head of this status goes to the client: counts the request (L2).
-    pub(super) fn head_left(&mut self, status: StatusCode) {
-        self.has_head_left = true;
+    pub(super) fn note_head_sent(&mut self, status: StatusCode) {
+        self.is_head_sent = true;
         if let Some(mut timer) = self.timer.take() {
             timer.head(status);
         }

@@ -17,11 +17,11 @@ use crate::error::Error;
 
 const LOG: &str = "error_envelope::gateway::access";
 
-/// Lines that wait to be written: some seconds of a busy gateway.
+/// The most lines in the queue: those of a busy gateway within some seconds.
 const MAX_LINES: usize = 16 * 1024;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes written at once.
+/// How many bytes are collected before they are written.
 const BATCH: usize = 64 * 1024;
 
 /// The shortest time between two warnings about dropped lines.
@@ -42,7 +42,7 @@ pub enum AccessSink {
     Log,
 }
 
-/// The entrance to the queue.
+/// The sending end of the queue.
 pub(super) struct Writer {
     queue: SyncSender<Message>,
     state: Arc<State>,
@@ -66,7 +66,7 @@ impl Writer {
         let sink = Sink::open(sink)?;
         let (queue, messages) = sync_channel(MAX_LINES);
         let counter = counter!(ACCESS_LOG_DROPPED);
-        // There before anything is lost.
+        // So the counter is exported before the first loss.
         counter.increment(0);
         let state = Arc::new(State { queued_bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), counter });
         let thread =
@@ -87,7 +87,7 @@ impl Writer {
     }
 
     pub(super) fn reopen(&self) {
-        // Behind a full queue the old file stays in use: the operator who renamed it has to repeat the request.
+        // If the queue is full, the old file stays in use: the operator who renamed it has to repeat the request.
         if self.queue.try_send(Message::Reopen).is_err() {
             tracing::warn!(target: LOG, "cannot reopen the access log now: it does not accept lines");
         }
@@ -120,9 +120,9 @@ struct Thread {
     sink: Sink,
     state: Arc<State>,
     batch: Vec<u8>,
-    /// The last write ended within a line.
+    /// Whether the last write ended within a line.
     torn: bool,
-    /// The last write failed.
+    /// Whether the last write failed.
     failed: bool,
     /// How many lost lines the last warning reported, and when.
     reported: Option<(u64, Instant)>,
@@ -185,7 +185,7 @@ impl Thread {
         self.batch.clear();
     }
 
-    /// Warns now and then how many lines found no room; lines that could not be written were reported already.
+    /// Warns, at most once a minute, that the full queue dropped lines. A failed write has its own log entry.
     fn warn_of_dropped(&mut self) {
         let dropped = self.state.dropped.load(Ordering::Relaxed);
         let (reported, when) = self.reported.map_or((0, None), |(reported, when)| (reported, Some(when)));

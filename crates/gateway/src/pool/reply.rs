@@ -88,15 +88,16 @@ pub struct UpstreamBody {
     body: Incoming,
     is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
-    last: Option<LastFrame>,
+    /// The end of the body, or its last frame, which waits until the connection is given back.
+    last: Option<NextFrame>,
     /// `None` once the body has ended.
     permit: Option<Permit>,
     /// `None` where pauses have no limit.
     stall: Option<StallLimit>,
 }
 
-/// The end, or the frame that is followed by it.
-type LastFrame = Option<Result<Frame<Bytes>, BoxError>>;
+/// A frame of the service's body, or the error that ends it; `None` at its end.
+type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
     /// Whether nothing comes after the head. Over a connection that has switched protocols, other data does.
@@ -112,22 +113,22 @@ impl UpstreamBody {
         response.map(|body| Self { body, is_http2, lease, last: None, permit: None, stall: None })
     }
 
-    /// Holds the permit to its end.
+    /// Holds the permit until the body has ended.
     pub(crate) fn hold(self, permit: Option<Permit>) -> Self {
         Self { permit, ..self }
     }
 
-    /// Limits its pauses.
+    /// Sets the longest pause that the service may make within the body.
     pub(crate) fn limit_pauses(self, limit: Option<Duration>) -> Self {
         Self { stall: limit.map(StallLimit::new), ..self }
     }
 
     /// The next frame of the service, unless it pauses for too long.
-    fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<LastFrame> {
+    fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match (&mut self.stall, frame.is_pending()) {
             (None, _) => {}
-            (Some(stall), false) => stall.went_on(),
+            (Some(stall), false) => stall.note_progress(),
             (Some(stall), true) => return stall.poll_stalled(cx).map(|failure| Some(Err(failure.into()))),
         }
         frame.map(|frame| match frame {

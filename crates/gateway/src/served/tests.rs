@@ -142,7 +142,7 @@ async fn a_client_at_work_keeps_its_server_whatever_it_pauses_for() {
             client.write_all(GET).await.unwrap();
             answer(&mut client, "0 0").await;
         });
-        client!(served, sleep(2 * SHORT_REST).await);
+        client!(served, sleep(2 * SHORT_SILENCE).await);
         assert_eq!(is_quiet!(served), round == 0, "{round}");
     }
 }
@@ -154,8 +154,8 @@ async fn half_a_head_makes_few_servers() {
         client.write_all(&GET[..9]).await.unwrap();
         sleep(LONG).await;
     });
-    let rested = served.rested.unwrap();
-    assert!(rested.elapsed() > SHORT_REST, "{:?}", rested.elapsed());
+    let server_dropped = served.server_dropped.unwrap();
+    assert!(server_dropped.elapsed() > SHORT_SILENCE, "{:?}", server_dropped.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

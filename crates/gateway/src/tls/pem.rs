@@ -27,7 +27,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
-        let help = "name a PEM file certificates; in a chain, the service's own comes first";
+        let help = "name a PEM file with certificates; in a chain, the service's own comes first";
         Error::invalid(format!("{}: no certificate can be read", path.display())).with_advice(help)
     })
 }

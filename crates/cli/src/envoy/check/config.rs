@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A configuration may hold secrets: an error shows none of its lines (L3).
+/// Parses a configuration. An error shows none of its lines, which may hold secrets (L3).
 pub(super) fn parsed(text: &str) -> Result<Value, String> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{')
@@ -17,7 +17,7 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// With the protocol's names of the fields: its JSON may write `normalizePath` as well.
+/// Gives the fields the names of the protocol (`normalize_path`): its JSON may also write them as `normalizePath`.
 pub(super) fn with_proto_names(value: Value) -> Value {
     match value {
         Value::Object(entries) => {
@@ -44,14 +44,14 @@ pub(super) fn proto_name(key: &str) -> String {
     name
 }
 
-/// The direct children, each with its key or index.
+/// The direct children of a JSON object or list, each with its key or index.
 pub(super) fn children(value: &Value) -> impl Iterator<Item = (String, &Value)> {
     let entries = value.as_object().into_iter().flatten().map(|(key, entry)| (key.clone(), entry));
     let items = value.as_array().into_iter().flatten().enumerate().map(|(index, item)| (index.to_string(), item));
     entries.chain(items)
 }
 
-/// Every connection manager, and where it is.
+/// Finds every connection manager, and the path to it.
 pub(super) fn find<'v>(value: &'v Value, place: &str, managers: &mut Vec<(String, &'v Value)>) {
     if is_a(value, "HttpConnectionManager") || value.get("http_filters").is_some() {
         return managers.push((place.to_owned(), value));
@@ -64,9 +64,9 @@ pub(super) fn is_a(value: &Value, kind: &str) -> bool {
     value["@type"].as_str().is_some_and(|type_url| type_url.rsplit('.').next() == Some(kind))
 }
 
-/// Whether any part below has its own configuration for the filter of this name.
-pub(super) fn has_key(value: &Value, name: &str) -> bool {
-    let mut overrides = value["typed_per_filter_config"].as_object().into_iter().flatten();
-    overrides.any(|(_, config)| config["dynamic_module_config"]["name"] == name)
-        || children(value).any(|(_, value)| has_key(value, name))
+/// Whether this part of a configuration, or a part below it, overrides the settings of this dynamic module.
+pub(super) fn overrides(value: &Value, module: &str) -> bool {
+    let mut configs = value["typed_per_filter_config"].as_object().into_iter().flatten();
+    configs.any(|(_, config)| config["dynamic_module_config"]["name"] == module)
+        || children(value).any(|(_, value)| overrides(value, module))
 }

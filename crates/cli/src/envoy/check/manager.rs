@@ -8,7 +8,7 @@ use error_envelope_runtime::{FilterConfig, FilterPolicy};
 use serde_json::Value;
 use tower_error_envelope::PolicyError;
 
-use super::config::{has_key, is_a};
+use super::config::{is_a, overrides};
 use super::findings::Findings;
 use super::processor;
 use crate::policy;
@@ -91,7 +91,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     of_waits(place, manager, findings);
     of_local_replies(place, &manager["local_reply_config"], findings);
     of_differences(place, manager, filters, findings);
-    if has_key(&manager["route_config"], MODULE) {
+    if overrides(&manager["route_config"], MODULE) {
         findings.warn(
             place,
             "a route has a per-route configuration of the module, which the module rejects: set routes in the policy",
