@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
+use tracing::Span;
 
+use super::budget::Deadline;
 use super::collecting::{BodyOutcome, Collecting, Reading};
 
 use super::caught::{facts, inspected, size_hint};
@@ -16,7 +18,7 @@ use super::response_body::{Kind, PolledReply, Reply, ResponseBody, reply_of};
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::span;
-use super::state::{Call, State, StateProj};
+use super::state::{Call, CallContext, State, StateProj};
 use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, Exchange, LocalReply, ResponsePlan};
 use error_envelope_runtime as runtime;
@@ -37,14 +39,14 @@ where
         if ended.is_none() && polled.is_err() {
             ended = self.as_mut().take_call();
         }
-        let Some(call) = ended else { return Poll::Pending };
+        let Some(Call { exchange, mut around }) = ended else { return Poll::Pending };
+        let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
         // An error's own event is inside the span, too (L1).
         let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
-        let span = if fails { call.around.as_ref().and_then(|around| around.span.clone()) } else { None };
-        let _inside = span::enter(span.as_ref());
+        let _inside = if fails { span::enter(span) } else { None };
         match (outcome, polled) {
-            (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
-            (outcome, polled) => Poll::Ready(Ok(failed(call, outcome, polled))),
+            (Some(Ok(response)), Ok(())) => self.answer(exchange, response, span, deadline, cx),
+            (outcome, polled) => Poll::Ready(Ok(failed(exchange, outcome, polled))),
         }
     }
 
@@ -81,8 +83,14 @@ where
 
     /// Decides by the head of a response, and reads its body first if the exchange requires it.
     #[inline]
-    fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> PolledReply<R, B> {
-        let Call { exchange, around } = call;
+    fn answer(
+        self: Pin<&mut Self>,
+        exchange: Exchange,
+        response: Response<R>,
+        span: Option<&Span>,
+        deadline: Option<Deadline>,
+        cx: &mut Context<'_>,
+    ) -> PolledReply<R, B> {
         let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
         match exchange.response_head(&mut head, || facts(&body)) {
@@ -118,7 +126,7 @@ where
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                let watching = RpcBody::new(watch, around.and_then(|around| around.deadline));
+                let watching = RpcBody::new(watch, deadline);
                 polled(head, ResponseBody::new(Kind::Watch { body, watching }, None))
             }
             ResponsePlan::Stream(stream, event) => {
@@ -129,9 +137,8 @@ where
                 polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let (span, deadline) = around.map(|around| (around.span, around.deadline)).unwrap_or_default();
-                let reading = Reading::new(max_bytes, timeout, deadline, span);
-                self.collect(exchange, head, reading, body, cx)
+                let reading = Reading::new(max_bytes, timeout, deadline);
+                self.collect(exchange, head, reading, body, span, cx)
             }
         }
     }
@@ -144,17 +151,18 @@ where
         head: response::Parts,
         reading: Reading,
         body: R,
+        span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
         let decided = if exchange.may_restore() {
             let mut keeping = Box::pin(Collecting::new(body));
-            let decided = keeping.as_mut().begin(exchange, head, reading, cx);
+            let decided = keeping.as_mut().begin(exchange, head, reading, span, cx);
             self.set(Self::Keeping { keeping: Some(keeping) });
             decided
         } else {
             self.set(Self::Collecting { collecting: Collecting::new(body) });
             let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
-            collecting.begin(exchange, head, reading, cx)
+            collecting.begin(exchange, head, reading, span, cx)
         };
         decided.map(|decided| Ok(self.read(decided)))
     }
@@ -203,16 +211,20 @@ fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> Response
 
 /// The reply to a call without a response: it has an error, or its time ran out. `ran` is the panic of its poll or
 /// its drop.
-fn failed<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Reply<R, B>
+fn failed<R, B, E>(
+    exchange: Exchange,
+    outcome: Option<Result<Response<R>, E>>,
+    ran: Result<(), Box<str>>,
+) -> Reply<R, B>
 where
     E: Into<BoxError>,
 {
     reply_of(match (outcome, ran) {
-        (Some(Err(error)), Ok(())) => failed_with(call.exchange, error),
-        (None, Ok(())) => call.exchange.timed_out(),
+        (Some(Err(error)), Ok(())) => failed_with(exchange, error),
+        (None, Ok(())) => exchange.timed_out(),
         (outcome, ran) => {
             discard(outcome);
-            call.exchange.panicked(ran.err().unwrap_or_default())
+            exchange.panicked(ran.err().unwrap_or_default())
         }
     })
 }
