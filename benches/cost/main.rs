@@ -10,7 +10,8 @@
 //! 4. Time is the median of several batches, and rough.
 //!
 //! Below it, what a policy costs that has much more than matches (`scale.rs`), what a shape of the policy's own costs
-//! (`shape.rs`), what the longest error bodies cost (`long_body.rs`), what the readings of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
+//! (`shape.rs`), what the log costs (`log_line.rs`), what the longest error bodies cost (`long_body.rs`), what the readings
+//! of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
 //!
 //! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
 //! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
@@ -21,6 +22,7 @@ mod call;
 mod cases;
 mod check;
 mod fused;
+mod log_line;
 mod long_body;
 mod measure;
 mod reading;
@@ -34,6 +36,7 @@ use std::process::ExitCode;
 
 use call::Around;
 use cases::Case;
+use log_line::{Format, Writer};
 use long_body::Repeated;
 use measure::Cost;
 use reading::{Long, Written};
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         ["--shape", form, inner, requests] => {
             shape::run(named(form), named(inner), requests.parse().expect("a number"));
         }
+        ["--log", format, writer, case, requests] => {
+            log_line::run(named(format), named(writer), named(case), requests.parse().expect("a number"));
+        }
         ["--call", around, calls] => call::run(named(around), calls.parse().expect("a number")),
         ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
         _ if args.contains(&"--bench") => {
@@ -72,8 +78,14 @@ fn main() -> ExitCode {
             print!("{}", table::write(&rows));
             let mut risen = Vec::new();
             if measure::has_valgrind() {
-                let tables =
-                    [scale::table(), shape::table(), long_body::table(), reading::table(), call::table(is_check)];
+                let tables = [
+                    scale::table(),
+                    shape::table(),
+                    log_line::table(),
+                    long_body::table(),
+                    reading::table(),
+                    call::table(is_check),
+                ];
                 for (table, more) in tables {
                     print!("\n{table}");
                     risen.extend(more);
@@ -88,6 +100,7 @@ fn main() -> ExitCode {
             pairs().for_each(|(case, stack)| measure::run(stack, case, 1));
             Around::ALL.iter().for_each(|around| call::run(*around, 1));
             scale::write();
+            Writer::ALL.iter().for_each(|writer| log_line::run(Format::None, *writer, Case::Empty404, 1));
             Inner::ALL.iter().for_each(|inner| Form::ALL.iter().for_each(|form| shape::run(*form, *inner, 1)));
             Repeated::ALL.iter().for_each(|shape| long_body::run(*shape, 1));
             Written::ALL.iter().for_each(|written| reading::run(*written, false, 1));

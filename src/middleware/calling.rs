@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
+use tracing::Span;
 
+use super::budget::Deadline;
 use super::collecting::{BodyOutcome, Collecting, Reading};
 
 use super::caught::{facts, inspected, size_hint};
@@ -41,14 +43,13 @@ where
         if polled.is_err() {
             let _ = catch(|| future.set(None));
         }
+        let Some(Call { exchange, mut around }) = call.take() else { return Poll::Pending };
+        let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
         // An error's own event is inside the span, too (L1).
         let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
-        let around = call.as_ref().filter(|_| fails).and_then(|call| call.around.as_ref());
-        let span = around.and_then(|around| around.span.clone());
-        let _inside = span::enter(span.as_ref());
-        let Some(Call { exchange, around }) = call.take() else { return Poll::Pending };
+        let _inside = if fails { span::enter(span) } else { None };
         match outcome {
-            Some(Ok(response)) if polled.is_ok() => self.answer(exchange, around, response, cx),
+            Some(Ok(response)) if polled.is_ok() => self.answer(exchange, response, span, deadline, cx),
             outcome => Poll::Ready(Ok(failed(exchange, outcome, polled.err()))),
         }
     }
@@ -80,8 +81,9 @@ where
     fn answer(
         self: Pin<&mut Self>,
         exchange: Exchange,
-        around: Option<Box<CallContext>>,
         response: Response<R>,
+        span: Option<&Span>,
+        deadline: Option<Deadline>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
         let (mut head, body) = response.into_parts();
@@ -119,7 +121,7 @@ where
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                let watching = RpcBody::new(watch, around.and_then(|around| around.deadline));
+                let watching = RpcBody::new(watch, deadline);
                 polled(head, ResponseBody::new(Kind::Watch { body, watching }, None))
             }
             ResponsePlan::Stream(stream, event) => {
@@ -130,9 +132,8 @@ where
                 polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let (span, deadline) = around.map(|around| (around.span, around.deadline)).unwrap_or_default();
-                let reading = Reading::new(max_bytes, timeout, deadline, span);
-                self.collect(exchange, head, reading, body, cx)
+                let reading = Reading::new(max_bytes, timeout, deadline);
+                self.collect(exchange, head, reading, body, span, cx)
             }
         }
     }
@@ -145,17 +146,18 @@ where
         head: response::Parts,
         reading: Reading,
         body: R,
+        span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
         let decided = if exchange.may_restore() {
             let mut keeping = Box::pin(Collecting::new(body));
-            let decided = keeping.as_mut().begin(exchange, head, reading, cx);
+            let decided = keeping.as_mut().begin(exchange, head, reading, span, cx);
             self.set(Self::Keeping { keeping: Some(keeping) });
             decided
         } else {
             self.set(Self::Collecting { collecting: Collecting::new(body) });
             let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
-            collecting.begin(exchange, head, reading, cx)
+            collecting.begin(exchange, head, reading, span, cx)
         };
         decided.map(|decided| Ok(self.read(decided)))
     }

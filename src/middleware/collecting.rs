@@ -42,6 +42,7 @@ where
         exchange: Exchange,
         head: response::Parts,
         mut reading: Reading,
+        span: Option<&Span>,
         cx: &mut Context<'_>,
     ) -> Poll<BodyOutcome> {
         let this = self.project();
@@ -52,7 +53,7 @@ where
                 {
                     reading.waits_since = Some(tokio::time::Instant::now());
                 }
-                *this.waiting = Some(Box::new(CollectJob { exchange, head, reading }));
+                *this.waiting = Some(Box::new(CollectJob { exchange, head, reading, span: span.cloned() }));
                 Poll::Pending
             }
         }
@@ -64,8 +65,7 @@ where
         let Some(job) = this.waiting else { return Poll::Pending };
         let end = ready!(job.reading.poll(this.body, cx));
         let Some(job) = this.waiting.take() else { return Poll::Pending };
-        let CollectJob { exchange, head, reading } = *job;
-        let span = reading.span.clone();
+        let CollectJob { exchange, head, reading, span } = *job;
         let _inside = span::enter(span.as_ref());
         Poll::Ready(ended(exchange, head, reading, end))
     }
@@ -97,6 +97,8 @@ struct CollectJob {
     exchange: Exchange,
     head: response::Parts,
     reading: Reading,
+    /// The span of the request.
+    span: Option<Span>,
 }
 
 /// The part of a body that was read, and how much more may be.
@@ -105,8 +107,6 @@ pub(super) struct Reading {
     budget: Budget,
     /// When the time of an RPC call's client runs out.
     deadline: Option<Deadline>,
-    /// The span of the request.
-    span: Option<Span>,
     /// When the wait began (L2): most bodies are available with their heads.
     #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
@@ -123,13 +123,12 @@ enum End {
 
 impl Reading {
     #[inline]
-    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>, span: Option<Span>) -> Self {
+    pub(super) fn new(max_bytes: u64, timeout: Duration, deadline: Option<Deadline>) -> Self {
         let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
         Self {
             read,
             budget,
             deadline,
-            span,
             #[cfg(feature = "metrics")]
             waits_since: None,
         }

@@ -57,6 +57,13 @@ impl Call {
     }
 }
 
+impl CallContext {
+    /// The span, which stays here, and the deadline, which moves on.
+    pub(super) fn parts(&mut self) -> (Option<&Span>, Option<Deadline>) {
+        (self.span.as_ref(), self.deadline.take())
+    }
+}
+
 impl<S, F, B, R> State<S, F, B, R> {
     /// Calls the inner service, inside the request's span.
     #[inline(always)]

@@ -123,7 +123,10 @@ pub fn is_traceparent(value: &[u8]) -> bool {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(str::from_utf8(&self.text()).unwrap_or_default())
+        // Whole words are validated several times faster than single bytes.
+        let mut words = [0; TEXT_LEN.next_multiple_of(2 * size_of::<usize>())];
+        words[..TEXT_LEN].copy_from_slice(&self.text());
+        f.pad(str::from_utf8(&words).map_or("", |text| &text[..TEXT_LEN]))
     }
 }
 

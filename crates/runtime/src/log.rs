@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use http::StatusCode;
-use tracing::{Level, Span};
+use tracing::dispatcher::{self, Dispatch};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Span};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::{Event, EventFields, LocalReply, Observer, Origin, fault_cause};
@@ -195,10 +197,15 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// The span of a request (L1): the service's log lines in it carry the id. Without a subscriber there is no span: even
-/// a disabled span has a cost.
+/// The span of a request (L1): the service's log lines in it carry the id. `None` where no subscriber wants it: even a
+/// disabled span has a cost.
 #[inline]
 pub fn request_span(id: RequestId) -> Option<Span> {
+    if Level::INFO <= LevelFilter::current() { wanted_span(id) } else { None }
+}
+
+#[inline(never)]
+fn wanted_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
     wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
 }
@@ -206,15 +213,26 @@ pub fn request_span(id: RequestId) -> Option<Span> {
 /// A span for one line, where no request's span is around it: after a guard's refusal, behind a response's head, and
 /// where a future is dropped.
 fn span_of_line(event: &Event) -> Option<Span> {
-    let is_inside = Span::current().metadata().is_some_and(|span| span.target() == REQUEST);
+    // Not `Span::current`, which counts another reference to the span.
+    let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
+    let is_inside = dispatcher::get_default(target) == Some(REQUEST);
     if is_inside { None } else { request_span(event.request_id()) }
 }
 
+/// Inlined, so that without a subscriber two levels are compared and nothing more.
+#[inline]
 fn write(level: Level, event: &Event) {
+    if level <= LevelFilter::current() {
+        write_line(level, event);
+    }
+}
+
+#[inline(never)]
+fn write_line(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let cause = event.cause().and_then(unsaid_cause);
+                let (cause, notes) = (event.cause().and_then(unsaid_cause), event.notes());
                 let span = span_of_line(event);
                 let _inside = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -233,16 +251,16 @@ fn write(level: Level, event: &Event) {
                     method = event.method().map(|method| method.as_str()),
                     mode = event.mode().as_str(),
                     decided_by = event.decided_by().map(|by| by.as_str()),
-                    unknown_code = event.notes().unknown_code(),
+                    unknown_code = notes.unknown_code(),
                     readings = event.readings(),
-                    policy_status = event.notes().policy_status().map(|status| status.as_u16()),
+                    policy_status = notes.policy_status().map(|status| status.as_u16()),
                     cause,
-                    client_request_id = event.notes().client_request_id(),
-                    upstream_request_id = event.notes().upstream_request_id(),
-                    removed_headers = event.notes().removed_headers(),
-                    dropped_fields = event.notes().dropped_fields(),
-                    trace_id = event.notes().trace_id(),
-                    body_limit_per = event.notes().body_limit_per().map(|per| per.as_str()),
+                    client_request_id = notes.client_request_id(),
+                    upstream_request_id = notes.upstream_request_id(),
+                    removed_headers = notes.removed_headers(),
+                    dropped_fields = notes.dropped_fields(),
+                    trace_id = notes.trace_id(),
+                    body_limit_per = notes.body_limit_per().map(|per| per.as_str()),
                     "{}",
                     message(event)
                 )

@@ -37,6 +37,7 @@ impl Admission {
 
     /// The request's route, as its events have it (L1): the framework's, else the policy's pattern.
     #[must_use]
+    #[inline]
     pub fn shared_route(&self) -> Option<&Arc<str>> {
         self.state().map_or_else(|reply| reply.event.route_ref(), RequestState::route)
     }
@@ -44,6 +45,7 @@ impl Admission {
     /// The name of the policy's scope that the request is in, as its events have it (L1): its first host and its
     /// prefix.
     #[must_use]
+    #[inline]
     pub fn scope(&self) -> Option<&str> {
         self.state().map_or_else(|reply| reply.event.scope(), RequestState::scope)
     }

@@ -35,7 +35,7 @@ pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
     (VOUCHED.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
 
-/// A handle, and since when it is kept.
+/// A handle, and until when it is kept.
 pub(super) struct CachedHandle<H>(Option<(H, Instant)>);
 
 impl<H> CachedHandle<H> {
@@ -46,8 +46,8 @@ impl<H> CachedHandle<H> {
     pub(super) fn use_at(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
         let Some(now) = now else { return record(&register()) };
         match &self.0 {
-            Some((handle, since)) if now.saturating_duration_since(*since) < KEPT_FOR => record(handle),
-            _ => record(&self.0.insert((register(), now)).0),
+            Some((handle, until)) if now < *until => record(handle),
+            _ => record(&self.0.insert((register(), now + KEPT_FOR)).0),
         }
     }
 }

@@ -38,8 +38,8 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 struct Table {
     /// The address of the recorder: a recorder that is installed later counts from then on.
     recorder: usize,
-    /// When the first request came to it.
-    since: Option<Instant>,
+    /// When its handles are registered again. A comparison is cheaper than the time since then.
+    until: Option<Instant>,
     /// The hash is fast and not keyed: all keys are from the program and the policy, so that no client can cause
     /// collisions.
     scopes: FxHashMap<Box<str>, Routes>,
@@ -104,7 +104,8 @@ impl RequestMetrics {
     #[cold]
     fn enter(&self, started: Started, place: Place<'_>) -> Arc<Methods> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let renew = || Table { recorder: started.recorder, since: Some(started.at), ..Table::default() };
+        let until = Some(started.at + KEPT_FOR);
+        let renew = || Table { recorder: started.recorder, until, ..Table::default() };
         let old = (!known.is_current(started)).then(|| mem::replace(&mut *known, renew()));
         let methods = known.enter(place);
         drop(known);
@@ -117,8 +118,7 @@ impl RequestMetrics {
 impl Table {
     #[inline]
     fn is_current(&self, started: Started) -> bool {
-        let is_young = |since: Instant| started.at.saturating_duration_since(since) < KEPT_FOR;
-        self.recorder == started.recorder && self.since.is_some_and(is_young)
+        self.recorder == started.recorder && self.until.is_some_and(|until| started.at < until)
     }
 
     fn find(&self, (scope, route): Place<'_>) -> Option<&Arc<Methods>> {
