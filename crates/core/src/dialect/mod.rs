@@ -46,6 +46,7 @@ use crate::code::CodeSet;
 use crate::fields;
 use crate::message;
 pub(crate) use crate::rpc::{details as rich, status};
+use crate::syntax::is_bare_type;
 pub(crate) use crate::{field_names, issues, json, place, sentences, tree};
 pub use custom::{CustomShape, Expected, PathNotation};
 pub(crate) use foreign::{Foreign, ParsedBody};
@@ -256,10 +257,9 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {
     let value = value.as_bytes();
-    // The type that nearly all services write has no parameters: it is looked up twice for each error.
-    if value == b"application/json" {
+    if is_bare_type(value) {
         return value;
     }
-    let end = if message::has_byte(value, b';') { value.iter().position(|byte| *byte == b';') } else { None };
+    let end = value.iter().position(|byte| *byte == b';');
     value[..end.unwrap_or(value.len())].trim_ascii()
 }
