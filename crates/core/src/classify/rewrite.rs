@@ -120,6 +120,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 
 impl<'b> Rewrite<'b> {
     /// A fault as it is.
+    #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
             fault,
@@ -140,6 +141,12 @@ impl<'b> Rewrite<'b> {
     /// An inner error that has only a status.
     pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
         Self { by: Some(by), named: false, ..Self::unchanged(fault) }
+    }
+
+    /// A line of text, with the text that its client gets, if any.
+    #[inline]
+    pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
+        Self { shape: Some(Shape::PlainText), text, by: Some(by), named: false, ..Self::unchanged(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {

@@ -104,10 +104,22 @@ pub(crate) fn read<'a>(
     }
 }
 
+/// The text of a body under `text/plain` that is not empty, and does not begin like JSON: [`read`] reads nothing else in
+/// it.
+#[inline]
+pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
+    let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
+    let is_plain = || essence(headers).is_some_and(|it| it == PLAIN_TEXT || it.eq_ignore_ascii_case(PLAIN_TEXT));
+    let text = if begins_as_text(body) && is_plain() { utf8_text(body) } else { None };
+    text.filter(|text| begins_as_text(text.as_bytes()))
+}
+
 /// A body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
+
+const PLAIN_TEXT: &[u8] = b"text/plain";
 
 /// The meaning of a media type for a body (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,10 +138,12 @@ impl TextKind {
     fn from_type(media_type: Option<&[u8]>) -> Self {
         let Some(media_type) = media_type else { return Self::Unclear };
         let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
-        if media_type == b"application/json" || media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+        if media_type == b"application/json" {
             Self::Json
-        } else if is(b"text/plain") {
+        } else if is(PLAIN_TEXT) {
             Self::Plain
+        } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+            Self::Json
         } else if is(b"text/html")
             || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
         {
