@@ -97,8 +97,8 @@ impl<'e> ErrorWriter<'e> {
         if self.form.request.rpc.is_some() || self.form.page().is_some() {
             return None;
         }
-        let (form, forms) = self.form.policy.form(self.form.settings, self.form.negotiated())?;
-        let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
+        let form = self.form.policy.form(self.form.settings, self.form.negotiated())?;
+        let slot = fault.slot(2 * form + usize::from(close), || 2 * self.form.policy.forms())?;
         let prepared = slot.get_or_init(|| {
             PreparedReply::new(fault.status_code(), |id| {
                 let mut head = HeaderMap::new();
