@@ -5,8 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
 use error_envelope_core::exchange::{BoxError, UnreadReason};
@@ -34,16 +32,15 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, timeout, deadline: None }
     }
 
-    /// The body's next frame from `poll`, `None` at its end.
-    pub(super) fn poll_frame(
+    /// The length of the body's next frame from `poll`, `None` at its end.
+    pub(super) fn poll_length(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>,
-    ) -> Poll<Result<Option<Frame<Bytes>>, BudgetExhausted>> {
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>,
+    ) -> Poll<Result<Option<usize>, BudgetExhausted>> {
         match poll(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                let takes = self.takes(frame.data_ref().map_or(0, Bytes::len), cx);
-                Poll::Ready(takes.map(|()| Some(frame)).map_err(|_| BudgetExhausted))
+            Poll::Ready(Some(Ok(length))) => {
+                Poll::Ready(self.takes(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {

@@ -206,21 +206,21 @@ where
     Poll::Ready(if body.is_end_stream() { Frame::Last(length) } else { Frame::More(length) })
 }
 
-#[inline]
+#[inline(always)]
 fn ended(exchange: Exchange, head: response::Parts, reading: Reading, end: End) -> BodyOutcome {
     #[cfg(feature = "metrics")]
     if let Some(since) = reading.waits_since {
         runtime::record_error_read(since.elapsed());
     }
-    let read = reading.read;
-    match end {
-        End::Whole => decided(exchange, head, read, None),
-        End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
+    let rest = match end {
+        End::Whole => None,
+        End::Unread(why, error) => Some((why, error)),
         End::OutOfTime => {
             let _ = catch(|| drop(head));
-            replaced(exchange.timed_out())
+            return replaced(exchange.timed_out());
         }
-    }
+    };
+    decided(exchange, head, reading.read, rest)
 }
 
 /// The outcome of an inner error whose body was read.
@@ -233,7 +233,7 @@ pub(super) enum BodyOutcome {
 }
 
 /// `rest` is why a part was not read, and the error that came instead.
-#[inline]
+#[inline(always)]
 fn decided(
     exchange: Exchange,
     mut head: response::Parts,

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
 use super::caught::has_ended;
-use super::request_body::poll_bytes;
+use super::request_body::poll_dropped;
 use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
 
 /// The most bytes to drop before the head leaves: what is available at once needs no state.
@@ -85,9 +85,9 @@ where
         let mut this = self.project();
         let mut read = 0;
         while read < AT_ONCE {
-            match this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx)) {
-                Poll::Ready(Ok(Some(frame))) => {
-                    read += frame.data_ref().map_or(1, |data| data.len().max(1) as u64);
+            match this.budget.poll_length(cx, |cx| poll_dropped(this.request.as_mut().body(), cx)) {
+                Poll::Ready(Ok(Some(length))) => {
+                    read += length.max(1) as u64;
                     if has_ended(this.request.body_ref()) {
                         return true;
                     }
@@ -102,7 +102,8 @@ where
     /// Reads and drops the rest, within the budget.
     pub(super) fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        while let Ok(Some(_)) = ready!(this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx))) {}
+        let mut poll = |cx: &mut _| this.budget.poll_length(cx, |cx| poll_dropped(this.request.as_mut().body(), cx));
+        while let Ok(Some(_)) = ready!(poll(cx)) {}
         Poll::Ready(())
     }
 }

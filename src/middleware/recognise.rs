@@ -6,17 +6,41 @@ use std::error::Error;
 
 use error_envelope_core::cause::chain;
 use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
+#[cfg(feature = "tonic")]
+use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
 /// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. tower's, hyper's and tonic's need
 /// the feature of that name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
-    #[cfg(feature = "tonic")]
-    if let Some(fault) = error_envelope_fault::grpc_status::fault_of_cause(error) {
+    // One walk for all: most errors have no cause of these types.
+    let (mut kind, mut has_status, mut has_hypers) = (None, false, false);
+    for cause in chain(error) {
+        has_status |= is_status(cause);
+        has_hypers |= is_hypers(cause);
+        kind = kind.into_iter().chain(kind_of_cause(cause)).min();
+    }
+    if let Some(fault) = if has_status { fault_of_status(error) } else { None } {
         return Some(Recognised::Fault(fault));
     }
-    chain(error).filter_map(kind_of_cause).chain(kind_of_hyper(error)).min().map(Recognised::Kind)
+    let of_hyper = if has_hypers { kind_of_hyper(error) } else { None };
+    kind.into_iter().chain(of_hyper).min().map(Recognised::Kind)
+}
+
+#[cfg(feature = "tonic")]
+fn is_status(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<tonic::Status>()
+}
+
+#[cfg(not(feature = "tonic"))]
+fn is_status(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(not(feature = "tonic"))]
+fn fault_of_status(_: &(dyn Error + 'static)) -> Option<error_envelope_core::fault::Fault> {
+    None
 }
 
 fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
@@ -48,6 +72,11 @@ fn kind_of_tower(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
 #[cfg(not(feature = "tower"))]
 fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
+}
+
+#[cfg(feature = "hyper")]
+fn is_hypers(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<hyper::Error>() || cause.is::<hyper_util::client::legacy::Error>()
 }
 
 /// What hyper and its pooled client report of a connection, each in its outermost error: hyper's user errors are the
@@ -84,6 +113,11 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
     }
     let _ = error;
     None
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_hypers(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 #[cfg(not(feature = "hyper"))]

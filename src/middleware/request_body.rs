@@ -173,7 +173,7 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     loop {
-        match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
+        match ready!(budget.poll_length(cx, |cx| poll_dropped(body.as_mut(), cx))) {
             Ok(Some(_)) => {}
             Ok(None) => return Poll::Ready(true),
             Err(BudgetExhausted) => return Poll::Ready(false),
@@ -193,6 +193,18 @@ where
                 Err(error) => Err(error.into()),
             })
         })
+    });
+    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
+}
+
+/// The length of a body's next frame, which is dropped; a panic is an error (F2).
+pub(super) fn poll_dropped<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let polled = catch(|| {
+        let length = |frame: Frame<B::Data>| frame.data_ref().map_or(0, Buf::remaining);
+        body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map(length).map_err(Into::into)))
     });
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }

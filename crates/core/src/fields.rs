@@ -110,7 +110,7 @@ impl Lengths {
 /// Whether there is one of that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
-    first(headers, name).is_some()
+    if headers.keys_len() > FEW { headers.contains_key(name) } else { headers.keys().any(|it| it == name) }
 }
 
 #[cfg(test)]

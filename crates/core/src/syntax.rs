@@ -1,5 +1,7 @@
 //! Parts of header fields as RFC 9110 §5.6 has them: tokens, lists, parameters and quoted strings.
 
+use crate::message::has_any;
+
 /// Whether a byte may be part of a token (§5.6.2).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -27,6 +29,12 @@ pub(crate) fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
         *byte == b',' && !quoted
     });
     parts.map(<[u8]>::trim_ascii)
+}
+
+/// Whether a media type has neither parameters nor white space, as most have: that of an error is read four times.
+#[inline]
+pub(crate) fn is_bare_type(value: &[u8]) -> bool {
+    value == b"application/json" || !has_any(value, [b';', b' ', b'\t'])
 }
 
 /// The type and the subtype of a media type or range (§8.3.1), without white space around it. `parameter` gets each name and

@@ -7,10 +7,12 @@ use std::io;
 const MAX_CAUSES: usize = 64;
 
 /// The error and its causes, outermost first. It includes the payload of an `io::Error`, which `source()` skips (F1).
+#[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
 }
 
+#[inline]
 fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(payload) => Some(payload),

@@ -263,7 +263,7 @@ impl Fault {
 
     /// The slot for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
     #[inline]
-    pub fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
+    pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
     }
 

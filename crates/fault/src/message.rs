@@ -4,8 +4,8 @@ mod bytes;
 
 use std::borrow::Cow;
 
-use bytes::is_plain;
-pub use bytes::{has_byte, has_escape};
+pub use bytes::{has_any, has_byte, has_escape};
+use bytes::{is_plain, is_plain_without};
 
 /// The longest message in bytes (E2).
 pub const MAX_BYTES: usize = 1024;
@@ -29,13 +29,26 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
 
 /// The text of an inner 4xx whose code was not recognised (R3), unless it is a page, JSON or a stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
-    if has_markup(text) { None } else { of_recognised_text(text) }
+    match text {
+        _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
+        _ if has_markup(text) => None,
+        _ => of_recognised_text(text),
+    }
+}
+
+/// Whether one look at a text shows that it passes as it is, as most do: it has no sign that a check begins with.
+#[inline]
+fn is_ordinary(text: &str) -> bool {
+    let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
+    let begins_like_others = text.starts_with(['{', '[']) || text.starts_with("at ");
+    ends_in_words && !begins_like_others && text.len() <= MAX_BYTES && is_plain_without(text.as_bytes(), [b'<', b'T'])
 }
 
 /// Whether a text outside of JSON is a message (R3): one line of at most [`MAX_BYTES`].
 pub fn is_line(text: &str) -> bool {
     let text = trimmed(text);
-    text.len() <= MAX_BYTES && !text.contains(|character| is_break(character) && character != '\t')
+    let has_break = || text.contains(|character| is_break(character) && character != '\t');
+    text.len() <= MAX_BYTES && (is_plain(text.as_bytes()) || !has_break())
 }
 
 /// The text, followed by the number of issues that the list leaves out (R4).
@@ -97,7 +110,7 @@ fn is_wrapped(text: &str) -> bool {
 /// Whether a text is a stack trace (R3): a line of it names a file or a class behind `at`, or it is Python's.
 fn is_stack(text: &str) -> bool {
     // Nearly all texts are one line.
-    if !has_byte(text.as_bytes(), b'\n') && !has_byte(text.as_bytes(), b'\r') {
+    if !has_any(text.as_bytes(), [b'\n', b'\r']) {
         return has_byte(text.as_bytes(), b'T') && text.contains("Traceback")
             || text.strip_prefix("at ").is_some_and(is_frame);
     }

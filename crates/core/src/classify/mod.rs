@@ -27,6 +27,7 @@ mod explanation;
 pub(crate) mod failure;
 mod inner;
 mod layer_head;
+mod line;
 mod parse;
 pub(crate) mod reason;
 #[cfg(feature = "redact")]
@@ -62,7 +63,19 @@ pub(crate) fn response<'b>(
     if inner.is_status_alone() && known.rules.is_empty() {
         return of_status_alone(inner, request, known);
     }
-    let mut body = parse(inner, known);
+    match line::line(inner, known) {
+        Some(line) => line::rewrite(line, inner, request),
+        None => rewrite_parsed(parse(inner, known), inner, request, known),
+    }
+}
+
+/// All steps after the first one, for any body.
+fn rewrite_parsed<'b>(
+    mut body: ParsedBody<'b>,
+    inner: &Inner<'_, 'b>,
+    request: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'b> {
     match lenient(&body, inner) {
         None => rewrite(&mut body, inner, request, known),
         Some(lenient) => rewrite_lenient(lenient, inner, request, known),

@@ -7,7 +7,7 @@ use super::layer_head;
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, Shape, charset, json_rpc};
+use crate::dialect::{self, Dialect, DialectCode, Foreign, ParsedBody, charset, json_rpc};
 
 /// A parsed inner error.
 pub(super) struct Parsed<'c, 'b> {
@@ -59,11 +59,11 @@ pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> Parsed
     }
 }
 
-/// The body as more lenient parsers read it, where nothing was read of it that may have its text, or JSON (R3).
+/// The body as more lenient parsers read it, where nothing was read of it (R3). A text is UTF-8, and no JSON to repair.
 #[inline]
 pub(super) fn lenient(body: &ParsedBody<'_>, inner: &Inner<'_, '_>) -> Option<Vec<u8>> {
-    let is_unread = matches!(body, ParsedBody::Nothing | ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
-    if is_unread && !inner.bytes().is_empty() { charset::lenient(inner.bytes()) } else { None }
+    let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
+    if is_unread { charset::lenient(inner.bytes()) } else { None }
 }
 
 impl<'c, 'b> Parsed<'c, 'b> {

@@ -91,6 +91,10 @@ fn details_of(
     decision: &Decision<'_>,
 ) -> Option<Box<RawValue>> {
     let body = &foreign.parsed;
+    // Most bodies have only a text.
+    if body.is_text_alone() && kept.is_empty() && foreign.problem_type().is_none() {
+        return None;
+    }
     let upstream_code = upstream_code(foreign, parsed, decision);
     let described;
     let kept = match foreign.problem_type().filter(|_| parsed.status.is_client_error() && !parsed.is_own) {

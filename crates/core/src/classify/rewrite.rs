@@ -120,6 +120,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 
 impl<'b> Rewrite<'b> {
     /// A fault as it is.
+    #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
             fault,
@@ -140,6 +141,12 @@ impl<'b> Rewrite<'b> {
     /// An inner error that has only a status.
     pub(super) fn of_status(fault: Fault, by: DecidedBy) -> Self {
         Self { by: Some(by), named: false, ..Self::unchanged(fault) }
+    }
+
+    /// A line of text, with the text that its client gets, if any.
+    #[inline]
+    pub(super) fn of_line(fault: Fault, by: DecidedBy, text: Option<Cow<'b, str>>) -> Self {
+        Self { shape: Some(Shape::PlainText), text, by: Some(by), named: false, ..Self::unchanged(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -175,7 +182,7 @@ impl<'b> Rewrite<'b> {
 }
 
 /// Adds an issue list to an `invalid_request` without one, if the dialect requires it (E8).
-#[inline]
+#[inline(always)]
 pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.spec().lists_issues;
     if lists { with_issues(fault) } else { fault }

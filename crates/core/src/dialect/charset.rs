@@ -16,8 +16,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::value::RawValue;
 
 use crate::fields;
-use crate::message::has_byte;
-use crate::syntax::media_type;
+use crate::syntax::{is_bare_type, media_type};
 
 /// The body in UTF-8, if a byte order mark or the type names another charset.
 pub(crate) fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
@@ -58,7 +57,7 @@ fn by_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
 /// The charset that the body's type names; `None` for an unknown one.
 fn named(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
-    if !has_byte(value, b';') {
+    if is_bare_type(value) {
         return None;
     }
     let mut charset = None;

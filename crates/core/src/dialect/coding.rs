@@ -10,11 +10,14 @@ use super::charset::is_charset;
 use crate::fields;
 
 /// The codings of a body, outermost last; `None` if one is not known here. The name of a charset is no coding.
+#[inline]
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
+    if fields::has(headers, &CONTENT_ENCODING) { named(headers) } else { Some(Vec::new()) }
+}
+
+#[cold]
+fn named(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
-    if !fields::has(headers, &CONTENT_ENCODING) {
-        return Some(codings);
-    }
     for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match Coding::by_name(name) {

@@ -46,6 +46,7 @@ use crate::code::CodeSet;
 use crate::fields;
 use crate::message;
 pub(crate) use crate::rpc::{details as rich, status};
+use crate::syntax::is_bare_type;
 pub(crate) use crate::{field_names, issues, json, place, sentences, tree};
 pub use custom::{CustomShape, Expected, PathNotation};
 pub(crate) use foreign::{Foreign, ParsedBody};
@@ -103,10 +104,22 @@ pub(crate) fn read<'a>(
     }
 }
 
+/// The text of a body under `text/plain` that is not empty, and does not begin like JSON: [`read`] reads nothing else in
+/// it.
+#[inline]
+pub(crate) fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
+    let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
+    let is_plain = || essence(headers).is_some_and(|it| it == PLAIN_TEXT || it.eq_ignore_ascii_case(PLAIN_TEXT));
+    let text = if begins_as_text(body) && is_plain() { utf8_text(body) } else { None };
+    text.filter(|text| begins_as_text(text.as_bytes()))
+}
+
 /// A body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
+
+const PLAIN_TEXT: &[u8] = b"text/plain";
 
 /// The meaning of a media type for a body (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,10 +138,12 @@ impl TextKind {
     fn from_type(media_type: Option<&[u8]>) -> Self {
         let Some(media_type) = media_type else { return Self::Unclear };
         let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
-        if media_type == b"application/json" || media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+        if media_type == b"application/json" {
             Self::Json
-        } else if is(b"text/plain") {
+        } else if is(PLAIN_TEXT) {
             Self::Plain
+        } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
+            Self::Json
         } else if is(b"text/html")
             || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
         {
@@ -256,10 +271,9 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn without_parameters(value: &HeaderValue) -> &[u8] {
     let value = value.as_bytes();
-    // The type that nearly all services write has no parameters: it is looked up twice for each error.
-    if value == b"application/json" {
+    if is_bare_type(value) {
         return value;
     }
-    let end = if message::has_byte(value, b';') { value.iter().position(|byte| *byte == b';') } else { None };
+    let end = value.iter().position(|byte| *byte == b';');
     value[..end.unwrap_or(value.len())].trim_ascii()
 }

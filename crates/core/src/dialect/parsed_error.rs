@@ -81,6 +81,11 @@ impl<'a> ParsedError<'a> {
         self.more_issues = list.more;
     }
 
+    /// Whether it has no code, no details and no issues.
+    pub(crate) fn is_text_alone(&self) -> bool {
+        self.code.is_none() && self.details.is_none() && self.issues.is_none()
+    }
+
     /// The names of its code, the most specific first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)

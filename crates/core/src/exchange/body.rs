@@ -47,9 +47,6 @@ pub(super) struct OutgoingReply {
     pub(super) status: StatusCode,
     /// The status in the status line: 200 where the protocol carries its status elsewhere.
     pub(super) sent: StatusCode,
-    /// The header fields of [`rpc::written`](super::rpc::written) that hold the whole error. If there are any, the body
-    /// is empty.
-    pub(super) head: HeaderMap,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
 }
@@ -57,7 +54,7 @@ pub(super) struct OutgoingReply {
 impl OutgoingReply {
     #[inline]
     pub(super) fn over_http(status: StatusCode, body: Bytes) -> Self {
-        Self { status, sent: status, head: HeaderMap::new(), body, grpc: None }
+        Self { status, sent: status, body, grpc: None }
     }
 }
 
@@ -90,6 +87,7 @@ impl<'e> ErrorForm<'e> {
     /// The dialect that the client gets: that of the route, or one that the client requested (R11).
     ///
     /// A route's dialect does not apply to an RPC client, whose protocol sets the form of errors (R10).
+    #[inline]
     pub(super) fn dialect(&self) -> Dialect {
         match self.request.rpc {
             Some(_) => Dialect::Standard,

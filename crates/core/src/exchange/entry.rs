@@ -224,7 +224,7 @@ impl Exchange {
 
     /// The client disconnected before the response head (F2).
     pub fn abandoned(self) -> Event {
-        self.state.into_event(Origin::Abandoned, None)
+        self.state.into_event(Origin::Abandoned)
     }
 
     /// The proxy itself returns a response with this head, whose status is that of its failure (V2). The response is

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::event::EventLabel;
-use super::{BoxError, Cause, DrainBudget, Event, ExchangeConfig, Origin};
+use super::{BoxError, Cause, DrainBudget, Event, EventFields, ExchangeConfig, Origin};
 use crate::code::ErrorCode;
+use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::request_id::RequestId;
 
@@ -119,6 +120,14 @@ pub struct BodyContext {
     pub(super) label: EventLabel,
 }
 
+/// The error of a reply, as its event has it; nothing where no reply is read.
+#[derive(Default)]
+pub(super) struct ErrorFacts {
+    pub(super) status: Option<StatusCode>,
+    pub(super) grpc: Option<Status>,
+    pub(super) code: Option<ErrorCode>,
+}
+
 impl Failure {
     pub(super) fn new(fault: Fault, origin: Origin) -> Self {
         Self { fault, origin }
@@ -139,20 +148,33 @@ impl BodyContext {
     /// An event that has only its origin yet.
     #[inline]
     pub(super) fn event(self, origin: Origin) -> Event {
+        self.event_with(origin, None, None, ErrorFacts::default())
+    }
+
+    /// The one place where an event is made, all of it at once: it is large to copy.
+    #[inline(always)]
+    pub(super) fn event_with(
+        self,
+        origin: Origin,
+        cause: Option<Cause>,
+        notes: Option<Box<EventFields>>,
+        facts: ErrorFacts,
+    ) -> Event {
         let Self { config, id: request_id, label } = self;
+        let ErrorFacts { status, grpc, code } = facts;
         Event {
             request_id,
-            code: None,
-            status: None,
+            code,
+            status,
             would_be: None,
-            grpc: None,
+            grpc,
             origin,
             dialect: None,
             unread: None,
             by: None,
             rule: None,
-            cause: None,
-            notes: None,
+            cause,
+            notes,
             config,
             label,
         }

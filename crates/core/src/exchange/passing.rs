@@ -59,7 +59,7 @@ impl PassingResponse {
     pub(super) fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.state.mark_head(&mut head.headers);
         let body_context = self.state.body_context();
-        (body_context, Box::new(self.state.into_event(Origin::Inner, None).preserved(head.status)))
+        (body_context, Box::new(self.state.into_event(Origin::Inner).preserved(head.status)))
     }
 
     /// As [`PassingResponse::preserve`], for an error whose code is known (R10). It also takes the bytes that were read

@@ -4,9 +4,10 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, response};
+use http::{Response, response};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
+use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
@@ -14,7 +15,6 @@ use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalRep
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
-use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::Policy;
@@ -92,29 +92,24 @@ impl ErrorReply {
         let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
         let after = before.is_some().then(|| CapturedBody::new(outgoing.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = outgoing;
-        // Changed in place, not by a builder: an event is large to move.
-        let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
+        let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
+        let mut written = RewrittenBody { body, event: self.into_event(origin, cause, facts), unenforced: None };
+        let event = &mut written.event;
         event.note_lost(lost);
         if event.status.is_some() {
             event.dialect = shape;
             event.decided(by, part, rule);
         }
         event.show(before, after);
-        RewrittenBody { body, event, unenforced: None }
+        written
     }
 
     /// A client that left before its request was complete reads no reply: the event is an abandoned request (F1a).
     #[inline(always)]
-    fn event_of_reply(
-        self,
-        origin: Origin,
-        cause: Option<Cause>,
-        (status, grpc, code): (StatusCode, Option<Status>, ErrorCode),
-    ) -> Event {
-        if self.state.client_left() {
-            return self.state.into_event(Origin::Abandoned, cause);
-        }
-        Event { status: Some(status), grpc, code: Some(code), ..self.state.into_event(origin, cause) }
+    fn into_event(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
+        let is_read = !self.state.client_left();
+        let (origin, facts) = if is_read { (origin, facts) } else { (Origin::Abandoned, ErrorFacts::default()) };
+        self.state.into_event_with(origin, cause, facts)
     }
 
     /// A guard refuses the request.
@@ -124,6 +119,7 @@ impl ErrorReply {
     }
 
     /// Returns the layer's reply to a request that the adapter has not forwarded.
+    #[inline]
     pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.drain();
         self.answer_after(drain, failure, cause)
@@ -156,7 +152,8 @@ impl ErrorReply {
         let after =
             self.state.captures_bodies().then(|| CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = outgoing;
-        let mut event = self.event_of_reply(origin, cause, (status, grpc, code));
+        let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
+        let mut event = self.into_event(origin, cause, facts);
         event.show(None, after);
         LocalReply { reply, drain, event, unenforced }
     }

@@ -13,15 +13,15 @@ use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 use crate::outward;
 
-/// An error with this HTTP status, as a call gets it. `named`: something inside named its code (R1). `headers`
-/// may have a time to try again.
+/// An error with this HTTP status, as a call gets it, and the header fields that hold the whole error: if there are any,
+/// the body is empty. `named`: something inside named its code (R1). `headers` may have a time to try again.
 pub(super) fn written(
     form: &ErrorForm<'_>,
     rpc: Rpc,
     fault: &Fault,
     (status, named): (StatusCode, bool),
     headers: &HeaderMap,
-) -> OutgoingReply {
+) -> (OutgoingReply, HeaderMap) {
     let grpc = grpc_status(rpc, fault, status, named);
     with_error(form, fault, grpc, headers, |error| in_protocol(rpc, status, error))
 }
@@ -48,22 +48,21 @@ pub(super) fn with_error<T>(
     })
 }
 
-fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply {
+fn in_protocol(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> (OutgoingReply, HeaderMap) {
     let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
-    match rpc {
+    let reply = match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
             head.reserve(3);
             grpc::write(error, &mut head);
-            OutgoingReply { status, sent, head, body: Bytes::new(), grpc }
+            OutgoingReply { status, sent, body: Bytes::new(), grpc }
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            OutgoingReply { status, sent: status, head, body: connect::unary(error).into(), grpc }
+            OutgoingReply { status, sent: status, body: connect::unary(error).into(), grpc }
         }
-        Rpc::ConnectStream(_) => {
-            OutgoingReply { status, sent, head, body: connect::end_stream(error, false).into(), grpc }
-        }
-    }
+        Rpc::ConnectStream(_) => OutgoingReply { status, sent, body: connect::end_stream(error, false).into(), grpc },
+    };
+    (reply, head)
 }
 
 /// The status of an error, as a call gets it.

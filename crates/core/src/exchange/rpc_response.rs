@@ -177,7 +177,7 @@ impl RpcResponse {
 
     /// The client cancelled a call that has not ended (F2).
     pub fn abandoned(self) -> Event {
-        self.state.into_event(Origin::Abandoned, None)
+        self.state.into_event(Origin::Abandoned)
     }
 
     /// Whether the call can be ended properly now: between messages of a body of any length.

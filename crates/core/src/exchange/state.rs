@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::auth::PendingAuth;
 use super::event::EventLabel;
+use super::outcome::ErrorFacts;
 use super::path_form::path_form;
 use super::request::{AssignedId, ColdState, GuardOutcome, RequestFlags, RequestView};
 use super::{BodyContext, Cause, Event, EventFields, ExchangeConfig, Failure, KnownMethod, Origin, head, response_id};
@@ -137,6 +138,7 @@ impl RequestState {
     }
 
     /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
+    #[inline]
     pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
         let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
@@ -194,10 +196,15 @@ impl RequestState {
     }
 
     /// The event that ends the exchange.
-    #[inline]
-    pub(super) fn into_event(self, origin: Origin, cause: Option<Cause>) -> Event {
+    pub(super) fn into_event(self, origin: Origin) -> Event {
+        self.into_event_with(origin, None, ErrorFacts::default())
+    }
+
+    /// The event of the error that ends the exchange.
+    #[inline(always)]
+    pub(super) fn into_event_with(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
-        Event { cause, notes, ..self.into_context_and_fields().0.event(origin) }
+        self.into_parts().0.event_with(origin, cause, notes, facts)
     }
 
     /// What a late body failure logs, while the exchange goes on.

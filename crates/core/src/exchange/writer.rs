@@ -97,8 +97,8 @@ impl<'e> ErrorWriter<'e> {
         if self.form.request.rpc.is_some() || self.form.page().is_some() {
             return None;
         }
-        let (form, forms) = self.form.policy.form(self.form.settings, self.form.negotiated())?;
-        let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
+        let form = self.form.policy.form(self.form.settings, self.form.negotiated())?;
+        let slot = fault.slot(2 * form + usize::from(close), || 2 * self.form.policy.forms())?;
         let prepared = slot.get_or_init(|| {
             PreparedReply::new(fault.status_code(), |id| {
                 let mut head = HeaderMap::new();
@@ -137,24 +137,24 @@ impl<'e> ErrorWriter<'e> {
         let declared = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
-        let outgoing = match self.form.request.rpc {
+        let (outgoing, error_head) = match self.form.request.rpc {
             Some(rpc) => rpc::written(&self.form, rpc, fault, (status, named), headers),
             None => {
                 let (body, status) = self.form.body_of(fault, status, own, headers);
-                OutgoingReply::over_http(status, body)
+                (OutgoingReply::over_http(status, body), HeaderMap::new())
             }
         };
-        let length = outgoing.head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
+        let length = error_head.is_empty().then(|| declared.unwrap_or(outgoing.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
         let format = own.and_then(|kept| kept.part.format());
         if let Some(format) = format {
             (own_head.content_type, own_head.is_page) = (head::kept_type(headers, format), false);
         }
         head::rewrite(headers, outgoing.status, own_head);
-        for (name, value) in &outgoing.head {
+        for (name, value) in &error_head {
             headers.insert(name, value.clone());
         }
-        OutgoingReply { head: HeaderMap::new(), ..outgoing }
+        outgoing
     }
 
     /// E4; a gRPC-Web client recognises an error by its head (P2).

@@ -15,6 +15,7 @@ pub(crate) struct Adopted {
 impl Policy {
     /// Gives a fault the message, gRPC status and retry advice of its `[[code]]`, wherever the fault was made. Its own
     /// message and its own status stay.
+    #[inline]
     pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
         let Some((place, code)) = self.codes.defined(fault.code()) else {
             return Adopted { fault, other_status: None };

@@ -35,6 +35,7 @@ impl PolicyFaults {
     }
 
     /// The fault of a code of the catalogue, with no settings of its own.
+    #[inline]
     pub(super) fn prepared(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }

@@ -278,6 +278,7 @@ impl Policy {
     }
 
     /// The policy's own fault, if a fault states no more than its code.
+    #[inline(always)]
     pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.faults.prepared(fault.code()).unwrap_or(fault) } else { fault }
     }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use super::compile::lists::DialectIndex;
 use super::{Policy, ResponseSettings};
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
 use crate::outward::Outward;
 use crate::page::PageTemplate;
+
+/// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on request.
+const COMMON_FORMS: usize = 3;
 
 impl Policy {
     /// The rules that hold for a request, the narrowest scope's first.
@@ -38,29 +42,36 @@ impl Policy {
     /// The form of an error whose whole text is fixed beforehand. `None` if the text depends on more than the code: on
     /// the request's path, or on a part of the policy beyond the first few. `negotiated` states that the client has
     /// requested RFC 9457 (R11).
-    pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
-        /// The number of common prepared forms: the canonical envelope with and without `vary`, and RFC 9457 on
-        /// request.
-        const COMMON: usize = 3;
+    #[inline]
+    pub(crate) fn form(&self, response_settings: &ResponseSettings, negotiated: bool) -> Option<usize> {
+        match response_settings.dialect {
+            _ if negotiated => Some(2),
+            index if index.is_standard() => {
+                Some(usize::from(!response_settings.negotiate() && response_settings.html.is_none()))
+            }
+            index => self.form_of_dialect(response_settings, index),
+        }
+    }
+
+    /// How many such forms there are.
+    pub(crate) fn forms(&self) -> usize {
         /// Parts beyond these write their errors each time: there may be a thousand.
         const MOST_PARTS: usize = 8;
 
-        let dialects = Dialect::ALL.len() + self.shapes.len();
-        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
-        let form = match response_settings.dialect {
-            _ if negotiated => 2,
-            index if index.is_standard() => {
-                usize::from(!response_settings.negotiate() && response_settings.html.is_none())
-            }
-            // `vary` is in none of them.
-            _ if response_settings.html.is_some() => return None,
-            _ if self.dialect(response_settings).spec().has_request_facts()
-                || self.rules_use_path(response_settings) =>
-            {
-                return None;
-            }
-            index => COMMON + usize::from(response_settings.part) * dialects + index.get(),
-        };
-        (form < forms).then_some((form, forms))
+        COMMON_FORMS + MOST_PARTS.min(self.parts.len()) * self.places_of_dialects()
+    }
+
+    fn form_of_dialect(&self, response_settings: &ResponseSettings, index: DialectIndex) -> Option<usize> {
+        let has_facts = || self.dialect(response_settings).spec().has_request_facts();
+        // `vary` is in none of them.
+        if response_settings.html.is_some() || has_facts() || self.rules_use_path(response_settings) {
+            return None;
+        }
+        let form = COMMON_FORMS + usize::from(response_settings.part) * self.places_of_dialects() + index.get();
+        (form < self.forms()).then_some(form)
+    }
+
+    fn places_of_dialects(&self) -> usize {
+        Dialect::ALL.len() + self.shapes.len()
     }
 }

@@ -44,8 +44,13 @@ impl CodeSet {
 
     /// A service's code with the policy's settings, and its index among the policy's own codes. Settings that the
     /// policy omits are the service's.
+    #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
-        let at = if code.is_in_catalogue() { None } else { self.place(code.as_str()) }?;
+        if code.is_in_catalogue() { None } else { self.defined_own(code) }
+    }
+
+    fn defined_own(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
+        let at = self.place(code.as_str())?;
         Some((at, self.own[at].completed_by(code)))
     }
 

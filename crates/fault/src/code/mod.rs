@@ -155,6 +155,7 @@ impl ErrorCode {
 
     /// The name that clients match on, such as `rate_limited`.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Row(row) => row.name,
@@ -167,6 +168,7 @@ impl ErrorCode {
 
     /// The HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is 500.
     #[must_use]
+    #[inline]
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
             Repr::Row(row) => row.status,
@@ -284,6 +286,7 @@ impl ErrorCode {
     }
 
     /// The name, if it is `'static`.
+    #[inline]
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
@@ -298,6 +301,7 @@ impl ErrorCode {
     }
 
     /// Its place in [`ErrorCode::ALL`], if it is in the catalogue.
+    #[inline]
     pub fn place(&self) -> Option<usize> {
         match &self.0 {
             Repr::Row(row) => Some(row.place),
@@ -365,6 +369,7 @@ impl fmt::Display for ErrorCode {
 }
 
 impl PartialEq for ErrorCode {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             // No other code has a row's name.

@@ -162,8 +162,8 @@ impl HeadTemplate {
     /// Writes this head over `head`: with an id, with the length of another body, if given, and with the kept values of
     /// the inner head. The inner head has the names for which this one was made.
     pub fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
-        let was = mem::replace(head, self.lines.clone());
-        let mut values = head.values_mut();
+        let mut lines = self.lines.clone();
+        let mut values = lines.values_mut();
         for (gap, hole) in &self.gaps {
             let Some(value) = values.nth(*gap) else { break };
             match hole {
@@ -174,23 +174,27 @@ impl HeadTemplate {
                     }
                 }
                 Hole::Kept(place) => {
-                    if let Some(kept) = was.values().nth(*place) {
+                    if let Some(kept) = head.values().nth(*place) {
                         value.clone_from(kept);
                     }
                 }
             }
         }
+        let was = mem::replace(head, lines);
+        // An empty map owns nothing, and its drop takes as long as half of a header.
+        if was.capacity() == 0 {
+            mem::forget(was);
+        }
     }
 }
 
-/// A number of bytes. Most bodies are short, so their digits are stored.
+/// A number of bytes. Most bodies are short, so their values are stored; they share static texts, which nothing counts.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
+    static VALUES: LazyLock<Vec<HeaderValue>> =
+        LazyLock::new(|| TEXTS.iter().map(|text| HeaderValue::from_static(text)).collect());
 
-    match TEXTS.get(length) {
-        Some(text) => HeaderValue::from_static(text),
-        None => HeaderValue::from(length),
-    }
+    VALUES.get(length).cloned().unwrap_or_else(|| HeaderValue::from(length))
 }
 
 impl ReplyCache {
@@ -199,8 +203,9 @@ impl ReplyCache {
     }
 
     /// The slot of a form, of this many in all.
-    pub(super) fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
-        self.0.get_or_init(|| (0..forms).map(|_| Slot::new()).collect()).get(form)
+    #[inline]
+    pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
+        self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)
     }
 }
 

@@ -11,9 +11,25 @@ pub fn has_byte(text: &[u8], byte: u8) -> bool {
     any(text, |eight| equal(eight, byte))
 }
 
+/// Whether the text has one of these bytes.
+#[inline]
+pub fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
+    any(text, |eight| bytes.iter().fold(0, |found, byte| found | equal(eight, *byte)))
+}
+
 /// Whether all of it is printable ASCII.
+#[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    !any(text, |eight| eight | controls(eight) | equal(eight, 0x7f))
+    is_plain_without(text, [])
+}
+
+/// Whether all of it is printable ASCII, and none of it these bytes.
+#[inline]
+pub(super) fn is_plain_without<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
+    !any(text, |eight| {
+        let special = eight | controls(eight) | equal(eight, 0x7f);
+        bytes.iter().fold(special, |found, byte| found | equal(eight, *byte))
+    })
 }
 
 /// Whether the text has a character that JSON escapes.
@@ -61,7 +77,10 @@ mod tests {
         #[test]
         fn eight_at_once_are_as_one_by_one(text in proptest::collection::vec(prop_byte(), 0..40), byte in prop_byte()) {
             proptest::prop_assert_eq!(has_byte(&text, byte), text.contains(&byte));
+            proptest::prop_assert_eq!(has_any(&text, [byte, b'#']), text.contains(&byte) || text.contains(&b'#'));
             proptest::prop_assert_eq!(is_plain(&text), text.iter().all(|byte| (b' '..=b'~').contains(byte)));
+            let is_fit = |it: &u8| (b' '..=b'~').contains(it) && *it != byte && *it != b'#';
+            proptest::prop_assert_eq!(is_plain_without(&text, [byte, b'#']), text.iter().all(is_fit));
             let escaped = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
             proptest::prop_assert_eq!(has_escape(&text), text.iter().any(escaped));
         }

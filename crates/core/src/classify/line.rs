@@ -1,0 +1,129 @@
+//! A line of text on a 4xx, as many handlers and routers send one (rule R3).
+//!
+//! It has neither a code nor fields, and keeps no form: its status decides the code, and nothing but the text is left to
+//! decide.
+
+use std::borrow::Cow;
+
+use super::decide;
+use super::inner::{Inner, PolicyView, RequestContext};
+use super::rewrite::{Rewrite, RewriteDecision};
+use crate::dialect;
+use crate::fault::Fault;
+use crate::framework_text;
+use crate::message;
+
+/// The line that is the whole body, where no rule, no sentence of a framework (R13) and no secret (R17) is looked for.
+#[inline]
+pub(super) fn line<'b>(inner: &Inner<'_, 'b>, known: &PolicyView<'_>) -> Option<&'b str> {
+    #[cfg(feature = "redact")]
+    if known.redact {
+        return None;
+    }
+    let is_read = known.rules.is_empty() && inner.status.is_client_error() && !dialect::tells_of_input(inner.status);
+    if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
+}
+
+/// The result of all steps for a line.
+#[inline]
+pub(super) fn rewrite<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> RewriteDecision<'b> {
+    let (code, by) = decide::of_status(inner.status, inner.headers, request);
+    RewriteDecision::Rewrite(Rewrite::of_line(Fault::new(code), by, text(line)))
+}
+
+/// Its text for the client, if it is a message.
+fn text(line: &str) -> Option<Cow<'_, str>> {
+    let read = framework_text::read(line, false, false);
+    if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+    use super::super::credentials::Credentials;
+    use super::super::inner::{KeptProtocols, Posted};
+    use super::super::{parse, response, rewrite_parsed};
+    use super::*;
+    use crate::code::CodeSet;
+    use crate::dialect::Dialect;
+
+    /// What the client and the log get.
+    fn facts(decision: RewriteDecision<'_>) -> String {
+        let (RewriteDecision::Rewrite(it) | RewriteDecision::Pass(it)) = &decision;
+        let is_pass = matches!(decision, RewriteDecision::Pass(_));
+        let (fault, text) = it.parts();
+        let own = (it.own, it.named, it.by, it.rule, it.to_status);
+        let lost = (&it.dropped, &it.unknown_code, &it.kept, &it.lenient);
+        format!("{is_pass} {fault:?} {text:?} {:?} {own:?} {lost:?}", it.shape)
+    }
+
+    #[test]
+    fn r3_a_line_is_decided_as_by_all_steps() {
+        let long = "a".repeat(1025);
+        let bodies: [&[u8]; 22] = [
+            b"",
+            b" ",
+            b"Room not found",
+            b"  Room not found\r\n",
+            b"Token expired",
+            b"two\nlines",
+            b"a\ttab",
+            b"<html>x</html>",
+            b"a <b>bold</b> word",
+            b"{\"error\":\"x\"}",
+            b"[\"x\"]",
+            b" [NaN]",
+            b"\"quoted\"",
+            b"404",
+            b"at a.b (c.js:1:2)",
+            b"Traceback (most recent call last):",
+            b"\xef\xbb\xbf{\"a\":NaN}",
+            b"\xef\xbb\xbfno",
+            b"caf\xc3\xa9 \xe2\x80\xae",
+            b"\xff\xfe",
+            b"\x07",
+            long.as_bytes(),
+        ];
+        let types = ["text/plain", "Text/PLAIN ; charset=utf-8", "text/html", "application/json", "image/png"];
+        let mut heads: Vec<HeaderMap> =
+            types.map(|it| [(CONTENT_TYPE, HeaderValue::from_static(it))].into_iter().collect()).into();
+        heads.push(HeaderMap::new());
+        heads.push(heads[0].clone());
+        heads[6].append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        heads[1].insert("x-error-code", HeaderValue::from_static("gone"));
+        for (status, headers) in (400..600).flat_map(|status| heads.iter().map(move |headers| (status, headers))) {
+            for body in bodies {
+                let status = StatusCode::from_u16(status).unwrap();
+                same(&Inner { status, headers, body: Some(body), reason: None });
+            }
+        }
+    }
+
+    fn same(inner: &Inner<'_, '_>) {
+        let request = RequestContext {
+            credentials: Credentials::Bearer,
+            method: &Method::GET,
+            path: None,
+            posted: Posted::Other,
+        };
+        for dialect in Dialect::ALL {
+            let known = PolicyView {
+                codes: &CodeSet::default(),
+                shapes: &[],
+                rules: &[],
+                by_status: false,
+                protocols: KeptProtocols::All,
+                #[cfg(feature = "redact")]
+                redact: false,
+                kept: &[],
+                dialect: *dialect,
+                negotiated: false,
+                page: false,
+            };
+            let by_all = rewrite_parsed(parse(inner, &known), inner, &request, &known);
+            assert_eq!(facts(response(inner, &request, &known)), facts(by_all), "{:?} {:?}", inner.status, inner.body);
+        }
+    }
+}
