@@ -132,17 +132,17 @@
 //!
 //! # Features
 //!
-//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details
-//! of `google.rpc`). Without these features the build is smaller, and code that uses a guard of a missing feature does
-//! not compile.
+//! Default: `hyper`, `tower` (their errors are recognised as causes), `protobuf` (details of `google.rpc`). Code that
+//! uses a guard of a missing feature does not compile.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `ws` adds errors of WebSockets |
+//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `multipart` adds forms in parts, `ws` errors of WebSockets |
 //! | `derive` | `#[derive(AsFault)]` |
 //! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
+//! | `keys` | API keys, kept as hashes; part of `policy-file` and of `jwt` |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
 //! | `redact` | `Route::redact` replaces secrets in the texts of foreign errors; part of `policy-file` |
@@ -195,7 +195,15 @@ pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "derive",
+    feature = "multipart",
+    feature = "testing",
+    feature = "utoipa",
+    feature = "ws"
+))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 

@@ -20,6 +20,7 @@
 pub mod absent;
 mod body_shape;
 pub mod classify;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod dialect;
 pub mod exchange;

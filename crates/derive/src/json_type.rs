@@ -23,7 +23,7 @@ fn plain_name_of(field: &Type) -> &'static str {
 
 fn last_segment(field: &Type) -> Option<&PathSegment> {
     match peeled(field) {
-        Type::Path(TypePath { qself: None, path }) => path.segments.last(),
+        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last(),
         _ => None,
     }
 }

@@ -175,8 +175,12 @@ impl Fault {
     }
 
     /// Sets the cause, which is logged and never sent to the client.
-    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.change().source = Some(Arc::from(source.into()));
+    pub fn caused_by(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.with_source(source.into())
+    }
+
+    fn with_source(mut self, source: Box<dyn Error + Send + Sync>) -> Self {
+        self.change().source = Some(Arc::from(source));
         self
     }
 

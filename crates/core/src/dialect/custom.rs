@@ -69,6 +69,7 @@ impl CustomShape {
     }
 
     /// The request id of a body in the shape.
+    #[cfg(feature = "client")]
     pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
         let body = &BodyValues::new(body);
         let place = self.description.request_id.as_ref().filter(|_| self.description.missing(body).is_none())?;

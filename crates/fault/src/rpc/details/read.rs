@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use prost::Message;
-
 use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, RpcDetails, Violation, wire};
 use crate::rpc::status::Status;
 
@@ -14,53 +12,114 @@ impl RpcDetails {
         if bytes.is_empty() {
             return None;
         }
-        let wire::Status { code, message, details } = wire::Status::decode(bytes).ok()?;
-        let status = u8::try_from(code).map_or(Status::UNKNOWN, Status::new);
-        let mut rich = Self::new(status, message);
-        for wire::Any { type_url, value } in details {
-            rich.add(&type_url, &value);
-        }
+        let mut rich = Self::new(Status::OK, String::new());
+        wire::read(bytes, &mut |tag, value| {
+            match tag {
+                1 => rich.status = status_of(value.number()?),
+                2 => rich.message = value.text()?.to_owned(),
+                3 => rich.add_any(value.bytes()?)?,
+                _ => {}
+            }
+            Some(())
+        })?;
         Some(rich)
+    }
+
+    /// A google.protobuf.Any.
+    fn add_any(&mut self, bytes: &[u8]) -> Option<()> {
+        let (mut type_url, mut detail) = ("", &[][..]);
+        wire::read(bytes, &mut |tag, value| {
+            match tag {
+                1 => type_url = value.text()?,
+                2 => detail = value.bytes()?,
+                _ => {}
+            }
+            Some(())
+        })?;
+        self.add(type_url, detail);
+        Some(())
     }
 
     /// Adds a detail by its type's name, whatever prefix the name has.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO => self.add_info(value),
-            REQUEST_INFO => {
-                self.request_id = wire::RequestInfo::decode(value).unwrap_or_default().request_id;
-            }
-            RETRY_INFO => {
-                let info = wire::RetryInfo::decode(value).unwrap_or_default();
-                self.retry_delay = info.retry_delay.as_ref().and_then(delay_of);
-            }
-            BAD_REQUEST => {
-                let request = wire::BadRequest::decode(value).unwrap_or_default();
-                self.violations.extend(request.field_violations.into_iter().map(Violation::from));
-            }
+            REQUEST_INFO => self.request_id = texts::<1>(value).map_or_else(String::new, |[id]| id),
+            RETRY_INFO => self.retry_delay = retry_delay(value),
+            BAD_REQUEST => self.violations.extend(violations(value).unwrap_or_default()),
             _ => {}
         }
     }
 
     /// The first one counts: a service that passes on another's error puts its own before it.
     fn add_info(&mut self, value: &[u8]) {
-        if let Some(info) = wire::ErrorInfo::decode(value).ok().filter(|_| self.reason.is_empty()) {
-            self.reason = info.reason;
-            self.domain = info.domain;
-            self.metadata = info.metadata.into_iter().map(|wire::Entry { key, value }| (key, value)).collect();
+        if !self.reason.is_empty() {
+            return;
+        }
+        let (texts, entries) = (texts(value), list(value, 3, texts));
+        if let (Some([reason, domain]), Some(entries)) = (texts, entries) {
+            (self.reason, self.domain) = (reason, domain);
+            self.metadata = entries.into_iter().map(|[key, value]| (key, value)).collect();
         }
     }
 }
 
-impl From<wire::FieldViolation> for Violation {
-    fn from(violation: wire::FieldViolation) -> Self {
-        let wire::FieldViolation { field, description, reason } = violation;
-        Self { field, description, reason }
-    }
+/// An int32 is the low half of the number.
+fn status_of(number: u64) -> Status {
+    u8::try_from(number as i32).map_or(Status::UNKNOWN, Status::new)
 }
 
-/// A negative delay counts as none.
-fn delay_of(delay: &wire::Duration) -> Option<Duration> {
-    let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    Some(Duration::new(u64::try_from(delay.seconds).ok()?, nanos))
+/// The delay of a google.rpc.RetryInfo. A negative delay counts as none.
+fn retry_delay(info: &[u8]) -> Option<Duration> {
+    let mut delay = None;
+    wire::read(info, &mut |tag, value| {
+        if tag == 1 { add_duration(delay.get_or_insert_default(), value.bytes()?) } else { Some(()) }
+    })?;
+    let (seconds, nanos): (u64, u64) = delay?;
+    let nanos = u32::try_from(nanos as i32).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    i64::try_from(seconds).is_ok().then(|| Duration::new(seconds, nanos))
+}
+
+/// A google.protobuf.Duration; one that is sent in parts is read as one.
+fn add_duration((seconds, nanos): &mut (u64, u64), bytes: &[u8]) -> Option<()> {
+    wire::read(bytes, &mut |tag, value| {
+        match tag {
+            1 => *seconds = value.number()?,
+            2 => *nanos = value.number()?,
+            _ => {}
+        }
+        Some(())
+    })
+}
+
+/// The violations of a google.rpc.BadRequest.
+fn violations(request: &[u8]) -> Option<Vec<Violation>> {
+    list(request, 1, |bytes| {
+        let [field, description, reason] = texts(bytes)?;
+        Some(Violation { field, description, reason })
+    })
+}
+
+/// The fields from 1 to N of a message, which are texts. A missing one is empty.
+fn texts<const N: usize>(bytes: &[u8]) -> Option<[String; N]> {
+    let mut texts = [const { String::new() }; N];
+    wire::read(bytes, &mut |tag, value| {
+        if let Some(text) = texts.get_mut(tag as usize - 1) {
+            value.text()?.clone_into(text);
+        }
+        Some(())
+    })?;
+    Some(texts)
+}
+
+/// The messages of a repeated field.
+fn list<T>(bytes: &[u8], field: u32, parse: fn(&[u8]) -> Option<T>) -> Option<Vec<T>> {
+    let mut list = Vec::new();
+    wire::read(bytes, &mut |tag, value| {
+        if tag == field {
+            list.push(parse(value.bytes()?)?);
+        }
+        Some(())
+    })?;
+    Some(list)
 }

@@ -1,76 +1,160 @@
-//! google.rpc.Status and what it carries here, field by field as their protos number them.
+//! Protobuf's wire format, as far as google.rpc's messages need it.
 
-use prost::Message;
+/// A written message. The fields are added in the order of their numbers, and one with its default value is left out.
+#[derive(Default)]
+pub(super) struct Message(Vec<u8>);
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Status {
-    #[prost(int32, tag = "1")]
-    pub(super) code: i32,
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<Any>,
+impl Message {
+    pub(super) fn number(self, tag: u8, value: u64) -> Self {
+        if value == 0 { self } else { self.key(tag, VARINT).varint(value) }
+    }
+
+    pub(super) fn text(self, tag: u8, text: &str) -> Self {
+        self.bytes(tag, text.as_bytes())
+    }
+
+    pub(super) fn bytes(self, tag: u8, value: &[u8]) -> Self {
+        if value.is_empty() { self } else { self.field(tag, value) }
+    }
+
+    pub(super) fn list(self, tag: u8, messages: impl IntoIterator<Item = Self>) -> Self {
+        messages.into_iter().fold(self, |list, message| list.field(tag, &message.0))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The length as a field of another message.
+    pub(super) fn field_len(&self) -> usize {
+        1 + varint_len(self.len()) + self.len()
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn field(self, tag: u8, value: &[u8]) -> Self {
+        let mut message = self.key(tag, LENGTH_DELIMITED).varint(value.len() as u64);
+        message.0.extend_from_slice(value);
+        message
+    }
+
+    /// Tags are below 16 here, so that the key is one byte.
+    fn key(mut self, tag: u8, wire_type: u8) -> Self {
+        self.0.push(tag << 3 | wire_type);
+        self
+    }
+
+    fn varint(mut self, mut value: u64) -> Self {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+        self
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Any {
-    #[prost(string, tag = "1")]
-    pub(super) type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) value: Vec<u8>,
+/// Seven bits a byte.
+fn varint_len(number: usize) -> usize {
+    (number | 1).ilog2() as usize / 7 + 1
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ErrorInfo {
-    #[prost(string, tag = "1")]
-    pub(super) reason: String,
-    #[prost(string, tag = "2")]
-    pub(super) domain: String,
-    // A map's entries, which a map of Rust's would not keep in order.
-    #[prost(message, repeated, tag = "3")]
-    pub(super) metadata: Vec<Entry>,
+const VARINT: u8 = 0;
+const FIXED_64: u8 = 1;
+const LENGTH_DELIMITED: u8 = 2;
+const GROUP: u8 = 3;
+const END_GROUP: u8 = 4;
+const FIXED_32: u8 = 5;
+
+/// How deep groups may be nested.
+const MAX_DEPTH: u8 = 100;
+
+/// The value of a read field.
+pub(super) enum Value<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+    /// Of a type that no field of these messages has.
+    Other,
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Entry {
-    #[prost(string, tag = "1")]
-    pub(super) key: String,
-    #[prost(string, tag = "2")]
-    pub(super) value: String,
+impl<'a> Value<'a> {
+    pub(super) fn number(&self) -> Option<u64> {
+        if let Self::Varint(number) = *self { Some(number) } else { None }
+    }
+
+    pub(super) fn bytes(&self) -> Option<&'a [u8]> {
+        if let Self::Bytes(bytes) = *self { Some(bytes) } else { None }
+    }
+
+    pub(super) fn text(&self) -> Option<&'a str> {
+        str::from_utf8(self.bytes()?).ok()
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct RequestInfo {
-    #[prost(string, tag = "1")]
-    pub(super) request_id: String,
+/// Passes each field of a message with its number; `None` if the bytes are no message, or a field is refused.
+pub(super) fn read<'a>(mut bytes: &'a [u8], field: &mut dyn FnMut(u32, Value<'a>) -> Option<()>) -> Option<()> {
+    while !bytes.is_empty() {
+        let (tag, wire_type) = read_key(&mut bytes)?;
+        field(tag, read_value(&mut bytes, tag, wire_type, MAX_DEPTH)?)?;
+    }
+    Some(())
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    pub(super) retry_delay: Option<Duration>,
+fn read_key(bytes: &mut &[u8]) -> Option<(u32, u8)> {
+    let key = u32::try_from(read_varint(bytes)?).ok()?;
+    let tag = key >> 3;
+    (tag > 0).then_some((tag, (key & 0b111) as u8))
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Duration {
-    #[prost(int64, tag = "1")]
-    pub(super) seconds: i64,
-    #[prost(int32, tag = "2")]
-    pub(super) nanos: i32,
+fn read_value<'a>(bytes: &mut &'a [u8], tag: u32, wire_type: u8, depth: u8) -> Option<Value<'a>> {
+    if depth == 0 {
+        return None;
+    }
+    let value = match wire_type {
+        VARINT => Value::Varint(read_varint(bytes)?),
+        LENGTH_DELIMITED => {
+            let length = read_varint(bytes)?;
+            Value::Bytes(take(bytes, length)?)
+        }
+        FIXED_64 => take(bytes, 8).map(|_| Value::Other)?,
+        FIXED_32 => take(bytes, 4).map(|_| Value::Other)?,
+        GROUP => skip_group(bytes, tag, depth - 1).map(|()| Value::Other)?,
+        _ => return None,
+    };
+    Some(value)
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct BadRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) field_violations: Vec<FieldViolation>,
+fn skip_group(bytes: &mut &[u8], tag: u32, depth: u8) -> Option<()> {
+    loop {
+        match read_key(bytes)? {
+            (end, END_GROUP) => return (end == tag).then_some(()),
+            (inner, wire_type) => {
+                read_value(bytes, inner, wire_type, depth)?;
+            }
+        }
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct FieldViolation {
-    #[prost(string, tag = "1")]
-    pub(super) field: String,
-    #[prost(string, tag = "2")]
-    pub(super) description: String,
-    #[prost(string, tag = "3")]
-    pub(super) reason: String,
+/// At most ten bytes, of which the last has one bit.
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = take(bytes, 1)?[0];
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+    *bytes = rest;
+    Some(taken)
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use prost::{Message, length_delimiter_len};
-
+use super::wire::Message;
 use super::{
     BAD_REQUEST, ERROR_INFO, MAX_SECONDS, PackedDetail, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
-    metadata_of, wire,
+    metadata_of,
 };
 use crate::issues::{self, written};
 
@@ -17,64 +16,58 @@ impl RpcError<'_> {
     /// Its code and message equal `grpc-status` and `grpc-message`. Neither is cut, because Python's grpc_status
     /// raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
-        let code = i32::from(self.status.number());
-        let mut status = wire::Status { code, message: self.message.to_owned(), details: Vec::new() };
-        let details = max.checked_sub(status.encoded_len()).and_then(|room| self.details(room));
+        let status = Message::default().number(1, self.status.number().into()).text(2, self.message);
+        let details = max.checked_sub(status.len()).and_then(|room| self.details(room));
         let Some(details) = details else { return Vec::new() };
-        status.details = details.into_iter().map(wire::Any::from).collect();
-        status.encode_to_vec()
+        status.list(3, details.iter().map(PackedDetail::to_any)).into_bytes()
     }
 
     /// The details, which take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
-        let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
-        let mut info = wire::ErrorInfo { reason, domain, metadata: Vec::new() };
+        let info = Message::default().text(1, &self.code.to_ascii_uppercase()).text(2, self.domain);
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
+        let fixed = framed(ERROR_INFO, info.len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
         // The metadata must leave up to half of the room for the violations.
         let mut share = room - list_len(&violations).min(room / 2);
         room -= share;
-        info.metadata = fitting(metadata, &mut share);
+        let info = info.list(3, fitting(metadata, &mut share));
         let list = self.bad_request(violations, room + share);
-        Some([PackedDetail::pack(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
+        Some([PackedDetail::pack(ERROR_INFO, info)].into_iter().chain(others).chain(list).collect())
     }
 
     fn request_info(self) -> Option<PackedDetail> {
-        let info = wire::RequestInfo { request_id: self.request_id?.to_owned() };
-        Some(PackedDetail::pack(REQUEST_INFO, &info))
+        Some(PackedDetail::pack(REQUEST_INFO, Message::default().text(1, self.request_id?)))
     }
 
     fn retry_info(self) -> Option<PackedDetail> {
         let delay = self.retry_after?.min(Duration::from_secs(MAX_SECONDS));
-        let seconds = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
-        // Fewer than 10⁹, and so an i32.
-        let nanos = delay.subsec_nanos().cast_signed();
-        Some(PackedDetail::pack(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
+        let duration = Message::default().number(1, delay.as_secs()).number(2, delay.subsec_nanos().into());
+        Some(PackedDetail::pack(RETRY_INFO, Message::default().list(1, [duration])))
     }
 
-    fn bad_request(self, violations: Vec<wire::FieldViolation>, room: usize) -> Option<PackedDetail> {
+    fn bad_request(self, violations: Vec<Message>, room: usize) -> Option<PackedDetail> {
         let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
-        let list = wire::BadRequest { field_violations: fitting(violations, &mut room) };
-        if list.field_violations.is_empty() { None } else { Some(PackedDetail::pack(BAD_REQUEST, &list)) }
+        let list = fitting(violations, &mut room);
+        (!list.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, Message::default().list(1, list)))
     }
 
-    /// The contents of the error's own details: the issue list, and everything else.
-    fn variable(self) -> (Vec<wire::Entry>, Vec<wire::FieldViolation>) {
+    /// The contents of the error's own details: everything but the issue list, and the list.
+    fn variable(self) -> (Vec<Message>, Vec<Message>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
-        let metadata = metadata_of(details).into_iter().map(|(key, value)| wire::Entry { key, value }).collect();
+        let entry = |(key, value): (String, String)| Message::default().text(1, &key).text(2, &value);
+        let metadata = metadata_of(details).into_iter().map(entry).collect();
         // A list that only repeats the message adds nothing (E8).
         let says = issues::are_in(details) && !written::only_repeat(details, self.message);
         (metadata, if says { violations_in(details) } else { Vec::new() })
     }
 }
 
-fn violations_in(details: &str) -> Vec<wire::FieldViolation> {
-    let violation = |issue: written::NamedIssue<'_>| wire::FieldViolation {
-        field: issue.parameter,
-        description: issue.message.into_owned(),
-        reason: issue.code.and_then(|code| reason_of(&code)).unwrap_or_default(),
+fn violations_in(details: &str) -> Vec<Message> {
+    let violation = |issue: written::NamedIssue<'_>| {
+        let reason = issue.code.and_then(|code| reason_of(&code)).unwrap_or_default();
+        Message::default().text(1, &issue.parameter).text(2, &issue.message).text(3, &reason)
     };
     written::by_parameter(details).into_iter().map(violation).collect()
 }
@@ -85,8 +78,8 @@ fn reason_of(code: &str) -> Option<String> {
 }
 
 /// The messages that fit, in order, as a repeated field.
-fn fitting<M: Message>(messages: Vec<M>, room: &mut usize) -> Vec<M> {
-    let fits = |message: &M| match room.checked_sub(field_len(message)) {
+fn fitting(messages: Vec<Message>, room: &mut usize) -> Vec<Message> {
+    let fits = |message: &Message| match room.checked_sub(message.field_len()) {
         Some(left) => {
             *room = left;
             true
@@ -97,14 +90,8 @@ fn fitting<M: Message>(messages: Vec<M>, room: &mut usize) -> Vec<M> {
 }
 
 /// The length of a list of all of them.
-fn list_len(violations: &[wire::FieldViolation]) -> usize {
-    if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(field_len).sum()) }
-}
-
-/// The length with the tag, which is below 16, and the length itself.
-fn field_len(message: &impl Message) -> usize {
-    let length = message.encoded_len();
-    1 + length_delimiter_len(length) + length
+fn list_len(violations: &[Message]) -> usize {
+    if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(Message::field_len).sum()) }
 }
 
 /// The most bytes of a detail in a google.rpc.Status: two tags around it and the name's, each with a length.
@@ -115,17 +102,16 @@ fn framed(name: &str, length: usize) -> usize {
 }
 
 impl PackedDetail {
-    fn pack(name: &'static str, message: &impl Message) -> Self {
-        Self { name, value: message.encode_to_vec() }
+    fn pack(name: &'static str, message: Message) -> Self {
+        Self { name, value: message.into_bytes() }
+    }
+
+    /// As a google.protobuf.Any.
+    fn to_any(&self) -> Message {
+        Message::default().text(1, &format!("{TYPE_URL}{}", self.name)).bytes(2, &self.value)
     }
 
     fn framed(&self) -> usize {
         framed(self.name, self.value.len())
-    }
-}
-
-impl From<PackedDetail> for wire::Any {
-    fn from(detail: PackedDetail) -> Self {
-        Self { type_url: format!("{}{}", TYPE_URL, detail.name), value: detail.value }
     }
 }
