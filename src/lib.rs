@@ -137,7 +137,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `multipart` adds forms in parts, `ws` errors of WebSockets |
+//! | `axum` | `Fault` as a response, extractors with field errors, `?` for axum's errors; `ws` adds errors of WebSockets |
 //! | `derive` | `#[derive(AsFault)]` |
 //! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
@@ -195,15 +195,7 @@ pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(
-    doctest,
-    feature = "axum",
-    feature = "derive",
-    feature = "multipart",
-    feature = "testing",
-    feature = "utoipa",
-    feature = "ws"
-))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 

@@ -15,7 +15,7 @@
 //! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
 //!    `unsupported_media_type`; one over a limit is `payload_too_large`; an incomplete one is `bad_request`; one that
 //!    came too slowly is `request_timeout`.
-//! 4. `Multipart` (feature `multipart`) is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
+//! 4. [`Multipart`] is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
 //! 5. If a route lacks a parameter that its handler requires, the program is wrong, and the client gets
 //!    `internal_error`.
 //!
@@ -48,9 +48,9 @@
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
-//! All of axum's own rejections and errors implement [`AsFault`](trait@crate::AsFault): `?` converts
-//! `JsonRejection`, `BytesRejection` and all others, with axum's status. `MultipartError` needs the feature
-//! `multipart`, and `WebSocketUpgradeRejection` the feature `ws`.
+//! All of axum's own rejections and errors implement [`AsFault`](trait@crate::AsFault): `?` converts `MultipartError`,
+//! `JsonRejection`, `BytesRejection` and all others, with axum's status. `WebSocketUpgradeRejection` needs the feature
+//! `ws`.
 //!
 //! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is the value that a
 //! verifier attached to the caller, and `Claims` (feature `jwt`) the content of the caller's token. Use an `Option` of
@@ -66,7 +66,6 @@ mod expected;
 mod form;
 mod issue;
 mod json;
-#[cfg(feature = "multipart")]
 mod multipart;
 mod path;
 mod query;
@@ -79,8 +78,6 @@ pub use self::caller::CallerData;
 pub use self::caller::Claims;
 pub use self::form::Form;
 pub use self::json::Json;
-#[cfg(feature = "multipart")]
-#[cfg_attr(docsrs, doc(cfg(feature = "multipart")))]
 pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::ErrorKind;
 
-#[cfg(feature = "multipart")]
 use axum::extract::multipart::{InvalidBoundary, MultipartError, MultipartRejection};
 use axum::extract::rejection::*;
 #[cfg(feature = "ws")]
@@ -72,9 +71,7 @@ rejections! {
     BytesRejection { FailedToBufferBody }
     StringRejection { FailedToBufferBody }
     InvalidUtf8 {}
-    #[cfg(feature = "multipart")]
     MultipartRejection {}
-    #[cfg(feature = "multipart")]
     InvalidBoundary {}
     #[cfg(feature = "ws")]
     WebSocketUpgradeRejection {}
@@ -98,7 +95,6 @@ macro_rules! body_errors {
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
 /// The text of a form parser's own errors has no value, and passes; the text of a connection's does not.
-#[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
         self.fault().code().clone()
