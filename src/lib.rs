@@ -132,8 +132,9 @@
 //!
 //! # Features
 //!
-//! Default: `hyper`, `tower` (their errors are recognised as causes), `protobuf` (details of `google.rpc`). Code that
-//! uses a guard of a missing feature does not compile.
+//! Default: `hyper`, `tower` (their errors are recognised as causes), `keys` (API keys as hashes), `protobuf` (details
+//! of `google.rpc`). Without these features the build is smaller, and code that uses a guard of a missing feature does
+//! not compile.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -142,7 +143,6 @@
 //! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
 //! | `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
-//! | `keys` | API keys, kept as hashes; part of `policy-file` and of `jwt` |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
 //! | `policy-file` | policies as TOML files, reloaded on change |
 //! | `redact` | `Route::redact` replaces secrets in the texts of foreign errors; part of `policy-file` |
