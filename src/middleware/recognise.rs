@@ -3,6 +3,8 @@
 //! tower's, hyper's and tonic's need the feature of that name; without it the causes of such an error decide.
 
 use std::error::Error;
+#[cfg(feature = "hyper")]
+use std::fmt::{self, Write};
 
 use error_envelope_core::cause::chain;
 use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
@@ -76,7 +78,7 @@ fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
 
 #[cfg(feature = "hyper")]
 fn is_hypers(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<hyper::Error>() || cause.is::<hyper_util::client::legacy::Error>()
+    cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
 /// What hyper and its pooled client report of a connection, each in its outermost error: hyper's user errors are the
@@ -88,13 +90,34 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     let hyper = find::<hyper::Error>(error);
     if hyper.is_some_and(hyper::Error::is_timeout) {
         Some(CauseKind::Timeout)
-    } else if hyper.is_some_and(|error| !error.is_user())
-        || find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
-    {
+    } else if hyper.is_some_and(|error| !error.is_user()) || chain(error).any(is_failed_connect) {
         Some(CauseKind::Connection)
     } else {
         None
     }
+}
+
+/// Whether hyper-util's pooled client could not connect. The type of that error would bring the client to every build;
+/// its text has its kind.
+#[cfg(feature = "hyper")]
+fn is_failed_connect(cause: &(dyn Error + 'static)) -> bool {
+    has_text(cause, "client error (Connect)")
+}
+
+/// Compares the text of an error without an allocation.
+#[cfg(feature = "hyper")]
+fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
+    struct Remaining<'t>(&'t str);
+
+    impl fmt::Write for Remaining<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+
+    let mut remaining = Remaining(text);
+    write!(remaining, "{error}").is_ok() && remaining.0.is_empty()
 }
 
 /// The type of an error of hyper for `Proxy-Status` (rule L4).
@@ -103,7 +126,7 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
     if let Some(error) = error_envelope_core::cause::find::<hyper::Error>(error) {
         return Some(match error {
             // `is_parse_too_large` is there only with hyper's feature `server`.
-            _ if error.is_parse() && error.to_string() == "message head is too large" => {
+            _ if error.is_parse() && has_text(error, "message head is too large") => {
                 ProxyError::HttpResponseHeaderSectionSize
             }
             _ if error.is_parse() => ProxyError::HttpProtocolError,
@@ -150,6 +173,18 @@ mod tests {
         let failure = exchange.failure_of(error);
         let event = exchange.failed(failure, "".into()).event;
         event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn f1_a_failed_connect_of_the_pooled_client_is_a_broken_connection() {
+        use http_body_util::Empty;
+        use hyper_util::client::legacy::{Client, connect::HttpConnector};
+        use hyper_util::rt::TokioExecutor;
+
+        let client: Client<HttpConnector, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let error = client.get(http::Uri::from_static("https://no.such.scheme/")).await.unwrap_err();
+        assert!(error.is_connect());
+        assert_eq!(code_of(&io::Error::other(error)), "other");
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl RequestState {
     #[inline(always)]
     pub(super) fn into_event_with(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
         let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
-        self.into_parts().0.event_with(origin, cause, notes, facts)
+        self.into_context_and_fields().0.event_with(origin, cause, notes, facts)
     }
 
     /// What a late body failure logs, while the exchange goes on.
