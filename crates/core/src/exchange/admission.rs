@@ -48,7 +48,8 @@ pub(super) fn admit(
     };
     let Some(settings) = cached else {
         let admission = ArrivingRequest { config, body, sent: &sent, given }.admit_in_readings(head);
-        return marked(admission, head, mark);
+        mark_admitted(&admission, head, mark);
+        return admission;
     };
     let stream_limit_per = request::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
@@ -71,7 +72,8 @@ pub(super) fn admit(
             let mut matched = Matched::only(*settings);
             let admission =
                 ArrivingRequest { config, body, sent: &sent, given }.admit_guarded(head, &mut matched, None);
-            return marked(admission, head, mark);
+            mark_admitted(&admission, head, mark);
+            return admission;
         }
     }
     request::remove_forged(policy, &sent, &mut head.headers, &mut given.notes);
@@ -88,12 +90,11 @@ pub(super) fn mark(state: &RequestState, head: &mut Parts) {
     request::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
 }
 
-/// A request that may go on, with its marked head.
-fn marked(admission: Admission, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) -> Admission {
+/// Marks the head of a request that may go on.
+fn mark_admitted(admission: &Admission, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
     if let Ok(state) = admission.state() {
         mark(state, head);
     }
-    admission
 }
 
 /// A request whose head is read without guards: the head alone decides the form of the answer.
