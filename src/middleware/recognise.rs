@@ -107,17 +107,19 @@ fn is_failed_connect(cause: &(dyn Error + 'static)) -> bool {
 /// Compares the text of an error without an allocation.
 #[cfg(feature = "hyper")]
 fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
-    struct Remaining<'t>(&'t str);
+    /// What is still to come; `None` after a difference. It accepts every part, since a `Display` may panic where it
+    /// cannot write.
+    struct Remaining<'t>(Option<&'t str>);
 
     impl fmt::Write for Remaining<'_> {
         fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            self.0 = self.0.and_then(|text| text.strip_prefix(part));
             Ok(())
         }
     }
 
-    let mut remaining = Remaining(text);
-    write!(remaining, "{error}").is_ok() && remaining.0.is_empty()
+    let mut remaining = Remaining(Some(text));
+    write!(remaining, "{error}").is_ok() && remaining.0 == Some("")
 }
 
 /// The type of an error of hyper for `Proxy-Status` (rule L4).
@@ -150,8 +152,8 @@ fn kind_of_hyper(_: &(dyn Error + 'static)) -> Option<CauseKind> {
 
 #[cfg(all(test, feature = "tonic", feature = "tower"))]
 mod tests {
-    use std::io;
     use std::sync::Arc;
+    use std::{fmt, io};
 
     use error_envelope_core::code::ErrorCode;
     use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
@@ -185,6 +187,27 @@ mod tests {
         let error = client.get(http::Uri::from_static("https://no.such.scheme/")).await.unwrap_err();
         assert!(error.is_connect());
         assert_eq!(code_of(&io::Error::other(error)), "other");
+    }
+
+    #[test]
+    fn f1_an_error_that_insists_on_being_written_is_classified_by_its_cause() {
+        #[derive(Debug)]
+        struct Insisting(io::Error);
+
+        impl fmt::Display for Insisting {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("x").expect("a writer that accepts all");
+                Ok(())
+            }
+        }
+
+        impl Error for Insisting {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+
+        assert_eq!(code_of(&Insisting(io::ErrorKind::TimedOut.into())), "gateway_timeout");
     }
 
     #[test]
