@@ -10,6 +10,8 @@ use error_envelope_core::cause::chain;
 use error_envelope_core::exchange::{CauseKind, ProxyError, Recognised};
 #[cfg(feature = "tonic")]
 use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
+#[cfg(feature = "hyper")]
+use error_envelope_runtime::catch;
 
 /// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1): a
 /// [`Recogniser`](error_envelope_core::exchange::Recogniser) for your own adapter. tower's, hyper's and tonic's need
@@ -17,16 +19,16 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     // One walk for all: most errors have no cause of these types.
-    let (mut kind, mut has_status, mut has_hypers) = (None, false, false);
+    let (mut kind, mut has_status, mut has_hyper) = (None, false, false);
     for cause in chain(error) {
         has_status |= is_status(cause);
-        has_hypers |= is_hypers(cause);
+        has_hyper |= is_of_hyper(cause);
         kind = kind.into_iter().chain(kind_of_cause(cause)).min();
     }
     if let Some(fault) = if has_status { fault_of_status(error) } else { None } {
         return Some(Recognised::Fault(fault));
     }
-    let of_hyper = if has_hypers { kind_of_hyper(error) } else { None };
+    let of_hyper = if has_hyper { kind_of_hyper(error) } else { None };
     kind.into_iter().chain(of_hyper).min().map(Recognised::Kind)
 }
 
@@ -77,11 +79,11 @@ fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
 }
 
 #[cfg(feature = "hyper")]
-fn is_hypers(cause: &(dyn Error + 'static)) -> bool {
+fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
-/// What hyper and its pooled client report of a connection, each in its outermost error: hyper's user errors are the
+/// What hyper reports of a connection in its outermost error, or its pooled client in any: hyper's user errors are the
 /// program's own, whatever their cause.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
@@ -104,7 +106,7 @@ fn is_failed_connect(cause: &(dyn Error + 'static)) -> bool {
     has_text(cause, "client error (Connect)")
 }
 
-/// Compares the text of an error without an allocation.
+/// Compares the text of an error, without an allocation. A text that panics is another one.
 #[cfg(feature = "hyper")]
 fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
     /// What is still to come; `None` after a difference. It accepts every part, since a `Display` may panic where it
@@ -119,7 +121,9 @@ fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
     }
 
     let mut remaining = Remaining(Some(text));
-    write!(remaining, "{error}").is_ok() && remaining.0 == Some("")
+    // The text is the user's code (F2).
+    let written = catch(|| write!(remaining, "{error}"));
+    matches!(written, Ok(Ok(()))) && remaining.0 == Some("")
 }
 
 /// The type of an error of hyper for `Proxy-Status` (rule L4).
@@ -141,7 +145,7 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
 }
 
 #[cfg(not(feature = "hyper"))]
-fn is_hypers(_: &(dyn Error + 'static)) -> bool {
+fn is_of_hyper(_: &(dyn Error + 'static)) -> bool {
     false
 }
 
@@ -177,6 +181,7 @@ mod tests {
         event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
     }
 
+    #[cfg(feature = "hyper")]
     #[tokio::test]
     async fn f1_a_failed_connect_of_the_pooled_client_is_a_broken_connection() {
         use http_body_util::Empty;

@@ -54,7 +54,7 @@ impl ResponseHead {
     }
 
     /// A head that has to be read first.
-    fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+    pub(super) fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(failure) = self.state.cut() {
             return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
         }

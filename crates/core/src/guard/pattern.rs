@@ -206,10 +206,19 @@ fn slash_at(path: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn matches(pattern: &str, method: Method, path: &str) -> bool {
         Pattern::parse("match", pattern).unwrap().matches(&method, path.as_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_slash_is_found_wherever_it_is(path in prop::collection::vec(prop::sample::select(b"/0.\xaf\x2e\x30a".to_vec()), 0..40)) {
+            prop_assert_eq!(slash_at(&path), path.iter().position(|byte| *byte == b'/'));
+        }
     }
 
     #[test]
