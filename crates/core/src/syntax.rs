@@ -31,7 +31,7 @@ pub(crate) fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts.map(<[u8]>::trim_ascii)
 }
 
-/// Whether a media type has neither parameters nor white space, as most have: that of an error is read four times.
+/// Whether a media type has neither parameters nor white space, as most have: these need not be taken apart.
 #[inline]
 pub(crate) fn is_bare_type(value: &[u8]) -> bool {
     value == b"application/json" || !has_any(value, [b';', b' ', b'\t'])

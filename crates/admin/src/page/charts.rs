@@ -19,7 +19,7 @@ use crate::error_store::readiness::Span;
 use crate::error_store::store::Store;
 use crate::error_store::timeline::Rows;
 
-/// The most rows in a table of charts: nobody reads more.
+/// The most rows in a table of charts. A longer table is too long to read.
 const MOST_ROWS: usize = 20;
 
 /// The data of a page of charts.

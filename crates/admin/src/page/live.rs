@@ -24,7 +24,7 @@ use crate::error_store::store::{self, Store};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a silent stream sends a comment: proxies and browsers treat a silent connection as a dead one.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
-/// The most rows in one event: nobody can read more at once.
+/// The most rows in one event. More rows at once are too many to read.
 const MOST_ROWS: usize = 20;
 /// How long a row waits for its bodies.
 const WAIT_FOR_BODIES_MS: u64 = 2_000;

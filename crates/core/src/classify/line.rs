@@ -1,7 +1,7 @@
 //! A line of text on a 4xx, as many handlers and routers send one (rule R3).
 //!
-//! It has neither a code nor fields, and keeps no form: its status decides the code, and nothing but the text is left to
-//! decide.
+//! It has no code, no fields and no form to keep. Its status decides the code, so only the text remains to be checked. The
+//! other steps return the same for it; a test compares them.
 
 use std::borrow::Cow;
 

@@ -45,6 +45,7 @@ impl ResponseHead {
     /// `body` is called only where the facts of the body matter.
     #[inline]
     pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+        // Nearly every response: [`ResponseHead::plan_parsed`] returns the same for it, in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
         if is_plain && passes_unparsed(&self.state, head.status) {
             let (body_context, notes) = self.state.finish_head(&mut head.headers);
