@@ -11,7 +11,7 @@ use super::draining::RemainingRequest;
 use super::parked::{Parked, unready};
 use super::peeking::{AfterPeek, First, Peeking, poll_first};
 use super::request_body::RequestBody;
-use super::state::State;
+use super::state::{Call, State};
 use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{Admission, BoxError, Event, Exchange, FirstByte, LocalReply};
 use error_envelope_core::guard::auth::Verified;
@@ -115,7 +115,13 @@ impl<S> Parked<S> {
         let Self { mut service, not_ready, head } = self;
         runtime::log_unenforced(unenforced);
         let state = match not_ready {
-            None => State::call(&mut service, head, body, exchange),
+            None => {
+                let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
+                match Call::begin(&mut service, &mut request, &mut future, exchange) {
+                    Ok(call) => State::Calling { future, call: Some(call) },
+                    Err(answered) => State::answered(answered, None),
+                }
+            }
             Some(not_ready) => {
                 let answered = unready(not_ready, exchange);
                 let _ = catch(|| drop(head));

@@ -14,7 +14,7 @@ use super::collecting::{BodyOutcome, Collecting, Reading};
 use super::caught::{facts, inspected, size_hint};
 use super::reason::remove_reason;
 use super::request_body::RequestBody;
-use super::response_body::{Kind, PolledReply, Reply, ResponseBody, reply_of};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::span;
@@ -23,6 +23,9 @@ use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, Exchange, LocalReply, ResponsePlan};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
+
+/// A response in parts, since it is large to move, or the service's error.
+type Outcome<R, E> = Result<(response::Parts, R), E>;
 
 impl<S, B, R> State<S, S::Future, B, R>
 where
@@ -46,29 +49,32 @@ where
         let Some(Call { exchange, mut around }) = call.take() else { return Poll::Pending };
         let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
         // An error's own event is inside the span, too (L1).
-        let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
+        let fails = !matches!(&outcome, Some(Ok((head, _))) if head.status.as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
-        match outcome {
-            Some(Ok(response)) if polled.is_ok() => self.answer(exchange, response, span, deadline, cx),
-            outcome => Poll::Ready(Ok(failed(exchange, outcome, polled.err()))),
-        }
+        replied(match polled {
+            Ok(_) => match outcome {
+                Some(Ok((head, body))) => return self.answer(exchange, head, body, span, deadline, cx),
+                Some(Err(error)) => failed(exchange, error),
+                None => exchange.timed_out(),
+            },
+            Err(panic) => {
+                discard(outcome);
+                exchange.panicked(panic)
+            }
+        })
     }
 
     /// Polls the inner call. It is ready once the call has ended, or its client's time is out; the future is then dropped.
     #[inline]
-    fn poll_call(
-        self: Pin<&mut Self>,
-        outcome: &mut Option<Result<Response<R>, S::Error>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    fn poll_call(self: Pin<&mut Self>, outcome: &mut Option<Outcome<R, S::Error>>, cx: &mut Context<'_>) -> Poll<()> {
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = span::enter(call.around.as_ref().and_then(|around| around.span.as_ref()));
+            let _inside = span::enter(CallContext::span(&call.around));
             running.poll(cx)
         };
         match polled {
-            Poll::Ready(ready) => *outcome = Some(ready),
+            Poll::Ready(ready) => *outcome = Some(ready.map(Response::into_parts)),
             Poll::Pending if !call.has_run_out(cx) => return Poll::Pending,
             Poll::Pending => {}
         }
@@ -77,16 +83,16 @@ where
     }
 
     /// Decides by the head of a response, and reads its body first if the exchange requires it.
-    #[inline]
+    #[inline(always)]
     fn answer(
         self: Pin<&mut Self>,
         exchange: Exchange,
-        response: Response<R>,
+        mut head: response::Parts,
+        body: R,
         span: Option<&Span>,
-        deadline: Option<Deadline>,
+        deadline: Option<&mut Option<Deadline>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
         match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
@@ -112,7 +118,7 @@ where
             ResponsePlan::Replace(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                Poll::Ready(Ok(reply_of(*answered)))
+                replied(*answered)
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let size = size_hint(&body);
@@ -121,7 +127,7 @@ where
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                let watching = RpcBody::new(watch, deadline);
+                let watching = RpcBody::new(watch, deadline.and_then(Option::take));
                 polled(head, ResponseBody::new(Kind::Watch { body, watching }, None))
             }
             ResponsePlan::Stream(stream, event) => {
@@ -132,7 +138,7 @@ where
                 polled(head, ResponseBody::new(Kind::Events { body, events: Some(stream) }, None))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-                let reading = Reading::new(max_bytes, timeout, deadline);
+                let reading = Reading::new(max_bytes, timeout, deadline.and_then(Option::take));
                 self.collect(exchange, head, reading, body, span, cx)
             }
         }
@@ -186,12 +192,6 @@ where
     }
 }
 
-/// Built in place: a reply is large to move.
-#[inline(always)]
-fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
-    Poll::Ready(Ok(Response::from_parts(head, body)))
-}
-
 /// Removes the body of a response that must have none (E5).
 fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
     let length = size_hint(&body);
@@ -204,35 +204,26 @@ fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> Response
     }
 }
 
-/// The reply to a call without a response: it has an error, its time ran out, or its poll or its drop panicked.
-fn failed<R, B, E>(exchange: Exchange, outcome: Option<Result<Response<R>, E>>, panic: Option<Box<str>>) -> Reply<R, B>
-where
-    E: Into<BoxError>,
-{
-    reply_of(match (outcome, panic) {
-        (Some(Err(error)), None) => failed_with(exchange, error),
-        (None, None) => exchange.timed_out(),
-        (outcome, panic) => {
-            discard(outcome);
-            exchange.panicked(panic.unwrap_or_default())
-        }
-    })
+/// Logs a reply of the layer itself, and returns it.
+#[inline(always)]
+fn replied<R, B>(mut answered: LocalReply) -> PolledReply<R, B> {
+    runtime::log_reply(&mut answered);
+    reply_of(answered.reply)
 }
 
 /// Drops unused values one by one: a second panic while the first unwinds would abort.
-fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
+fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     match outcome {
         None => {}
         Some(Err(error)) => drop(catch(|| drop(error))),
-        Some(Ok(response)) => {
-            let (head, body) = response.into_parts();
+        Some(Ok((head, body))) => {
             let _ = catch(|| drop(head));
             let _ = catch(|| drop(body));
         }
     }
 }
 
-fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
+fn failed(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
     let error = match catch(|| error.into()) {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),

@@ -3,8 +3,6 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -66,8 +64,8 @@ impl<B> Draining<B> {
 
     /// The response, once.
     #[inline]
-    pub(super) fn reply(self: Pin<&mut Self>) -> Option<Response<Bytes>> {
-        Some(self.project().answered.take()?.reply)
+    pub(super) fn reply(self: Pin<&mut Self>) -> Option<Box<LocalReply>> {
+        self.project().answered.take()
     }
 
     /// Whether the reply's body goes before the rest is read.

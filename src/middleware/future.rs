@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::request_body::RequestBody;
-use super::response_body::{Kind, PolledReply, Reply, ResponseBody};
+use super::response_body::{Kind, PolledReply, Reply, ResponseBody, polled, reply_of};
 use super::state::{State, StateProj};
 use error_envelope_core::exchange::BoxError;
 use error_envelope_runtime as runtime;
@@ -86,19 +86,19 @@ where
             StateProj::Answered { answered } => {
                 let Some(answered) = answered.take() else { return Poll::Pending };
                 state.set(State::Done);
-                return Poll::Ready(Ok(answered.reply.map(ResponseBody::reply)));
+                return reply_of(answered.reply);
             }
             StateProj::Draining { draining } => {
                 let Some(mut request) = draining.take() else { return Poll::Pending };
                 state.set(State::Done);
                 let ended = request.as_mut().drain_at_once(cx);
-                let Some(reply) = request.as_mut().reply() else { return Poll::Pending };
-                return Poll::Ready(Ok(if ended {
+                let Some(answered) = request.as_mut().reply() else { return Poll::Pending };
+                if ended {
                     let _ = catch(|| drop(request));
-                    reply.map(ResponseBody::reply)
-                } else {
-                    reply.map(|body| ResponseBody::new(Kind::Drain { request, body }, None))
-                }));
+                    return reply_of(answered.reply);
+                }
+                let (head, body) = answered.reply.into_parts();
+                return polled(head, ResponseBody::new(Kind::Drain { request, body }, None));
             }
             StateProj::Done => return Poll::Pending,
         };

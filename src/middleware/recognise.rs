@@ -100,10 +100,10 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
 }
 
 /// Whether hyper-util's pooled client could not connect. The type of that error would bring the client to every build;
-/// its text has its kind.
+/// its text has its kind. It always has a cause: no other text is written.
 #[cfg(feature = "hyper")]
-fn is_failed_connect(cause: &(dyn Error + 'static)) -> bool {
-    has_text(cause, "client error (Connect)")
+fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
+    error.source().is_some() && has_text(error, "client error (Connect)")
 }
 
 /// Compares the text of an error, without an allocation. A text that panics is another one.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -16,7 +16,7 @@ use super::draining::Draining;
 use super::resumed_body::ResumedBody;
 use super::rpc_body::RpcBody;
 use super::tee::Tee;
-use error_envelope_core::exchange::{BodyContext, BoxError, EventStream, LocalReply, Origin};
+use error_envelope_core::exchange::{BodyContext, BoxError, EventStream, Origin};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
@@ -134,6 +134,10 @@ where
     type Error = ResponseBodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        if self.timer.is_none() {
+            // Returned in place: a frame is large to move.
+            return self.poll_any(cx);
+        }
         let polled = self.as_mut().poll_any(cx);
         if let (Poll::Ready(Some(Ok(frame))), Some(timer)) = (&polled, &self.timer) {
             timer.sent(frame.data_ref().map_or(0, Bytes::len));
@@ -342,7 +346,14 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
 }
 
 /// The reply to a request whose body is not read further.
-pub(super) fn reply_of<R, B>(mut answered: LocalReply) -> Reply<R, B> {
-    runtime::log_reply(&mut answered);
-    answered.reply.map(ResponseBody::reply)
+#[inline(always)]
+pub(super) fn reply_of<R, B>(reply: Response<Bytes>) -> PolledReply<R, B> {
+    let (head, body) = reply.into_parts();
+    polled(head, ResponseBody::reply(body))
+}
+
+/// Built in place: a reply is large to move.
+#[inline(always)]
+pub(super) fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
+    Poll::Ready(Ok(Response::from_parts(head, body)))
 }

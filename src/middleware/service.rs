@@ -16,7 +16,7 @@ use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::route::RequestSlot;
-use super::state::State;
+use super::state::{Call, State};
 use super::verify::Verifiers;
 use super::verifying::AfterVerification;
 use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
@@ -108,10 +108,16 @@ where
                     return ResponseFuture { state, timer };
                 }
                 let body = RequestBody::new(body, !facts.ended, meter, metrics_of(&timer));
-                ResponseFuture { state: State::call(&mut self.inner, head, body, exchange), timer }
+                let (mut request, mut future) = (Some(Request::from_parts(head, body)), None);
+                match Call::begin(&mut self.inner, &mut request, &mut future, exchange) {
+                    Ok(call) => ResponseFuture { state: State::Calling { future, call: Some(call) }, timer },
+                    Err(answered) => ResponseFuture { state: State::answered(answered, None), timer },
+                }
             }
             Admission::Answer(answered) => {
-                let _ = catch(|| drop(not_ready));
+                if let Some(not_ready) = not_ready {
+                    let _ = catch(|| drop(not_ready));
+                }
                 let _ = catch(|| drop(head));
                 ResponseFuture { state: State::answered(answered, Some(body.into())), timer }
             }

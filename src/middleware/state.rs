@@ -4,8 +4,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use http::request::Parts;
-use http::{Request, Response};
+use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
@@ -50,6 +49,39 @@ pub(super) struct CallContext {
 }
 
 impl Call {
+    /// Calls the inner service, inside the request's span. The request is taken from its place, and the future is written
+    /// into its own: what a catch takes or returns by value is moved twice. A panic returns the reply.
+    #[inline(always)]
+    pub(super) fn begin<S, B>(
+        service: &mut S,
+        request: &mut Option<Request<RequestBody<B>>>,
+        future: &mut Option<S::Future>,
+        exchange: Exchange,
+    ) -> Result<Self, Box<LocalReply>>
+    where
+        S: Service<Request<RequestBody<B>>>,
+    {
+        let has_context = runtime::may_log_requests() || exchange.deadline().is_some();
+        let around = if has_context { CallContext::new(&exchange) } else { None };
+        let called = catch(|| {
+            let _inside = span::enter(CallContext::span(&around));
+            if let Some(request) = request.take() {
+                // Forgets a `None`: an assignment would move the future once more, past the drop of what was there.
+                std::mem::forget(future.replace(service.call(request)));
+            }
+        });
+        // A user's subscriber may panic, too, before or after the call.
+        if let Err(panic) = called {
+            let _ = catch(|| drop(future.take()));
+            if let Some((head, body)) = request.take().map(Request::into_parts) {
+                let _ = catch(|| drop(head));
+                let _ = catch(|| drop(body));
+            }
+            return Err(Box::new(exchange.panicked(panic)));
+        }
+        Ok(Self { exchange, around })
+    }
+
     /// The time of an RPC call's client is out.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
@@ -58,44 +90,26 @@ impl Call {
 }
 
 impl CallContext {
-    /// The span, which stays here, and the deadline, which moves on.
-    pub(super) fn parts(&mut self) -> (Option<&Span>, Option<Deadline>) {
-        (self.span.as_ref(), self.deadline.take())
+    /// The context of a call that is logged, or has a time limit; `None` for any other.
+    #[inline(never)]
+    fn new(exchange: &Exchange) -> Option<Box<Self>> {
+        let span = span::span(exchange.request_id());
+        let deadline = exchange.deadline().map(Deadline::after);
+        (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
+    }
+
+    /// The span, which stays here.
+    pub(super) fn span(around: &Option<Box<Self>>) -> Option<&Span> {
+        around.as_ref()?.span.as_ref()
+    }
+
+    /// The span, which stays here, and the place of the deadline, which moves on.
+    pub(super) fn parts(&mut self) -> (Option<&Span>, Option<&mut Option<Deadline>>) {
+        (self.span.as_ref(), Some(&mut self.deadline))
     }
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
-    /// Calls the inner service, inside the request's span.
-    #[inline(always)]
-    pub(super) fn call(service: &mut S, head: Parts, body: RequestBody<B>, exchange: Exchange) -> Self
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
-    {
-        let span = span::span(exchange.request_id());
-        let deadline = exchange.deadline().map(Deadline::after);
-        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
-        // By reference: what a catch takes and returns by value is moved twice.
-        let (mut head, mut body, mut future) = (Some(head), Some(body), None);
-        let called = catch(|| {
-            let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
-            if let Some(head) = head.take()
-                && let Some(body) = body.take()
-            {
-                future = Some(service.call(Request::from_parts(head, body)));
-            }
-        });
-        match (called, future) {
-            (Ok(()), future @ Some(_)) => Self::Calling { future, call: Some(Call { exchange, around }) },
-            // A user's subscriber may panic, too, before or after the call.
-            (called, future) => {
-                let _ = catch(|| drop(future));
-                let _ = catch(|| drop(head.take()));
-                let _ = catch(|| drop(body.take()));
-                Self::answered(exchange.panicked(called.err().unwrap_or_default()), None)
-            }
-        }
-    }
-
     /// Waits for the first byte of the body (G3).
     pub(super) fn peek(timeout: Duration, rest: AfterPeek<S, B>) -> Self {
         Self::Peeking { peeking: Box::new(Peeking::new(timeout, rest)) }
@@ -107,18 +121,27 @@ impl<S, F, B, R> State<S, F, B, R> {
     }
 
     /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
+    #[inline(always)]
     pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        let mut answered = answered.into();
-        runtime::log_reply(&mut answered);
-        match (body, answered.drain) {
-            (Some(body), Some(drain)) => {
-                Self::Draining { draining: Some(Box::pin(Draining::new(body, drain, answered))) }
-            }
-            // Its drop is user code (F2).
-            (body, _) => {
-                let _ = catch(|| drop(body));
-                Self::Answered { answered: Some(answered) }
-            }
+        match log_and_drain(answered.into(), body) {
+            Ok(draining) => Self::Draining { draining: Some(draining) },
+            Err(answered) => Self::Answered { answered: Some(answered) },
+        }
+    }
+}
+
+/// Logs a local reply. Returns it with the rest of a request that is read before it, or else alone.
+fn log_and_drain<B>(
+    mut answered: Box<LocalReply>,
+    body: Option<RemainingRequest<B>>,
+) -> Result<Pin<Box<Draining<B>>>, Box<LocalReply>> {
+    runtime::log_reply(&mut answered);
+    match (body, answered.drain) {
+        (Some(body), Some(drain)) => Ok(Box::pin(Draining::new(body, drain, answered))),
+        // Its drop is user code (F2).
+        (body, _) => {
+            let _ = catch(|| drop(body));
+            Err(answered)
         }
     }
 }

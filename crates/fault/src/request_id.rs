@@ -14,6 +14,19 @@ use uuid::Uuid;
 const PREFIX: &str = "req_";
 const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 
+/// All pairs of characters of Crockford's base 32: each request has an id to write, and two characters at a time take half
+/// as long as one.
+static PAIRS: [[u8; 2]; 1024] = {
+    let characters = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut pairs = [[0; 2]; 1024];
+    let mut index = 0;
+    while index < pairs.len() {
+        pairs[index] = [characters[index / 32], characters[index % 32]];
+        index += 1;
+    }
+    pairs
+};
+
 /// The id of one request: the same in the handler, the logs, the headers and the body.
 ///
 /// The layer puts it into the request's extensions. It displays as `req_` and 26 characters of Crockford's base 32. It
@@ -80,11 +93,12 @@ impl RequestId {
     #[inline]
     #[must_use]
     pub fn text(self) -> [u8; TEXT_LEN] {
-        let mut text = [0; TEXT_LEN];
-        let mut ulid = [0; ULID_LEN];
-        self.ulid().array_to_str(&mut ulid);
-        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
-        text[PREFIX.len()..].copy_from_slice(&ulid);
+        let mut text = *b"req_00000000000000000000000000";
+        let bits = self.ulid().0;
+        let (pairs, _) = text[PREFIX.len()..].as_chunks_mut();
+        for (index, pair) in pairs.iter_mut().rev().enumerate() {
+            *pair = PAIRS[(bits >> (10 * index)) as usize % PAIRS.len()];
+        }
         text
     }
 
@@ -211,6 +225,17 @@ impl std::error::Error for ParseRequestIdError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i1_the_text_is_that_of_the_ulid() {
+        for shift in 0..128 {
+            for bits in [1 << shift, u128::MAX >> shift, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210 >> shift] {
+                let text = RequestId::new(bits).text();
+                assert_eq!(text[..PREFIX.len()], *PREFIX.as_bytes());
+                assert_eq!(text[PREFIX.len()..], *Ulid(bits).to_string().as_bytes(), "{bits:x}");
+            }
+        }
+    }
 
     #[test]
     fn i2_well_formed_ids_keep_their_bits() {

@@ -97,7 +97,7 @@ fn warn_of_original_path(id: RequestId, notes: &EventFields) {
 }
 
 /// Logs notes of requests without an error (I2, I3, G0, G1).
-#[inline]
+#[inline(always)]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
         write_notes(id, &notes);
@@ -197,15 +197,16 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// The span of a request (L1): the service's log lines in it carry the id. `None` where no subscriber wants it: even a
-/// disabled span has a cost.
+/// Whether a subscriber may want the span of a request.
 #[inline]
-pub fn request_span(id: RequestId) -> Option<Span> {
-    if Level::INFO <= LevelFilter::current() { wanted_span(id) } else { None }
+pub fn may_log_requests() -> bool {
+    Level::INFO <= LevelFilter::current()
 }
 
+/// The span of a request (L1): the service's log lines in it carry the id. `None` where no subscriber wants it: even a
+/// disabled span has a cost.
 #[inline(never)]
-fn wanted_span(id: RequestId) -> Option<Span> {
+pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "request");
     wanted.then(|| tracing::info_span!(target: REQUEST, "request", request_id = %id))
 }

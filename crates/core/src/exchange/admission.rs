@@ -66,7 +66,7 @@ pub(super) fn admit(
         Some(Ok(None)) => {}
         Some(Err(fault)) => {
             let state = RequestState::new(config, &view, given, response_settings);
-            return Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)));
+            return Admission::Answer(ErrorReply { state }.refuse(fault, None));
         }
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(*settings);
@@ -81,7 +81,8 @@ pub(super) fn admit(
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
-    forward(state)
+    let (meter, unenforced) = (meter(&state), state.take_unenforced());
+    Admission::Forward(Exchange { state }, meter, unenforced)
 }
 
 /// Gives the head of a request that goes on its id.
@@ -123,7 +124,7 @@ fn refuse_headers(
     let settings = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why)).normal.response_settings();
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).caused_by("the head has too many headers");
     let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
-    Admission::Answer(Box::new(ErrorReply { state }.refuse(fault, None)))
+    Admission::Answer(ErrorReply { state }.refuse(fault, None))
 }
 
 /// A request that has an id, but no state yet.
@@ -206,7 +207,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }
     if let Some(refusal) = refusal {
-        return Admission::Answer(Box::new(ErrorReply { state }.refuse(refusal, None)));
+        return Admission::Answer(ErrorReply { state }.refuse(refusal, None));
     }
     count_body(&mut state, guarded.body, guarded.limit, guarded.observed.limit);
     match guarded.peek {
@@ -215,11 +216,16 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn forward(mut state: RequestState) -> Admission {
-    let meter = state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()));
-    let unenforced = state.take_unenforced();
+    let (meter, unenforced) = (meter(&state), state.take_unenforced());
     Admission::Forward(Exchange { state }, meter, unenforced)
+}
+
+/// The meter of a request's body, if it has one.
+#[inline]
+fn meter(state: &RequestState) -> Option<BodyMeter> {
+    state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()))
 }
 
 #[inline(always)]

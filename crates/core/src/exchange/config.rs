@@ -119,7 +119,7 @@ impl ExchangeConfig {
 
     #[inline]
     pub(super) fn framework_route(&self, extensions: &Extensions) -> Option<Arc<str>> {
-        self.framework_route.and_then(|find| find(extensions))
+        self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
     /// The URI before a prefix was stripped, if the path differs and the policy distinguishes paths.

@@ -118,7 +118,7 @@ impl Exchange {
 /// An inner response.
 impl Exchange {
     /// Decides by the head of an inner response. `body` is called only if the facts of the body matter.
-    #[inline]
+    #[inline(always)]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         ResponseHead { state: self.state }.plan(head, body)
     }
@@ -192,7 +192,8 @@ impl Exchange {
 
     /// The head of the request cannot be read: 400, whatever the mode, since no guard could run (V4).
     pub fn malformed(self, cause: BoxError) -> LocalReply {
-        ErrorReply { state: self.state }.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
+        let failure = Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard);
+        ErrorReply { state: self.state }.answer_unforwarded(failure, Some(cause))
     }
 
     /// The request's body ran over its limit, as its meter has reported

@@ -4,7 +4,7 @@
 //! the config.
 
 use std::error::Error;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{Extensions, StatusCode, Uri};
@@ -324,10 +324,11 @@ impl Event {
 
     /// Further facts of the request.
     #[must_use]
+    #[inline]
     pub fn notes(&self) -> &EventFields {
-        static NONE: LazyLock<EventFields> = LazyLock::new(EventFields::default);
+        static NONE: EventFields = EventFields::NONE;
 
-        self.notes.as_deref().unwrap_or_else(|| &NONE)
+        self.notes.as_deref().unwrap_or(&NONE)
     }
 
     /// The observer.

@@ -43,7 +43,7 @@ pub enum UnreadReason {
 }
 
 /// Further log fields of a request: ids from others, and the lost parts of an error.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
@@ -114,7 +114,29 @@ impl UnreadReason {
     }
 }
 
+impl Default for EventFields {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl EventFields {
+    pub(super) const NONE: Self = Self {
+        client_request_id: None,
+        upstream_request_id: None,
+        removed_headers: None,
+        only_original_path: false,
+        dropped_fields: None,
+        unknown_code: None,
+        traceparent: None,
+        readings: Vec::new(),
+        counts_whole: false,
+        policy_status: None,
+        path_form: None,
+        request: None,
+        captured: None,
+    };
+
     /// The client's own `x-request-id`, if it was not kept (I2): at most 128 printable characters.
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
@@ -137,6 +159,7 @@ impl EventFields {
     /// Whether the policy's routes match the path as it was before a framework stripped a prefix, and not the path that
     /// the layer gets (G0). It is noted once for each policy.
     #[must_use]
+    #[inline]
     pub fn only_original_path(&self) -> bool {
         self.only_original_path
     }

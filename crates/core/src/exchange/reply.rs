@@ -11,7 +11,9 @@ use super::outcome::ErrorFacts;
 use super::proxy_error::ProxyError;
 use super::state::RequestState;
 use super::writer::ErrorWriter;
-use super::{BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody};
+use super::{
+    BodyCapture, BoxError, CapturedBody, Cause, DrainBudget, Event, Failure, LocalReply, Origin, RewrittenBody,
+};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
@@ -90,7 +92,10 @@ impl ErrorReply {
         };
         head.status = outgoing.sent;
         let body = if self.state.request.is_head() { Bytes::new() } else { outgoing.body };
-        let after = before.is_some().then(|| CapturedBody::new(outgoing.sent, &head.headers, &body));
+        if before.is_some() {
+            let after = Some(CapturedBody::new(outgoing.sent, &head.headers, &body));
+            self.state.notes_mut().captured = Some(BodyCapture { before, after });
+        }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
         let mut written = RewrittenBody { body, event: self.into_event(origin, cause, facts), unenforced: None };
@@ -100,7 +105,6 @@ impl ErrorReply {
             event.dialect = shape;
             event.decided(by, part, rule);
         }
-        event.show(before, after);
         written
     }
 
@@ -113,13 +117,13 @@ impl ErrorReply {
     }
 
     /// A guard refuses the request.
-    #[inline]
-    pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> LocalReply {
-        self.answer_unforwarded(Failure::new(fault, Origin::Guard), cause)
+    #[inline(never)]
+    pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
+        let drain = self.drain();
+        Box::new(self.written(drain, Failure::new(fault, Origin::Guard), cause))
     }
 
     /// Returns the layer's reply to a request that the adapter has not forwarded.
-    #[inline]
     pub(super) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.drain();
         self.answer_after(drain, failure, cause)
@@ -130,7 +134,14 @@ impl ErrorReply {
         self.answer_after(None, failure, cause)
     }
 
-    fn answer_after(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    #[inline(never)]
+    fn answer_after(self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+        self.written(drain, failure, cause)
+    }
+
+    /// Inlined, so that a reply is written where it is needed: it is large to move.
+    #[inline(always)]
+    fn written(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin } = failure;
         let listed =
             classify::with_issue_list(self.state.adopted(fault, origin), ErrorForm::new(&self.state).dialect());
@@ -149,13 +160,13 @@ impl ErrorReply {
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.state.take_unenforced();
-        let after =
-            self.state.captures_bodies().then(|| CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+        if self.state.captures_bodies() {
+            let after = CapturedBody::new(outgoing.sent, reply.headers(), reply.body());
+            self.state.notes_mut().captured = Some(BodyCapture { before: None, after: Some(after) });
+        }
         let OutgoingReply { status, grpc, .. } = outgoing;
         let facts = ErrorFacts { status: Some(status), grpc, code: Some(code) };
-        let mut event = self.into_event(origin, cause, facts);
-        event.show(None, after);
-        LocalReply { reply, drain, event, unenforced }
+        LocalReply { reply, drain, event: self.into_event(origin, cause, facts), unenforced }
     }
 
     /// How much of a request still in the adapter's hand is dropped (G5). Nothing is read while `Expect` is unanswered:

@@ -42,6 +42,7 @@ impl RequestView<'_> {
     }
 
     /// The length that the request declares: in its head, or by its body.
+    #[inline(always)]
     fn declared(&self) -> Option<u64> {
         let BodyFacts { lower, upper, .. } = self.body;
         let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };

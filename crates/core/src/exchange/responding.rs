@@ -43,7 +43,7 @@ enum StatusTreatment {
 
 impl ResponseHead {
     /// `body` is called only where the facts of the body matter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plan(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         // Nearly every response: [`ResponseHead::plan_parsed`] returns the same for it, in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
@@ -55,6 +55,7 @@ impl ResponseHead {
     }
 
     /// A head that has to be read first.
+    #[inline(never)]
     pub(super) fn plan_parsed(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(failure) = self.state.cut() {
             return ResponsePlan::Replace(Box::new(ErrorReply { state: self.state }.answer(failure, None)));
@@ -243,7 +244,7 @@ pub(super) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool 
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
         && state.request.rpc.is_none()
         && state.settings.event_streams == EventStreams::Break
-        && state.cut().is_none()
+        && !state.is_cut()
 }
 
 /// Whether reading a body is useless: there is none, its coding is unknown (R5), or it is too long (R4).

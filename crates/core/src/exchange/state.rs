@@ -138,7 +138,7 @@ impl RequestState {
     }
 
     /// Applies the policy to a fault from outside the layer: the settings of its code, and the message of a rule.
-    #[inline]
+    #[inline(always)]
     pub(super) fn adopted(&mut self, fault: Fault, origin: Origin) -> Fault {
         let fault = if origin == Origin::Fault { self.reworded(fault) } else { fault };
         let Adopted { fault, other_status } = self.policy().adopt(fault);
@@ -162,10 +162,16 @@ impl RequestState {
         }
     }
 
-    /// Why the request's body was cut, if it was (G4, P1): the cut causes all other failures.
+    /// Whether the request's body was cut (G4, P1).
+    #[inline]
+    pub(super) fn is_cut(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
+    }
+
+    /// Why the request's body was cut, if it was: the cut causes all other failures.
     #[inline]
     pub(super) fn cut(&self) -> Option<Failure> {
-        let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
+        let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
         let fault =
             if flags.has(BodyFlags::OVER) { self.policy().too_large(flags.limit()?) } else { body_limit::malformed() };
         Some(Failure::new(fault, Origin::Guard))
@@ -202,8 +208,8 @@ impl RequestState {
 
     /// The event of the error that ends the exchange.
     #[inline(always)]
-    pub(super) fn into_event_with(self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
-        let notes = self.cold.as_ref().and_then(|cold| cold.event_notes());
+    pub(super) fn into_event_with(mut self, origin: Origin, cause: Option<Cause>, facts: ErrorFacts) -> Event {
+        let notes = self.cold.take().and_then(|cold| cold.into_event_notes());
         self.into_context_and_fields().0.event_with(origin, cause, notes, facts)
     }
 

@@ -67,7 +67,7 @@ impl PendingPeek {
             }
             FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
-        Admission::Answer(Box::new(ErrorReply { state: exchange.state }.refuse(fault, cause)))
+        Admission::Answer(ErrorReply { state: exchange.state }.refuse(fault, cause))
     }
 
     /// The request's id.

@@ -42,7 +42,16 @@ pub(in crate::exchange) struct ColdState {
 impl ColdState {
     /// The log fields of an error, apart from those of the error itself.
     pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
-        let mut notes = self.notes.clone();
+        self.completed(self.notes.clone())
+    }
+
+    /// The log fields of the error that ends the exchange.
+    pub(in crate::exchange) fn into_event_notes(mut self: Box<Self>) -> Option<Box<EventFields>> {
+        let notes = self.notes.take();
+        self.completed(notes)
+    }
+
+    fn completed(&self, mut notes: Option<Box<EventFields>>) -> Option<Box<EventFields>> {
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
         }
