@@ -10,7 +10,7 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// Names come from the client where the type is a map: a path includes at most this many of them.
+/// The most characters of a field's name in a path: in a map, the client chooses the names.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
@@ -122,7 +122,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// The last comma: the text before it comes from the client and may contain any number of commas.
+/// Splits at the last such comma: the text before it comes from the client, and may contain any number of commas.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }
@@ -131,7 +131,7 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
     text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// The name, and the names that are known.
+/// The unknown name, and the rest of the text with the known names.
 fn unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {

@@ -18,7 +18,7 @@ pub(super) struct DialectError {
 }
 
 impl DialectError {
-    /// The error of a response; `None` where its body has no shape that the layer writes, or is the envelope.
+    /// The error of a response; `None` if its body is the envelope, or has no shape that the layer writes.
     pub(super) fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Option<Self> {
         let error = content(policy, status, headers, bytes);
         let shape = error.shape().filter(is_written)?;
@@ -30,7 +30,7 @@ impl DialectError {
     }
 }
 
-/// Without a status, that of the code decides what a body in several forms means.
+/// Without a status, the status of the code decides which of several possible dialects a body has.
 fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
     let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
     let response = ResponseView {

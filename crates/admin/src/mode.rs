@@ -42,7 +42,7 @@ fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) 
     if request.by_page() { answer::see("/") } else { describe(request) }
 }
 
-/// A browser gets the form again, with name and reason as they were written.
+/// Refuses a change. A browser gets the form again, with the name and the reason that the operator wrote.
 fn refuse(request: &AdminRequest<'_>, denied: &Denied) -> Answer {
     let mut answer =
         if request.by_page() { page::denied(request, denied) } else { answer::text(denied.status, &*denied.why) };

@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 pub(crate) use error_envelope_core::message::is_invisible;
 
-/// The text on one line.
+/// The text on one line, with such characters as numbers.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     shown(text, false)
 }
 
-/// The text with its lines.
+/// The text on its own lines, with such characters as numbers.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     shown(text, true)
 }

@@ -1,4 +1,4 @@
-//! `error-envelope explain`: why a recorded error is rewritten as it is, and what a client gets.
+//! `error-envelope explain`: shows why a recorded error is rewritten in this way, and what a client gets.
 //!
 //! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
 //! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 struct Explained<'a> {
     recorded: &'a Recorded,
     trial: &'a Trial,
-    /// The result in the route's own mode.
+    /// The result in the mode that the policy sets for the route.
     real: TrialResult,
     enforced: TrialResult,
 }
@@ -293,7 +293,7 @@ fn first_route(reading: &PathReading, none: &str) -> String {
     reading.routes().next().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
-/// The check of some statuses before the status itself.
+/// The check for statuses whose code does not follow from the status alone.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
     let issues = if explanation.lists_issues {
         "the body lists the invalid fields"
@@ -361,7 +361,7 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     }
 }
 
-/// The headers that the layer wrote. Received ones may be anything: a cookie, a token (L3).
+/// The headers that the layer wrote. A received header is left out: it may be a cookie or a token (L3).
 fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
     let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))

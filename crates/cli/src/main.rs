@@ -82,7 +82,7 @@ enum Verb {
 }
 
 /// A request allocates and frees fourteen pieces of memory, some larger than those that glibc caches for a thread.
-/// The libraries leave the choice to their program.
+/// Libraries leave the choice of an allocator to the program.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

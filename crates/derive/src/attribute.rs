@@ -25,9 +25,9 @@ pub(crate) struct FaultAttribute {
 }
 
 pub(crate) enum Code {
-    /// A name of the catalogue, or the path of a constant.
+    /// The name of a code in the catalogue, or the path of a constant.
     Path(ExprPath),
-    /// A name and a status. The compiler checks their form when it evaluates the constant.
+    /// A custom code: its name and its status. The compiler checks their form when it evaluates the constant.
     Custom(LitStr, LitInt),
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Detail {
 }
 
 impl FaultAttribute {
-    /// Parses all attributes of a variant: two of them count as one.
+    /// Parses all attributes of a variant: several attributes count as one.
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
@@ -89,7 +89,7 @@ impl FaultAttribute {
             Some("custom") if input.peek(token::Paren) => {
                 once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
-            // A word in small letters is a misspelt key, not a constant.
+            // A word in lower case is a misspelt key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
             _ => once(&mut self.code, Code::Path(path), span),
         }
@@ -108,7 +108,8 @@ impl FaultAttribute {
     }
 }
 
-/// `Fault::status` ignores any other, too late to report it.
+/// Parses the status of an error. `Fault::status` would ignore any other status only at run time, too late to report
+/// it.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {

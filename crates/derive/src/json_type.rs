@@ -1,8 +1,9 @@
-//! The JSON type of a field, as far as its type's name shows: a macro sees no more.
+//! Guesses the JSON type of a field from the name of its Rust type: a macro cannot see more than the name.
 
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
 
-/// Empty if any value is possible; `?` ends the name of an `Option`, which may be absent.
+/// The name of the JSON type; empty if any value is possible. The name of an `Option`, which may be absent, ends with
+/// `?`.
 pub(crate) fn name_of(field: &Type) -> String {
     match last_segment(field) {
         Some(last) if last.ident == "Option" => format!("{}?", argument(last).map_or("", plain_name_of)),

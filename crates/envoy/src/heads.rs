@@ -9,16 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response as http_resp
 
 use crate::abi::{Head, HeaderList, Stream};
 
-/// The changes of a head: they are applied once nothing of the head is lent any more.
+/// The changes of a head. They are applied once no part of the head is borrowed any more.
 #[derive(Default)]
 pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
     lines: Vec<OwnedMutation>,
-    /// Beside them the id, and whether it takes the place of another.
+    /// The request id to set, and whether it replaces another one.
     id: Option<(HeaderValue, bool)>,
 }
 
-/// The change of one name, with its own copy of the values: the changed head may be dropped before.
+/// The change of one name, with its own copy of the values, because the new head may be dropped before it is applied.
 struct OwnedMutation {
     name: HeaderName,
     is_new: bool,
@@ -60,7 +60,8 @@ fn put_status(stream: &Stream<'_>, whose: Head, status: Option<StatusCode>) {
     }
 }
 
-/// Replaces the lines of this name. Adding one to none is a third cheaper than searching for one to replace.
+/// Replaces the lines of this name. If there are none, adding a line takes a third less time than searching for one to
+/// replace.
 fn put<'v>(
     stream: &Stream<'_>,
     whose: Head,

@@ -1,6 +1,6 @@
 //! Closes connections that have been without a request for a while, in any HTTP version.
 //!
-//! hyper's timer for heads covers HTTP/1 alone, and starts only once hyper has detected HTTP/1. A client that sends
+//! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. A client that sends
 //! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever. That timer is also set for
 //! each request, while one for each connection is enough.
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
-    /// Request bodies over HTTP/1 that are still held: hyper may be within one.
+    /// The number of HTTP/1 request bodies that are not dropped yet: hyper may still be reading one.
     bodies: AtomicUsize,
     /// Whether data that hyper has written still waits for the socket.
     owes: AtomicBool,
@@ -27,7 +27,7 @@ impl Activity {
         Self { connected: Instant::now(), running, bodies, owes, ended }
     }
 
-    /// A request is in flight from now on.
+    /// Notes that a request is in flight.
     pub(crate) fn request_started(&self) {
         self.running.fetch_add(1, Relaxed);
     }
@@ -37,7 +37,7 @@ impl Activity {
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// A request body may have more to come from now on.
+    /// Notes that a request body has begun, of which more may come.
     pub(crate) fn body_started(&self) {
         self.bodies.fetch_add(1, Relaxed);
     }
@@ -46,7 +46,7 @@ impl Activity {
         self.bodies.fetch_sub(1, Relaxed);
     }
 
-    /// Resolves once nothing was in flight for `limit`, from now on.
+    /// Resolves once no request was in flight for `limit`, counted from now.
     pub(crate) async fn stops_for(&self, limit: Duration) {
         let began = Instant::now();
         loop {
@@ -59,11 +59,11 @@ impl Activity {
         }
     }
 
-    /// Resolves once nothing was in flight for a while, and the last response is fully written: hyper is between two
-    /// requests.
+    /// Resolves once no request was in flight for a while, and the last response is fully written, so that hyper is
+    /// between two requests.
     ///
-    /// The time is `least`. It doubles, up to `most`, whenever a check finds that a request has just ended: a check
-    /// costs a busy connection a wake-up.
+    /// The wait is `least` at first. Whenever a check finds that a request has just ended, it doubles, up to `most`,
+    /// because each check wakes a busy connection.
     pub(crate) async fn wait_for_silence(&self, least: Duration, most: Duration) {
         let (mut limit, mut quiet) = (least, Duration::ZERO);
         loop {
@@ -81,12 +81,12 @@ impl Activity {
         }
     }
 
-    /// Sets whether written data waits from now on.
+    /// Sets whether written data still waits for the socket.
     pub(crate) fn owes(&self, owes: bool) {
         self.owes.store(owes, Relaxed);
     }
 
-    /// Whether the connection has more to write than its client takes.
+    /// Whether written data still waits, because the client does not read it.
     pub(crate) fn is_owing(&self) -> bool {
         self.owes.load(Relaxed)
     }

@@ -61,14 +61,14 @@ impl Resolver {
             return running.clone();
         }
         let (found, waiting) = watch::channel(None);
-        // On a task of its own: it continues after the request that started it leaves.
+        // The lookup runs on a separate task, so that it continues even if the request that started it is dropped.
         tokio::spawn(async move { found.send_replace(Some(lookup.await.map_err(Arc::new))) });
         *running = Some(waiting.clone());
         waiting
     }
 }
 
-/// Returns the first connection that an address accepts; if none does, the error of the last one.
+/// Connects to the first address that accepts; if none does, returns the error of the last one.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));

@@ -27,7 +27,7 @@ struct Subscriber {
 pub(crate) struct SubscriptionSlot(Arc<Subscriber>);
 
 impl Subscribers {
-    /// Adds a listener, in place of slow ones if there are too many. Returns `None` if there are still too many.
+    /// Adds a listener. If all places are taken, it replaces slow listeners; if none is slow, returns `None`.
     pub(crate) fn join(&self, now: Instant) -> Option<SubscriptionSlot> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ring::Ring;
 
-/// How many hours are kept: an operator who is alerted at night can still see the beginning.
+/// How many hours are kept. An operator who is alerted at night can still see how the problem began.
 pub(crate) const HOURS: u32 = 6;
 /// How many minutes are kept, including the current one.
 pub(crate) const MINUTES: u32 = HOURS * 60;
@@ -23,7 +23,7 @@ pub(crate) fn begin_ms(minute: u32) -> u64 {
     u64::from(minute) * MINUTE_MS
 }
 
-/// The minutes that are kept at a time; its own minute is the last.
+/// The minutes that are kept at this time; the last one is the current minute.
 pub(crate) fn kept(now_ms: u64) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(MINUTES)..end

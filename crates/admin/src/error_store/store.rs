@@ -19,7 +19,7 @@ const MOST_WAITING: usize = 256;
 /// The observed errors, in bounded memory.
 pub(crate) struct Store {
     kept: Arc<Mutex<RecentErrors>>,
-    /// Started with the first body: most policies show none.
+    /// The thread starts when the first body comes: most policies show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     pub(crate) listeners: Subscribers,
     requests: Mutex<Requests>,

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::query::{Filter, route_word};
 
 /// The most combinations of route, scope and code with their own row of minutes, 360 KiB in all. Beyond this number,
-/// the one that was quiet the longest is counted with all others that no longer have one.
+/// the combination with the longest time since its last error loses its row: its counts go to the sum of the others.
 pub(crate) const MOST_SERIES: usize = 256;
 
 /// Errors per minute.
@@ -17,7 +17,7 @@ pub(crate) const MOST_SERIES: usize = 256;
 pub(crate) struct Timeline {
     all: Minutes,
     series: HashMap<Series, Minutes>,
-    /// Errors without a row of their own any more.
+    /// The errors of all combinations that have lost their row.
     others: Minutes,
 }
 
@@ -61,12 +61,12 @@ impl Timeline {
         sum.counts(minutes)
     }
 
-    /// The counts of each route, of the errors that match.
+    /// The counts of each route, only of the errors that match.
     pub(crate) fn by_route(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| route_word(series.place.route.as_deref()))
     }
 
-    /// The counts of each code, of the errors that match. Errors without a code have an empty name.
+    /// The counts of each code, only of the errors that match. Errors without a code have an empty name.
     pub(crate) fn by_code(&self, filter: &Filter, minutes: &Range<u32>) -> Rows {
         self.rows(filter, minutes, |series| series.code.as_str())
     }
@@ -90,7 +90,7 @@ impl Timeline {
         self.series.iter().filter(move |(series, _)| series.severity == severity)
     }
 
-    /// Errors whose route and code are no longer known.
+    /// The counts of errors whose route and code are no longer kept.
     pub(crate) fn others(&self, minutes: Range<u32>) -> u64 {
         self.others.counts(minutes).into_iter().map(u64::from).sum()
     }

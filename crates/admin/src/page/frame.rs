@@ -1,4 +1,5 @@
-//! The frame of every page: its head, its source, the switch, the navigation, and the search.
+//! The frame of every page: its title, the gateway and policy that it shows, the kill switch, the navigation, and the
+//! search.
 
 use maud::{DOCTYPE, Markup, html};
 

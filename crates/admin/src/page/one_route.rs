@@ -69,7 +69,7 @@ impl RouteErrors {
         }
     }
 
-    /// What changes for clients, and whether the route is ready for it.
+    /// What the next mode changes for clients, and whether the route is ready for it.
     fn next(&self) -> Markup {
         html! {
             div.next {
@@ -119,7 +119,7 @@ impl RouteErrors {
     }
 }
 
-/// Whether only the status distinguishes the service's errors of a status.
+/// Whether no other kind of the service's errors has this status, so that the status alone distinguishes it.
 fn is_alone(kind: &Kind, kinds: &[(u64, &OfKind)]) -> bool {
     let mut same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
     same.all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())

@@ -18,10 +18,10 @@ use crate::failure::CommandError;
 use crate::report::json_text;
 use crate::text::{counted, one_line, printable};
 
-/// The largest file to read: no catalogue is that large.
+/// The largest file to read: every catalogue is smaller.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Keywords of JSON Schema that only describe.
+/// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
 /// Keywords whose order means nothing.
 const SETS: [&str; 3] = ["required", "enum", "type"];
@@ -67,7 +67,7 @@ struct CatalogueChange {
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or is no export.
+/// The file cannot be read, or is not an export.
 pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
     let new = parsed(new).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;

@@ -101,13 +101,14 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// The threads in addition to the main one. With one worker there are none: the main thread does its work.
+    /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
+    /// work.
     pub(super) fn workers(&self) -> usize {
         workers(self.workers)
     }
 }
 
-/// The threads in addition to the main one, for the value of `--workers`.
+/// The number of worker threads in addition to the main thread, for this value of `--workers`.
 pub(crate) fn workers(flag: Option<u16>) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Some(flag.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)

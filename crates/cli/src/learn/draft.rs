@@ -51,8 +51,8 @@ impl Kind {
     }
 }
 
-/// Rules are tried in their order: one that matches by route alone goes behind those that match an error's content. A
-/// comment goes last, so that a code that it shares is defined by an active rule.
+/// The layer tries rules in order, so a rule that matches only by route comes after those that match an error's
+/// content. A comment comes last, so that a code it shares with an active rule is defined by that rule.
 const fn rank(kind: &Kind) -> u8 {
     match kind {
         _ if kind.status() >= 500 => 2,
@@ -81,7 +81,7 @@ pub(super) struct Drafts<'p> {
     policy: Option<(&'p PolicyFile, String)>,
     own: HashMap<String, ErrorCode>,
     errors: usize,
-    /// Errors to which a draft could add nothing beyond their status.
+    /// The number of errors that need no draft, since their status suffices.
     by_status_alone: usize,
     /// Whether the input has texts of the service.
     has_texts: bool,
@@ -113,7 +113,8 @@ impl<'p> Drafts<'p> {
         tally.routes.extend(seen.route);
     }
 
-    /// Whether the policy has the draft already: as a rule that was added after the log was written, or as a comment.
+    /// Whether the policy already has the draft: as a rule that someone added after the log was written, or as a
+    /// comment.
     fn is_drafted(&self, kind: &Kind, seen: &ObservedErrors) -> bool {
         let Some((file, texts)) = &self.policy else { return false };
         let rule = rule(seen.status, &condition(kind), "", "", false);

@@ -10,7 +10,7 @@ use http::Uri;
 use crate::failure::CommandError;
 use crate::text::one_line;
 
-/// The default.
+/// The gateway to call if none is named.
 const DEFAULT: &str = "http://127.0.0.1:9901";
 
 /// A gateway whose mode is set.
@@ -36,7 +36,7 @@ impl fmt::Display for Gateway {
     }
 }
 
-/// All of them, each once.
+/// All gateways of the flags and the fleet's file, each once.
 pub(super) fn named(admin: &[Uri], fleet: Option<&Path>) -> Result<Vec<Gateway>, CommandError> {
     let mut gateways: Vec<Gateway> = Vec::new();
     for address in admin {

@@ -195,7 +195,7 @@ fn routes(args: &Args, policy: &Policy) -> Vec<Route> {
     let named = args.json_path.iter().chain(&args.protected);
     let named = named.map(|(method, path)| (Some(method.clone()), path.clone()));
     let mut routes: Vec<_> = named.chain(policy.samples(STAND_IN)).collect();
-    // `/a` as the command line names it, and as its own route has it.
+    // The flags and a route of the policy may both name `/a`.
     let mut seen = std::collections::HashSet::new();
     routes.retain(|route| seen.insert(route.clone()));
     let route = |(method, path): (Option<Method>, String)| {
@@ -233,7 +233,7 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
     routes
 }
 
-/// The requests that would be sent, by line.
+/// The report of `--dry-run`: the requests that would be sent, by line.
 fn dry(service: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
@@ -268,7 +268,8 @@ fn route(text: &str) -> Result<(Method, String), String> {
     Ok((method.to_ascii_uppercase().parse().map_err(|_| wrong())?, path.ok_or_else(wrong)?.to_string()))
 }
 
-/// A wrong line is not repeated: it may be a secret. So it is read here, since clap repeats what its parser refuses.
+/// Parses `NAME: VALUE`. An invalid line may be a secret, and clap repeats a value that its own parser refuses. So the
+/// line is parsed here.
 fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE".to_owned());
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;

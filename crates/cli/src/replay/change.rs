@@ -1,7 +1,7 @@
 //! Compares two responses to one request.
 //!
-//! Bodies that are JSON are compared field by field, so that the changed fields are named. Values are never part of
-//! a change: it is shown in the log of a pull request (L3).
+//! Bodies that are JSON are compared field by field, so that the changed fields are named. A change never contains
+//! values, because it is shown in the log of a pull request (L3).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,7 +39,7 @@ pub(super) struct Answer {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Head {
     status: u16,
-    /// `None` if it passes unchanged.
+    /// The error code; `None` if the response passes unchanged.
     code: Option<String>,
     passes: bool,
 }
@@ -60,7 +60,7 @@ impl Answer {
         let passes = outcome.passes();
         let code = outcome.event.as_ref().and_then(Event::code).filter(|_| !passes);
         let head = Head { status: outcome.status.as_u16(), code: code.map(|code| code.as_str().to_owned()), passes };
-        // A request without a route has no settings either: the response shows it.
+        // A request without a route has no settings; the response shows that.
         let effective = trial.effective(recorded);
         let route = effective.as_ref().and_then(|effective| effective.reading().routes().next());
         let route = route.map(|(pattern, _)| pattern.to_owned());

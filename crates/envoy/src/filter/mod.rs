@@ -30,7 +30,8 @@ use self::state::{EnvoyLocalReply, State, TeeState, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
-    /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
+    /// Envoy makes the reply itself. Its head comes to this filter next; but if a head is already held back, Envoy's
+    /// head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_state(State::Answered) {
@@ -95,7 +96,7 @@ impl Filter {
         }
     }
 
-    /// Envoy destroys the stream; it must not be called any more.
+    /// Envoy destroys the stream: its callbacks must not be used any more.
     pub(crate) fn destroyed(&self) {
         self.stop_timers();
     }

@@ -1,4 +1,4 @@
-//! A line: JSON, or Apache's and nginx's combined form.
+//! Formats a line of the access log: as JSON, or in the combined format of Apache and nginx.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::entry::Entry;
 use super::fields::AccessField;
 
-/// The longest client text in a line, in characters; a longer one ends in `…`.
+/// The most characters of a client's text in a line; a longer text ends with `…`.
 const MAX_TEXT: usize = 1024;
 
 pub(super) fn json(entry: &Entry, fields: &[AccessField]) -> String {
@@ -80,7 +80,7 @@ pub(super) fn combined(entry: &Entry) -> String {
     line
 }
 
-/// `23/Nov/2026:01:02:03 +0000`, of `2026-11-23T01:02:03Z`.
+/// The time in Apache's format: `23/Nov/2026:01:02:03 +0000` for `2026-11-23T01:02:03Z`.
 fn apache_time(entry: &Entry) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -96,7 +96,7 @@ fn lossy(value: &http::HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// A client's text on one line: invisible characters, and those that turn the direction of writing, are escaped.
+/// A client's text on one line: invisible characters, and those that change the direction of writing, are escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !it.is_control() && !is_format(it);
     if text.len() <= MAX_TEXT && text.chars().all(is_plain) {

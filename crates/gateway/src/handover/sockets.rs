@@ -1,4 +1,4 @@
-//! Listening sockets that this process got at its start.
+//! The listening sockets that this process got at its start.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,8 @@ use tokio::time::sleep;
 
 use crate::error::Error;
 
-/// A process that dies closes its descriptors one after the other, the one to its successor perhaps first.
+/// How long to wait for an address to become free. A dying process closes its descriptors one after the other, perhaps
+/// the connection to its successor first.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 const BIND_AGAIN: Duration = Duration::from_millis(10);
 
@@ -43,7 +44,7 @@ impl SocketPurpose {
 #[must_use]
 pub struct ListeningSockets {
     given: Vec<(SocketPurpose, BlockingListener)>,
-    /// A gateway has just died here: the kernel may take a moment to close its sockets.
+    /// Whether a gateway has just died here, so that the kernel may take a moment to close its sockets.
     after_death: bool,
 }
 

@@ -14,7 +14,8 @@ use super::sockets::ListeningSockets;
 use super::upgrade_socket::{OWN_NAME, UpgradeSocket};
 use crate::error::Error;
 
-/// How often a process may end before it has handed anything over: a killed one does once, and then no process listens.
+/// How often a gateway may end before it has handed anything over. If one is killed, this happens once, and then no
+/// process listens.
 const MOST_ENDS: usize = 3;
 
 /// A take-over that has begun; the upgrade socket may have no gateway yet.
@@ -67,7 +68,7 @@ impl Takeover {
             return Err(takeover_error(path, format_args!("the gateway on that socket does not hand over: {line}")));
         };
         let names: Vec<_> = names.split_whitespace().map(str::to_owned).collect();
-        // The kernel drops those that have no room here.
+        // If this process has too few descriptors left, the kernel drops the others.
         if descriptors.len() < names.len() {
             let problem = "this process has too few file descriptors left for the other gateway's sockets";
             return Err(
@@ -104,7 +105,7 @@ impl Takeover {
     }
 }
 
-/// Waits for the first fetch of each key set, which has a time limit of its own.
+/// Waits for the first fetch of each key set. Each fetch has its own time limit.
 async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
     for keys in layer.policy_status().policy().remote_keys() {
         if !keys.has_set() {

@@ -19,8 +19,8 @@ use super::kept::{CachedHandle, now_if_kept};
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread
-    /// keeps those that it made last.
+    /// The counters that this thread used last. To create a counter's key takes longer than everything else that an
+    /// error needs, and errors come in storms.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -31,7 +31,7 @@ struct KnownKind {
     counter: CachedHandle<Counter>,
 }
 
-/// The values that make the labels.
+/// The values from which the labels are made.
 struct Kind {
     code: Option<ErrorCode>,
     status: Option<StatusCode>,
@@ -53,7 +53,7 @@ pub(crate) fn record_error(event: &Event) {
 
 pub(super) fn record_at(event: &Event, now: Option<Instant>) {
     let counted = KINDS.try_with(|kinds| {
-        // Borrowed already where a recorder serves through the layer itself.
+        // Already borrowed if the recorder itself sends requests through the layer.
         let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
         if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(event)) {
             known.count(now);
@@ -67,7 +67,7 @@ pub(super) fn record_at(event: &Event, now: Option<Instant>) {
         kinds.push(known);
         true
     });
-    // A thread that is ending cannot keep counters any more.
+    // A thread that is ending can no longer keep counters.
     if !counted.unwrap_or(false) {
         KnownKind::new(event).count(None);
     }
@@ -129,7 +129,7 @@ impl Kind {
         }
     }
 
-    /// Compares without cloning the `Arc` of the route's name.
+    /// Whether the event is of this kind, compared without cloning the `Arc` of the route's name.
     fn is_of(&self, event: &Event) -> bool {
         let Self { code, status, would_be, origin, route, scope, mode, dialect } = self;
         (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
@@ -174,7 +174,7 @@ pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
     scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
-/// The digits, which outlive the event.
+/// The digits of a status, as a static text.
 fn text_of(status: StatusCode) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
 

@@ -30,7 +30,7 @@ pub fn version(protocol: Option<&[u8]>) -> Version {
     }
 }
 
-/// A request's target in Envoy's lines, which are no headers.
+/// The parts of a request's target, which Envoy passes as lines that are not headers.
 #[derive(Default)]
 struct Target<'l> {
     method: &'l [u8],
@@ -41,7 +41,7 @@ struct Target<'l> {
     path: Option<Bytes>,
 }
 
-/// The head of a request: all of it, or its target and the headers that are [read](is_read).
+/// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read).
 pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> RequestHead {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.version = version;
@@ -60,7 +60,8 @@ pub fn request<'l>(lines: impl HeaderLines<'l>, version: Version, all: bool) -> 
                 if version >= Version::HTTP_2 {
                     target.named = Authority::try_from(value).ok();
                 }
-                // The host takes its usual place in the head, so that changes of the head are found quickly.
+                // The host is inserted at its usual position in the head, so that changes of the head are found
+                // quickly.
                 if target.named.is_none() {
                     match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
@@ -95,11 +96,12 @@ pub fn has_removed<'l>(lines: impl HeaderLines<'l>) -> bool {
     lines.iter().any(|(name, _)| is_removed(name))
 }
 
-/// Most requests have at most this many headers that are read.
+/// The number of read headers that most requests do not exceed.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// The URI as a server passes it to a service: only the path over HTTP/1, the whole URI over HTTP/2 and above.
+    /// The URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI over
+    /// HTTP/2 and above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {

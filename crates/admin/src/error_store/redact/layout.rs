@@ -1,9 +1,10 @@
-//! JSON, laid out for people: fields stay in their order, numbers as they were written.
+//! Formats JSON for people: fields keep their order, and numbers their spelling.
 
-/// Deeper values are indented no further: a body of brackets alone must not grow with its square.
+/// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
+/// length.
 const DEEPEST: usize = 16;
 
-/// Lays out a JSON text that may break off; a little more than `most` bytes at most.
+/// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.
 pub(super) fn laid_out(json: &str, most: usize) -> String {
     let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
     let mut rest = json;
@@ -21,7 +22,7 @@ pub(super) fn laid_out(json: &str, most: usize) -> String {
 struct Layout {
     out: String,
     depth: usize,
-    /// Nothing follows the last bracket yet.
+    /// Nothing has followed the last opening bracket yet.
     is_empty: bool,
 }
 
@@ -55,7 +56,7 @@ impl Layout {
     }
 }
 
-/// The length of the string at the beginning, with its quotes.
+/// The length of the JSON string with which the text begins, with its quotes.
 fn end_of_string(text: &str) -> usize {
     let mut escaped = false;
     let end = text.bytes().skip(1).position(|byte| {

@@ -27,7 +27,7 @@ const MANAGER: [(&str, &[&str], &str); 6] = [
     ("proxy_100_continue", &["true"], "Envoy accepts an upload before the guards run (G4)"),
 ];
 
-/// Filters whose own responses were seen to pass the module if they are placed before it, in Envoy 1.40:
+/// Filters whose own responses bypass the module if they are placed before it, as tests with Envoy 1.40 show:
 /// `tests/it/cases/envoy/answering.rs`.
 const PASSING: [&str; 10] = [
     "api_key_auth",
@@ -42,7 +42,7 @@ const PASSING: [&str; 10] = [
     "rbac",
 ];
 
-/// Filters that respond by themselves, and were not tested.
+/// Further filters that respond by themselves; whether their responses bypass the module was not tested.
 const ANSWERING: [&str; 11] = [
     "adaptive_concurrency",
     "admission_control",
@@ -103,7 +103,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
 fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
         let name = filter["name"].as_str().unwrap_or("a filter has no name");
-        // Its name can be anything; its type shows what it is.
+        // A filter's name can be anything; its type shows what it is.
         let kind = filter["typed_config"]["@type"].as_str().unwrap_or(name);
         let is_one_of = |filters: &[&str]| kind.split('.').any(|part| filters.contains(&part));
         if index < module && is_one_of(&ANSWERING) {
@@ -141,7 +141,8 @@ pub(super) fn is_ours(filter: &Value) -> bool {
     is_module(filter) || processor::is_ours(filter)
 }
 
-/// Envoy finds the module by its name, or gets a file or an address: then the filter's name alone shows whose it is.
+/// Envoy finds the module by its name, or gets a file or an address. With a file or an address, only the filter's name
+/// shows whether it is the module.
 fn is_module(filter: &Value) -> bool {
     let config = &filter["typed_config"];
     let source = &config["dynamic_module_config"];
@@ -231,7 +232,7 @@ fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
 fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
     let empty = Vec::new();
     let mappers = config["mappers"].as_array().unwrap_or(&empty);
-    // The module and the processor mark their own replies in the same metadata.
+    // The module and the processor mark their own replies with the same metadata.
     let ours = |mapper: &Value| mapper["filter"]["metadata_filter"]["matcher"]["filter"] == MODULE;
     let Some(at) = mappers.iter().position(ours) else {
         findings.warn(place, "local_reply_config has no mapper for the module's replies: if reading an error fails, clients get Envoy's own text (V3); copy the mapper from `envoy-config --snippet`");

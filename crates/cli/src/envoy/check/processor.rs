@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::config::is_a;
 use super::findings::Findings;
 
-/// The settings without which requests pass no guard: the field, its wanted value, and what happens else.
+/// The settings without which requests pass no guard: the field, its required value, and what happens with another
+/// value.
 const GUARDS: [(&str, bool, &str); 4] = [
     ("failure_mode_allow", false, "without the processor every request passes without guards"),
     ("observability_mode", false, "Envoy ignores the processor's replies"),
@@ -56,7 +57,7 @@ fn of_modes(place: &str, modes: &Value, findings: &mut Findings) {
     }
 }
 
-/// A mode, or Envoy's default for its field.
+/// The mode of a field, or Envoy's default for it.
 fn mode<'m>(modes: &'m Value, field: &str) -> &'m str {
     match (modes[field].as_str(), field) {
         (Some("DEFAULT") | None, "request_header_mode" | "response_header_mode") => "SEND",
@@ -66,7 +67,7 @@ fn mode<'m>(modes: &'m Value, field: &str) -> &'m str {
     }
 }
 
-/// Without a list Envoy allows every mode.
+/// Checks the modes that may override the filter's. Without a list Envoy allows every mode.
 fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     let Some(allowed) = allowed.as_array().filter(|allowed| !allowed.is_empty()) else { return };
     let is_allowed = |wanted: &ModeFields| {

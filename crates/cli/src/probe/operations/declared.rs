@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::super::finding::Finding;
 use super::RULE;
 
-/// The most schemas to search for codes, and the deepest nesting: references may lead in circles, or to ever
-/// more of them.
+/// The most schemas to search for codes, and the deepest nesting: references may form circles, or lead to more and more
+/// references.
 const MOST_SCHEMAS: usize = 10_000;
 const DEEPEST: usize = 32;
 
@@ -54,7 +54,7 @@ struct Search<'d> {
 }
 
 impl<'d> Search<'d> {
-    /// The allowed texts of a field; `None` if any is.
+    /// The allowed texts of a field; `None` if any text is allowed.
     fn values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         (self.left, self.deeper) = (self.left.checked_sub(1)?, self.deeper.checked_sub(1)?);
         let found = self.found(schema, path);
