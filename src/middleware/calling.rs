@@ -34,7 +34,7 @@ where
     #[inline]
     pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let mut outcome = None;
-        // The future is dropped before its response is used: its drop may panic, too (F2).
+        // The future is dropped before its response is used, because the drop may panic, too (F2).
         let polled = catch(|| self.as_mut().poll_call(&mut outcome, cx));
         if let Ok(Poll::Pending) = polled {
             return Poll::Pending;
@@ -45,7 +45,7 @@ where
         }
         let Some(Call { exchange, mut around }) = call.take() else { return Poll::Pending };
         let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
-        // An error's own event is inside the span, too (L1).
+        // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
         match outcome {
@@ -54,7 +54,8 @@ where
         }
     }
 
-    /// Polls the inner call. It is ready once the call has ended, or its client's time is out; the future is then dropped.
+    /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
+    /// then dropped.
     #[inline]
     fn poll_call(
         self: Pin<&mut Self>,
@@ -138,7 +139,7 @@ where
         }
     }
 
-    /// Reads an error's body, which stays in place if its rest may be sent.
+    /// Reads an error's body. The body is not moved if the rest of it may have to be sent.
     #[inline]
     fn collect(
         mut self: Pin<&mut Self>,
@@ -162,7 +163,7 @@ where
         decided.map(|decided| Ok(self.read(decided)))
     }
 
-    /// The reply to an error whose body was read. The unread rest is dropped, or sent from its place.
+    /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
     pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome) -> Reply<R, B> {
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
@@ -172,7 +173,7 @@ where
                 let resumed = |read| Kind::Resume { body: Box::new(ResumedBody::new(read, error, rest)) };
                 reply.map(|read| ResponseBody::new(resumed(read), Some(tail)))
             }
-            // A body that was not kept cannot be resumed.
+            // Without the kept rest, the body cannot be resumed.
             (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
             (BodyOutcome::Replay(reply, trailers), kept) => {
                 let _ = catch(|| drop(kept));
@@ -186,7 +187,7 @@ where
     }
 }
 
-/// Built in place: a reply is large to move.
+/// The reply is built in place, because it is large to move.
 #[inline(always)]
 fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
     Poll::Ready(Ok(Response::from_parts(head, body)))
@@ -204,7 +205,8 @@ fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> Response
     }
 }
 
-/// The reply to a call without a response: it has an error, its time ran out, or its poll or its drop panicked.
+/// The reply to a call without a response: the service returned an error, the time limit passed, or polling or dropping
+/// the future panicked.
 fn failed<R, B, E>(exchange: Exchange, outcome: Option<Result<Response<R>, E>>, panic: Option<Box<str>>) -> Reply<R, B>
 where
     E: Into<BoxError>,

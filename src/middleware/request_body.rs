@@ -21,7 +21,7 @@ pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
-    /// [`LengthLimitError`](http_body_util::LengthLimitError), because axum answers 413 only to that.
+    /// [`LengthLimitError`](http_body_util::LengthLimitError), the only error to which axum answers 413.
     pub struct RequestBody<B> {
         // `None` if the peek met its end (G3).
         #[pin]
@@ -37,7 +37,7 @@ pin_project! {
 }
 
 impl<B> RequestBody<B> {
-    /// `goes_on` states that the body was checked for its end and did not report it.
+    /// `goes_on` means that `is_end_stream` was checked, and was false.
     pub(super) fn new(body: B, goes_on: bool, meter: Option<BodyMeter>, metrics: Option<RouteMetrics>) -> Self {
         Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
     }
@@ -143,7 +143,7 @@ fn look(
     let Some(meter) = meter else { return if is_end { Look::Ends } else { Look::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
-            // An HTTP/2 stream usually ends with an empty frame: polling for more would take its locks for nothing.
+            // An HTTP/2 stream usually ends with an empty frame: polling again would only take the stream's locks.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
@@ -154,20 +154,20 @@ fn look(
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
                     return Look::Over(drain);
                 }
-                // On HTTP/2 no bytes stay on the connection: it does not matter that the body has ended.
+                // On HTTP/2 no bytes stay on the connection, so it does not matter whether the body has ended.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
             }
         },
-        // The error's causes are user code (F2).
+        // To inspect the error's causes runs user code (F2).
         Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
         None => meter.body_ended(),
     }
     if is_end { Look::Ends } else { Look::Passes }
 }
 
-/// Reads and drops the rest of a body over its limit; whether its end was reached.
+/// Reads and drops the rest of a body over its limit. Returns whether the end was reached.
 fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
     B: Body<Error: Into<BoxError>>,
@@ -181,7 +181,8 @@ where
     }
 }
 
-/// A body's next frame as `Bytes`, from which framing can be read; its panic is an error (F2).
+/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. A panic becomes an
+/// error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -197,7 +198,7 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// The length of a body's next frame, which is dropped; a panic is an error (F2).
+/// Polls for a body's next frame, drops it and returns its length. A panic becomes an error (F2).
 pub(super) fn poll_dropped<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -209,12 +210,12 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// A fault, so that it is not mistaken for a broken body of the client (F1, F2).
+/// The error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
     Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}")).into()
 }
 
-/// The error has no constructor: a `Limited` body that overflows yields one.
+/// A `LengthLimitError`. It has no constructor, so a `Limited` body that exceeds its limit makes one.
 fn over_limit() -> BoxError {
     let mut limited = Limited::new(Full::new(Bytes::from_static(b"x")), 0);
     let mut cx = Context::from_waker(std::task::Waker::noop());

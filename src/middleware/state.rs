@@ -22,12 +22,12 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    // The happy path's state is the largest.
+    // The state of a request without an error is the largest, so a box for it would cost every request.
     #[project = StateProj]
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: Option<F>, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
-        // The unread rest may be sent after all, from its place (M1).
+        // An error's body is read; its unread rest may be sent after all, so it must not be moved (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Box<Peeking<S, B>> },
         Verifying { verifying: Box<Verifying<S, B>> },
@@ -43,14 +43,14 @@ pub(super) struct Call {
     pub(super) around: Option<Box<CallContext>>,
 }
 
-/// State that few calls have.
+/// State that only a few calls need.
 pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Deadline>,
 }
 
 impl Call {
-    /// The time of an RPC call's client is out.
+    /// Whether the client's deadline for an RPC call has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
         deadline.is_some_and(|deadline| deadline.has_passed(cx))
@@ -58,7 +58,7 @@ impl Call {
 }
 
 impl CallContext {
-    /// The span, which stays here, and the deadline, which moves on.
+    /// The span, borrowed, and the deadline, taken out.
     pub(super) fn parts(&mut self) -> (Option<&Span>, Option<Deadline>) {
         (self.span.as_ref(), self.deadline.take())
     }
@@ -74,7 +74,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
         let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
-        // By reference: what a catch takes and returns by value is moved twice.
+        // The closure borrows these: values that `catch` takes and returns would be moved twice.
         let (mut head, mut body, mut future) = (Some(head), Some(body), None);
         let called = catch(|| {
             let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
@@ -86,7 +86,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         });
         match (called, future) {
             (Ok(()), future @ Some(_)) => Self::Calling { future, call: Some(Call { exchange, around }) },
-            // A user's subscriber may panic, too, before or after the call.
+            // The user's log subscriber may panic, too, before or after the call.
             (called, future) => {
                 let _ = catch(|| drop(future));
                 let _ = catch(|| drop(head.take()));
@@ -114,7 +114,7 @@ impl<S, F, B, R> State<S, F, B, R> {
             (Some(body), Some(drain)) => {
                 Self::Draining { draining: Some(Box::pin(Draining::new(body, drain, answered))) }
             }
-            // Its drop is user code (F2).
+            // Dropping the body runs user code (F2).
             (body, _) => {
                 let _ = catch(|| drop(body));
                 Self::Answered { answered: Some(answered) }
