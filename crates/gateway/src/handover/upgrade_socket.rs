@@ -95,8 +95,8 @@ impl Offer {
 
     /// Waits for a process that is ready to take this one's place.
     pub(super) async fn wait_for_successor(&self) -> Successor {
-        // For clients, the owner of the socket is the process that called `listen` last. If this gateway has taken over,
-        // that was another process.
+        // For clients, the owner of the socket is the process that called `listen` last. After a take-over, that is
+        // another process.
         if let Err(error) = listen(&self.listener, QUEUE) {
             tracing::warn!(target: LOG, %error, "the next gateway may log a wrong process id for this one");
         }
