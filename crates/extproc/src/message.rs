@@ -115,7 +115,7 @@ pub(crate) fn request_head(changes: HeaderMutation, mode: Mode) -> ProcessingRes
     ProcessingResponse { mode_override: Some(mode.message()), ..message(verdict) }
 }
 
-/// Lets the response head pass with these changes. If `mode` says that the body is buffered, Envoy holds the head back
+/// Lets the response head pass with these changes. If the body is buffered in this `mode`, Envoy holds the head back
 /// until it has the body.
 pub(crate) fn response_head(changes: HeaderMutation, mode: Option<Mode>) -> ProcessingResponse {
     let verdict = Verdict::ResponseHeaders(HeadersResponse { response: Some(common(changes)) });

@@ -173,8 +173,8 @@ impl<B: ForwardBody> Sends<B> for Http2<B> {
     }
 }
 
-/// How far a request got. A reset is the service's answer to one request, unless its code says that the request was not
-/// processed (RFC 9113 §8.7). GOAWAY says the same of every request after the last one that it names.
+/// How far a request got. A reset is the service's answer to one request, unless its code means that the request was
+/// not processed (RFC 9113 §8.7). GOAWAY means the same for every request after the last one that it names.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,

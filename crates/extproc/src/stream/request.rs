@@ -198,7 +198,7 @@ fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + S
     }
 }
 
-/// Panics if the request says so, for tests.
+/// Panics if the request names this message, for tests.
 pub(super) fn inject(head: &request::Parts, message: &str) {
     assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
