@@ -31,7 +31,7 @@ impl<'a> AdminRequest<'a> {
     }
 
     /// Whether a browser requests a page: then the response is a page, not JSON.
-    pub(crate) fn by_page(&self) -> bool {
+    pub(crate) fn wants_page(&self) -> bool {
         let accepts = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         accepts.flat_map(|list| list.split(',')).any(|one| one.trim_start().starts_with("text/html"))
     }
