@@ -94,7 +94,7 @@ impl RecentErrors {
     }
 
     /// Makes this entry its route's example, once its bodies are stored.
-    pub(crate) fn exemplify(&mut self, entry: &Arc<Entry>) {
+    pub(crate) fn set_example(&mut self, entry: &Arc<Entry>) {
         let tally = match &entry.route {
             None => self.elsewhere.as_mut(),
             Some(route) => self.routes.get_mut(route),

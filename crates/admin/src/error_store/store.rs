@@ -86,7 +86,7 @@ fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {
-            lock(kept).exemplify(&entry);
+            lock(kept).set_example(&entry);
         }
     }
 }

@@ -47,7 +47,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     let entry = store.recent().insert(seen).expect("an error");
     let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true, &mut Hidden::default()));
     entry.bodies.set(Bodies { before: side(before), after: side(after) }).expect("none before");
-    store.recent().exemplify(&entry);
+    store.recent().set_example(&entry);
 }
 
 /// An ordinary error.
