@@ -32,7 +32,7 @@ impl Subscribers {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         if all.len() >= MOST_LISTENERS {
-            all.retain(|it| !it.gives_way(now));
+            all.retain(|it| !it.loses_place(now));
         }
         let listener = Arc::new(Subscriber { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
         let joins = all.len() < MOST_LISTENERS;
@@ -45,7 +45,7 @@ impl Subscribers {
 
 impl Subscriber {
     /// Whether the listener is slow; it then loses its place.
-    fn gives_way(&self, now: Instant) -> bool {
+    fn loses_place(&self, now: Instant) -> bool {
         let is_slow = self.is_slow(now);
         self.is_gone.fetch_or(is_slow, Ordering::Relaxed);
         is_slow
