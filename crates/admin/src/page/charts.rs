@@ -115,7 +115,7 @@ impl Charts<'_> {
         html! {
             h1 { "Errors and requests per minute" }
             (hour_links(&self.filter, self.hour.as_deref().map_or(Ok(self.period), Err), self.span))
-            (self.what_fits())
+            (self.active_filter())
             (self.totals())
             (self.minutes_as_table())
             (self.by_route())
@@ -125,7 +125,7 @@ impl Charts<'_> {
     }
 
     /// The active filter, and a link that removes it.
-    fn what_fits(&self) -> Markup {
+    fn active_filter(&self) -> Markup {
         let Filter { route, code } = &self.filter;
         html! {
             @if !self.filter.matches_all() {
