@@ -83,10 +83,10 @@ fn read(path: &Path) -> Result<Export, CommandError> {
         return Err(failure(": is larger than 64 MiB".to_owned(), "name a file that `catalogue --format json` wrote"));
     }
     parsed(&text)
-        .map_err(|error| failure(no_export(&error), "before the change, write one with `catalogue --format json`"))
+        .map_err(|error| failure(not_an_export(&error), "before the change, write one with `catalogue --format json`"))
 }
 
-fn no_export(error: &serde_json::Error) -> String {
+fn not_an_export(error: &serde_json::Error) -> String {
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
     // An error of the whole file has no line.
