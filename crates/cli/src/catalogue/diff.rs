@@ -113,7 +113,7 @@ impl Export {
     }
 }
 
-fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
+fn contract_changes(old: &Export, new: &Export) -> Vec<CatalogueChange> {
     let facts = [
         ("the version of the contract", &old.contract, &new.contract),
         ("the advice for codes that are not listed", &old.unknown_code.retry, &new.unknown_code.retry),
@@ -126,7 +126,7 @@ fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
 
 impl Diff {
     fn new(old: &Export, new: &Export) -> Self {
-        let mut changes = of_the_whole(old, new);
+        let mut changes = contract_changes(old, new);
         for code in &old.codes {
             match new.find(&code.code) {
                 None => changes.push(CatalogueChange::new(true, code, "removed", json!(code.status), Value::Null)),
