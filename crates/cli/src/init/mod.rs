@@ -76,7 +76,7 @@ fn policy_for(document: &DocumentFile, path: &Path) -> String {
         let text = written(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
         // Routes are removed one at a time: the next error may have another cause.
-        let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
+        let Some(block) = block_at_error(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
         block.refuse(reason(&error));
     }
 }
@@ -122,7 +122,7 @@ fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
 }
 
 /// The route at the line of an error.
-fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
+fn block_at_error<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
     let line = error.line()?;
     let heads = text.lines().take(line).filter(|line| *line == "[[route]]").count();
     blocks.iter_mut().filter(|block| block.is_active()).nth(heads.checked_sub(1)?)
