@@ -72,7 +72,7 @@ impl Explained<'_> {
         let event = self.enforced.event.as_ref();
         let explanation = self.enforced.explanation.as_ref().filter(|_| !is_refusal(&self.enforced));
         let steps = explanation.map(|explanation| self.steps(explanation)).unwrap_or_default();
-        let tried = steps.iter().take(self.deciding(&steps).map_or(0, |last| last + 1));
+        let tried = steps.iter().take(self.deciding_step(&steps).map_or(0, |last| last + 1));
         let sent = |modes: &[&str], outcome: &TrialResult| {
             let headers = written_headers(&outcome.headers, response.headers());
             let headers = headers.map(|(name, value)| json!([name.as_str(), value]));
@@ -145,7 +145,7 @@ impl Explained<'_> {
             return format!("{what}: no rule is tried.\n");
         };
         let steps = self.steps(explanation);
-        let last = self.deciding(&steps);
+        let last = self.deciding_step(&steps);
         let mut out = "Sources of the code, in the order tried:\n".to_owned();
         out.extend(steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n")));
         out.extend(last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event))));
@@ -153,7 +153,7 @@ impl Explained<'_> {
     }
 
     /// The step that decided.
-    fn deciding(&self, steps: &[Step]) -> Option<usize> {
+    fn deciding_step(&self, steps: &[Step]) -> Option<usize> {
         let by = self.enforced.event.as_ref().and_then(Event::decided_by);
         steps.iter().position(|step| Some(step.by) == by && step.may_decide)
     }
