@@ -135,7 +135,7 @@ impl Clock {
         loop {
             self.wakes.store(NEVER, Ordering::SeqCst);
             workers.retain(|waits| !waits.is_over());
-            let next = workers.iter().filter_map(|waits| waits.end_those_until(self.now())).min();
+            let next = workers.iter().filter_map(|waits| waits.end_due_waits(self.now())).min();
             self.wakes.store(next.unwrap_or(NEVER), Ordering::SeqCst);
             workers = match next {
                 Some(next) => {
@@ -150,7 +150,7 @@ impl Clock {
 
 impl Waits {
     /// Ends the waits that are due; returns the time of the next one.
-    fn end_those_until(&self, now: u64) -> Option<u64> {
+    fn end_due_waits(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {
             let wait = state.waits.first_entry()?;
