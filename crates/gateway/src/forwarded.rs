@@ -76,7 +76,7 @@ impl Hop {
             }
             Forwarding::Append => {
                 // A trusted proxy spells the names correctly, so headers in other spellings are from the client.
-                remove_all(headers, |name| only_looks_so(name.as_str()));
+                remove_all(headers, |name| looks_similar(name.as_str()));
                 self.append_hop(headers);
             }
         }
@@ -121,7 +121,7 @@ fn names_client(name: &str) -> bool {
 }
 
 /// Whether a name only looks like one of these headers, whose names consist of letters and dashes.
-fn only_looks_so(name: &str) -> bool {
+fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }
 
