@@ -233,7 +233,7 @@ fn write_line(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let (cause, notes) = (event.cause().and_then(unsaid_cause), event.notes());
+                let (cause, notes) = (event.cause().and_then(remaining_cause), event.notes());
                 let span = span_of_line(event);
                 let _inside = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -289,7 +289,7 @@ fn message(event: &Event) -> &'static str {
 
 /// The part of an error that the line does not have yet. For a [`Fault`] the line already has the code, so its causes
 /// are left; if it has none, its text and the paths of its issues.
-fn unsaid_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
+fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
         return Some(text_after(error, 1));
@@ -342,10 +342,10 @@ mod tests {
             (fault().message("Only 3 left."), Some("Only 3 left.")),
             (fault().message("Only 3 left.").caused_by("4 wanted, 3 left"), Some("4 wanted, 3 left")),
         ] {
-            assert_eq!(unsaid_cause(&error).as_deref(), cause);
+            assert_eq!(remaining_cause(&error).as_deref(), cause);
         }
         assert_eq!(
-            unsaid_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
+            remaining_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
             Some("no route to host")
         );
     }
