@@ -23,7 +23,7 @@ fn plain_name_of(field: &Type) -> &'static str {
 }
 
 fn last_segment(field: &Type) -> Option<&PathSegment> {
-    match without_groups(field) {
+    match without_references(field) {
         Type::Path(TypePath { qself: None, path, .. }) => path.segments.last(),
         _ => None,
     }
@@ -34,7 +34,7 @@ fn argument(segment: &PathSegment) -> Option<&Type> {
     arguments.args.iter().find_map(|each| if let GenericArgument::Type(of) = each { Some(of) } else { None })
 }
 
-fn without_groups(mut field: &Type) -> &Type {
+fn without_references(mut field: &Type) -> &Type {
     while let Type::Reference(reference) = field {
         field = &reference.elem;
     }
