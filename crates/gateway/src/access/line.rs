@@ -30,7 +30,7 @@ impl Serialize for JsonLine<'_> {
         for field in self.fields {
             line.serialize_key(field.name())?;
             let entry = self.entry;
-            let header = |value: Option<&http::HeaderValue>| value.map(|value| text(&visible_value(value)).into_owned());
+            let header = |value: Option<&http::HeaderValue>| value.map(|value| text(&lossy_text(value)).into_owned());
             match field {
                 AccessField::Timestamp => line.serialize_value(&format_rfc3339_millis(entry.time).to_string()),
                 AccessField::RequestId => line.serialize_value(&entry.slot.request_id().map(|id| id.to_string())),
@@ -65,7 +65,7 @@ fn milliseconds(entry: &Entry) -> f64 {
 pub(super) fn combined(entry: &Entry) -> String {
     let mut line = String::with_capacity(160);
     let status = entry.status.get().map_or(0, |status| status.as_u16());
-    let agent = entry.user_agent.as_ref().map_or(Cow::Borrowed("-"), visible_value);
+    let agent = entry.user_agent.as_ref().map_or(Cow::Borrowed("-"), lossy_text);
     let _ = writeln!(
         line,
         "{} - - [{}] \"{} {} {:?}\" {status} {} \"-\" \"{}\"",
@@ -92,7 +92,7 @@ fn apache_time(entry: &Entry) -> String {
     format!("{}/{}/{}:{clock} +0000", day.unwrap_or("-"), month.unwrap_or(&"-"), year.unwrap_or("-"))
 }
 
-fn visible_value(value: &http::HeaderValue) -> Cow<'_, str> {
+fn lossy_text(value: &http::HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
