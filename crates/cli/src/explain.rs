@@ -163,7 +163,7 @@ impl Explained<'_> {
         let mut steps = vec![Step::new(DecidedBy::Layer, layer(explanation))];
         steps.extend(self.rule_steps(explanation));
         steps.extend(explanation.other_shapes.iter().map(|(shape, lack)| {
-            Step::passed_step(
+            Step::not_deciding(
                 DecidedBy::Dialect,
                 format!("{}: does not match, because {}", shape.as_str(), printable(lack)),
             )
@@ -180,14 +180,14 @@ impl Explained<'_> {
 
     fn rule_steps(&self, explanation: &Explanation) -> Vec<Step> {
         if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
-            return vec![Step::passed_step(DecidedBy::Rule, "the policy has no map rule for this request".to_owned())];
+            return vec![Step::not_deciding(DecidedBy::Rule, "the policy has no map rule for this request".to_owned())];
         }
         let step = |(rule, misses): (&MapRuleId, &Option<_>)| {
             let place = self.trial.file.as_ref().and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             match misses {
                 Some(key) => {
-                    Step::passed_step(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
+                    Step::not_deciding(DecidedBy::Rule, format!("{place}: does not match, because its `{key}` differs"))
                 }
                 None => Step::new(DecidedBy::Rule, format!("{place}: matches")),
             }
@@ -258,7 +258,7 @@ impl Step {
         Self { by, what, may_decide: true }
     }
 
-    fn passed_step(by: DecidedBy, what: String) -> Self {
+    fn not_deciding(by: DecidedBy, what: String) -> Self {
         Self { by, what, may_decide: false }
     }
 }
