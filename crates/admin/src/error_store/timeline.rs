@@ -57,7 +57,7 @@ impl Timeline {
             return self.all.counts(minutes);
         }
         let mut sum = Minutes::default();
-        self.fitting(filter).for_each(|(_, counts)| sum.take_over(counts));
+        self.matching(filter).for_each(|(_, counts)| sum.take_over(counts));
         sum.counts(minutes)
     }
 
@@ -97,14 +97,14 @@ impl Timeline {
 
     fn rows(&self, filter: &Filter, minutes: &Range<u32>, name: fn(&Series) -> &str) -> Rows {
         let mut rows: BTreeMap<&str, Minutes> = BTreeMap::new();
-        for (series, counts) in self.fitting(filter) {
+        for (series, counts) in self.matching(filter) {
             rows.entry(name(series)).or_default().take_over(counts);
         }
         let rows = rows.into_iter().map(|(name, counts)| (name.to_owned(), counts.counts(minutes.clone())));
         rows.filter(|(_, counts)| counts.iter().any(|count| *count > 0)).collect()
     }
 
-    fn fitting(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
+    fn matching(&self, filter: &Filter) -> impl Iterator<Item = (&Series, &Minutes)> {
         self.series.iter().filter(|(series, _)| filter.fits(series.place.route.as_deref(), series.code.as_str()))
     }
 }
