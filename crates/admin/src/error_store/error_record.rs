@@ -131,9 +131,9 @@ impl<'a> ErrorRecord<'a> {
             mode: event.mode(),
             kind: Kind::from_event(event),
             request: RequestLine::from_event(event, at),
-            dropped: event.notes().dropped_fields().map(harmless),
+            dropped: event.notes().dropped_fields().map(without_secrets),
             has_bodies: event.captured().is_some(),
-            form: event.notes().path_form().map(harmless),
+            form: event.notes().path_form().map(without_secrets),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }
     }
@@ -146,10 +146,10 @@ fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
-    harmless(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
+    without_secrets(text.char_indices().nth(LONGEST).map_or(&*text, |(end, _)| &text[..end]))
 }
 
-fn harmless(text: &str) -> Box<str> {
+fn without_secrets(text: &str) -> Box<str> {
     redact::text(text).into()
 }
 
@@ -158,9 +158,9 @@ impl RequestLine {
         let notes = event.notes();
         Self {
             method: event.method(),
-            path: notes.path().map(|path| harmless(bounded(path))),
+            path: notes.path().map(|path| without_secrets(bounded(path))),
             service: event.upstream().cloned(),
-            client: notes.client().map(|client| harmless(bounded(client))),
+            client: notes.client().map(|client| without_secrets(bounded(client))),
             duration_ms: notes.began().map(|began| at.saturating_sub(clock::milliseconds(began))),
         }
     }
@@ -192,7 +192,7 @@ impl Kind {
             grpc: event.grpc_status(),
             dialect: event.dialect(),
             by: event.decided_by(),
-            unknown: event.notes().unknown_code().map(harmless),
+            unknown: event.notes().unknown_code().map(without_secrets),
         }
     }
 
@@ -255,7 +255,7 @@ impl Side {
     pub(crate) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
         Self {
             status,
-            content_type: content_type.map(harmless),
+            content_type: content_type.map(without_secrets),
             text: redact::body(content_type, body, whole, hidden).map(Into::into),
             length: body.len(),
             whole,
