@@ -99,7 +99,7 @@ impl ServiceInfo {
             RequestPart::Anywhere => routes().chain([nowhere()]).collect(),
             RequestPart::Json => routes().collect(),
             RequestPart::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
-            RequestPart::Respelt => routes().filter_map(|(method, path)| Some((method, respelt(&path)?))).collect(),
+            RequestPart::Respelt => routes().filter_map(|(method, path)| Some((method, other_spelling(&path)?))).collect(),
             RequestPart::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
         };
         if is_acted_on {
@@ -274,7 +274,7 @@ fn credential(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName], cr
 }
 
 /// The path in another spelling: `//%6frders` for `/orders`.
-fn respelt(path: &str) -> Option<String> {
+fn other_spelling(path: &str) -> Option<String> {
     let at = path.find(|character: char| character.is_ascii_alphanumeric())?;
     let byte = *path.as_bytes().get(at)?;
     Some(format!("/{}%{byte:02x}{}", &path[..at], &path[at + 1..]))
