@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
     let service = service_info(args, &target)?;
     if args.dry_run {
-        return print(&dry(&service)).map(|()| 0);
+        return print(&dry_run_report(&service)).map(|()| 0);
     }
     let report = block_on(report(args, &service, &target))?;
     let [passed, failed, skipped] = report.counts();
@@ -233,8 +233,8 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
     routes
 }
 
-/// The report of `--dry-run`: the requests that would be sent, by line.
-fn dry(service: &ServiceInfo) -> String {
+/// The report of `--dry_run_report-run`: the requests that would be sent, by line.
+fn dry_run_report(service: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
         dry_line(&about, 1, service.plan(probe))
