@@ -237,15 +237,15 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
 fn dry_run_report(service: &ServiceInfo) -> String {
     let lines = PROBES.iter().map(|probe| {
         let about = format!("{}: {}", probe.name, probe.about);
-        dry_line(&about, 1, service.plan(probe))
+        dry_run_line(&about, 1, service.plan(probe))
     });
     let operations = service.operations();
-    let operations = operations.iter().map(|it| dry_line(&it.line(), usize::MAX, service.plan_operation(it)));
+    let operations = operations.iter().map(|it| dry_run_line(&it.line(), usize::MAX, service.plan_operation(it)));
     lines.chain(operations).collect()
 }
 
 /// The line's first requests: at most `most` of them.
-fn dry_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
+fn dry_run_line(about: &str, most: usize, planned: Result<Vec<Planned>, String>) -> String {
     let planned = match planned {
         Ok(planned) => planned,
         Err(why) => return format!("# {about}\n# not sent: {why}\n\n"),
