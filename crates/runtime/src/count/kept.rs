@@ -25,7 +25,7 @@ static VOUCHED: AtomicUsize = AtomicUsize::new(0);
 pub fn keep_counters() {
     // A recorder of size zero may share its address with another one.
     let address =
-        installed::of_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
+        installed::read_process_recorder(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
     VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
