@@ -14,7 +14,7 @@ use super::installed;
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
-static VOUCHED: AtomicUsize = AtomicUsize::new(0);
+static KEPT_RECORDER: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets each thread keep the counters of its last errors for ten seconds, instead of a lookup in the recorder for each
 /// error. With the recorder of `metrics-exporter-prometheus`, this saves some 4,000 instructions per error.
@@ -26,13 +26,13 @@ pub fn keep_counters() {
     // A recorder of size zero may share its address with another one.
     let address =
         installed::read_process_recorder(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
-    VOUCHED.store(address.unwrap_or(0), Ordering::Relaxed);
+    KEPT_RECORDER.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
 /// The current time, if handles of the recorder at this address may be kept.
 #[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
-    (VOUCHED.load(Ordering::Relaxed) == recorder).then(Instant::now)
+    (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
 
 /// A handle, and until when it is kept.
