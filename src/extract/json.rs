@@ -122,9 +122,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
             Category::Data => does_not_fit(error.path(), error.inner()),
-            Category::Syntax | Category::Eof | Category::Io => no_json(body, error.inner()),
+            Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
         })?;
-    deserializer.end().map_err(|error| no_json(body, &error))?;
+    deserializer.end().map_err(|error| not_json(body, &error))?;
     Ok(value)
 }
 
@@ -134,7 +134,7 @@ fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> 
 }
 
 /// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.
-fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
+fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     Fault::new(ErrorCode::BAD_REQUEST).message(if body.trim_ascii().is_empty() {
         "The body is empty: it must be JSON.".to_owned()
