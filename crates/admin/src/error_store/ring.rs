@@ -22,14 +22,14 @@ impl<const N: usize> Ring<N> {
     /// Adds `more` to the count of a span. If the clock was set back, the last span gets them. A count stays at the
     /// largest number that it can hold.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
-        self.turn_to(span);
+        self.advance_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
     /// Adds all counts of another ring.
     pub(crate) fn take_over(&mut self, other: &Self) {
-        self.turn_to(other.last);
+        self.advance_to(other.last);
         for span in (0..Self::LENGTH).filter_map(|ago| other.last.checked_sub(ago)) {
             if self.has(span) {
                 let count = &mut self.counts[bucket::<N>(span)];
@@ -63,7 +63,7 @@ impl<const N: usize> Ring<N> {
         span <= self.last && self.last - span < Self::LENGTH
     }
 
-    fn turn_to(&mut self, span: u32) {
+    fn advance_to(&mut self, span: u32) {
         for before in self.last..span.min(self.last.saturating_add(Self::LENGTH)) {
             self.counts[bucket::<N>(before + 1)] = 0;
         }
