@@ -67,7 +67,7 @@ impl ClientBody {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
             None if self.lingers && reset::is_cut_off(body) => Some(Err(reset::within_body("client"))),
-            frame => frame.map(|frame| frame.map_err(reset::of_client)),
+            frame => frame.map(|frame| frame.map_err(reset::client_body_error)),
         };
         if let Some(active) = &self.active
             && (frame.is_none() || body.is_end_stream())

@@ -51,7 +51,7 @@ pub(crate) fn within_body(peer: &str) -> BoxError {
 }
 
 /// The error of a client's body. It distinguishes a client that left from one that frames its body wrongly (F1a).
-pub(crate) fn of_client(error: hyper::Error) -> BoxError {
+pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());
     if is_gone { io::Error::new(io::ErrorKind::ConnectionReset, error).into() } else { error.into() }
