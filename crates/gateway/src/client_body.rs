@@ -66,7 +66,7 @@ impl ClientBody {
     fn poll_unlimited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            None if self.lingers && reset::is_cut_off(body) => Some(Err(reset::within_body("client"))),
+            None if self.lingers && reset::is_cut_off(body) => Some(Err(reset::cut_off_error("client"))),
             frame => frame.map(|frame| frame.map_err(reset::client_body_error)),
         };
         if let Some(active) = &self.active

@@ -45,7 +45,7 @@ pub(crate) fn is_cut_off(body: &Incoming) -> bool {
 }
 
 /// The error of a body that is [cut off](is_cut_off).
-pub(crate) fn within_body(peer: &str) -> BoxError {
+pub(crate) fn cut_off_error(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
         .into()
 }

@@ -133,7 +133,7 @@ impl UpstreamBody {
             (Some(stall), true) => return stall.poll_stalled(cx).map(|failure| Some(Err(failure.into()))),
         }
         frame.map(|frame| match frame {
-            None if self.is_http2 && reset::is_cut_off(&self.body) => Some(Err(reset::within_body("service"))),
+            None if self.is_http2 && reset::is_cut_off(&self.body) => Some(Err(reset::cut_off_error("service"))),
             frame => frame.map(|frame| frame.map_err(Into::into)),
         })
     }
