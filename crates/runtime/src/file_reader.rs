@@ -121,7 +121,7 @@ impl<C: Send + 'static> FileReader<C> {
     /// Reads the files, and applies the result before another caller reads them. It blocks only its own thread.
     pub fn read<T>(&self, patience: &Patience, apply: impl FnOnce(Result<Look<C>, Unread>) -> T) -> T {
         match self.0.turn(patience.answer) {
-            Some(_turn) => apply(self.0.settled(patience)),
+            Some(_turn) => apply(self.0.read_until_equal(patience)),
             None => {
                 // The other caller may have read the old files, so the files are read again.
                 self.0.events.wake();
@@ -132,7 +132,7 @@ impl<C: Send + 'static> FileReader<C> {
 }
 
 impl<C: Send + 'static> Shared<C> {
-    fn settled(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
+    fn read_until_equal(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
         let (until, writers) = (now() + patience.settle, &self.events.writers);
         writers.forget();
         let mut before = None;
