@@ -99,7 +99,9 @@ impl ServiceInfo {
             RequestPart::Anywhere => routes().chain([nowhere()]).collect(),
             RequestPart::Json => routes().collect(),
             RequestPart::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
-            RequestPart::Respelt => routes().filter_map(|(method, path)| Some((method, other_spelling(&path)?))).collect(),
+            RequestPart::Respelt => {
+                routes().filter_map(|(method, path)| Some((method, other_spelling(&path)?))).collect()
+            }
             RequestPart::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
         };
         if is_acted_on {
