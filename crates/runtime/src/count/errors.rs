@@ -80,7 +80,7 @@ pub fn record_error_read(time: Duration) {
     let record = |histogram: &Histogram| histogram.record(time);
     let recorded = READ.try_with(|read| {
         let Ok(mut read) = read.try_borrow_mut() else { return false };
-        read.use_kept_or_new(now_if_kept(recorder), register, record);
+        read.use_cached(now_if_kept(recorder), register, record);
         true
     });
     if !recorded.unwrap_or(false) {
@@ -111,7 +111,7 @@ impl KnownKind {
     }
 
     fn count(&mut self, now: Option<Instant>) {
-        self.counter.use_kept_or_new(now, || register(&self.key), |counter| counter.increment(1));
+        self.counter.use_cached(now, || register(&self.key), |counter| counter.increment(1));
     }
 }
 

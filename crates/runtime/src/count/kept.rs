@@ -44,7 +44,7 @@ impl<H> CachedHandle<H> {
 
     /// Uses the kept handle, or else a new one. Without `now`, the handle is not kept.
     #[inline]
-    pub(super) fn use_kept_or_new(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
+    pub(super) fn use_cached(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
         let Some(now) = now else { return record(&register()) };
         match &self.0 {
             Some((handle, until)) if now < *until => record(handle),
