@@ -20,11 +20,11 @@ pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
         "tuple" => "an array".into(),
         "enum" | "variant" | "untagged" => "one of the known variants".into(),
         "unit" => "null".into(),
-        _ => keep_custom_text(expected),
+        _ => custom_text(expected),
     }
 }
 
-fn keep_custom_text(expected: &str) -> Cow<'static, str> {
+fn custom_text(expected: &str) -> Cow<'static, str> {
     let text = message::clean(expected).filter(|text| text.len() <= MAX_BYTES);
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
