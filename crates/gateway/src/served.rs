@@ -173,7 +173,7 @@ where
     }
 
     /// Creates the server for the client's HTTP version, once the client has begun to send.
-    fn poll_create_server(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_new_server(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
         let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
         let begins = is_http2 || ready!(quiet.stream.poll_begins(cx))?;
@@ -219,7 +219,7 @@ where
         loop {
             // The server is polled first, so that it handles everything that has arrived before it may be dropped.
             let ended = match &mut self.state {
-                State::Quiet(_) => match self.poll_create_server(cx) {
+                State::Quiet(_) => match self.poll_new_server(cx) {
                     Poll::Ready(Ok(())) => continue,
                     other => other,
                 },
