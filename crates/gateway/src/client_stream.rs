@@ -58,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
     }
 
     /// Whether there are bytes to read, and not the stream's end.
-    pub(super) fn poll_begins(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    pub(super) fn poll_has_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.ahead.is_empty() {
             let mut more = [0; PREFACE.len()];
             let mut more = ReadBuf::new(&mut more);

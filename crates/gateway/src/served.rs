@@ -176,7 +176,7 @@ where
     fn poll_new_server(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let State::Quiet(quiet) = &mut self.state else { return Poll::Ready(Ok(())) };
         let is_http2 = if quiet.is_new { ready!(quiet.stream.poll_is_http2(cx))? } else { false };
-        let begins = is_http2 || ready!(quiet.stream.poll_begins(cx))?;
+        let begins = is_http2 || ready!(quiet.stream.poll_has_bytes(cx))?;
         let State::Quiet(quiet) = std::mem::replace(&mut self.state, State::Ended) else {
             return Poll::Ready(Ok(()));
         };
