@@ -277,7 +277,7 @@ impl ResponseProgress {
 
     /// Whether earlier data still waits for the client. hyper polls again once that data is written.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.connection().activity.is_owing()
+        self.connection().activity.has_waiting_write()
     }
 
     /// Notes that the client has received everything before the point at which the body was cut off.

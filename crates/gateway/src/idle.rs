@@ -73,7 +73,7 @@ impl Activity {
             if quiet < limit / 2 {
                 limit = most.min(limit * 2);
             } else if quiet >= limit {
-                if self.bodies.load(Relaxed) == 0 && !self.is_owing() {
+                if self.bodies.load(Relaxed) == 0 && !self.has_waiting_write() {
                     return;
                 }
                 quiet = Duration::ZERO;
@@ -87,7 +87,7 @@ impl Activity {
     }
 
     /// Whether written data still waits, because the client does not read it.
-    pub(crate) fn is_owing(&self) -> bool {
+    pub(crate) fn has_waiting_write(&self) -> bool {
         self.owes.load(Relaxed)
     }
 
