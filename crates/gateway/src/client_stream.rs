@@ -68,9 +68,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Poll::Ready(Ok(!self.ahead.is_empty()))
     }
 
-    fn owes(&self, owes: bool) {
+    fn note_write(&self, waits: bool) {
         if let Some(state) = &self.state {
-            state.activity.owes(owes);
+            state.activity.note_write(waits);
         }
     }
 }
@@ -96,7 +96,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
 /// hyper flushes once nothing is left to write, so a flush shows that no write is waiting.
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.owes(true);
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -105,7 +105,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.owes(true);
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -115,13 +115,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.owes(false);
+        self.note_write(false);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // No later call resets this: hyper has ended the connection.
-        self.owes(true);
+        self.note_write(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -16,15 +16,15 @@ pub(crate) struct Activity {
     /// The number of HTTP/1 request bodies that are not dropped yet: hyper may still be reading one.
     bodies: AtomicUsize,
     /// Whether data that hyper has written still waits for the socket.
-    owes: AtomicBool,
+    write_waits: AtomicBool,
     /// When the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        let (running, bodies, owes, ended) = Default::default();
-        Self { connected: Instant::now(), running, bodies, owes, ended }
+        let (running, bodies, write_waits, ended) = Default::default();
+        Self { connected: Instant::now(), running, bodies, write_waits, ended }
     }
 
     /// Notes that a request is in flight.
@@ -82,13 +82,13 @@ impl Activity {
     }
 
     /// Sets whether written data still waits for the socket.
-    pub(crate) fn owes(&self, owes: bool) {
-        self.owes.store(owes, Relaxed);
+    pub(crate) fn note_write(&self, waits: bool) {
+        self.write_waits.store(waits, Relaxed);
     }
 
     /// Whether written data still waits, because the client does not read it.
     pub(crate) fn has_waiting_write(&self) -> bool {
-        self.owes.load(Relaxed)
+        self.write_waits.load(Relaxed)
     }
 
     fn quiet_since(&self, now: Instant) -> Instant {
