@@ -74,7 +74,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         return;
     };
     match module {
-        Some(at) => of_module(place, manager, &filters[at], findings),
+        Some(at) => check_module(place, manager, &filters[at], findings),
         None => processor::check(&format!("{place}/http_filters/{at}/typed_config"), &filters[at], findings),
     }
     of_neighbours(place, filters, at, findings);
@@ -155,7 +155,7 @@ pub(super) fn needs_search_path(manager: &Value) -> bool {
     !filters.any(|filter| is_ours(filter) && filter["typed_config"]["dynamic_module_config"]["name"].is_null())
 }
 
-fn of_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
+fn check_module(place: &str, manager: &Value, filter: &Value, findings: &mut Findings) {
     let source = &filter["typed_config"]["dynamic_module_config"];
     if !source["module"]["remote"].is_null() {
         let what = "Envoy fetches the module; if it cannot, it leaves the filter out, and requests pass without guards (V4); \
