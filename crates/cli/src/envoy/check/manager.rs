@@ -77,7 +77,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         Some(at) => check_module(place, manager, &filters[at], findings),
         None => processor::check(&format!("{place}/http_filters/{at}/typed_config"), &filters[at], findings),
     }
-    of_neighbours(place, filters, at, findings);
+    check_neighbours(place, filters, at, findings);
     for (key, wanted, breaks) in MANAGER {
         let value = match &manager[key] {
             Value::String(text) => text.clone(),
@@ -100,7 +100,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
 }
 
 /// Filters other than the module that may respond by themselves.
-fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
+fn check_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
     for (index, filter) in filters.iter().enumerate() {
         let name = filter["name"].as_str().unwrap_or("a filter has no name");
         // A filter's name can be anything; its type shows what it is.
