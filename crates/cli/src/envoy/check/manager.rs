@@ -88,7 +88,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
             findings.warn(place, &format!("{key} is {value}: {breaks}; write {}", wanted.join(" or ")));
         }
     }
-    of_waits(place, manager, findings);
+    check_time_limits(place, manager, findings);
     of_local_replies(place, &manager["local_reply_config"], findings);
     of_differences(place, manager, filters, findings);
     if overrides(&manager["route_config"], MODULE) {
@@ -206,7 +206,7 @@ fn of_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, 
     }
 }
 
-fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
+fn check_time_limits(place: &str, manager: &Value, findings: &mut Findings) {
     let never = |value: &Value| {
         let seconds = value.as_str().and_then(|text| text.trim_end_matches('s').parse().ok());
         seconds.or(value.as_f64()) == Some(0.0)
