@@ -89,7 +89,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         }
     }
     check_time_limits(place, manager, findings);
-    of_local_replies(place, &manager["local_reply_config"], findings);
+    check_local_replies(place, &manager["local_reply_config"], findings);
     of_differences(place, manager, filters, findings);
     if overrides(&manager["route_config"], MODULE) {
         findings.warn(
@@ -229,7 +229,7 @@ fn check_time_limits(place: &str, manager: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
+fn check_local_replies(place: &str, config: &Value, findings: &mut Findings) {
     let empty = Vec::new();
     let mappers = config["mappers"].as_array().unwrap_or(&empty);
     // The module and the processor mark their own replies with the same metadata.
