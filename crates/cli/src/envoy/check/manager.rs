@@ -90,7 +90,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     }
     check_time_limits(place, manager, findings);
     check_local_replies(place, &manager["local_reply_config"], findings);
-    of_differences(place, manager, filters, findings);
+    note_differences(place, manager, filters, findings);
     if overrides(&manager["route_config"], MODULE) {
         findings.warn(
             place,
@@ -118,7 +118,7 @@ fn check_neighbours(place: &str, filters: &[Value], module: usize, findings: &mu
 }
 
 /// Settings that break nothing, but may be unexpected.
-fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
+fn note_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
     let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
     if !manager["tracing"].is_null() && *sampled != false {
         findings.note(place, NOT_TRACED);
