@@ -181,8 +181,8 @@ fn check_module(place: &str, manager: &Value, filter: &Value, findings: &mut Fin
     }
     match given.policy {
         FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),
-        FilterPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
-        FilterPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+        FilterPolicy::Here(text) => check_policy(place, policy::read_inline_in_envoy(&text), findings),
+        FilterPolicy::File(file) => check_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
     }
 }
 
@@ -200,7 +200,7 @@ fn filter_config(config: &Value) -> Result<FilterConfig, String> {
     }
 }
 
-fn of_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
+fn check_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
     for error in read.err().unwrap_or_default() {
         findings.warn(place, &format!("the module rejects the policy, and with it the configuration (V4): {error}"));
     }
