@@ -39,13 +39,13 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
                 .error(place.to_owned(), format!("{field} is not {wanted}: {breaks} (V4); write {field}: {wanted}"));
         }
     }
-    of_modes(place, &config["processing_mode"], findings);
+    check_modes(place, &config["processing_mode"], findings);
     of_overrides(place, &config["allowed_override_modes"], findings);
     of_attributes(place, config, findings);
     of_mutations(place, &config["mutation_rules"], findings);
 }
 
-fn of_modes(place: &str, modes: &Value, findings: &mut Findings) {
+fn check_modes(place: &str, modes: &Value, findings: &mut Findings) {
     for (field, wanted, breaks) in MODES {
         if mode(modes, field) != wanted {
             let what = format!("processing_mode.{field} is {}: {breaks}; write {wanted}", mode(modes, field));
