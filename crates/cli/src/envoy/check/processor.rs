@@ -40,7 +40,7 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
         }
     }
     check_modes(place, &config["processing_mode"], findings);
-    of_overrides(place, &config["allowed_override_modes"], findings);
+    check_overrides(place, &config["allowed_override_modes"], findings);
     of_attributes(place, config, findings);
     of_mutations(place, &config["mutation_rules"], findings);
 }
@@ -68,7 +68,7 @@ fn mode<'m>(modes: &'m Value, field: &str) -> &'m str {
 }
 
 /// Checks the modes that may override the filter's. Without a list Envoy allows every mode.
-fn of_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
+fn check_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     let Some(allowed) = allowed.as_array().filter(|allowed| !allowed.is_empty()) else { return };
     let is_allowed = |wanted: &ModeFields| {
         allowed.iter().any(|modes| wanted.iter().all(|(field, wanted)| mode(modes, field) == *wanted))
