@@ -41,7 +41,7 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
     }
     check_modes(place, &config["processing_mode"], findings);
     check_overrides(place, &config["allowed_override_modes"], findings);
-    of_attributes(place, config, findings);
+    check_attributes(place, config, findings);
     of_mutations(place, &config["mutation_rules"], findings);
 }
 
@@ -83,7 +83,7 @@ fn check_overrides(place: &str, allowed: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_attributes(place: &str, config: &Value, findings: &mut Findings) {
+fn check_attributes(place: &str, config: &Value, findings: &mut Findings) {
     let names = |list: &str, name: &str| config[list].as_array().is_some_and(|names| names.iter().any(|it| it == name));
     for (list, name, breaks) in [
         ("response_attributes", "response.code_details", "Envoy's own errors are taken for the service's (V2)"),
