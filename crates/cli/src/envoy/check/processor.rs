@@ -42,7 +42,7 @@ pub(super) fn check(place: &str, filter: &Value, findings: &mut Findings) {
     check_modes(place, &config["processing_mode"], findings);
     check_overrides(place, &config["allowed_override_modes"], findings);
     check_attributes(place, config, findings);
-    of_mutations(place, &config["mutation_rules"], findings);
+    check_mutation_rules(place, &config["mutation_rules"], findings);
 }
 
 fn check_modes(place: &str, modes: &Value, findings: &mut Findings) {
@@ -101,7 +101,7 @@ fn check_attributes(place: &str, config: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_mutations(place: &str, rules: &Value, findings: &mut Findings) {
+fn check_mutation_rules(place: &str, rules: &Value, findings: &mut Findings) {
     if rules["disallow_is_error"] != true {
         let what = "mutation_rules.disallow_is_error is not true: Envoy may leave out a change of a head without an error (I1)";
         findings.warn(place, what);
