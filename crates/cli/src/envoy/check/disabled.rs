@@ -39,13 +39,13 @@ fn look(value: &Value, place: &str, names: &[String], findings: &mut Findings) {
     for (key, child) in children(value) {
         let place = format!("{place}/{key}");
         if key == "typed_per_filter_config" {
-            of_overrides(value, child, &place, names, findings);
+            check_overrides(value, child, &place, names, findings);
         }
         look(child, &place, names, findings);
     }
 }
 
-fn of_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String], findings: &mut Findings) {
+fn check_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String], findings: &mut Findings) {
     for name in names.iter().filter(|name| is_disabled(&overrides[name.as_str()])) {
         let kind = kind_of(place);
         let named = owner["name"].as_str().map(|name| format!(" {name:?}")).unwrap_or_default();
