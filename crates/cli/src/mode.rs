@@ -59,7 +59,7 @@ pub(crate) struct Args {
 const MOST_AT_ONCE: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let gateways = gateways::named(&args.admin, args.fleet.as_deref())?;
+    let gateways = gateways::all_gateways(&args.admin, args.fleet.as_deref())?;
     let token = args.token_file.as_deref().map(request::token).transpose()?;
     let order = Order::new(args.to, args.by.as_deref(), args.reason.as_deref(), *args.timeout).token(token);
     let answers = block_on(async { Ok(send_to_all(&gateways, &order).await) })?;
