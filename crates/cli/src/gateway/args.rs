@@ -47,11 +47,11 @@ pub(crate) struct Args {
     tls_client_auth: ClientAuth,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy sets another
     /// service [default: these requests get 404]
-    #[arg(long, value_name = "URL", value_parser = url::upstream)]
+    #[arg(long, value_name = "URL", value_parser = url::parse_service)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
     /// prior knowledge; repeatable
-    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::http2)]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::parse_http2_service)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
