@@ -108,12 +108,12 @@ impl ProcessingStream {
     /// Counts a piece of the request's body before the service gets it.
     pub(super) fn request_body(&mut self, data: &[u8], end: bool) -> Reply {
         inject(&self.head, "request_body");
-        let passes = Some(message::request_body());
+        let pass_reply = Some(message::request_body());
         let Some(meter) = &mut self.meter else {
             return match (data.is_empty(), end) {
-                (true, false) => Ok(passes),
-                (true, true) => self.first_byte(FirstByte::End, passes),
-                (false, _) => self.first_byte(FirstByte::Data, passes),
+                (true, false) => Ok(pass_reply),
+                (true, true) => self.first_byte(FirstByte::End, pass_reply),
+                (false, _) => self.first_byte(FirstByte::Data, pass_reply),
             };
         };
         let counted = meter.request_data(data);
@@ -121,7 +121,7 @@ impl ProcessingStream {
             meter.body_ended();
         }
         match counted {
-            MeterAction::Within => Ok(passes),
+            MeterAction::Within => Ok(pass_reply),
             MeterAction::Over(_) => self.overran(),
         }
     }
@@ -146,13 +146,13 @@ impl ProcessingStream {
     }
 
     /// The first piece of a body came, or its end, or neither in time: whether the body is empty decides about the
-    /// request (G3). If no decision is due, `passes` lets the message pass.
-    pub(super) fn first_byte(&mut self, first: FirstByte, passes: Option<ProcessingResponse>) -> Reply {
+    /// request (G3). If no decision is due, `pass_reply` lets the message pass.
+    pub(super) fn first_byte(&mut self, first: FirstByte, pass_reply: Option<ProcessingResponse>) -> Reply {
         let pending = match self.take_state() {
             State::Peeking(pending) => pending,
             state => {
                 self.state = state;
-                return Ok(passes);
+                return Ok(pass_reply);
             }
         };
         self.timers.stop();
@@ -160,7 +160,7 @@ impl ProcessingStream {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);
                 self.called(exchange);
-                Ok(passes)
+                Ok(pass_reply)
             }
             Admission::Answer(answered) => self.answer(*answered),
             // The peek is the last step: after it, the exchange requests neither another peek nor a verifier.

@@ -197,12 +197,12 @@ impl ProcessingStream {
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
     }
 
-    /// Finishes an error whose body was read, completely or in part. `passes` is the reply to the last message if the
+    /// Finishes an error whose body was read, completely or in part. `pass_reply` is the reply to the last message if the
     /// error passes unchanged.
     pub(super) fn collected(
         &mut self,
         body: Collected<'_>,
-        passes: impl FnOnce(HeaderMutation) -> ProcessingResponse,
+        pass_reply: impl FnOnce(HeaderMutation) -> ProcessingResponse,
     ) -> Reply {
         let collecting = match self.take_state() {
             State::Collecting(collecting) => *collecting,
@@ -218,7 +218,7 @@ impl ProcessingStream {
             CollectedAction::Replace(answered) => self.answer(*answered),
             CollectedAction::Restore(_, event) => {
                 let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                self.passed(passes(changes), head.status, Some(*event))
+                self.passed(pass_reply(changes), head.status, Some(*event))
             }
         }
     }
