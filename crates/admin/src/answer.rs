@@ -62,7 +62,7 @@ where
 }
 
 /// Redirects to a page, after a form was sent.
-pub(crate) fn see(page: &'static str) -> Answer {
+pub(crate) fn redirect_to(page: &'static str) -> Answer {
     let mut answer = text(StatusCode::SEE_OTHER, page);
     answer.headers_mut().insert(LOCATION, HeaderValue::from_static(page));
     answer

@@ -39,7 +39,7 @@ fn change(request: &AdminRequest<'_>, set: fn(&KillSwitch, SwitchNote) -> bool) 
         return refuse(request, denied);
     }
     set(&request.shared().switch, request.change.note());
-    if request.wants_page() { answer::see("/") } else { describe(request) }
+    if request.wants_page() { answer::redirect_to("/") } else { describe(request) }
 }
 
 /// Refuses a change. A browser gets the form again, with the name and the reason that the operator wrote.
