@@ -149,7 +149,7 @@ impl ServiceInfo {
             request.headers.append(*name, HeaderValue::from_static(value));
         }
         if probe.want == Want::Below {
-            crowd(&mut request.headers, probe.name);
+            fill_with_headers(&mut request.headers, probe.name);
         }
         request.headers.extend(self.given.clone());
         request
@@ -282,7 +282,7 @@ fn other_spelling(path: &str) -> Option<String> {
     Some(format!("/{}%{byte:02x}{}", &path[..at], &path[at + 1..]))
 }
 
-fn crowd(headers: &mut HeaderMap, name: &str) {
+fn fill_with_headers(headers: &mut HeaderMap, name: &str) {
     const LINES: usize = 128;
     const BYTES: usize = 72 * 1024;
     match name {
