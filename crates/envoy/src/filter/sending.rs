@@ -71,8 +71,8 @@ impl Filter {
     pub(super) fn drop_request(&self, stream: &Stream<'_>, end: bool) {
         let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         let enough = match &mut *self.state.borrow_mut() {
-            State::Lingering(lingering) => pay(&mut lingering.left, count),
-            State::Draining(draining) => pay(&mut draining.left, count),
+            State::Lingering(lingering) => deduct(&mut lingering.left, count),
+            State::Draining(draining) => deduct(&mut draining.left, count),
             _ => return,
         };
         if enough || end {
@@ -170,7 +170,7 @@ fn send_last(stream: &Stream<'_>, last: FinalFrame, details: &str) {
 }
 
 /// Subtracts bytes from the rest of a budget. Returns whether there were more than the budget allows.
-fn pay(left: &mut u64, count: u64) -> bool {
+fn deduct(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
     *left = left.saturating_sub(count);
     over
