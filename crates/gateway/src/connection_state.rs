@@ -261,7 +261,7 @@ impl ResponseProgress {
     /// Notes the error code in the trailers, if they have one.
     pub(crate) fn trailers(&self, trailers: &HeaderMap) {
         if let Some(record) = &self.record {
-            record.coded(trailers);
+            record.note_code(trailers);
         }
     }
 

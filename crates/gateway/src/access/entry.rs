@@ -99,11 +99,11 @@ impl Entry {
             return;
         }
         let _ = self.status.set(response.status());
-        self.coded(response.headers());
+        self.note_code(response.headers());
     }
 
     /// Notes the error code in a head or in trailers.
-    pub(crate) fn coded(&self, fields: &HeaderMap) {
+    pub(crate) fn note_code(&self, fields: &HeaderMap) {
         if let Some(code) = fields.get("x-error-code") {
             let _ = self.code.set(code.clone());
         }
