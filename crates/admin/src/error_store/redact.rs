@@ -27,7 +27,7 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     let text = readable(body, whole)?;
     let text = match content_type {
         Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes(), hidden),
-        _ => laid_out(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
+        _ => redacted_json(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
     };
     Some(truncated(text))
 }
@@ -44,9 +44,9 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
 }
 
 /// Formats JSON for people; `None` if the text is not JSON.
-fn laid_out(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
+fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
-    let laid = hidden.without(layout::laid_out(json.text(), MOST));
+    let laid = hidden.without(layout::format_json(json.text(), MOST));
     hidden.extend(json.taken());
     // A JSON text that breaks off is redacted again as plain text, in case it never was JSON.
     Some(if json.is_cut() { self::text(&laid).into_owned() + " …" } else { laid })
