@@ -249,10 +249,10 @@ impl Bodies {
 impl Side {
     fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
         let (content_type, body, whole) = (shown.content_type(), shown.body(), shown.is_whole());
-        Self::from_parts(shown.status().as_u16(), content_type, body, whole, hidden)
+        Self::redact(shown.status().as_u16(), content_type, body, whole, hidden)
     }
 
-    pub(crate) fn from_parts(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
+    pub(crate) fn redact(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
         Self {
             status,
             content_type: content_type.map(without_secrets),

@@ -197,8 +197,8 @@ impl ProcessingStream {
         Ok(Some(message::response_head(Default::default(), Some(self.mode))))
     }
 
-    /// Finishes an error whose body was read, completely or in part. `pass_reply` is the reply to the last message if the
-    /// error passes unchanged.
+    /// Finishes an error whose body was read, completely or in part. `pass_reply` makes the reply to the last message
+    /// if the error passes unchanged.
     pub(super) fn collected(
         &mut self,
         body: Collected<'_>,
