@@ -8,7 +8,7 @@ use error_envelope_core::policy::UpstreamUrl;
 use super::chart::Counts;
 use crate::admin_request::AdminRequest;
 use crate::error_store::error_record::{Code, Entry, Severity};
-use crate::error_store::minutes::kept;
+use crate::error_store::minutes::kept_minutes;
 use crate::error_store::place::Place;
 use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
@@ -51,7 +51,7 @@ impl Moment {
         let requests = store.requests();
         let recent = store.recent();
         let span = Span { since: store.since, now: store::now() };
-        let minutes = kept(span.now);
+        let minutes = kept_minutes(span.now);
         let now = minutes.end - NOW_MINUTES.min(minutes.end)..minutes.end;
         let with_errors = |(_, tally): &(_, &Tally)| tally.errors.sum(span.today()) > 0;
         let timeline = &recent.timeline;
