@@ -72,19 +72,19 @@ impl Timer {
     /// After `wait`, Envoy calls the stream's hook with this event. `None` if Envoy provides no scheduler.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
         let event = TimerEvent::Event(stream.scheduler()?, event);
-        let own = own();
-        let key = CLOCK.add(&own, event, wait);
-        Some(Self(own, key))
+        let waits = waits_of_thread();
+        let key = CLOCK.add(&waits, event, wait);
+        Some(Self(waits, key))
     }
 }
 
 /// Runs `call` after this time, on the timer's thread; it must be short.
 pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
-    CLOCK.add(&own(), TimerEvent::Call(Box::new(call)), wait);
+    CLOCK.add(&waits_of_thread(), TimerEvent::Call(Box::new(call)), wait);
 }
 
 /// The waits of this thread. A thread that is ending has already released its waits, and gets a new set.
-fn own() -> Arc<Waits> {
+fn waits_of_thread() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
 
