@@ -74,7 +74,7 @@ impl Timeline {
     /// The counts of each minute, of the errors of this severity.
     pub(crate) fn counts_of(&self, severity: Severity, minutes: Range<u32>) -> Vec<u32> {
         let mut sum = Minutes::default();
-        self.of(severity).for_each(|(_, counts)| sum.take_over(counts));
+        self.with_severity(severity).for_each(|(_, counts)| sum.take_over(counts));
         sum.counts(minutes)
     }
 
@@ -82,11 +82,11 @@ impl Timeline {
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
         let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
         let totals =
-            self.of(severity).map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
+            self.with_severity(severity).map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
         totals.filter(|(_, _, total)| *total > 0).collect()
     }
 
-    fn of(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
+    fn with_severity(&self, severity: Severity) -> impl Iterator<Item = (&Series, &Minutes)> {
         self.series.iter().filter(move |(series, _)| series.severity == severity)
     }
 
