@@ -15,18 +15,18 @@ pub(crate) fn record_policy(hash: Option<&str>) {
     let before = ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).replace(hash.into());
     // A recorder cannot drop a series, so the series of the old policy stays at 0.
     if let Some(before) = before.filter(|before| **before != *hash) {
-        of(&before).set(0.0);
+        gauge_of(&before).set(0.0);
     }
-    of(hash).set(1.0);
+    gauge_of(hash).set(1.0);
 }
 
 pub(super) fn describe() {
     describe_gauge!(POLICY, "1 for the active policy, 0 for an earlier one; the hash of its files is a label.");
     if let Some(hash) = &*ACTIVE.lock().unwrap_or_else(PoisonError::into_inner) {
-        of(hash).set(1.0);
+        gauge_of(hash).set(1.0);
     }
 }
 
-fn of(hash: &str) -> Gauge {
+fn gauge_of(hash: &str) -> Gauge {
     gauge!(POLICY, "hash" => hash.to_owned())
 }
