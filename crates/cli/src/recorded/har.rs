@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         self.reading.found = true;
         while let Some(entry) = entries.next_element::<Entry>()? {
-            if let Err(failure) = self.reading.took(entry) {
+            if let Err(failure) = self.reading.take_entry(entry) {
                 self.reading.failed = Some(failure);
                 return Err(A::Error::custom("stopped"));
             }
@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
 }
 
 impl HarParser<'_, '_> {
-    fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
+    fn take_entry(&mut self, entry: Entry) -> Result<(), CommandError> {
         // Browsers write such an entry if there was no response, or no request over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
