@@ -23,7 +23,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return (Outcome::Passed, vec!["F5".to_owned()]);
     }
-    let (exception, is_of_cors) = (exception(case), is_of_cors(case));
+    let (exception, is_of_cors) = (why_inconclusive(case), is_of_cors(case));
     // These responses need no id: they are not final, or CORS made them outside the layer.
     let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
@@ -49,7 +49,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
 }
 
 /// The reason why the response shows nothing about the probe's rules, if there is one.
-fn exception(case: &Case<'_>) -> Option<String> {
+fn why_inconclusive(case: &Case<'_>) -> Option<String> {
     let got = case.got;
     let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
     match case.probe.want {
