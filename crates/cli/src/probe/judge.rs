@@ -27,7 +27,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
     // These responses need no id: they are not final, or CORS made them outside the layer.
     let mut wrong = if got.requested_body || is_of_cors { Vec::new() } else { id(case) };
     if exception.is_none() {
-        wrong.extend(wanted(case));
+        wrong.extend(errors_of_wanted(case));
     }
     let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
     if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
@@ -66,7 +66,7 @@ fn why_inconclusive(case: &Case<'_>) -> Option<String> {
 }
 
 /// What is wrong with a response to the probe.
-fn wanted(case: &Case<'_>) -> Vec<Finding> {
+fn errors_of_wanted(case: &Case<'_>) -> Vec<Finding> {
     let (probe, got) = (case.probe, case.got);
     match probe.want {
         Want::Guard(codes) => guard(case, codes),
