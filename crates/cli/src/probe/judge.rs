@@ -44,7 +44,7 @@ pub(super) fn judge(case: &Case<'_>) -> (Outcome, Vec<String>) {
         Some(_) => {}
         None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
     }
-    let kept = shown(case, rules, &wrong);
+    let kept = visibly_kept(case, rules, &wrong);
     (if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }, kept)
 }
 
@@ -95,7 +95,7 @@ fn is_of_cors(case: &Case<'_>) -> bool {
 
 /// The rules of a probe that the service visibly keeps in this response. A rule that the response shows nothing about
 /// is left out.
-fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
+fn visibly_kept(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
     let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
     let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
     let code = code_of(&case.got.headers);
