@@ -59,7 +59,7 @@ impl Subscriber {
 
 impl SubscriptionSlot {
     /// Notes that the listener is ready for more. Returns `false` if it was too slow and has lost its place.
-    pub(crate) fn takes(&self, now: Instant) -> bool {
+    pub(crate) fn note_ready(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
         *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
         !is_slow && !self.0.is_gone.load(Ordering::Relaxed)

@@ -99,7 +99,7 @@ impl Body for Events {
         }
         loop {
             let now = ready!(self.ticks.poll_tick(cx));
-            if !self.place.takes(now) {
+            if !self.place.note_ready(now) {
                 return Poll::Ready(None);
             }
             let event = self.look();
