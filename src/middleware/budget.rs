@@ -40,7 +40,7 @@ impl Budget {
     ) -> Poll<Result<Option<usize>, BudgetExhausted>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(length))) => {
-                Poll::Ready(self.takes(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
+                Poll::Ready(self.deduct(length, cx).map(|()| Some(length)).map_err(|_| BudgetExhausted))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
@@ -54,7 +54,7 @@ impl Budget {
     }
 
     /// Deducts a frame of this many bytes that came in time.
-    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
+    pub(super) fn deduct(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
         } else {

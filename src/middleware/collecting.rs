@@ -148,11 +148,11 @@ impl Reading {
                 Poll::Pending if budget.is_late(cx) => End::Unread(UnreadReason::TooLate, None),
                 Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Frame::More(length)) => match budget.takes(length, cx) {
+                Poll::Ready(Frame::More(length)) => match budget.deduct(length, cx) {
                     Ok(()) => continue,
                     Err(why) => End::Unread(why, None),
                 },
-                Poll::Ready(Frame::Last(length)) => match budget.takes(length, cx) {
+                Poll::Ready(Frame::Last(length)) => match budget.deduct(length, cx) {
                     Ok(()) => End::Whole,
                     Err(why) => End::Unread(why, None),
                 },
