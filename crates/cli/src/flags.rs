@@ -53,7 +53,7 @@ fn variable(arg: &Arg) -> Option<String> {
 }
 
 /// The reason to refuse a command line if one of its flags has a former name.
-pub(crate) fn refused(words: &[OsString]) -> Option<String> {
+pub(crate) fn former_name_error(words: &[OsString]) -> Option<String> {
     let flags = || words.iter().filter_map(|word| word.to_str()?.split('=').next());
     let is_used = |(command, old, _): &&(&str, &str, &str)| {
         words.iter().any(|word| word == command) && flags().any(|flag| flag == *old)

@@ -89,7 +89,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(why) = flags::refused(&words) {
+    if let Some(why) = flags::former_name_error(&words) {
         anstream::eprintln!("{why}");
         return ExitCode::from(failure::UNUSABLE);
     }
