@@ -201,7 +201,7 @@ impl<C> Thread<C> {
     /// Reads the files once. An abandoned thread keeps the watched folders, so the next thread watches them anew.
     fn look(&self, progress: &Progress) -> (Look<C>, BTreeSet<PathBuf>) {
         let folders = lock(&self.0.folders).take();
-        let mut folders = folders.unwrap_or_else(|| WatchedFolders::or_none(&self.0.events));
+        let mut folders = folders.unwrap_or_else(|| WatchedFolders::new_lenient(&self.0.events));
         let look = folders.read(|folders| (self.0.look)(folders, progress));
         let files = look.files.iter().flat_map(|file| folders::paths_of(file)).collect();
         lock(&self.0.folders).get_or_insert(folders);

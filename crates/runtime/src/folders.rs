@@ -73,7 +73,7 @@ impl WatchedFolders {
     }
 
     /// As [`new`](Self::new), but if the system refuses, the error is returned only when folders are to be watched.
-    pub(crate) fn or_none(events: &Events) -> Self {
+    pub(crate) fn new_lenient(events: &Events) -> Self {
         Self::new(events).unwrap_or_else(|error| {
             let watcher = Err(error.to_string());
             Self { watcher, watched: BTreeSet::new(), grew: false }
