@@ -84,14 +84,14 @@ impl FaultAttribute {
         let path: ExprPath = input.parse()?;
         let span = path.span();
         match path.path.get_ident().map(ToString::to_string).as_deref() {
-            Some("transparent") => once(&mut self.transparent, span, span),
-            Some("details") => once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
+            Some("transparent") => set_once(&mut self.transparent, span, span),
+            Some("details") => set_once(&mut self.details, in_parentheses(input, Detail::parse_all)?, span),
             Some("custom") if input.peek(token::Paren) => {
-                once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
+                set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
             // A word in lower case is a misspelt key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
-            _ => once(&mut self.code, Code::Path(path), span),
+            _ => set_once(&mut self.code, Code::Path(path), span),
         }
     }
 
@@ -99,10 +99,10 @@ impl FaultAttribute {
         let key: Ident = input.parse()?;
         input.parse::<Token![=]>()?;
         match key.to_string().as_str() {
-            "with" => once(&mut self.with, input.parse()?, key.span()),
-            "message" => once(&mut self.message, input.parse()?, key.span()),
-            "retry_after" => once(&mut self.retry_after, input.parse()?, key.span()),
-            "status" => once(&mut self.status, error_status(input)?, key.span()),
+            "with" => set_once(&mut self.with, input.parse()?, key.span()),
+            "message" => set_once(&mut self.message, input.parse()?, key.span()),
+            "retry_after" => set_once(&mut self.retry_after, input.parse()?, key.span()),
+            "status" => set_once(&mut self.status, error_status(input)?, key.span()),
             _ => Err(Error::new(key.span(), FORMS)),
         }
     }
@@ -118,7 +118,7 @@ fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     }
 }
 
-fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
+fn set_once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
     match place.replace(value) {
         Some(_) => Err(Error::new(span, "this is set more than once")),
         None => Ok(()),
