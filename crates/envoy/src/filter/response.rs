@@ -164,7 +164,7 @@ impl Filter {
         if end || !is_local {
             return self.put_or_send(stream, head, body, end, Body::KeptResponse).into();
         }
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         self.pass(stream, &head, State::Replacing(body), None)
     }
 

@@ -38,7 +38,7 @@ impl Filter {
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         self.replace_state(State::Lingering(Box::new(Lingering { reply: Response::new(body), left: drain.max_bytes })));
         self.is_head_sent.set(true);
         send_head(stream, &head, false);
@@ -60,7 +60,7 @@ impl Filter {
         self.replace_state(State::Answered);
         self.is_head_sent.set(true);
         let (mut head, body) = reply.into_parts();
-        self.frame(&mut head, &body);
+        self.set_framing(&mut head, &body);
         send_head(stream, &head, body.is_empty());
         if !body.is_empty() {
             stream.send_data(&body, true);
@@ -106,7 +106,7 @@ impl Filter {
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_state(State::Answered);
         self.is_head_sent.set(true);
-        self.frame(&mut head, body);
+        self.set_framing(&mut head, body);
         heads::apply_response(stream, &head);
         if into == Body::Response {
             stream.drain(Body::Response);
@@ -115,7 +115,7 @@ impl Filter {
     }
 
     /// Over HTTP/1 Envoy chunks a response without a length, even if it is empty.
-    pub(super) fn frame(&self, head: &mut response::Parts, body: &[u8]) {
+    pub(super) fn set_framing(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
         if unframed && !head.headers.contains_key(CONTENT_LENGTH) {
