@@ -30,17 +30,17 @@ impl HopHeaders {
         Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
     }
 
-    pub(crate) fn have(self, name: &HeaderName) -> bool {
+    pub(crate) fn contains(self, name: &HeaderName) -> bool {
         self.0 != 0 && self.0 & bit(name) != 0
     }
 
     fn names(self) -> impl Iterator<Item = &'static HeaderName> {
-        OF_ONE_HOP.iter().filter(move |name| self.have(name))
+        OF_ONE_HOP.iter().filter(move |name| self.contains(name))
     }
 
     fn strip(self, headers: &mut HeaderMap) {
         // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
-        if self.have(&TRANSFER_ENCODING) {
+        if self.contains(&TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
         }
         self.names().for_each(|name| drop(headers.remove(name)));
@@ -79,7 +79,7 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 /// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC
 /// 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts, hop: HopHeaders) {
-    let trailers = hop.have(&TE) && has_token(&head.headers, &TE, "trailers");
+    let trailers = hop.contains(&TE) && has_token(&head.headers, &TE, "trailers");
     hop.strip(&mut head.headers);
     if trailers {
         head.headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -117,7 +117,7 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap, hop: HopHeaders) -> bool {
-    if !hop.have(&TRANSFER_ENCODING) {
+    if !hop.contains(&TRANSFER_ENCODING) {
         return true;
     }
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
@@ -151,7 +151,7 @@ pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) ->
 
 /// Turns a service's response into one from the gateway.
 pub(crate) fn towards_client(head: &mut response::Parts, hop: HopHeaders) {
-    if hop.have(&CONNECTION) {
+    if hop.contains(&CONNECTION) {
         drop_named(&mut head.headers);
     }
     // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.

@@ -24,7 +24,7 @@ impl UpgradeRequest {
     ///
     /// Also `None` for `h2c`: requests inside that connection would bypass every guard of the layer.
     pub(crate) fn take_from<B>(request: &mut Request<B>, hop: HopHeaders) -> Option<Self> {
-        let may_upgrade = request.version() == Version::HTTP_11 && hop.have(&UPGRADE) && hop.have(&CONNECTION);
+        let may_upgrade = request.version() == Version::HTTP_11 && hop.contains(&UPGRADE) && hop.contains(&CONNECTION);
         let headers = request.headers();
         if !may_upgrade || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c") {
             return None;
