@@ -61,7 +61,7 @@ impl ProcessingStream {
                 let (id, declared) = (exchange.request_id(), self.facts.upper.is_some());
                 self.meter = meter.filter(|meter| meter.needs_data(declared));
                 self.mode.counts_request = self.meter.is_some();
-                self.called(exchange);
+                self.enter_called(exchange);
                 self.forward(lines.as_ref(), all, id)
             }
             Admission::Answer(answered) => self.answer(*answered),
@@ -88,7 +88,7 @@ impl ProcessingStream {
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
-    fn called(&mut self, exchange: Exchange) {
+    fn enter_called(&mut self, exchange: Exchange) {
         if let Some(time) = exchange.deadline() {
             self.timers.start(Wait::Deadline, time);
         }
@@ -159,7 +159,7 @@ impl ProcessingStream {
         match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
                 runtime::log_unenforced(unenforced);
-                self.called(exchange);
+                self.enter_called(exchange);
                 Ok(pass_reply)
             }
             Admission::Answer(answered) => self.answer(*answered),
