@@ -67,7 +67,7 @@ impl ProcessingStream {
             Admission::Answer(answered) => self.answer(*answered),
             Admission::Verify(pending, timeout) => {
                 self.timers.start(Wait::Verify, timeout);
-                let fetched = fetched(&pending);
+                let fetched = keys_fetched(&pending);
                 self.state = State::Verifying(Box::new(Verifying { pending, lines, all, fetched }));
                 Ok(Some(message::wait_for(timeout)))
             }
@@ -191,9 +191,9 @@ fn cut_off(failure: BodyFailure) -> Reply {
 
 /// Is ready once the keys that a request waits for are fetched. The processor has no custom verifiers, so it does not
 /// wait for one.
-fn fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+fn keys_fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match pending.keys() {
-        Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
+        Some(keys) => Box::pin(KeyFetcher::keys_fetched(keys)),
         None => Box::pin(std::future::ready(())),
     }
 }
