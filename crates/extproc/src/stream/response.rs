@@ -140,10 +140,10 @@ impl ProcessingStream {
         self.mode.response = mode;
         let changes_mode = mode != ResponseMode::Head && !message.end_of_stream;
         let passed = message::response_head(changes, changes_mode.then_some(self.mode));
-        self.passed(passed, head.status, event)
+        self.pass_with_event(passed, head.status, event)
     }
 
-    fn passed(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
+    fn pass_with_event(&mut self, passed: ProcessingResponse, status: StatusCode, event: Option<Event>) -> Reply {
         self.note_head_sent(status);
         let Some(event) = event else { return Ok(Some(passed)) };
         let noted = message::with_note(passed, event.request_id(), Some(&event));
@@ -218,7 +218,7 @@ impl ProcessingStream {
             CollectedAction::Replace(answered) => self.answer(*answered),
             CollectedAction::Restore(_, event) => {
                 let changes = message::response_changes(Lines::new(Some(&lines)), &head);
-                self.passed(pass_reply(changes), head.status, Some(*event))
+                self.pass_with_event(pass_reply(changes), head.status, Some(*event))
             }
         }
     }
