@@ -143,7 +143,7 @@ impl Filter {
     /// Counts a chunk before the service gets it.
     fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
-        let over = stream.chunks(Body::Request, |chunks| over(&mut meter, chunks));
+        let over = stream.chunks(Body::Request, |chunks| exceeds_limit(&mut meter, chunks));
         if end {
             meter.body_ended();
         }
@@ -235,7 +235,7 @@ impl Filter {
 }
 
 #[inline]
-fn over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
+fn exceeds_limit(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
     chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
         MeterAction::Within => None,
         MeterAction::Over(drain) => Some(drain),
