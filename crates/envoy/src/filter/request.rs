@@ -106,7 +106,7 @@ impl Filter {
             // The guards have not checked a head yet.
             State::New => BodyStatus::Stop,
             State::Peeking(pending) => self.peeked(stream, pending, end),
-            state => self.later_data(stream, state, end).unwrap_or_else(|| self.metered(stream, end)),
+            state => self.later_data(stream, state, end).unwrap_or_else(|| self.count_chunk(stream, end)),
         }
     }
 
@@ -141,7 +141,7 @@ impl Filter {
     }
 
     /// Counts a chunk before the service gets it.
-    fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
+    fn count_chunk(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
         let over = stream.chunks(Body::Request, |chunks| exceeds_limit(&mut meter, chunks));
         if end {
