@@ -129,11 +129,11 @@ impl Filter {
         match self.replace_state(State::New) {
             State::New => HeadStatus::Stop,
             State::Peeking(pending) => self.first_byte(stream, *pending, FirstByte::End).into(),
-            state => self.later_data(stream, state, true).map_or_else(|| self.metered_to_the_end(), Into::into),
+            state => self.later_data(stream, state, true).map_or_else(|| self.count_end(), Into::into),
         }
     }
 
-    fn metered_to_the_end(&self) -> HeadStatus {
+    fn count_end(&self) -> HeadStatus {
         if let Some(meter) = &mut *self.meter.borrow_mut() {
             meter.body_ended();
         }
