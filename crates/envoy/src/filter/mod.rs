@@ -48,7 +48,7 @@ impl Filter {
 
     pub(crate) fn scheduled(&self, stream: &Stream<'_>, event: u64) {
         match event {
-            it if it == Wait::Peek as u64 => self.peeked_in_vain(stream),
+            it if it == Wait::Peek as u64 => self.peek_timed_out(stream),
             it if it == Wait::Collect as u64 => self.collected_too_late(stream),
             it if it == Wait::Linger as u64 => self.lingered_enough(stream),
             it if it == Wait::Deadline as u64 => self.end_at_call_deadline(stream),

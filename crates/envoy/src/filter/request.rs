@@ -197,7 +197,7 @@ impl Filter {
         }
     }
 
-    pub(super) fn peeked_in_vain(&self, stream: &Stream<'_>) {
+    pub(super) fn peek_timed_out(&self, stream: &Stream<'_>) {
         match self.replace_state(State::Answered) {
             State::Peeking(pending) => drop(self.first_byte(stream, *pending, FirstByte::TooSlow)),
             state => drop(self.replace_state(state)),
