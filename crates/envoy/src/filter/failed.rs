@@ -17,7 +17,7 @@ pub(super) enum ReplyOrigin {
 impl Filter {
     /// A response that was held back fails, and Envoy writes to the client itself (V3). The reply is noted for Envoy's
     /// `local_reply_config`, which the generated configuration has.
-    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
+    pub(super) fn held_response_failed(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
         self.stop_timers();
         self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;

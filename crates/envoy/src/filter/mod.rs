@@ -36,7 +36,7 @@ impl Filter {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_state(State::Answered) {
             State::Collecting(collecting) => {
-                self.failed_past(stream, collecting.exchange, EnvoyLocalReply { status, details })
+                self.held_response_failed(stream, collecting.exchange, EnvoyLocalReply { status, details })
             }
             State::Streaming(events) => self.broke_off(stream, *events, details.into()),
             state => {
