@@ -48,7 +48,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let stream = ServiceStream { stream, has_stopped_reading: false };
     let stream: Connection = match &upstream.tls {
         None => Box::new(stream),
-        Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
+        Some(tls) => Box::new(start_tls(stream, tls).await.map_err(named)?),
     };
     Ok((stream, probe))
 }
@@ -82,7 +82,7 @@ impl Probe {
     }
 }
 
-async fn secure(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
+async fn start_tls(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
     let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| {
         let kind = proxy_error(&error);
         io::Error::new(error.kind(), ProxyFailure::new(kind, format!("TLS: {error}")))
