@@ -65,7 +65,7 @@ impl ListeningSockets {
             let is_admin = names.next() == Some(SocketPurpose::Admin.name());
             let purpose = if is_admin { SocketPurpose::Admin } else { SocketPurpose::Clients };
             let listener = descriptors.take_tcp_listener(place).map_err(|error| unusable_sockets(&error))?;
-            listener.map_or(Ok(()), |listener| sockets.give(purpose, listener))?;
+            listener.map_or(Ok(()), |listener| sockets.add(purpose, listener))?;
         }
         Ok(sockets)
     }
@@ -75,7 +75,7 @@ impl ListeningSockets {
         let mut sockets = Self::default();
         for (name, descriptor) in named {
             let purpose = [SocketPurpose::Clients, SocketPurpose::Admin].into_iter().find(|it| it.name() == name);
-            purpose.map_or(Ok(()), |purpose| sockets.give(purpose, descriptor.into()))?;
+            purpose.map_or(Ok(()), |purpose| sockets.add(purpose, descriptor.into()))?;
         }
         Ok(sockets)
     }
@@ -85,7 +85,7 @@ impl ListeningSockets {
         Self { after_death: true, ..self }
     }
 
-    fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
+    fn add(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
         if self.given.iter().any(|(known, _)| *known == purpose) {
             return Err(unusable_sockets(&format_args!(
                 "there are two sockets for {}, but only one can be used",
