@@ -45,7 +45,7 @@ impl Resolver {
         &self,
         lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static,
     ) -> io::Result<Addresses> {
-        let mut running = self.running(lookup);
+        let mut running = self.join_or_start(lookup);
         let found = running.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
         match found {
             Some(Ok(addresses)) => Ok(addresses),
@@ -54,7 +54,7 @@ impl Resolver {
         }
     }
 
-    fn running(&self, lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static) -> Receiver<Outcome> {
+    fn join_or_start(&self, lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static) -> Receiver<Outcome> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_under_way = |running: &&Receiver<Outcome>| running.borrow().is_none() && running.has_changed().is_ok();
         if let Some(running) = running.as_ref().filter(is_under_way) {
