@@ -211,7 +211,7 @@ impl Ending {
         }
     }
 
-    fn cut_short(&self, signal: &impl fmt::Display) {
+    fn end_at_once(&self, signal: &impl fmt::Display) {
         let requests = self.tracker.requests();
         tracing::warn!(target: LOG, requests, %signal, "stopped at once: received a second signal");
         self.tracker.end("a second signal came");
@@ -258,7 +258,7 @@ async fn run<T: fmt::Display>(
         () = to_its_end => None,
         signal = at_once => {
             release();
-            ending.cut_short(&signal);
+            ending.end_at_once(&signal);
             Some(signal)
         }
     }
