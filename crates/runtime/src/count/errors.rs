@@ -46,7 +46,7 @@ struct Kind {
 pub(crate) fn record_error(event: &Event) {
     let Some(recorder) = installed::find() else { return };
     if let Some(why) = event.unread() {
-        unread(event, why);
+        count_unread(event, why);
     }
     record_at(event, now_if_kept(recorder));
 }
@@ -89,7 +89,7 @@ pub fn record_error_read(time: Duration) {
 }
 
 #[cold]
-fn unread(event: &Event, why: UnreadReason) {
+fn count_unread(event: &Event, why: UnreadReason) {
     let labels = vec![
         Label::new("reason", why.as_str()),
         Label::new("route", text_of_route(event.shared_route())),
