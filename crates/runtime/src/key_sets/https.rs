@@ -82,11 +82,11 @@ impl Https {
 
     /// Sends one request. The error is for the log: it contains nothing of a body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
+        let answer = tokio::time::timeout(TIMEOUT, self.exchange(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
     }
 
-    async fn ask(&self, target: &Target) -> Result<Answer, String> {
+    async fn exchange(&self, target: &Target) -> Result<Answer, String> {
         let stream = self.connect(target).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         let answer = async {
