@@ -28,7 +28,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     loop {
         #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
         let began = Instant::now();
-        let fetched = https.get(&target).await.and_then(|answer| take(&keys, &answer));
+        let fetched = https.get(&target).await.and_then(|answer| store_keys(&keys, &answer));
         log.write(&fetched, keys.has_set());
         keys.note_failure(fetched.as_ref().err().map(String::as_str));
         keys.rest(true);
@@ -69,7 +69,7 @@ struct Fetched {
     lifetime: Duration,
 }
 
-fn take(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
+fn store_keys(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
     let count = keys.replace(&answer.body)?;
     Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
 }
