@@ -48,7 +48,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
 }
 
 /// Is ready once a fetch has ended.
-pub(super) fn ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
+pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
         // If a fetch ended before this line, this check finds that the set is at rest.
