@@ -52,7 +52,7 @@ impl FilterConfig {
                 let value = serde_json::from_str(text).map_err(|error| format!("filter_config: {error}"))?;
                 Self::of_struct(&value)
             }
-            Some(_) => Self::of_string(text),
+            Some(_) => Self::from_text(text),
         }
     }
 
@@ -80,7 +80,7 @@ impl FilterConfig {
         Ok(config)
     }
 
-    fn of_string(text: &str) -> Result<Self, String> {
+    fn from_text(text: &str) -> Result<Self, String> {
         // Invalid TOML is an invalid policy, and is reported with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
