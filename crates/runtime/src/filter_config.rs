@@ -65,7 +65,7 @@ impl FilterConfig {
         let mut config = Self::default();
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
-                ("admin", entry) => config.admin = Some(of_admin(entry.as_str())?),
+                ("admin", entry) => config.admin = Some(parse_admin(entry.as_str())?),
                 ("admin_token_file", entry) => config.admin_token_file = Some(of_token_file(entry.as_str())?),
                 ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
@@ -84,7 +84,7 @@ impl FilterConfig {
         // Invalid TOML is an invalid policy, and is reported with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
-        let admin = table.remove("admin").map(|admin| of_admin(admin.as_str())).transpose()?;
+        let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
         let token_file = table.remove("admin_token_file").map(|file| of_token_file(file.as_str())).transpose()?;
         let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
         let has_own = table.len() < all;
@@ -129,7 +129,7 @@ impl FilterConfig {
     }
 }
 
-fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
+fn parse_admin(text: Option<&str>) -> Result<SocketAddr, String> {
     let text = text.ok_or("filter_config: admin is not a text; write admin = \"127.0.0.1:9902\"")?;
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
