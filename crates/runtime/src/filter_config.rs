@@ -66,7 +66,7 @@ impl FilterConfig {
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
                 ("admin", entry) => config.admin = Some(parse_admin(entry.as_str())?),
-                ("admin_token_file", entry) => config.admin_token_file = Some(of_token_file(entry.as_str())?),
+                ("admin_token_file", entry) => config.admin_token_file = Some(parse_token_file(entry.as_str())?),
                 ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
@@ -85,7 +85,7 @@ impl FilterConfig {
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
         let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
-        let token_file = table.remove("admin_token_file").map(|file| of_token_file(file.as_str())).transpose()?;
+        let token_file = table.remove("admin_token_file").map(|file| parse_token_file(file.as_str())).transpose()?;
         let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
         let has_own = table.len() < all;
         let policy = match (table.get("policy_file"), table.len()) {
@@ -134,7 +134,7 @@ fn parse_admin(text: Option<&str>) -> Result<SocketAddr, String> {
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
-fn of_token_file(file: Option<&str>) -> Result<String, String> {
+fn parse_token_file(file: Option<&str>) -> Result<String, String> {
     let why = "filter_config: admin_token_file is not a text; write admin_token_file = \"/etc/envoy/admin-token\"";
     file.map(str::to_owned).ok_or_else(|| why.to_owned())
 }
