@@ -67,7 +67,7 @@ impl FilterConfig {
             match (key.as_str(), entry) {
                 ("admin", entry) => config.admin = Some(parse_admin(entry.as_str())?),
                 ("admin_token_file", entry) => config.admin_token_file = Some(parse_token_file(entry.as_str())?),
-                ("metadata", entry) => config.metadata = of_metadata(entry.as_bool())?,
+                ("metadata", entry) => config.metadata = parse_metadata(entry.as_bool())?,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
                 }
@@ -86,7 +86,7 @@ impl FilterConfig {
         let all = table.len();
         let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
         let token_file = table.remove("admin_token_file").map(|file| parse_token_file(file.as_str())).transpose()?;
-        let metadata = table.remove("metadata").map(|metadata| of_metadata(metadata.as_bool())).transpose()?;
+        let metadata = table.remove("metadata").map(|metadata| parse_metadata(metadata.as_bool())).transpose()?;
         let has_own = table.len() < all;
         let policy = match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
@@ -139,7 +139,7 @@ fn parse_token_file(file: Option<&str>) -> Result<String, String> {
     file.map(str::to_owned).ok_or_else(|| why.to_owned())
 }
 
-fn of_metadata(given: Option<bool>) -> Result<bool, String> {
+fn parse_metadata(given: Option<bool>) -> Result<bool, String> {
     given.ok_or_else(|| {
         "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata"
             .to_owned()
