@@ -44,13 +44,13 @@ fn fields_of(line: &str) -> Option<Fields> {
         Ok(Value::Object(line)) if line.get("log").is_some_and(Value::is_string) => {
             return fields_of(line.get("log")?.as_str()?);
         }
-        Ok(value) => of_json(&value)?,
+        Ok(value) => json_fields(&value)?,
         Err(_) => of_text(&anstream::adapter::strip_str(line).to_string())?,
     };
     (fields.contains_key("origin") && fields.contains_key("mode")).then_some(fields)
 }
 
-fn of_json(line: &Value) -> Option<Fields> {
+fn json_fields(line: &Value) -> Option<Fields> {
     if line.get("target").is_some_and(|target| target != TARGET) {
         return None;
     }
