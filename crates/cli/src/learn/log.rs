@@ -45,7 +45,7 @@ fn fields_of(line: &str) -> Option<Fields> {
             return fields_of(line.get("log")?.as_str()?);
         }
         Ok(value) => json_fields(&value)?,
-        Err(_) => of_text(&anstream::adapter::strip_str(line).to_string())?,
+        Err(_) => text_fields(&anstream::adapter::strip_str(line).to_string())?,
     };
     (fields.contains_key("origin") && fields.contains_key("mode")).then_some(fields)
 }
@@ -66,7 +66,7 @@ fn json_fields(line: &Value) -> Option<Fields> {
 
 /// The fields of a line such as `… tower_error_envelope: the message name="value" name=value`. The value of a text is
 /// quoted as in Rust.
-fn of_text(line: &str) -> Option<Fields> {
+fn text_fields(line: &str) -> Option<Fields> {
     let (_, mut rest) = line.split_once("tower_error_envelope: ")?;
     let mut fields = Fields::new();
     while let Some((before, after)) = rest.split_once('=') {
