@@ -17,7 +17,7 @@ const FORM_BYTES_PER_CHAR: u64 = 12;
 /// type.
 pub(super) fn media_types(operation: &Operation<'_>) -> Vec<String> {
     let types = operation.input().media_types;
-    if types.iter().any(|kind| kind.contains('*')) { Vec::new() } else { once(types) }
+    if types.iter().any(|kind| kind.contains('*')) { Vec::new() } else { deduplicated(types) }
 }
 
 /// The most bytes that a body may have by the `maxLength` of its schemas; `None` if one of them has no `maxLength`.
@@ -70,11 +70,11 @@ pub(super) fn schemes(operation: &Operation<'_>) -> Vec<String> {
     let required =
         operation.item().get("security").or_else(|| operation.document().0.get("security")).and_then(Value::as_array);
     let names = required.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
-    once(names.map(|name| cut(&one_line(name), 40)))
+    deduplicated(names.map(|name| cut(&one_line(name), 40)))
 }
 
 /// The names without repetitions.
-fn once(names: impl IntoIterator<Item = String>) -> Vec<String> {
+fn deduplicated(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
