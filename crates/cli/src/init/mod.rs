@@ -86,8 +86,8 @@ fn policy_for(document: &DocumentFile, path: &Path) -> String {
 fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
     let mut first_of: HashMap<String, usize> = HashMap::new();
     for at in 0..blocks.len() {
-        let twin = first_of.get(&blocks[at].shape()).map(|first| blocks[*first].written()).unwrap_or_default();
-        let text = format!("{HEAD}\n{twin}\n{}", blocks[at].written());
+        let twin = first_of.get(&blocks[at].shape()).map(|first| blocks[*first].to_text()).unwrap_or_default();
+        let text = format!("{HEAD}\n{twin}\n{}", blocks[at].to_text());
         match PolicyLoader::new().parse("policy.toml", &text) {
             Ok(_) => drop(first_of.entry(blocks[at].shape()).or_insert(at)),
             Err(error) => blocks[at].refuse(reason(&error)),
@@ -105,7 +105,7 @@ fn reason(error: &PolicyError) -> String {
     format!("{wrong}; {}", error.advice())
 }
 
-fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
+fn to_text(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     let name = path.file_name().unwrap_or_default();
     let title = document.title().map(|title| format!(", {title}")).unwrap_or_default();
     let origin = format!("# From {}{title}.", one_line(&name.to_string_lossy()));
@@ -116,7 +116,7 @@ fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     }
     for block in blocks {
         text.push('\n');
-        text.push_str(&block.written());
+        text.push_str(&block.to_text());
     }
     text
 }

@@ -69,7 +69,7 @@ impl Block {
         self.refused = Some(one_line(&why));
     }
 
-    pub(super) fn written(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut out = String::new();
         if let Some(why) = &self.refused {
             out += &format!("# Left out: {why}\n");
