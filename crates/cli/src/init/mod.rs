@@ -67,13 +67,13 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 /// The text of a policy for a document. It is always valid: routes that would make it invalid are commented out.
 fn policy_for(document: &DocumentFile, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
-    let text = written(document, path, &blocks);
+    let text = policy_text(document, path, &blocks);
     if PolicyLoader::new().parse("policy.toml", &text).is_ok() {
         return text;
     }
     refuse_alone_or_beside_its_twin(&mut blocks);
     loop {
-        let text = written(document, path, &blocks);
+        let text = policy_text(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
         // Routes are removed one at a time: the next error may have another cause.
         let Some(block) = block_at_error(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
