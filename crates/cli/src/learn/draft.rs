@@ -158,7 +158,7 @@ impl<'p> Drafts<'p> {
         json!({ "errors": self.errors, "decided_by_status": self.by_status_alone, "drafts": drafts, "not_drafted": left })
     }
 
-    pub(super) fn written(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let (drafted, bare) = self.in_order();
         let mut out = self.summary(drafted.len());
         let mut defined = HashSet::new();
