@@ -31,7 +31,7 @@ impl CheckedFile {
             return if loader.includes(policy, file) {
                 Ok(part_of(policy.to_owned()))
             } else {
-                Err(excluded(file, policy))
+                Err(not_included_error(file, policy))
             };
         }
         let has_scope = loader.has_scope(file);
@@ -50,7 +50,7 @@ impl CheckedFile {
     }
 }
 
-fn excluded(file: &Path, policy: &Path) -> CommandError {
+fn not_included_error(file: &Path, policy: &Path) -> CommandError {
     let (file, policy) = (file.display(), policy.display());
     CommandError::Io(format!(
         "{file}: {policy} does not include this file\n = help: add it to `include` in {policy}, or name the policy that includes it"
