@@ -39,7 +39,7 @@ impl CheckedFile {
         match found.len() {
             0 => Ok(Self { policy: file.to_owned(), part: None, is_alone: has_scope }),
             1 => Ok(part_of(from_here(&found.remove(0)))),
-            _ => Err(ambiguous(file, &found)),
+            _ => Err(several_policies_error(file, &found)),
         }
     }
 
@@ -57,7 +57,7 @@ fn not_included_error(file: &Path, policy: &Path) -> CommandError {
     ))
 }
 
-fn ambiguous(file: &Path, policies: &[PathBuf]) -> CommandError {
+fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     let names: Vec<_> = policies.iter().map(|policy| from_here(policy).display().to_string()).collect();
     let (file, first) = (file.display(), &names[0]);
     CommandError::Io(format!(
