@@ -70,10 +70,10 @@ impl<'d> Search<'d> {
             }
             [] => texts(schema),
         };
-        found.or_else(|| self.of_any(schema, path)).or_else(|| self.of_all(schema, path))
+        found.or_else(|| self.values_of_any(schema, path)).or_else(|| self.of_all(schema, path))
     }
 
-    fn of_any(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn values_of_any(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         let forms = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(key)?.as_array())?;
         let mut all = BTreeSet::new();
         for form in forms {
