@@ -70,7 +70,7 @@ impl<'d> Search<'d> {
             }
             [] => texts(schema),
         };
-        found.or_else(|| self.values_of_any(schema, path)).or_else(|| self.of_all(schema, path))
+        found.or_else(|| self.values_of_any(schema, path)).or_else(|| self.values_of_all(schema, path))
     }
 
     fn values_of_any(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
@@ -82,7 +82,7 @@ impl<'d> Search<'d> {
         Some(all)
     }
 
-    fn of_all(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn values_of_all(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         schema.get("allOf")?.as_array()?.iter().find_map(|form| self.values(form, path))
     }
 }
