@@ -57,12 +57,12 @@ impl<'d> Search<'d> {
     /// The allowed texts of a field; `None` if any text is allowed.
     fn values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         (self.left, self.deeper) = (self.left.checked_sub(1)?, self.deeper.checked_sub(1)?);
-        let found = self.found(schema, path);
+        let found = self.find_values(schema, path);
         self.deeper += 1;
         found
     }
 
-    fn found(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
+    fn find_values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         let schema = self.document.followed(schema);
         let found = match path {
             [member, rest @ ..] => {
