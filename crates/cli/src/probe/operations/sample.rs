@@ -25,7 +25,7 @@ pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Samp
     let shown = match sampling {
         Sampling::Untyped => return STAND_IN.to_owned(),
         Sampling::Nonexistent => None,
-        Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
+        Sampling::Example => example_of(document, parameter).or_else(|| example_of(document, schema)),
     };
     let chosen = shown.or_else(|| schema.get("const")).or_else(|| schema.pointer("/enum/0"));
     match chosen {
@@ -36,7 +36,7 @@ pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Samp
 }
 
 /// The document's example for a parameter or a schema.
-fn shown<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
+fn example_of<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
     let first = match of.get("examples") {
         Some(Value::Array(values)) => values.first(),
         Some(Value::Object(named)) => named.values().next().and_then(|it| document.followed(it).get("value")),
