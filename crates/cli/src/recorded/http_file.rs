@@ -137,17 +137,17 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
     };
     let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
     let uri: Uri =
-        target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", shown(target)))?;
+        target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
         false => {
-            Err(format!("{:?} is not a valid request target: write a path such as /orders, or a URL", shown(target)))
+            Err(format!("{:?} is not a valid request target: write a path such as /orders, or a URL", without_query(target)))
         }
     }
 }
 
 /// The target without its query, which may contain a key (L3).
-fn shown(target: &str) -> &str {
+fn without_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
