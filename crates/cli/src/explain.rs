@@ -81,7 +81,7 @@ impl Explained<'_> {
                 "unchanged": self.is_unchanged(outcome),
                 "status": outcome.status.as_u16(),
                 "headers": headers.collect::<Vec<_>>(),
-                "body": outcome.bytes(self.recorded).map(|body| shown(&body)),
+                "body": outcome.bytes(self.recorded).map(|body| printable_body(&body)),
             })
         };
         json!({
@@ -241,7 +241,7 @@ impl Explained<'_> {
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
-            (dialect, outcome.status, shown(&body))
+            (dialect, outcome.status, printable_body(&body))
         })
     }
 }
@@ -357,7 +357,7 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     out + &match outcome.bytes(recorded) {
         None => "\n(the body was not recorded)\n".to_owned(),
         Some(body) if body.is_empty() => String::new(),
-        Some(body) => format!("\n{}\n", shown(&body)),
+        Some(body) => format!("\n{}\n", printable_body(&body)),
     }
 }
 
@@ -367,7 +367,7 @@ fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))
 }
 
-fn shown(body: &Bytes) -> String {
+fn printable_body(body: &Bytes) -> String {
     match str::from_utf8(body) {
         Ok(text) => printable(text),
         Err(_) => format!("({} bytes that are not text)", body.len()),
