@@ -66,10 +66,10 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
             Issue::expected(nth(index, parts).await, expected_type).into()
         }
-        ErrorKind::ParseError { expected_type, .. } => Issue::expected(only(parts).await, expected_type).into(),
+        ErrorKind::ParseError { expected_type, .. } => Issue::expected(only_parameter(parts).await, expected_type).into(),
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
-        ErrorKind::Message(message) => issue::of_text(only(parts).await, &message).into(),
+        ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
         // The number of parameters is wrong, or a path cannot have this type: no other request could succeed.
         kind => mistake(&kind),
     }
@@ -77,7 +77,7 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
 
 /// The place of a route's only parameter, by its name. axum reports neither that nor the name of a parameter in a
 /// tuple; the route has both.
-async fn only(parts: &mut Parts) -> Option<Step> {
+async fn only_parameter(parts: &mut Parts) -> Option<Step> {
     match &*names(parts).await {
         [name] => Some(Step::Name(name.clone())),
         _ => None,
