@@ -64,7 +64,7 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     match error.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            Issue::expected(nth(index, parts).await, expected_type).into()
+            Issue::expected(nth_parameter(index, parts).await, expected_type).into()
         }
         ErrorKind::ParseError { expected_type, .. } => Issue::expected(only_parameter(parts).await, expected_type).into(),
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
@@ -84,7 +84,7 @@ async fn only_parameter(parts: &mut Parts) -> Option<Step> {
     }
 }
 
-async fn nth(index: usize, parts: &mut Parts) -> Option<Step> {
+async fn nth_parameter(index: usize, parts: &mut Parts) -> Option<Step> {
     names(parts).await.into_iter().nth(index).map(Step::Name)
 }
 
