@@ -105,10 +105,10 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else if let Some(name) = quoted(text, "duplicate field ") {
         ("Given more than once.".to_owned(), "duplicate", Some(name))
     } else if let Some(rest) = text.strip_prefix("unknown field ") {
-        let (name, known) = unknown(rest);
+        let (name, known) = split_unknown(rest);
         (known.map_or("Unknown.".to_owned(), |known| format!("Unknown; expected {known}.")), UNKNOWN, name)
     } else if let Some(rest) = text.strip_prefix("unknown variant ") {
-        let known = unknown(rest).1;
+        let known = split_unknown(rest).1;
         (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
         let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
@@ -132,7 +132,7 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
 }
 
 /// The unknown name, and the rest of the text with the known names.
-fn unknown(rest: &str) -> (Option<&str>, Option<&str>) {
+fn split_unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {
         Some(name) => (name, None),
