@@ -48,7 +48,7 @@ pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     let of_crate = || CRATES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, message)| *message);
     // Errors of the crate `time`.
     let is_component = || text.starts_with("the '") && text.ends_with("' component could not be parsed");
-    of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
+    message_of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
 }
 
 const DATE: &str = "Expected a valid date or time.";
@@ -86,7 +86,7 @@ const CRATES: [(&str, &str); 24] = [
 ];
 
 /// The message for an error text of `std`; these quote nothing.
-fn of_std(text: &str) -> Option<&'static str> {
+fn message_of_std(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
         "number too large to fit in target type" => "The number is too large.",
