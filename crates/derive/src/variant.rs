@@ -26,7 +26,7 @@ impl<'a> Variant<'a> {
             (Some(span), _) if variant.inner().is_none() => {
                 Err(Error::new(span, "`transparent` needs exactly one field: its error supplies the fault"))
             }
-            (_, Some(with)) if variant.wrapped().is_none() => Err(Error::new(
+            (_, Some(with)) if variant.wrapped_binding().is_none() => Err(Error::new(
                 with.span(),
                 "`with` needs the wrapped error: one field, or one that is named `source` or has `#[source]` or `#[from]`",
             )),
@@ -36,7 +36,7 @@ impl<'a> Variant<'a> {
 
     /// The binding of the field that the `with` function gets: the only field, or else the one that thiserror takes as
     /// the error's source.
-    fn wrapped(&self) -> Option<Ident> {
+    fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
                 || field.attrs.iter().any(|it| it.path().is_ident("source") || it.path().is_ident("from"))
@@ -185,7 +185,7 @@ impl<'a> Variant<'a> {
 
     /// The fault that the `with` function returns. If its types do not fit, the compiler reports it at the function.
     fn with(&self) -> Option<TokenStream> {
-        let (with, field) = (self.fault.with.as_ref()?, self.wrapped()?);
+        let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
     }
 
