@@ -193,7 +193,7 @@ fn cut_off(failure: BodyFailure) -> Reply {
 /// wait for one.
 fn keys_fetched(pending: &PendingVerification) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match pending.keys() {
-        Some(keys) => Box::pin(KeyFetcher::keys_fetched(keys)),
+        Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
         None => Box::pin(std::future::ready(())),
     }
 }
