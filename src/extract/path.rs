@@ -66,7 +66,9 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
             Issue::expected(nth_parameter(index, parts).await, expected_type).into()
         }
-        ErrorKind::ParseError { expected_type, .. } => Issue::expected(only_parameter(parts).await, expected_type).into(),
+        ErrorKind::ParseError { expected_type, .. } => {
+            Issue::expected(only_parameter(parts).await, expected_type).into()
+        }
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
         ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),

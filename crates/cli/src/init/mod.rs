@@ -105,7 +105,7 @@ fn reason(error: &PolicyError) -> String {
     format!("{wrong}; {}", error.advice())
 }
 
-fn to_text(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
+fn policy_text(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     let name = path.file_name().unwrap_or_default();
     let title = document.title().map(|title| format!(", {title}")).unwrap_or_default();
     let origin = format!("# From {}{title}.", one_line(&name.to_string_lossy()));

@@ -140,9 +140,10 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
         target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => {
-            Err(format!("{:?} is not a valid request target: write a path such as /orders, or a URL", without_query(target)))
-        }
+        false => Err(format!(
+            "{:?} is not a valid request target: write a path such as /orders, or a URL",
+            without_query(target)
+        )),
     }
 }
 
