@@ -23,7 +23,7 @@ pub(super) fn address(recorder: &dyn Recorder) -> usize {
 }
 
 /// Returns the result of `look` at the recorder of the process; `None` if no thread can be started.
-pub(super) fn read_process_recorder<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
+pub(super) fn from_process<T: Send + 'static>(look: fn(&dyn Recorder) -> T) -> Option<T> {
     // A new thread has no recorder of its own.
     let looking = thread::Builder::new().spawn(move || metrics::with_recorder(look));
     looking.ok().and_then(|found| found.join().ok())
@@ -36,7 +36,7 @@ pub(super) fn read_process_recorder<T: Send + 'static>(look: fn(&dyn Recorder) -
 fn is_stand_in(address: usize) -> bool {
     static STAND_IN: OnceLock<usize> = OnceLock::new();
 
-    *STAND_IN.get_or_init(|| read_process_recorder(address_in_program).unwrap_or(0)) == address
+    *STAND_IN.get_or_init(|| from_process(address_in_program).unwrap_or(0)) == address
 }
 
 /// The address of a static recorder; 0 for one that was installed, which is boxed: the address of a box of size zero is

@@ -24,9 +24,8 @@ static KEPT_RECORDER: AtomicUsize = AtomicUsize::new(0);
 /// ten seconds. A thread's own recorder, as in tests, is called for each error.
 pub fn keep_counters() {
     // A recorder of size zero may share its address with another one.
-    let address = installed::read_process_recorder(|recorder| {
-        if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) }
-    });
+    let address =
+        installed::from_process(|recorder| if size_of_val(recorder) == 0 { 0 } else { installed::address(recorder) });
     KEPT_RECORDER.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
