@@ -252,7 +252,13 @@ impl Side {
         Self::redact(shown.status().as_u16(), content_type, body, whole, hidden)
     }
 
-    pub(crate) fn redact(status: u16, content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Self {
+    pub(crate) fn redact(
+        status: u16,
+        content_type: Option<&str>,
+        body: &[u8],
+        whole: bool,
+        hidden: &mut Hidden,
+    ) -> Self {
         Self {
             status,
             content_type: content_type.map(without_secrets),

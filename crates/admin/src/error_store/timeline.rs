@@ -81,8 +81,9 @@ impl Timeline {
     /// The count of each place and code in these minutes, of the errors of this severity.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, Code, u64)> {
         let total = |counts: &Minutes| counts.counts(minutes.clone()).into_iter().map(u64::from).sum();
-        let totals =
-            self.with_severity(severity).map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
+        let totals = self
+            .with_severity(severity)
+            .map(|(series, counts)| (series.place.clone(), series.code.clone(), total(counts)));
         totals.filter(|(_, _, total)| *total > 0).collect()
     }
 

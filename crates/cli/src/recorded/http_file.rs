@@ -136,8 +136,9 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
         _ => return Err(NO_HEAD.to_owned()),
     };
     let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
-    let uri: Uri =
-        target.parse().map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
         false => Err(format!(
