@@ -43,8 +43,8 @@ where
         if polled.is_err() {
             let _ = catch(|| future.set(None));
         }
-        let Some(Call { exchange, mut around }) = call.take() else { return Poll::Pending };
-        let (span, deadline) = around.as_deref_mut().map_or((None, None), CallContext::parts);
+        let Some(Call { exchange, mut context }) = call.take() else { return Poll::Pending };
+        let (span, deadline) = context.as_deref_mut().map_or((None, None), CallContext::parts);
         // The event of an error is also logged inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok(response)) if response.status().as_u16() < 400);
         let _inside = if fails { span::enter(span) } else { None };
@@ -65,7 +65,7 @@ where
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = span::enter(call.around.as_ref().and_then(|around| around.span.as_ref()));
+            let _inside = span::enter(call.context.as_ref().and_then(|context| context.span.as_ref()));
             running.poll(cx)
         };
         match polled {

@@ -40,7 +40,7 @@ pin_project! {
 /// An inner call.
 pub(super) struct Call {
     pub(super) exchange: Exchange,
-    pub(super) around: Option<Box<CallContext>>,
+    pub(super) context: Option<Box<CallContext>>,
 }
 
 /// State that only a few calls need.
@@ -52,7 +52,7 @@ pub(super) struct CallContext {
 impl Call {
     /// Whether the client's deadline for an RPC call has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
+        let deadline = self.context.as_mut().and_then(|context| context.deadline.as_mut());
         deadline.is_some_and(|deadline| deadline.has_passed(cx))
     }
 }
@@ -73,11 +73,11 @@ impl<S, F, B, R> State<S, F, B, R> {
     {
         let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
-        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
+        let context = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
         // The closure borrows these: values that `catch` takes and returns would be moved twice.
         let (mut head, mut body, mut future) = (Some(head), Some(body), None);
         let called = catch(|| {
-            let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
+            let _inside = span::enter(context.as_ref().and_then(|context| context.span.as_ref()));
             if let Some(head) = head.take()
                 && let Some(body) = body.take()
             {
@@ -85,7 +85,7 @@ impl<S, F, B, R> State<S, F, B, R> {
             }
         });
         match (called, future) {
-            (Ok(()), future @ Some(_)) => Self::Calling { future, call: Some(Call { exchange, around }) },
+            (Ok(()), future @ Some(_)) => Self::Calling { future, call: Some(Call { exchange, context }) },
             // The user's log subscriber may panic, too, before or after the call.
             (called, future) => {
                 let _ = catch(|| drop(future));
