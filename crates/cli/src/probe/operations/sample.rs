@@ -36,13 +36,13 @@ pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Samp
 }
 
 /// The document's example for a parameter or a schema.
-fn example_of<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
-    let first = match of.get("examples") {
+fn example_of<'d>(document: Document<'d>, source: &'d Value) -> Option<&'d Value> {
+    let first = match source.get("examples") {
         Some(Value::Array(values)) => values.first(),
         Some(Value::Object(named)) => named.values().next().and_then(|it| document.followed(it).get("value")),
         _ => None,
     };
-    of.get("example").or(first).or_else(|| of.get("default"))
+    source.get("example").or(first).or_else(|| source.get("default"))
 }
 
 /// Follows references, and takes the first schema of each `allOf`, `oneOf` and `anyOf`, until none of these is left.
