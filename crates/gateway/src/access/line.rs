@@ -118,9 +118,9 @@ fn is_format(it: char) -> bool {
 }
 
 /// A text in quotes, escaped as Apache does it.
-fn quoted(of: &str) -> String {
-    let mut shown = String::with_capacity(of.len());
-    for it in text(of).chars() {
+fn quoted(value: &str) -> String {
+    let mut shown = String::with_capacity(value.len());
+    for it in text(value).chars() {
         match it {
             '"' | '\\' => shown.extend(['\\', it]),
             _ => shown.push(it),
