@@ -126,11 +126,11 @@ impl fmt::Debug for WatchedFolders {
 }
 
 impl Changes {
-    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `of`,
+    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when `owner`,
     /// which has the [`WatchedFolders`], is dropped.
-    pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
-        let of = Arc::downgrade(of);
-        std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;
+    pub fn follow<T: Send + Sync + 'static>(self, thread: &str, owner: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
+        let owner = Arc::downgrade(owner);
+        std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&owner, reload))?;
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Changes {
         self.0.recv().expect("somebody may wake");
     }
 
-    fn wait<T>(&self, of: &Weak<T>, reload: fn(&T)) {
+    fn wait<T>(&self, owner: &Weak<T>, reload: fn(&T)) {
         while self.0.recv().is_ok() {
             for _ in 0..MOST_EVENTS {
                 match self.0.recv_timeout(QUIET) {
@@ -148,8 +148,8 @@ impl Changes {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            let Some(of) = of.upgrade() else { return };
-            reload(&of);
+            let Some(owner) = owner.upgrade() else { return };
+            reload(&owner);
         }
     }
 }
