@@ -218,7 +218,7 @@ impl Switched {
     #[cold]
     pub(crate) fn off(&self, config: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
         let made = |made: &Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>| match made {
-            Some((of, off)) if Arc::ptr_eq(of, &config) => Some(off.clone()),
+            Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
             _ => None,
         };
         if let Some(off) = made(&self.made.read().unwrap_or_else(PoisonError::into_inner)) {
