@@ -40,12 +40,12 @@ const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param
 
 /// A CEL expression that chooses a text by the response's status; the texts come from the catalogue.
 fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
-    let of = |status: u16| {
+    let text_for = |status: u16| {
         StatusCode::from_u16(status).map(|status| text(&ErrorCode::of_status(status))).unwrap_or_default()
     };
-    let usual = |status: u16| of(if status < 500 { 499 } else { 599 });
+    let usual = |status: u16| text_for(if status < 500 { 499 } else { 599 });
     let named: Vec<_> =
-        (400..600).map(|status| (status, of(status))).filter(|(status, text)| *text != usual(*status)).collect();
+        (400..600).map(|status| (status, text_for(status))).filter(|(status, text)| *text != usual(*status)).collect();
     let usual = format!("response.code < 500 ? {} : {}", literal(&usual(400)), literal(&usual(500)));
     format!("%CEL({})%", choice(&named, &usual))
 }
