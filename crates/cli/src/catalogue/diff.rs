@@ -193,13 +193,13 @@ impl CatalogueChange {
     fn line(&self) -> String {
         let Self { what, old, new, .. } = self;
         let mark = if self.breaks { "breaks" } else { "keeps" };
-        let of = self.code.as_deref().map(|code| format!("{}: ", one_line(code))).unwrap_or_default();
+        let subject = self.code.as_deref().map(|code| format!("{}: ", one_line(code))).unwrap_or_default();
         printable(&match (old, new) {
-            (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
-            (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
-            (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
-            (old, Value::Null) => format!("{mark:<7} {of}{what} removed, was {old}\n"),
-            (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
+            (_, Value::Null) if *what == "removed" => format!("{mark:<7} {subject}removed, was {old}\n"),
+            (Value::Null, _) if *what == "added" => format!("{mark:<7} {subject}added, {new}\n"),
+            (Value::Null, new) => format!("{mark:<7} {subject}{what} is new: {new}\n"),
+            (old, Value::Null) => format!("{mark:<7} {subject}{what} removed, was {old}\n"),
+            (old, new) => format!("{mark:<7} {subject}{what} was {old}, is {new}\n"),
         })
     }
 
